@@ -1,0 +1,33 @@
+//! Settings of identification, already validated.
+
+use crate::{glob::Glob, image::Repository};
+
+/// Which labels name a base, and which line a repository's digests follow.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Labels that name the base, tried in order before the OCI annotations.
+    pub labels: Vec<String>,
+    /// Rules about base repositories, tried in order.
+    pub lines: Vec<LineRule>,
+}
+
+/// What is known about a base repository that the labels do not say.
+#[derive(Clone, Debug)]
+pub struct LineRule {
+    /// The base repository.
+    pub repository: Repository,
+    /// The images the rule is for, by their repository without its registry; none means all.
+    pub images: Option<Glob>,
+    /// The moving tag that those images follow, whatever else says so.
+    pub tag: Option<String>,
+    /// The moving tag that is assumed where nothing better is known.
+    pub default_tag: Option<String>,
+    /// Whether a bare digest or a bare dated tag in a label of those images means this repository.
+    pub is_bare: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { labels: vec!["sdkBaseVersion".to_owned()], lines: Vec::new() }
+    }
+}

@@ -1,0 +1,168 @@
+//! Content digests: `algorithm:hex`, checked once and never again.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// A content digest, `sha256:` with 64 or `sha512:` with 128 lower-case hexadecimal digits
+/// (OCI image specification, descriptor.md, "Digests").
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(Arc<str>);
+
+/// Why a text is no digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDigest {
+    /// There is no `sha256:` or `sha512:` in front.
+    #[error("a digest starts with sha256: or sha512:")]
+    Algorithm,
+    /// The digits are too few, too many, or not lower-case hexadecimal.
+    #[error("{algorithm} needs {expected} lower-case hexadecimal digits, this has {found}")]
+    Digits {
+        /// The algorithm named.
+        algorithm: &'static str,
+        /// How many digits it needs.
+        expected: usize,
+        /// How many valid leading digits there are.
+        found: usize,
+    },
+}
+
+impl Digest {
+    /// The SHA-256 digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(format!("sha256:{}", hex(&Sha256::digest(bytes))).into())
+    }
+
+    /// Whether `bytes` are the content this digest names, by its own algorithm.
+    #[must_use]
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        let actual = match self.algorithm() {
+            "sha512" => hex(&Sha512::digest(bytes)),
+            _ => hex(&Sha256::digest(bytes)),
+        };
+        self.hex() == actual
+    }
+
+    /// `sha256` or `sha512`.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.0.split_once(':').map_or("", |(algorithm, _)| algorithm)
+    }
+
+    /// The hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, hex)| hex)
+    }
+
+    /// The first twelve digits, as people quote them.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.hex().get(..12).unwrap_or_default()
+    }
+
+    /// The whole text, `sha256:…`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (algorithm, expected, digits) = if let Some(digits) = text.strip_prefix("sha256:") {
+            ("sha256", 64, digits)
+        } else if let Some(digits) = text.strip_prefix("sha512:") {
+            ("sha512", 128, digits)
+        } else {
+            return Err(InvalidDigest::Algorithm);
+        };
+        let found = digits.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
+        if found == expected && digits.len() == expected {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidDigest::Digits { algorithm, expected, found })
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidDigest;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0.to_string()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_hashes_and_checks_its_content() {
+        let digest = Digest::of(b"");
+        assert_eq!(digest.short(), "e3b0c44298fc");
+        assert!(digest.matches(b""));
+        assert!(!digest.matches(b"x"));
+        let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
+        assert!(long.matches(b"abc"));
+    }
+
+    #[test]
+    fn garbage_is_refused_with_what_is_wrong() {
+        let hex63 = format!("sha256:{}", "4".repeat(63));
+        assert_eq!(
+            hex63.parse::<Digest>().expect_err("63 digits").to_string(),
+            "sha256 needs 64 lower-case hexadecimal digits, this has 63"
+        );
+        for garbage in ["", "latest", "sha256:", "md5:00", "SHA256:00"] {
+            assert!(garbage.parse::<Digest>().is_err(), "{garbage}");
+        }
+        assert!(format!("sha256:{}", "A".repeat(64)).parse::<Digest>().is_err());
+        assert!(format!("sha256:{}é", "a".repeat(62)).parse::<Digest>().is_err());
+    }
+}

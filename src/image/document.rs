@@ -1,0 +1,257 @@
+//! Manifests and indexes: one document, read by what it is and not only by what it is called.
+
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use serde::{Deserialize, Serialize};
+
+use super::{Annotations, Digest, Index, Platform};
+
+/// The four media types a registry may answer a manifest request with, all of which must be asked for:
+/// a registry converts, or answers 404, when the stored one is not among them.
+pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// What kind of thing a digest names. The three differ for one and the same image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestKind {
+    /// An image index: one digest for all platforms.
+    Index,
+    /// The manifest of one platform.
+    Manifest,
+}
+
+impl DigestKind {
+    /// The kind that one of [`MANIFEST_MEDIA_TYPES`] announces.
+    #[must_use]
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        match MANIFEST_MEDIA_TYPES.iter().position(|known| *known == media_type)? {
+            0 | 2 => Some(Self::Index),
+            _ => Some(Self::Manifest),
+        }
+    }
+}
+
+/// A parsed manifest or index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// An image index (or Docker manifest list).
+    Index(Index),
+    /// An image manifest.
+    Manifest(Manifest),
+}
+
+/// The manifest of one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The digest of the image configuration.
+    pub config: Digest,
+    /// The size of the image configuration in bytes, as the manifest promises it.
+    pub config_bytes: u64,
+    /// The manifest's annotations.
+    pub annotations: Annotations,
+}
+
+/// One entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// The digest of the platform's manifest.
+    pub digest: Digest,
+    /// The platform, where the entry states it.
+    pub platform: Option<Platform>,
+}
+
+/// Why a body is no manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDocument {
+    /// The media type is none of the four.
+    #[error("media type {0:?} is no image manifest or index")]
+    MediaType(String),
+    /// Header and body disagree.
+    #[error("it is served as {served} and says it is {stated}")]
+    Contradiction {
+        /// The `Content-Type` of the answer.
+        served: String,
+        /// The `mediaType` in the body.
+        stated: String,
+    },
+    /// The body holds the fields of a manifest and of an index, so that two readers could see two images.
+    #[error("it has the fields of both a manifest and an index")]
+    Ambiguous,
+    /// The body is no JSON of the shape its type calls for.
+    #[error("it does not parse: {0}")]
+    Json(String),
+}
+
+/// The fields by which a body is told apart before it is parsed as one or the other.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline {
+    media_type: Option<String>,
+    config: Option<serde::de::IgnoredAny>,
+    layers: Option<serde::de::IgnoredAny>,
+    manifests: Option<serde::de::IgnoredAny>,
+}
+
+impl Document {
+    /// Parses a manifest body that was served as `content_type`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDocument`] when header, body and shape do not agree (the OCI distribution specification
+    /// asks clients to check this, because of CVE-2021-41190).
+    pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
+        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
+        let outline: Outline = serde_json::from_slice(body).map_err(json)?;
+        let served = content_type.map(|value| value.split(';').next().unwrap_or(value).trim());
+        if let (Some(served), Some(stated)) = (served, outline.media_type.as_deref())
+            && served != stated
+        {
+            return Err(InvalidDocument::Contradiction { served: served.into(), stated: stated.into() });
+        }
+        let is_index = outline.manifests.is_some();
+        if is_index && (outline.config.is_some() || outline.layers.is_some()) {
+            return Err(InvalidDocument::Ambiguous);
+        }
+        if let Some(media_type) = outline.media_type.as_deref().or(served) {
+            let kind = DigestKind::of_media_type(media_type)
+                .ok_or_else(|| InvalidDocument::MediaType(media_type.to_owned()))?;
+            if is_index != (kind == DigestKind::Index) {
+                return Err(InvalidDocument::Json(format!("it is not of the shape of {media_type}")));
+            }
+        }
+        if is_index {
+            let index: ImageIndex = serde_json::from_slice(body).map_err(json)?;
+            Index::read(&index).map(Self::Index)
+        } else {
+            let manifest: ImageManifest = serde_json::from_slice(body).map_err(json)?;
+            Manifest::read(&manifest).map(Self::Manifest)
+        }
+    }
+
+    /// Whether this is an index or a single manifest.
+    #[must_use]
+    pub fn kind(&self) -> DigestKind {
+        match self {
+            Self::Index(_) => DigestKind::Index,
+            Self::Manifest(_) => DigestKind::Manifest,
+        }
+    }
+}
+
+fn digest_of(descriptor: &Descriptor) -> Result<Digest, InvalidDocument> {
+    let text = descriptor.digest().to_string();
+    text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+}
+
+impl Manifest {
+    fn read(manifest: &ImageManifest) -> Result<Self, InvalidDocument> {
+        Ok(Self {
+            config: digest_of(manifest.config())?,
+            config_bytes: manifest.config().size(),
+            annotations: manifest.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        })
+    }
+}
+
+impl Index {
+    /// Keeps what names images: attestations, signatures and nested indexes are left out.
+    fn read(index: &ImageIndex) -> Result<Self, InvalidDocument> {
+        let is_image = |descriptor: &&Descriptor| {
+            let attests = descriptor
+                .annotations()
+                .as_ref()
+                .is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
+            let manifest = match descriptor.media_type() {
+                MediaType::ImageManifest => true,
+                other => other.to_string() == MANIFEST_MEDIA_TYPES[3],
+            };
+            manifest && !attests && descriptor.artifact_type().is_none()
+        };
+        let children = index
+            .manifests()
+            .iter()
+            .filter(is_image)
+            .map(|descriptor| {
+                let platform = descriptor.platform().as_ref().map(|platform| {
+                    Platform::new(
+                        &platform.os().to_string(),
+                        &platform.architecture().to_string(),
+                        platform.variant().as_deref(),
+                    )
+                });
+                Ok(Child { digest: digest_of(descriptor)?, platform })
+            })
+            .filter(|child| !matches!(child, Ok(Child { platform: Some(platform), .. }) if platform.is_unknown()))
+            .collect::<Result<_, _>>()?;
+        let annotations = index.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        Ok(Self { children, annotations })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn manifest(media_type: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{media_type}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:{HEX}","size":2}},"layers":[],"annotations":{{"a":"b"}}}}"#
+        )
+    }
+
+    fn entry(os: &str, arch: &str, extra: &str) -> String {
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:{HEX}","size":2,"platform":{{"os":"{os}","architecture":"{arch}"}}{extra}}}"#
+        )
+    }
+
+    #[test]
+    fn both_manifest_types_are_read() {
+        for media_type in [MANIFEST_MEDIA_TYPES[1], MANIFEST_MEDIA_TYPES[3]] {
+            let document = Document::parse(manifest(media_type).as_bytes(), Some(media_type)).expect(media_type);
+            let Document::Manifest(read) = document else { panic!("a manifest") };
+            assert_eq!((read.config.hex(), read.config_bytes), (HEX, 2));
+            assert_eq!(read.annotations["a"], "b");
+        }
+    }
+
+    #[test]
+    fn an_index_keeps_images_and_drops_attestations() {
+        for media_type in [MANIFEST_MEDIA_TYPES[0], MANIFEST_MEDIA_TYPES[2]] {
+            let attestation = r#","annotations":{"vnd.docker.reference.type":"attestation-manifest"}"#;
+            let body = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[{},{},{}]}}"#,
+                entry("linux", "arm64", ""),
+                entry("linux", "amd64", ""),
+                entry("unknown", "unknown", attestation),
+            );
+            let document = Document::parse(body.as_bytes(), Some(media_type)).expect(media_type);
+            assert_eq!(document.kind(), DigestKind::Index);
+            let Document::Index(index) = document else { panic!("an index") };
+            let platforms: Vec<_> = index.children.iter().filter_map(|c| c.platform.clone()).collect();
+            assert_eq!(platforms, ["linux/arm64".parse().unwrap(), "linux/amd64".parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_body_that_two_readers_would_read_differently_is_refused() {
+        let oci = MANIFEST_MEDIA_TYPES[1];
+        let body = manifest(oci);
+        assert!(matches!(
+            Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])),
+            Err(InvalidDocument::Contradiction { .. })
+        ));
+        let both = body.replacen('{', r#"{"manifests":[],"#, 1);
+        assert_eq!(Document::parse(both.as_bytes(), Some(oci)), Err(InvalidDocument::Ambiguous));
+        let untyped = body.replace(&format!(r#""mediaType":"{oci}","#), "");
+        assert!(Document::parse(untyped.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])).is_err());
+        assert!(Document::parse(untyped.as_bytes(), Some(oci)).is_ok());
+        assert!(matches!(Document::parse(b"<html>", Some("text/html")), Err(InvalidDocument::Json(_))));
+        assert!(matches!(Document::parse(b"{}", Some("text/html")), Err(InvalidDocument::MediaType(_))));
+    }
+}

@@ -1,0 +1,101 @@
+//! Stage 1: what runs? Every place where an image runs or is meant to, and what that image is.
+//!
+//! Knows no base, no policy and no report.
+
+mod settings;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+pub use settings::{EcrSettings, ImageSource};
+
+use crate::image::{Annotations, Digest, ImageFacts, Platform, Reference};
+
+/// What sort of place a deployment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentKind {
+    /// A tag, or an untagged image, of an ECR repository.
+    Ecr,
+    /// An image named by hand: in the configuration or on the command line.
+    Image,
+    /// An image in an OCI layout folder.
+    Layout,
+}
+
+/// One place where an image runs, or is meant to.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Stable over runs: `ecr:eu-west-1:123456789012:orders:421`; with `#linux/arm64` behind it for the
+    /// platforms of a multi-platform image.
+    pub id: String,
+    /// What sort of place it is.
+    pub kind: DeploymentKind,
+    /// What people call it: `orders:421`.
+    pub name: String,
+    /// The AWS account, where there is one.
+    pub account: Option<String>,
+    /// The AWS region, where there is one.
+    pub region: Option<String>,
+    /// The ARN, where there is one.
+    pub arn: Option<String>,
+    /// How the image is referred to: with its tag if it has one.
+    pub reference: Reference,
+    /// When the image was pushed to its repository, where the repository says.
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// The image itself, or why it cannot be read.
+    pub image: Result<DeployedImage, Unreadable>,
+}
+
+/// The image of one platform behind a deployment. Deployments of one image share the facts.
+#[derive(Clone, Debug)]
+pub struct DeployedImage {
+    /// The digest of this platform's manifest.
+    pub digest: Digest,
+    /// The facts of the image.
+    pub facts: Arc<ImageFacts>,
+    /// The annotations of the index it was reached through; empty for a single manifest.
+    pub index_annotations: Arc<Annotations>,
+}
+
+/// Why a deployment's image cannot be read: a finding of its own, never the end of an audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …
+    pub code: &'static str,
+    /// What happened, for people.
+    pub message: String,
+    /// What the deployment names, where known.
+    pub digest: Option<Digest>,
+    /// The platform, where known.
+    pub platform: Option<Platform>,
+}
+
+/// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What could not be seen: `ecr eu-west-1`, `account 210987654321`.
+    pub scope: String,
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
+    pub code: &'static str,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// What an inventory found.
+#[derive(Clone, Debug, Default)]
+pub struct Inventoried {
+    /// The deployments.
+    pub deployments: Vec<Deployment>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+}
+
+/// A place to look for deployments.
+pub trait Inventory: Send + Sync {
+    /// Looks. What cannot be seen is a [`Gap`], what cannot be read an [`Unreadable`] image.
+    fn deployments(&self) -> BoxFuture<'_, Inventoried>;
+}

@@ -1,0 +1,79 @@
+//! Settings of the inventories, already validated.
+
+use std::{path::PathBuf, str::FromStr};
+
+use crate::{
+    glob::Glob,
+    image::{Reference, is_tag},
+};
+
+/// Which images of private ECR are audited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EcrSettings {
+    /// The regions to look in.
+    pub regions: Vec<String>,
+    /// Repositories, by name.
+    pub repositories: Vec<Glob>,
+    /// Repositories left out, by name.
+    pub exclude: Vec<Glob>,
+    /// Tags.
+    pub tags: Vec<Glob>,
+    /// Only the newest this many images of each repository, by push date.
+    pub newest: Option<usize>,
+    /// Whether untagged images are audited as well.
+    pub untagged: bool,
+}
+
+/// An image named by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageSource {
+    /// At a registry; with a tag or a digest.
+    Reference(Reference),
+    /// In an OCI layout folder: `oci:DIR[:TAG]`.
+    Layout {
+        /// The folder.
+        folder: PathBuf,
+        /// One of its tags; all images in it if there is none.
+        tag: Option<String>,
+    },
+}
+
+impl FromStr for ImageSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(layout) = text.strip_prefix("oci:") {
+            let (folder, tag) = match layout.rsplit_once(':') {
+                Some((folder, tag)) if is_tag(tag) => (folder, Some(tag.to_owned())),
+                _ => (layout, None),
+            };
+            if folder.is_empty() {
+                return Err(format!("{text:?} names no folder: write oci:DIR or oci:DIR:TAG"));
+            }
+            return Ok(Self::Layout { folder: folder.into(), tag });
+        }
+        let reference: Reference = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+        if reference.tag.is_none() && reference.digest.is_none() {
+            return Err(format!("{text:?} names no image: add a tag (:21) or a digest (@sha256:…)"));
+        }
+        Ok(Self::Reference(reference))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_named_by_reference_or_by_layout() {
+        let layout = |folder: &str, tag: Option<&str>| {
+            Ok(ImageSource::Layout { folder: folder.into(), tag: tag.map(str::to_owned) })
+        };
+        assert_eq!("oci:./layout:v1".parse(), layout("./layout", Some("v1")));
+        assert_eq!("oci:/a/b".parse(), layout("/a/b", None));
+        assert!(matches!("public.ecr.aws/lambda/python:3.12".parse(), Ok(ImageSource::Reference(_))));
+        for garbage in ["oci:", "public.ecr.aws/lambda/python", "python:3.12", ""] {
+            assert!(garbage.parse::<ImageSource>().is_err(), "{garbage}");
+        }
+    }
+}

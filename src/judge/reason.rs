@@ -1,0 +1,92 @@
+//! Reason codes: stable, and each documented once in `docs/verdicts.md`.
+
+use std::fmt;
+
+/// Why a finding is what it is, or what kept more from being known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The stable code.
+    pub code: ReasonCode,
+    /// The reason in words; may quote untrusted text, which renderers make harmless.
+    pub message: String,
+}
+
+impl Reason {
+    /// A reason.
+    #[must_use]
+    pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A stable reason code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ReasonCode { $($(#[$doc])* $name,)* }
+
+        impl ReasonCode {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code in reports.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A newer release of the base exists.
+    BaseSuperseded = "base-superseded",
+    /// The base in use is older than the limit.
+    BaseTooOld = "base-too-old",
+    /// The base is too old and still the newest of its line.
+    LineQuiet = "line-quiet",
+    /// The moving tag was rolled back behind the base in use.
+    BaseAhead = "base-ahead",
+    /// The current release is a rebuild with the same content.
+    RebuildWithoutChange = "rebuild-without-change",
+    /// No label or annotation names a base.
+    BaseUnidentified = "base-unidentified",
+    /// A label or annotation names a base, and its value is garbage.
+    LabelMalformed = "label-malformed",
+    /// Two pieces of evidence name different bases.
+    EvidenceDisagrees = "evidence-disagrees",
+    /// The recorded tag does not carry the recorded digest.
+    TagHintContradicted = "tag-hint-contradicted",
+    /// The image records only a moving tag of its base, not a digest.
+    BaseDigestUnrecorded = "base-digest-unrecorded",
+    /// The registry no longer has the base in use.
+    BaseMissing = "base-missing",
+    /// The line could not be told, or its moving tag is not there.
+    LineUnknown = "line-unknown",
+    /// The line is assumed from the configured default tag.
+    LineAssumed = "line-assumed",
+    /// The line's current release has no image for this platform.
+    PlatformMissing = "platform-missing",
+    /// No source gives the base's publish date.
+    PublishDateUnknown = "publish-date-unknown",
+    /// The deployed image is not in its repository.
+    ImageMissing = "image-missing",
+    /// The deployed image's manifest or configuration cannot be understood.
+    ImageMalformed = "image-malformed",
+    /// The registry is not on the allow-list; nothing was sent.
+    RegistryNotAllowed = "registry-not-allowed",
+    /// The registry refused access.
+    RegistryDenied = "registry-denied",
+    /// The registry cannot be reached, or fails.
+    RegistryUnreachable = "registry-unreachable",
+    /// The registry throttles and did not stop.
+    RegistryThrottled = "registry-throttled",
+    /// The registry answered what no registry should: a wrong digest, a malformed or an oversized document.
+    RegistryMalformed = "registry-malformed",
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong at a registry, in the field's words. No variant ever holds a credential.
+
+use std::time::Duration;
+
+use crate::image::Digest;
+
+/// The result of asking a registry.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a registry gave no usable answer. Cheap to clone: one answer may serve many askers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The registry is not on the allow-list; nothing was sent.
+    #[error("{registry} is not on the list of allowed registries")]
+    NotAllowed {
+        /// The host.
+        registry: String,
+    },
+    /// The repository, tag, manifest or blob is not there.
+    #[error("{what} is not there")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// The registry refused: no or insufficient credentials.
+    #[error("{registry} denied access to {what}: {message}")]
+    Denied {
+        /// The host.
+        registry: String,
+        /// What was asked for.
+        what: String,
+        /// What the registry said, shortened.
+        message: String,
+    },
+    /// Credentials could not be had, or may not be sent where the registry wants them.
+    #[error("no credentials for {registry}: {why}")]
+    Credentials {
+        /// The host.
+        registry: String,
+        /// Why.
+        why: String,
+    },
+    /// The registry throttled, and went on after all retries.
+    #[error("{registry} is throttling requests")]
+    RateLimited {
+        /// The host.
+        registry: String,
+        /// How long it asked to wait, if it said.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, no answer in time, or a connection cut midway.
+    #[error("{registry} cannot be reached: {why}")]
+    Unreachable {
+        /// The host.
+        registry: String,
+        /// What failed, from the transport.
+        why: String,
+    },
+    /// The registry failed (5xx), or answered what no registry should.
+    #[error("{registry} answered {status} for {what}")]
+    Status {
+        /// The host.
+        registry: String,
+        /// The HTTP status.
+        status: u16,
+        /// What was asked for.
+        what: String,
+    },
+    /// A body is larger than its kind may be.
+    #[error("{what} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// What was asked for.
+        what: String,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// A body does not hash to the digest it was asked by, or that was announced for it.
+    #[error("the content of {what} has digest {actual} where {expected} was expected")]
+    DigestMismatch {
+        /// What was asked for.
+        what: String,
+        /// The digest it should have.
+        expected: Digest,
+        /// The digest it has.
+        actual: Digest,
+    },
+    /// An answer could not be understood.
+    #[error("{what} is malformed: {why}")]
+    Malformed {
+        /// What was asked for.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Whether the same request may succeed a little later; drives retries.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Unreachable { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+}

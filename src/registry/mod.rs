@@ -1,0 +1,63 @@
+//! Adapter: what does a registry say? The OCI distribution API, frugally and within limits.
+//!
+//! Knows no stage: neither bases nor lines nor policies.
+
+mod error;
+mod login;
+mod requests;
+mod settings;
+
+use futures::future::BoxFuture;
+
+pub use error::{Error, Result};
+pub use login::{AwsLogins, Issued, Login};
+pub use requests::{RequestKind, Requests};
+pub use settings::{Auth, HostSettings, NetworkSettings, Secret};
+
+use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository};
+
+/// What a tag points at, by `HEAD`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The validated digest.
+    pub digest: Digest,
+    /// What it names, if the media type was one of the four.
+    pub kind: Option<DigestKind>,
+}
+
+/// A manifest or index whose bytes hash to its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The digest of the body.
+    pub digest: Digest,
+    /// The body, parsed.
+    pub document: Document,
+}
+
+/// The tags of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagList {
+    /// The tags, in whatever order the registry gives them.
+    pub tags: Vec<String>,
+    /// Whether every page was read; a list that hit the page limit proves nothing by absence.
+    pub is_complete: bool,
+}
+
+/// Registries by the distribution API: `DistributionClient` for the real ones, fakes for tests.
+///
+/// Every method fails with [`Error::NotAllowed`] without a request when the registry is not on the
+/// allow-list, and with [`Error::NotFound`] when what is asked for is not there.
+pub trait Registry: Send + Sync {
+    /// What `reference` (its digest, else its tag) points at now: one `HEAD`, or a `GET` where `HEAD`
+    /// carries no digest.
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>>;
+
+    /// The manifest or index of `reference` (its digest, else its tag), verified against its digest.
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>>;
+
+    /// The image configuration that `manifest` names, verified against its digest.
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>>;
+
+    /// All tags of `repository`, page by page.
+    fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;
+}

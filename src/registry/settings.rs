@@ -1,0 +1,118 @@
+//! Settings of the registry client, already validated.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+/// A secret value: it never shows in debug output, logs or errors.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How a registry is authenticated to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// ECR credentials for private ECR, an ECR Public token for public.ecr.aws when AWS credentials
+    /// exist, Docker's `config.json` for others; anonymous where there is none.
+    #[default]
+    Auto,
+    /// No credentials, even if there are some.
+    Anonymous,
+    /// `ecr-public:GetAuthorizationToken`, or an error.
+    EcrPublic,
+    /// A user name and a password of one's own.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// The login in Docker's `config.json`, or an error.
+    DockerConfig,
+}
+
+/// Settings of one registry, by the host that references name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSettings {
+    /// Where requests go instead of `https://<host>`: a mirror, a pull-through cache, a stand-in.
+    /// Without a trailing slash; may hold a path in front of `/v2/`.
+    pub endpoint: Option<String>,
+    /// How to authenticate.
+    pub auth: Auth,
+    /// Requests per second; `None` is the default for that registry (public.ecr.aws: 1 anonymous,
+    /// 10 with credentials; others: unlimited).
+    pub rate: Option<f64>,
+    /// Requests under way at once.
+    pub connections: usize,
+    /// Certificates (PEM) trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether plain HTTP is accepted beyond loopback.
+    pub plain_http: bool,
+    /// Further hosts that credentials may be sent to for a token: the realm of a Bearer challenge.
+    pub token_hosts: Vec<String>,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            auth: Auth::Auto,
+            rate: None,
+            connections: 16,
+            ca_file: None,
+            plain_http: false,
+            token_hosts: Vec::new(),
+        }
+    }
+}
+
+/// Settings of all registries.
+#[derive(Clone, Debug)]
+pub struct NetworkSettings {
+    /// Hosts that may be contacted: exact, or with `*` for one or more characters. ECR registries of
+    /// audited accounts are added while the inventory is read.
+    pub allow: Vec<String>,
+    /// By host; hosts without an entry have the default settings.
+    pub hosts: BTreeMap<String, HostSettings>,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// How long one request may take, body included.
+    pub request_timeout: Duration,
+    /// How many times a transient failure is tried again.
+    pub retries: u32,
+    /// The longest wait between tries, `Retry-After` included.
+    pub retry_wait: Duration,
+    /// How many pages of a tag list are read (1,000 tags each).
+    pub tag_pages: usize,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            allow: vec!["public.ecr.aws".to_owned()],
+            hosts: BTreeMap::new(),
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            retries: 4,
+            retry_wait: Duration::from_secs(30),
+            tag_pages: 100,
+        }
+    }
+}

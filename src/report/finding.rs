@@ -1,0 +1,162 @@
+//! One finding: a deployment with its base, the current release, the verdict, the reasons and the action.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    image::{Digest, DigestKind, Platform},
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    resolve::PublishedSource,
+};
+
+/// One deployment on one platform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Stable over runs.
+    pub id: String,
+    /// Where the image runs.
+    pub deployment: DeploymentFields,
+    /// The image.
+    pub image: ImageFields,
+    /// The base in use; null when it could not be identified.
+    pub base: Option<BaseInUse>,
+    /// The current release of the base's line; null when it could not be resolved.
+    pub current: Option<CurrentRelease>,
+    /// How far the base is behind; null when it is not, or when that is not known.
+    pub behind: Option<Behind>,
+    /// The Lambda runtime the line carries; null for other lines.
+    pub runtime: Option<RuntimeFields>,
+    /// The worst verdict that holds.
+    pub verdict: Verdict,
+    /// Whether the base in use is older than the limit.
+    pub stale: bool,
+    /// Whether the base has been behind for longer than the grace.
+    pub out_of_date: bool,
+    /// Whether the line's runtime is past its deprecation date.
+    pub deprecated: bool,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What to do.
+    pub action: Action,
+    /// Why; see `docs/verdicts.md` for each code.
+    pub reasons: Vec<ReasonFields>,
+    /// The policy override that was applied, by its name; null for the general policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_rule: Option<String>,
+}
+
+/// Where an image runs, or is meant to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeploymentFields {
+    /// What sort of place it is.
+    pub kind: DeploymentKind,
+    /// What people call it.
+    pub name: String,
+    /// The ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The AWS account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The AWS region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// The image of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImageFields {
+    /// How the deployment refers to it.
+    pub reference: String,
+    /// The digest of the platform's manifest; null when it could not be read.
+    pub digest: Option<Digest>,
+    /// The platform; null when it could not be read.
+    pub platform: Option<Platform>,
+    /// When the image was built, by its own word; null when it says nothing plausible.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When it was pushed, where the repository says.
+    pub pushed_at: Option<DateTime<Utc>>,
+}
+
+/// The base an image was built from, and when that was published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseInUse {
+    /// As recorded in the image, made whole.
+    pub reference: String,
+    /// Its digest; null when the image records only a tag.
+    pub digest: Option<Digest>,
+    /// What the digest names; null when that is not known.
+    pub digest_kind: Option<DigestKind>,
+    /// The kind of evidence: `label`, `annotation`.
+    pub identified_by: String,
+    /// The label or annotation.
+    pub evidence: String,
+    /// The line it belongs to: `public.ecr.aws/lambda/java:21`.
+    pub line: Option<String>,
+    /// How the line was found: `configured`, `recorded-tag`, `dated-tag`, `catalog`, `default-tag`.
+    pub line_source: Option<String>,
+    /// The release, where a dated tag names it: `21.2026.08.22.00`.
+    pub release: Option<String>,
+    /// When it was published; with source `at-least` it was published then or earlier.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Where that date is from.
+    pub published_source: Option<PublishedSource>,
+    /// Whole days since then.
+    pub age_days: Option<i64>,
+}
+
+/// What the line's moving tag points at now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CurrentRelease {
+    /// The line's moving tag.
+    pub reference: String,
+    /// What the tag points at.
+    pub digest: Digest,
+    /// The manifest of the finding's platform; equal to `digest` for a single-platform tag.
+    pub platform_digest: Option<Digest>,
+    /// The release, where a dated tag names it.
+    pub release: Option<String>,
+    /// When it was published.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Where that date is from.
+    pub published_source: Option<PublishedSource>,
+}
+
+/// How far a base is behind its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Behind {
+    /// When the first release after the base in use was published; when not `exact`, then or earlier.
+    pub since: Option<DateTime<Utc>>,
+    /// Whole days since then; at least that many when not `exact`.
+    pub days: Option<i64>,
+    /// How many releases are newer; at least that many when not `exact`.
+    pub releases: Option<u64>,
+    /// Whether `since`, `days` and `releases` are exact.
+    pub exact: bool,
+    /// Whether the current release differs in content; null when that is not known.
+    pub content_changed: Option<bool>,
+}
+
+/// A Lambda runtime and its support dates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeFields {
+    /// The identifier: `java21`.
+    pub name: String,
+    /// `supported`, `ending`, `deprecated` or `blocked`.
+    pub status: String,
+    /// From this day on it gets no more patches; null while none is scheduled.
+    pub deprecation_date: Option<chrono::NaiveDate>,
+    /// From this day on functions can no longer be updated; null while none is scheduled.
+    pub block_update_date: Option<chrono::NaiveDate>,
+}
+
+/// One reason of a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReasonFields {
+    /// The stable code.
+    pub code: String,
+    /// The reason in words.
+    pub message: String,
+}

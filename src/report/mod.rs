@@ -1,0 +1,71 @@
+//! Stage 5: what the audit found, as data. These types *are* the JSON contract `basewatch.report/v1`;
+//! fields are added, never changed.
+//!
+//! Pure. Decides nothing: verdicts come from `judge`, and a renderer only shows them.
+
+mod base;
+mod finding;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use base::{BaseReport, PlatformBase, ReleaseRow};
+pub use finding::{
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, RuntimeFields,
+};
+pub use summary::{AgeDistribution, Summary};
+
+/// The value of `schema` in every report.
+pub const SCHEMA: &str = "basewatch.report/v1";
+
+/// The whole report of one audit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Always `basewatch.report/v1`.
+    pub schema: String,
+    /// A ULID: sortable by time, unique to the run.
+    pub run_id: String,
+    /// The instant that counts as now: the clock's, or that of `--as-of`.
+    pub generated_at: DateTime<Utc>,
+    /// Whether everything that was to be audited could be.
+    pub complete: bool,
+    /// The policy that was applied where no override says otherwise.
+    pub policy: PolicyFields,
+    /// The counts.
+    pub summary: Summary,
+    /// One entry per deployment and platform, worst first.
+    pub findings: Vec<Finding>,
+    /// What could not be seen.
+    pub errors: Vec<ErrorEntry>,
+    /// Requests sent, by registry host or AWS service.
+    pub requests: BTreeMap<String, u64>,
+    /// The same by kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
+    pub requests_by_kind: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How registries were authenticated to, by host: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub authentication: BTreeMap<String, String>,
+}
+
+/// The general policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyFields {
+    /// The age in days over which a base is stale.
+    pub max_age_days: i64,
+    /// The days a deployment may be behind.
+    pub grace_days: i64,
+}
+
+/// Something that could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorEntry {
+    /// What could not be seen: `ecr eu-west-1`, `account 210987654321`.
+    pub scope: String,
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
+    pub code: String,
+    /// What happened, for people.
+    pub message: String,
+}

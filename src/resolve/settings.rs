@@ -1,0 +1,18 @@
+//! Settings of resolution, already validated.
+
+use crate::glob::Glob;
+
+/// Where dated tags are looked for, and how hard.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Base repositories (with their registry) whose releases carry dated tags.
+    pub dated_tags: Vec<Glob>,
+    /// How many dated tags are asked for a digest at the most.
+    pub probes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { dated_tags: vec!["public.ecr.aws/lambda/*".parse().expect("a valid pattern")], probes: 4 }
+    }
+}

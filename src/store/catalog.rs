@@ -1,0 +1,222 @@
+//! The catalog: facts by digest, which never change, and what is remembered of repositories.
+//!
+//! One small file a digest and one a repository, each replaced atomically, so that runs may share a
+//! folder and one that is killed loses nothing it had learned. It is a cache: an unreadable file is
+//! fetched again, and a folder that cannot be written costs speed, never an audit.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::image::{Content, Digest, DigestKind, Repository};
+
+/// The version of the files below the catalog's folder; another version is another folder.
+const VERSION: &str = "v1";
+
+/// Facts by digest, shared by all who ask.
+pub type Known = Arc<Content>;
+
+/// The memory of releases and image facts.
+#[derive(Debug)]
+pub struct Catalog {
+    folder: Option<PathBuf>,
+    contents: Mutex<HashMap<Digest, Known>>,
+    repositories: Mutex<BTreeMap<Repository, RepositoryMemory>>,
+    has_warned: AtomicBool,
+}
+
+/// What is remembered of one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryMemory {
+    /// The dated tags it listed.
+    pub tags: Option<TagMemory>,
+    /// What dated tags were found to carry; they are never re-pointed.
+    #[serde(default)]
+    pub carried: BTreeMap<String, Option<Seen>>,
+    /// What moving tags were seen to point at, oldest first.
+    #[serde(default)]
+    pub moving: BTreeMap<String, Vec<Seen>>,
+}
+
+/// A remembered tag list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagMemory {
+    /// When it was read.
+    pub read_at: DateTime<Utc>,
+    /// Whether every page was read.
+    pub is_complete: bool,
+    /// The dated tags in it.
+    pub dated: Vec<String>,
+}
+
+/// A digest seen behind a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The digest.
+    pub digest: Digest,
+    /// What it names, where the registry said.
+    pub kind: Option<DigestKind>,
+    /// When it was first seen there.
+    pub first_seen: DateTime<Utc>,
+}
+
+impl Catalog {
+    /// A catalog kept in `folder`, made when the first fact is written.
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { folder: Some(folder.join(VERSION)), ..Self::in_memory() }
+    }
+
+    /// A catalog that is forgotten with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            folder: None,
+            contents: Mutex::default(),
+            repositories: Mutex::default(),
+            has_warned: AtomicBool::new(false),
+        }
+    }
+
+    /// What is known of `digest`.
+    #[must_use]
+    pub fn content(&self, digest: &Digest) -> Option<Known> {
+        if let Some(known) = lock(&self.contents).get(digest) {
+            return Some(Arc::clone(known));
+        }
+        let content: Content = read(&self.content_file(digest)?)?;
+        let known = Arc::new(content);
+        lock(&self.contents).insert(digest.clone(), Arc::clone(&known));
+        Some(known)
+    }
+
+    /// Remembers what `digest` names.
+    pub fn remember(&self, digest: &Digest, content: Content) -> Known {
+        if let Some(file) = self.content_file(digest) {
+            self.write(&file, &content);
+        }
+        let known = Arc::new(content);
+        lock(&self.contents).insert(digest.clone(), Arc::clone(&known));
+        known
+    }
+
+    /// What is remembered of `repository`, for reading.
+    pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
+        look(self.open(repository).entry(repository.clone()).or_default())
+    }
+
+    /// Changes what is remembered of `repository` and keeps it.
+    pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
+        let mut repositories = self.open(repository);
+        let memory = repositories.entry(repository.clone()).or_default();
+        let before = memory.clone();
+        change(memory);
+        if *memory != before
+            && let Some(file) = self.repository_file(repository)
+        {
+            self.write(&file, memory);
+        }
+    }
+
+    fn open(&self, repository: &Repository) -> MutexGuard<'_, BTreeMap<Repository, RepositoryMemory>> {
+        let mut repositories = lock(&self.repositories);
+        if !repositories.contains_key(repository) {
+            let memory = self.repository_file(repository).and_then(|file| read(&file)).unwrap_or_default();
+            repositories.insert(repository.clone(), memory);
+        }
+        repositories
+    }
+
+    fn content_file(&self, digest: &Digest) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?.join("digests").join(digest.algorithm());
+        Some(folder.join(&digest.hex()[..2]).join(format!("{}.json", digest.hex())))
+    }
+
+    fn repository_file(&self, repository: &Repository) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?.join("repositories").join(repository.registry.replace(':', "+"));
+        Some(folder.join(format!("{}.json", repository.name)))
+    }
+
+    /// Writes beside and renames, so that a reader sees the old file or the new one. A failure is told
+    /// once: a full disk must not end an audit, nor fill the log.
+    fn write<T: Serialize>(&self, file: &Path, value: &T) {
+        if let Err(error) = write_atomically(file, value)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "the catalog cannot be written, so the next run will ask again: {}: {error}",
+                file.display()
+            );
+        }
+    }
+}
+
+fn write_atomically<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
+    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let beside = folder.join(format!(".{}.{}", std::process::id(), fastrand::u64(..)));
+    let written = serde_json::to_vec(value)
+        .map_err(io::Error::from)
+        .and_then(|bytes| fs::write(&beside, bytes))
+        .and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
+    let bytes = fs::read(file).ok()?;
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| tracing::debug!("{} is unreadable and will be fetched again: {error}", file.display()))
+        .ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Index;
+
+    #[test]
+    fn what_was_learned_survives_and_garbage_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = Digest::of(b"x");
+        let repository: Repository = "127.0.0.1:5000/a/b".parse().unwrap();
+        let content = Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() });
+        let seen = Seen { digest: digest.clone(), kind: None, first_seen: DateTime::UNIX_EPOCH };
+        {
+            let catalog = Catalog::in_folder(folder.path());
+            assert!(catalog.content(&digest).is_none());
+            catalog.remember(&digest, content.clone());
+            catalog.note(&repository, |memory| {
+                memory.moving.insert("21".into(), vec![seen.clone()]);
+            });
+        }
+        let catalog = Catalog::in_folder(folder.path());
+        assert_eq!(*catalog.content(&digest).unwrap(), content);
+        assert_eq!(catalog.recall(&repository, |memory| memory.moving["21"].clone()), [seen]);
+
+        let file = catalog.content_file(&digest).unwrap();
+        fs::write(&file, "{").unwrap();
+        assert!(Catalog::in_folder(folder.path()).content(&digest).is_none());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_loses_speed_and_nothing_else() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let catalog = Catalog::in_folder(file.path());
+        let digest = Digest::of(b"x");
+        catalog.remember(&digest, Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
+        assert!(catalog.content(&digest).is_some());
+    }
+}

@@ -1,0 +1,85 @@
+//! The facts of an image by digest: from the catalog, else from its registry, each fetched once however
+//! many ask at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Catalog, Known};
+use crate::{
+    image::{Content, Digest, Document, ImageFacts, Reference, Repository},
+    registry::{Error, Registry, Result},
+};
+
+/// Reads images through the catalog.
+pub struct Images {
+    registry: Arc<dyn Registry>,
+    catalog: Arc<Catalog>,
+    under_way: Mutex<HashMap<Digest, Arc<futures::lock::Mutex<()>>>>,
+}
+
+impl Images {
+    /// Reads from `registry` what `catalog` does not know.
+    #[must_use]
+    pub fn new(registry: Arc<dyn Registry>, catalog: Arc<Catalog>) -> Self {
+        Self { registry, catalog, under_way: Mutex::default() }
+    }
+
+    /// The registry that is read from.
+    #[must_use]
+    pub fn registry(&self) -> &dyn Registry {
+        &*self.registry
+    }
+
+    /// The catalog that is read first.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What `digest` in `repository` names: an index, or an image with its configuration.
+    pub async fn content(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
+        if let Some(known) = self.catalog.content(digest) {
+            return Ok(known);
+        }
+        let turn = self.turn(digest);
+        let _turn = turn.lock().await;
+        if let Some(known) = self.catalog.content(digest) {
+            return Ok(known);
+        }
+        let reference = Reference::pinned(repository.clone(), digest.clone());
+        let fetched = self.registry.manifest(&reference).await?;
+        self.read(repository, digest, fetched.document).await
+    }
+
+    /// The same for a document that was already fetched, and whose bytes hash to `digest`: only the
+    /// configuration of a manifest is still asked for.
+    pub async fn complete(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {
+        let turn = self.turn(digest);
+        let _turn = turn.lock().await;
+        match self.catalog.content(digest) {
+            Some(known) => Ok(known),
+            None => self.read(repository, digest, document).await,
+        }
+    }
+
+    async fn read(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {
+        let content = match document {
+            Document::Index(index) => Content::Index(index),
+            Document::Manifest(manifest) => {
+                let config = self.registry.config(repository, &manifest).await?;
+                Content::Image(ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
+                    what: format!("the configuration of {repository}@{digest}"),
+                    why: error.to_string(),
+                })?)
+            }
+        };
+        Ok(self.catalog.remember(digest, content))
+    }
+
+    fn turn(&self, digest: &Digest) -> Arc<futures::lock::Mutex<()>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(under_way.entry(digest.clone()).or_default())
+    }
+}

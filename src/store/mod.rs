@@ -1,0 +1,9 @@
+//! Memory: what is known of digests and lines from earlier runs, so that nothing is fetched twice.
+//!
+//! Knows no stage.
+
+mod catalog;
+mod images;
+
+pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory};
+pub use images::Images;
