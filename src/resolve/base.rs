@@ -211,13 +211,19 @@ impl Resolver {
     /// Makes sure the base's platform manifest is known where it differs from the current release: an index
     /// that changed while this platform's manifest did not is not a newer base.
     pub(super) async fn compare_platforms(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
-        let Some(digest) = resolution.base.digest.clone() else { return };
-        if resolution.base.platform_digest.is_some() {
-            return;
+        if resolution.base.platform_digest.is_none() {
+            self.find_platform(question, current, resolution).await;
         }
+        let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
+        if let Some(Content::Image(facts)) = known.as_deref() {
+            resolution.base.diff_ids = Some(facts.diff_ids.clone());
+        }
+    }
+
+    async fn find_platform(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
+        let Some(digest) = resolution.base.digest.clone() else { return };
         if digest == current.digest {
             resolution.base.platform_digest.clone_from(&current.platform_digest);
-            resolution.base.diff_ids.clone_from(&current.diff_ids);
             resolution.base.kind = resolution.base.kind.or(Some(current.kind));
             return;
         }
