@@ -5,6 +5,8 @@ mod policy;
 mod reason;
 mod reasons;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use judgement::{Case, Judgement, judge};
