@@ -5,6 +5,7 @@
 
 mod base;
 mod line;
+mod lookup;
 mod newer;
 mod problem;
 mod published;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use line::{Current, Line, LineSource};
+pub use lookup::{History, PastRelease};
 pub use newer::Newer;
 pub use problem::{Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
