@@ -1,60 +1,71 @@
 //! How does a person read what a base is now? The answer of `basewatch base` for a terminal.
 
+use chrono::NaiveDate;
+
 use super::{
-    BaseReport, Style,
+    BaseReport, PlatformBase, RuntimeFields, Style,
     grid::{Cell, Column, Grid},
     style::{Page, Paint},
     words,
 };
-use crate::{image::DigestKind, judge::Severity};
+use crate::{image::DigestKind, judge::Severity, resolve::Published};
+
+/// How far from the margin values are: as near that a digest fits into 80 columns.
+const INDENT: usize = 9;
 
 /// The base for a terminal. Digests are whole: this is what they are copied from.
 #[must_use]
 pub fn render(base: &BaseReport, style: &Style) -> String {
     let mut page = Page::new(style);
-    let title = format!("{}, as of {}", base.reference, words::instant(base.generated_at));
-    page.paragraph(Paint::Bold, 0, title, usize::MAX);
+    page.evidence(Paint::Bold, 0, format!("{}, as of {}", base.reference, words::instant(base.generated_at)));
     page.end();
-    let kind = match base.digest_kind {
-        DigestKind::Index => "an index of all platforms",
-        DigestKind::Manifest => "the manifest of one platform",
-    };
-    page.entry("digest", format!("{}, {kind}", base.digest));
+    page.entry(INDENT, "digest", base.digest.as_str());
     page.entry(
+        INDENT,
+        "kind",
+        match base.digest_kind {
+            DigestKind::Index => "index, one for all platforms",
+            DigestKind::Manifest => "manifest of one platform",
+        },
+    );
+    page.entry(
+        INDENT,
         "line",
         match (&base.line, &base.line_source) {
             (Some(line), Some(source)) => format!("{line} ({source})"),
             (Some(line), None) => line.clone(),
-            (None, _) => "unknown".to_owned(),
+            (None, _) => "not known".to_owned(),
         },
     );
     if let Some(runtime) = &base.runtime {
-        let day = |what: &str, day: Option<chrono::NaiveDate>| {
-            day.map(|day| format!(", {what} {}", day.format("%Y-%m-%d"))).unwrap_or_default()
-        };
-        let deprecated = day("deprecated from", runtime.deprecation_date);
-        let blocked = day("updates blocked from", runtime.block_update_date);
-        page.entry("runtime", format!("{}: {}{deprecated}{blocked}", runtime.name, runtime.status));
+        page.entry(INDENT, "runtime", support(runtime));
     }
-    platforms(&mut page, base);
+    for platform in &base.platforms {
+        page.end();
+        page.line(Paint::Bold, platform.platform.to_string());
+        page.entry(INDENT, "digest", platform.digest.as_str());
+        page.entry(INDENT, "release", release(platform));
+    }
     history(&mut page, base);
     page.into_text()
 }
 
-fn platforms(page: &mut Page, base: &BaseReport) {
-    for platform in &base.platforms {
-        page.end();
-        page.line(Paint::Bold, platform.platform.to_string());
-        page.entry("digest", platform.digest.as_str());
-        page.entry("release", platform.release.as_deref().unwrap_or("not known"));
-        let age = words::age(platform.age_days, platform.published_at, platform.published_source);
-        let published = match (platform.published_at, platform.published_source) {
-            (Some(at), Some(source)) => format!("{} ({}), age {age}", words::instant(at), source.as_str()),
-            (Some(at), None) => format!("{}, age {age}", words::instant(at)),
-            (None, _) => "not known".to_owned(),
-        };
-        page.entry("published", published);
-    }
+fn support(runtime: &RuntimeFields) -> String {
+    let day = |what: &str, day: Option<NaiveDate>| day.map(|day| format!(", {what} {day}")).unwrap_or_default();
+    let deprecated = day("deprecated from", runtime.deprecation_date);
+    let blocked = day("no updates from", runtime.block_update_date);
+    format!("{}: {}{deprecated}{blocked}", runtime.name, runtime.status)
+}
+
+fn release(platform: &PlatformBase) -> String {
+    let name = platform.release.as_deref().unwrap_or("no dated tag");
+    let (Some(at), Some(source)) = (platform.published_at, platform.published_source) else {
+        return format!("{name}, publish date not known");
+    };
+    let by = if (Published { at, source }).is_bound() { " by" } else { "" };
+    let age = words::age(platform.age_days, Some(at), Some(source));
+    let age = if age == words::NOTHING { age } else { format!("{age} old") };
+    format!("{name}, published{by} {} ({}), {age}", words::instant(at), source.as_str())
 }
 
 fn history(page: &mut Page, base: &BaseReport) {

@@ -16,7 +16,7 @@ pub const EXPLAIN_SCHEMA: &str = "basewatch.explain/v1";
 /// How the base of one image on one platform was identified, dated and judged. The JSON contract
 /// `basewatch.explain/v1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("$id" = EXPLAIN_SCHEMA))]
+#[schemars(title = "basewatch explain", extend("$id" = EXPLAIN_SCHEMA))]
 pub struct Explanation {
     /// Always `basewatch.explain/v1`.
     pub schema: String,
@@ -84,7 +84,7 @@ impl Outcome {
 pub fn render(explanation: &Explanation, style: &Style) -> String {
     let mut page = Page::new(style);
     let platform = explanation.platform.as_ref().map(|platform| format!(" on {platform}")).unwrap_or_default();
-    page.paragraph(Paint::Bold, 0, format!("{}{platform}", explanation.reference), usize::MAX);
+    page.evidence(Paint::Bold, 0, format!("{}{platform}", explanation.reference));
     page.end();
     for (number, step) in explanation.steps.iter().enumerate() {
         page.put(Paint::Dim, format!("{:>2}", number + 1));
@@ -93,7 +93,7 @@ pub fn render(explanation: &Explanation, style: &Style) -> String {
         page.skip("contradiction  ".len() - step.outcome.as_str().len());
         page.line(Paint::Plain, step.title.as_str());
         if !step.detail.is_empty() {
-            page.paragraph(Paint::Dim, 19, step.detail.as_str(), usize::MAX);
+            page.evidence(Paint::Dim, 4, step.detail.as_str());
         }
     }
     page.end();
@@ -113,9 +113,9 @@ fn verdict(page: &mut Page, finding: &Finding) {
     }
     page.line(Paint::Plain, format!(": {}", parts.join(", ")));
     for reason in &finding.reasons {
-        page.paragraph(Paint::Plain, 4, format!("{}: {}", reason.code, reason.message), usize::MAX);
+        page.evidence(Paint::Plain, 4, format!("{}: {}", reason.code, reason.message));
     }
     if let Some(rule) = &finding.policy_rule {
-        page.paragraph(Paint::Plain, 4, format!("policy {rule}"), usize::MAX);
+        page.evidence(Paint::Plain, 4, format!("policy {rule}"));
     }
 }

@@ -1,6 +1,6 @@
 //! Which findings are one and the same to a reader? Deployments of one image, on one base, with one verdict.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{Finding, words};
 use crate::{
@@ -54,16 +54,42 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
     groups
 }
 
-/// The names that findings for more than one platform have: they need the platform behind them.
-pub(super) fn names_on_many_platforms(findings: &[Finding]) -> HashSet<&str> {
-    let mut platforms: HashMap<&str, Option<&Platform>> = HashMap::new();
-    let mut names = HashSet::new();
-    for finding in findings {
-        let platform = finding.image.platform.as_ref();
-        let seen = *platforms.entry(&finding.deployment.name).or_insert(platform);
-        if seen != platform {
-            names.insert(finding.deployment.name.as_str());
+/// What a deployment's name lacks to be the only one of that name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lacking {
+    platform: bool,
+    region: bool,
+    account: bool,
+}
+
+/// What each name in a report lacks.
+#[derive(Debug, Default)]
+pub(super) struct Names<'a>(HashMap<&'a str, (&'a Finding, Lacking)>);
+
+impl<'a> Names<'a> {
+    /// The names of `findings`.
+    pub(super) fn of(findings: &'a [Finding]) -> Self {
+        let mut names = HashMap::new();
+        for finding in findings {
+            let (first, lacking) =
+                names.entry(finding.deployment.name.as_str()).or_insert((finding, Lacking::default()));
+            lacking.platform |= first.image.platform != finding.image.platform;
+            lacking.region |= first.deployment.region != finding.deployment.region;
+            lacking.account |= first.deployment.account != finding.deployment.account;
         }
+        Self(names)
     }
-    names
+
+    /// What goes behind the name of `finding`: ` arm64 eu-west-1`, mostly nothing.
+    pub(super) fn qualifier(&self, finding: &Finding) -> String {
+        let deployment = &finding.deployment;
+        let Some((_, lacking)) = self.0.get(deployment.name.as_str()) else { return String::new() };
+        let parts = [
+            (lacking.platform, finding.image.platform.as_ref().map(Platform::architecture)),
+            (lacking.region, deployment.region.as_deref()),
+            (lacking.account, deployment.account.as_deref()),
+        ];
+        let wanted = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
+        wanted.map(|part| format!(" {part}")).collect()
+    }
 }

@@ -36,7 +36,7 @@ pub const SCHEMA: &str = "basewatch.report/v1";
 
 /// The whole report of one audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("$id" = SCHEMA))]
+#[schemars(title = "basewatch report", extend("$id" = SCHEMA))]
 pub struct Report {
     /// Always `basewatch.report/v1`.
     pub schema: String,

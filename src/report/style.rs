@@ -1,6 +1,6 @@
 //! What does the place look like that a report is printed to? Passed in: a renderer asks no terminal.
 
-use super::Harmless;
+use super::{Harmless, text::LongWords};
 use crate::judge::Severity;
 
 /// How people want to read a report.
@@ -99,24 +99,35 @@ impl Page {
 
     /// Adds `text` behind `indent` blanks, wrapped, in at most `most` lines.
     pub(super) fn paragraph(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>, most: usize) {
-        let room = self.width().map_or(usize::MAX, |width| width.saturating_sub(indent));
-        for line in text.into().wrapped(room, most) {
+        for line in text.into().wrapped(self.room(indent), LongWords::Break, most) {
             self.skip(indent);
             self.line(paint, line);
         }
     }
 
-    /// Adds a line `title   text`, the text wrapped behind the title.
-    pub(super) fn entry(&mut self, title: &'static str, text: impl Into<Harmless>) {
-        let indent = 12;
-        let room = self.width().map_or(usize::MAX, |width| width.saturating_sub(indent));
-        for (number, line) in text.into().wrapped(room, usize::MAX).into_iter().enumerate() {
-            let title = Harmless::from(if number == 0 { title } else { "" });
-            let gap = indent.saturating_sub(title.width());
-            self.put(Paint::Dim, title);
-            self.skip(gap);
-            self.line(Paint::Plain, line);
+    /// Adds `text` behind `indent` blanks, wrapped between words only.
+    pub(super) fn evidence(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>) {
+        for line in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX) {
+            self.skip(indent);
+            self.line(paint, line);
         }
+    }
+
+    /// Adds a line `title   text`, the text `indent` columns from the margin and wrapped between words only.
+    pub(super) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Harmless>) {
+        self.put(Paint::Dim, title);
+        self.skip(indent.saturating_sub(title.len()));
+        for (number, line) in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX).iter().enumerate() {
+            if number > 0 {
+                self.skip(indent);
+            }
+            self.line(Paint::Plain, line.clone());
+        }
+    }
+
+    /// The columns that are left behind `indent`.
+    pub(super) fn room(&self, indent: usize) -> usize {
+        self.width().map_or(usize::MAX, |width| width.saturating_sub(indent))
     }
 
     /// The page.

@@ -1,18 +1,18 @@
 //! How does a person read a report on a terminal? Worst first: what is old, how old, and what to do.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Finding, Harmless, Report, Style,
     grid::{Cell, Column, Grid},
-    group::{Group, groups, names_on_many_platforms},
+    group::{Group, Names, groups},
     style::{Page, Paint},
     words::{self, count},
 };
-use crate::judge::{Severity, Verdict};
+use crate::judge::{Action, Severity, Verdict};
 
 /// From this width on, severity and base have columns of their own; below, they lead the line under a row.
-const WIDE: usize = 110;
+const WIDE: usize = 124;
 
 /// More rows than this are counted and not shown, unless everything is asked for: nobody reads on.
 const MOST_ROWS: usize = 100;
@@ -20,30 +20,37 @@ const MOST_ROWS: usize = 100;
 /// The same for errors.
 const MOST_ERRORS: usize = 20;
 
+/// How far from the margin the values of the totals are.
+const INDENT: usize = 12;
+
 /// The report for a terminal.
 #[must_use]
 pub fn render(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
-    page.paragraph(Paint::Bold, 0, headline(report), usize::MAX);
-    page.end();
+    headline(&mut page, report);
     findings(&mut page, report, style);
     errors(&mut page, report, style);
     totals(&mut page, report);
     page.into_text()
 }
 
-fn headline(report: &Report) -> String {
+fn headline(page: &mut Page, report: &Report) {
     let summary = &report.summary;
-    let as_of = words::instant(report.generated_at);
-    if summary.deployments == 0 {
-        return format!("basewatch found no deployment to audit, as of {as_of}");
+    let what = match summary.deployments {
+        0 => "basewatch found no deployment to audit".to_owned(),
+        number => format!(
+            "basewatch audited {} of {} on {}",
+            count(number, "deployment"),
+            count(summary.images, "image"),
+            count(summary.bases, "base"),
+        ),
+    };
+    let as_of = format!("as of {}", words::instant(report.generated_at));
+    let is_one_line = what.len() + ", ".len() + as_of.len() <= page.room(0);
+    for line in if is_one_line { vec![format!("{what}, {as_of}")] } else { vec![what, as_of] } {
+        page.line(Paint::Bold, line);
     }
-    format!(
-        "basewatch audited {} of {} on {}, as of {as_of}",
-        count(summary.deployments, "deployment"),
-        count(summary.images, "image"),
-        count(summary.bases, "base"),
-    )
+    page.end();
 }
 
 fn findings(page: &mut Page, report: &Report, style: &Style) {
@@ -53,7 +60,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
     let mut shown = groups(report.findings.iter().filter(is_row));
     let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
-    let layout = Layout::of(page.width(), names_on_many_platforms(&report.findings));
+    let layout = Layout::of(page.width(), Names::of(&report.findings));
     if !shown.is_empty() {
         let rows: Vec<_> = shown.iter().map(|group| layout.row(group)).collect();
         let grid = Grid::fit(layout.columns, &rows, page.width());
@@ -85,16 +92,16 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
 struct Layout<'a> {
     columns: &'static [Column],
     is_wide: bool,
-    needs_platform: HashSet<&'a str>,
+    names: Names<'a>,
 }
 
 impl<'a> Layout<'a> {
-    fn of(width: Option<usize>, needs_platform: HashSet<&'a str>) -> Self {
+    fn of(width: Option<usize>, names: Names<'a>) -> Self {
         const WIDE_COLUMNS: &[Column] = &[
             Column { title: "VERDICT", least: None },
             Column { title: "SEVERITY", least: None },
-            Column { title: "DEPLOYMENT", least: Some(20) },
-            Column { title: "BASE", least: Some(20) },
+            Column { title: "DEPLOYMENT", least: Some(22) },
+            Column { title: "BASE", least: Some(34) },
             Column { title: "AGE", least: None },
             Column { title: "BEHIND", least: None },
             Column { title: "ACTION", least: None },
@@ -107,7 +114,7 @@ impl<'a> Layout<'a> {
             Column { title: "ACTION", least: None },
         ];
         let is_wide = width.is_none_or(|width| width >= WIDE);
-        Self { columns: if is_wide { WIDE_COLUMNS } else { NARROW_COLUMNS }, is_wide, needs_platform }
+        Self { columns: if is_wide { WIDE_COLUMNS } else { NARROW_COLUMNS }, is_wide, names }
     }
 
     fn row(&self, group: &Group<'_>) -> Vec<Cell> {
@@ -124,38 +131,28 @@ impl<'a> Layout<'a> {
         }
         cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
         cells.push(Cell::new(Paint::Plain, words::distance(finding.behind.as_ref())));
-        cells.push(Cell::new(Paint::Bold, finding.action.as_str()));
+        let paint = if finding.action == Action::None { Paint::Dim } else { Paint::Bold };
+        cells.push(Cell::new(paint, finding.action.as_str()));
         cells
     }
 
     fn deployment(&self, group: &Group<'_>) -> Cell {
-        let deployment = &group.first.deployment;
-        let platform = group.first.image.platform.as_ref();
-        let mut suffix = match platform.filter(|_| self.needs_platform.contains(deployment.name.as_str())) {
-            Some(platform) => format!(" {}", platform.architecture()),
-            None => String::new(),
-        };
-        if group.count > 1 {
-            suffix.push_str(&format!(" and {} more", group.count - 1));
-        }
-        Cell::new(Paint::Plain, deployment.name.as_str()).with_suffix(suffix)
+        let others = if group.count > 1 { format!(" and {} more", group.count - 1) } else { String::new() };
+        let suffix = self.names.qualifier(group.first) + &others;
+        Cell::new(Paint::Plain, group.first.deployment.name.as_str()).with_suffix(suffix)
     }
 
     /// The lines under a row: what has no column, and why the verdict is what it is.
     fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
-        let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
-        let severity = (!self.is_wide && finding.severity != Severity::None).then(|| finding.severity.to_string());
-        let lead: Vec<_> = severity.into_iter().chain(base).collect();
-        let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
+        let severity = if self.is_wide { String::new() } else { format!("{}, ", finding.severity) };
         let most = if style.show_all { usize::MAX } else { 1 };
-        let reasons = finding.reasons.iter().take(most);
-        let mut lines: Vec<_> =
-            reasons.map(|reason| Harmless::from(format!("{}: {}", reason.code, reason.message))).collect();
-        if !lead.is_empty() {
-            lines.insert(0, lead.join(", ").into());
-        }
-        lines.extend(rule.map(Harmless::from));
-        lines
+        let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
+        let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {
+            let severity = if number == 0 { severity.as_str() } else { "" };
+            format!("{severity}{}: {}", reason.code, reason.message)
+        });
+        let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
+        base.into_iter().chain(reasons).chain(rule).map(Harmless::from).collect()
     }
 }
 
@@ -176,8 +173,7 @@ fn fresh(page: &mut Page, report: &Report) {
     let text = format!("{}{on}", count(fresh.len() as u64, "deployment"));
     page.put(Paint::Severity(Severity::None), Verdict::Fresh.as_str());
     page.skip("out-of-date  ".len() - "fresh".len());
-    let room = page.width().map_or(usize::MAX, |width| width.saturating_sub("out-of-date  ".len()));
-    page.line(Paint::Plain, Harmless::from(text).shortened(room));
+    page.line(Paint::Plain, Harmless::from(text).shortened(page.room("out-of-date  ".len())));
     page.end();
 }
 
@@ -216,22 +212,26 @@ fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
 fn totals(page: &mut Page, report: &Report) {
     let by_verdict = tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
     if !by_verdict.is_empty() {
-        page.entry("verdicts", by_verdict);
+        page.entry(INDENT, "verdicts", by_verdict);
     }
     if let Some(ages) = report.summary.base_age_days {
-        page.entry("base age", format!("half up to {} d, 90 % up to {} d, oldest {} d", ages.p50, ages.p90, ages.max));
+        page.entry(
+            INDENT,
+            "base age",
+            format!("half up to {} d, 90 % up to {} d, oldest {} d", ages.p50, ages.p90, ages.max),
+        );
     }
     if report.findings.iter().any(|finding| finding.verdict != Verdict::Fresh) {
         let policy = &report.policy;
         let text = format!("stale over {} d, out-of-date after {} d behind", policy.max_age_days, policy.grace_days);
-        page.entry("policy", text);
+        page.entry(INDENT, "policy", text);
     }
     if !report.complete {
-        page.entry("incomplete", "not everything that was to be audited could be");
+        page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
     }
-    page.entry("requests", requests(report));
+    page.entry(INDENT, "requests", requests(report));
     if let Some(next) = next(report) {
-        page.entry("next", next);
+        page.entry(INDENT, "next", next);
     }
 }
 

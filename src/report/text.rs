@@ -51,10 +51,10 @@ impl Harmless {
         Self(format!("{head}…{}", tail.trim_start_matches(|c| columns(c) == 0)))
     }
 
-    /// The text in lines of at most `width` columns, broken between words where that is possible; what does
-    /// not fit into `most` lines ends in `…`.
+    /// The text in lines of at most `width` columns, broken between words; what does not fit into `most`
+    /// lines ends in `…`.
     #[must_use]
-    pub fn wrapped(&self, width: usize, most: usize) -> Vec<Self> {
+    pub fn wrapped(&self, width: usize, long_words: LongWords, most: usize) -> Vec<Self> {
         let width = width.max(8);
         let mut lines = vec![String::new()];
         let mut used = 0;
@@ -69,7 +69,7 @@ impl Harmless {
             }
             for character in word.chars() {
                 let character_width = columns(character);
-                if used + character_width > width {
+                if used + character_width > width && long_words == LongWords::Break {
                     push(&mut lines, "", true);
                     used = 0;
                 }
@@ -92,6 +92,15 @@ fn push(lines: &mut Vec<String>, text: &str, is_new_line: bool) {
         Some(last) if !is_new_line => last.push_str(text),
         _ => lines.push(text.to_owned()),
     }
+}
+
+/// What happens to words that are longer than a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LongWords {
+    /// They go on in the next line.
+    Break,
+    /// They stay whole, and the line gets too long: digests and commands are there to be copied.
+    Keep,
 }
 
 /// The first of `characters` that fit into `room` columns, with the marks on them.
@@ -221,8 +230,10 @@ mod tests {
     #[test]
     fn text_is_wrapped_between_words_and_inside_those_that_do_not_fit() {
         let lines = |text: &str, width, most| -> Vec<String> {
-            Harmless::from(text).wrapped(width, most).into_iter().map(|line| line.0).collect()
+            Harmless::from(text).wrapped(width, LongWords::Break, most).into_iter().map(|line| line.0).collect()
         };
+        let whole = Harmless::from("a abcdefghijkl b").wrapped(8, LongWords::Keep, 9);
+        assert_eq!(whole.iter().map(Harmless::as_str).collect::<Vec<_>>(), ["a", "abcdefghijkl", "b"]);
         assert_eq!(lines("the base is ninety days old", 12, 9), ["the base is", "ninety days", "old"]);
         assert_eq!(lines("the base is ninety days old", 12, 2), ["the base is", "ninety days…"]);
         assert_eq!(lines("a abcdefghijkl b", 8, 9), ["a", "abcdefgh", "ijkl b"]);

@@ -1,6 +1,8 @@
 //! The one sample that every renderer is tested with: each verdict, bounds, gaps, hostile text, errors, and
 //! many deployments of one image.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 
 use basewatch::{
@@ -19,12 +21,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 const ACCOUNT: &str = "123456789012";
 
 /// The instant that counts as now.
-pub fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     "2026-11-20T06:00:00Z".parse().unwrap()
 }
 
 /// A digest that differs for each seed.
-pub fn digest(seed: &str) -> Digest {
+pub(crate) fn digest(seed: &str) -> Digest {
     Digest::of(seed.as_bytes())
 }
 
@@ -37,7 +39,7 @@ fn ago(days: i64) -> DateTime<Utc> {
 }
 
 /// A fresh deployment of `name`, as `repository:tag`.
-pub fn fresh(name: &str) -> Finding {
+pub(crate) fn fresh(name: &str) -> Finding {
     Finding {
         id: format!("ecr:eu-west-1:{ACCOUNT}:{name}"),
         deployment: DeploymentFields {
@@ -144,7 +146,10 @@ fn deprecated() -> Finding {
         Verdict::Deprecated,
         Severity::High,
         Action::Upgrade,
-        &[("runtime-deprecated", "python3.9 has had no patches since 2025-12-15; functions can be updated until 2027-03-03")],
+        &[(
+            "runtime-deprecated",
+            "python3.9 has had no patches since 2025-12-15; functions can be updated until 2027-03-03",
+        )],
     )
 }
 
@@ -280,7 +285,11 @@ fn unknowns() -> [Finding; 4] {
             "label-malformed",
             "label sdkBaseVersion is \"\u{1b}]0;owned\u{7}latest\r\n<script>alert(1)</script>\u{9b}31m\": a digest starts with sha256: or sha512:",
         ),
-        unknown("scratch:1", "base-unidentified", "no label sdkBaseVersion, no org.opencontainers.image.base.* annotation or label"),
+        unknown(
+            "scratch:1",
+            "base-unidentified",
+            "no label sdkBaseVersion, no org.opencontainers.image.base.* annotation or label",
+        ),
         Finding { action: Action::Restore, ..gone },
         unknown(
             "mirror:3",
@@ -291,7 +300,7 @@ fn unknowns() -> [Finding; 4] {
 }
 
 /// The sample report.
-pub fn report() -> Report {
+pub(crate) fn report() -> Report {
     let mut findings = vec![deprecated(), stale_by_a_bound()];
     findings.extend(stale_under_many_tags());
     findings.push(stale_on_a_quiet_line());
@@ -307,7 +316,7 @@ pub fn report() -> Report {
 }
 
 /// A report of these findings.
-pub fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Report {
+pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Report {
     let counts = |kinds: &[(&str, u64)]| kinds.iter().map(|(kind, number)| ((*kind).to_owned(), *number)).collect();
     let requests_by_kind: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::from([
         ("public.ecr.aws".to_owned(), counts(&[("head", 3), ("token", 1)])),
@@ -332,12 +341,12 @@ pub fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Report {
 }
 
 /// An entry of `errors`.
-pub fn error(scope: &str, code: &str, message: &str) -> ErrorEntry {
+pub(crate) fn error(scope: &str, code: &str, message: &str) -> ErrorEntry {
     ErrorEntry { scope: scope.to_owned(), code: code.to_owned(), message: message.to_owned() }
 }
 
 /// The sample answer of `basewatch base --history`.
-pub fn base_report() -> BaseReport {
+pub(crate) fn base_report() -> BaseReport {
     let release = |days: i64, architectures: &[&str], current: bool| {
         let name = format!("21.{}", ago(days).format("%Y.%m.%d.%H"));
         ReleaseRow {
@@ -391,8 +400,9 @@ pub fn base_report() -> BaseReport {
 }
 
 /// The sample answer of `basewatch explain`.
-pub fn explanation() -> Explanation {
-    let step = |title: &str, detail: &str, outcome| Step { title: title.to_owned(), detail: detail.to_owned(), outcome };
+pub(crate) fn explanation() -> Explanation {
+    let step =
+        |title: &str, detail: &str, outcome| Step { title: title.to_owned(), detail: detail.to_owned(), outcome };
     let finding = stale_by_a_bound();
     Explanation {
         schema: EXPLAIN_SCHEMA.to_owned(),
