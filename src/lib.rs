@@ -17,4 +17,5 @@ pub mod once;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod run;
 pub mod store;
