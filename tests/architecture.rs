@@ -2,6 +2,8 @@
 //!
 //! A new edge is a design decision: make it here, with its reason.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
