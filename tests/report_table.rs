@@ -150,7 +150,7 @@ fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
     let text = table::render(&report, &at(140));
     assert!(text.lines().count() < 400, "{}", text.lines().count());
     let not_fresh = 10_000 - report.summary.by_verdict[&Verdict::Fresh];
-    assert!(text.contains(&format!("and {} more: ", not_fresh - 100)), "{text}");
+    assert!(text.contains(&format!("and {} rows more, for ", not_fresh - 100)), "{text}");
     let all = table::render(&report, &Style { show_all: true, ..at(140) });
     let words: HashSet<_> = all.split_whitespace().collect();
     assert!((0..10_000).all(|number| words.contains(format!("service-{number}:1").as_str())));
