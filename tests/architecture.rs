@@ -2,6 +2,8 @@
 //!
 //! A new edge is a design decision: make it here, with its reason.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -310,9 +312,7 @@ fn the_table_of_edges_keeps_the_order_of_the_stages() {
             assert!(!edges[adapter].contains(&stage), "{adapter} must not name {stage}");
         }
     }
-    for (place, module) in ["store", "aws"].iter().enumerate() {
-        assert!(!edges["registry"].contains(module), "{place}: registry must not name {module}");
-    }
+    assert!(!edges["registry"].contains(&"store") && !edges["registry"].contains(&"aws"));
     assert!(edges["image"].is_empty() && edges["glob"].is_empty());
 }
 
