@@ -20,12 +20,13 @@ const ADAPTERS: [&str; 3] = ["registry", "store", "aws"];
 const EDGES: &[(&str, &[&str])] = &[
     // The vocabulary names nobody.
     ("glob", &[]),
+    ("once", &[]),
     ("image", &[]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
     ("inventory", &["glob", "image", "registry", "store", "aws"]),
     ("identify", &["glob", "image", "inventory"]),
     // Asks registries what a line is now, and remembers the answers in the catalog.
-    ("resolve", &["glob", "image", "inventory", "identify", "registry", "store"]),
+    ("resolve", &["glob", "once", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
     ("registry", &["glob", "image"]),
@@ -48,6 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "glob",
+    "once",
     "image",
     "inventory",
     "identify",
