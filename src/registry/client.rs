@@ -17,7 +17,7 @@ use super::{
     AwsLogins, Error, Fetched, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result, SettingsError,
     TagList,
     allow::AllowList,
-    host::{self, Host},
+    host::{self, Host, Means},
     link,
     transport::{Answer, Ask},
 };
@@ -118,7 +118,8 @@ impl DistributionClient {
             .get(&key)
             .cloned()
             .ok_or_else(|| SettingsError::Tls { why: format!("{name} has a CA file that was not read") })?;
-        Host::new(name, &settings, &self.network, (http, self.aws.clone(), Arc::clone(&self.requests)))
+        let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests) };
+        Host::new(name, &settings, &self.network, means)
     }
 
     async fn head_of(&self, reference: &Reference) -> Result<Pointer> {
