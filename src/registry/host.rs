@@ -75,6 +75,16 @@ impl Host {
         Ok(Self { base, transport, authority, is_docker_hub: is_docker_hub(host) })
     }
 
+    /// Whether requests to `host` have somewhere to go.
+    pub(super) fn check(host: &str, settings: &HostSettings) -> Result<(), SettingsError> {
+        base_of(host, settings).map(drop)
+    }
+
+    /// Whether requests to `host` stay on this machine.
+    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
+        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
+    }
+
     /// The question for `path` below `/v2/<repository>/`.
     pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> Ask {
         let mut url = self.base.clone();
@@ -189,13 +199,6 @@ pub(super) fn http_client(
         builder = builder.no_proxy();
     }
     builder.build()
-}
-
-impl Host {
-    /// Whether requests to `host` stay on this machine.
-    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
-        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
-    }
 }
 
 #[cfg(test)]
