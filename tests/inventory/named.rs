@@ -60,7 +60,7 @@ async fn an_index_is_one_deployment_for_each_platform() {
     registry.put(amd.manifest.as_bytes());
     registry.tag("ghcr.io/a/x:1", &index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]));
     let found = look(&registry, &["ghcr.io/a/x:1"]).await;
-    assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/arm64", "image:ghcr.io/a/x:1#linux/amd64"]);
+    assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/amd64", "image:ghcr.io/a/x:1#linux/arm64"]);
     assert_eq!(names(&found), ["ghcr.io/a/x:1"; 2]);
     assert_eq!(found.deployments[0].image.as_ref().unwrap().index_annotations["of"], "index");
 }

@@ -20,21 +20,21 @@ use serde_json::{Value, json};
 
 /// A call as it was sent.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// The host it went to.
-    pub host: String,
+    pub(crate) host: String,
     /// The operation: `DescribeImages`. Empty for what is no JSON call, such as instance metadata.
-    pub operation: String,
+    pub(crate) operation: String,
     /// The body.
-    pub body: Value,
+    pub(crate) body: Value,
     /// How many equal calls came before.
-    pub nth: usize,
+    pub(crate) nth: usize,
     /// The `User-Agent`.
-    pub user_agent: String,
+    pub(crate) user_agent: String,
 }
 
 /// What AWS answers.
-pub enum Answer {
+pub(crate) enum Answer {
     /// An HTTP answer.
     Http(u16, Value),
     /// No connection.
@@ -43,12 +43,12 @@ pub enum Answer {
 
 impl Answer {
     /// Success.
-    pub fn ok(body: Value) -> Self {
+    pub(crate) fn ok(body: Value) -> Self {
         Self::Http(200, body)
     }
 
     /// An error of the service.
-    pub fn error(code: &str, message: &str) -> Self {
+    pub(crate) fn error(code: &str, message: &str) -> Self {
         Self::Http(400, json!({ "__type": code, "message": message }))
     }
 }
@@ -57,7 +57,7 @@ type Answers = Arc<dyn Fn(&Call) -> Answer + Send + Sync>;
 
 /// The transport.
 #[derive(Clone)]
-pub struct AwsReplay {
+pub(crate) struct AwsReplay {
     answers: Answers,
     calls: Arc<Mutex<Vec<Call>>>,
     seen: Arc<Mutex<HashMap<String, usize>>>,
@@ -65,17 +65,17 @@ pub struct AwsReplay {
 
 impl AwsReplay {
     /// Answers each call by `answers`.
-    pub fn new(answers: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answers: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
         Self { answers: Arc::new(answers), calls: Arc::default(), seen: Arc::default() }
     }
 
     /// The calls of `operation` so far.
-    pub fn calls(&self, operation: &str) -> Vec<Call> {
+    pub(crate) fn calls(&self, operation: &str) -> Vec<Call> {
         self.all_calls().into_iter().filter(|call| call.operation == operation).collect()
     }
 
     /// All calls so far.
-    pub fn all_calls(&self) -> Vec<Call> {
+    pub(crate) fn all_calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 

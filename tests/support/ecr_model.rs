@@ -6,48 +6,50 @@ use serde_json::{Map, Value, json};
 use crate::aws_replay::{Answer, Call};
 
 /// The account of all repositories.
-pub const ACCOUNT: &str = "123456789012";
+pub(crate) const ACCOUNT: &str = "123456789012";
 /// The media types of the fixtures.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// An index of images.
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// An image in a repository.
 #[derive(Clone)]
-pub struct Image {
+pub(crate) struct Image {
     /// The manifest's bytes.
-    pub manifest: String,
+    pub(crate) manifest: String,
     media_type: &'static str,
     tags: Vec<String>,
     pushed_at: u32,
     details: Map<String, Value>,
+    digest: Digest,
 }
 
 impl Image {
     /// A manifest without tags.
-    pub fn new(media_type: &'static str, manifest: String) -> Self {
-        Self { manifest, media_type, tags: Vec::new(), pushed_at: 0, details: Map::new() }
+    pub(crate) fn new(media_type: &'static str, manifest: String) -> Self {
+        let digest = Digest::of(manifest.as_bytes());
+        Self { manifest, media_type, tags: Vec::new(), pushed_at: 0, details: Map::new(), digest }
     }
 
     /// The same with these tags.
-    pub fn tagged(self, tags: &[&str]) -> Self {
+    pub(crate) fn tagged(self, tags: &[&str]) -> Self {
         Self { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..self }
     }
 
     /// The same, pushed at this second.
-    pub fn pushed_at(self, pushed_at: u32) -> Self {
+    pub(crate) fn pushed_at(self, pushed_at: u32) -> Self {
         Self { pushed_at, ..self }
     }
 
     /// The same with a field of `ImageDetail`.
-    pub fn detail(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn detail(mut self, name: &str, value: &str) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
     }
 
     /// Its digest.
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.manifest.as_bytes())
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest.clone()
     }
 
     fn described(&self) -> Value {
@@ -64,25 +66,25 @@ impl Image {
 
 /// The repositories of all regions.
 #[derive(Clone, Default)]
-pub struct EcrModel {
+pub(crate) struct EcrModel {
     repositories: Vec<(String, String, Vec<Image>)>,
     page: Option<usize>,
 }
 
 impl EcrModel {
     /// The same with a repository.
-    pub fn with(mut self, region: &str, name: &str, images: impl IntoIterator<Item = Image>) -> Self {
+    pub(crate) fn with(mut self, region: &str, name: &str, images: impl IntoIterator<Item = Image>) -> Self {
         self.repositories.push((region.to_owned(), name.to_owned(), images.into_iter().collect()));
         self
     }
 
     /// The same with so many entries a page.
-    pub fn paged(self, page: usize) -> Self {
+    pub(crate) fn paged(self, page: usize) -> Self {
         Self { page: Some(page), ..self }
     }
 
     /// What ECR answers.
-    pub fn answer(&self, call: &Call) -> Answer {
+    pub(crate) fn answer(&self, call: &Call) -> Answer {
         match call.operation.as_str() {
             "DescribeRepositories" => self.describe_repositories(call),
             "DescribeImages" => self.images(call).map_or_else(Into::into, |images| {
@@ -128,7 +130,7 @@ impl EcrModel {
 }
 
 /// No such repository.
-pub struct Missing;
+pub(crate) struct Missing;
 
 impl From<Missing> for Answer {
     fn from(_: Missing) -> Self {

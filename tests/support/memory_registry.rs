@@ -16,7 +16,7 @@ use crate::ecr_model::{INDEX, Image, MANIFEST};
 
 /// The registry.
 #[derive(Default)]
-pub struct MemoryRegistry {
+pub(crate) struct MemoryRegistry {
     blobs: Mutex<HashMap<Digest, Vec<u8>>>,
     tags: Mutex<HashMap<String, Digest>>,
     errors: Mutex<HashMap<String, Error>>,
@@ -25,24 +25,24 @@ pub struct MemoryRegistry {
 
 impl MemoryRegistry {
     /// An empty one.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Keeps a blob.
-    pub fn put(&self, body: &[u8]) -> Digest {
+    pub(crate) fn put(&self, body: &[u8]) -> Digest {
         let digest = Digest::of(body);
         self.blobs.lock().unwrap().insert(digest.clone(), body.to_vec());
         digest
     }
 
     /// Keeps an image of its own, with its configuration here; `name` is its label `name`.
-    pub fn image(&self, name: &str) -> Image {
+    pub(crate) fn image(&self, name: &str) -> Image {
         self.image_on(name, "amd64")
     }
 
     /// The same for an architecture.
-    pub fn image_on(&self, name: &str, architecture: &str) -> Image {
+    pub(crate) fn image_on(&self, name: &str, architecture: &str) -> Image {
         let config = json!({
             "architecture": architecture, "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "name": name } },
@@ -60,18 +60,18 @@ impl MemoryRegistry {
     }
 
     /// Points `reference` (`host/repo:tag`) at a manifest and keeps that.
-    pub fn tag(&self, reference: &str, image: &Image) {
+    pub(crate) fn tag(&self, reference: &str, image: &Image) {
         let digest = self.put(image.manifest.as_bytes());
         self.tags.lock().unwrap().insert(reference.to_owned(), digest);
     }
 
     /// Answers everything about a repository, or about one digest, with `error`.
-    pub fn fail(&self, what: &str, error: Error) {
+    pub(crate) fn fail(&self, what: &str, error: Error) {
         self.errors.lock().unwrap().insert(what.to_owned(), error);
     }
 
     /// How often each thing was asked for: `head …`, `manifest …`, `config …`.
-    pub fn asked(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn asked(&self) -> BTreeMap<String, usize> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -96,7 +96,7 @@ impl MemoryRegistry {
 }
 
 /// An index over images, one for each platform.
-pub fn index(children: &[(&str, &str, &Image)], more: &[Value]) -> Image {
+pub(crate) fn index(children: &[(&str, &str, &Image)], more: &[Value]) -> Image {
     let entry = |(os, architecture, image): &(&str, &str, &Image)| {
         json!({
             "mediaType": MANIFEST, "digest": image.digest(), "size": image.manifest.len(),
