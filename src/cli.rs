@@ -41,6 +41,11 @@ Examples:
   basewatch explain 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
   basewatch explain oci:./layout --platform linux/arm64";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  basewatch demo
+  basewatch demo orders:421";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   basewatch completions bash > ~/.local/share/bash-completion/completions/basewatch
@@ -90,6 +95,7 @@ pub enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Audit bundled images from a registry inside this process: no account, no network
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Check a configuration, or write a commented one
     #[command(subcommand)]
@@ -178,6 +184,9 @@ pub struct ExplainArgs {
 /// What `demo` takes.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
+    /// Explain this image of the demo instead: orders:421
+    #[arg(value_name = "IMAGE")]
+    pub image: Option<String>,
     /// The format of the report on standard output
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -18,7 +18,7 @@ async fn look(registry: &Arc<MemoryRegistry>, references: &[&str]) -> Inventorie
     let registry = Arc::clone(registry);
     let images = Arc::new(Images::new(registry, Arc::new(Catalog::in_memory())));
     let references = references.iter().map(|text| text.parse::<Reference>().unwrap()).collect();
-    NamedInventory::new(references, images, 4).deployments().await
+    NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await
 }
 
 #[tokio::test]
