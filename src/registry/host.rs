@@ -230,6 +230,15 @@ mod tests {
     }
 
     #[test]
+    fn ecr_public_is_asked_for_a_token_before_it_refuses() {
+        let demand = ecr_public_demand().expect("a demand");
+        assert_eq!(demand.realm.as_str(), "https://public.ecr.aws/token/");
+        assert!(!demand.is_per_repository(), "one token for all repositories");
+        let base = base_of(ECR_PUBLIC, &HostSettings::default()).expect("a base");
+        assert_eq!(TokenRules { base, token_hosts: Vec::new() }.check(&demand.realm, true), Ok(()));
+    }
+
+    #[test]
     fn plain_http_beyond_loopback_has_to_be_told() {
         let at = |endpoint: &str, plain_http| HostSettings {
             endpoint: Some(endpoint.into()),
