@@ -5,6 +5,7 @@
 //! [`judge`] (so what?) → [`report`] (show it). [`audit`] walks it. [`image`] is the vocabulary,
 //! [`registry`] and [`store`] are the outside world, [`config`] the settings, [`run`] the run modes.
 
+pub mod cli;
 pub mod config;
 pub mod glob;
 pub mod identify;
@@ -14,4 +15,6 @@ pub mod judge;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod run;
 pub mod store;
+pub mod telemetry;
