@@ -14,9 +14,9 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  basewatch demo                                    see a report, without account or network
-  basewatch audit public.ecr.aws/lambda/python:3.12 audit an image
-  basewatch config init && basewatch audit          audit what basewatch.toml names
+  basewatch demo                                     see a report, without account or network
+  basewatch audit public.ecr.aws/lambda/python:3.12  audit an image
+  basewatch config init                              begin a configuration for your own account
 
 Exit codes:
   0  nothing at or above --fail-on
@@ -62,12 +62,12 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The configuration file [default: ./basewatch.toml, else ~/.config/basewatch/basewatch.toml]
+    /// The configuration file [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else the user's]
     // `BASEWATCH_CONFIG` is read with the rest of the environment, so that tests need no process environment.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
+    /// When to use colours: auto, always, never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, hide_possible_values = true)]
     pub color: ColorWhen,
     /// Say more on standard error; twice for debugging, three times for everything
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -108,15 +108,16 @@ pub struct AuditArgs {
     /// oci:DIR[:TAG]
     #[arg(value_name = "IMAGE")]
     pub images: Vec<ImageSource>,
-    /// The format of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format of the report on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Write the report to FILE instead, in the format of its name: .json, .txt or .table; - is standard
     /// output; may be repeated
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
-    /// Exit with 1 if a finding has this verdict or a worse one
-    #[arg(long, value_enum, value_name = "VERDICT", default_value_t)]
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
+    /// stale, deprecated, unknown
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
     pub fail_on: FailOn,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -144,8 +145,8 @@ pub struct BaseArgs {
     /// Only this platform, as in linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -164,8 +165,8 @@ pub struct ExplainArgs {
     /// Only this platform, as in linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -178,11 +179,12 @@ pub struct ExplainArgs {
 /// What `demo` takes.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// The format of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format of the report on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Exit with 1 if a finding has this verdict or a worse one
-    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never)]
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
+    /// stale, deprecated, unknown
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
     pub fail_on: FailOn,
 }
 
