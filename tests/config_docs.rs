@@ -1,5 +1,6 @@
 //! Schema, example and reference page of the configuration are generated from its raw structs, or compared
 //! with them. `UPDATE_SCHEMA=1` writes the generated ones.
+#![expect(clippy::panic, reason = "what steps of tests share fails as tests do")]
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
