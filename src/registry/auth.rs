@@ -1,6 +1,7 @@
 //! How does one registry want to be asked? Remembers what it demanded and keeps grants for it.
 //!
-//! Authentication is that of the host that references name, wherever its requests go.
+//! Authentication is that of the host that references name, wherever its requests go; only a pull-through
+//! cache has a login of its own.
 
 use std::{
     collections::HashMap,
@@ -71,6 +72,8 @@ pub(super) struct Authority {
 /// The settings of an [`Authority`].
 pub(super) struct AuthorityBuilder {
     pub(super) host: Arc<str>,
+    /// The host whose login counts: the same, or the ECR registry that is a pull-through cache for it.
+    pub(super) issuer: Arc<str>,
     pub(super) auth: Auth,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) rules: TokenRules,
@@ -81,7 +84,7 @@ pub(super) struct AuthorityBuilder {
 
 impl AuthorityBuilder {
     pub(super) fn build(self) -> Authority {
-        let plan = plan(&self.host, self.auth, self.aws);
+        let plan = plan(&self.issuer, self.auth, self.aws);
         Authority {
             host: self.host,
             plan,
