@@ -5,12 +5,14 @@
 //! [`judge`] (so what?) → [`report`] (show it). [`audit`] walks it. [`image`] is the vocabulary,
 //! [`registry`] and [`store`] are the outside world, [`config`] the settings, [`run`] the run modes.
 
+pub mod audit;
 pub mod config;
 pub mod glob;
 pub mod identify;
 pub mod image;
 pub mod inventory;
 pub mod judge;
+pub mod once;
 pub mod registry;
 pub mod report;
 pub mod resolve;

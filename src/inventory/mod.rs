@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use settings::{EcrSettings, ImageSource};
 
-use crate::image::{Annotations, Digest, ImageFacts, Platform, Reference};
+use crate::image::{Annotations, Digest, ImageFacts, Platform, Reference, Repository};
 
 /// What sort of place a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -48,6 +48,14 @@ pub struct Deployment {
     pub pushed_at: Option<DateTime<Utc>>,
     /// The image itself, or why it cannot be read.
     pub image: Result<DeployedImage, Unreadable>,
+}
+
+impl Deployment {
+    /// The repository its image is in.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Repository> {
+        Some(&self.reference.repository)
+    }
 }
 
 /// The image of one platform behind a deployment. Deployments of one image share the facts.

@@ -1,9 +1,16 @@
 //! Stage 4: so what? Verdict, severity, action and reasons. Pure: no clock, no network, no files.
 
+mod judgement;
 mod policy;
 mod reason;
+mod reasons;
+mod standing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
+pub use judgement::{Case, Judgement, judge};
 pub use policy::{Override, Policy, Subject, Terms};
 pub use reason::{Reason, ReasonCode};
+pub use standing::Standing;
 pub use verdict::{Action, Severity, Verdict};

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is concluded about a deployment's base. Ordered as `--fail-on` compares.
+/// What is concluded about a deployment's base, in the order of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -75,6 +75,28 @@ impl Verdict {
             Self::Deprecated => "deprecated",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl Verdict {
+    /// How bad the verdict is, as `--fail-on` compares: in the order of the verdicts, with `unknown`
+    /// between `superseded` and `out-of-date`, where its default severity puts it.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Fresh => 0,
+            Self::Superseded => 1,
+            Self::Unknown => 2,
+            Self::OutOfDate => 3,
+            Self::Stale => 4,
+            Self::Deprecated => 5,
+        }
+    }
+
+    /// Whether this verdict is at or above `threshold` by [`Verdict::rank`].
+    #[must_use]
+    pub fn is_at_least(self, threshold: Self) -> bool {
+        self.rank() >= threshold.rank()
     }
 }
 

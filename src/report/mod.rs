@@ -4,6 +4,7 @@
 //! Pure. Decides nothing: verdicts come from `judge`, and a renderer only shows them.
 
 mod base;
+mod build;
 mod finding;
 mod summary;
 
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use base::{BaseReport, PlatformBase, ReleaseRow};
+pub use build::{Run, Subjects};
 pub use finding::{
     BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, RuntimeFields,
 };

@@ -1,9 +1,149 @@
-//! Stage 3: what is that base now? Its line, its current release, when each was published.
+//! Stage 3: what is that base now? Its line, the line's current release, when each was published.
 //!
-//! Asks registries through the `Registry` port and remembers in the catalog. Knows no policy.
+//! Asks registries through the `Registry` port and remembers in the catalog. Knows no policy: how far
+//! behind is said here, whether that is too far is not.
 
+mod base;
+mod line;
+mod newer;
+mod problem;
 mod published;
 mod settings;
+mod tags;
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use line::{Current, Line, LineSource};
+pub use newer::Newer;
+pub use problem::{Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
 pub use settings::Settings;
+pub use tags::Releases;
+
+use crate::{
+    identify::Base,
+    image::{Digest, DigestKind, LambdaTag, Platform, Repository},
+    once::Once,
+    store::Images,
+};
+
+/// What is asked about one base on one platform.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The base as recorded.
+    pub base: Base,
+    /// The platform of the image that stands on it.
+    pub platform: Platform,
+    /// The earliest known instant at which an image built on it existed: the base is at least that old.
+    pub built_at: Option<DateTime<Utc>>,
+}
+
+/// What is known about a base.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// The base in use.
+    pub base: BaseInUse,
+    /// The line it belongs to.
+    pub line: Option<(Line, LineSource)>,
+    /// What the line's moving tag points at now, on this platform.
+    pub current: Option<Current>,
+    /// What the line has published after the base in use.
+    pub newer: Newer,
+    /// What could not be found out, and what contradicts what.
+    pub problems: Vec<Problem>,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// The base in use, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseInUse {
+    /// The recorded digest, or that of the recorded dated tag.
+    pub digest: Option<Digest>,
+    /// What that digest names.
+    pub kind: Option<DigestKind>,
+    /// The manifest of the platform; equal to `digest` where that is a manifest.
+    pub platform_digest: Option<Digest>,
+    /// The dated tag that carries it, without its architecture.
+    pub release: Option<LambdaTag>,
+    /// When it was published.
+    pub published: Option<Published>,
+    /// Its layers, where its configuration was read.
+    pub diff_ids: Option<Vec<Digest>>,
+}
+
+/// One step of a resolution, for `basewatch explain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was looked for.
+    pub title: &'static str,
+    /// What was found, with its evidence.
+    pub detail: String,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was found.
+    Found,
+    /// It was not.
+    NotFound,
+    /// Two things say different things.
+    Contradiction,
+}
+
+impl Resolution {
+    fn step(&mut self, title: &'static str, outcome: Outcome, detail: impl Into<String>) {
+        self.steps.push(Step { title, detail: detail.into(), outcome });
+    }
+}
+
+/// Resolves bases; each line and each tag list is asked for once a run.
+pub struct Resolver {
+    images: Arc<Images>,
+    settings: Settings,
+    now: DateTime<Utc>,
+    seen_at: DateTime<Utc>,
+    pointers: Once<Line, line::PointerAnswer>,
+    currents: Once<(Line, Platform), line::CurrentAnswer>,
+    tag_lists: Once<Repository, Option<Problem>>,
+}
+
+impl Resolver {
+    /// A resolver that judges time by `now` and dates what it remembers by `seen_at`, the clock's own
+    /// time: the two differ when an old verdict is reproduced or a future one rehearsed.
+    #[must_use]
+    pub fn new(images: Arc<Images>, settings: Settings, now: DateTime<Utc>, seen_at: DateTime<Utc>) -> Self {
+        Self {
+            images,
+            settings,
+            now,
+            seen_at,
+            pointers: Once::default(),
+            currents: Once::default(),
+            tag_lists: Once::default(),
+        }
+    }
+
+    /// What is known about the base in question. What cannot be found out is a [`Problem`] in the answer.
+    pub async fn resolve(&self, question: &Question) -> Resolution {
+        let mut resolution = Resolution::default();
+        self.find_base(question, &mut resolution).await;
+        self.find_line(question, &mut resolution).await;
+        if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
+            self.compare_platforms(question, &current, &mut resolution).await;
+            resolution.newer = self.newer(&line, &current, &resolution.base);
+        }
+        resolution
+    }
+
+    /// Whether releases of `repository` carry dated tags.
+    fn has_dated_tags(&self, repository: &Repository) -> bool {
+        let name = repository.to_string();
+        self.settings.dated_tags.iter().any(|pattern| pattern.matches(&name))
+    }
+}

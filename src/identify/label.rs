@@ -1,0 +1,138 @@
+//! Labels whose value is the base: `repo@digest`, `repo:tag@digest`, `repo:tag`, and bare digests and dated
+//! tags where the configuration says of which repository.
+
+use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
+use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference};
+
+/// What is wrong with a recorded base.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It is no reference.
+    #[error("{0}")]
+    Reference(#[from] InvalidReference),
+    /// It is no digest.
+    #[error("{0}")]
+    Digest(#[from] InvalidDigest),
+    /// A build argument was never filled in.
+    #[error("a variable in it was never expanded")]
+    Unexpanded,
+    /// It names a repository and nothing in it.
+    #[error("it has neither a tag nor a digest")]
+    Unpinned,
+    /// It names no repository, and the configuration does not either.
+    #[error("it names no repository; say which by [[identify.line]] with bare = true")]
+    Bare,
+    /// The name and the digest beside it name different content.
+    #[error("base.name and base.digest name different digests")]
+    Contradiction,
+}
+
+/// The readings of the configured labels that the image has. An empty value is how Docker unsets a label.
+pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
+    let read = |key: &String| {
+        let value = sources.facts.labels.get(key).filter(|value| !value.trim().is_empty())?;
+        let base = read(value.trim(), sources.image, settings);
+        Some(Reading { kind: EvidenceKind::Label, key: key.clone(), value: value.clone(), base })
+    };
+    settings.labels.iter().filter_map(read).collect()
+}
+
+fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+    if value.contains("${") || value.contains("$(") || value.contains("{{") {
+        return Err(Malformed::Unexpanded);
+    }
+    if !value.contains('/') {
+        return bare(value, image, settings);
+    }
+    let Reference { repository, tag, digest } = value.parse()?;
+    if tag.is_none() && digest.is_none() {
+        return Err(Malformed::Unpinned);
+    }
+    Ok(line::base(settings, image, repository, tag, digest))
+}
+
+/// A bare digest, a bare dated tag, or both. A bare moving tag says nothing that lasts.
+pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+    let (tag, digest) = match value.split_once('@') {
+        Some((tag, digest)) => (Some(tag), Some(digest.parse::<Digest>()?)),
+        None if value.contains(':') && value.starts_with("sha") => (None, Some(value.parse::<Digest>()?)),
+        None => (Some(value), None),
+    };
+    if let Some(tag) = tag
+        && LambdaTag::parse(tag).is_none_or(|tag| tag.built_at.is_none())
+    {
+        return Err(InvalidReference::NoRegistry.into());
+    }
+    let repository = line::bare_repository(settings, image).ok_or(Malformed::Bare)?;
+    Ok(line::base(settings, image, repository.clone(), tag.map(str::to_owned), digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identify::LineRule;
+
+    const HEX: &str = "35ef3ebbb1aa85d66a977b47ac5cbe4b185861e8e60d86e25fbc6f5e012e60da";
+
+    fn settings() -> Settings {
+        let rule = |repository: &str, images: Option<&str>, is_bare| LineRule {
+            repository: repository.parse().unwrap(),
+            images: images.map(|images| images.parse().unwrap()),
+            tag: None,
+            default_tag: Some("latest".into()),
+            is_bare,
+        };
+        Settings {
+            labels: vec!["sdkBaseVersion".into()],
+            lines: vec![
+                rule("public.ecr.aws/lambda/python", Some("py-*"), true),
+                rule("public.ecr.aws/lambda/java", None, false),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_accepted_form_is_read() {
+        let pinned = format!("sha256:{HEX}");
+        let cases = [
+            (format!("public.ecr.aws/lambda/java@{pinned}"), "java", None, true),
+            (format!("public.ecr.aws/lambda/java:21@{pinned}"), "java", Some("21"), true),
+            // Written by Dependabot, and Docker builds it: the digest counts.
+            (
+                format!("public.ecr.aws/lambda/java:3.13.2025.10.02.09.2025.10.02.09@{pinned}"),
+                "java",
+                Some("3.13.2025.10.02.09.2025.10.02.09"),
+                true,
+            ),
+            ("public.ecr.aws/lambda/java:21".into(), "java", Some("21"), false),
+            (pinned.clone(), "python", None, true),
+            ("3.12.2024.01.05.15".into(), "python", Some("3.12.2024.01.05.15"), false),
+            (format!("3.12.2024.01.05.15@{pinned}"), "python", Some("3.12.2024.01.05.15"), true),
+        ];
+        for (value, repository, tag, has_digest) in cases {
+            let base = read(&value, Some("py-orders"), &settings()).expect(&value);
+            assert!(base.repository.name.ends_with(repository), "{value}");
+            assert_eq!((base.tag.as_deref(), base.digest.is_some()), (tag, has_digest), "{value}");
+            assert_eq!(base.default_tag.as_deref(), Some("latest"));
+        }
+    }
+
+    #[test]
+    fn garbage_is_named_and_never_guessed_around() {
+        let cases = [
+            ("latest", "name the registry first"),
+            ("21", "name the registry first"),
+            ("ubuntu:22.04", "name the registry first"),
+            ("public.ecr.aws/lambda/java@latest", "a digest starts with sha256:"),
+            ("public.ecr.aws/lambda/java", "neither a tag nor a digest"),
+            ("public.ecr.aws/lambda/java:${VERSION}", "never expanded"),
+            (&format!("sha256:{}", &HEX[..63]), "sha256 needs 64"),
+            (&format!("public.ecr.aws/lambda/java@sha256:{}", &HEX[..63]), "sha256 needs 64"),
+            (&format!("sha256:{HEX}"), "it names no repository"),
+        ];
+        for (value, message) in cases {
+            let error = read(value, Some("orders"), &settings()).expect_err(value).to_string();
+            assert!(error.contains(message), "{value}: {error}");
+        }
+    }
+}

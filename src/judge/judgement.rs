@@ -1,0 +1,152 @@
+//! The judgement of one deployment.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Action, Policy, Reason, ReasonCode, Severity, Standing, Subject, Terms, Verdict, reasons};
+use crate::{identify::Identification, image::ImageFacts, inventory::Unreadable, resolve::Resolution};
+
+/// What is judged: as much as the earlier stages found out.
+#[derive(Clone, Copy, Debug)]
+pub enum Case<'a> {
+    /// The image cannot be read.
+    Unreadable(&'a Unreadable),
+    /// The image names no base that can be read.
+    Unidentified(&'a Identification),
+    /// The base was identified, and resolved as far as possible.
+    Identified {
+        /// The image.
+        image: &'a ImageFacts,
+        /// What the image says of its base.
+        identification: &'a Identification,
+        /// What is known about that base.
+        resolution: &'a Resolution,
+    },
+}
+
+/// What is concluded, how bad that is, what to do and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The worst verdict that holds.
+    pub verdict: Verdict,
+    /// Whether the base is older than the limit.
+    pub is_stale: bool,
+    /// Whether it has been behind for longer than the grace.
+    pub is_out_of_date: bool,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What to do.
+    pub action: Action,
+    /// Why, the leading reason first.
+    pub reasons: Vec<Reason>,
+    /// Where the base stands on its line.
+    pub standing: Standing,
+    /// Whether the current release differs in content; `None` when that is not known or moot.
+    pub content_changed: Option<bool>,
+    /// The override that was applied.
+    pub rule: Option<String>,
+}
+
+/// Judges one deployment as of `now`.
+///
+/// A base that could not be identified or resolved is [`Verdict::Unknown`], never fresh: a registry
+/// outage must not turn a dashboard green. A date that is a bound can still prove a base stale.
+#[must_use]
+pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
+    let (terms, rule) = policy.terms_for(subject);
+    let judgement = match case {
+        Case::Unreadable(unreadable) => unknown(terms, reasons::of_unreadable(unreadable)),
+        Case::Unidentified(identification) => unknown(terms, reasons::of_unidentified(identification)),
+        Case::Identified { image, identification, resolution } => {
+            identified(image, identification, resolution, terms, now)
+        }
+    };
+    Judgement { rule: rule.map(str::to_owned), ..judgement }
+}
+
+fn unknown(terms: &Terms, reasons: Vec<Reason>) -> Judgement {
+    Judgement {
+        verdict: Verdict::Unknown,
+        is_stale: false,
+        is_out_of_date: false,
+        severity: severity(terms, Verdict::Unknown),
+        action: Action::Investigate,
+        reasons,
+        standing: Standing::Unknown,
+        content_changed: None,
+        rule: None,
+    }
+}
+
+fn identified(
+    image: &ImageFacts,
+    identification: &Identification,
+    resolution: &Resolution,
+    terms: &Terms,
+    now: DateTime<Utc>,
+) -> Judgement {
+    let standing = Standing::of(resolution, image);
+    let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
+    let is_stale = over(resolution.base.published.map(|published| published.at), terms.max_age);
+    let is_out_of_date = standing == Standing::Behind && over(resolution.newer.since, terms.grace);
+    let verdict = match standing {
+        _ if is_stale => Verdict::Stale,
+        _ if is_out_of_date => Verdict::OutOfDate,
+        Standing::Behind => Verdict::Superseded,
+        Standing::Current | Standing::SameContent | Standing::Ahead => Verdict::Fresh,
+        Standing::Unknown => Verdict::Unknown,
+    };
+    let is_quiet = is_stale && standing.is_newest();
+    let action = match standing {
+        Standing::Behind => Action::Rebuild,
+        Standing::Unknown => Action::Investigate,
+        _ => Action::None,
+    };
+    let content_changed = match standing {
+        Standing::SameContent => Some(false),
+        Standing::Behind => content_changed(image, resolution),
+        _ => None,
+    };
+    Judgement {
+        verdict,
+        is_stale,
+        is_out_of_date,
+        severity: if is_quiet { Severity::Low } else { severity(terms, verdict) },
+        action,
+        reasons: reasons::of_base(&reasons::Facts { identification, resolution, terms, now, standing, is_stale }),
+        standing,
+        content_changed,
+        rule: None,
+    }
+}
+
+/// Whether the layers differ. An image with fewer layers than the current release was flattened, and its
+/// layers say nothing unless the base's own are known.
+fn content_changed(image: &ImageFacts, resolution: &Resolution) -> Option<bool> {
+    let current = resolution.current.as_ref()?.diff_ids.as_ref()?;
+    match &resolution.base.diff_ids {
+        Some(base) => Some(base != current),
+        None => (image.diff_ids.len() >= current.len() && !current.is_empty()).then_some(true),
+    }
+}
+
+fn severity(terms: &Terms, verdict: Verdict) -> Severity {
+    terms.severities.get(&verdict).copied().unwrap_or(Severity::Low)
+}
+
+impl From<crate::resolve::ProblemKind> for ReasonCode {
+    fn from(kind: crate::resolve::ProblemKind) -> Self {
+        use crate::resolve::ProblemKind as Kind;
+        match kind {
+            Kind::NotAllowed => Self::RegistryNotAllowed,
+            Kind::Denied => Self::RegistryDenied,
+            Kind::Unreachable => Self::RegistryUnreachable,
+            Kind::Throttled => Self::RegistryThrottled,
+            Kind::Malformed => Self::RegistryMalformed,
+            Kind::BaseMissing => Self::BaseMissing,
+            Kind::DigestUnrecorded => Self::BaseDigestUnrecorded,
+            Kind::TagContradicted => Self::TagHintContradicted,
+            Kind::LineUnknown => Self::LineUnknown,
+            Kind::PlatformMissing => Self::PlatformMissing,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The reasons of a judgement, in words.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Reason, ReasonCode, Standing, Terms};
+use crate::{
+    identify::Identification,
+    inventory::Unreadable,
+    resolve::{Current, LineSource, PublishedSource, Resolution},
+};
+
+/// What the reasons of an identified base are made from.
+pub(super) struct Facts<'a> {
+    pub(super) identification: &'a Identification,
+    pub(super) resolution: &'a Resolution,
+    pub(super) terms: &'a Terms,
+    pub(super) now: DateTime<Utc>,
+    pub(super) standing: Standing,
+    pub(super) is_stale: bool,
+}
+
+/// Why an image cannot be read.
+pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
+    let code = ReasonCode::ALL.iter().find(|code| code.as_str() == unreadable.code);
+    vec![Reason::new(code.copied().unwrap_or(ReasonCode::RegistryUnreachable), &unreadable.message)]
+}
+
+/// Why no base could be identified.
+pub(super) fn of_unidentified(identification: &Identification) -> Vec<Reason> {
+    let mut reasons = malformed(identification);
+    if reasons.is_empty() {
+        let message = "neither a configured label nor org.opencontainers.image.base.* names a base";
+        reasons.push(Reason::new(ReasonCode::BaseUnidentified, message));
+    }
+    reasons
+}
+
+/// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
+pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    reasons.extend(too_old(facts));
+    reasons.extend(position(facts));
+    reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
+    if facts.resolution.base.published.is_none() {
+        reasons.push(Reason::new(ReasonCode::PublishDateUnknown, "no source says when the base was published"));
+    }
+    if let Some((line, LineSource::DefaultTag)) = &facts.resolution.line {
+        let message = format!("nothing says which line the digest follows; {line} is assumed, as configured");
+        reasons.push(Reason::new(ReasonCode::LineAssumed, message));
+    }
+    reasons.extend(malformed(facts.identification));
+    reasons.extend(dissent(facts.identification));
+    reasons
+}
+
+fn too_old(facts: &Facts<'_>) -> Option<Reason> {
+    let published = facts.resolution.base.published.filter(|_| facts.is_stale)?;
+    let (age, limit) = (days(facts.now - published.at), days(facts.terms.max_age));
+    let message = match published.source {
+        PublishedSource::AtLeast => {
+            format!("published at least {age} ago, over the limit of {limit}: the image built on it is that old")
+        }
+        PublishedSource::FirstSeen => {
+            format!("published at least {age} ago, over the limit of {limit}: basewatch saw it then")
+        }
+        _ => format!("published {age} ago, over the limit of {limit}"),
+    };
+    Some(Reason::new(ReasonCode::BaseTooOld, message))
+}
+
+fn position(facts: &Facts<'_>) -> Option<Reason> {
+    let resolution = facts.resolution;
+    let (line, current) = (resolution.line.as_ref().map(|(line, _)| line)?, resolution.current.as_ref()?);
+    let name = name(current);
+    match facts.standing {
+        Standing::Behind => Some(Reason::new(ReasonCode::BaseSuperseded, behind(facts, &name))),
+        Standing::Ahead => {
+            let message = format!("{line} points at {name}, which is older than the base in use: it was rolled back");
+            Some(Reason::new(ReasonCode::BaseAhead, message))
+        }
+        Standing::Current | Standing::SameContent if facts.is_stale => {
+            let message = format!("nothing newer was published on {line}: rebuilding cannot help");
+            Some(Reason::new(ReasonCode::LineQuiet, message))
+        }
+        Standing::SameContent => {
+            let message = format!("{line} points at {name}, a rebuild with the same layers");
+            Some(Reason::new(ReasonCode::RebuildWithoutChange, message))
+        }
+        Standing::Current | Standing::Unknown => None,
+    }
+}
+
+fn behind(facts: &Facts<'_>, current: &str) -> String {
+    let newer = facts.resolution.newer;
+    let least = if newer.is_exact { "" } else { "at least " };
+    let releases = match newer.count {
+        Some(1) => "1 newer release".to_owned(),
+        count => format!("{} newer releases", count.unwrap_or(1)),
+    };
+    let since = newer.since.map_or_else(String::new, |since| {
+        format!(", behind for {least}{} (since {})", days(facts.now - since), since.format("%Y-%m-%d"))
+    });
+    format!("{least}{releases}{since}; the current one is {current}")
+}
+
+fn name(current: &Current) -> String {
+    match &current.release {
+        Some(release) => release.to_string(),
+        None => format!("{}:{}", current.digest.algorithm(), current.digest.short()),
+    }
+}
+
+fn malformed(identification: &Identification) -> Vec<Reason> {
+    let message = |(reading, error): (&crate::identify::Reading, _)| {
+        format!("{} {} is {:?}: {error}", reading.kind.as_str(), reading.key, reading.value)
+    };
+    identification.malformed().map(|pair| Reason::new(ReasonCode::LabelMalformed, message(pair))).collect()
+}
+
+fn dissent(identification: &Identification) -> Option<Reason> {
+    let (best, _) = identification.best()?;
+    let others: Vec<_> = identification
+        .dissenting()
+        .map(|(reading, base)| format!("{} {} says {}", reading.kind.as_str(), reading.key, base.reference()))
+        .collect();
+    (!others.is_empty()).then(|| {
+        let message = format!("{} was used; {}", best.key, others.join("; "));
+        Reason::new(ReasonCode::EvidenceDisagrees, message)
+    })
+}
+
+/// Whole days in words; hours below one day.
+fn days(span: Duration) -> String {
+    match (span.num_days(), span.num_hours()) {
+        (1, _) => "1 day".to_owned(),
+        (0, 1) => "1 hour".to_owned(),
+        (0, hours) => format!("{} hours", hours.max(0)),
+        (days, _) => format!("{days} days"),
+    }
+}

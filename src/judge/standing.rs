@@ -1,0 +1,71 @@
+//! Where a base stands on its line: at its end, behind it, or ahead of a tag that was rolled back.
+
+use crate::{
+    image::ImageFacts,
+    resolve::{BaseInUse, Current, Resolution},
+};
+
+/// Where a base stands relative to its line's current release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the current release.
+    Current,
+    /// The current release is another digest with the same layers.
+    SameContent,
+    /// The current release is older: the tag was rolled back.
+    Ahead,
+    /// A newer release exists.
+    Behind,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Standing {
+    /// Whether nothing newer exists, so that rebuilding cannot help.
+    #[must_use]
+    pub fn is_newest(self) -> bool {
+        matches!(self, Self::Current | Self::SameContent | Self::Ahead)
+    }
+
+    /// Compares the base in use with the current release, per platform and by content, and only then by
+    /// date. A date that is a bound counts only in the direction it proves.
+    #[must_use]
+    pub fn of(resolution: &Resolution, image: &ImageFacts) -> Self {
+        let Some(current) = &resolution.current else { return Self::Unknown };
+        let base = &resolution.base;
+        if is_same_digest(base, current) {
+            return Self::Current;
+        }
+        if is_ahead(base, current) {
+            return Self::Ahead;
+        }
+        if is_same_content(base, current, image) {
+            return Self::SameContent;
+        }
+        let platforms_differ = base.platform_digest.is_some() && current.platform_digest.is_some();
+        if is_proven_older(base, current) || platforms_differ { Self::Behind } else { Self::Unknown }
+    }
+}
+
+fn is_same_digest(base: &BaseInUse, current: &Current) -> bool {
+    let same_platform = base.platform_digest.is_some() && base.platform_digest == current.platform_digest;
+    base.digest.as_ref() == Some(&current.digest) || same_platform
+}
+
+/// Layers of an image that start with all of the current release's prove what it stands on, whatever the
+/// digests say.
+fn is_same_content(base: &BaseInUse, current: &Current, image: &ImageFacts) -> bool {
+    let Some(layers) = &current.diff_ids else { return false };
+    let same_layers = !layers.is_empty() && base.diff_ids.as_ref() == Some(layers);
+    same_layers || image.stands_on(layers)
+}
+
+fn is_ahead(base: &BaseInUse, current: &Current) -> bool {
+    let (Some(base), Some(current)) = (base.published, current.published) else { return false };
+    !base.is_bound() && !current.is_bound() && current.at < base.at
+}
+
+fn is_proven_older(base: &BaseInUse, current: &Current) -> bool {
+    let (Some(base), Some(current)) = (base.published, current.published) else { return false };
+    !current.is_bound() && current.at > base.at
+}

@@ -1,0 +1,258 @@
+//! The verdicts, one table a rule, `now` passed in.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use proptest::prelude::*;
+
+use super::{Action, Case, Judgement, Override, Policy, Severity, Subject, Terms, Verdict, judge};
+use crate::{
+    identify::{Base, EvidenceKind, Identification, Malformed, Reading},
+    image::{Digest, DigestKind, ImageFacts, InvalidReference},
+    inventory::Unreadable,
+    resolve::{
+        BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
+    },
+};
+
+const SUBJECT: Subject<'static> = Subject {
+    deployment: "orders:421",
+    repository: "orders",
+    account: Some("123456789012"),
+    base: Some("r.test/java:21"),
+};
+
+fn now() -> DateTime<Utc> {
+    "2026-11-20T06:00:00Z".parse().unwrap()
+}
+
+fn days_ago(days: i64) -> DateTime<Utc> {
+    now() - Duration::days(days)
+}
+
+/// A base published and superseded so many days ago, on a line whose current release is three days old.
+struct World {
+    image: ImageFacts,
+    identification: Identification,
+    resolution: Resolution,
+}
+
+fn world(published: i64, superseded: Option<i64>) -> World {
+    let layers = vec![Digest::of(b"os"), Digest::of(b"runtime")];
+    let base = Base {
+        repository: "r.test/java".parse().unwrap(),
+        tag: None,
+        digest: Some(Digest::of(b"base")),
+        configured_tag: None,
+        default_tag: None,
+    };
+    let line = Line { repository: base.repository.clone(), tag: "21".into() };
+    let dated = |days| Some(Published { at: days_ago(days), source: PublishedSource::DatedTag });
+    let is_current = superseded.is_none();
+    let digest = |name: &str| if is_current { Digest::of(b"base") } else { Digest::of(name.as_bytes()) };
+    World {
+        image: ImageFacts {
+            platform: "linux/arm64".parse().unwrap(),
+            created_at: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
+        },
+        identification: Identification {
+            readings: vec![Reading {
+                kind: EvidenceKind::Label,
+                key: "sdkBaseVersion".into(),
+                value: base.reference().to_string(),
+                base: Ok(base),
+            }],
+        },
+        resolution: Resolution {
+            base: BaseInUse {
+                digest: Some(Digest::of(b"base")),
+                kind: Some(DigestKind::Index),
+                platform_digest: Some(Digest::of(b"base arm64")),
+                published: dated(published),
+                ..BaseInUse::default()
+            },
+            line: Some((line, LineSource::DatedTag)),
+            current: Some(Current {
+                digest: digest("current"),
+                kind: DigestKind::Index,
+                platform_digest: Some(Digest::of(if is_current { b"base arm64" } else { b"current arm64" })),
+                release: None,
+                published: dated(if is_current { published } else { 3 }),
+                diff_ids: Some(layers),
+                releases: std::sync::Arc::default(),
+            }),
+            newer: Newer { since: superseded.map(days_ago), count: superseded.map(|_| 4), is_exact: true },
+            ..Resolution::default()
+        },
+    }
+}
+
+impl World {
+    fn judge(&self, policy: &Policy, now: DateTime<Utc>) -> Judgement {
+        let case =
+            Case::Identified { image: &self.image, identification: &self.identification, resolution: &self.resolution };
+        judge(case, SUBJECT, policy, now)
+    }
+
+    fn judged(&self) -> (Verdict, Severity, Action, Vec<&'static str>) {
+        let judgement = self.judge(&Policy::default(), now());
+        let codes = judgement.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        (judgement.verdict, judgement.severity, judgement.action, codes)
+    }
+}
+
+#[test]
+fn age_and_distance_decide() {
+    use Verdict::{Fresh, OutOfDate, Stale, Superseded};
+    for (published, superseded, verdict, severity, action, codes) in [
+        (10, None, Fresh, Severity::None, Action::None, vec![]),
+        (45, None, Fresh, Severity::None, Action::None, vec![]),
+        (46, None, Stale, Severity::Low, Action::None, vec!["base-too-old", "line-quiet"]),
+        (10, Some(9), Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]),
+        (20, Some(14), Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]),
+        (20, Some(15), OutOfDate, Severity::Medium, Action::Rebuild, vec!["base-superseded"]),
+        (46, Some(3), Stale, Severity::High, Action::Rebuild, vec!["base-too-old", "base-superseded"]),
+        (90, Some(89), Stale, Severity::High, Action::Rebuild, vec!["base-too-old", "base-superseded"]),
+    ] {
+        let judged = world(published, superseded).judged();
+        assert_eq!(judged, (verdict, severity, action, codes), "{published} {superseded:?}");
+    }
+    let judgement = world(90, Some(89)).judge(&Policy::default(), now());
+    assert!(judgement.is_stale && judgement.is_out_of_date, "the booleans undo the ordering");
+    let leading = &judgement.reasons[0].message;
+    assert_eq!(leading, "published 90 days ago, over the limit of 45 days");
+    let message = &judgement.reasons[1].message;
+    assert!(message.starts_with("4 newer releases, behind for 89 days (since 2026-08-23)"), "{message}");
+}
+
+#[test]
+fn a_rebuild_without_change_is_shown_and_fresh() {
+    let mut world = world(20, Some(15));
+    world.image.diff_ids = vec![Digest::of(b"os"), Digest::of(b"runtime"), Digest::of(b"app")];
+    assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
+    assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(false));
+    world.resolution.base.published = Some(Published { at: days_ago(60), source: PublishedSource::DatedTag });
+    assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["base-too-old", "line-quiet"]));
+}
+
+#[test]
+fn a_flattened_image_says_nothing_about_content() {
+    let mut world = world(20, Some(15));
+    assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(true));
+    world.image.diff_ids = vec![Digest::of(b"squashed")];
+    assert_eq!(world.judge(&Policy::default(), now()).content_changed, None);
+    assert_eq!(world.judged().0, Verdict::OutOfDate);
+}
+
+#[test]
+fn a_tag_that_was_rolled_back_leaves_the_base_fresh() {
+    let world = world(1, Some(1));
+    assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["base-ahead"]));
+}
+
+#[test]
+fn the_same_platform_manifest_is_the_same_base() {
+    let mut world = world(20, Some(15));
+    world.resolution.current.as_mut().unwrap().platform_digest = Some(Digest::of(b"base arm64"));
+    assert_eq!(world.judged().0, Verdict::Fresh);
+}
+
+#[test]
+fn a_bound_decides_only_what_it_proves() {
+    let bound = |days| Some(Published { at: days_ago(days), source: PublishedSource::AtLeast });
+    let unresolved = |published| {
+        let mut world = world(1, None);
+        world.resolution.current = None;
+        world.resolution.base.published = published;
+        world.resolution.problems = vec![Problem { kind: ProblemKind::Unreachable, message: "refused".into() }];
+        world.judged()
+    };
+    let unknown = |code| (Verdict::Unknown, Severity::Low, Action::Investigate, code);
+    assert_eq!(unresolved(bound(20)), unknown(vec!["registry-unreachable"]));
+    assert_eq!(unresolved(None), unknown(vec!["registry-unreachable", "publish-date-unknown"]));
+    let stale = (Verdict::Stale, Severity::High, Action::Investigate, vec!["base-too-old", "registry-unreachable"]);
+    assert_eq!(unresolved(bound(61)), stale);
+
+    // Only a tag is recorded, and the image is older than the current release: superseded is proven.
+    let mut world = world(1, Some(2));
+    world.resolution.base = BaseInUse { published: bound(20), ..BaseInUse::default() };
+    assert_eq!(world.judged().0, Verdict::Superseded);
+    // The image is younger than the current release: which of its line it stands on is not known.
+    world.resolution.base.published = bound(1);
+    assert_eq!(world.judged().0, Verdict::Unknown);
+}
+
+#[test]
+fn a_message_says_at_least_where_it_is_a_bound() {
+    let mut world = world(61, Some(20));
+    world.resolution.base.published = Some(Published { at: days_ago(61), source: PublishedSource::AtLeast });
+    world.resolution.newer.is_exact = false;
+    let reasons = world.judge(&Policy::default(), now()).reasons;
+    assert_eq!(
+        reasons[0].message,
+        "published at least 61 days ago, over the limit of 45 days: the image built on it is that old"
+    );
+    assert!(reasons[1].message.starts_with("at least 4 newer releases, behind for at least 20 days"));
+}
+
+#[test]
+fn what_cannot_be_read_or_identified_is_unknown_and_never_fresh() {
+    let codes = |judgement: &Judgement| judgement.reasons.iter().map(|r| r.code.as_str()).collect::<Vec<_>>();
+    let unreadable = Unreadable { code: "image-missing", message: "gone".into(), digest: None, platform: None };
+    let judgement = judge(Case::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
+    assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["image-missing"]));
+
+    let silent = Identification::default();
+    let judgement = judge(Case::Unidentified(&silent), SUBJECT, &Policy::default(), now());
+    assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["base-unidentified"]));
+
+    let mut garbage = world(1, None).identification;
+    garbage.readings[0].base = Err(Malformed::Reference(InvalidReference::NoRegistry));
+    garbage.readings[0].value = "latest".into();
+    let judgement = judge(Case::Unidentified(&garbage), SUBJECT, &Policy::default(), now());
+    assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["label-malformed"]));
+    assert!(judgement.reasons[0].message.starts_with("label sdkBaseVersion is \"latest\""));
+}
+
+#[test]
+fn the_first_override_that_matches_wins_and_is_named() {
+    let rule = |name: &str, base: &str, days| Override {
+        name: name.into(),
+        deployment: None,
+        repository: Some("ord*".parse().unwrap()),
+        account: None,
+        base: Some(base.parse().unwrap()),
+        terms: Terms { max_age: Duration::days(days), ..Terms::default() },
+    };
+    let policy = Policy {
+        overrides: vec![rule("other", "r.test/python*", 1), rule("first", "*java*", 200), rule("second", "*", 1)],
+        ..Policy::default()
+    };
+    let judgement = world(90, Some(5)).judge(&policy, now());
+    assert_eq!((judgement.verdict, judgement.rule.as_deref()), (Verdict::Superseded, Some("first")));
+}
+
+proptest! {
+    #[test]
+    fn a_verdict_never_improves_as_time_alone_passes(
+        published in 0i64..120, superseded in proptest::option::of(0i64..120), later in 0i64..200,
+        is_bound in any::<bool>(), is_resolved in any::<bool>(),
+    ) {
+        let mut world = world(published, superseded.map(|days| days.min(published)));
+        if is_bound {
+            world.resolution.base.published =
+                Some(Published { at: days_ago(published), source: PublishedSource::AtLeast });
+        }
+        if !is_resolved {
+            world.resolution.current = None;
+        }
+        let before = world.judge(&Policy::default(), now());
+        let after = world.judge(&Policy::default(), now() + Duration::days(later));
+        prop_assert!(after.verdict.rank() >= before.verdict.rank());
+        prop_assert!(after.is_stale >= before.is_stale && after.is_out_of_date >= before.is_out_of_date);
+        prop_assert!(is_resolved || before.verdict != Verdict::Fresh);
+    }
+}

@@ -1,0 +1,34 @@
+//! Single flight: each answer is worked out once a run, however many ask for it at the same time.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// One answer, empty until the first asker has it.
+type Slot<V> = Arc<futures::lock::Mutex<Option<V>>>;
+
+/// Answers by key.
+pub struct Once<K, V>(Mutex<HashMap<K, Slot<V>>>);
+
+impl<K, V> Default for Once<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Once<K, V> {
+    /// The answer for `key`; the first asker works it out, the others wait for it.
+    pub async fn get(&self, key: K, work_out: impl AsyncFnOnce() -> V) -> V {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(key).or_default())
+        };
+        let mut answer = slot.lock().await;
+        if let Some(answer) = &*answer {
+            return answer.clone();
+        }
+        answer.insert(work_out().await).clone()
+    }
+}

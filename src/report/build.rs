@@ -1,0 +1,238 @@
+//! How the stages' answers become the report's fields.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, PolicyFields, ReasonFields,
+    Report, SCHEMA, Summary,
+};
+use crate::{
+    identify::Identification,
+    image::Repository,
+    inventory::{Deployment, Gap},
+    judge::{Judgement, Policy, Standing, Subject},
+    resolve::{ProblemKind, Resolution},
+};
+
+/// What policy overrides are matched against, owned.
+#[derive(Clone, Debug)]
+pub struct Subjects {
+    deployment: String,
+    repository: String,
+    account: Option<String>,
+    base: Option<String>,
+}
+
+impl Subjects {
+    /// The names of `deployment` and of its base.
+    #[must_use]
+    pub fn of(deployment: &Deployment, identification: &Identification, resolution: Option<&Resolution>) -> Self {
+        let line = resolution.and_then(|resolution| resolution.line.as_ref()).map(|(line, _)| line.to_string());
+        let repository = || identification.best().map(|(_, base)| base.repository.to_string());
+        Self {
+            deployment: deployment.name.clone(),
+            repository: deployment.repository().map_or_else(String::new, |repository| repository.name.to_string()),
+            account: deployment.account.clone(),
+            base: line.or_else(repository),
+        }
+    }
+
+    /// The names, for `judge`.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            deployment: &self.deployment,
+            repository: &self.repository,
+            account: self.account.as_deref(),
+            base: self.base.as_deref(),
+        }
+    }
+}
+
+impl Finding {
+    /// The finding of one deployment.
+    #[must_use]
+    pub fn new(
+        deployment: &Deployment,
+        identification: &Identification,
+        resolution: Option<&Resolution>,
+        judgement: Judgement,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let reason = |reason: crate::judge::Reason| ReasonFields {
+            code: reason.code.as_str().to_owned(),
+            message: reason.message,
+        };
+        Self {
+            id: deployment.id.clone(),
+            deployment: DeploymentFields {
+                kind: deployment.kind,
+                name: deployment.name.clone(),
+                arn: deployment.arn.clone(),
+                account: deployment.account.clone(),
+                region: deployment.region.clone(),
+            },
+            image: ImageFields::of(deployment, now),
+            base: resolution.and_then(|resolution| BaseInUse::of(identification, resolution, now)),
+            current: resolution.and_then(CurrentRelease::of),
+            behind: resolution.and_then(|resolution| Behind::of(resolution, &judgement, now)),
+            runtime: None,
+            verdict: judgement.verdict,
+            stale: judgement.is_stale,
+            out_of_date: judgement.is_out_of_date,
+            deprecated: false,
+            severity: judgement.severity,
+            action: judgement.action,
+            reasons: judgement.reasons.into_iter().map(reason).collect(),
+            policy_rule: judgement.rule,
+        }
+    }
+
+    /// Orders by severity, then verdict, then age, then name.
+    #[must_use]
+    pub fn worst_first(&self, other: &Self) -> Ordering {
+        let age = |finding: &Self| finding.base.as_ref().and_then(|base| base.age_days);
+        let rank = |finding: &Self| (finding.severity, finding.verdict.rank(), age(finding));
+        rank(other).cmp(&rank(self)).then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl ImageFields {
+    fn of(deployment: &Deployment, now: DateTime<Utc>) -> Self {
+        let (digest, platform, created_at) = match &deployment.image {
+            Ok(image) => (Some(image.digest.clone()), Some(image.facts.platform.clone()), image.facts.created_at),
+            Err(unreadable) => (unreadable.digest.clone(), unreadable.platform.clone(), None),
+        };
+        Self {
+            reference: deployment.reference.to_string(),
+            digest,
+            platform,
+            created_at: created_at.filter(|at| crate::image::is_plausible(*at, now)),
+            pushed_at: deployment.pushed_at,
+        }
+    }
+}
+
+impl BaseInUse {
+    fn of(identification: &Identification, resolution: &Resolution, now: DateTime<Utc>) -> Option<Self> {
+        let (reading, recorded) = identification.best()?;
+        let base = &resolution.base;
+        Some(Self {
+            reference: recorded.reference().to_string(),
+            digest: base.digest.clone(),
+            digest_kind: base.kind,
+            identified_by: reading.kind.as_str().to_owned(),
+            evidence: reading.key.clone(),
+            line: resolution.line.as_ref().map(|(line, _)| line.to_string()),
+            line_source: resolution.line.as_ref().map(|(_, source)| source.as_str().to_owned()),
+            release: base.release.as_ref().map(ToString::to_string),
+            published_at: base.published.map(|published| published.at),
+            published_source: base.published.map(|published| published.source),
+            age_days: base.published.map(|published| (now - published.at).num_days().max(0)),
+        })
+    }
+}
+
+impl CurrentRelease {
+    fn of(resolution: &Resolution) -> Option<Self> {
+        let (line, _) = resolution.line.as_ref()?;
+        let current = resolution.current.as_ref()?;
+        Some(Self {
+            reference: line.to_string(),
+            digest: current.digest.clone(),
+            platform_digest: current.platform_digest.clone(),
+            release: current.release.as_ref().map(ToString::to_string),
+            published_at: current.published.map(|published| published.at),
+            published_source: current.published.map(|published| published.source),
+        })
+    }
+}
+
+impl Behind {
+    fn of(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
+        let newer = resolution.newer;
+        matches!(judgement.standing, Standing::Behind | Standing::SameContent).then_some(Self {
+            since: newer.since,
+            days: newer.since.map(|since| (now - since).num_days().max(0)),
+            releases: newer.count,
+            exact: newer.is_exact,
+            content_changed: judgement.content_changed,
+        })
+    }
+}
+
+impl From<Gap> for ErrorEntry {
+    fn from(gap: Gap) -> Self {
+        Self { scope: gap.scope, code: gap.code.to_owned(), message: gap.message }
+    }
+}
+
+impl ErrorEntry {
+    /// One entry for each registry and sort of failure, however many bases it kept from being resolved.
+    pub fn of_resolutions<'a>(resolutions: impl Iterator<Item = (&'a Repository, &'a Resolution)>) -> Vec<Self> {
+        let mut entries: BTreeMap<(String, &str), (usize, &str)> = BTreeMap::new();
+        for (repository, resolution) in resolutions {
+            for problem in &resolution.problems {
+                let Some(code) = failure(problem.kind) else { continue };
+                let scope = format!("registry {}", repository.registry);
+                entries.entry((scope, code)).or_insert((0, &problem.message)).0 += 1;
+            }
+        }
+        entries
+            .into_iter()
+            .map(|((scope, code), (count, message))| {
+                let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+                Self { scope, code: code.to_owned(), message: format!("{message}{more}") }
+            })
+            .collect()
+    }
+}
+
+/// The code of a problem that made the audit incomplete; what the world simply does not hold is none.
+fn failure(kind: ProblemKind) -> Option<&'static str> {
+    match kind {
+        ProblemKind::Denied => Some("access-denied"),
+        ProblemKind::Unreachable => Some("unreachable"),
+        ProblemKind::Throttled => Some("throttled"),
+        ProblemKind::Malformed => Some("malformed"),
+        _ => None,
+    }
+}
+
+/// What a run adds to what its audit found.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The run's id.
+    pub id: String,
+    /// The instant that counted as now.
+    pub now: DateTime<Utc>,
+    /// Requests by service and kind.
+    pub requests: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How registries were authenticated to.
+    pub authentication: BTreeMap<String, String>,
+}
+
+impl Report {
+    /// The report of a run.
+    #[must_use]
+    pub fn new(findings: Vec<Finding>, errors: Vec<ErrorEntry>, complete: bool, policy: &Policy, run: Run) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            run_id: run.id,
+            generated_at: run.now,
+            complete,
+            policy: PolicyFields {
+                max_age_days: policy.terms.max_age.num_days(),
+                grace_days: policy.terms.grace.num_days(),
+            },
+            summary: Summary::of(&findings),
+            findings,
+            errors,
+            requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
+            requests_by_kind: run.requests,
+            authentication: run.authentication,
+        }
+    }
+}

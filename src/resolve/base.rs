@@ -1,0 +1,306 @@
+//! The base in use: what its digest names, and when it was published.
+
+use super::{
+    Current, LineSource, Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Resolution, Resolver,
+    tags::Search,
+};
+use crate::{
+    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Repository, is_plausible},
+    registry,
+    store::Seen,
+};
+
+impl Resolver {
+    /// Finds the base's digest, kind, release and publish date, cheapest source first.
+    pub(super) async fn find_base(&self, question: &Question, resolution: &mut Resolution) {
+        let base = &question.base;
+        resolution.base.digest.clone_from(&base.digest);
+        let dated_tag = base.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
+        match (&base.digest, dated_tag) {
+            (_, Some(tag)) => self.try_recorded_tag(question, &tag, resolution).await,
+            (None, None) => {
+                let tag = base.tag.as_deref().unwrap_or_default();
+                let message = format!("only the moving tag {tag:?} is recorded, and it has carried many digests");
+                resolution.step("base digest", Outcome::NotFound, &message);
+                resolution.problems.push(Problem::new(ProblemKind::DigestUnrecorded, message));
+            }
+            (Some(_), None) => {}
+        }
+        if let Some(digest) = resolution.base.digest.clone()
+            && resolution.base.release.is_none()
+        {
+            self.date_digest(question, &digest, resolution).await;
+        }
+        self.bound(question, resolution);
+    }
+
+    /// A recorded dated tag: the truth when it stands alone, a hint beside a digest.
+    async fn try_recorded_tag(&self, question: &Question, tag: &LambdaTag, resolution: &mut Resolution) {
+        let repository = &question.base.repository;
+        let text = tag.to_string();
+        match self.carried(repository, &text).await {
+            Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
+                resolution.step("recorded tag", Outcome::Found, format!("{text} carries {}", seen.digest));
+                settle(resolution, tag.release(), seen);
+            }
+            Ok(Some(seen)) => {
+                let message = format!("the recorded tag {text} carries {}, not the recorded digest", seen.digest);
+                resolution.step("recorded tag", Outcome::Contradiction, &message);
+                resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
+            }
+            Ok(None) if question.base.digest.is_none() => {
+                let message = format!("{repository}:{text} is not there any more");
+                resolution.problems.push(Problem::new(ProblemKind::BaseMissing, message));
+                resolution.base.release = Some(tag.release());
+                resolution.base.published = dated(tag);
+            }
+            Ok(None) => resolution.step("recorded tag", Outcome::NotFound, format!("there is no tag {text}")),
+            Err(error) => {
+                resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+                if question.base.digest.is_none() {
+                    resolution.base.release = Some(tag.release());
+                    resolution.base.published = dated(tag);
+                }
+            }
+        }
+    }
+
+    /// Dates a digest: a dated tag known to carry it; a good guess; the tags around its build time; that
+    /// build time itself.
+    async fn date_digest(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
+        let repository = &question.base.repository;
+        if self.is_current(question, digest, resolution).await {
+            return;
+        }
+        if let Some(release) = self.known_release(repository, &[digest]) {
+            resolution.step("dated tag", Outcome::Found, format!("{release} is known to carry {digest}"));
+            resolution.base.published = dated(&release);
+            resolution.base.release = Some(release);
+            return;
+        }
+        if self.has_dated_tags(repository) {
+            match self.guess(question, digest).await {
+                Ok(Some((release, seen))) => {
+                    let detail = format!("{release}, the newest when the image was built, carries {digest}");
+                    resolution.step("dated tag", Outcome::Found, detail);
+                    return settle(resolution, release, seen);
+                }
+                Ok(None) => {}
+                Err(error) => return resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing)),
+            }
+        }
+        match self.images.content(repository, digest).await {
+            Ok(content) => {
+                if let Err(error) = self.date_content(question, digest, &content, resolution).await {
+                    resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+                }
+            }
+            Err(error) => {
+                resolution.step("base manifest", Outcome::NotFound, error.to_string());
+                resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+            }
+        }
+    }
+
+    /// A base that is the current release of a line that is asked for anyway needs no search of its own.
+    async fn is_current(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) -> bool {
+        let Some((line, _)) = self
+            .lines(question, resolution)
+            .into_iter()
+            .find(|(line, source)| *source != LineSource::DefaultTag || line.tag != "latest")
+        else {
+            return false;
+        };
+        let Ok(current) = self.current(&line, &question.platform).await else { return false };
+        if *digest != current.digest && Some(digest) != current.platform_digest.as_ref() {
+            return false;
+        }
+        let kind = if *digest == current.digest { current.kind } else { DigestKind::Manifest };
+        resolution.step("base digest", Outcome::Found, format!("{line} still points at {digest}"));
+        resolution.base.kind = Some(kind);
+        resolution.base.platform_digest = current.platform_digest;
+        resolution.base.release = current.release;
+        resolution.base.published = current.published;
+        resolution.base.diff_ids = current.diff_ids;
+        true
+    }
+
+    /// An image is mostly built on the release that was the newest just then: one `HEAD` instead of three
+    /// documents. Tried only while the base is unread, so that a later run need not try again.
+    async fn guess(&self, question: &Question, digest: &Digest) -> registry::Result<Option<(LambdaTag, Seen)>> {
+        let repository = &question.base.repository;
+        let family = family_of(question);
+        let (Some(built_at), Some(family)) = (question.built_at, family) else { return Ok(None) };
+        if self.images.catalog().content(digest).is_some() {
+            return Ok(None);
+        }
+        if self.list_tags(repository, built_at).await.is_some() {
+            return Ok(None);
+        }
+        let earlier = |tag: &LambdaTag| tag.built_at.is_some_and(|at| at <= built_at);
+        let tags = self.dated_tags(repository, |tag| tag.family == family && tag.arch.is_none() && earlier(tag));
+        let Some(newest) = tags.into_iter().max_by_key(|tag| tag.built_at) else { return Ok(None) };
+        let seen = self.carried(repository, &newest.to_string()).await?;
+        Ok(seen.filter(|seen| seen.digest == *digest).map(|seen| (newest, seen)))
+    }
+
+    async fn date_content(
+        &self,
+        question: &Question,
+        digest: &Digest,
+        content: &Content,
+        resolution: &mut Resolution,
+    ) -> registry::Result<()> {
+        let repository = &question.base.repository;
+        resolution.base.kind = Some(kind_of(content));
+        let Some((platform_digest, facts)) =
+            self.platform_image(repository, digest, content, &question.platform).await?
+        else {
+            let message = format!("{repository}@{digest} has no image for {}", question.platform);
+            resolution.problems.push(Problem::new(ProblemKind::PlatformMissing, message));
+            return Ok(());
+        };
+        resolution.base.diff_ids = Some(facts.diff_ids.clone());
+        resolution.base.platform_digest = Some(platform_digest);
+        let Some(created_at) = facts.created_at.filter(|at| is_plausible(*at, self.seen_at)) else {
+            resolution.step("build date", Outcome::NotFound, "the base's configuration has no plausible `created`");
+            return Ok(());
+        };
+        if self.has_dated_tags(repository) {
+            if let Some(problem) = self.list_tags(repository, created_at).await {
+                resolution.step("tag list", Outcome::NotFound, problem.message);
+            }
+            let arch = match content {
+                Content::Index(_) => None,
+                Content::Image(_) => Arch::from_oci(question.platform.architecture()),
+            };
+            let family = recorded_family(question);
+            let search = Search { repository, digest, family: family.as_deref(), arch, around: created_at };
+            if let Some((release, seen)) = self.search(&search).await? {
+                resolution.step("dated tag", Outcome::Found, format!("{release} carries {digest}"));
+                settle(resolution, release, seen);
+                return Ok(());
+            }
+            let detail = format!("no dated tag around {created_at} carries {digest}");
+            resolution.step("dated tag", Outcome::NotFound, detail);
+        }
+        resolution.step("build date", Outcome::Found, format!("the base's configuration was created {created_at}"));
+        resolution.base.published = Some(Published { at: created_at, source: PublishedSource::ConfigCreated });
+        Ok(())
+    }
+
+    /// The last resorts: when the catalog first saw the digest, and the age of the image built on it.
+    fn bound(&self, question: &Question, resolution: &mut Resolution) {
+        if resolution.base.published.is_some() {
+            return;
+        }
+        let digest = resolution.base.digest.as_ref();
+        let first_seen = self.images.catalog().recall(&question.base.repository, |memory| {
+            let seen = memory.moving.values().flatten().filter(|seen| Some(&seen.digest) == digest);
+            seen.map(|seen| seen.first_seen).min()
+        });
+        let bounds = [(first_seen, PublishedSource::FirstSeen), (question.built_at, PublishedSource::AtLeast)];
+        let earliest =
+            bounds.into_iter().filter_map(|(at, source)| Some(Published { at: at?, source })).min_by_key(|p| p.at);
+        if let Some(bound) = earliest {
+            resolution.step("publish date", Outcome::NotFound, format!("published {} or earlier", bound.at));
+            resolution.base.published = Some(bound);
+        }
+    }
+
+    /// Makes sure the base's platform manifest is known where it differs from the current release: an index
+    /// that changed while this platform's manifest did not is not a newer base.
+    pub(super) async fn compare_platforms(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
+        if resolution.base.platform_digest.is_none() {
+            self.find_platform(question, current, resolution).await;
+        }
+        let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
+        if let Some(Content::Image(facts)) = known.as_deref() {
+            resolution.base.diff_ids = Some(facts.diff_ids.clone());
+        }
+    }
+
+    async fn find_platform(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
+        let Some(digest) = resolution.base.digest.clone() else { return };
+        if digest == current.digest {
+            resolution.base.platform_digest.clone_from(&current.platform_digest);
+            resolution.base.kind = resolution.base.kind.or(Some(current.kind));
+            return;
+        }
+        if current.platform_digest.as_ref() == Some(&digest) || resolution.base.kind == Some(DigestKind::Manifest) {
+            resolution.base.kind = Some(DigestKind::Manifest);
+            resolution.base.platform_digest = Some(digest);
+            return;
+        }
+        let has_failed = resolution.problems.iter().any(|problem| problem.kind != ProblemKind::TagContradicted);
+        if has_failed {
+            return;
+        }
+        if let Ok(content) = self.images.content(&question.base.repository, &digest).await {
+            resolution.base.kind = Some(kind_of(&content));
+            resolution.base.platform_digest = child(&digest, &content, &question.platform);
+        }
+    }
+
+    /// The image of `platform` in what `digest` names, with its digest.
+    pub(super) async fn platform_image(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+        platform: &Platform,
+    ) -> registry::Result<Option<(Digest, ImageFacts)>> {
+        let Some(digest) = child(digest, content, platform) else { return Ok(None) };
+        let known = self.images.content(repository, &digest).await?;
+        match &*known {
+            Content::Image(facts) if facts.platform == *platform => Ok(Some((digest, facts.clone()))),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The manifest of `platform`; the only image of an index that does not say is taken at its word later.
+pub(super) fn child(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
+    match content {
+        Content::Image(_) => Some(digest.clone()),
+        Content::Index(index) => {
+            let stated = index.children.iter().find(|child| child.platform.as_ref() == Some(platform));
+            let only = index.children.first().filter(|only| index.children.len() == 1 && only.platform.is_none());
+            stated.or(only).map(|child| child.digest.clone())
+        }
+    }
+}
+
+pub(super) fn kind_of(content: &Content) -> DigestKind {
+    match content {
+        Content::Index(_) => DigestKind::Index,
+        Content::Image(_) => DigestKind::Manifest,
+    }
+}
+
+pub(super) fn dated(tag: &LambdaTag) -> Option<Published> {
+    tag.built_at.map(|at| Published { at, source: PublishedSource::DatedTag })
+}
+
+fn settle(resolution: &mut Resolution, release: LambdaTag, seen: Seen) {
+    resolution.base.published = dated(&release);
+    resolution.base.release = Some(release);
+    resolution.base.kind = resolution.base.kind.or(seen.kind);
+    resolution.base.digest = Some(seen.digest);
+}
+
+/// The family that the recorded tag or a configured one names. `latest` moves across families.
+fn recorded_family(question: &Question) -> Option<String> {
+    let base = &question.base;
+    let tag = base.configured_tag.as_deref().or(base.tag.as_deref())?;
+    LambdaTag::parse(tag).map(|tag| tag.family).filter(|family| family != "latest")
+}
+
+/// The same, or else that of the default tag: good enough for a guess that is checked.
+fn family_of(question: &Question) -> Option<String> {
+    let assumed = || {
+        let tag = LambdaTag::parse(question.base.default_tag.as_deref()?)?;
+        (tag.family != "latest").then_some(tag.family)
+    };
+    recorded_family(question).or_else(assumed)
+}

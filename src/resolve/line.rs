@@ -1,0 +1,342 @@
+//! The line of a base and its current release: what the moving tag points at now.
+//!
+//! Cold: the index, the newest dated tag (whose manifest is the platform's) and its configuration. Warm:
+//! one `HEAD`, and nothing more while the tag has not moved.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver,
+    base::{child, dated, kind_of},
+    tags::Search,
+};
+use crate::{
+    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
+    registry,
+    store::{Known, Seen},
+};
+
+/// A moving tag and all it has pointed at: `public.ecr.aws/lambda/java:21`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// The repository.
+    pub repository: Repository,
+    /// The moving tag.
+    pub tag: String,
+}
+
+impl Line {
+    fn reference(&self) -> Reference {
+        Reference::tagged(self.repository.clone(), &self.tag)
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
+}
+
+/// How the line of a base was found, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineSource {
+    /// The configuration maps the image to it.
+    Configured,
+    /// The image records it beside the digest.
+    RecordedTag,
+    /// The dated tag that carries the digest is of its family.
+    DatedTag,
+    /// Its moving tag was once seen to carry the digest.
+    Catalog,
+    /// The configuration lets it be assumed.
+    DefaultTag,
+}
+
+impl LineSource {
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::RecordedTag => "recorded-tag",
+            Self::DatedTag => "dated-tag",
+            Self::Catalog => "catalog",
+            Self::DefaultTag => "default-tag",
+        }
+    }
+}
+
+/// What a line's moving tag points at, on one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// What the tag points at.
+    pub digest: Digest,
+    /// What that names.
+    pub kind: DigestKind,
+    /// The manifest of the platform.
+    pub platform_digest: Option<Digest>,
+    /// The dated tag that carries it, without its architecture.
+    pub release: Option<LambdaTag>,
+    /// When it was published.
+    pub published: Option<Published>,
+    /// Its layers.
+    pub diff_ids: Option<Vec<Digest>>,
+    /// The dated releases of its family.
+    pub releases: Arc<Releases>,
+}
+
+/// What a moving tag points at, on all platforms.
+#[derive(Clone)]
+pub(super) struct Pointer {
+    digest: Digest,
+    content: Known,
+    first_seen: DateTime<Utc>,
+    has_moved: bool,
+}
+
+pub(super) type PointerAnswer = registry::Result<Pointer>;
+pub(super) type CurrentAnswer = Result<Current, Problem>;
+
+impl Resolver {
+    /// Finds the line, trying each source that names one until its moving tag exists.
+    pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
+        for (line, source) in self.lines(question, resolution) {
+            match self.current(&line, &question.platform).await {
+                Ok(current) => {
+                    let detail = format!("{line} ({}) points at {}", source.as_str(), current.digest);
+                    resolution.step("line", Outcome::Found, detail);
+                    resolution.line = Some((line, source));
+                    resolution.current = Some(current);
+                    return;
+                }
+                Err(problem) if problem.kind == ProblemKind::LineUnknown => {
+                    resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
+                }
+                Err(problem) => {
+                    resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
+                    resolution.line = Some((line, source));
+                    if !resolution.problems.contains(&problem) {
+                        resolution.problems.push(problem);
+                    }
+                    return;
+                }
+            }
+        }
+        let message = format!(
+            "no moving tag is known for {}; say which by [[identify.line]] with default_tag",
+            question.base.reference()
+        );
+        resolution.problems.push(Problem::new(ProblemKind::LineUnknown, message));
+    }
+
+    /// The lines the base may belong to, best source first.
+    pub(super) fn lines(&self, question: &Question, resolution: &Resolution) -> Vec<(Line, LineSource)> {
+        let base = &question.base;
+        let has_dated_tags = self.has_dated_tags(&base.repository);
+        let recorded = base.tag.as_deref().filter(|tag| match LambdaTag::parse(tag) {
+            Some(tag) => tag.built_at.is_none(),
+            // Where tags follow the grammar, one that does not (Dependabot wrote some) is no line.
+            None => !has_dated_tags,
+        });
+        let family = resolution.base.release.as_ref().map(|release| release.family.as_str());
+        let seen = resolution.base.digest.as_ref().and_then(|digest| self.line_seen_with(&base.repository, digest));
+        let sources = [
+            (base.configured_tag.as_deref(), LineSource::Configured),
+            (recorded, LineSource::RecordedTag),
+            (family, LineSource::DatedTag),
+            (seen.as_deref(), LineSource::Catalog),
+            (base.default_tag.as_deref(), LineSource::DefaultTag),
+        ];
+        let line = |tag: &str| Line { repository: base.repository.clone(), tag: tag.to_owned() };
+        sources.into_iter().filter_map(|(tag, source)| Some((line(tag?), source))).collect()
+    }
+
+    /// The moving tag that carries `digest`, or last carried it, as far as the catalog saw.
+    fn line_seen_with(&self, repository: &Repository, digest: &Digest) -> Option<String> {
+        self.images.catalog().recall(repository, |memory| {
+            let seen = |tag: &String| {
+                let history = memory.moving.get(tag)?;
+                history.iter().rposition(|seen| seen.digest == *digest).map(|at| (history.len() - at, tag.clone()))
+            };
+            memory.moving.keys().filter_map(seen).min().map(|(_, tag)| tag)
+        })
+    }
+
+    /// What `line` points at now on `platform`; worked out once a run.
+    pub async fn current(&self, line: &Line, platform: &Platform) -> Result<Current, Problem> {
+        let key = (line.clone(), platform.clone());
+        self.currents.get(key, async || self.work_out_current(line, platform).await).await
+    }
+
+    async fn work_out_current(&self, line: &Line, platform: &Platform) -> CurrentAnswer {
+        let pointer = self.pointers.get(line.clone(), async || self.point(line).await).await.map_err(line_problem)?;
+        let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
+        let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
+        if current.published.is_none_or(|published| published.is_bound() || published.at <= self.now) {
+            return Ok(current);
+        }
+        self.step_back(line, platform, &current).await
+    }
+
+    /// Asks what the moving tag points at: `GET` while nothing is known of it, else `HEAD`.
+    async fn point(&self, line: &Line) -> PointerAnswer {
+        let last = self.images.catalog().recall(&line.repository, |memory| {
+            memory.moving.get(&line.tag).and_then(|history| history.last().cloned())
+        });
+        let known = last.and_then(|last| Some((self.images.catalog().content(&last.digest)?, last)));
+        let digest = if let Some((content, last)) = known {
+            let pointer = self.images.registry().head(&line.reference()).await?;
+            if pointer.digest == last.digest {
+                return Ok(Pointer { digest: last.digest, content, first_seen: last.first_seen, has_moved: false });
+            }
+            pointer.digest
+        } else {
+            let fetched = self.images.registry().manifest(&line.reference()).await?;
+            self.images.complete(&line.repository, &fetched.digest, fetched.document).await?;
+            fetched.digest
+        };
+        let content = self.images.content(&line.repository, &digest).await?;
+        let seen = Seen { digest: digest.clone(), kind: Some(kind_of(&content)), first_seen: self.seen_at };
+        let mut has_moved = false;
+        self.images.catalog().note(&line.repository, |memory| {
+            let history = memory.moving.entry(line.tag.clone()).or_default();
+            has_moved = !history.is_empty();
+            history.push(seen);
+        });
+        Ok(Pointer { digest, content, first_seen: self.seen_at, has_moved })
+    }
+
+    async fn date_current(
+        &self,
+        line: &Line,
+        platform: &Platform,
+        pointer: &Pointer,
+        tag: Option<&LambdaTag>,
+    ) -> CurrentAnswer {
+        let repository = &line.repository;
+        let Some(platform_digest) = child(&pointer.digest, &pointer.content, platform) else {
+            return Err(no_platform(line, platform));
+        };
+        let mut release = self.known_release(repository, &[&pointer.digest, &platform_digest]);
+        if let Some(tag) = tag
+            && release.is_none()
+        {
+            // A list that cannot be read costs the exactness of dates, not the answer.
+            let _ = self.list_tags(repository, pointer.first_seen).await;
+            release =
+                self.try_newest(repository, &tag.family, platform, &platform_digest).await.map_err(line_problem)?;
+        }
+        let facts = match &*self.images.content(repository, &platform_digest).await.map_err(line_problem)? {
+            Content::Image(facts) if facts.platform == *platform => facts.clone(),
+            _ => return Err(no_platform(line, platform)),
+        };
+        if let Some(tag) = tag
+            && release.is_none()
+        {
+            release = self.search_current(repository, tag, pointer, &facts).await.map_err(line_problem)?;
+        }
+        let family = release.as_ref().or(tag).map(|tag| tag.family.clone());
+        let releases = family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform));
+        Ok(Current {
+            digest: pointer.digest.clone(),
+            kind: kind_of(&pointer.content),
+            platform_digest: Some(platform_digest),
+            published: release.as_ref().and_then(dated).or_else(|| self.undated(pointer, &facts)),
+            release,
+            diff_ids: Some(facts.diff_ids),
+            releases: Arc::new(releases),
+        })
+    }
+
+    /// The newest dated tag of this architecture mostly carries the current release; getting it answers
+    /// that and brings the platform's manifest in one request.
+    async fn try_newest(
+        &self,
+        repository: &Repository,
+        family: &str,
+        platform: &Platform,
+        platform_digest: &Digest,
+    ) -> registry::Result<Option<LambdaTag>> {
+        let Some(arch) = Arch::from_oci(platform.architecture()) else { return Ok(None) };
+        let tags = self.dated_tags(repository, |tag| tag.family == family && tag.arch == Some(arch));
+        let Some(newest) = tags.into_iter().max_by_key(|tag| tag.built_at) else { return Ok(None) };
+        let text = newest.to_string();
+        let known = self.images.catalog().recall(repository, |memory| memory.carried.contains_key(&text));
+        if known || self.images.catalog().content(platform_digest).is_some() {
+            let seen = self.carried(repository, &text).await?;
+            return Ok(seen.filter(|seen| seen.digest == *platform_digest).map(|_| newest.release()));
+        }
+        let reference = Reference::tagged(repository.clone(), &text);
+        let fetched = match self.images.registry().manifest(&reference).await {
+            Ok(fetched) => fetched,
+            Err(registry::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen =
+            Seen { digest: fetched.digest.clone(), kind: Some(fetched.document.kind()), first_seen: self.seen_at };
+        self.note_carried(repository, &text, Some(seen));
+        if fetched.digest != *platform_digest {
+            return Ok(None);
+        }
+        self.images.complete(repository, &fetched.digest, fetched.document).await?;
+        Ok(Some(newest.release()))
+    }
+
+    async fn search_current(
+        &self,
+        repository: &Repository,
+        tag: &LambdaTag,
+        pointer: &Pointer,
+        facts: &ImageFacts,
+    ) -> registry::Result<Option<LambdaTag>> {
+        let Some(around) = facts.created_at.filter(|at| is_plausible(*at, self.seen_at)) else { return Ok(None) };
+        let arch = match &*pointer.content {
+            Content::Index(_) => None,
+            Content::Image(_) => Arch::from_oci(facts.platform.architecture()),
+        };
+        // `latest` moves across families.
+        let family = Some(tag.family.as_str()).filter(|family| *family != "latest");
+        let search = Search { repository, digest: &pointer.digest, family, arch, around };
+        Ok(self.search(&search).await?.map(|(release, _)| release))
+    }
+
+    /// The publish date of a release without a dated tag.
+    fn undated(&self, pointer: &Pointer, facts: &ImageFacts) -> Option<Published> {
+        let created = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
+        let created = created.map(|at| Published { at, source: PublishedSource::ConfigCreated });
+        let seen = Published { at: pointer.first_seen, source: PublishedSource::FirstSeen };
+        created.or(pointer.has_moved.then_some(seen))
+    }
+
+    /// What the line pointed at on an instant before its current release: the newest dated release then.
+    async fn step_back(&self, line: &Line, platform: &Platform, current: &Current) -> CurrentAnswer {
+        let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
+        let then = current.releases.tags.last().ok_or_else(unknown)?.clone();
+        let seen =
+            self.carried(&line.repository, &then.to_string()).await.map_err(line_problem)?.ok_or_else(unknown)?;
+        let content = self.images.content(&line.repository, &seen.digest).await.map_err(line_problem)?;
+        let image =
+            self.platform_image(&line.repository, &seen.digest, &content, platform).await.map_err(line_problem)?;
+        let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
+        Ok(Current {
+            digest: seen.digest,
+            kind: kind_of(&content),
+            platform_digest: Some(platform_digest),
+            published: dated(&then),
+            release: Some(then),
+            diff_ids: Some(facts.diff_ids),
+            releases: Arc::clone(&current.releases),
+        })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
+fn line_problem(error: registry::Error) -> Problem {
+    Problem::of(&error, ProblemKind::LineUnknown)
+}
+
+fn no_platform(line: &Line, platform: &Platform) -> Problem {
+    Problem::new(ProblemKind::PlatformMissing, format!("{line} has no image for {platform}"))
+}

@@ -1,0 +1,345 @@
+//! Stage 3 over an imagined registry: which line, which dates, how far behind, and at what cost.
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::sync::Arc;
+
+use basewatch::{
+    identify::Base,
+    image::Digest,
+    registry::Error,
+    resolve::{LineSource, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
+    store::{Catalog, Images},
+};
+use chrono::{DateTime, Utc};
+use world::{JAVA, World, arm, at};
+
+const NOW: &str = "2026-08-22T06:00:00Z";
+
+struct Bench {
+    world: Arc<World>,
+    catalog: Arc<Catalog>,
+    now: DateTime<Utc>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { world: Arc::default(), catalog: Arc::new(Catalog::in_memory()), now: at(NOW) }
+    }
+
+    /// Thirty days of two families that are published daily, as `lambda/java` really is.
+    fn daily() -> Self {
+        let bench = Self::new();
+        for day in 1..=21 {
+            bench.world.release(JAVA, "21", &format!("2026-08-{day:02}T13:00:00Z"), &format!("21 {}", day / 7));
+            bench.world.release(JAVA, "17", &format!("2026-08-{day:02}T13:00:00Z"), &format!("17 {}", day / 7));
+        }
+        bench
+    }
+
+    /// Each call is a run of its own over the same catalog.
+    async fn resolve(&self, base: Base, built_at: Option<&str>) -> Resolution {
+        let images = Arc::new(Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
+        let resolver = Resolver::new(images, Settings::default(), self.now, self.now);
+        resolver.resolve(&Question { base, platform: arm(), built_at: built_at.map(at) }).await
+    }
+}
+
+fn base(repository: &str, tag: Option<&str>, digest: Option<&Digest>) -> Base {
+    Base {
+        repository: repository.parse().expect("valid"),
+        tag: tag.map(str::to_owned),
+        digest: digest.cloned(),
+        configured_tag: None,
+        default_tag: None,
+    }
+}
+
+fn release_of(resolution: &Resolution) -> Option<String> {
+    resolution.base.release.as_ref().map(ToString::to_string)
+}
+
+fn digest_at(bench: &Bench, family: &str, day: u32) -> Digest {
+    // Publishing again is idempotent but for the moving tag, which the caller restores.
+    let release =
+        bench.world.release(JAVA, family, &format!("2026-08-{day:02}T13:00:00Z"), &format!("{family} {}", day / 7));
+    bench.world.release(JAVA, family, "2026-08-21T13:00:00Z", &format!("{family} 3"));
+    release.index
+}
+
+fn without_lists(requests: &[String]) -> usize {
+    requests.iter().filter(|request| !request.starts_with("TAGS")).count()
+}
+
+#[tokio::test]
+async fn a_digest_without_a_tag_finds_its_release_line_and_distance() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    let resolution = bench.resolve(base(JAVA, None, Some(&digest)), Some("2026-08-10T15:00:00Z")).await;
+    assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
+    let (line, source) = resolution.line.clone().expect("a line");
+    assert_eq!((line.to_string().as_str(), source), ("public.ecr.aws/lambda/java:21", LineSource::DatedTag));
+    assert_eq!(resolution.newer.since, Some(at("2026-08-11T13:00:00Z")));
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+    assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
+    assert_eq!(resolution.problems, []);
+}
+
+#[tokio::test]
+async fn a_line_costs_at_most_eight_requests_cold_and_one_head_warm() {
+    for (recorded, built_at) in [
+        (Some("21"), Some("2026-08-10T15:00:00Z")), // built on what was new then
+        (Some("21"), Some("2026-08-20T15:00:00Z")), // built on a pinned, older base
+        (Some("21"), None),
+        (None, Some("2026-08-10T15:00:00Z")), // the family is not known
+    ] {
+        let bench = Bench::daily();
+        let digest = digest_at(&bench, "21", 10);
+        let cold = bench.resolve(base(JAVA, recorded, Some(&digest)), built_at).await;
+        let requests = bench.world.requests();
+        assert_eq!(release_of(&cold).as_deref(), Some("21.2026.08.10.13"), "{recorded:?} {built_at:?}");
+        assert!(without_lists(&requests) <= 8, "{recorded:?} {built_at:?}: {requests:#?}");
+        assert_eq!(requests.len() - without_lists(&requests), 1);
+
+        let warm = bench.resolve(base(JAVA, recorded, Some(&digest)), built_at).await;
+        assert_eq!(bench.world.requests(), ["HEAD lambda/java:21"], "{recorded:?} {built_at:?}");
+        assert_eq!((warm.base, warm.newer), (cold.base, cold.newer));
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_base_costs_three_requests() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 21);
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), Some("2026-08-21T15:00:00Z")).await;
+    assert_eq!(resolution.base.platform_digest, resolution.current.expect("current").platform_digest);
+    let requests = bench.world.requests();
+    assert_eq!(without_lists(&requests), 3, "{requests:#?}");
+}
+
+#[tokio::test]
+async fn a_moved_line_is_read_again_and_its_list_once() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    bench.world.requests();
+    bench.world.release(JAVA, "21", "2026-08-22T13:00:00Z", "21 4");
+    let later = Bench { now: at("2026-08-22T15:00:00Z"), ..bench };
+    let resolution = later.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert_eq!(resolution.newer.count, Some(12));
+    let requests = later.world.requests();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("TAGS")).count(), 1, "{requests:#?}");
+    assert!(without_lists(&requests) <= 4, "{requests:#?}");
+}
+
+#[tokio::test]
+async fn an_index_that_changed_for_the_other_platform_only_is_the_same_base() {
+    let bench = Bench::new();
+    let first = bench.world.release(JAVA, "21", "2026-08-01T13:00:00Z", "a");
+    let amd64 =
+        bench.world.image("rebuilt for amd64", "amd64", Some(at("2026-08-05T13:00:00Z")), &[Digest::of(b"new")]);
+    let index = bench.world.index("rebuilt", &[("arm64", &first.arm64), ("amd64", &amd64)]);
+    bench.world.tag(JAVA, "21", &index);
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&first.index)), None).await;
+    let current = resolution.current.expect("current");
+    assert_ne!(Some(&current.digest), resolution.base.digest.as_ref());
+    assert_eq!(current.platform_digest, resolution.base.platform_digest);
+}
+
+#[tokio::test]
+async fn a_platform_digest_is_told_from_an_index_digest() {
+    let bench = Bench::daily();
+    let arm64 = bench.world.release(JAVA, "21", "2026-08-10T13:00:00Z", "21 1").arm64;
+    digest_at(&bench, "21", 21);
+    let resolution = bench.resolve(base(JAVA, None, Some(&arm64)), None).await;
+    assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
+    assert_eq!(resolution.base.kind, Some(basewatch::image::DigestKind::Manifest));
+    assert_eq!(resolution.base.platform_digest.as_ref(), Some(&arm64));
+}
+
+#[tokio::test]
+async fn families_are_compared_whole() {
+    let bench = Bench::new();
+    let python = "public.ecr.aws/lambda/python";
+    for (family, day) in [("3.1", 1), ("3.10", 2), ("3.1", 3), ("3.10", 4), ("11", 5), ("11.al2023", 6)] {
+        bench.world.release(python, family, &format!("2026-08-{day:02}T13:00:00Z"), &format!("{family} {day}"));
+    }
+    let first = bench.world.release(python, "3.1", "2026-08-01T13:00:00Z", "3.1 1").index;
+    bench.world.release(python, "3.1", "2026-08-03T13:00:00Z", "3.1 3");
+    let resolution = bench.resolve(base(python, None, Some(&first)), None).await;
+    assert_eq!(resolution.line.expect("a line").0.tag, "3.1");
+    assert_eq!((resolution.newer.count, resolution.newer.since), (Some(1), Some(at("2026-08-03T13:00:00Z"))));
+}
+
+#[tokio::test]
+async fn a_lying_tag_beside_a_digest_is_told_and_the_digest_believed() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    for (tag, contradicts) in [("21.2026.08.12.13", true), ("3.13.2025.10.02.09.2025.10.02.09", false)] {
+        let resolution = bench.resolve(base(JAVA, Some(tag), Some(&digest)), None).await;
+        assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"), "{tag}");
+        assert_eq!(resolution.line.expect("a line").0.tag, "21");
+        let told = resolution.problems.iter().any(|problem| problem.kind == ProblemKind::TagContradicted);
+        assert_eq!(told, contradicts, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_dated_tag_alone_is_enough() {
+    let bench = Bench::daily();
+    let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
+    assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
+    assert_eq!(resolution.newer.count, Some(11));
+    assert!(resolution.base.digest.is_some());
+}
+
+#[tokio::test]
+async fn a_moving_tag_alone_gives_a_bound_and_never_a_digest() {
+    let bench = Bench::daily();
+    let resolution = bench.resolve(base(JAVA, Some("21"), None), Some("2026-08-10T15:00:00Z")).await;
+    assert_eq!(resolution.base.digest, None);
+    let published = resolution.base.published.expect("a bound");
+    assert_eq!((published.at, published.source), (at("2026-08-10T15:00:00Z"), PublishedSource::AtLeast));
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), false));
+    assert_eq!(resolution.problems[0].kind, ProblemKind::DigestUnrecorded);
+}
+
+#[tokio::test]
+async fn the_line_is_configured_before_recorded_before_dated_before_assumed() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.world.tag(JAVA, "latest", &digest_at(&bench, "17", 21));
+    let with = |tag: Option<&str>, configured: Option<&str>, default: Option<&str>| Base {
+        configured_tag: configured.map(str::to_owned),
+        default_tag: default.map(str::to_owned),
+        ..base(JAVA, tag, Some(&digest))
+    };
+    for (question, tag, source) in [
+        (with(Some("17"), Some("21"), None), "21", LineSource::Configured),
+        (with(Some("17"), None, None), "17", LineSource::RecordedTag),
+        (with(None, None, Some("latest")), "21", LineSource::DatedTag),
+        (with(Some("gone"), None, Some("latest")), "21", LineSource::DatedTag),
+    ] {
+        let resolution = bench.resolve(question, None).await;
+        let (line, found) = resolution.line.expect("a line");
+        assert_eq!((line.tag.as_str(), found), (tag, source));
+    }
+}
+
+#[tokio::test]
+async fn without_dated_tags_the_default_tag_is_assumed_and_the_configuration_dates() {
+    let bench = Bench::new();
+    let repository = "registry.example.com/base/jre";
+    let old = bench.world.image("old", "arm64", Some(at("2026-07-01T10:00:00Z")), &[Digest::of(b"a")]);
+    let new = bench.world.image("new", "arm64", Some(at("2026-08-01T10:00:00Z")), &[Digest::of(b"b")]);
+    bench.world.tag(repository, "stable", &new);
+    let question = Base { default_tag: Some("stable".into()), ..base(repository, None, Some(&old)) };
+    let resolution = bench.resolve(question.clone(), None).await;
+    assert_eq!(resolution.line.as_ref().map(|(_, source)| *source), Some(LineSource::DefaultTag));
+    let published = resolution.base.published.expect("dated");
+    assert_eq!((published.at, published.source), (at("2026-07-01T10:00:00Z"), PublishedSource::ConfigCreated));
+    assert_eq!((resolution.newer.since, resolution.newer.is_exact), (Some(at("2026-08-01T10:00:00Z")), false));
+    assert!(
+        bench.world.requests().iter().all(|request| !request.starts_with("TAGS")),
+        "no list is worth its price here"
+    );
+
+    // A base that once was seen on a line belongs to it, without a default.
+    let newest = bench.world.image("newest", "arm64", Some(at("2026-08-20T10:00:00Z")), &[Digest::of(b"c")]);
+    bench.world.tag(repository, "stable", &newest);
+    let resolution = bench.resolve(base(repository, None, Some(&new)), None).await;
+    assert_eq!(resolution.line.map(|(line, source)| (line.tag, source)), Some(("stable".into(), LineSource::Catalog)));
+}
+
+#[tokio::test]
+async fn an_epoch_is_no_date_and_the_image_built_on_it_is_a_bound() {
+    let bench = Bench::new();
+    let repository = "registry.example.com/distroless/java";
+    let old = bench.world.image("old", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"a")]);
+    let new = bench.world.image("new", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"b")]);
+    bench.world.tag(repository, "nonroot", &new);
+    let question = base(repository, Some("nonroot"), Some(&old));
+    let resolution = bench.resolve(question.clone(), Some("2026-06-22T06:00:00Z")).await;
+    let published = resolution.base.published.expect("a bound");
+    assert_eq!((published.at, published.source), (at("2026-06-22T06:00:00Z"), PublishedSource::AtLeast));
+    assert_eq!(resolution.newer.since, None);
+    assert_eq!(bench.resolve(question, None).await.base.published, None);
+}
+
+#[tokio::test]
+async fn a_list_that_is_denied_costs_exactness_only() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.world.deny_lists();
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
+    assert!(!resolution.newer.is_exact);
+    assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
+}
+
+#[tokio::test]
+async fn a_base_that_is_gone_is_missing_and_bounded() {
+    let bench = Bench::daily();
+    let gone = Digest::of(b"never there");
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&gone)), Some("2026-08-01T00:00:00Z")).await;
+    assert!(resolution.problems.iter().any(|problem| problem.kind == ProblemKind::BaseMissing));
+    assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishedSource::AtLeast));
+    assert!(resolution.current.is_some());
+}
+
+#[tokio::test]
+async fn an_unreachable_registry_is_a_problem_and_still_bounds() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    for (error, kind) in [
+        (Error::Unreachable { registry: "public.ecr.aws".into(), why: "refused".into() }, ProblemKind::Unreachable),
+        (Error::NotAllowed { registry: "public.ecr.aws".into() }, ProblemKind::NotAllowed),
+        (Error::RateLimited { registry: "public.ecr.aws".into(), retry_after: None }, ProblemKind::Throttled),
+    ] {
+        bench.world.break_with(Some(error));
+        let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), Some("2026-08-01T00:00:00Z")).await;
+        assert!(resolution.current.is_none());
+        assert!(resolution.problems.iter().any(|problem| problem.kind == kind), "{:?}", resolution.problems);
+        assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishedSource::AtLeast));
+    }
+}
+
+#[tokio::test]
+async fn an_earlier_now_steps_back_to_what_was_current_then() {
+    let bench = Bench { now: at("2026-08-12T06:00:00Z"), ..Bench::daily() };
+    let digest = digest_at(&bench, "21", 10);
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert_eq!(
+        resolution.current.as_ref().expect("current").release.as_ref().expect("dated").to_string(),
+        "21.2026.08.11.13"
+    );
+    assert_eq!((resolution.newer.count, resolution.newer.since), (Some(1), Some(at("2026-08-11T13:00:00Z"))));
+}
+
+#[tokio::test]
+async fn a_line_without_the_platform_says_so() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    let amd64 = bench.world.image("amd64 only", "amd64", None, &[]);
+    bench.world.tag(JAVA, "21", &bench.world.index("only", &[("amd64", &amd64)]));
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert!(resolution.problems.iter().any(|problem| problem.kind == ProblemKind::PlatformMissing));
+    assert!(resolution.current.is_none());
+}
+
+#[tokio::test]
+async fn many_questions_about_one_line_ask_it_once() {
+    let bench = Bench::daily();
+    let digests: Vec<_> = (10..=14).map(|day| digest_at(&bench, "21", day)).collect();
+    let images = Arc::new(Images::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
+    let resolver = Resolver::new(images, Settings::default(), bench.now, bench.now);
+    let questions: Vec<_> = digests
+        .iter()
+        .map(|digest| Question { base: base(JAVA, Some("21"), Some(digest)), platform: arm(), built_at: None })
+        .collect();
+    futures::future::join_all(questions.iter().map(|question| resolver.resolve(question))).await;
+    let requests = bench.world.requests();
+    assert_eq!(requests.iter().filter(|request| *request == "GET lambda/java:21").count(), 1);
+    assert_eq!(requests.iter().filter(|request| request.starts_with("TAGS")).count(), 1);
+}
