@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::image::Digest;
 
 /// The result of asking a registry.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a registry gave no usable answer. Cheap to clone: one answer may serve many askers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,19 +2,41 @@
 //!
 //! Knows no stage: neither bases nor lines nor policies.
 
+mod allow;
+mod auth;
+mod challenge;
+mod client;
+mod credentials;
+mod ecr_host;
 mod error;
+mod grant;
+mod host;
+mod link;
 mod login;
+mod loopback;
+mod pace;
+mod redirect;
+mod refusal;
 mod requests;
+mod retry;
 mod settings;
+mod token;
+mod transport;
 
 use futures::future::BoxFuture;
 
+pub use client::DistributionClient;
+pub use ecr_host::EcrHost;
 pub use error::{Error, Result};
 pub use login::{AwsLogins, Issued, Login};
+pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 pub use requests::{RequestKind, Requests};
-pub use settings::{Auth, HostSettings, NetworkSettings, Secret};
+pub use settings::{Auth, HostSettings, NetworkSettings, Secret, SettingsError};
 
 use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository};
+
+/// The host of ECR Public, whose tokens, rates and answers are its own.
+const ECR_PUBLIC: &str = "public.ecr.aws";
 
 /// What a tag points at, by `HEAD`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -83,6 +83,61 @@ impl Default for HostSettings {
     }
 }
 
+/// Why the client cannot be built from its settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The endpoint is no base of requests.
+    #[error("the endpoint of {host} cannot be used: {why}")]
+    Endpoint {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// The endpoint is plain HTTP, and not on this machine.
+    #[error("the endpoint of {host} is plain HTTP beyond loopback: set plain_http if that is meant")]
+    PlainHttp {
+        /// The host.
+        host: String,
+    },
+    /// The certificates cannot be read.
+    #[error("{} holds no usable certificates: {why}", file.display())]
+    CaFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The rate or the number of connections is not positive.
+    #[error("the {what} of {host} must be greater than zero")]
+    NotPositive {
+        /// The host.
+        host: String,
+        /// What is not positive.
+        what: &'static str,
+    },
+    /// There is no TLS to be had on this machine.
+    #[error("TLS cannot be set up: {why}")]
+    Tls {
+        /// Why.
+        why: String,
+    },
+}
+
+impl HostSettings {
+    /// Checks what no type holds.
+    pub(super) fn check(&self, host: &str) -> Result<(), SettingsError> {
+        let not_positive = |what| Err(SettingsError::NotPositive { host: host.to_owned(), what });
+        if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+            return not_positive("rate");
+        }
+        if self.connections == 0 {
+            return not_positive("number of connections");
+        }
+        Ok(())
+    }
+}
+
 /// Settings of all registries.
 #[derive(Clone, Debug)]
 pub struct NetworkSettings {

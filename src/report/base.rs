@@ -10,8 +10,12 @@ use crate::{
     resolve::PublishedSource,
 };
 
+/// The value of `schema` in every [`BaseReport`].
+pub const BASE_SCHEMA: &str = "basewatch.base/v1";
+
 /// One base reference, resolved. The JSON contract `basewatch.base/v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "basewatch base", extend("$id" = BASE_SCHEMA))]
 pub struct BaseReport {
     /// Always `basewatch.base/v1`.
     pub schema: String,

@@ -4,9 +4,18 @@
 //! Pure. Decides nothing: verdicts come from `judge`, and a renderer only shows them.
 
 mod base;
+pub mod base_table;
 mod build;
+pub mod explain;
 mod finding;
+mod grid;
+mod group;
+pub mod json;
+mod style;
 mod summary;
+pub mod table;
+mod text;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -14,18 +23,22 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use base::{BaseReport, PlatformBase, ReleaseRow};
+pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
+pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
     BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, RuntimeFields,
 };
+pub use style::Style;
 pub use summary::{AgeDistribution, Summary};
+pub use text::{Harmless, harmless, is_visible};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";
 
 /// The whole report of one audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "basewatch report", extend("$id" = SCHEMA))]
 pub struct Report {
     /// Always `basewatch.report/v1`.
     pub schema: String,
@@ -46,6 +59,7 @@ pub struct Report {
     /// Requests sent, by registry host or AWS service.
     pub requests: BTreeMap<String, u64>,
     /// The same by kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests_by_kind: BTreeMap<String, BTreeMap<String, u64>>,
     /// How registries were authenticated to, by host: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -180,6 +180,12 @@ impl Resolver {
         self.step_back(line, platform, &current).await
     }
 
+    /// What `line` points at now, on all its platforms; asked once a run.
+    pub(super) async fn points_at(&self, line: &Line) -> Result<(Digest, Known), Problem> {
+        let pointer = self.pointers.get(line.clone(), async || self.point(line).await).await;
+        pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(line_problem)
+    }
+
     /// Asks what the moving tag points at: `GET` while nothing is known of it, else `HEAD`.
     async fn point(&self, line: &Line) -> PointerAnswer {
         let last = self.images.catalog().recall(&line.repository, |memory| {

@@ -5,9 +5,11 @@
 
 mod base;
 mod line;
+mod lookup;
 mod newer;
 mod problem;
 mod published;
+mod question;
 mod settings;
 mod tags;
 
@@ -16,29 +18,19 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use line::{Current, Line, LineSource};
+pub use lookup::{History, PastRelease};
 pub use newer::Newer;
 pub use problem::{Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
+pub use question::{Key, Question, questions};
 pub use settings::Settings;
 pub use tags::Releases;
 
 use crate::{
-    identify::Base,
     image::{Digest, DigestKind, LambdaTag, Platform, Repository},
     once::Once,
     store::Images,
 };
-
-/// What is asked about one base on one platform.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// The base as recorded.
-    pub base: Base,
-    /// The platform of the image that stands on it.
-    pub platform: Platform,
-    /// The earliest known instant at which an image built on it existed: the base is at least that old.
-    pub built_at: Option<DateTime<Utc>>,
-}
 
 /// What is known about a base.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

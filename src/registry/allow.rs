@@ -1,0 +1,105 @@
+//! May this registry be contacted at all? A label can name any host on the internet.
+
+use std::{
+    collections::BTreeSet,
+    sync::{PoisonError, RwLock},
+};
+
+use super::ecr_host::EcrHost;
+
+/// The registries that may be contacted.
+#[derive(Debug)]
+pub(super) struct AllowList {
+    patterns: Vec<String>,
+    accounts: RwLock<BTreeSet<String>>,
+}
+
+impl AllowList {
+    /// The list of `patterns`: exact hosts, or with `*` for one or more characters.
+    pub(super) fn new(patterns: &[String]) -> Self {
+        let patterns = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
+        Self { patterns, accounts: RwLock::default() }
+    }
+
+    /// Adds the private ECR registries of `account`, in every region.
+    pub(super) fn add_account(&self, account: &str) {
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned());
+    }
+
+    /// Whether `host` may be contacted.
+    pub(super) fn permits(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()))
+            || EcrHost::parse(&host)
+                .is_some_and(|ecr| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(ecr.account))
+    }
+}
+
+/// Whether `text` is `pattern` with one or more characters in place of each `*`. Linear but for one
+/// retry point, so that no pattern is slow.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        match pattern.get(p) {
+            Some(b'*') if t < text.len() => {
+                (p, t) = (p + 1, t + 1);
+                retry = Some((p, t));
+                continue;
+            }
+            Some(byte) if *byte != b'*' && text.get(t) == Some(byte) => {
+                (p, t) = (p + 1, t + 1);
+                continue;
+            }
+            None if t == text.len() => return true,
+            _ => {}
+        }
+        match retry {
+            Some((after_star, consumed)) if consumed < text.len() => {
+                retry = Some((after_star, consumed + 1));
+                (p, t) = (after_star, consumed + 1);
+            }
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_hosts_only() {
+        let list =
+            AllowList::new(&["public.ecr.aws".into(), "*.example.com".into(), "a*b*c:5000".into(), "Reg.IO".into()]);
+        for host in ["public.ecr.aws", "PUBLIC.ecr.aws", "r.example.com", "x.y.example.com", "a1b2c:5000", "reg.io"] {
+            assert!(list.permits(host), "{host}");
+        }
+        for host in [
+            "public.ecr.aws.evil.io",
+            "xpublic.ecr.aws",
+            "public.ecr.aws:443",
+            ".example.com",
+            "example.com",
+            "evilexample.com",
+            "r.example.com:5000",
+            "abc:5000",
+            "a1b2c:50001",
+            "",
+        ] {
+            assert!(!list.permits(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_audited_account_brings_its_ecr_registries_and_no_others() {
+        let list = AllowList::new(&[]);
+        let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        assert!(!list.permits(host));
+        list.add_account("123456789012");
+        assert!(list.permits(host));
+        assert!(list.permits("123456789012.dkr-ecr.us-east-1.on.aws"));
+        assert!(!list.permits("210987654321.dkr.ecr.eu-west-1.amazonaws.com"));
+        assert!(!list.permits("123456789012.dkr.ecr.eu-west-1.evil.com"));
+    }
+}

@@ -1,0 +1,349 @@
+//! How does one registry want to be asked? Remembers what it demanded and keeps grants for it.
+//!
+//! Authentication is that of the host that references name, wherever its requests go.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::Utc;
+use reqwest::{Method, header::WWW_AUTHENTICATE};
+use tokio::sync::OnceCell;
+
+use super::{
+    Auth, AwsLogins, Error, Issued, RequestKind, Result,
+    challenge::{self, Challenge},
+    credentials::{self, Credential},
+    ecr_host::EcrHost,
+    grant::{self, Grant, Slot},
+    refusal::{self, Said},
+    token::{Demand, TokenAnswer, TokenRules},
+    transport::{Answer, Ask, Transport},
+};
+
+/// The longest answer of a token server.
+const TOKEN_BYTES: u64 = 256 * 1024;
+
+/// How old a grant is at least before a refusal that does not say why is taken for its expiry.
+const SUSPECT_AGE: Duration = Duration::from_mins(1);
+
+/// What a registry demands of whoever asks.
+#[derive(Clone, Debug)]
+enum Scheme {
+    Basic,
+    Bearer(Demand),
+}
+
+/// Where the login comes from.
+enum Plan {
+    /// A private ECR registry, by AWS credentials; sent before it is asked for.
+    Ecr { logins: Arc<dyn AwsLogins>, account: String, region: String },
+    /// An ECR Public token; without `is_required`, anonymous where there is none.
+    EcrPublic { logins: Option<Arc<dyn AwsLogins>>, is_required: bool },
+    /// Whatever the registry demands, with these credentials.
+    OnDemand(Source),
+}
+
+enum Source {
+    Nobody,
+    Given(Credential),
+    Docker { is_required: bool },
+}
+
+/// Authentication at one registry.
+pub(super) struct Authority {
+    host: Arc<str>,
+    plan: Plan,
+    rules: TokenRules,
+    /// The rate with an ECR Public token, where no other was set.
+    granted_rate: Option<f64>,
+    login: Slot,
+    scheme: Mutex<Option<Scheme>>,
+    /// By scope; the scopes that single repositories were told.
+    tokens: Mutex<HashMap<Option<String>, Arc<Slot>>>,
+    scopes: Mutex<HashMap<String, String>>,
+    docker: OnceCell<Option<Credential>>,
+    used: Mutex<&'static str>,
+}
+
+/// The settings of an [`Authority`].
+pub(super) struct AuthorityBuilder {
+    pub(super) host: Arc<str>,
+    pub(super) auth: Auth,
+    pub(super) aws: Option<Arc<dyn AwsLogins>>,
+    pub(super) rules: TokenRules,
+    /// What it is known to demand before it was asked.
+    pub(super) demand: Option<Demand>,
+    pub(super) granted_rate: Option<f64>,
+}
+
+impl AuthorityBuilder {
+    pub(super) fn build(self) -> Authority {
+        let plan = plan(&self.host, self.auth, self.aws);
+        Authority {
+            host: self.host,
+            plan,
+            rules: self.rules,
+            granted_rate: self.granted_rate,
+            login: Slot::default(),
+            scheme: Mutex::new(self.demand.map(Scheme::Bearer)),
+            tokens: Mutex::default(),
+            scopes: Mutex::default(),
+            docker: OnceCell::new(),
+            used: Mutex::new("anonymous"),
+        }
+    }
+}
+
+fn plan(host: &str, auth: Auth, aws: Option<Arc<dyn AwsLogins>>) -> Plan {
+    match (auth, EcrHost::parse(host), aws) {
+        (Auth::Auto, Some(ecr), Some(logins)) => {
+            Plan::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
+        }
+        (Auth::Auto, _, logins) if host == super::ECR_PUBLIC => Plan::EcrPublic { logins, is_required: false },
+        (Auth::EcrPublic, _, logins) => Plan::EcrPublic { logins, is_required: true },
+        (Auth::Auto, ..) => Plan::OnDemand(Source::Docker { is_required: false }),
+        (Auth::DockerConfig, ..) => Plan::OnDemand(Source::Docker { is_required: true }),
+        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Nobody),
+        (Auth::Basic { username, password }, ..) => {
+            Plan::OnDemand(Source::Given(Credential::Basic { username, password }))
+        }
+    }
+}
+
+impl Authority {
+    /// How requests were authenticated so far: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
+    pub(super) fn used(&self) -> &'static str {
+        *lock(&self.used)
+    }
+
+    /// What to send with a request about `repository` before anything was refused.
+    pub(super) async fn grant(&self, transport: &Transport, repository: &str) -> Result<Grant> {
+        if let Some(grant) = self.aws_grant(transport, None).await? {
+            return Ok(grant);
+        }
+        let scheme = lock(&self.scheme).clone();
+        match scheme {
+            None => Ok(Grant::anonymous()),
+            // Without credentials it goes out as it is, and what the registry answers is the reason.
+            Some(Scheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Grant::anonymous)),
+            Some(Scheme::Bearer(demand)) => self.token(transport, &demand, repository, None).await,
+        }
+    }
+
+    /// Whether `answer` refuses `grant` in a way that a new one may cure.
+    ///
+    /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403
+    /// "expired". The answer to a `HEAD` has no body to say so.
+    pub(super) fn is_curable(method: &Method, answer: &Answer, grant: &Grant) -> bool {
+        if !answer.is_from_registry {
+            return false;
+        }
+        let is_head = *method == Method::HEAD;
+        match answer.status.as_u16() {
+            401 => true,
+            400 | 403 if grant.header().is_none() => false,
+            400 => is_head || Said::read(&answer.body).code == "DENIED",
+            403 if is_head => grant.age() >= SUSPECT_AGE,
+            403 => String::from_utf8_lossy(&answer.body).to_ascii_lowercase().contains("expired"),
+            _ => false,
+        }
+    }
+
+    /// What to send after `answer` refused `grant`.
+    pub(super) async fn renew(
+        &self,
+        transport: &Transport,
+        ask: &Ask,
+        repository: &str,
+        answer: &Answer,
+        refused: &Grant,
+    ) -> Result<Grant> {
+        if let Some(grant) = self.aws_grant(transport, Some(refused)).await? {
+            return Ok(grant);
+        }
+        if answer.status.as_u16() == 401 {
+            let values = answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+            self.learn(repository, &challenge::parse(values))
+                .map_err(|why| Error::Malformed { what: ask.what.clone(), why })?;
+        }
+        let scheme = lock(&self.scheme).clone();
+        let renewed = match scheme {
+            Some(Scheme::Bearer(demand)) => Some(self.token(transport, &demand, repository, Some(refused)).await?),
+            // The same user name and password would be refused again.
+            Some(Scheme::Basic) if refused.header().is_none() => self.basic().await?,
+            _ => None,
+        };
+        renewed.ok_or_else(|| refusal::failure(&self.host, &ask.what, answer).error)
+    }
+
+    /// Remembers what the registry demands, Bearer rather than Basic.
+    fn learn(&self, repository: &str, challenges: &[Challenge]) -> Result<(), String> {
+        let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
+        if let Some(challenge) = of("bearer") {
+            let demand = Demand::read(challenge)?;
+            if let Some(scope) = demand.scope.clone().filter(|_| demand.is_per_repository()) {
+                lock(&self.scopes).insert(repository.to_owned(), scope);
+            }
+            *lock(&self.scheme) = Some(Scheme::Bearer(demand));
+        } else if of("basic").is_some() {
+            *lock(&self.scheme) = Some(Scheme::Basic);
+        }
+        Ok(())
+    }
+
+    async fn aws_grant(&self, transport: &Transport, refused: Option<&Grant>) -> Result<Option<Grant>> {
+        let grant = match &self.plan {
+            Plan::Ecr { logins, account, region } => {
+                self.login.get(refused, async || self.usable(logins.ecr(account, region).await, "ecr")).await?
+            }
+            Plan::EcrPublic { logins, is_required } => {
+                self.login
+                    .get(refused, async || self.ecr_public(transport, logins.as_deref(), *is_required).await)
+                    .await?
+            }
+            Plan::OnDemand(_) => return Ok(None),
+        };
+        Ok(grant.header().is_some().then_some(grant))
+    }
+
+    async fn ecr_public(
+        &self,
+        transport: &Transport,
+        logins: Option<&dyn AwsLogins>,
+        is_required: bool,
+    ) -> Result<Grant> {
+        let found = match logins {
+            Some(logins) => logins.ecr_public().await,
+            None => Ok(None),
+        };
+        match found {
+            Ok(Some(issued)) => {
+                if let Some(rate) = self.granted_rate {
+                    transport.pace.set_rate(Some(rate));
+                }
+                self.usable(Ok(issued), "ecr-public")
+            }
+            Ok(None) if is_required => Err(self.no_credentials("there are no AWS credentials")),
+            Err(why) if is_required => Err(self.no_credentials(why)),
+            Ok(None) => Ok(Grant::anonymous_for_now()),
+            Err(why) => {
+                tracing::warn!(host = %self.host, why, "no ECR Public token in spite of AWS credentials: going on without");
+                Ok(Grant::anonymous_for_now())
+            }
+        }
+    }
+
+    fn usable(&self, issued: Result<Issued, String>, name: &'static str) -> Result<Grant> {
+        let issued = issued.map_err(|why| self.no_credentials(why))?;
+        let grant = Grant::issued(&issued, Utc::now()).ok_or_else(|| grant::unsendable(&self.host))?;
+        *lock(&self.used) = name;
+        Ok(grant)
+    }
+
+    async fn basic(&self) -> Result<Option<Grant>> {
+        match self.credential().await? {
+            Some((Credential::Basic { username, password }, name)) => {
+                *lock(&self.used) = name;
+                let grant = Grant::basic(&username, &password, None);
+                grant.map(Some).ok_or_else(|| grant::unsendable(&self.host))
+            }
+            Some((Credential::Identity(_), _)) => {
+                Err(self.no_credentials("it wants a password, and Docker's login is for a token server"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The login of somebody's own and what it is called in reports.
+    async fn credential(&self) -> Result<Option<(Credential, &'static str)>> {
+        match &self.plan {
+            Plan::OnDemand(Source::Given(credential)) => Ok(Some((credential.clone(), "basic"))),
+            Plan::OnDemand(Source::Docker { is_required }) => {
+                let found = self.docker.get_or_try_init(|| credentials::of_docker(&self.host)).await?;
+                match found {
+                    Some(credential) => Ok(Some((credential.clone(), "docker-config"))),
+                    None if *is_required => Err(self.no_credentials("Docker's config.json has no login for it")),
+                    None => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn token(
+        &self,
+        transport: &Transport,
+        demand: &Demand,
+        repository: &str,
+        refused: Option<&Grant>,
+    ) -> Result<Grant> {
+        let scope = if demand.is_per_repository() {
+            let told = lock(&self.scopes).get(repository).cloned();
+            Some(told.unwrap_or_else(|| format!("repository:{repository}:pull")))
+        } else {
+            demand.scope.clone()
+        };
+        let slot = Arc::clone(lock(&self.tokens).entry(scope.clone()).or_default());
+        slot.get(refused, async || self.fetch_token(transport, demand, scope.as_deref()).await).await
+    }
+
+    async fn fetch_token(&self, transport: &Transport, demand: &Demand, scope: Option<&str>) -> Result<Grant> {
+        let credential = self.credential().await?;
+        self.rules.check(&demand.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
+        let what = format!("a token of {}", self.host);
+        let ask = token_request(demand, scope, credential.as_ref().map(|(credential, _)| credential), &what);
+        let login = match &credential {
+            Some((Credential::Basic { username, password }, _)) => {
+                Grant::basic(username, password, None).ok_or_else(|| grant::unsendable(&self.host))?
+            }
+            _ => Grant::anonymous(),
+        };
+        let answer = transport.ask(&ask, &login).await?;
+        let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
+        let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
+        let token = read.token().ok_or_else(|| malformed("the answer holds no token"))?;
+        if let Some((_, name)) = credential {
+            *lock(&self.used) = name;
+        }
+        Grant::bearer(token, Some(read.lifetime(Utc::now()))).ok_or_else(|| malformed("no header may hold it"))
+    }
+
+    fn no_credentials(&self, why: impl Into<String>) -> Error {
+        Error::Credentials { registry: self.host.to_string(), why: why.into() }
+    }
+}
+
+/// The request for a token: a `GET`, or with a refresh token the OAuth2 form of it.
+fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Credential>, what: &str) -> Ask {
+    let mut url = demand.realm.clone();
+    url.set_fragment(None);
+    let (method, form) = if let Some(Credential::Identity(token)) = credential {
+        let more =
+            [("grant_type", "refresh_token"), ("client_id", env!("CARGO_PKG_NAME")), ("refresh_token", token.reveal())];
+        let mut encoder = url.clone();
+        encoder.query_pairs_mut().clear().extend_pairs(demand.parameters(scope, more));
+        (Method::POST, encoder.query().map(str::to_owned))
+    } else {
+        let parameters: Vec<_> = demand.parameters(scope, []).collect();
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        (Method::GET, None)
+    };
+    Ask {
+        method,
+        url,
+        kind: RequestKind::Token,
+        what: what.to_owned(),
+        limit_bytes: TOKEN_BYTES,
+        accept: "application/json",
+        form,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,271 @@
+//! The real [`Registry`]: which documents are asked for, and what is checked before one is believed.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use reqwest::{
+    Client, Method,
+    header::{CONTENT_TYPE, LINK},
+};
+use serde::Deserialize;
+
+use super::{
+    AwsLogins, Error, Fetched, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result, SettingsError,
+    TagList,
+    allow::AllowList,
+    host::{self, Host},
+    link,
+    transport::{Answer, Ask},
+};
+use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag};
+
+/// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
+const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+/// The longest page of a tag list.
+const TAGS_BYTES: u64 = 4 * 1024 * 1024;
+/// The longest image configuration.
+const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+/// How many tags a page may have: the most that ECR takes.
+const TAGS_PER_PAGE: usize = 1000;
+/// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies what is not asked for.
+const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// Registries over HTTP.
+pub struct DistributionClient {
+    allow: AllowList,
+    network: NetworkSettings,
+    aws: Option<Arc<dyn AwsLogins>>,
+    requests: Arc<Requests>,
+    clients: HashMap<(Option<PathBuf>, bool), Client>,
+    hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
+}
+
+/// A page of a tag list. Some registries write `null` for an empty one.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+}
+
+impl DistributionClient {
+    /// A client by `settings`, with the logins of `aws` where there are AWS credentials; each request is
+    /// counted in `requests`.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] when an endpoint or a CA file is unusable; nothing is contacted yet.
+    pub fn new(
+        settings: NetworkSettings,
+        aws: Option<Arc<dyn AwsLogins>>,
+        requests: Arc<Requests>,
+    ) -> Result<Self, SettingsError> {
+        let mut clients = HashMap::new();
+        for is_loopback in [false, true] {
+            clients.insert((None, is_loopback), client(&settings, None, is_loopback)?);
+            for file in settings.hosts.values().filter_map(|host| host.ca_file.clone()) {
+                let client = client(&settings, Some(&file), is_loopback)?;
+                clients.insert((Some(file), is_loopback), client);
+            }
+        }
+        let allow = AllowList::new(&settings.allow);
+        let this = Self { allow, network: settings, aws, requests, clients, hosts: Mutex::default() };
+        for (name, settings) in &this.network.hosts {
+            settings.check(name)?;
+            this.connect(&Arc::from(name.as_str()))?;
+        }
+        Ok(this)
+    }
+
+    /// Allows the private ECR registries of `account`, which is being audited.
+    pub fn allow_account(&self, account: &str) {
+        self.allow.add_account(account);
+    }
+
+    /// How each host that was contacted was authenticated to: `anonymous`, `ecr`, `ecr-public`, `basic` or
+    /// `docker-config`.
+    #[must_use]
+    pub fn authentication(&self) -> BTreeMap<String, String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().map(|(name, host)| (name.to_string(), host.authority.used().to_owned())).collect()
+    }
+
+    /// The host, if it may be contacted.
+    fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
+        let registry = &repository.registry;
+        if !self.allow.permits(registry) {
+            return Err(Error::NotAllowed { registry: registry.to_string() });
+        }
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(registry) {
+            return Ok(Arc::clone(host));
+        }
+        let malformed = |error: SettingsError| Error::Malformed { what: registry.to_string(), why: error.to_string() };
+        let host = Arc::new(self.connect(registry).map_err(malformed)?);
+        hosts.insert(Arc::clone(registry), Arc::clone(&host));
+        Ok(host)
+    }
+
+    fn connect(&self, name: &Arc<str>) -> Result<Host, SettingsError> {
+        let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
+        let key = (settings.ca_file.clone(), Host::is_loopback(name, &settings));
+        let http = self
+            .clients
+            .get(&key)
+            .cloned()
+            .ok_or_else(|| SettingsError::Tls { why: format!("{name} has a CA file that was not read") })?;
+        Host::new(name, &settings, &self.network, (http, self.aws.clone(), Arc::clone(&self.requests)))
+    }
+
+    async fn head_of(&self, reference: &Reference) -> Result<Pointer> {
+        let host = self.host(&reference.repository)?;
+        let name = &reference.repository.name;
+        let ask = manifest_request(&host, reference, RequestKind::Head)?;
+        let answer = match host.answer(name, &ask).await {
+            // A registry that does not do HEAD.
+            Err(Error::Status { status: 405, .. }) => None,
+            answer => Some(answer?),
+        };
+        let digest = answer.as_ref().and_then(announced_digest);
+        let (Some(answer), Some(digest)) = (answer, digest) else {
+            let fetched = self.manifest_of(reference).await?;
+            return Ok(Pointer { kind: Some(fetched.document.kind()), digest: fetched.digest });
+        };
+        expect_pinned(reference, &digest)?;
+        let media_type = answer.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
+        Ok(Pointer { digest, kind: media_type.and_then(|value| DigestKind::of_media_type(value.trim())) })
+    }
+
+    async fn manifest_of(&self, reference: &Reference) -> Result<Fetched> {
+        let host = self.host(&reference.repository)?;
+        let ask = manifest_request(&host, reference, RequestKind::Manifest)?;
+        let answer = host.answer(&reference.repository.name, &ask).await?;
+        // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so what
+        // the body hashes to is what counts; a header that says otherwise is still a contradiction.
+        for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
+            verify(&ask.what, expected, &answer.body)?;
+        }
+        let digest = reference.digest.clone().unwrap_or_else(|| Digest::of(&answer.body));
+        let document = Document::parse(&answer.body, answer.header(CONTENT_TYPE))
+            .map_err(|error| Error::Malformed { what: ask.what, why: error.to_string() })?;
+        Ok(Fetched { digest, document })
+    }
+
+    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<u8>> {
+        let host = self.host(repository)?;
+        let what = format!("the configuration {repository}@{}", manifest.config);
+        if manifest.config_bytes > CONFIG_BYTES {
+            return Err(Error::TooLarge { what, limit_bytes: CONFIG_BYTES });
+        }
+        let path = ["blobs", manifest.config.as_str()];
+        let ask = Ask { limit_bytes: CONFIG_BYTES, ..host.ask(&repository.name, &path, RequestKind::Blob, what) };
+        let body = host.answer(&repository.name, &ask).await?.body;
+        if body.len() as u64 != manifest.config_bytes {
+            let why = format!("it has {} bytes where its manifest says {}", body.len(), manifest.config_bytes);
+            return Err(Error::Malformed { what: ask.what, why });
+        }
+        verify(&ask.what, &manifest.config, &body)?;
+        Ok(body)
+    }
+
+    async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
+        let host = self.host(repository)?;
+        let what = format!("the tags of {repository}");
+        let mut ask = Ask {
+            limit_bytes: TAGS_BYTES,
+            accept: "application/json",
+            ..host.ask(&repository.name, &["tags", "list"], RequestKind::Tags, what)
+        };
+        ask.url.set_query(Some(&format!("n={TAGS_PER_PAGE}")));
+        let malformed = |why: String| Error::Malformed { what: format!("the tags of {repository}"), why };
+        let mut tags = Vec::new();
+        let mut asked = HashSet::new();
+        for _ in 0..self.network.tag_pages {
+            asked.insert(ask.url.clone());
+            let answer = host.answer(&repository.name, &ask).await?;
+            let page: Page = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
+            tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
+            let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+            let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: true }) };
+            ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
+            // Going in circles, or pages that hold more than they were asked for.
+            if asked.contains(&ask.url) || tags.len() >= TAGS_PER_PAGE.saturating_mul(self.network.tag_pages) {
+                break;
+            }
+        }
+        Ok(TagList { tags, is_complete: false })
+    }
+}
+
+impl Registry for DistributionClient {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+        self.head_of(reference).boxed()
+    }
+
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+        self.manifest_of(reference).boxed()
+    }
+
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+        self.config_of(repository, manifest).boxed()
+    }
+
+    fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
+        self.tags_of(repository).boxed()
+    }
+}
+
+/// The question for the manifest of `reference`: its digest, else its tag.
+fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Result<Ask> {
+    let what = reference.to_string();
+    let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
+    let name = match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => digest.as_str(),
+        (None, Some(tag)) if is_tag(tag) => tag,
+        (None, Some(_)) => return Err(malformed("its tag breaks the grammar of tags")),
+        (None, None) => return Err(malformed("it names neither a tag nor a digest")),
+    };
+    let ask = host.ask(&reference.repository.name, &["manifests", name], kind, what.clone());
+    let method = if kind == RequestKind::Head { Method::HEAD } else { Method::GET };
+    Ok(Ask { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..ask })
+}
+
+/// The digest in the header, if it is one.
+fn announced_digest(answer: &Answer) -> Option<Digest> {
+    answer.header("docker-content-digest")?.trim().parse().ok()
+}
+
+fn expect_pinned(reference: &Reference, actual: &Digest) -> Result<()> {
+    match &reference.digest {
+        Some(expected) if expected != actual => Err(Error::DigestMismatch {
+            what: reference.to_string(),
+            expected: expected.clone(),
+            actual: actual.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn verify(what: &str, expected: &Digest, body: &[u8]) -> Result<()> {
+    if expected.matches(body) {
+        return Ok(());
+    }
+    Err(Error::DigestMismatch { what: what.to_owned(), expected: expected.clone(), actual: Digest::of(body) })
+}
+
+fn client(settings: &NetworkSettings, ca_file: Option<&Path>, is_loopback: bool) -> Result<Client, SettingsError> {
+    let certificates = ca_file.map(certificates_in).transpose()?;
+    host::http_client(settings.connect_timeout, certificates, is_loopback)
+        .map_err(|error| SettingsError::Tls { why: error.to_string() })
+}
+
+fn certificates_in(file: &Path) -> Result<Vec<reqwest::Certificate>, SettingsError> {
+    let wrong = |why: String| SettingsError::CaFile { file: file.to_owned(), why };
+    let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() { Err(wrong("it holds no PEM certificate".to_owned())) } else { Ok(certificates) }
+}

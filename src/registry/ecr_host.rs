@@ -1,0 +1,87 @@
+//! Is this host a private ECR registry, and whose? Pure.
+
+/// The domains that ECR registries are served under, from the host pattern of
+/// awslabs/amazon-ecr-credential-helper: commercial, China, the European sovereign cloud, dual-stack
+/// and isolated partitions.
+const DOMAINS: [&str; 9] = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "on.aws",
+    "on.amazonwebservices.com.cn",
+    "sc2s.sgov.gov",
+    "c2s.ic.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+];
+
+/// A private ECR registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EcrHost<'a> {
+    /// The AWS account, twelve digits.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+}
+
+impl<'a> EcrHost<'a> {
+    /// Reads `host` as `<account>.dkr.ecr.<region>.<domain>`, with the FIPS and dual-stack spellings.
+    #[must_use]
+    pub fn parse(host: &'a str) -> Option<Self> {
+        let account = host.get(..12).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let service = host[12..].strip_prefix(".dkr")?.strip_prefix(['.', '-'])?.strip_prefix("ecr")?;
+        let (region, domain) = service.strip_prefix("-fips").unwrap_or(service).strip_prefix('.')?.split_once('.')?;
+        let is_region = region.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        (is_region && DOMAINS.contains(&domain)).then_some(Self { account, region })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_an_ecr_host_names_account_and_region() {
+        for (host, region) in [
+            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+            ("123456789012.dkr-ecr.us-east-2.on.aws", "us-east-2"),
+            ("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", "cn-north-1"),
+            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+            ("123456789012.dkr-ecr-fips.us-east-1.on.aws", "us-east-1"),
+            ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+        ] {
+            assert_eq!(EcrHost::parse(host), Some(EcrHost { account: "123456789012", region }), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_only_looks_like_ecr_gets_no_credentials() {
+        for host in [
+            "public.ecr.aws",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
+            "123456789012.dkr.ecr.eu-west-1.evil.com",
+            "12345678901.dkr.ecr.eu-west-1.amazonaws.com",
+            "1234567890123.dkr.ecr.eu-west-1.amazonaws.com",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com:8443",
+            "123456789012.dkr.ecr..amazonaws.com",
+            "123456789012.dkr.ecr.-x.amazonaws.com",
+            "123456789012.dkr.ecr.amazonaws.com",
+            "12345678901é.dkr.ecr.eu-west-1.amazonaws.com",
+            "x123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+        ] {
+            assert_eq!(EcrHost::parse(host), None, "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,80}") {
+            let _ = EcrHost::parse(&text);
+        }
+    }
+}

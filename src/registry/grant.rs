@@ -1,0 +1,226 @@
+//! What goes into an `Authorization` header, how long it lasts, and how many askers share one.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderValue;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{Error, Issued, Login, Result, Secret};
+
+/// How long a login is used whose end is unknown, or lies in the past already when it is issued (moto's
+/// ECR does that).
+const UNKNOWN_LIFETIME: Duration = Duration::from_mins(15);
+
+/// What proves to a registry who asks: an `Authorization` header, or nothing for anonymous.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    header: Option<HeaderValue>,
+    issued_at: Instant,
+    renew_at: Option<Instant>,
+    identity: Arc<()>,
+}
+
+impl Grant {
+    fn new(header: Option<HeaderValue>, lifetime: Option<Duration>) -> Self {
+        let issued_at = Instant::now();
+        let renew_at = lifetime.and_then(|lifetime| issued_at.checked_add(lifetime.saturating_sub(margin(lifetime))));
+        Self { header, issued_at, renew_at, identity: Arc::new(()) }
+    }
+
+    /// Nothing, for as long as it works.
+    pub(super) fn anonymous() -> Self {
+        Self::new(None, None)
+    }
+
+    /// Nothing for a while, then look again.
+    pub(super) fn anonymous_for_now() -> Self {
+        Self::new(None, Some(UNKNOWN_LIFETIME))
+    }
+
+    /// A user name and a password.
+    pub(super) fn basic(username: &str, password: &Secret, lifetime: Option<Duration>) -> Option<Self> {
+        let header = format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())));
+        Some(Self::new(Some(sensitive(&header)?), lifetime))
+    }
+
+    /// A token; `None` when it holds what no header may.
+    pub(super) fn bearer(token: &str, lifetime: Option<Duration>) -> Option<Self> {
+        Some(Self::new(Some(sensitive(&format!("Bearer {token}"))?), lifetime))
+    }
+
+    /// What AWS issued at `now`.
+    pub(super) fn issued(issued: &Issued, now: DateTime<Utc>) -> Option<Self> {
+        let left = issued.expires_at.and_then(|at| at.signed_duration_since(now).to_std().ok());
+        let lifetime = left.filter(|left| !left.is_zero()).unwrap_or(UNKNOWN_LIFETIME);
+        match &issued.login {
+            Login::Basic { username, password } => Self::basic(username, password, Some(lifetime)),
+            Login::Bearer(token) => Self::bearer(token.reveal(), Some(lifetime)),
+        }
+    }
+
+    /// The header to send, if any.
+    pub(super) fn header(&self) -> Option<&HeaderValue> {
+        self.header.as_ref()
+    }
+
+    /// How long ago it was issued.
+    pub(super) fn age(&self) -> Duration {
+        self.issued_at.elapsed()
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.renew_at.is_none_or(|at| now < at)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
+    }
+}
+
+/// How long before its end a grant is renewed: a tenth of its life, at least ten seconds, and for
+/// short-lived ones half of it.
+fn margin(lifetime: Duration) -> Duration {
+    (lifetime / 10).max(Duration::from_secs(10)).min(lifetime / 2)
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// One grant for all who need it: whoever comes first gets it, the others wait for that one.
+#[derive(Debug, Default)]
+pub(super) struct Slot(Mutex<Option<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    outcome: Result<Grant>,
+    finished_at: Instant,
+}
+
+impl Slot {
+    /// The grant, from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
+    ///
+    /// A failure is shared by those who waited for it, and tried again by those who come later.
+    pub(super) async fn get(
+        &self,
+        refused: Option<&Grant>,
+        fetch: impl AsyncFnOnce() -> Result<Grant>,
+    ) -> Result<Grant> {
+        let asked_at = Instant::now();
+        let mut kept = self.0.lock().await;
+        match kept.as_ref() {
+            Some(Kept { outcome: Ok(grant), .. })
+                if grant.is_fresh(Instant::now()) && refused.is_none_or(|refused| !refused.is(grant)) =>
+            {
+                return Ok(grant.clone());
+            }
+            Some(Kept { outcome: Err(error), finished_at }) if *finished_at >= asked_at => return Err(error.clone()),
+            _ => {}
+        }
+        let outcome = fetch().await;
+        *kept = Some(Kept { outcome: outcome.clone(), finished_at: Instant::now() });
+        outcome
+    }
+}
+
+/// The error for a login that cannot be put into a header.
+pub(super) fn unsendable(registry: &str) -> Error {
+    Error::Credentials { registry: registry.to_owned(), why: "they hold characters that no header may".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[tokio::test]
+    async fn many_askers_share_one_fetch_and_one_failure() {
+        let slot = Arc::new(Slot::default());
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let ask = |is_good: bool| {
+            let (slot, fetches) = (Arc::clone(&slot), Arc::clone(&fetches));
+            async move {
+                slot.get(None, async || {
+                    fetches.fetch_add(1, Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    if is_good {
+                        Ok(Grant::bearer("t", Some(seconds(600))).unwrap())
+                    } else {
+                        Err(Error::NotAllowed { registry: "x".into() })
+                    }
+                })
+                .await
+            }
+        };
+        assert!(futures::future::join_all((0..64).map(|_| ask(false))).await.iter().all(Result::is_err));
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        assert!(futures::future::join_all((0..64).map(|_| ask(true))).await.iter().all(Result::is_ok));
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_grant_is_renewed_when_it_is_due_and_once_when_refused() {
+        let slot = Slot::default();
+        let fetches = AtomicUsize::new(0);
+        let get = async |refused: Option<&Grant>, lifetime: u64| {
+            slot.get(refused, async || {
+                fetches.fetch_add(1, Ordering::SeqCst);
+                Ok(Grant::bearer("t", Some(seconds(lifetime))).unwrap())
+            })
+            .await
+            .expect("granted")
+        };
+        let due = get(None, 0).await;
+        let second = get(None, 1000).await;
+        assert!(!second.is(&due));
+        assert!(get(None, 1000).await.is(&second));
+        let third = get(Some(&second), 1000).await;
+        assert!(get(Some(&second), 1000).await.is(&third), "two who were refused the same grant share the next");
+        assert_eq!(fetches.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn a_grant_is_due_a_tenth_of_its_life_before_it_ends() {
+        let grant = Grant::bearer("t", Some(seconds(1000))).expect("sendable");
+        assert!(grant.is_fresh(grant.issued_at + seconds(899)));
+        assert!(!grant.is_fresh(grant.issued_at + seconds(900)));
+        assert!(Grant::anonymous().is_fresh(grant.issued_at + seconds(1_000_000)));
+    }
+
+    #[test]
+    fn the_margin_fits_the_lifetime() {
+        for (lifetime, expected) in [(43_200, 4320), (60, 10), (100, 10), (10, 5), (0, 0)] {
+            assert_eq!(margin(seconds(lifetime)), seconds(expected), "{lifetime}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_is_issued_already_expired_lasts_a_quarter_of_an_hour() {
+        let now: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("valid");
+        let login = Login::Basic { username: "AWS".into(), password: Secret::new("p".into()) };
+        for expires_at in [None, Some(now - chrono::Duration::hours(1)), Some(now)] {
+            let grant = Grant::issued(&Issued { login: login.clone(), expires_at }, now).expect("sendable");
+            assert_eq!(grant.renew_at.map(|at| at - grant.issued_at), Some(seconds(15 * 60 - 90)));
+        }
+        let hours = Grant::issued(&Issued { login, expires_at: Some(now + chrono::Duration::hours(12)) }, now).unwrap();
+        assert_eq!(hours.renew_at.map(|at| at - hours.issued_at), Some(seconds(43_200 - 4_320)));
+    }
+
+    #[test]
+    fn a_grant_never_shows_its_secret() {
+        let grant = Grant::basic("user", &Secret::new("hush".into()), None).expect("sendable");
+        assert_eq!(grant.header().expect("a header").as_bytes(), b"Basic dXNlcjpodXNo");
+        let shown = format!("{grant:?}");
+        assert!(!shown.contains("hush") && !shown.contains("dXNlcjpodXNo"), "{shown}");
+        assert!(Grant::bearer("line\nbreak", None).is_none());
+    }
+}

@@ -1,0 +1,234 @@
+//! One registry: where its requests go, by which rules, and how a question to it is carried through.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Client, Method, Url};
+use tokio::sync::Semaphore;
+
+use super::{
+    AwsLogins, ECR_PUBLIC, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
+    auth::{Authority, AuthorityBuilder},
+    grant::Grant,
+    pace::Pace,
+    redirect::Reach,
+    refusal,
+    token::{Demand, TokenRules},
+    transport::{Answer, Ask, Patience, Transport},
+};
+
+/// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
+const ANONYMOUS_RATE: f64 = 1.0;
+const GRANTED_RATE: f64 = 10.0;
+
+/// One registry.
+pub(super) struct Host {
+    /// Without a trailing slash in its path.
+    base: Url,
+    transport: Transport,
+    pub(super) authority: Authority,
+    is_docker_hub: bool,
+}
+
+impl Host {
+    pub(super) fn new(
+        host: &Arc<str>,
+        settings: &HostSettings,
+        network: &NetworkSettings,
+        (http, aws, requests): (Client, Option<Arc<dyn AwsLogins>>, Arc<Requests>),
+    ) -> Result<Self, SettingsError> {
+        let base = base_of(host, settings)?;
+        let is_ecr_public = &**host == ECR_PUBLIC;
+        let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
+        let transport = Transport {
+            host: Arc::clone(host),
+            http,
+            pace: Pace::new(settings.rate.or(default_rate)),
+            connections: Semaphore::new(settings.connections),
+            requests,
+            patience: Patience {
+                request_timeout: network.request_timeout,
+                retries: network.retries,
+                retry_wait: network.retry_wait,
+            },
+        };
+        let rules = TokenRules { base: base.clone(), token_hosts: settings.token_hosts.clone() };
+        let authority = AuthorityBuilder {
+            host: Arc::clone(host),
+            auth: settings.auth.clone(),
+            aws,
+            rules,
+            demand: (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_demand).flatten(),
+            granted_rate: Some(GRANTED_RATE).filter(|_| is_ecr_public && settings.rate.is_none()),
+        }
+        .build();
+        Ok(Self { base, transport, authority, is_docker_hub: is_docker_hub(host) })
+    }
+
+    /// The question for `path` below `/v2/<repository>/`.
+    pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> Ask {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v2");
+            // Docker Hub keeps `docker.io/ubuntu` as `library/ubuntu`.
+            if self.is_docker_hub && !repository.contains('/') {
+                segments.push("library");
+            }
+            segments.extend(repository.split('/')).extend(path);
+        }
+        Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None }
+    }
+
+    /// The answer to `ask` about `repository`: authenticated, tried again while that may help.
+    pub(super) async fn answer(&self, repository: &str, ask: &Ask) -> Result<Answer> {
+        let mut grant = self.authority.grant(&self.transport, repository).await?;
+        let mut is_renewed = false;
+        let mut tries = 0;
+        loop {
+            let failure = match self.transport.exchange(ask, grant.header()).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) if !is_renewed && Authority::is_curable(&ask.method, &answer, &grant) => {
+                    grant = self.authority.renew(&self.transport, ask, repository, &answer, &grant).await?;
+                    is_renewed = true;
+                    continue;
+                }
+                Ok(answer) => refusal::failure(&self.transport.host, &ask.what, &answer),
+                Err(failure) => failure,
+            };
+            self.transport.wait_after(failure, tries).await?;
+            tries += 1;
+        }
+    }
+}
+
+impl Transport {
+    /// The answer to `ask` with a fixed `grant`, tried again while that may help.
+    pub(super) async fn ask(&self, ask: &Ask, grant: &Grant) -> Result<Answer> {
+        let mut tries = 0;
+        loop {
+            let failure = match self.exchange(ask, grant.header()).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) => refusal::failure(&self.host, &ask.what, &answer),
+                Err(failure) => failure,
+            };
+            self.wait_after(failure, tries).await?;
+            tries += 1;
+        }
+    }
+}
+
+fn is_docker_hub(host: &str) -> bool {
+    matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io")
+}
+
+/// Where requests to `host` go.
+fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
+    let wrong = |why: String| SettingsError::Endpoint { host: host.to_owned(), why };
+    let text = match &settings.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None if is_docker_hub(host) => "https://registry-1.docker.io".to_owned(),
+        None => default_endpoint(host, settings),
+    };
+    let mut base: Url = text.parse().map_err(|error| wrong(format!("it is no URL: {error}")))?;
+    if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
+        return Err(wrong("it starts with neither https:// nor http://".to_owned()));
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(wrong("credentials do not belong into a URL".to_owned()));
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment".to_owned()));
+    }
+    if base.scheme() == "http" && Reach::of(&base) != Reach::Loopback && !settings.plain_http {
+        return Err(SettingsError::PlainHttp { host: host.to_owned() });
+    }
+    let path = base.path().trim_end_matches('/').to_owned();
+    base.set_path(&path);
+    Ok(base)
+}
+
+fn default_endpoint(host: &str, settings: &HostSettings) -> String {
+    let https = format!("https://{host}");
+    let is_loopback = https.parse().is_ok_and(|url| Reach::of(&url) == Reach::Loopback);
+    let is_plain = settings.plain_http || (is_loopback && settings.ca_file.is_none());
+    if is_plain { format!("http://{host}") } else { https }
+}
+
+/// ECR Public demands the same token for everything, so the first 401 can be spared.
+fn ecr_public_demand() -> Option<Demand> {
+    Some(Demand {
+        realm: format!("https://{ECR_PUBLIC}/token/").parse().ok()?,
+        service: Some(ECR_PUBLIC.to_owned()),
+        scope: Some("aws".to_owned()),
+    })
+}
+
+/// The client for one TLS setting.
+pub(super) fn http_client(
+    connect_timeout: Duration,
+    ca: Option<Vec<reqwest::Certificate>>,
+    is_loopback: bool,
+) -> reqwest::Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect_timeout)
+        // Each hop is judged by `redirect`, and none follows by itself.
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_merge(ca.unwrap_or_default());
+    if is_loopback {
+        builder = builder.no_proxy();
+    }
+    builder.build()
+}
+
+impl Host {
+    /// Whether requests to `host` stay on this machine.
+    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
+        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(host: &str, settings: &HostSettings) -> String {
+        base_of(host, settings).map_or_else(|error| error.to_string(), String::from)
+    }
+
+    #[test]
+    fn requests_go_where_the_registry_is() {
+        let plain = HostSettings { plain_http: true, ..HostSettings::default() };
+        let with_ca = HostSettings { ca_file: Some("ca.pem".into()), ..HostSettings::default() };
+        let at = |endpoint: &str| HostSettings { endpoint: Some(endpoint.into()), ..HostSettings::default() };
+        let default = HostSettings::default();
+        for (host, settings, expected) in [
+            ("public.ecr.aws", &default, "https://public.ecr.aws/"),
+            ("docker.io", &default, "https://registry-1.docker.io/"),
+            ("127.0.0.1:5000", &default, "http://127.0.0.1:5000/"),
+            ("localhost", &default, "http://localhost/"),
+            ("localhost:5000", &with_ca, "https://localhost:5000/"),
+            ("r.corp:5000", &plain, "http://r.corp:5000/"),
+            ("public.ecr.aws", &at("http://127.0.0.1:5001"), "http://127.0.0.1:5001/"),
+            ("public.ecr.aws", &at("https://mirror.corp/ecr-public/"), "https://mirror.corp/ecr-public"),
+        ] {
+            assert_eq!(base(host, settings), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_has_to_be_told() {
+        let at = |endpoint: &str, plain_http| HostSettings {
+            endpoint: Some(endpoint.into()),
+            plain_http,
+            ..HostSettings::default()
+        };
+        for endpoint in ["http://mirror.corp", "http://10.0.0.1:5000", "http://localhost.corp"] {
+            assert!(matches!(base_of("r.io", &at(endpoint, false)), Err(SettingsError::PlainHttp { .. })));
+            assert!(base_of("r.io", &at(endpoint, true)).is_ok());
+        }
+        assert!(base_of("r.io", &at("http://[::1]:5000", false)).is_ok());
+        for endpoint in ["", "mirror", "ftp://x", "https://u:p@x", "https://x?y=z", "https://"] {
+            assert!(matches!(base_of("r.io", &at(endpoint, true)), Err(SettingsError::Endpoint { .. })), "{endpoint}");
+        }
+    }
+}

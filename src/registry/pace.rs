@@ -1,0 +1,190 @@
+//! When may the next request to a registry leave? One queue a host, strictly spaced.
+
+use std::{
+    sync::{Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, Notify},
+    time::{Instant, sleep_until},
+};
+
+/// Intervals from here on are measured from the answer to the previous request, not from its start: a
+/// first request that spends its time connecting must not arrive together with the second.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Spaces the requests to one host and holds them back while it throttles.
+#[derive(Debug)]
+pub(super) struct Pace {
+    times: StdMutex<Times>,
+    /// Whoever holds it is next; the lock is fair.
+    queue: Mutex<()>,
+    eased: Notify,
+}
+
+#[derive(Debug)]
+struct Times {
+    interval: Option<Duration>,
+    next_at: Option<Instant>,
+    paused_until: Option<Instant>,
+}
+
+impl Times {
+    fn ready_at(&self) -> Option<Instant> {
+        self.next_at.max(self.paused_until)
+    }
+}
+
+/// One request that has left.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pace: &'a Pace,
+}
+
+impl Pace {
+    /// At most `rate` requests a second; `None` is unlimited.
+    pub(super) fn new(rate: Option<f64>) -> Self {
+        let times = Times { interval: interval(rate), next_at: None, paused_until: None };
+        Self { times: StdMutex::new(times), queue: Mutex::new(()), eased: Notify::new() }
+    }
+
+    /// Changes the rate for the requests to come.
+    pub(super) fn set_rate(&self, rate: Option<f64>) {
+        self.times().interval = interval(rate);
+    }
+
+    /// Holds all requests back for `wait`; a longer pause that is under way stays.
+    pub(super) fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut times = self.times();
+        times.paused_until = times.paused_until.max(Some(until));
+    }
+
+    /// Waits until the next request may leave.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let _next = self.queue.lock().await;
+        loop {
+            let ready_at = {
+                let mut times = self.times();
+                let now = Instant::now();
+                let Some(at) = times.ready_at().filter(|at| *at > now) else {
+                    // Until the answer is there, take it to arrive at most one interval after leaving.
+                    times.next_at = times.interval.map(|span| now + if span < SLOW { span } else { span * 2 });
+                    return Turn { pace: self };
+                };
+                at
+            };
+            tokio::select! {
+                () = sleep_until(ready_at) => {}
+                () = self.eased.notified() => {}
+            }
+        }
+    }
+
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// The request has been answered, so it has certainly arrived.
+    pub(super) fn answered(self) {
+        let mut times = self.pace.times();
+        if let Some(span) = times.interval.filter(|span| *span >= SLOW) {
+            times.next_at = times.next_at.min(Some(Instant::now() + span));
+            drop(times);
+            self.pace.eased.notify_one();
+        }
+    }
+}
+
+fn interval(rate: Option<f64>) -> Option<Duration> {
+    rate.filter(|rate| *rate > 0.0).and_then(|rate| Duration::try_from_secs_f64(1.0 / rate).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// The slowest rate that is not waited for by hand: just over half a second.
+    const RATE: f64 = 1.9;
+    const INTERVAL: Duration = Duration::from_millis(526);
+
+    #[tokio::test]
+    async fn at_a_slow_rate_the_gap_is_measured_from_the_answer() {
+        let pace = Arc::new(Pace::new(Some(RATE)));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            let pace = Arc::clone(&pace);
+            tasks.spawn(async move {
+                let turn = pace.turn().await;
+                let left_at = Instant::now();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                turn.answered();
+                left_at
+            });
+        }
+        let mut left = tasks.join_all().await;
+        left.sort();
+        for pair in left.windows(2) {
+            let gap = pair[1] - pair[0];
+            assert!(gap >= INTERVAL + Duration::from_millis(100) && gap < INTERVAL * 2, "{gap:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_never_answered_holds_the_queue_for_two_intervals_only() {
+        let pace = Pace::new(Some(RATE));
+        let start = Instant::now();
+        drop(pace.turn().await);
+        drop(pace.turn().await);
+        assert!(start.elapsed() >= INTERVAL * 2 && start.elapsed() < INTERVAL * 3, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn at_a_fast_rate_nobody_waits_for_answers() {
+        let pace = Pace::new(Some(100.0));
+        let start = Instant::now();
+        for _ in 0..11 {
+            let _ = pace.turn().await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_every_request_of_the_host_and_is_never_shortened() {
+        let pace = Pace::new(None);
+        let start = Instant::now();
+        pace.turn().await.answered();
+        assert!(start.elapsed() < Duration::from_millis(100));
+        pace.pause(Duration::from_millis(200));
+        pace.pause(Duration::from_millis(20));
+        pace.turn().await.answered();
+        assert!(start.elapsed() >= Duration::from_millis(200));
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_gives_up_does_not_use_its_turn() {
+        let pace = Pace::new(Some(RATE));
+        pace.turn().await.answered();
+        let start = Instant::now();
+        let gave_up = tokio::time::timeout(Duration::from_millis(50), pace.turn()).await;
+        assert!(gave_up.is_err());
+        pace.turn().await.answered();
+        assert!(start.elapsed() < INTERVAL * 2, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_rate_can_be_raised_on_the_way() {
+        let pace = Pace::new(Some(RATE));
+        pace.set_rate(Some(1000.0));
+        let start = Instant::now();
+        for _ in 0..5 {
+            pace.turn().await.answered();
+        }
+        assert!(start.elapsed() < INTERVAL, "{:?}", start.elapsed());
+    }
+}

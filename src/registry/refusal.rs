@@ -1,0 +1,157 @@
+//! What does a refusal mean? From status and body of an answer to an [`Error`]. Pure.
+
+use serde::Deserialize;
+
+use super::{
+    Error,
+    transport::{Answer, Failure},
+};
+
+/// How much of what a registry says is repeated to people.
+const MESSAGE_CHARS: usize = 200;
+
+/// The error body of the OCI distribution specification, as far as it is there.
+#[derive(Debug, Default, Deserialize)]
+struct Body {
+    #[serde(default)]
+    errors: Vec<Entry>,
+    /// Token servers say it this way (RFC 6749, section 5.2).
+    #[serde(default)]
+    error_description: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Entry {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// What a registry says beside the status of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The first error code, `DENIED`.
+    pub(super) code: String,
+    /// The message, shortened and without control characters; the code where there is none.
+    pub(super) message: String,
+}
+
+impl Said {
+    /// Reads the body of a refusal.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(read) = serde_json::from_slice::<Body>(body) else {
+            return Self { code: String::new(), message: shorten(&String::from_utf8_lossy(body)) };
+        };
+        let entry = read.errors.into_iter().next().unwrap_or_default();
+        let message = [entry.message.unwrap_or_default(), read.error_description, entry.code.clone()]
+            .into_iter()
+            .find(|text| !text.is_empty());
+        Self { code: entry.code, message: shorten(&message.unwrap_or_default()) }
+    }
+}
+
+/// One printable line of at most [`MESSAGE_CHARS`] characters.
+fn shorten(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    let mut words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(MESSAGE_CHARS) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
+/// Marks that reorder or hide the text around them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The failure that an unsuccessful `answer` to a question about `what` is.
+pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
+    let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
+    let retry_after = answer.retry_after();
+    let said = Said::read(&answer.body);
+    let error = match status {
+        404 => Error::NotFound { what },
+        429 => Error::RateLimited { registry, retry_after },
+        400..500 if said.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
+        401 | 403 => denied(registry, what, said, status),
+        400 if matches!(said.code.as_str(), "DENIED" | "UNAUTHORIZED") => denied(registry, what, said, status),
+        _ => Error::Status { registry, status, what },
+    };
+    Failure { error, retry_after, is_lasting: false }
+}
+
+fn denied(registry: String, what: String, said: Said, status: u16) -> Error {
+    let message = if said.message.is_empty() { format!("HTTP status {status}") } else { said.message };
+    Error::Denied { registry, what, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use reqwest::{StatusCode, header::HeaderMap};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+        Answer { status, headers, body: body.into(), is_from_registry: true }
+    }
+
+    fn error(status: u16, body: &str) -> Error {
+        failure("r.io", "r.io/x:1", &answer(status, body)).error
+    }
+
+    #[test]
+    fn every_refusal_has_its_error() {
+        let expired = r#"{"errors":[{"code":"DENIED","message":"Your Authorization Token is invalid."}]}"#;
+        let throttled = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Rate exceeded"}]}"#;
+        let limited = Error::RateLimited { registry: "r.io".into(), retry_after: Some(Duration::from_secs(7)) };
+        let what = || "r.io/x:1".to_owned();
+        assert_eq!(error(404, ""), Error::NotFound { what: what() });
+        assert_eq!(error(429, ""), limited);
+        assert_eq!(error(400, throttled), limited);
+        for (status, body, message) in [
+            (400, expired, "Your Authorization Token is invalid."),
+            (403, r#"{"errors":[{"code":"DENIED","message":null}]}"#, "DENIED"),
+            (401, r#"{"error_description":"wrong password"}"#, "wrong password"),
+            (401, "", "HTTP status 401"),
+        ] {
+            let denied = Error::Denied { registry: "r.io".into(), what: what(), message: message.into() };
+            assert_eq!(error(status, body), denied);
+        }
+        for status in [302, 400, 405, 500, 503] {
+            assert_eq!(error(status, "{}"), Error::Status { registry: "r.io".into(), status, what: what() });
+        }
+    }
+
+    #[test]
+    fn only_failures_that_may_pass_are_transient() {
+        for (status, is_transient) in
+            [(429, true), (500, true), (502, true), (503, true), (504, true), (408, true), (501, false), (404, false)]
+        {
+            assert_eq!(error(status, "").is_transient(), is_transient, "{status}");
+        }
+        assert!(!error(401, "").is_transient() && !error(403, "").is_transient() && !error(400, "").is_transient());
+    }
+
+    #[test]
+    fn what_a_registry_says_comes_out_as_one_short_printable_line() {
+        let said = Said::read(format!("\u{1b}[31mred\r\n\u{202e}{}", "é".repeat(500)).as_bytes());
+        assert!(said.message.starts_with("[31mred é") && said.message.ends_with("é…"), "{}", said.message);
+        assert_eq!(said.message.chars().count(), MESSAGE_CHARS + 1);
+        assert_eq!(Said::read(&[0xff, 0xfe]).code, "");
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Said::read(&body).message.chars().all(|c| !c.is_control()));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How long to wait before a transient failure is tried again. Pure but for the dice.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// The span of the first wait; each further one doubles it.
+const BASE: Duration = Duration::from_millis(250);
+
+/// The wait before try number `tries` + 1: exponential with full jitter, at least what the registry asked
+/// for, never more than `cap`.
+pub(super) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> Duration {
+    let ceiling = BASE.saturating_mul(1 << tries.min(16)).min(cap);
+    let jittered = ceiling.mul_f64(fastrand::f64());
+    // A little on top, so that those who were told the same instant do not come back together.
+    retry_after.map_or(jittered, |asked| asked.saturating_add(jittered / 10)).max(jittered).min(cap)
+}
+
+/// The span that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110, section 10.2.3).
+pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = DateTime::parse_from_rfc2822(value).ok()?;
+    Some(at.to_utc().signed_duration_since(now).to_std().unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAP: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn waits_are_jittered_over_the_whole_of_a_doubling_span() {
+        for tries in 0..12 {
+            let ceiling = (BASE * (1 << tries)).min(CAP);
+            let waits: Vec<_> = (0..200).map(|_| wait(tries, None, CAP)).collect();
+            assert!(waits.iter().all(|span| *span <= ceiling), "{tries}");
+            assert!(waits.iter().any(|span| *span < ceiling / 2) && waits.iter().any(|span| *span > ceiling / 2));
+        }
+        assert!(wait(u32::MAX, None, CAP) <= CAP);
+    }
+
+    #[test]
+    fn retry_after_is_honoured_and_capped() {
+        let asked = Duration::from_secs(3);
+        assert!((0..100).all(|_| wait(0, Some(asked), CAP) >= asked));
+        assert_eq!(wait(0, Some(Duration::from_secs(86_400)), CAP), CAP);
+        assert_eq!(wait(0, Some(Duration::MAX), CAP), CAP);
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now = "2026-11-20T06:00:00Z".parse().expect("valid");
+        let after = |value| retry_after(value, now);
+        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(after(" 0 "), Some(Duration::ZERO));
+        assert_eq!(after("Fri, 20 Nov 2026 06:00:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(after("Fri, 20 Nov 2026 05:00:00 GMT"), Some(Duration::ZERO));
+        for garbage in ["", "-1", "1.5", "soon", "2026-11-20T06:00:30Z", "99999999999999999999"] {
+            assert_eq!(after(garbage), None, "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Tokens: where may one be asked for, with which credentials, and how long does it last? Pure.
+
+use std::time::Duration;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use chrono::{DateTime, Utc};
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{challenge::Challenge, redirect::Reach};
+
+/// How long a token lasts when nobody says (Docker registry token specification).
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
+
+/// What a Bearer challenge demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// The token server.
+    pub(super) realm: Url,
+    pub(super) service: Option<String>,
+    pub(super) scope: Option<String>,
+}
+
+impl Demand {
+    /// Reads a Bearer challenge; an error is a sentence for people.
+    pub(super) fn read(challenge: &Challenge) -> Result<Self, String> {
+        let realm = challenge.parameter("realm").ok_or("its challenge names no realm")?;
+        let realm = realm.parse::<Url>().map_err(|_| "the realm of its challenge is no URL")?;
+        if !matches!(realm.scheme(), "http" | "https") || !realm.has_host() || !realm.username().is_empty() {
+            return Err("the realm of its challenge is no web address".to_owned());
+        }
+        let owned = |name| challenge.parameter(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        Ok(Self { realm, service: owned("service"), scope: owned("scope") })
+    }
+
+    /// Whether each repository needs a token of its own.
+    pub(super) fn is_per_repository(&self) -> bool {
+        self.scope.as_deref().is_some_and(|scope| scope.starts_with("repository:"))
+    }
+
+    /// The query of a token request, or its form: `service`, `scope` and `more`.
+    pub(super) fn parameters<'a>(
+        &'a self,
+        scope: Option<&'a str>,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let service = self.service.as_deref().map(|value| ("service", value));
+        service.into_iter().chain(scope.map(|value| ("scope", value))).chain(more)
+    }
+}
+
+/// Whom a registry's tokens may be asked from.
+#[derive(Clone, Debug)]
+pub(super) struct TokenRules {
+    /// Where the registry's requests go.
+    pub(super) base: Url,
+    /// Further hosts that credentials may go to.
+    pub(super) token_hosts: Vec<String>,
+}
+
+impl TokenRules {
+    /// Whether a token may be asked from `realm` at all; an error is a sentence for people.
+    pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<(), String> {
+        let host = realm.host_str().unwrap_or_default();
+        let is_same_host = realm.host_str() == self.base.host_str();
+        let (from, to) = (Reach::of(&self.base), Reach::of(realm));
+        let is_both_loopback = from == Reach::Loopback && to == Reach::Loopback;
+        // A registry that was allowed to speak plain HTTP may hand out tokens the same way, itself.
+        let is_like_base = realm.origin() == self.base.origin();
+        if realm.scheme() != "https" && !is_both_loopback && !is_like_base {
+            return Err(format!("its tokens come from {host} over plain HTTP"));
+        }
+        if is_same_host || is_both_loopback || self.is_listed(realm) {
+            return Ok(());
+        }
+        if has_credentials && !self.is_known_pair(host) {
+            return Err(format!("it wants them sent to {host}; list that host under token_hosts if it may have them"));
+        }
+        if to == Reach::Public || from == Reach::Loopback {
+            Ok(())
+        } else {
+            Err(format!("its tokens come from the internal address {host}"))
+        }
+    }
+
+    /// Registries whose token server is known to be elsewhere.
+    fn is_known_pair(&self, realm_host: &str) -> bool {
+        matches!(
+            (self.base.host_str().unwrap_or_default(), realm_host),
+            ("registry-1.docker.io", "auth.docker.io") | ("registry.gitlab.com", "gitlab.com")
+        )
+    }
+
+    fn is_listed(&self, realm: &Url) -> bool {
+        let host = realm.host_str().unwrap_or_default();
+        let with_port = realm.port().map(|port| format!("{host}:{port}"));
+        self.token_hosts.iter().any(|listed| {
+            listed.eq_ignore_ascii_case(host)
+                || with_port.as_ref().is_some_and(|name| listed.eq_ignore_ascii_case(name))
+        })
+    }
+}
+
+/// A token server's answer (Docker registry token specification).
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+    issued_at: Option<String>,
+}
+
+impl TokenAnswer {
+    /// The token.
+    pub(super) fn token(&self) -> Option<&str> {
+        [&self.token, &self.access_token].into_iter().flatten().map(String::as_str).find(|token| !token.is_empty())
+    }
+
+    /// How long it lasts from `now` on.
+    pub(super) fn lifetime(&self, now: DateTime<Utc>) -> Duration {
+        let stated = self.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let Some(stated) = stated.filter(|span| !span.is_zero()) else {
+            return self.token().and_then(expiration_inside).and_then(|at| until(at, now)).unwrap_or(DEFAULT_LIFETIME);
+        };
+        let issued_at = self.issued_at.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        let left = issued_at
+            .zip(chrono::Duration::from_std(stated).ok())
+            .and_then(|(at, span)| at.to_utc().checked_add_signed(span))
+            .and_then(|ends_at| until(ends_at, now));
+        // A clock that disagrees must neither stretch a token's life nor end it before it began.
+        left.map_or(stated, |left| left.min(stated))
+    }
+}
+
+fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    at.signed_duration_since(now).to_std().ok().filter(|left| !left.is_zero())
+}
+
+/// The `expiration` that an ECR Public token holds: base64 of JSON (oras-project/oras-go#1227).
+fn expiration_inside(token: &str) -> Option<DateTime<Utc>> {
+    #[derive(Deserialize)]
+    struct Inside {
+        expiration: i64,
+    }
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let json = GeneralPurpose::new(&alphabet::STANDARD, config).decode(token).ok()?;
+    DateTime::from_timestamp(serde_json::from_slice::<Inside>(&json).ok()?.expiration, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::{super::challenge, *};
+
+    fn rules(base: &str) -> TokenRules {
+        TokenRules { base: base.parse().expect("a URL"), token_hosts: vec!["auth.corp".into(), "sso.corp:8443".into()] }
+    }
+
+    fn check(base: &str, realm: &str, has_credentials: bool) -> Result<(), String> {
+        rules(base).check(&realm.parse().expect("a URL"), has_credentials)
+    }
+
+    #[test]
+    fn credentials_go_only_to_token_servers_that_belong_to_the_registry() {
+        for (base, realm) in [
+            ("https://r.io", "https://r.io/token"),
+            ("https://r.io:5000", "https://r.io/token"),
+            ("https://registry-1.docker.io", "https://auth.docker.io/token"),
+            ("https://registry.gitlab.com", "https://gitlab.com/jwt/auth"),
+            ("https://r.io", "https://auth.corp/token"),
+            ("https://r.io", "https://sso.corp:8443/token"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token"),
+            ("http://127.0.0.1:5000", "http://localhost:5001/token"),
+            ("http://10.0.0.5:5000", "http://10.0.0.5:5000/token"),
+        ] {
+            assert_eq!(check(base, realm, true), Ok(()), "{base} {realm}");
+        }
+        for (base, realm) in [
+            ("https://r.io", "https://evil.io/token"),
+            ("https://r.io", "https://auth.docker.io/token"),
+            ("https://r.io", "https://r.io.evil.io/token"),
+            ("https://r.io", "http://r.io/token"),
+            ("https://r.io", "http://auth.corp/token"),
+            ("https://r.io", "https://sso.corp/token"),
+            ("https://r.io", "https://127.0.0.1/token"),
+            ("http://127.0.0.1:5000", "https://evil.io/token"),
+            ("http://10.0.0.5:5000", "http://10.0.0.6:5000/token"),
+        ] {
+            assert!(check(base, realm, true).is_err(), "{base} {realm}");
+        }
+    }
+
+    #[test]
+    fn anonymous_tokens_come_from_public_hosts_over_https_only() {
+        for (base, realm) in [
+            ("https://r.io", "https://auth.io/token"),
+            ("http://127.0.0.1:5000", "https://auth.io/token"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token"),
+        ] {
+            assert_eq!(check(base, realm, false), Ok(()), "{base} {realm}");
+        }
+        for realm in [
+            "http://auth.io/token",
+            "https://127.0.0.1/token",
+            "https://169.254.169.254/latest/api/token",
+            "https://[::1]/token",
+            "https://10.0.0.1/token",
+            "https://localhost/token",
+        ] {
+            assert!(check("https://r.io", realm, false).is_err(), "{realm}");
+        }
+        assert!(check("http://127.0.0.1:5000", "http://169.254.169.254/latest/api/token", false).is_err());
+    }
+
+    #[test]
+    fn a_challenge_becomes_a_demand_or_says_what_is_wrong() {
+        let read = |header| Demand::read(&challenge::parse([header])[0]);
+        let aws = read(r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#).unwrap();
+        assert_eq!((aws.service.as_deref(), aws.scope.as_deref()), (Some("public.ecr.aws"), Some("aws")));
+        assert!(!aws.is_per_repository());
+        assert!(read(r#"Bearer realm="https://a.io/t",scope="repository:x:pull""#).unwrap().is_per_repository());
+        assert!(!read(r#"Bearer realm="https://a.io/t",scope="""#).unwrap().is_per_repository());
+        for header in
+            ["Bearer x=y", "Bearer realm=\"/token\"", "Bearer realm=\"file:///x\"", "Bearer realm=\"https://u:p@a.io\""]
+        {
+            assert!(read(header).is_err(), "{header}");
+        }
+    }
+
+    #[test]
+    fn the_lifetime_of_a_token_comes_from_the_best_source_there_is() {
+        let now: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("valid");
+        let lifetime = |json: serde_json::Value| {
+            serde_json::from_value::<TokenAnswer>(json).expect("an answer").lifetime(now).as_secs()
+        };
+        let token = |expiration: i64| STANDARD.encode(format!(r#"{{"payload":"x","expiration":{expiration}}}"#));
+        let in_an_hour = token(now.timestamp() + 3600);
+        assert_eq!(lifetime(serde_json::json!({"token":"t"})), 60);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":300})), 300);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":300,"issued_at":"2026-11-20T05:59:00Z"})), 240);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":300,"issued_at":"2026-11-20T09:00:00Z"})), 300);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":300,"issued_at":"2020-01-01T00:00:00Z"})), 300);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":300,"issued_at":"garbage"})), 300);
+        assert_eq!(lifetime(serde_json::json!({"token":"t","expires_in":-5})), 60);
+        assert_eq!(lifetime(serde_json::json!({"token":in_an_hour})), 3600);
+        assert_eq!(lifetime(serde_json::json!({"token":in_an_hour.trim_end_matches('='),"expires_in":120})), 120);
+        assert_eq!(lifetime(serde_json::json!({"token":token(0)})), 60);
+        assert_eq!(lifetime(serde_json::json!({"token":token(i64::MAX)})), 60);
+    }
+
+    #[test]
+    fn either_name_of_the_token_is_read() {
+        let token = |json| serde_json::from_str::<TokenAnswer>(json).expect("an answer").token().map(str::to_owned);
+        assert_eq!(token(r#"{"token":"a"}"#), Some("a".into()));
+        assert_eq!(token(r#"{"access_token":"b"}"#), Some("b".into()));
+        assert_eq!(token(r#"{"token":"","access_token":"b"}"#), Some("b".into()));
+        assert_eq!(token("{}"), None);
+    }
+}

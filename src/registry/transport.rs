@@ -1,0 +1,222 @@
+//! How does one request get to a registry and its answer back? Within time, bytes, rate and connections;
+//! counted; followed only where it may go.
+//!
+//! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
+};
+use tokio::sync::Semaphore;
+
+use super::{
+    Error, RequestKind, Requests,
+    pace::{Pace, Turn},
+    redirect, retry,
+};
+
+/// How much of the body of a refusal is read.
+const ERROR_BODY_BYTES: u64 = 16 * 1024;
+
+/// The way to one registry, shared by all who ask it.
+#[derive(Debug)]
+pub(super) struct Transport {
+    /// The host that references name.
+    pub(super) host: Arc<str>,
+    pub(super) http: reqwest::Client,
+    pub(super) pace: Pace,
+    pub(super) connections: Semaphore,
+    pub(super) requests: Arc<Requests>,
+    pub(super) patience: Patience,
+}
+
+/// How long a request may take, and how often it is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// One try, body included.
+    pub(super) request_timeout: Duration,
+    /// Further tries after a transient failure.
+    pub(super) retries: u32,
+    /// The longest wait between tries.
+    pub(super) retry_wait: Duration,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) kind: RequestKind,
+    /// What it is about, for errors.
+    pub(super) what: String,
+    /// The longest body of a success.
+    pub(super) limit_bytes: u64,
+    /// The `Accept` header.
+    pub(super) accept: &'static str,
+    /// A form to send.
+    pub(super) form: Option<String>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Whether the host that was asked gave it, and not one it redirected to.
+    pub(super) is_from_registry: bool,
+}
+
+/// A try that did not give what was asked for.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) retry_after: Option<Duration>,
+    /// Whether trying again is pointless although the error sounds transient.
+    pub(super) is_lasting: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None, is_lasting: false }
+    }
+}
+
+impl Transport {
+    /// One try of `ask`: any answer is a success here, whatever its status.
+    pub(super) async fn exchange(&self, ask: &Ask, authorization: Option<&HeaderValue>) -> Result<Answer, Failure> {
+        let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
+        let turn = self.pace.turn().await;
+        self.requests.count(&self.host, ask.kind);
+        let limit = self.patience.request_timeout;
+        tokio::time::timeout(limit, self.travel(ask, authorization, turn))
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))
+    }
+
+    /// Waits as long as a failed try calls for; fails with its error when there is no point or no try left.
+    pub(super) async fn wait_after(&self, failure: Failure, tries: u32) -> Result<(), Error> {
+        let wait = retry::wait(tries, failure.retry_after, self.patience.retry_wait);
+        if matches!(failure.error, Error::RateLimited { .. }) {
+            self.pace.pause(wait);
+        }
+        if failure.is_lasting || !failure.error.is_transient() || tries >= self.patience.retries {
+            return Err(failure.error);
+        }
+        tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn travel(&self, ask: &Ask, authorization: Option<&HeaderValue>, turn: Turn<'_>) -> Result<Answer, Failure> {
+        let mut turn = Some(turn);
+        let mut url = ask.url.clone();
+        let mut is_home = true;
+        for _ in 0..=redirect::MAX_HOPS {
+            let response = self.request(ask, &url, authorization.filter(|_| is_home)).await?;
+            if let Some(turn) = turn.take() {
+                turn.answered();
+            }
+            tracing::debug!(
+                method = %ask.method,
+                host = url.host_str(),
+                path = url.path(),
+                status = response.status().as_u16(),
+                "asked"
+            );
+            let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
+            let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
+            url = redirect::next(&ask.url, &url, &location, may_leave)
+                .map_err(|why| Error::Malformed { what: ask.what.clone(), why })?;
+            // Once a request has left its origin, nothing that comes after it sees the credentials.
+            is_home = is_home && url.origin() == ask.url.origin();
+        }
+        Err(Error::Malformed { what: ask.what.clone(), why: "too many redirects".to_owned() }.into())
+    }
+
+    async fn request(&self, ask: &Ask, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
+        let mut request = self.http.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(form) = &ask.form {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
+        }
+        request.send().await.map_err(|error| self.transport_failure(error))
+    }
+
+    async fn read(&self, ask: &Ask, mut response: Response, is_from_registry: bool) -> Result<Answer, Failure> {
+        let status = response.status();
+        let limit_bytes = if status.is_success() { ask.limit_bytes } else { ERROR_BODY_BYTES };
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Vec::new();
+        if ask.method == Method::HEAD {
+            return Ok(Answer { status, headers, body, is_from_registry });
+        }
+        let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
+        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if status.is_success() && announced.is_some_and(|bytes| bytes > limit_bytes) {
+            return Err(too_large().into());
+        }
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                // What a refusal says is only a comment on its status.
+                Err(_) if !status.is_success() => break,
+                Err(error) => return Err(self.transport_failure(error)),
+            }
+            if body.len() as u64 > limit_bytes {
+                if status.is_success() {
+                    return Err(too_large().into());
+                }
+                body.truncate(usize::try_from(limit_bytes).unwrap_or(usize::MAX));
+                break;
+            }
+        }
+        Ok(Answer { status, headers, body, is_from_registry })
+    }
+
+    fn unreachable(&self, why: impl Into<String>) -> Error {
+        Error::Unreachable { registry: self.host.to_string(), why: why.into() }
+    }
+
+    fn transport_failure(&self, error: reqwest::Error) -> Failure {
+        let is_timeout = error.is_timeout();
+        let is_connect = error.is_connect();
+        // The chain below the URL, which may be a presigned one.
+        let error = error.without_url();
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        let why = match (is_timeout, is_connect) {
+            (true, true) => "no connection in time".to_owned(),
+            (true, false) => "no answer in time".to_owned(),
+            _ => cause.to_string(),
+        };
+        let is_lasting = why.starts_with("invalid peer certificate");
+        Failure { error: self.unreachable(why), retry_after: None, is_lasting }
+    }
+}
+
+impl Answer {
+    /// A header as text.
+    pub(super) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The span that the registry asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.header(RETRY_AFTER).and_then(|value| retry::retry_after(value, Utc::now()))
+    }
+}
+
+fn location_of(response: &Response) -> Option<String> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
+    location.to_str().ok().map(str::to_owned)
+}

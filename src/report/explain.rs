@@ -1,0 +1,121 @@
+//! How was that found out? The answer of `basewatch explain`: each step with its evidence, then the verdict.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Finding, Style,
+    style::{Page, Paint},
+    words,
+};
+use crate::judge::Severity;
+
+/// The value of `schema` in every explanation.
+pub const EXPLAIN_SCHEMA: &str = "basewatch.explain/v1";
+
+/// How the base of one image on one platform was identified, dated and judged. The JSON contract
+/// `basewatch.explain/v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "basewatch explain", extend("$id" = EXPLAIN_SCHEMA))]
+pub struct Explanation {
+    /// Always `basewatch.explain/v1`.
+    pub schema: String,
+    /// The image that was asked about.
+    pub reference: String,
+    /// The platform; null when it could not be read.
+    pub platform: Option<String>,
+    /// What was looked at, in order.
+    pub steps: Vec<Step>,
+    /// What follows.
+    pub finding: Finding,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// What was looked for: `label sdkBaseVersion`.
+    pub title: String,
+    /// The evidence: what was there, word for word.
+    pub detail: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was there, and counts.
+    Found,
+    /// It was not there.
+    NotFound,
+    /// It says something else than better evidence does.
+    Contradiction,
+    /// Worth knowing; nothing follows from it.
+    Note,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Contradiction, Self::Note];
+
+    /// The word for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotFound => "not found",
+            Self::Contradiction => "contradiction",
+            Self::Note => "note",
+        }
+    }
+
+    fn paint(self) -> Paint {
+        match self {
+            Self::Found => Paint::Severity(Severity::None),
+            Self::NotFound | Self::Note => Paint::Dim,
+            Self::Contradiction => Paint::Severity(Severity::Medium),
+        }
+    }
+}
+
+/// The explanation for a terminal.
+#[must_use]
+pub fn render(explanation: &Explanation, style: &Style) -> String {
+    let mut page = Page::new(style);
+    let platform = explanation.platform.as_ref().map(|platform| format!(" on {platform}")).unwrap_or_default();
+    page.evidence(Paint::Bold, 0, format!("{}{platform}", explanation.reference));
+    page.end();
+    for (number, step) in explanation.steps.iter().enumerate() {
+        page.put(Paint::Dim, format!("{:>2}", number + 1));
+        page.skip(2);
+        page.put(step.outcome.paint(), step.outcome.as_str());
+        page.skip("contradiction  ".len() - step.outcome.as_str().len());
+        page.line(Paint::Plain, step.title.as_str());
+        if !step.detail.is_empty() {
+            page.evidence(Paint::Dim, 4, step.detail.as_str());
+        }
+    }
+    page.end();
+    verdict(&mut page, &explanation.finding);
+    page.into_text()
+}
+
+fn verdict(page: &mut Page, finding: &Finding) {
+    page.put(Paint::Severity(finding.severity), finding.verdict.as_str());
+    let mut parts = vec![format!("severity {}", finding.severity), format!("action {}", finding.action)];
+    let age = words::base_age(finding);
+    if age != words::NOTHING {
+        parts.push(format!("{age} old"));
+    }
+    if finding.behind.is_some() {
+        parts.push(format!("behind: {}", words::distance(finding.behind.as_ref())));
+    }
+    page.line(Paint::Plain, format!(": {}", parts.join(", ")));
+    for reason in &finding.reasons {
+        page.evidence(Paint::Plain, 4, format!("{}: {}", reason.code, reason.message));
+    }
+    if let Some(rule) = &finding.policy_rule {
+        page.evidence(Paint::Plain, 4, format!("policy {rule}"));
+    }
+}

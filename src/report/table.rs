@@ -1,0 +1,268 @@
+//! How does a person read a report on a terminal? Worst first: what is old, how old, and what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Finding, Harmless, Report, Style,
+    grid::{Cell, Column, Grid},
+    group::{Group, Names, groups},
+    style::{Page, Paint},
+    words::{self, count},
+};
+use crate::judge::{Action, Severity, Verdict};
+
+/// From this width on, severity and base have columns of their own; below, they lead the line under a row.
+const WIDE: usize = 124;
+
+/// More rows than this are counted and not shown, unless everything is asked for: nobody reads on.
+const MOST_ROWS: usize = 100;
+
+/// The same for errors.
+const MOST_ERRORS: usize = 20;
+
+/// How far from the margin the values of the totals are.
+const INDENT: usize = 12;
+
+/// The report for a terminal.
+#[must_use]
+pub fn render(report: &Report, style: &Style) -> String {
+    let mut page = Page::new(style);
+    headline(&mut page, report);
+    findings(&mut page, report, style);
+    errors(&mut page, report, style);
+    totals(&mut page, report);
+    page.into_text()
+}
+
+fn headline(page: &mut Page, report: &Report) {
+    let summary = &report.summary;
+    let what = match summary.deployments {
+        0 => "basewatch found no deployment to audit".to_owned(),
+        number => format!(
+            "basewatch audited {} of {} on {}",
+            count(number, "deployment"),
+            count(summary.images, "image"),
+            count(summary.bases, "base"),
+        ),
+    };
+    let as_of = format!("as of {}", words::instant(report.generated_at));
+    let is_one_line = what.len() + ", ".len() + as_of.len() <= page.room(0);
+    for line in if is_one_line { vec![format!("{what}, {as_of}")] } else { vec![what, as_of] } {
+        page.line(Paint::Bold, line);
+    }
+    page.end();
+}
+
+fn findings(page: &mut Page, report: &Report, style: &Style) {
+    if report.findings.is_empty() {
+        return;
+    }
+    let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
+    let mut shown = groups(report.findings.iter().filter(is_row));
+    let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
+    let layout = Layout::of(page.width(), Names::of(&report.findings));
+    if !shown.is_empty() {
+        let rows: Vec<_> = shown.iter().map(|group| layout.row(group)).collect();
+        let grid = Grid::fit(layout.columns, &rows, page.width());
+        grid.titles(page);
+        for (number, (group, row)) in shown.iter().zip(&rows).enumerate() {
+            grid.row(page, row);
+            let next = shown.get(number + 1).map(|next| layout.why(next.first, style));
+            let why = layout.why(group.first, style);
+            // Said once under neighbours that it holds for.
+            if next.as_ref() != Some(&why) {
+                for line in why {
+                    page.paragraph(Paint::Dim, grid.offset(1), line, 3);
+                }
+            }
+        }
+        page.end();
+    }
+    if !hidden.is_empty() {
+        let rest = tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        page.paragraph(Paint::Bold, 0, format!("and {} more: {rest}", hidden.len()), usize::MAX);
+        page.end();
+    }
+    if !style.show_all {
+        fresh(page, report);
+    }
+}
+
+/// The columns that fit, and what goes into them.
+struct Layout<'a> {
+    columns: &'static [Column],
+    is_wide: bool,
+    names: Names<'a>,
+}
+
+impl<'a> Layout<'a> {
+    fn of(width: Option<usize>, names: Names<'a>) -> Self {
+        const WIDE_COLUMNS: &[Column] = &[
+            Column { title: "VERDICT", least: None },
+            Column { title: "SEVERITY", least: None },
+            Column { title: "DEPLOYMENT", least: Some(22) },
+            Column { title: "BASE", least: Some(34) },
+            Column { title: "AGE", least: None },
+            Column { title: "BEHIND", least: None },
+            Column { title: "ACTION", least: None },
+        ];
+        const NARROW_COLUMNS: &[Column] = &[
+            Column { title: "VERDICT", least: None },
+            Column { title: "DEPLOYMENT", least: Some(12) },
+            Column { title: "AGE", least: None },
+            Column { title: "BEHIND", least: Some(12) },
+            Column { title: "ACTION", least: None },
+        ];
+        let is_wide = width.is_none_or(|width| width >= WIDE);
+        Self { columns: if is_wide { WIDE_COLUMNS } else { NARROW_COLUMNS }, is_wide, names }
+    }
+
+    fn row(&self, group: &Group<'_>) -> Vec<Cell> {
+        let finding = group.first;
+        let paint = Paint::Severity(finding.severity);
+        let base = finding.base.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::base_name);
+        let mut cells = vec![Cell::new(paint, finding.verdict.as_str())];
+        if self.is_wide {
+            cells.push(Cell::new(paint, finding.severity.as_str()));
+        }
+        cells.push(self.deployment(group));
+        if self.is_wide {
+            cells.push(Cell::new(Paint::Plain, base));
+        }
+        cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
+        cells.push(Cell::new(Paint::Plain, words::distance(finding.behind.as_ref())));
+        let paint = if finding.action == Action::None { Paint::Dim } else { Paint::Bold };
+        cells.push(Cell::new(paint, finding.action.as_str()));
+        cells
+    }
+
+    fn deployment(&self, group: &Group<'_>) -> Cell {
+        let others = if group.count > 1 { format!(" and {} more", group.count - 1) } else { String::new() };
+        let suffix = self.names.qualifier(group.first) + &others;
+        Cell::new(Paint::Plain, group.first.deployment.name.as_str()).with_suffix(suffix)
+    }
+
+    /// The lines under a row: what has no column, and why the verdict is what it is.
+    fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
+        let severity = if self.is_wide { String::new() } else { format!("{}, ", finding.severity) };
+        let most = if style.show_all { usize::MAX } else { 1 };
+        let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
+        let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {
+            let severity = if number == 0 { severity.as_str() } else { "" };
+            format!("{severity}{}: {}", reason.code, reason.message)
+        });
+        let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
+        base.into_iter().chain(reasons).chain(rule).map(Harmless::from).collect()
+    }
+}
+
+/// One line for all that is well.
+fn fresh(page: &mut Page, report: &Report) {
+    let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.verdict == Verdict::Fresh).collect();
+    if fresh.is_empty() {
+        return;
+    }
+    let lines: BTreeSet<_> = fresh
+        .iter()
+        .filter_map(|finding| finding.base.as_ref())
+        .map(|base| words::short_name(base.line.as_deref().unwrap_or(&base.reference)))
+        .collect();
+    let named: Vec<_> = lines.iter().take(3).copied().collect();
+    let more = if lines.len() > 3 { format!(" and {} more", lines.len() - 3) } else { String::new() };
+    let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
+    let text = format!("{}{on}", count(fresh.len() as u64, "deployment"));
+    page.put(Paint::Severity(Severity::None), Verdict::Fresh.as_str());
+    page.skip("out-of-date  ".len() - "fresh".len());
+    page.line(Paint::Plain, Harmless::from(text).shortened(page.room("out-of-date  ".len())));
+    page.end();
+}
+
+fn errors(page: &mut Page, report: &Report, style: &Style) {
+    if report.errors.is_empty() {
+        return;
+    }
+    let title = format!("{} kept basewatch from seeing everything", count(report.errors.len() as u64, "error"));
+    page.line(Paint::Bold, title);
+    let most = if style.show_all { usize::MAX } else { MOST_ERRORS };
+    for error in report.errors.iter().take(most) {
+        page.paragraph(Paint::Plain, 2, format!("{}: {}: {}", error.scope, error.code, error.message), 3);
+    }
+    if let Some(more @ 1..) = report.errors.len().checked_sub(most) {
+        page.line(Paint::Plain, format!("  and {more} more"));
+    }
+    page.end();
+}
+
+/// `2 stale, 1 out-of-date`, worst first, unknown last.
+fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for (verdict, number) in verdicts {
+        *counts.entry(verdict).or_default() += number;
+    }
+    let order = Verdict::ALL.into_iter().rev().filter(|verdict| *verdict != Verdict::Unknown);
+    let parts: Vec<_> = order
+        .chain([Verdict::Unknown])
+        .filter_map(|verdict| Some((verdict, *counts.get(&verdict)?)))
+        .filter(|(_, number)| *number > 0)
+        .map(|(verdict, number)| format!("{number} {verdict}"))
+        .collect();
+    parts.join(", ")
+}
+
+fn totals(page: &mut Page, report: &Report) {
+    let by_verdict = tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
+    if !by_verdict.is_empty() {
+        page.entry(INDENT, "verdicts", by_verdict);
+    }
+    if let Some(ages) = report.summary.base_age_days {
+        page.entry(
+            INDENT,
+            "base age",
+            format!("half up to {} d, 90 % up to {} d, oldest {} d", ages.p50, ages.p90, ages.max),
+        );
+    }
+    if report.findings.iter().any(|finding| finding.verdict != Verdict::Fresh) {
+        let policy = &report.policy;
+        let text = format!("stale over {} d, out-of-date after {} d behind", policy.max_age_days, policy.grace_days);
+        page.entry(INDENT, "policy", text);
+    }
+    if !report.complete {
+        page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
+    }
+    page.entry(INDENT, "requests", requests(report));
+    if let Some(next) = next(report) {
+        page.entry(INDENT, "next", next);
+    }
+}
+
+fn requests(report: &Report) -> String {
+    let parts: Vec<_> = report
+        .requests
+        .iter()
+        .enumerate()
+        .map(|(place, (host, number))| {
+            let noun = match (place, number) {
+                (0, 1) => " request",
+                (0, _) => " requests",
+                _ => "",
+            };
+            let login = report.authentication.get(host).filter(|login| *login != host);
+            let login = login.map(|login| format!(" ({login})")).unwrap_or_default();
+            format!("{number}{noun} to {host}{login}")
+        })
+        .collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}
+
+/// What to do now, ready to be copied.
+fn next(report: &Report) -> Option<String> {
+    let Some(worst) = report.findings.iter().find(|finding| finding.verdict != Verdict::Fresh) else {
+        let is_nothing_there = report.findings.is_empty() && report.errors.is_empty();
+        return is_nothing_there.then(|| "basewatch audit IMAGE audits an image by name".to_owned());
+    };
+    // Nothing that a shell would do more with than pass it on.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
+    let reference = &worst.image.reference;
+    let image = if reference.chars().all(is_plain) && !reference.starts_with('-') { reference } else { "IMAGE" };
+    Some(format!("basewatch explain {image}"))
+}

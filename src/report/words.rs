@@ -1,0 +1,161 @@
+//! How are ages, distances and bases put, the same in every table?
+
+use chrono::{DateTime, Utc};
+
+use super::{BaseInUse, Behind, Finding};
+use crate::{
+    image::Digest,
+    resolve::{Published, PublishedSource},
+};
+
+/// What stands where nothing is known.
+pub(super) const NOTHING: &str = "–";
+
+/// The registry that is left out of names: nearly every base is from there.
+const USUAL_REGISTRY: &str = "public.ecr.aws/";
+
+/// `1 image`, `3 images`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// `2026-11-20 06:00 UTC`.
+pub(super) fn instant(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `90 d`; `< 1 d` on the first day; `in 3 d` before it came.
+fn days(days: i64) -> String {
+    match days {
+        0 => "< 1 d".to_owned(),
+        1.. => format!("{days} d"),
+        ..0 => format!("in {} d", days.unsigned_abs()),
+    }
+}
+
+/// An age: `90 d`, `≥ 61 d` where the date is a bound.
+pub(super) fn age(
+    age_days: Option<i64>,
+    published_at: Option<DateTime<Utc>>,
+    source: Option<PublishedSource>,
+) -> String {
+    let is_bound = published_at.zip(source).is_some_and(|(at, source)| Published { at, source }.is_bound());
+    match age_days {
+        None => NOTHING.to_owned(),
+        // A bound of no days says nothing.
+        Some(..=0) if is_bound => NOTHING.to_owned(),
+        Some(age) if is_bound => format!("≥ {}", days(age)),
+        Some(age) => days(age),
+    }
+}
+
+/// The age of the base a finding is about.
+pub(super) fn base_age(finding: &Finding) -> String {
+    let base = finding.base.as_ref();
+    age(
+        base.and_then(|base| base.age_days),
+        base.and_then(|base| base.published_at),
+        base.and_then(|base| base.published_source),
+    )
+}
+
+/// How far behind: `89 d, 71 releases`; with `≥` in front where both are bounds.
+pub(super) fn distance(behind: Option<&Behind>) -> String {
+    let Some(behind) = behind else { return NOTHING.to_owned() };
+    // A bound of no days says nothing.
+    let days = behind.days.filter(|days| behind.exact || *days > 0).map(days);
+    let releases = behind.releases.filter(|releases| *releases > 0).map(|releases| count(releases, "release"));
+    let parts: Vec<_> = days.into_iter().chain(releases).collect();
+    match parts.is_empty() {
+        true => "yes".to_owned(),
+        false if behind.exact => parts.join(", "),
+        false => format!("≥ {}", parts.join(", ")),
+    }
+}
+
+/// A base in the fewest words that tell it from others: `lambda/java:21.2026.08.22.00`, else its line and
+/// the first digits of its digest, `lambda/java:21@2c26b46b68ff`.
+pub(super) fn base_name(base: &BaseInUse) -> String {
+    let line = base.line.as_deref().map(short_name);
+    match (&base.release, line, &base.digest) {
+        (Some(release), Some(line), _) => format!("{}:{release}", without_tag(line)),
+        (_, Some(line), Some(digest)) => format!("{line}@{}", digest.short()),
+        (_, Some(line), None) => line.to_owned(),
+        (_, None, Some(digest)) => {
+            let name = short_name(&base.reference);
+            format!("{}@{}", name.split('@').next().unwrap_or(name), digest.short())
+        }
+        (_, None, None) => short_name(&base.reference).to_owned(),
+    }
+}
+
+/// A reference without the registry that nearly all are from.
+pub(super) fn short_name(reference: &str) -> &str {
+    reference.strip_prefix(USUAL_REGISTRY).unwrap_or(reference)
+}
+
+/// A digest as people quote it: `sha256:2c26b46b68ff`.
+pub(super) fn short_digest(digest: &Digest) -> String {
+    format!("{}:{}", digest.algorithm(), digest.short())
+}
+
+fn without_tag(line: &str) -> &str {
+    // A colon before the last slash is a port.
+    match line.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_never_shown_as_a_date() {
+        let at = DateTime::UNIX_EPOCH;
+        let table = [
+            (Some(90), Some(PublishedSource::DatedTag), "90 d"),
+            (Some(61), Some(PublishedSource::AtLeast), "≥ 61 d"),
+            (Some(61), Some(PublishedSource::FirstSeen), "≥ 61 d"),
+            (Some(0), Some(PublishedSource::ConfigCreated), "< 1 d"),
+            (Some(0), Some(PublishedSource::AtLeast), "–"),
+            (Some(-3), Some(PublishedSource::DatedTag), "in 3 d"),
+            (None, None, "–"),
+        ];
+        for (days, source, shown) in table {
+            assert_eq!(age(days, source.map(|_| at), source), shown);
+        }
+    }
+
+    #[test]
+    fn a_distance_says_what_is_known_of_it() {
+        let table = [
+            (Some(89), Some(71), true, "89 d, 71 releases"),
+            (Some(1), Some(1), true, "1 d, 1 release"),
+            (Some(0), Some(1), true, "< 1 d, 1 release"),
+            (Some(89), Some(71), false, "≥ 89 d, 71 releases"),
+            (Some(0), Some(1), false, "≥ 1 release"),
+            (Some(5), None, true, "5 d"),
+            (None, Some(2), false, "≥ 2 releases"),
+            (None, None, false, "yes"),
+        ];
+        for (days, releases, exact, shown) in table {
+            let behind = Behind { since: None, days, releases, exact, content_changed: None };
+            assert_eq!(distance(Some(&behind)), shown);
+        }
+        assert_eq!(distance(None), "–");
+    }
+
+    #[test]
+    fn nouns_are_counted() {
+        assert_eq!([count(1, "base"), count(2, "base"), count(0, "image")], ["1 base", "2 bases", "0 images"]);
+    }
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert_eq!(without_tag("127.0.0.1:5000/java"), "127.0.0.1:5000/java");
+        assert_eq!(without_tag("127.0.0.1:5000/java:21"), "127.0.0.1:5000/java");
+    }
+}

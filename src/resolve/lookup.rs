@@ -1,0 +1,121 @@
+//! A base asked for by name: what a reference points at, on which platforms, and the history of its line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{Line, Problem, ProblemKind, Resolver};
+use crate::{
+    image::{Arch, Content, Digest, LambdaTag, Platform, Reference, Repository},
+    store::Known,
+};
+
+/// One release of a line, as its dated tags tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRelease {
+    /// Its dated tag, without architecture.
+    pub tag: LambdaTag,
+    /// When it was built, to the hour.
+    pub built_at: DateTime<Utc>,
+    /// The architectures that have a tag of their own.
+    pub architectures: BTreeSet<Arch>,
+    /// What the plain tag carries, where that was ever asked.
+    pub digest: Option<Digest>,
+}
+
+/// The history of a line, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The releases up to now.
+    pub releases: Vec<PastRelease>,
+    /// Whether the tag list was read to its end.
+    pub is_complete: bool,
+}
+
+impl Resolver {
+    /// The line that `reference` names, if it names a moving tag and nothing more exact.
+    #[must_use]
+    pub fn line_of(&self, reference: &Reference) -> Option<Line> {
+        let tag = reference.tag.as_ref().filter(|_| reference.digest.is_none())?;
+        let is_dated = self.has_dated_tags(&reference.repository)
+            && LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
+        (!is_dated).then(|| Line { repository: reference.repository.clone(), tag: tag.clone() })
+    }
+
+    /// What `reference` points at now.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] when it is not there or cannot be read.
+    pub async fn look_up(&self, reference: &Reference) -> Result<(Digest, Known), Problem> {
+        let missing = || Problem::new(ProblemKind::BaseMissing, format!("{reference} is not there"));
+        if let Some(line) = self.line_of(reference) {
+            return self.points_at(&line).await;
+        }
+        let digest = match (&reference.digest, &reference.tag) {
+            (Some(digest), _) => digest.clone(),
+            (None, Some(tag)) => {
+                let seen = self.carried(&reference.repository, tag).await;
+                seen.map_err(|error| Problem::of(&error, ProblemKind::BaseMissing))?.ok_or_else(missing)?.digest
+            }
+            (None, None) => return Err(missing()),
+        };
+        let content = self.images.content(&reference.repository, &digest).await;
+        Ok((digest, content.map_err(|error| Problem::of(&error, ProblemKind::BaseMissing))?))
+    }
+
+    /// The platforms of what was looked up, each with the digest of its manifest.
+    pub async fn platforms(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+    ) -> Vec<(Platform, Digest)> {
+        let children = match content {
+            Content::Image(facts) => return vec![(facts.platform.clone(), digest.clone())],
+            Content::Index(index) => &index.children,
+        };
+        let mut platforms = Vec::new();
+        for child in children {
+            let platform = match &child.platform {
+                Some(platform) => Some(platform.clone()),
+                None => match self.images.content(repository, &child.digest).await.as_deref() {
+                    Ok(Content::Image(facts)) => Some(facts.platform.clone()),
+                    _ => None,
+                },
+            };
+            platforms.extend(platform.map(|platform| (platform, child.digest.clone())));
+        }
+        platforms
+    }
+
+    /// The releases of `family` in `repository` up to now, from its tag list.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] when the list cannot be read.
+    pub async fn history(&self, repository: &Repository, family: &str) -> Result<History, Problem> {
+        if let Some(problem) = self.list_tags(repository, self.seen_at).await {
+            return Err(problem);
+        }
+        let mut releases: BTreeMap<_, BTreeSet<Arch>> = BTreeMap::new();
+        for tag in self.dated_tags(repository, |tag| tag.family == family) {
+            let Some(built_at) = tag.built_at.filter(|built_at| *built_at <= self.now) else { continue };
+            releases.entry(built_at).or_default().extend(tag.arch);
+        }
+        let release = |(built_at, architectures)| {
+            let tag = LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None };
+            let digest = self.images.catalog().recall(repository, |memory| {
+                memory.carried.get(&tag.to_string()).cloned().flatten().map(|seen| seen.digest)
+            });
+            PastRelease { tag, built_at, architectures, digest }
+        };
+        Ok(History {
+            releases: releases.into_iter().rev().map(release).collect(),
+            is_complete: self
+                .images
+                .catalog()
+                .recall(repository, |memory| memory.tags.as_ref().is_some_and(|tags| tags.is_complete)),
+        })
+    }
+}

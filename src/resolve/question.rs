@@ -1,0 +1,66 @@
+//! What is asked: each base once on each platform, however many images stand on it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    identify::{Base, Identification},
+    image::{Platform, Repository, is_plausible},
+    inventory::Deployment,
+};
+
+/// What is asked about one base on one platform.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The base as recorded.
+    pub base: Base,
+    /// The platform of the image that stands on it.
+    pub platform: Platform,
+    /// The earliest known instant at which an image built on it existed: the base is at least that old.
+    pub built_at: Option<DateTime<Utc>>,
+}
+
+/// What makes two questions one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    base: Base,
+    platform: Platform,
+}
+
+impl Key {
+    /// The question that `deployment` raises; `None` where its image or its base is not known.
+    #[must_use]
+    pub fn of(deployment: &Deployment, identification: &Identification) -> Option<Self> {
+        let image = deployment.image.as_ref().ok()?;
+        let (_, base) = identification.best()?;
+        Some(Self { base: base.clone(), platform: image.facts.platform.clone() })
+    }
+
+    /// Where the base is from.
+    #[must_use]
+    pub fn repository(&self) -> &Repository {
+        &self.base.repository
+    }
+}
+
+/// The questions that deployments raise, each with the earliest instant at which an image on it existed.
+/// `now` is the clock's: an instant after it is not plausible.
+pub fn questions<'a>(
+    identified: impl Iterator<Item = (&'a Deployment, &'a Identification)>,
+    now: DateTime<Utc>,
+) -> BTreeMap<Key, Question> {
+    let mut questions: BTreeMap<Key, Question> = BTreeMap::new();
+    for (deployment, identification) in identified {
+        let Some(key) = Key::of(deployment, identification) else { continue };
+        let created_at = deployment.image.as_ref().ok().and_then(|image| image.facts.created_at);
+        let existed = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now));
+        let question = questions.entry(key.clone()).or_insert_with(|| Question {
+            base: key.base,
+            platform: key.platform,
+            built_at: None,
+        });
+        question.built_at = existed.chain(question.built_at).min();
+    }
+    questions
+}

@@ -1,0 +1,162 @@
+//! The bundled fleet: from the words of `config/demo/fleet.toml` to a registry's content.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Duration, Utc};
+use serde::Deserialize;
+
+use crate::{
+    image::{Annotations, Arch, Digest, LambdaTag, Platform},
+    registry::{ImageSpec, Stock},
+};
+
+/// The fleet as it is written down.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fleet {
+    /// The instant the demo takes for now.
+    pub(super) as_of: DateTime<Utc>,
+    /// The private registry the images are in.
+    pub(super) registry: String,
+    line: Vec<LineSpec>,
+    /// The images.
+    pub(super) image: Vec<ImageEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineSpec {
+    repository: String,
+    family: String,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    every_days: i64,
+    new_content_every: usize,
+}
+
+/// One image.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImageEntry {
+    /// `repository:tag`.
+    pub(super) name: String,
+    /// What it shows.
+    pub(super) about: String,
+    platforms: Vec<Platform>,
+    line: String,
+    on: DateTime<Utc>,
+    #[serde(default)]
+    labels: Annotations,
+    #[serde(default)]
+    annotations: Annotations,
+}
+
+/// One release of a line.
+struct Release {
+    tag: LambdaTag,
+    index: Digest,
+    layers: BTreeMap<Platform, Vec<Vec<u8>>>,
+}
+
+/// What was put into the registry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shelved {
+    /// Base lines.
+    pub(super) lines: usize,
+    /// Their releases.
+    pub(super) releases: usize,
+}
+
+impl Fleet {
+    /// The fleet that is compiled in.
+    pub(super) fn bundled() -> Result<Self> {
+        toml::from_str(include_str!("../../../config/demo/fleet.toml")).context("the bundled fleet does not parse")
+    }
+
+    /// Fills `stock` with the lines and the images.
+    pub(super) fn shelve(&self, stock: &Stock) -> Result<Shelved> {
+        let mut lines: BTreeMap<String, Vec<Release>> = BTreeMap::new();
+        for line in &self.line {
+            lines.insert(format!("{}:{}", line.repository, line.family), line.publish(stock));
+        }
+        for image in &self.image {
+            let newest = |release: &&Release| release.tag.built_at.is_some_and(|at| at <= image.on);
+            let release = lines
+                .get(&image.line)
+                .and_then(|releases| releases.iter().rfind(newest))
+                .with_context(|| format!("{} has no release to stand on", image.name))?;
+            image.build(stock, release)?;
+        }
+        Ok(Shelved { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
+    }
+}
+
+impl LineSpec {
+    /// Publishes every release with its dated tags, oldest first, and moves the line's tag along.
+    fn publish(&self, stock: &Stock) -> Vec<Release> {
+        let mut releases = Vec::new();
+        let mut built_at = self.from;
+        while built_at <= self.to {
+            let tag = LambdaTag { family: self.family.clone(), built_at: Some(built_at), arch: None };
+            let content = releases.len() / self.new_content_every;
+            releases.push(self.release(stock, tag, content));
+            built_at += Duration::days(self.every_days);
+        }
+        releases
+    }
+
+    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize) -> Release {
+        let (mut children, mut layers) = (Vec::new(), BTreeMap::new());
+        for (arch, platform) in [(Arch::Arm64, "arm64"), (Arch::X86_64, "amd64")] {
+            let platform = Platform::new("linux", platform, None);
+            let own = vec![
+                format!("al2023 {platform}").into_bytes(),
+                format!("{} {} {platform} content {content}", self.repository, self.family).into_bytes(),
+            ];
+            let created = tag.built_at.map(|at| (at + Duration::minutes(13)).to_rfc3339());
+            let spec = ImageSpec { platform: platform.clone(), created, layers: own.clone(), ..ImageSpec::default() };
+            let digest = stock.push_image(&self.repository, &spec);
+            stock.tag(&self.repository, &tag.on(arch).to_string(), &digest);
+            layers.insert(platform.clone(), own);
+            children.push((digest, platform));
+        }
+        let index = stock.push_index(&self.repository, &children, &Annotations::new(), false);
+        stock.tag(&self.repository, &tag.to_string(), &index);
+        stock.tag(&self.repository, &self.family, &index);
+        Release { tag, index, layers }
+    }
+}
+
+impl ImageEntry {
+    /// Builds the image on `release`, a minute after the instant it was built on.
+    fn build(&self, stock: &Stock, release: &Release) -> Result<()> {
+        let (repository, tag) = self.name.split_once(':').context("an image is written repository:tag")?;
+        let fill = |pairs: &Annotations| -> Annotations {
+            let fill = |value: &String| {
+                value.replace("{base}", release.index.as_str()).replace("{tag}", &release.tag.to_string())
+            };
+            pairs.iter().map(|(key, value)| (key.clone(), fill(value))).collect()
+        };
+        let mut children = Vec::new();
+        for platform in &self.platforms {
+            let mut layers = release.layers.get(platform).cloned().unwrap_or_default();
+            layers.push(format!("the application {}", self.name).into_bytes());
+            let spec = ImageSpec {
+                platform: platform.clone(),
+                created: Some((self.on + Duration::minutes(1)).to_rfc3339()),
+                labels: fill(&self.labels),
+                annotations: fill(&self.annotations),
+                layers,
+                docker_media_types: false,
+            };
+            children.push((stock.push_image(repository, &spec), platform.clone()));
+        }
+        let digest = match children.as_slice() {
+            [(only, _)] => only.clone(),
+            _ => stock.push_index(repository, &children, &Annotations::new(), false),
+        };
+        stock.tag(repository, tag, &digest);
+        Ok(())
+    }
+}

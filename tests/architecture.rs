@@ -1,0 +1,395 @@
+//! Does the code keep to its map? Which folder may name which, who may talk to the network, how long a file is.
+//!
+//! A new edge is a design decision: make it here, with its reason.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The stages, in the order data flows. A stage may name the types of earlier ones, never of later ones.
+const STAGES: [&str; 5] = ["inventory", "identify", "resolve", "judge", "report"];
+
+/// The outside world. An adapter never names a stage.
+const ADAPTERS: [&str; 3] = ["registry", "store", "aws"];
+
+/// Which modules each top-level module may name, besides itself.
+const EDGES: &[(&str, &[&str])] = &[
+    // The vocabulary names nobody.
+    ("glob", &[]),
+    ("image", &[]),
+    // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
+    ("inventory", &["glob", "image", "registry", "store", "aws"]),
+    ("identify", &["glob", "image", "inventory"]),
+    // Asks registries what a line is now, and remembers the answers in the catalog.
+    ("resolve", &["glob", "image", "inventory", "identify", "registry", "store"]),
+    ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
+    ("report", &["image", "inventory", "identify", "resolve", "judge"]),
+    ("registry", &["glob", "image"]),
+    // What is remembered was fetched: through the `Registry` port.
+    ("store", &["image", "registry"]),
+    // Provides the logins that the `registry` port asks for.
+    ("aws", &["image", "registry"]),
+    // Holds the settings type of each module.
+    ("config", &["glob", "image", "inventory", "identify", "resolve", "judge", "registry", "store"]),
+    // Walks the pipeline; the adapters come in through their ports.
+    ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
+    ("telemetry", &[]),
+    // The words of arguments are the words of the stages.
+    ("cli", &["glob", "image", "inventory", "judge", "report", "config"]),
+    // Builds everything once and passes it in.
+    ("run", EVERYTHING),
+    ("main", EVERYTHING),
+    ("lib", &[]),
+];
+
+const EVERYTHING: &[&str] = &[
+    "glob",
+    "image",
+    "inventory",
+    "identify",
+    "resolve",
+    "judge",
+    "report",
+    "registry",
+    "store",
+    "aws",
+    "config",
+    "audit",
+    "telemetry",
+    "cli",
+    "run",
+];
+
+/// Crates that do I/O or bring a runtime, by the start of their name; and who may name them.
+const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
+const MAY_DO_IO: [&str; 7] = ["registry", "aws", "store", "inventory", "run", "main", "telemetry"];
+
+/// More lines than this, tests aside, want splitting.
+const MOST_LINES: usize = 400;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// One source file.
+struct Source {
+    path: PathBuf,
+    /// `["report", "table"]`; `["main"]` and `["lib"]` for the roots.
+    module: Vec<String>,
+    text: String,
+}
+
+impl Source {
+    fn top(&self) -> &str {
+        &self.module[0]
+    }
+
+    fn is_root(&self) -> bool {
+        matches!(self.top(), "main" | "lib") && self.module.len() == 1
+    }
+
+    /// How many `super` lead to the crate.
+    fn depth(&self) -> usize {
+        if self.is_root() { 0 } else { self.module.len() }
+    }
+
+    /// Everything before the test module.
+    fn code(&self) -> &str {
+        let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        &self.text[..end]
+    }
+}
+
+/// The files below `folder` whose name `wanted` accepts.
+fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            let name = path.file_name().unwrap().to_string_lossy();
+            if !matches!(name.as_ref(), ".git" | "node_modules") && !name.starts_with("target") {
+                files(&path, wanted, found);
+            }
+        } else if wanted(&path) {
+            found.push(path);
+        }
+    }
+}
+
+/// All of `src`, files that are tests as a whole left out.
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    files(&src, &|path| path.extension().is_some_and(|extension| extension == "rs"), &mut paths);
+    let sources: Vec<_> = paths
+        .into_iter()
+        .map(|path| {
+            let relative = path.strip_prefix(&src).unwrap().with_extension("");
+            let mut module: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            if module.last().is_some_and(|last| last == "mod") {
+                module.pop();
+            }
+            Source { text: fs::read_to_string(&path).unwrap(), path, module }
+        })
+        .filter(|source| source.module.iter().all(|part| part != "tests"))
+        .collect();
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+/// Rust as words and marks: identifiers, `::`, and single other characters. Comments and literals are left out.
+fn tokens(text: &str) -> Vec<String> {
+    let characters: Vec<char> = text.chars().collect();
+    let at = |place: usize| characters.get(place).copied().unwrap_or('\0');
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut tokens = Vec::new();
+    let mut place = 0;
+    while place < characters.len() {
+        let c = at(place);
+        let start = place;
+        match (c, at(place + 1)) {
+            ('/', '/') => place = skip_until(&characters, place, "\n"),
+            ('/', '*') => place = skip_until(&characters, place + 2, "*/"),
+            ('"', _) => place = skip_string(&characters, place + 1),
+            ('r', '#' | '"') if raw_string_end(&characters, place).is_some() => {
+                place = raw_string_end(&characters, place).unwrap();
+            }
+            ('\'', '\\') => place = skip_until(&characters, place + 3, "'"),
+            ('\'', _) if at(place + 2) == '\'' => place += 3,
+            (':', ':') => {
+                tokens.push("::".to_owned());
+                place += 2;
+            }
+            _ if is_word(c) => {
+                while is_word(at(place)) {
+                    place += 1;
+                }
+                tokens.push(characters[start..place].iter().collect());
+            }
+            _ => {
+                if !c.is_whitespace() {
+                    tokens.push(c.to_string());
+                }
+                place += 1;
+            }
+        }
+    }
+    tokens
+}
+
+/// Behind the next `end` from `place`.
+fn skip_until(characters: &[char], place: usize, end: &str) -> usize {
+    let end: Vec<char> = end.chars().collect();
+    let rest = characters.get(place..).unwrap_or_default();
+    rest.windows(end.len()).position(|window| window == end).map_or(characters.len(), |found| place + found + end.len())
+}
+
+/// Behind the quote that ends the string from `place`.
+fn skip_string(characters: &[char], mut place: usize) -> usize {
+    while place < characters.len() && characters[place] != '"' {
+        place += if characters[place] == '\\' { 2 } else { 1 };
+    }
+    place + 1
+}
+
+/// Behind the raw string at `place`, if there is one.
+fn raw_string_end(characters: &[char], place: usize) -> Option<usize> {
+    let hashes = characters[place + 1..].iter().take_while(|c| **c == '#').count();
+    let quote = place + 1 + hashes;
+    (characters.get(quote) == Some(&'"'))
+        .then(|| skip_until(characters, quote + 1, &format!("\"{}", "#".repeat(hashes))))
+}
+
+/// The names behind `tokens[place]`, which follows the `::` of a path to the crate: one, or each of a group.
+fn named(tokens: &[String], place: usize) -> Vec<String> {
+    let is_word = |token: &String| token.chars().all(|c| c.is_alphanumeric() || c == '_');
+    match tokens.get(place) {
+        Some(open) if open == "{" => {
+            let mut names = Vec::new();
+            let mut depth = 0;
+            for (token, before) in tokens[place..].iter().zip(&tokens[place - 1..]) {
+                match token.as_str() {
+                    "{" => depth += 1,
+                    "}" => depth -= 1,
+                    _ if depth == 1 && matches!(before.as_str(), "{" | ",") => names.push(token.clone()),
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+            names
+        }
+        Some(name) if is_word(name) => vec![name.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// The top-level modules that code `depth` modules below the crate names by path.
+fn modules_named(text: &str, depth: usize) -> BTreeSet<String> {
+    let tokens = tokens(text);
+    let mut names = BTreeSet::new();
+    for (place, token) in tokens.iter().enumerate() {
+        let continues = place > 0 && tokens[place - 1] == "::";
+        if continues {
+            continue;
+        }
+        let root = match token.as_str() {
+            // `main` sees the library from outside.
+            "crate" | "basewatch" => Some(place),
+            "super" => {
+                let last = (place..).step_by(2).take_while(|place| tokens.get(*place).is_some_and(|t| t == "super"));
+                let supers: Vec<_> = last.collect();
+                (supers.len() == depth).then(|| supers[supers.len() - 1])
+            }
+            _ => None,
+        };
+        if let Some(root) = root.filter(|root| tokens.get(root + 1).is_some_and(|token| token == "::")) {
+            names.extend(named(&tokens, root + 2));
+        }
+    }
+    names.remove("self");
+    names
+}
+
+/// The crates for I/O that code names.
+fn io_crates_named(text: &str) -> BTreeSet<String> {
+    let tokens = tokens(text);
+    let is_io =
+        |token: &str| IO_CRATES.iter().any(|name| token == *name || (name.ends_with('_') && token.starts_with(name)));
+    let is_path = |place: usize| {
+        let before = place.checked_sub(1).map(|before| tokens[before].as_str());
+        let after = tokens.get(place + 1).map(String::as_str);
+        !matches!(before, Some("::" | ".")) && (after == Some("::") || before == Some("use"))
+    };
+    let found = tokens.iter().enumerate().filter(|(place, token)| is_io(token) && is_path(*place));
+    found.map(|(_, token)| token.clone()).collect()
+}
+
+#[test]
+fn paths_are_read_out_of_code_and_nothing_else() {
+    let names = |text: &str, depth| modules_named(text, depth).into_iter().collect::<Vec<_>>().join(" ");
+    let table = [
+        ("use crate::judge::Verdict;", 1, "judge"),
+        ("use crate::{image::{Digest, Platform}, judge, resolve::{self, Published}};", 1, "image judge resolve"),
+        ("fn f() { let x: crate::store::Catalog = super::super::config::load(); }", 2, "config store"),
+        ("use super::Finding; use super::super::Thing;", 2, "Thing"),
+        ("use super::{a::B, c};", 1, "a c"),
+        ("use super::{a::B, c};", 2, ""),
+        ("pub(crate) fn f() {} pub(super) fn g() {}", 1, ""),
+        (
+            "// crate::judge\n/* crate::store */ let x = \"crate::report\"; let y = r#\"crate::run \" \"#; let c = '\"';",
+            1,
+            "",
+        ),
+        ("let a: &'static str = '\\''; crate::image::x()", 1, "image"),
+        ("use basewatch::run::once;", 0, "run"),
+        ("use foo::crate_name; other::basewatch::x();", 1, ""),
+    ];
+    for (text, depth, expected) in table {
+        assert_eq!(names(text, depth), expected, "{text}");
+    }
+    let crates = |text: &str| io_crates_named(text).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(crates("#[tokio::main] async fn f() { aws_sdk_ecr::Client::new() }"), "aws_sdk_ecr tokio");
+    assert_eq!(crates("use reqwest; // axum::Router\nlet tokio = 1; self.axum.x(); a::tokio::b"), "reqwest");
+}
+
+#[test]
+fn the_table_of_edges_keeps_the_order_of_the_stages() {
+    let edges: BTreeMap<_, _> = EDGES.iter().copied().collect();
+    assert_eq!(edges.len(), EDGES.len(), "one row each");
+    for (place, stage) in STAGES.iter().enumerate() {
+        for later in &STAGES[place..] {
+            assert!(!edges[stage].contains(later), "{stage} must not name {later}");
+        }
+    }
+    for adapter in ADAPTERS {
+        for stage in STAGES {
+            assert!(!edges[adapter].contains(&stage), "{adapter} must not name {stage}");
+        }
+    }
+    for (place, module) in ["store", "aws"].iter().enumerate() {
+        assert!(!edges["registry"].contains(module), "{place}: registry must not name {module}");
+    }
+    assert!(edges["image"].is_empty() && edges["glob"].is_empty());
+}
+
+#[test]
+fn every_module_names_only_what_it_may() {
+    let edges: BTreeMap<_, _> = EDGES.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(allowed) = edges.get(source.top()) else {
+            wrong.push(format!("{} has no row in the table of edges", source.top()));
+            continue;
+        };
+        for name in modules_named(source.code(), source.depth()) {
+            if name != source.top() && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{} names {name}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_edges_talk_to_the_network_or_name_a_runtime() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !MAY_DO_IO.contains(&source.top())) {
+        for name in io_crates_named(source.code()) {
+            wrong.push(format!("{} names {name}", source.path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_main_exits() {
+    for source in sources().iter().filter(|source| source.top() != "main") {
+        let tokens = tokens(source.code());
+        let exits = tokens.windows(3).any(|three| three[0] == "process" && three[1] == "::" && three[2] == "exit");
+        assert!(!exits, "{} exits", source.path.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for folder in ["src", "tests", "benches"].map(|folder| root().join(folder)).iter().filter(|folder| folder.is_dir())
+    {
+        let mut paths = Vec::new();
+        files(folder, &|path| path.extension().is_some_and(|extension| extension == "rs"), &mut paths);
+        for path in paths {
+            assert!(fs::read_to_string(&path).unwrap().starts_with("//! "), "{} has no module doc", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for source in sources() {
+        let lines = source.code().lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", source.path.display());
+    }
+}
+
+#[test]
+fn nothing_points_out_of_the_repository() {
+    // In two pieces each, so that this file passes.
+    let foreign =
+        [concat!("..", "/shared"), concat!("/wo", "rk/"), concat!("/Us", "ers/"), concat!("/home/", "runner")];
+    let mut paths = Vec::new();
+    files(root(), &|path| path.extension().is_none_or(|extension| extension != "lock"), &mut paths);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
+        for name in foreign {
+            // In a worktree `.git` is a file.
+            if text.contains(name) && path.file_name().is_some_and(|file| file != ".git") {
+                wrong.push(format!("{} names {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

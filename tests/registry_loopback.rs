@@ -1,0 +1,182 @@
+//! The registry client against the registry in this process: what an audit asks, answered.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use basewatch::{
+    image::{Digest, DigestKind, Document, ImageFacts, Platform, Reference, Repository},
+    registry::{
+        Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, NetworkSettings, Registry as _,
+        Requests, Stock,
+    },
+};
+
+fn platform(text: &str) -> Platform {
+    text.parse().expect("a platform")
+}
+
+/// An index `x:1` over two platforms, the second with Docker's media types.
+fn stock() -> (Stock, Digest) {
+    let stock = Stock::new();
+    let image = |platform: &str, docker_media_types| {
+        let labels = BTreeMap::from([("sdkBaseVersion".to_owned(), "public.ecr.aws/lambda/java:21".to_owned())]);
+        let platform = self::platform(platform);
+        let layers = vec![b"os".to_vec(), b"app".to_vec()];
+        let created = Some("2026-08-22T00:13:00Z".to_owned());
+        stock.push_image(
+            "team/x",
+            &ImageSpec { platform, created, labels, layers, docker_media_types, ..ImageSpec::default() },
+        )
+    };
+    let children =
+        [(image("linux/arm64", false), platform("linux/arm64")), (image("linux/amd64", true), platform("linux/amd64"))];
+    let index = stock.push_index("team/x", &children, &BTreeMap::new(), false);
+    stock.tag("team/x", "1", &index);
+    (stock, index)
+}
+
+struct Rig {
+    loopback: Loopback,
+    client: DistributionClient,
+    requests: Arc<Requests>,
+}
+
+fn rig(stock: Stock, behaviour: Behaviour) -> Rig {
+    let loopback = Loopback::start_as(stock, behaviour).expect("a port");
+    let settings = NetworkSettings { allow: vec![loopback.host()], ..NetworkSettings::default() };
+    let requests = Arc::new(Requests::default());
+    let client = DistributionClient::new(settings, None, Arc::clone(&requests)).expect("valid settings");
+    Rig { loopback, client, requests }
+}
+
+impl Rig {
+    fn repository(&self) -> Repository {
+        format!("{}/team/x", self.loopback.host()).parse().expect("a repository")
+    }
+
+    fn tag(&self, tag: &str) -> Reference {
+        Reference::tagged(self.repository(), tag)
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        self.requests.snapshot().remove(&self.loopback.host()).unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_read_from_its_tag_down_to_its_configuration() {
+    let (stock, digest) = stock();
+    let rig = rig(stock, Behaviour::default());
+    let pointer = rig.client.head(&rig.tag("1")).await.expect("there");
+    assert_eq!((pointer.digest, pointer.kind), (digest.clone(), Some(DigestKind::Index)));
+
+    let index = rig.client.manifest(&rig.tag("1")).await.expect("there");
+    assert_eq!(index.digest, digest);
+    let Document::Index(index) = index.document else { panic!("an index") };
+    assert_eq!(index.children.len(), 2);
+    for child in index.children {
+        let reference = Reference::pinned(rig.repository(), child.digest.clone());
+        let fetched = rig.client.manifest(&reference).await.expect("there");
+        assert_eq!(fetched.digest, child.digest);
+        let Document::Manifest(manifest) = fetched.document else { panic!("a manifest") };
+        let config = rig.client.config(&rig.repository(), &manifest).await.expect("there");
+        let facts = ImageFacts::read(manifest, &config).expect("reads");
+        assert_eq!(Some(facts.platform), child.platform);
+        assert_eq!(facts.diff_ids, [Digest::of(b"os"), Digest::of(b"app")]);
+        assert_eq!(facts.labels["sdkBaseVersion"], "public.ecr.aws/lambda/java:21");
+    }
+    let expected = [("blob", 2), ("head", 1), ("manifest", 3)].map(|(kind, count)| (kind.to_owned(), count));
+    assert_eq!(rig.counts(), BTreeMap::from(expected));
+    assert_eq!(rig.client.authentication()[&rig.loopback.host()], "anonymous");
+}
+
+#[tokio::test]
+async fn blobs_are_asked_for_by_get_only() {
+    let (stock, digest) = stock();
+    let rig = rig(stock, Behaviour { denies_blob_head: true, ..Behaviour::default() });
+    let Document::Index(index) =
+        rig.client.manifest(&Reference::pinned(rig.repository(), digest)).await.unwrap().document
+    else {
+        panic!("an index")
+    };
+    let child = Reference::pinned(rig.repository(), index.children[0].digest.clone());
+    let Document::Manifest(manifest) = rig.client.manifest(&child).await.unwrap().document else {
+        panic!("a manifest")
+    };
+    assert!(rig.client.config(&rig.repository(), &manifest).await.is_ok());
+    let blobs: Vec<_> = rig.loopback.requests().into_iter().filter(|r| r.path.contains("/blobs/")).collect();
+    assert_eq!(blobs.iter().map(|r| r.method.as_str()).collect::<Vec<_>>(), ["GET"]);
+}
+
+#[tokio::test]
+async fn what_is_not_there_costs_one_request_and_is_not_found() {
+    let (stock, _) = stock();
+    let rig = rig(stock, Behaviour::default());
+    let not_found = |result: Result<(), Error>| assert!(matches!(result, Err(Error::NotFound { .. })), "{result:?}");
+    not_found(rig.client.head(&rig.tag("2")).await.map(|_| ()));
+    assert_eq!(rig.counts(), BTreeMap::from([("head".to_owned(), 1)]));
+    not_found(rig.client.manifest(&rig.tag("2")).await.map(|_| ()));
+    let absent: Repository = format!("{}/team/y", rig.loopback.host()).parse().expect("a repository");
+    not_found(rig.client.tags(&absent).await.map(|_| ()));
+    assert_eq!(rig.counts().values().sum::<u64>(), 3);
+}
+
+#[tokio::test]
+async fn tags_are_read_page_by_page_by_link_in_any_order() {
+    let (stock, digest) = stock();
+    for number in 0..2500 {
+        stock.tag("team/x", &format!("21.{number}"), &digest);
+    }
+    let rig = rig(stock, Behaviour::default());
+    let list = rig.client.tags(&rig.repository()).await.expect("there");
+    assert!(list.is_complete);
+    assert!(!list.tags.is_sorted(), "the order is the registry's");
+    let mut tags = list.tags;
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 2501);
+    let log = rig.loopback.requests();
+    assert_eq!(log.len(), 3);
+    assert!(log.iter().all(|request| request.path.contains("n=1000")), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_moved_tag_is_seen_at_once() {
+    let (stock, _) = stock();
+    let rig = rig(stock, Behaviour::default());
+    let moved = rig.loopback.stock().push_image("team/x", &ImageSpec::default());
+    rig.loopback.stock().tag("team/x", "1", &moved);
+    let pointer = rig.client.head(&rig.tag("1")).await.expect("there");
+    assert_eq!((pointer.digest, pointer.kind), (moved, Some(DigestKind::Manifest)));
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_allowed_is_never_contacted() {
+    let (stock, _) = stock();
+    let loopback = Loopback::start(stock).expect("a port");
+    let requests = Arc::new(Requests::default());
+    let client = DistributionClient::new(NetworkSettings::default(), None, Arc::clone(&requests)).expect("valid");
+    let reference: Reference = format!("{}/team/x:1", loopback.host()).parse().expect("a reference");
+    let not_allowed = Error::NotAllowed { registry: loopback.host() };
+    assert_eq!(client.head(&reference).await, Err(not_allowed.clone()));
+    assert_eq!(client.manifest(&reference).await, Err(not_allowed.clone()));
+    assert_eq!(client.tags(&reference.repository).await, Err(not_allowed));
+    assert_eq!(loopback.requests(), []);
+    assert!(requests.snapshot().is_empty() && client.authentication().is_empty());
+}
+
+#[tokio::test]
+async fn requests_go_to_the_endpoint_and_count_for_the_registry_that_references_name() {
+    let (stock, digest) = stock();
+    let loopback = Loopback::start(stock).expect("a port");
+    let hosts = BTreeMap::from([(
+        "registry.example".to_owned(),
+        HostSettings { endpoint: Some(format!("{}/", loopback.endpoint())), ..HostSettings::default() },
+    )]);
+    let settings = NetworkSettings { allow: vec!["registry.example".into()], hosts, ..NetworkSettings::default() };
+    let requests = Arc::new(Requests::default());
+    let client = DistributionClient::new(settings, None, Arc::clone(&requests)).expect("valid");
+    let reference: Reference = "registry.example/team/x:1".parse().expect("a reference");
+    assert_eq!(client.head(&reference).await.expect("there").digest, digest);
+    assert_eq!(requests.snapshot()["registry.example"]["head"], 1);
+    assert_eq!(client.authentication()["registry.example"], "anonymous");
+}

@@ -1,0 +1,271 @@
+//! What people read: every table of the sample, as it comes out of the program.
+
+#[path = "support/sample.rs"]
+mod sample;
+
+use std::collections::HashSet;
+
+use basewatch::{
+    judge::Verdict,
+    report::{
+        AgeDistribution, Finding, Harmless, Report, Style, Summary, base_table, explain, is_visible, json, table,
+    },
+};
+use proptest::prelude::*;
+
+fn at(width: usize) -> Style {
+    Style { width: Some(width), ..Style::default() }
+}
+
+#[test]
+fn the_table_at_80_columns() {
+    insta::assert_snapshot!(table::render(&sample::report(), &at(80)));
+}
+
+#[test]
+fn the_table_at_140_columns() {
+    insta::assert_snapshot!(table::render(&sample::report(), &at(140)));
+}
+
+#[test]
+fn the_table_in_colour() {
+    let style = Style { color: true, ..at(140) };
+    insta::assert_snapshot!(table::render(&sample::report(), &style).replace('\x1b', "␛"));
+}
+
+#[test]
+fn the_table_with_everything() {
+    insta::assert_snapshot!(table::render(&sample::report(), &Style { show_all: true, ..at(124) }));
+}
+
+#[test]
+fn the_table_of_an_audit_that_found_nothing() {
+    insta::assert_snapshot!(table::render(&sample::report_of(Vec::new(), Vec::new()), &at(80)));
+}
+
+#[test]
+fn the_table_of_an_audit_where_all_is_well() {
+    let findings = ["gateway:9", "thumbnails:3"].map(sample::fresh).to_vec();
+    insta::assert_snapshot!(table::render(&sample::report_of(findings, Vec::new()), &at(80)));
+}
+
+#[test]
+fn the_report_as_json() {
+    insta::assert_snapshot!(json::render(&sample::report()));
+}
+
+#[test]
+fn a_base_at_80_columns() {
+    insta::assert_snapshot!(base_table::render(&sample::base_report(), &at(80)));
+}
+
+#[test]
+fn an_explanation_at_80_columns() {
+    insta::assert_snapshot!(explain::render(&sample::explanation(), &at(80)));
+}
+
+#[test]
+fn the_summary_counts_findings_images_and_bases() {
+    let report = sample::report();
+    let summary = Summary::of(&report.findings);
+    assert_eq!(summary.deployments, report.findings.len() as u64);
+    // Thirteen deployments share an image, and one has none that could be read.
+    assert_eq!(summary.images, summary.deployments - 12 - 1);
+    // Two platforms and the three fresh ones share a base each; the four unknown have none.
+    assert_eq!(summary.bases, 7);
+    let counts: Vec<_> = Verdict::ALL.iter().map(|verdict| summary.by_verdict[verdict]).collect();
+    assert_eq!(counts, [3, 1, 2, 15, 1, 4]);
+    assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 90, p90: 90, max: 204 }));
+    assert_eq!(Summary::of(&[]).base_age_days, None);
+    assert_eq!(Summary::of(&[]).by_verdict.len(), Verdict::ALL.len());
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let report = sample::report();
+    for width in [60, 72, 80, 100, 123, 124, 140, 200] {
+        for show_all in [false, true] {
+            let text = table::render(&report, &Style { show_all, ..at(width) });
+            // Commands to be copied stay whole.
+            for line in text.lines().filter(|line| !line.contains(".dkr.ecr.")) {
+                assert!(Harmless::from(line).width() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_width_nothing_is_cut_or_wrapped() {
+    let text = table::render(&sample::report(), &Style::default());
+    for finding in sample::report().findings.iter().filter(|finding| !finding.id.contains("evil")) {
+        if let Some(reason) = finding.reasons.first().filter(|reason| reason.code != "label-malformed") {
+            assert!(text.contains(&reason.message), "{}", reason.message);
+        }
+    }
+    assert!(text.contains("with-a-name-nobody-reads-to-its-end:2026-09-20.1"), "{text}");
+}
+
+#[test]
+fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
+    let text = table::render(&sample::report(), &at(140));
+    assert_eq!(text.matches("orders:").count(), 1, "{text}");
+    assert!(text.contains("orders:421 and 12 more"), "{text}");
+    assert!(text.contains("search:7 amd64") && text.contains("search:7 arm64"), "{text}");
+}
+
+#[test]
+fn equal_names_in_other_regions_and_accounts_are_told_apart() {
+    let stale = |region: &str, account: &str, seed: &str| {
+        let report = sample::report();
+        let mut finding = report.findings.into_iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
+        finding.deployment.name = "orders:1".to_owned();
+        finding.deployment.region = Some(region.to_owned());
+        finding.deployment.account = Some(account.to_owned());
+        finding.image.digest = Some(sample::digest(seed));
+        finding
+    };
+    let findings = vec![stale("eu-west-1", "1", "a"), stale("us-east-1", "1", "b")];
+    let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
+    assert!(text.contains("orders:1 eu-west-1 ") && text.contains("orders:1 us-east-1 "), "{text}");
+    let findings = vec![stale("eu-west-1", "111", "a"), stale("eu-west-1", "222", "b")];
+    let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
+    assert!(text.contains("orders:1 111 ") && text.contains("orders:1 222 "), "{text}");
+}
+
+#[test]
+fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
+    let template = sample::report().findings;
+    let findings: Vec<Finding> = (0..10_000)
+        .map(|number| {
+            let mut finding = template[number % template.len()].clone();
+            finding.deployment.name = format!("service-{number}:1");
+            finding.image.digest = Some(sample::digest(&number.to_string()));
+            finding
+        })
+        .collect();
+    let report = sample::report_of(findings, Vec::new());
+    let text = table::render(&report, &at(140));
+    assert!(text.lines().count() < 400, "{}", text.lines().count());
+    let not_fresh = 10_000 - report.summary.by_verdict[&Verdict::Fresh];
+    assert!(text.contains(&format!("and {} more: ", not_fresh - 100)), "{text}");
+    let all = table::render(&report, &Style { show_all: true, ..at(140) });
+    let words: HashSet<_> = all.split_whitespace().collect();
+    assert!((0..10_000).all(|number| words.contains(format!("service-{number}:1").as_str())));
+}
+
+#[test]
+fn errors_beyond_a_screenful_are_counted() {
+    let errors =
+        (0..30).map(|number| sample::error(&format!("account {number}"), "throttled", "rate exceeded")).collect();
+    let report = sample::report_of(Vec::new(), errors);
+    let text = table::render(&report, &at(80));
+    assert!(
+        text.contains("account 19:") && !text.contains("account 20:") && text.contains("  and 10 more\n"),
+        "{text}"
+    );
+    assert!(text.contains("incomplete"), "{text}");
+    let all = table::render(&report, &Style { show_all: true, ..at(80) });
+    assert!(all.contains("account 29:") && !all.contains("more"), "{all}");
+}
+
+#[test]
+fn the_next_command_cannot_be_turned_into_another() {
+    let mut report = sample::report();
+    for reference in ["$(reboot)", "a;b", "--output=x", "a b", "x`y`", "注"] {
+        reference.clone_into(&mut report.findings[0].image.reference);
+        let text = table::render(&report, &at(140));
+        assert!(text.ends_with("basewatch explain IMAGE\n"), "{text}");
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for width in [80, 140] {
+        let plain = table::render(&sample::report(), &at(width));
+        let colored = table::render(&sample::report(), &Style { color: true, ..at(width) });
+        assert_ne!(plain, colored);
+        assert_eq!(without_sgr(&colored), plain);
+    }
+}
+
+/// `text` without the sequences `ESC [ digits m`.
+fn without_sgr(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (parameters, rest) = part.strip_prefix('[').and_then(|part| part.split_once('m')).expect("an SGR sequence");
+        assert!(parameters.chars().all(|c| c.is_ascii_digit() || c == ';'), "{parameters:?}");
+        plain.push_str(rest);
+    }
+    plain
+}
+
+/// Puts `text` into every field of the report that is text.
+fn poisoned(text: &str) -> Report {
+    fn poison(value: &mut serde_json::Value, key: &str, text: &str) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map.iter_mut() {
+                    poison(value, &key.clone(), text);
+                }
+                if matches!(key, "requests" | "authentication") {
+                    *map = map.values().take(1).map(|value| (text.to_owned(), value.clone())).collect();
+                }
+            }
+            serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
+            serde_json::Value::String(old) => {
+                const TYPED: [&str; 11] = [
+                    "digest",
+                    "digest_kind",
+                    "platform",
+                    "platform_digest",
+                    "kind",
+                    "verdict",
+                    "severity",
+                    "action",
+                    "published_source",
+                    "deprecation_date",
+                    "block_update_date",
+                ];
+                if !TYPED.contains(&key) && !key.ends_with("_at") && key != "since" {
+                    text.clone_into(old);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(sample::report()).unwrap();
+    poison(&mut value, "", text);
+    serde_json::from_value(value).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_in_any_field_reaches_the_terminal_as_a_command(
+        text in prop_oneof![any::<String>(), "[\u{0}-\u{a0}\u{200b}-\u{202f}\u{2066}-\u{2069}\u{61c}注e\u{301}m;\\[]{0,40}"],
+        width in prop_oneof![Just(None), (0_usize..250).prop_map(Some)],
+        color: bool,
+        show_all: bool,
+    ) {
+        let report = poisoned(&text);
+        let shown = table::render(&report, &Style { width, color, show_all });
+        let plain = if color { without_sgr(&shown) } else { shown };
+        let odd = plain.chars().find(|c| *c != '\n' && !is_visible(*c));
+        prop_assert_eq!(odd, None);
+        prop_assert!(!plain.chars().any(|c| c != '\n' && c.is_control()));
+        if width.is_none() {
+            let tame = table::render(&poisoned("x"), &Style { width, color: false, show_all });
+            prop_assert_eq!(plain.lines().count(), tame.lines().count(), "a line break came from outside");
+        }
+    }
+
+    #[test]
+    fn json_keeps_every_text_and_obeys_none(text: String) {
+        let report = poisoned(&text);
+        let shown = json::render(&report);
+        prop_assert!(!shown.chars().any(|c| c != '\n' && c.is_control()));
+        prop_assert_eq!(serde_json::from_str::<Report>(&shown).unwrap(), report);
+    }
+}

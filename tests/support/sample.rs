@@ -1,0 +1,420 @@
+//! The one sample that every renderer is tested with: each verdict, bounds, gaps, hostile text, errors, and
+//! many deployments of one image.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use basewatch::{
+    image::{Digest, DigestKind, Platform},
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    report::{
+        BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorEntry,
+        Explanation, Finding, ImageFields, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, Report,
+        RuntimeFields, SCHEMA, Step, Summary,
+    },
+    resolve::PublishedSource,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+const ACCOUNT: &str = "123456789012";
+
+/// The instant that counts as now.
+pub(crate) fn now() -> DateTime<Utc> {
+    "2026-11-20T06:00:00Z".parse().unwrap()
+}
+
+/// A digest that differs for each seed.
+pub(crate) fn digest(seed: &str) -> Digest {
+    Digest::of(seed.as_bytes())
+}
+
+fn platform(text: &str) -> Option<Platform> {
+    Some(text.parse().unwrap())
+}
+
+fn ago(days: i64) -> DateTime<Utc> {
+    now() - TimeDelta::days(days)
+}
+
+/// A fresh deployment of `name`, as `repository:tag`.
+pub(crate) fn fresh(name: &str) -> Finding {
+    Finding {
+        id: format!("ecr:eu-west-1:{ACCOUNT}:{name}"),
+        deployment: DeploymentFields {
+            kind: DeploymentKind::Ecr,
+            name: name.to_owned(),
+            arn: None,
+            account: Some(ACCOUNT.to_owned()),
+            region: Some("eu-west-1".to_owned()),
+        },
+        image: ImageFields {
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}"),
+            digest: Some(digest(name)),
+            platform: platform("linux/arm64"),
+            created_at: Some(ago(1)),
+            pushed_at: Some(ago(1) + TimeDelta::minutes(7)),
+        },
+        base: Some(base("lambda/nodejs", "22", 1)),
+        current: Some(current("lambda/nodejs", "22", 1)),
+        behind: None,
+        runtime: None,
+        verdict: Verdict::Fresh,
+        stale: false,
+        out_of_date: false,
+        deprecated: false,
+        severity: Severity::None,
+        action: Action::None,
+        reasons: Vec::new(),
+        policy_rule: None,
+    }
+}
+
+fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
+    let published = ago(age_days);
+    let release = format!("{version}.{}", published.format("%Y.%m.%d.%H"));
+    let base_digest = digest(&release);
+    BaseInUse {
+        reference: format!("public.ecr.aws/{repository}@{base_digest}"),
+        digest: Some(base_digest),
+        digest_kind: Some(DigestKind::Index),
+        identified_by: "label".to_owned(),
+        evidence: "sdkBaseVersion".to_owned(),
+        line: Some(format!("public.ecr.aws/{repository}:{version}")),
+        line_source: Some("dated-tag".to_owned()),
+        release: Some(release),
+        published_at: Some(published),
+        published_source: Some(PublishedSource::DatedTag),
+        age_days: Some(age_days),
+    }
+}
+
+fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
+    let release = format!("{version}.{}", ago(age_days).format("%Y.%m.%d.%H"));
+    CurrentRelease {
+        reference: format!("public.ecr.aws/{repository}:{version}"),
+        digest: digest(&release),
+        platform_digest: Some(digest(&format!("{release}-arm64"))),
+        release: Some(release),
+        published_at: Some(ago(age_days)),
+        published_source: Some(PublishedSource::DatedTag),
+    }
+}
+
+fn behind(days: i64, releases: u64) -> Behind {
+    Behind {
+        since: Some(ago(days)),
+        days: Some(days),
+        releases: Some(releases),
+        exact: true,
+        content_changed: Some(true),
+    }
+}
+
+fn reason(code: &str, message: &str) -> ReasonFields {
+    ReasonFields { code: code.to_owned(), message: message.to_owned() }
+}
+
+fn judged(finding: Finding, verdict: Verdict, severity: Severity, action: Action, reasons: &[(&str, &str)]) -> Finding {
+    Finding {
+        verdict,
+        severity,
+        action,
+        stale: verdict == Verdict::Stale,
+        out_of_date: matches!(verdict, Verdict::Stale | Verdict::OutOfDate) && finding.behind.is_some(),
+        deprecated: verdict == Verdict::Deprecated,
+        reasons: reasons.iter().map(|(code, message)| reason(code, message)).collect(),
+        ..finding
+    }
+}
+
+fn deprecated() -> Finding {
+    let runtime = RuntimeFields {
+        name: "python3.9".to_owned(),
+        status: "deprecated".to_owned(),
+        deprecation_date: Some("2025-12-15".parse().unwrap()),
+        block_update_date: Some("2027-03-03".parse().unwrap()),
+    };
+    judged(
+        Finding {
+            base: Some(base("lambda/python", "3.9", 204)),
+            current: Some(current("lambda/python", "3.9", 204)),
+            runtime: Some(runtime),
+            ..fresh("invoice-renderer:prod")
+        },
+        Verdict::Deprecated,
+        Severity::High,
+        Action::Upgrade,
+        &[(
+            "runtime-deprecated",
+            "python3.9 has had no patches since 2025-12-15; functions can be updated until 2027-03-03",
+        )],
+    )
+}
+
+/// One image under thirteen tags.
+fn stale_under_many_tags() -> impl Iterator<Item = Finding> {
+    (0..13).map(|number| {
+        let name = format!("orders:{}", 421 - number);
+        judged(
+            Finding {
+                image: ImageFields { digest: Some(digest("orders")), ..fresh(&name).image },
+                base: Some(base("lambda/java", "21", 90)),
+                current: Some(current("lambda/java", "21", 0)),
+                behind: Some(behind(89, 71)),
+                ..fresh(&name)
+            },
+            Verdict::Stale,
+            Severity::High,
+            Action::Rebuild,
+            &[
+                ("base-too-old", "the base was published 90 days ago, 45 days over the limit of 45 days"),
+                ("base-superseded", "71 newer releases since 2026-08-23; the current one is 21.2026.11.20.06"),
+            ],
+        )
+    })
+}
+
+fn stale_by_a_bound() -> Finding {
+    let old = BaseInUse {
+        release: None,
+        published_at: Some(ago(61)),
+        published_source: Some(PublishedSource::AtLeast),
+        age_days: Some(61),
+        line_source: Some("default-tag".to_owned()),
+        ..base("lambda/java", "latest", 61)
+    };
+    judged(
+        Finding {
+            base: Some(old),
+            current: Some(current("lambda/java", "latest", 0)),
+            behind: Some(Behind { exact: false, ..behind(60, 12) }),
+            policy_rule: Some("payments".to_owned()),
+            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-nobody-reads-to-its-end:2026-09-20.1")
+        },
+        Verdict::Stale,
+        Severity::Critical,
+        Action::Rebuild,
+        &[
+            ("base-too-old", "published at least 61 days ago: the image built on it is that old; the limit is 30 days"),
+            ("line-assumed", "no tag is recorded; latest is assumed because it is the configured default tag"),
+        ],
+    )
+}
+
+fn stale_on_a_quiet_line() -> Finding {
+    judged(
+        Finding {
+            base: Some(base("lambda/provided", "al2", 62)),
+            current: Some(current("lambda/provided", "al2", 62)),
+            ..fresh("注文サービス/請求書:本番")
+        },
+        Verdict::Stale,
+        Severity::Low,
+        Action::None,
+        &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding cannot help")],
+    )
+}
+
+/// One multi-platform image: two findings of one name.
+fn out_of_date() -> impl Iterator<Item = Finding> {
+    ["linux/amd64", "linux/arm64"].into_iter().map(|architecture| {
+        let finding = fresh("search:7");
+        judged(
+            Finding {
+                id: format!("{}#{architecture}", finding.id),
+                image: ImageFields {
+                    digest: Some(digest(architecture)),
+                    platform: platform(architecture),
+                    ..finding.image.clone()
+                },
+                base: Some(base("lambda/java", "17", 30)),
+                current: Some(current("lambda/java", "17", 2)),
+                behind: Some(behind(28, 19)),
+                ..finding
+            },
+            Verdict::OutOfDate,
+            Severity::Medium,
+            Action::Rebuild,
+            &[("base-superseded", "19 newer releases since 2026-10-23, 14 days more than the grace of 14 days")],
+        )
+    })
+}
+
+fn superseded() -> Finding {
+    judged(
+        Finding {
+            base: Some(base("lambda/python", "3.12", 9)),
+            current: Some(current("lambda/python", "3.12", 0)),
+            behind: Some(behind(0, 1)),
+            ..fresh("mailer:88")
+        },
+        Verdict::Superseded,
+        Severity::Info,
+        Action::Rebuild,
+        &[("base-superseded", "1 newer release since today, within the grace of 14 days")],
+    )
+}
+
+fn unknown(name: &str, code: &str, message: &str) -> Finding {
+    judged(
+        Finding { base: None, current: None, ..fresh(name) },
+        Verdict::Unknown,
+        Severity::Low,
+        Action::Investigate,
+        &[(code, message)],
+    )
+}
+
+/// A tag and a label that try to take the terminal over, and an image that is gone.
+fn unknowns() -> [Finding; 4] {
+    let gone = Finding {
+        image: ImageFields {
+            digest: None,
+            platform: None,
+            created_at: None,
+            pushed_at: None,
+            ..fresh("legacy-importer:12").image
+        },
+        ..unknown("legacy-importer:12", "image-missing", "no such tag in the repository")
+    };
+    [
+        unknown(
+            "evil:\u{1b}[2J\u{202e}1",
+            "label-malformed",
+            "label sdkBaseVersion is \"\u{1b}]0;owned\u{7}latest\r\n<script>alert(1)</script>\u{9b}31m\": a digest starts with sha256: or sha512:",
+        ),
+        unknown(
+            "scratch:1",
+            "base-unidentified",
+            "no label sdkBaseVersion, no org.opencontainers.image.base.* annotation or label",
+        ),
+        Finding { action: Action::Restore, ..gone },
+        unknown(
+            "mirror:3",
+            "registry-not-allowed",
+            "the label names registry.example.net, which is not on the allow-list; nothing was sent to it",
+        ),
+    ]
+}
+
+/// The sample report.
+pub(crate) fn report() -> Report {
+    let mut findings = vec![deprecated(), stale_by_a_bound()];
+    findings.extend(stale_under_many_tags());
+    findings.push(stale_on_a_quiet_line());
+    findings.extend(out_of_date());
+    findings.push(superseded());
+    findings.extend(unknowns());
+    findings.extend(["gateway:9", "gateway:10", "thumbnails:3"].map(fresh));
+    let errors = vec![
+        error("ecr eu-central-1", "access-denied", "not authorized to perform ecr:DescribeRepositories"),
+        error("account 210987654321", "throttled", "rate exceeded\u{1b}[0m after 5 attempts"),
+    ];
+    report_of(findings, errors)
+}
+
+/// A report of these findings.
+pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Report {
+    let counts = |kinds: &[(&str, u64)]| kinds.iter().map(|(kind, number)| ((*kind).to_owned(), *number)).collect();
+    let requests_by_kind: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::from([
+        ("public.ecr.aws".to_owned(), counts(&[("head", 3), ("token", 1)])),
+        ("ecr".to_owned(), counts(&[("api", 2)])),
+    ]);
+    Report {
+        schema: SCHEMA.to_owned(),
+        run_id: "01KAF2Z0000000000000000000".to_owned(),
+        generated_at: now(),
+        complete: errors.is_empty(),
+        policy: PolicyFields { max_age_days: 45, grace_days: 14 },
+        summary: Summary::of(&findings),
+        findings,
+        errors,
+        requests: requests_by_kind.iter().map(|(host, kinds)| (host.clone(), kinds.values().sum())).collect(),
+        requests_by_kind,
+        authentication: BTreeMap::from([
+            ("public.ecr.aws".to_owned(), "anonymous".to_owned()),
+            ("ecr".to_owned(), "ecr".to_owned()),
+        ]),
+    }
+}
+
+/// An entry of `errors`.
+pub(crate) fn error(scope: &str, code: &str, message: &str) -> ErrorEntry {
+    ErrorEntry { scope: scope.to_owned(), code: code.to_owned(), message: message.to_owned() }
+}
+
+/// The sample answer of `basewatch base --history`.
+pub(crate) fn base_report() -> BaseReport {
+    let release = |days: i64, architectures: &[&str], current: bool| {
+        let name = format!("21.{}", ago(days).format("%Y.%m.%d.%H"));
+        ReleaseRow {
+            digest: current.then(|| digest(&name)),
+            release: name,
+            published_at: ago(days),
+            architectures: architectures.iter().map(|arch| (*arch).to_owned()).collect(),
+            current,
+        }
+    };
+    BaseReport {
+        schema: BASE_SCHEMA.to_owned(),
+        generated_at: now(),
+        reference: "public.ecr.aws/lambda/java:21".to_owned(),
+        digest: digest("java21"),
+        digest_kind: DigestKind::Index,
+        line: Some("public.ecr.aws/lambda/java:21".to_owned()),
+        line_source: Some("recorded-tag".to_owned()),
+        runtime: Some(RuntimeFields {
+            name: "java21".to_owned(),
+            status: "supported".to_owned(),
+            deprecation_date: Some("2029-06-30".parse().unwrap()),
+            block_update_date: Some("2029-08-31".parse().unwrap()),
+        }),
+        platforms: vec![
+            PlatformBase {
+                platform: "linux/amd64".parse().unwrap(),
+                digest: digest("java21-amd64"),
+                release: Some("21.2026.11.19.13".to_owned()),
+                published_at: Some("2026-11-19T13:00:00Z".parse().unwrap()),
+                published_source: Some(PublishedSource::DatedTag),
+                age_days: Some(0),
+            },
+            PlatformBase {
+                platform: "linux/arm64".parse().unwrap(),
+                digest: digest("java21-arm64"),
+                release: None,
+                published_at: Some(ago(2)),
+                published_source: Some(PublishedSource::FirstSeen),
+                age_days: Some(2),
+            },
+        ],
+        history: Some(vec![
+            release(0, &["arm64", "x86_64"], true),
+            release(2, &["arm64", "x86_64"], false),
+            release(3, &[], false),
+            release(40, &["x86_64"], false),
+        ]),
+        history_complete: Some(false),
+    }
+}
+
+/// The sample answer of `basewatch explain`.
+pub(crate) fn explanation() -> Explanation {
+    let step =
+        |title: &str, detail: &str, outcome| Step { title: title.to_owned(), detail: detail.to_owned(), outcome };
+    let finding = stale_by_a_bound();
+    Explanation {
+        schema: EXPLAIN_SCHEMA.to_owned(),
+        reference: finding.image.reference.clone(),
+        platform: finding.image.platform.as_ref().map(ToString::to_string),
+        steps: vec![
+            step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), Outcome::Found),
+            step("annotation org.opencontainers.image.base.name", "", Outcome::NotFound),
+            step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", Outcome::Contradiction),
+            step("line of the base", "configured default tag latest", Outcome::Note),
+            step("dated tag of the base", "none of the 4 tags around 2026-09-20 carries the digest", Outcome::NotFound),
+        ],
+        finding,
+    }
+}
