@@ -1,5 +1,7 @@
 //! What people read: every table of the sample, as it comes out of the program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
 #[path = "support/sample.rs"]
 mod sample;
 
@@ -12,6 +14,7 @@ use basewatch::{
     },
 };
 use proptest::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
 
 fn at(width: usize) -> Style {
     Style { width: Some(width), ..Style::default() }
@@ -147,7 +150,7 @@ fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
     let text = table::render(&report, &at(140));
     assert!(text.lines().count() < 400, "{}", text.lines().count());
     let not_fresh = 10_000 - report.summary.by_verdict[&Verdict::Fresh];
-    assert!(text.contains(&format!("and {} more: ", not_fresh - 100)), "{text}");
+    assert!(text.contains(&format!("and {} rows more, for ", not_fresh - 100)), "{text}");
     let all = table::render(&report, &Style { show_all: true, ..at(140) });
     let words: HashSet<_> = all.split_whitespace().collect();
     assert!((0..10_000).all(|number| words.contains(format!("service-{number}:1").as_str())));
@@ -200,8 +203,8 @@ fn without_sgr(text: &str) -> String {
     plain
 }
 
-/// Puts `text` into every field of the report that is text.
-fn poisoned(text: &str) -> Report {
+/// Puts `text` into every field of `document` that is text.
+fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str) -> T {
     fn poison(value: &mut serde_json::Value, key: &str, text: &str) {
         match value {
             serde_json::Value::Object(map) => {
@@ -214,7 +217,8 @@ fn poisoned(text: &str) -> Report {
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
             serde_json::Value::String(old) => {
-                const TYPED: [&str; 11] = [
+                const TYPED: [&str; 12] = [
+                    "outcome",
                     "digest",
                     "digest_kind",
                     "platform",
@@ -234,7 +238,7 @@ fn poisoned(text: &str) -> Report {
             _ => {}
         }
     }
-    let mut value = serde_json::to_value(sample::report()).unwrap();
+    let mut value = serde_json::to_value(document).unwrap();
     poison(&mut value, "", text);
     serde_json::from_value(value).unwrap()
 }
@@ -249,21 +253,33 @@ proptest! {
         color: bool,
         show_all: bool,
     ) {
-        let report = poisoned(&text);
+        let report = poisoned(&sample::report(), &text);
         let shown = table::render(&report, &Style { width, color, show_all });
         let plain = if color { without_sgr(&shown) } else { shown };
         let odd = plain.chars().find(|c| *c != '\n' && !is_visible(*c));
         prop_assert_eq!(odd, None);
         prop_assert!(!plain.chars().any(|c| c != '\n' && c.is_control()));
         if width.is_none() {
-            let tame = table::render(&poisoned("x"), &Style { width, color: false, show_all });
+            let tame = table::render(&poisoned(&sample::report(), "x"), &Style { width, color: false, show_all });
             prop_assert_eq!(plain.lines().count(), tame.lines().count(), "a line break came from outside");
         }
     }
 
     #[test]
+    fn bases_and_explanations_obey_no_text_either(text: String, width in prop_oneof![Just(None), (0_usize..250).prop_map(Some)]) {
+        let style = Style { width, ..Style::default() };
+        let pages = [
+            base_table::render(&poisoned(&sample::base_report(), &text), &style),
+            explain::render(&poisoned(&sample::explanation(), &text), &style),
+        ];
+        for page in pages {
+            prop_assert_eq!(page.chars().find(|c| *c != '\n' && !is_visible(*c)), None);
+        }
+    }
+
+    #[test]
     fn json_keeps_every_text_and_obeys_none(text: String) {
-        let report = poisoned(&text);
+        let report = poisoned(&sample::report(), &text);
         let shown = json::render(&report);
         prop_assert!(!shown.chars().any(|c| c != '\n' && c.is_control()));
         prop_assert_eq!(serde_json::from_str::<Report>(&shown).unwrap(), report);

@@ -1,41 +1,100 @@
 //! Settings: TOML file < `BASEWATCH_…` environment < flags, merged once, then validated with all problems
 //! reported together.
+//!
+//! The raw structs are the documentation: schema, example and `docs/configuration.md` are generated
+//! from them or compared with them. Knows what settings mean, never what is done with them.
 
-use std::path::PathBuf;
+mod catalog;
+mod check;
+mod environment;
+mod identify;
+mod inventory;
+mod load;
+mod network;
+mod policy;
+mod problem;
+mod raw;
+mod registry;
+mod resolve;
+mod shape;
+mod tree;
+mod values;
 
-use crate::{identify, inventory, judge, registry, resolve};
+use std::path::{Path, PathBuf};
+
+pub use environment::{CONFIG_VARIABLE, Environment, LOG_VARIABLE};
+pub use load::{FILE_NAME, Flags, Loaded, candidates, load};
+pub use problem::{Problem, Problems};
+pub use raw::schema;
+pub use tree::{KeyPath, Origin};
+
+use crate::inventory::ImageSource;
+
+/// The commented configuration that `config init` writes: every key, with its default or an example.
+pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
 
 /// Everything a run is told, validated.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What is too old.
-    pub policy: judge::Policy,
+    pub policy: crate::judge::Policy,
     /// Which labels count.
-    pub identify: identify::Settings,
+    pub identify: crate::identify::Settings,
     /// How releases are dated.
-    pub resolve: resolve::Settings,
+    pub resolve: crate::resolve::Settings,
     /// What to audit in private ECR.
-    pub ecr: Vec<inventory::EcrSettings>,
+    pub ecr: Vec<crate::inventory::EcrSettings>,
     /// What to audit by name.
-    pub images: Vec<inventory::ImageSource>,
+    pub images: Vec<ImageSource>,
     /// How registries are talked to.
-    pub network: registry::NetworkSettings,
+    pub network: crate::registry::NetworkSettings,
     /// Where facts are remembered.
     pub catalog: CatalogPlace,
     /// Images and bases worked on at once.
     pub concurrency: Concurrency,
 }
 
+impl Settings {
+    /// Lets the registry `host` be contacted.
+    pub fn allow(&mut self, host: &str) {
+        let allow = &mut self.network.allow;
+        if !allow.iter().any(|known| known == host) {
+            allow.push(host.to_owned());
+        }
+    }
+
+    /// Lets the registries of [`Settings::images`] be contacted.
+    pub fn allow_images(&mut self) {
+        for source in self.images.clone() {
+            if let ImageSource::Reference(reference) = source {
+                self.allow(&reference.repository.registry);
+            }
+        }
+    }
+}
+
 /// Where the catalog is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CatalogPlace {
-    /// `basewatch` in the user's cache folder.
+    /// `basewatch` in the user's cache folder; [`load`] puts that folder in its place, or nothing where
+    /// there is none.
     #[default]
     UserCache,
     /// A folder of one's own.
     Folder(PathBuf),
     /// Nowhere: everything is fetched again each run.
     Off,
+}
+
+impl CatalogPlace {
+    /// The folder; none if nothing is to be kept, or before [`load`] has found the user's.
+    #[must_use]
+    pub fn as_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::UserCache | Self::Off => None,
+        }
+    }
 }
 
 /// How many images and bases are worked on at once, over all registries.
@@ -46,4 +105,11 @@ impl Default for Concurrency {
     fn default() -> Self {
         Self(32)
     }
+}
+
+/// The environment variables that set a key, with the key: for the documentation.
+#[must_use]
+pub fn variables() -> Vec<(String, KeyPath)> {
+    let settable = shape::Shape::new(schema()).settable();
+    settable.into_iter().map(|key| (key.variable, key.path)).collect()
 }

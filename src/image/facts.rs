@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
-use super::{Child, Digest, InvalidDocument, Manifest, Platform};
+use super::{Child, Digest, DigestKind, InvalidDocument, Manifest, Platform};
 
 /// Annotations or labels: untrusted text by key.
 pub type Annotations = BTreeMap<String, String>;
@@ -19,6 +19,17 @@ pub enum Content {
     Index(Index),
     /// The image of one platform.
     Image(ImageFacts),
+}
+
+impl Content {
+    /// Whether this is an index or the image of one platform.
+    #[must_use]
+    pub fn kind(&self) -> DigestKind {
+        match self {
+            Self::Index(_) => DigestKind::Index,
+            Self::Image(_) => DigestKind::Manifest,
+        }
+    }
 }
 
 /// An image index: which platforms there are.

@@ -2,7 +2,12 @@
 //!
 //! Knows no base, no policy and no report.
 
+mod ecr;
+mod layout;
+mod named;
+mod place;
 mod settings;
+mod unreadable;
 
 use std::sync::Arc;
 
@@ -10,9 +15,12 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use ecr::{AllowAccount, EcrInventory};
+pub use layout::LayoutInventory;
+pub use named::NamedInventory;
 pub use settings::{EcrSettings, ImageSource};
 
-use crate::image::{Annotations, Digest, ImageFacts, Platform, Reference, Repository};
+use crate::image::{Annotations, Digest, ImageFacts, Platform, Repository};
 
 /// What sort of place a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,8 +50,8 @@ pub struct Deployment {
     pub region: Option<String>,
     /// The ARN, where there is one.
     pub arn: Option<String>,
-    /// How the image is referred to: with its tag if it has one.
-    pub reference: Reference,
+    /// How the image is referred to: with its tag if it has one, and in ECR with its digest.
+    pub reference: ImageSource,
     /// When the image was pushed to its repository, where the repository says.
     pub pushed_at: Option<DateTime<Utc>>,
     /// The image itself, or why it cannot be read.
@@ -54,7 +62,7 @@ impl Deployment {
     /// The repository its image is in.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {
-        Some(&self.reference.repository)
+        self.reference.repository()
     }
 }
 
@@ -85,9 +93,11 @@ pub struct Unreadable {
 /// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// What could not be seen: `ecr eu-west-1`, `account 210987654321`.
+    /// What could not be seen: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
     pub scope: String,
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
+    /// A stable code: `access-denied` (not permitted), `throttled` (still, after all retries),
+    /// `unreachable` (no connection, or no answer in time), `not-found`, `credentials` (none, expired or
+    /// refused), `malformed` (an answer that cannot be understood) or `failed` (anything else AWS says).
     pub code: &'static str,
     /// What happened, for people.
     pub message: String,

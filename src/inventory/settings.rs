@@ -1,10 +1,10 @@
 //! Settings of the inventories, already validated.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::{
     glob::Glob,
-    image::{Reference, is_tag},
+    image::{Reference, Repository, is_tag},
 };
 
 /// Which images of private ECR are audited.
@@ -24,8 +24,8 @@ pub struct EcrSettings {
     pub untagged: bool,
 }
 
-/// An image named by hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How an image is named: at a registry or in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageSource {
     /// At a registry; with a tag or a digest.
     Reference(Reference),
@@ -36,6 +36,27 @@ pub enum ImageSource {
         /// One of its tags; all images in it if there is none.
         tag: Option<String>,
     },
+}
+
+impl ImageSource {
+    /// The repository, for an image at a registry.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Repository> {
+        match self {
+            Self::Reference(reference) => Some(&reference.repository),
+            Self::Layout { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(reference) => reference.fmt(f),
+            Self::Layout { folder, tag: None } => write!(f, "oci:{}", folder.display()),
+            Self::Layout { folder, tag: Some(tag) } => write!(f, "oci:{}:{tag}", folder.display()),
+        }
+    }
 }
 
 impl FromStr for ImageSource {
@@ -71,6 +92,9 @@ mod tests {
         };
         assert_eq!("oci:./layout:v1".parse(), layout("./layout", Some("v1")));
         assert_eq!("oci:/a/b".parse(), layout("/a/b", None));
+        for text in ["oci:./layout:v1", "oci:/a/b", "public.ecr.aws/lambda/python:3.12"] {
+            assert_eq!(text.parse::<ImageSource>().unwrap().to_string(), text);
+        }
         assert!(matches!("public.ecr.aws/lambda/python:3.12".parse(), Ok(ImageSource::Reference(_))));
         for garbage in ["oci:", "public.ecr.aws/lambda/python", "python:3.12", ""] {
             assert!(garbage.parse::<ImageSource>().is_err(), "{garbage}");

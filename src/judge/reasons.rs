@@ -37,9 +37,9 @@ pub(super) fn of_unidentified(identification: &Identification) -> Vec<Reason> {
 
 /// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
 pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    reasons.extend(too_old(facts));
-    reasons.extend(position(facts));
+    let mut reasons: Vec<_> = [too_old(facts), position(facts)].into_iter().flatten().collect();
+    // Nobody should be sent to rebuild what is the newest of its line: that comes first.
+    reasons.sort_by_key(|reason| reason.code != ReasonCode::LineQuiet);
     reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
     if facts.resolution.base.published.is_none() {
         reasons.push(Reason::new(ReasonCode::PublishDateUnknown, "no source says when the base was published"));
@@ -79,7 +79,7 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
             Some(Reason::new(ReasonCode::BaseAhead, message))
         }
         Standing::Current | Standing::SameContent if facts.is_stale => {
-            let message = format!("nothing newer was published on {line}: rebuilding cannot help");
+            let message = format!("nothing newer has been published on {line}: rebuilding cannot help");
             Some(Reason::new(ReasonCode::LineQuiet, message))
         }
         Standing::SameContent => {

@@ -110,7 +110,7 @@ fn age_and_distance_decide() {
     for (published, superseded, verdict, severity, action, codes) in [
         (10, None, Fresh, Severity::None, Action::None, vec![]),
         (45, None, Fresh, Severity::None, Action::None, vec![]),
-        (46, None, Stale, Severity::Low, Action::None, vec!["base-too-old", "line-quiet"]),
+        (46, None, Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]),
         (10, Some(9), Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]),
         (20, Some(14), Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]),
         (20, Some(15), OutOfDate, Severity::Medium, Action::Rebuild, vec!["base-superseded"]),
@@ -135,7 +135,7 @@ fn a_rebuild_without_change_is_shown_and_fresh() {
     assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(false));
     world.resolution.base.published = Some(Published { at: days_ago(60), source: PublishedSource::DatedTag });
-    assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["base-too-old", "line-quiet"]));
+    assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]));
 }
 
 #[test]

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_missing_login_is_none_and_a_broken_one_is_an_error_without_its_text() {
         use CredentialRetrievalError as E;
-        let helper = |stdout: &str| E::HelperFailure { helper: "h".into(), stdout: stdout.into(), stderr: "".into() };
+        let helper =
+            |stdout: &str| E::HelperFailure { helper: "h".into(), stdout: stdout.into(), stderr: String::new() };
         assert_eq!(why_not(&E::NoCredentialConfigured), None);
         assert_eq!(why_not(&E::ConfigNotFound), None);
         assert_eq!(why_not(&helper("credentials not found in native keychain")), None);

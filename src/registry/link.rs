@@ -59,7 +59,7 @@ mod tests {
     fn the_next_link_is_found_among_others() {
         for (value, target) in [
             (r#"</v2/x/tags/list?n=1000&last=abc>; rel="next""#, Some("/v2/x/tags/list?n=1000&last=abc")),
-            (r#"<https://a.io/v2/x/tags/list?last=a,b;c>; rel=next"#, Some("https://a.io/v2/x/tags/list?last=a,b;c")),
+            ("<https://a.io/v2/x/tags/list?last=a,b;c>; rel=next", Some("https://a.io/v2/x/tags/list?last=a,b;c")),
             (r#"</first>; rel="first", </n>; title="a,b"; REL="prefetch Next""#, Some("/n")),
             (r#"</x>; rel="prev""#, None),
             (r#"</x>; title="rel=next""#, None),

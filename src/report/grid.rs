@@ -9,6 +9,10 @@ use super::{
 /// The blanks between columns.
 const GAP: usize = 2;
 
+/// No column that can shrink gets wider, however much room there is: one hostile name would push the others
+/// out of sight.
+const WIDEST: usize = 100;
+
 /// One column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
@@ -57,6 +61,9 @@ impl<'a> Grid<'a> {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = cell.width().max(*width);
             }
+        }
+        for (width, column) in widths.iter_mut().zip(columns) {
+            *width = if column.least.is_some() { WIDEST.min(*width) } else { *width };
         }
         let gaps = GAP * columns.len().saturating_sub(1);
         let room = room.unwrap_or(usize::MAX);
@@ -116,5 +123,13 @@ mod tests {
         let text = page.into_text();
         assert_eq!(Harmless::from(text.trim_end()).width(), 60, "{text}");
         assert!(text.contains(" +12  rebuild"), "{text}");
+    }
+
+    #[test]
+    fn one_endless_name_does_not_push_the_other_columns_away() {
+        let columns = [Column { title: "A", least: Some(8) }, Column { title: "B", least: None }];
+        let rows = [vec![Cell::new(Paint::Plain, "x".repeat(900)), Cell::new(Paint::Plain, "rebuild")]];
+        let grid = Grid::fit(&columns, &rows, None);
+        assert_eq!(grid.offset(1), WIDEST + GAP);
     }
 }

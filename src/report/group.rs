@@ -90,6 +90,6 @@ impl<'a> Names<'a> {
             (lacking.account, deployment.account.as_deref()),
         ];
         let wanted = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
-        wanted.map(|part| format!(" {part}")).collect()
+        wanted.flat_map(|part| [" ", part]).collect()
     }
 }

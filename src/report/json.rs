@@ -12,6 +12,7 @@ use super::text::is_visible;
 /// People look at JSON on terminals too: what is invisible is written as a `\u` escape (RFC 8259, section
 /// 7), which leaves the value as it is.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the documents of a report all have a JSON form")]
 pub fn render<T: Serialize + ?Sized>(document: &T) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Visible(PrettyFormatter::new()));

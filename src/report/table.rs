@@ -80,7 +80,8 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     }
     if !hidden.is_empty() {
         let rest = tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
-        page.paragraph(Paint::Bold, 0, format!("and {} more: {rest}", hidden.len()), usize::MAX);
+        let rows = count(hidden.len() as u64, "row");
+        page.paragraph(Paint::Bold, 0, format!("and {rows} more, for {rest}; --format json has them all"), usize::MAX);
         page.end();
     }
     if !style.show_all {
@@ -108,7 +109,7 @@ impl<'a> Layout<'a> {
         ];
         const NARROW_COLUMNS: &[Column] = &[
             Column { title: "VERDICT", least: None },
-            Column { title: "DEPLOYMENT", least: Some(12) },
+            Column { title: "DEPLOYMENT", least: Some(10) },
             Column { title: "AGE", least: None },
             Column { title: "BEHIND", least: Some(12) },
             Column { title: "ACTION", least: None },

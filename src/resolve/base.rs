@@ -152,7 +152,7 @@ impl Resolver {
         resolution: &mut Resolution,
     ) -> registry::Result<()> {
         let repository = &question.base.repository;
-        resolution.base.kind = Some(kind_of(content));
+        resolution.base.kind = Some(content.kind());
         let Some((platform_digest, facts)) =
             self.platform_image(repository, digest, content, &question.platform).await?
         else {
@@ -237,7 +237,7 @@ impl Resolver {
             return;
         }
         if let Ok(content) = self.images.content(&question.base.repository, &digest).await {
-            resolution.base.kind = Some(kind_of(&content));
+            resolution.base.kind = Some(content.kind());
             resolution.base.platform_digest = child(&digest, &content, &question.platform);
         }
     }
@@ -268,13 +268,6 @@ pub(super) fn child(digest: &Digest, content: &Content, platform: &Platform) -> 
             let only = index.children.first().filter(|only| index.children.len() == 1 && only.platform.is_none());
             stated.or(only).map(|child| child.digest.clone())
         }
-    }
-}
-
-pub(super) fn kind_of(content: &Content) -> DigestKind {
-    match content {
-        Content::Index(_) => DigestKind::Index,
-        Content::Image(_) => DigestKind::Manifest,
     }
 }
 

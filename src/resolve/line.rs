@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver,
-    base::{child, dated, kind_of},
+    base::{child, dated},
     tags::Search,
 };
 use crate::{
@@ -204,7 +204,7 @@ impl Resolver {
             fetched.digest
         };
         let content = self.images.content(&line.repository, &digest).await?;
-        let seen = Seen { digest: digest.clone(), kind: Some(kind_of(&content)), first_seen: self.seen_at };
+        let seen = Seen { digest: digest.clone(), kind: Some(content.kind()), first_seen: self.seen_at };
         let mut has_moved = false;
         self.images.catalog().note(&line.repository, |memory| {
             let history = memory.moving.entry(line.tag.clone()).or_default();
@@ -247,7 +247,7 @@ impl Resolver {
         let releases = family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform));
         Ok(Current {
             digest: pointer.digest.clone(),
-            kind: kind_of(&pointer.content),
+            kind: pointer.content.kind(),
             platform_digest: Some(platform_digest),
             published: release.as_ref().and_then(dated).or_else(|| self.undated(pointer, &facts)),
             release,
@@ -328,7 +328,7 @@ impl Resolver {
         let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
         Ok(Current {
             digest: seen.digest,
-            kind: kind_of(&content),
+            kind: content.kind(),
             platform_digest: Some(platform_digest),
             published: dated(&then),
             release: Some(then),

@@ -30,8 +30,8 @@ pub(crate) fn digest(seed: &str) -> Digest {
     Digest::of(seed.as_bytes())
 }
 
-fn platform(text: &str) -> Option<Platform> {
-    Some(text.parse().unwrap())
+fn platform(text: &str) -> Platform {
+    text.parse().unwrap()
 }
 
 fn ago(days: i64) -> DateTime<Utc> {
@@ -52,7 +52,7 @@ pub(crate) fn fresh(name: &str) -> Finding {
         image: ImageFields {
             reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}"),
             digest: Some(digest(name)),
-            platform: platform("linux/arm64"),
+            platform: Some(platform("linux/arm64")),
             created_at: Some(ago(1)),
             pushed_at: Some(ago(1) + TimeDelta::minutes(7)),
         },
@@ -226,7 +226,7 @@ fn out_of_date() -> impl Iterator<Item = Finding> {
                 id: format!("{}#{architecture}", finding.id),
                 image: ImageFields {
                     digest: Some(digest(architecture)),
-                    platform: platform(architecture),
+                    platform: Some(platform(architecture)),
                     ..finding.image.clone()
                 },
                 base: Some(base("lambda/java", "17", 30)),
@@ -373,7 +373,7 @@ pub(crate) fn base_report() -> BaseReport {
         }),
         platforms: vec![
             PlatformBase {
-                platform: "linux/amd64".parse().unwrap(),
+                platform: platform("linux/amd64"),
                 digest: digest("java21-amd64"),
                 release: Some("21.2026.11.19.13".to_owned()),
                 published_at: Some("2026-11-19T13:00:00Z".parse().unwrap()),
@@ -381,7 +381,7 @@ pub(crate) fn base_report() -> BaseReport {
                 age_days: Some(0),
             },
             PlatformBase {
-                platform: "linux/arm64".parse().unwrap(),
+                platform: platform("linux/arm64"),
                 digest: digest("java21-arm64"),
                 release: None,
                 published_at: Some(ago(2)),

@@ -151,9 +151,9 @@ impl Stock {
 
     pub(super) fn manifest(&self, repository: &str, name: &str) -> Option<Found> {
         let all = self.lock();
-        let shelf = all.get(repository)?;
-        let digest = name.parse().ok().or_else(|| shelf.tags.get(name).cloned())?;
-        let (media_type, body) = shelf.manifests.get(&digest)?.clone();
+        let held = all.get(repository)?;
+        let digest = name.parse().ok().or_else(|| held.tags.get(name).cloned())?;
+        let (media_type, body) = held.manifests.get(&digest)?.clone();
         Some(Found { digest, media_type, body })
     }
 

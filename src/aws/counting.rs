@@ -1,0 +1,46 @@
+//! What did AWS calls cost? Every transmitted attempt is counted, retries included.
+
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint},
+        orchestrator::Metadata,
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use crate::registry::{RequestKind, Requests};
+
+/// Counts what one service's client sends.
+#[derive(Debug)]
+pub(super) struct Counting {
+    service: &'static str,
+    requests: Arc<Requests>,
+}
+
+impl Counting {
+    pub(super) fn new(service: &'static str, requests: Arc<Requests>) -> Self {
+        Self { service, requests }
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Counting {
+    fn name(&self) -> &'static str {
+        "Counting"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let is_token = config.load::<Metadata>().is_some_and(|call| call.name() == "GetAuthorizationToken");
+        self.requests.count(self.service, if is_token { RequestKind::Token } else { RequestKind::Api });
+        Ok(())
+    }
+}

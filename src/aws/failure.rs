@@ -1,0 +1,147 @@
+//! What did AWS refuse, and why? SDK errors as a stable code and a sentence without secrets.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// The longest part of a service's own message that is quoted, in characters.
+const QUOTED_CHARS: usize = 400;
+
+/// Why an AWS call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `credentials` or `failed`.
+    pub code: &'static str,
+    /// What was asked, what AWS said to it, and the request id for its support.
+    pub message: String,
+}
+
+impl Failure {
+    /// Credentials are missing or unusable.
+    pub(super) fn credentials(message: impl Into<String>) -> Self {
+        Self { code: "credentials", message: message.into() }
+    }
+
+    /// The failure of `call`, such as `ecr:DescribeImages in eu-west-1`.
+    pub(crate) fn of<E>(call: &str, error: &SdkError<E, Response>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let Some(answer) = error.as_service_error() else {
+            return Self::without_answer(call, error);
+        };
+        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+        let meta = answer.meta();
+        let (code, advice) = classify(meta.code().unwrap_or_default(), status);
+        let mut message = format!("{call}: {}", said(meta.code(), meta.message(), status));
+        if let Some(advice) = advice {
+            message = format!("{message}; {advice}");
+        }
+        if let Some(request_id) = meta.extra("aws_request_id") {
+            message = format!("{message} (request {})", shorten(request_id));
+        }
+        Self { code, message }
+    }
+
+    fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>) -> Self {
+        let code = match error {
+            _ if is_about_credentials(error) => "credentials",
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => "unreachable",
+            _ => "failed",
+        };
+        Self { code, message: format!("{call}: {}", chain(error)) }
+    }
+}
+
+/// What the service said. Its words about a wrong signature quote the signed request, and with it the
+/// session token: those are not repeated.
+fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
+    match (code, message) {
+        (Some(code), _) if code.contains("Signature") => format!("{code}: the request's signature was refused"),
+        (Some(code), Some(message)) => format!("{code}: {}", shorten(message)),
+        (Some(code), None) => code.to_owned(),
+        (None, Some(message)) => shorten(message),
+        (None, None) => format!("HTTP status {status}"),
+    }
+}
+
+/// Our code for a service's error code, and what else to say.
+///
+/// The codes: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>, and those the
+/// SDKs retry as throttling.
+fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
+    match code {
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "OptInRequired" => {
+            ("access-denied", None)
+        }
+        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
+            ("credentials", Some("the AWS credentials have expired: sign in again"))
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "AuthFailure" => {
+            ("credentials", Some("the AWS credentials are not valid there, or the region is not enabled"))
+        }
+        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => ("credentials", None),
+        _ if code.contains("Signature") => {
+            ("credentials", Some("check the secret access key and this machine's clock"))
+        }
+        "RepositoryNotFoundException" | "RegistryNotFoundException" | "ImageNotFoundException" => ("not-found", None),
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown" => ("throttled", None),
+        _ if status == 429 => ("throttled", None),
+        _ => ("failed", None),
+    }
+}
+
+fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.downcast_ref::<CredentialsError>().is_some())
+}
+
+/// The messages of `error` and its causes, each once.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in causes(error).map(ToString::to_string) {
+        if !parts.iter().any(|known| known.contains(&part)) {
+            parts.push(part);
+        }
+    }
+    shorten(&parts.join(": "))
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(16)
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_signature_is_told_without_the_request_it_quotes() {
+        let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
+        assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
+        assert_eq!(classify("SignatureDoesNotMatch", 403).0, "credentials");
+    }
+
+    #[test]
+    fn long_answers_are_cut_between_characters() {
+        let text = "é".repeat(QUOTED_CHARS + 1);
+        assert_eq!(shorten(&text).chars().count(), QUOTED_CHARS + 1);
+        assert!(shorten(&text).ends_with('…'));
+    }
+}

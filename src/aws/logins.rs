@@ -1,0 +1,86 @@
+//! Who are we to a registry of AWS? Logins for private ECR and for ECR Public.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use aws_smithy_types::DateTime as AwsTime;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::{Aws, Failure};
+use crate::registry::{AwsLogins, Issued, Login, Secret};
+
+/// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
+/// an instance metadata service that is not there.
+const OPTIONAL_WAIT: Duration = Duration::from_secs(3);
+
+impl AwsLogins for Aws {
+    /// The token is good for every registry of that region that the caller may read, so the account is
+    /// not asked for (`registryIds` is deprecated).
+    fn ecr<'a>(&'a self, _account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
+        Box::pin(async move { self.ecr_login(region).await.map_err(|failure| failure.message) })
+    }
+
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
+        Box::pin(async move { self.ecr_public_login().await.map_err(|failure| failure.message) })
+    }
+}
+
+impl Aws {
+    async fn ecr_login(&self, region: &str) -> Result<Issued, Failure> {
+        self.require_credentials().await?;
+        let call = format!("ecr:GetAuthorizationToken in {region}");
+        let answer = self
+            .ecr(region)
+            .await
+            .get_authorization_token()
+            .send()
+            .await
+            .map_err(|error| Failure::of(&call, &error))?;
+        let issued = answer.authorization_data().first();
+        let unusable = || Failure { code: "failed", message: format!("{call}: the answer holds no usable token") };
+        let login = issued.and_then(|issued| basic(issued.authorization_token()?)).ok_or_else(unusable)?;
+        Ok(Issued { login, expires_at: issued.and_then(|issued| issued.expires_at()).and_then(future_instant) })
+    }
+
+    async fn ecr_public_login(&self) -> Result<Option<Issued>, Failure> {
+        if self.gave_up.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Ok(found) = timeout(OPTIONAL_WAIT, self.has_credentials()).await else {
+            self.gave_up.store(true, Ordering::Relaxed);
+            return Ok(None);
+        };
+        if !found? {
+            return Ok(None);
+        }
+        let call = "ecr-public:GetAuthorizationToken";
+        let answer = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {
+            let mut failure = Failure::of(call, &error);
+            if failure.code == "access-denied" {
+                failure.message += "; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken";
+            }
+            failure
+        })?;
+        let unusable = || Failure { code: "failed", message: format!("{call}: the answer holds no usable token") };
+        let issued = answer.authorization_data().ok_or_else(unusable)?;
+        let token = issued.authorization_token().ok_or_else(unusable)?;
+        Ok(Some(Issued {
+            login: Login::Bearer(Secret::new(token.to_owned())),
+            expires_at: issued.expires_at().and_then(future_instant),
+        }))
+    }
+}
+
+/// Reads the base64 of `AWS:password`.
+fn basic(token: &str) -> Option<Login> {
+    let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some(Login::Basic { username: username.to_owned(), password: Secret::new(password.to_owned()) })
+}
+
+/// An expiry that has passed when the login is issued says something about a clock, not about the login.
+fn future_instant(at: &AwsTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), at.subsec_nanos()).filter(|at| *at > Utc::now())
+}

@@ -1,0 +1,181 @@
+//! Adapter: how is AWS talked to? The one place of SDK configuration: credentials, endpoints, retries,
+//! timeouts, and the count of what was sent.
+//!
+//! Knows no stage. SDK errors end at the call that got them, as a [`Failure`].
+
+mod counting;
+mod failure;
+mod logins;
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use tokio::{sync::OnceCell, time::timeout};
+
+pub use failure::Failure;
+
+use crate::registry::{Requests, Secret};
+use counting::Counting;
+
+/// How long a connection may take to open.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long one transmitted request may take.
+const ATTEMPT_WAIT: Duration = Duration::from_secs(30);
+/// How long a call may take, retries included.
+const CALL_WAIT: Duration = Duration::from_mins(2);
+/// How long credentials may take that are needed: a role may have to be assumed first.
+const CREDENTIALS_WAIT: Duration = Duration::from_secs(10);
+/// How many times a request is sent at most: more than the SDK's three, because an audit of a large
+/// account is throttled as a matter of course.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// AWS, as one run sees it: configured as every AWS tool is (environment, profiles, container and instance
+/// roles, `AWS_ENDPOINT_URL`…), looked up when first needed and never before.
+///
+/// Whether there are credentials is found out once and remembered, so build one for each run.
+#[derive(Debug)]
+pub struct Aws {
+    requests: Arc<Requests>,
+    max_attempts: u32,
+    first_backoff: Option<Duration>,
+    transport: Option<SharedHttpClient>,
+    credentials: Option<SharedCredentialsProvider>,
+    config: OnceCell<SdkConfig>,
+    found: OnceCell<Result<bool, Failure>>,
+    gave_up: AtomicBool,
+}
+
+impl Aws {
+    /// AWS as the environment configures it, counting into `requests`. Contacts nothing yet.
+    #[must_use]
+    pub fn new(requests: Arc<Requests>) -> Self {
+        Self {
+            requests,
+            max_attempts: MAX_ATTEMPTS,
+            first_backoff: None,
+            transport: None,
+            credentials: None,
+            config: OnceCell::new(),
+            found: OnceCell::new(),
+            gave_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends each request at most `max_attempts` times; at least once.
+    #[must_use]
+    pub fn with_max_attempts(self, max_attempts: u32) -> Self {
+        Self { max_attempts: max_attempts.max(1), ..self }
+    }
+
+    /// Waits at most `first_backoff` before the first retry, twice that before the second, and so on.
+    #[must_use]
+    pub fn with_first_backoff(self, first_backoff: Duration) -> Self {
+        Self { first_backoff: Some(first_backoff), ..self }
+    }
+
+    /// Sends everything, lookups of credentials included, through `transport`: for replayed answers.
+    #[must_use]
+    pub fn with_transport(self, transport: impl HttpClient + 'static) -> Self {
+        Self { transport: Some(SharedHttpClient::new(transport)), ..self }
+    }
+
+    /// Uses this access key instead of looking for credentials.
+    #[must_use]
+    pub fn with_access_key(self, id: &str, secret: &Secret) -> Self {
+        let key = aws_credential_types::Credentials::new(id, secret.reveal(), None, None, "given");
+        self.with_credentials(key)
+    }
+
+    /// Uses these credentials instead of looking for some.
+    #[must_use]
+    pub fn with_credentials(self, credentials: impl ProvideCredentials + 'static) -> Self {
+        Self { credentials: Some(SharedCredentialsProvider::new(credentials)), ..self }
+    }
+
+    /// A client of private ECR in `region`.
+    pub(crate) async fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
+        let config = aws_sdk_ecr::config::Builder::from(self.config().await)
+            .region(aws_sdk_ecr::config::Region::new(region.to_owned()))
+            .interceptor(Counting::new("ecr", Arc::clone(&self.requests)))
+            .build();
+        aws_sdk_ecr::Client::from_conf(config)
+    }
+
+    /// A client of ECR Public, whose tokens are issued in us-east-1
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
+    async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
+        let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await)
+            .region(aws_sdk_ecrpublic::config::Region::new("us-east-1"))
+            .interceptor(Counting::new("ecr-public", Arc::clone(&self.requests)))
+            .build();
+        aws_sdk_ecrpublic::Client::from_conf(config)
+    }
+
+    /// Fails unless there are credentials; the lookup is shared by all who ask.
+    pub(crate) async fn require_credentials(&self) -> Result<(), Failure> {
+        if self.has_credentials().await? {
+            return Ok(());
+        }
+        Err(Failure::credentials(
+            "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached",
+        ))
+    }
+
+    /// Whether there are credentials at all; an error when there are some that do not work.
+    async fn has_credentials(&self) -> Result<bool, Failure> {
+        self.found.get_or_init(|| self.look_for_credentials()).await.clone()
+    }
+
+    async fn look_for_credentials(&self) -> Result<bool, Failure> {
+        let Some(provider) = self.config().await.credentials_provider() else { return Ok(false) };
+        match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(CredentialsError::CredentialsNotLoaded(_))) | Err(_) => Ok(false),
+            Ok(Err(error)) => Err(Failure::credentials(format!(
+                "the AWS credentials that are configured cannot be used: {}",
+                failure::chain(&error)
+            ))),
+        }
+    }
+
+    async fn config(&self) -> &SdkConfig {
+        self.config.get_or_init(|| self.load()).await
+    }
+
+    /// The region is never asked of the instance metadata service: every client is given its own, and
+    /// outside AWS that question only costs seconds.
+    async fn load(&self) -> SdkConfig {
+        let mut retry = RetryConfig::standard().with_max_attempts(self.max_attempts);
+        if let Some(backoff) = self.first_backoff {
+            retry = retry.with_initial_backoff(backoff);
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_WAIT)
+            .operation_attempt_timeout(ATTEMPT_WAIT)
+            .operation_timeout(CALL_WAIT)
+            .build();
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new())
+            .or_else(Region::new("us-east-1"));
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).region(region).retry_config(retry).timeout_config(timeouts);
+        if let Ok(name) = AppName::new("basewatch") {
+            loader = loader.app_name(name);
+        }
+        if let Some(transport) = &self.transport {
+            loader = loader.http_client(transport.clone());
+        }
+        if let Some(credentials) = &self.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        loader.load().await
+    }
+}

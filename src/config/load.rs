@@ -1,0 +1,159 @@
+//! From file, environment and flags to settings: find, read, merge once, check, validate.
+
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize as _;
+
+use super::{
+    CONFIG_VARIABLE, Environment, LOG_VARIABLE, Problem, Problems, Settings, catalog,
+    check::Check,
+    environment, identify, inventory, network, policy,
+    raw::{RawConfig, schema},
+    registry, resolve,
+    shape::Shape,
+    tree::{KeyPath, Node, Origin, Value},
+};
+use crate::inventory::ImageSource;
+
+/// The name of the file that is looked for.
+pub const FILE_NAME: &str = "basewatch.toml";
+/// More than any configuration: what is larger is some other file.
+const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What the command line says about settings.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`: the file.
+    pub config: Option<PathBuf>,
+    /// `--max-age`: instead of `policy.max_age`.
+    pub max_age: Option<String>,
+    /// `--grace`: instead of `policy.grace`.
+    pub grace: Option<String>,
+    /// `--no-catalog`: instead of `catalog.enabled`.
+    pub no_catalog: bool,
+    /// Images to audit instead of those of the configuration; their registries may be contacted.
+    pub images: Vec<ImageSource>,
+    /// Further registries that were named on the command line, and may be contacted.
+    pub registries: Vec<String>,
+}
+
+/// A configuration that holds.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// The file they are from, if there is one.
+    pub file: Option<PathBuf>,
+    /// The log filter of `BASEWATCH_LOG`.
+    pub log: Option<String>,
+}
+
+/// Loads the settings: file, then `BASEWATCH_…` variables, then flags, each over the one before.
+///
+/// The file is that of `--config`, else of `BASEWATCH_CONFIG`, else `basewatch.toml` in
+/// `working_folder`, else in the user's configuration folder, else there is none.
+pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> Result<Loaded, Problems> {
+    let file = find(flags, environment, working_folder);
+    let mut tree = match &file {
+        Some(file) => Node::parse(&read(file)?, file)?,
+        None => Node::empty(),
+    };
+    let shape = Shape::new(schema());
+    let mut problems = environment::overlay(&mut tree, environment, &shape);
+    overlay_flags(&mut tree, flags);
+    problems.extend(shape.prune(&mut tree));
+    let raw = RawConfig::deserialize(tree.to_toml()).map_err(|error| {
+        let file = file.as_deref().map(|file| file.display().to_string());
+        let origin = file.map_or(Origin::Nowhere, |file| Origin::File { file, line: 0 });
+        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: error.to_string() }])
+    })?;
+    let file_folder = file.as_deref().and_then(Path::parent).unwrap_or(working_folder);
+    let mut check = Check { tree: &tree, environment, file_folder, working_folder, problems };
+    let mut settings = validate(&raw, &mut check);
+    if !check.problems.is_empty() {
+        return Err(check.problems.into());
+    }
+    apply_named(&mut settings, flags);
+    Ok(Loaded { settings, file, log: environment.get(LOG_VARIABLE).map(str::to_owned) })
+}
+
+/// The file to load; whether it can be read is another question if it was asked for.
+fn find(flags: &Flags, environment: &Environment, working_folder: &Path) -> Option<PathBuf> {
+    let asked = flags.config.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
+    if let Some(file) = asked {
+        return Some(working_folder.join(file));
+    }
+    candidates(environment, working_folder).into_iter().find(|file| file.exists())
+}
+
+/// Where a file that nobody named is looked for, in order.
+#[must_use]
+pub fn candidates(environment: &Environment, working_folder: &Path) -> Vec<PathBuf> {
+    let folders = [Some(working_folder.to_owned()), environment.config_folder()];
+    folders.into_iter().flatten().map(|folder| folder.join(FILE_NAME)).collect()
+}
+
+fn read(file: &Path) -> Result<String, Problems> {
+    let read = || {
+        let mut text = String::new();
+        fs::File::open(file)?.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > FILE_LIMIT {
+            return Err(io::Error::other("it is larger than 4 MiB"));
+        }
+        Ok(text)
+    };
+    read().map_err(|error: io::Error| {
+        let origin = Origin::File { file: file.display().to_string(), line: 0 };
+        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: format!("cannot be read: {error}") }])
+    })
+}
+
+fn overlay_flags(tree: &mut Node, flags: &Flags) {
+    let max_age = flags.max_age.as_ref().map(|text| (["policy", "max_age"], Value::Text(text.clone()), "--max-age"));
+    let grace = flags.grace.as_ref().map(|text| (["policy", "grace"], Value::Text(text.clone()), "--grace"));
+    let catalog = flags.no_catalog.then_some((["catalog", "enabled"], Value::Boolean(false), "--no-catalog"));
+    for (keys, value, flag) in [max_age, grace, catalog].into_iter().flatten() {
+        tree.set(&KeyPath::from_iter(keys), value, &Origin::Flag(flag));
+    }
+}
+
+fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
+    let at = |section: &str| KeyPath::from_iter([section]);
+    macro_rules! section {
+        ($name:ident) => {
+            raw.$name.as_ref().unwrap_or(&Default::default())
+        };
+    }
+    let hosts = registry::validate(section!(registry), &at("registry"), check);
+    let (network, concurrency) = network::validate(section!(network), hosts, &at("network"), check);
+    let (ecr, images) = inventory::validate(section!(inventory), &at("inventory"), check);
+    let mut settings = Settings {
+        policy: policy::validate(section!(policy), &at("policy"), check),
+        identify: identify::validate(section!(identify), &at("identify"), check),
+        resolve: resolve::validate(section!(resolve), &at("resolve"), check),
+        ecr,
+        images,
+        network,
+        catalog: catalog::validate(section!(catalog), &at("catalog"), check),
+        concurrency,
+    };
+    settings.allow_images();
+    settings
+}
+
+/// What the command line names takes the place of the configured inventory, and may be contacted: the
+/// allow-list guards against what labels name, not against what the user does.
+fn apply_named(settings: &mut Settings, flags: &Flags) {
+    for registry in &flags.registries {
+        settings.allow(registry);
+    }
+    if !flags.images.is_empty() {
+        settings.images.clone_from(&flags.images);
+        settings.ecr.clear();
+        settings.allow_images();
+    }
+}

@@ -1,0 +1,181 @@
+//! `[policy]`: what is too old, and how bad that is.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{check::Check, tree::KeyPath, values::DurationText};
+use crate::{
+    glob::Glob,
+    judge::{Override, Policy, Severity, Terms, Verdict},
+};
+
+/// What is too old, and how bad that is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    /// The age of a base over which it is `stale`.
+    #[schemars(extend("default" = "45d"))]
+    max_age: Option<DurationText>,
+    /// How long a deployment may be behind its line before it is `out-of-date`; until then it is
+    /// `superseded`.
+    #[schemars(extend("default" = "14d"))]
+    grace: Option<DurationText>,
+    /// How bad each verdict is.
+    severity: Option<RawSeverities>,
+    /// Other terms for some deployments. Tried in order, the first that matches wins, and the finding
+    /// names it. What it does not set is as above.
+    r#override: Option<Vec<RawOverride>>,
+}
+
+/// How bad each verdict is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawSeverities {
+    /// Of a base that is the current release.
+    #[schemars(extend("default" = "none"))]
+    fresh: Option<RawSeverity>,
+    /// Of a base that is behind for less than the grace.
+    #[schemars(extend("default" = "info"))]
+    superseded: Option<RawSeverity>,
+    /// Of a base that is behind for longer than the grace.
+    #[schemars(extend("default" = "medium"))]
+    out_of_date: Option<RawSeverity>,
+    /// Of a base that is older than the limit.
+    #[schemars(extend("default" = "high"))]
+    stale: Option<RawSeverity>,
+    /// Of a base whose runtime is past its deprecation date.
+    #[schemars(extend("default" = "high"))]
+    deprecated: Option<RawSeverity>,
+    /// Of an image about which nothing could be concluded.
+    #[schemars(extend("default" = "low"))]
+    unknown: Option<RawSeverity>,
+}
+
+/// How bad a finding is, from nothing to do to overdue.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(title = "a severity such as \"high\"")]
+enum RawSeverity {
+    None,
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// Other terms for some deployments. A pattern that is absent matches everything; at least one is
+/// needed, and all that are given have to match.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawOverride {
+    /// What findings call this rule.
+    #[schemars(required, example = &"batch jobs")]
+    name: Option<String>,
+    /// A pattern of the deployment's name.
+    #[schemars(example = &"orders*")]
+    deployment: Option<String>,
+    /// A pattern of the image's repository, without its registry.
+    #[schemars(example = &"team-a/*")]
+    repository: Option<String>,
+    /// A pattern of the AWS account.
+    #[schemars(example = &"123456789012")]
+    account: Option<String>,
+    /// A pattern of the base's line or repository, with its registry.
+    #[schemars(example = &"public.ecr.aws/lambda/java:*")]
+    base: Option<String>,
+    /// As `policy.max_age`, for these.
+    #[schemars(example = &"90d")]
+    max_age: Option<DurationText>,
+    /// As `policy.grace`, for these.
+    #[schemars(example = &"30d")]
+    grace: Option<DurationText>,
+    /// As `policy.severity`, for these.
+    severity: Option<RawSeverities>,
+}
+
+pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
+    let terms = merged(&Terms::default(), raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
+    let at = at.key("override");
+    let mut overrides: Vec<Override> = Vec::new();
+    for (index, raw) in raw.r#override.iter().flatten().enumerate() {
+        let at = at.index(index);
+        if let Some(rule) = validate_override(raw, &terms, &at, check) {
+            if overrides.iter().any(|known| known.name == rule.name) {
+                check.refuse(&at.key("name"), format!("{:?} is the name of another override already", rule.name));
+            }
+            overrides.push(rule);
+        }
+    }
+    Policy { terms, overrides }
+}
+
+fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
+    let mut pattern =
+        |key: &str, text: &Option<String>| text.as_ref().and_then(|text| check.parse::<Glob>(&at.key(key), text));
+    let deployment = pattern("deployment", &raw.deployment);
+    let repository = pattern("repository", &raw.repository);
+    let account = pattern("account", &raw.account);
+    let base = pattern("base", &raw.base);
+    if [&raw.deployment, &raw.repository, &raw.account, &raw.base].iter().all(|text| text.is_none()) {
+        check
+            .refuse(at, "matches everything: name a deployment, repository, account or base, or set the policy itself");
+    }
+    if raw.max_age.is_none() && raw.grace.is_none() && raw.severity.is_none() {
+        check.refuse(at, "changes nothing: set max_age, grace or severity");
+    }
+    let terms = merged(general, raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
+    let name = raw.name.clone()?;
+    if name.trim().is_empty() {
+        check.refuse(&at.key("name"), "findings need a name to show: write what the rule is for");
+    }
+    Some(Override { name, deployment, repository, account, base, terms })
+}
+
+fn merged(
+    general: &Terms,
+    max_age: Option<&DurationText>,
+    grace: Option<&DurationText>,
+    severities: Option<&RawSeverities>,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Terms {
+    let mut span = |key: &str, text: Option<&DurationText>, general: chrono::Duration| {
+        let found = check.duration(&at.key(key), text, Duration::ZERO);
+        found.map_or(general, |found| chrono::Duration::from_std(found).expect("a hundred years fit"))
+    };
+    let max_age = span("max_age", max_age, general.max_age);
+    let grace = span("grace", grace, general.grace);
+    let mut by_verdict = general.severities.clone();
+    by_verdict.extend(severities.map(RawSeverities::given).unwrap_or_default());
+    Terms { max_age, grace, severities: by_verdict }
+}
+
+impl RawSeverities {
+    fn given(&self) -> BTreeMap<Verdict, Severity> {
+        let all = [
+            (Verdict::Fresh, self.fresh),
+            (Verdict::Superseded, self.superseded),
+            (Verdict::OutOfDate, self.out_of_date),
+            (Verdict::Stale, self.stale),
+            (Verdict::Deprecated, self.deprecated),
+            (Verdict::Unknown, self.unknown),
+        ];
+        all.into_iter().filter_map(|(verdict, severity)| Some((verdict, severity?.into()))).collect()
+    }
+}
+
+impl From<RawSeverity> for Severity {
+    fn from(raw: RawSeverity) -> Self {
+        match raw {
+            RawSeverity::None => Self::None,
+            RawSeverity::Info => Self::Info,
+            RawSeverity::Low => Self::Low,
+            RawSeverity::Medium => Self::Medium,
+            RawSeverity::High => Self::High,
+            RawSeverity::Critical => Self::Critical,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is wrong with a configuration: all of it at once, each with its place.
+
+use std::fmt;
+
+use super::tree::{KeyPath, Origin};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The key it is about; empty for what is about the whole file.
+    pub path: KeyPath,
+    /// What is wrong, and what would be accepted. Never a secret.
+    pub message: String,
+}
+
+/// All that is wrong: at least one problem, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl From<Vec<Problem>> for Problems {
+    fn from(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| (&a.origin, &a.path).cmp(&(&b.origin, &b.path)));
+        Self(problems)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.origin != Origin::Nowhere {
+            write!(f, "{}: ", self.origin)?;
+        }
+        // The name of a variable or flag already says which key is meant.
+        if matches!(self.origin, Origin::File { .. } | Origin::Nowhere) && !self.path.segments().is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [problem] => write!(f, "{problem}"),
+            problems => {
+                write!(f, "the configuration has {} problems", problems.len())?;
+                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The one of `known` that `word` was probably meant to be, as `; did you mean …?`, else nothing.
+pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let nearest = known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| distance * 3 <= candidate.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance);
+    nearest.map_or_else(String::new, |(_, candidate)| format!("; did you mean {candidate}?"))
+}
+
+/// How many edits lead from `a` to `b`, ignoring case: a character more, less, other, or two swapped
+/// (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    // Keys are short; a text of a thousand characters is no typing mistake of one.
+    let characters = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(256).collect() };
+    let (a, b) = (characters(a), characters(b));
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_are_not() {
+        let known = ["max_age", "grace", "severity", "override"];
+        assert_eq!(did_you_mean("maxage", known), "; did you mean max_age?");
+        assert_eq!(did_you_mean("graze", known), "; did you mean grace?");
+        assert_eq!(did_you_mean("hihg", ["low", "high"]), "; did you mean high?");
+        assert_eq!(did_you_mean("colour", known), "");
+        assert_eq!(did_you_mean("", known), "");
+    }
+}

@@ -1,0 +1,248 @@
+//! What was written, and where: TOML values that remember the line, variable or flag they came from.
+//!
+//! Knows TOML, no key and no setting.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Problem, Problems};
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// In the configuration file.
+    File {
+        /// The file, as it was named.
+        file: String,
+        /// The line, from 1; 0 where it is not known.
+        line: usize,
+    },
+    /// In the environment variable of this name.
+    Variable(String),
+    /// In the flag of this name.
+    Flag(&'static str),
+    /// Nowhere: the problem is about what is not there.
+    Nowhere,
+}
+
+/// The keys that lead to a value: `registry."public.ecr.aws".rate`, `inventory.ecr[0].regions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyPath(Vec<Segment>);
+
+/// One step of a [`KeyPath`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Segment {
+    /// Into a table.
+    Key(String),
+    /// Into a list.
+    Index(usize),
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+/// A TOML value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Table(BTreeMap<String, Node>),
+    List(Vec<Node>),
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Instant(String),
+}
+
+impl KeyPath {
+    /// The path of `key` in the table at this path.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.with(Segment::Key(key.to_owned()))
+    }
+
+    /// The path of the element `index` in the list at this path.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.with(Segment::Index(index))
+    }
+
+    fn with(&self, segment: Segment) -> Self {
+        Self(self.0.iter().cloned().chain([segment]).collect())
+    }
+
+    /// The steps, from the root.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+}
+
+impl<'a> FromIterator<&'a str> for KeyPath {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
+        Self(keys.into_iter().map(|key| Segment::Key(key.to_owned())).collect())
+    }
+}
+
+impl Node {
+    /// An empty table from nowhere.
+    pub(super) fn empty() -> Self {
+        Self { value: Value::Table(BTreeMap::new()), origin: Origin::Nowhere }
+    }
+
+    /// The tree of the TOML document `text`, which `file` holds.
+    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Problems> {
+        let file = file.display().to_string();
+        let at = |offset: usize| Origin::File { file: file.clone(), line: line_of(text, offset) };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let Some(error) = errors.first() else {
+            return Ok(Self { value: table_of(table.into_inner(), &at), origin: at(0) });
+        };
+        // What follows the first error is mostly its echo.
+        let origin = at(error.span().map_or(0, |span| span.start));
+        Err(Problems::from(vec![Problem {
+            origin,
+            path: KeyPath::default(),
+            message: format!("not TOML: {}", error.message()),
+        }]))
+    }
+
+    /// Puts `value` at `path`, over what is there, making the tables that lead to it.
+    pub(super) fn set(&mut self, path: &KeyPath, value: Value, origin: &Origin) {
+        let mut node = self;
+        for segment in path.segments() {
+            let Segment::Key(key) = segment else { return };
+            if !matches!(node.value, Value::Table(_)) {
+                // A file that has a text where a table belongs: the overlay cannot heal that, the check says so.
+                return;
+            }
+            let Value::Table(table) = &mut node.value else { return };
+            node = table.entry(key.clone()).or_insert_with(|| Self { origin: origin.clone(), ..Self::empty() });
+        }
+        *node = Self { value, origin: origin.clone() };
+    }
+
+    /// The value of `key`, if this is a table that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(table) => table.get(key),
+            _ => None,
+        }
+    }
+
+    /// Where the value at `path` was written; of what is not there, where the nearest table around it was.
+    pub(super) fn origin_of(&self, path: &KeyPath) -> Origin {
+        let mut node = self;
+        for segment in path.segments() {
+            let next = match (segment, &node.value) {
+                (Segment::Key(key), Value::Table(table)) => table.get(key),
+                (Segment::Index(index), Value::List(list)) => list.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node.origin.clone()
+    }
+
+    /// The same without origins, for serde.
+    pub(super) fn to_toml(&self) -> toml::Value {
+        match &self.value {
+            Value::Table(table) => {
+                toml::Value::Table(table.iter().map(|(key, node)| (key.clone(), node.to_toml())).collect())
+            }
+            Value::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
+            Value::Text(text) | Value::Instant(text) => toml::Value::String(text.clone()),
+            Value::Integer(number) => toml::Value::Integer(*number),
+            Value::Float(number) => toml::Value::Float(*number),
+            Value::Boolean(flag) => toml::Value::Boolean(*flag),
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn table_of(table: DeTable<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
+    Value::Table(
+        table
+            .into_iter()
+            .map(|(key, value)| {
+                let origin = at(key.span().start);
+                (key.into_inner().into_owned(), Node { value: value_of(value.into_inner(), at), origin })
+            })
+            .collect(),
+    )
+}
+
+fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
+    match value {
+        DeValue::String(text) => Value::Text(text.into_owned()),
+        DeValue::Boolean(flag) => Value::Boolean(flag),
+        DeValue::Datetime(instant) => Value::Instant(instant.to_string()),
+        // A number out of range is kept as a float, which no integer key accepts.
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::Float(f64::INFINITY), Value::Integer),
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Table(table) => table_of(table, at),
+        DeValue::Array(list) => Value::List(
+            list.into_iter()
+                .map(|element| {
+                    let origin = at(element.span().start);
+                    Node { value: value_of(element.into_inner(), at), origin }
+                })
+                .collect(),
+        ),
+    }
+}
+
+impl Value {
+    /// What people call this kind of value, without what it says: it may be a secret.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "a table",
+            Self::List(_) => "a list",
+            Self::Text(_) => "a text",
+            Self::Integer(_) => "a whole number",
+            Self::Float(_) => "a number",
+            Self::Boolean(_) => "true or false",
+            Self::Instant(_) => "a date",
+        }
+    }
+}
+
+/// Whether TOML takes `key` without quotes.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Index(index) => write!(f, "[{index}]")?,
+                Segment::Key(key) => {
+                    f.write_str(if position == 0 { "" } else { "." })?;
+                    if is_bare(key) { f.write_str(key)? } else { write!(f, "{key:?}")? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0 } => f.write_str(file),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Values with a grammar of their own: durations, hosts, endpoints. Pure.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::image::Repository;
+
+/// The longest duration that is accepted: a hundred years.
+const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
+const DAY: u64 = 24 * 60 * 60;
+
+/// A duration: a whole number and `s`, `m`, `h`, `d` or `w`, as in `"14d"`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(title = "a duration such as \"14d\"", extend("pattern" = "^[0-9]+[smhdw]$"))]
+pub(super) struct DurationText(pub(super) String);
+
+/// Parses `14d`, `36h`, `90m`, `30s` or `2w`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", DAY), ("w", 7 * DAY)];
+    let refusal = || {
+        let hint = if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            format!("write \"{text}d\" for days, or s, m, h, w for another unit")
+        } else {
+            "write a whole number and s, m, h, d or w, as in \"14d\"".to_owned()
+        };
+        format!("{text:?} is no duration: {hint}")
+    };
+    let (number, seconds) = units
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
+        .filter(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        .ok_or_else(refusal)?;
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(seconds))
+        .map(Duration::from_secs)
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is too long: a hundred years (36500d) at the most"))
+}
+
+/// The host (and port) `text`, lower-case, if references may name it as their registry.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    format!("{text}/x")
+        .parse::<Repository>()
+        .ok()
+        .filter(|repository| repository.registry.eq_ignore_ascii_case(text))
+        .map(|repository| repository.registry.to_string())
+        .ok_or_else(|| {
+            format!("{text:?} is no registry host: write it as references do, public.ecr.aws or 127.0.0.1:5000")
+        })
+}
+
+/// The host pattern `text`, lower-case: a host in which `*` stands for one or more characters.
+pub(super) fn host_pattern(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Err("\"*\" would let any label choose where requests go: name the registries, \
+                    with * for a part, as in \"*.dkr.ecr.eu-west-1.amazonaws.com\""
+            .to_owned());
+    }
+    host(&text.replace('*', "x")).map(|_| text.to_ascii_lowercase()).map_err(|_| {
+        format!("{text:?} is no registry host: write it as references do, with * for one or more characters")
+    })
+}
+
+/// The endpoint `text` without trailing slash: an `https` URL; `http` only to loopback, unless
+/// `plain_http`.
+pub(super) fn endpoint(text: &str, plain_http: bool) -> Result<String, String> {
+    let refusal = |why: &str| {
+        format!(
+            "{text:?} is no endpoint: {why}; write it as in \"https://mirror.example.com\" or \"http://127.0.0.1:5000\""
+        )
+    };
+    let (scheme, rest) = text.split_once("://").ok_or_else(|| refusal("it has no http:// or https://"))?;
+    if !matches!(scheme, "http" | "https") {
+        return Err(refusal("only http and https are spoken"));
+    }
+    if rest.contains(['?', '#']) {
+        return Err(refusal("a query or fragment has no place in it"));
+    }
+    if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(refusal("it contains white space"));
+    }
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if authority.contains('@') {
+        // The text is not repeated: it may hold a password.
+        return Err("credentials have no place in an endpoint: use username and password of this table".to_owned());
+    }
+    let host = authority_host(authority).ok_or_else(|| refusal("its host or port is malformed"))?;
+    if scheme == "http" && !plain_http && !is_loopback(host) {
+        return Err(format!(
+            "{text:?} would be read over plain http: use https, or set plain_http = true for this registry"
+        ));
+    }
+    let path = path.trim_end_matches('/');
+    Ok(if path.is_empty() { format!("{scheme}://{authority}") } else { format!("{scheme}://{authority}/{path}") })
+}
+
+/// The host of `host[:port]` or `[v6]:port`, if both are well-formed.
+fn authority_host(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let is_named = !host.is_empty()
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
+        && (authority.starts_with('[') || !host.contains(':'));
+    let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (is_named && has_port).then_some(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        for (text, seconds) in
+            [("30s", 30), ("90m", 5400), ("36h", 129_600), ("14d", 1_209_600), ("2w", 1_209_600), ("0d", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for garbage in ["", "14", "d", "-1d", "1.5d", "14 d", "14D", "1d12h", "٣d", "14days", "36501d"] {
+            assert!(duration(garbage).is_err(), "{garbage}");
+        }
+        assert!(duration("14").expect_err("no unit").contains("\"14d\""));
+        assert!(duration("99999999999999999999w").expect_err("too long").contains("too long"));
+    }
+
+    #[test]
+    fn plain_http_reaches_only_this_machine() {
+        for (text, expected) in [
+            ("https://mirror.example.com/", "https://mirror.example.com"),
+            ("https://mirror.example.com/proxy/ecr/", "https://mirror.example.com/proxy/ecr"),
+            ("http://127.0.0.1:5001", "http://127.0.0.1:5001"),
+            ("http://localhost:5000", "http://localhost:5000"),
+            ("http://[::1]:5000", "http://[::1]:5000"),
+        ] {
+            assert_eq!(endpoint(text, false).as_deref(), Ok(expected));
+        }
+        assert!(endpoint("http://mirror.example.com", false).is_err());
+        assert!(endpoint("http://mirror.example.com", true).is_ok());
+        assert!(endpoint("http://127.0.0.1.example.com", false).is_err());
+    }
+
+    #[test]
+    fn an_endpoint_is_a_scheme_a_host_and_a_path() {
+        for garbage in [
+            "",
+            "mirror.example.com",
+            "ftp://mirror.example.com",
+            "https://",
+            "https:///v2",
+            "https://a b",
+            "https://host:0",
+            "https://host:99999",
+            "https://host?x=1",
+            "https://host/#x",
+            "https://[::1",
+            "https://::1",
+        ] {
+            assert!(endpoint(garbage, true).is_err(), "{garbage}");
+        }
+        let with_password = endpoint("https://user:hunter2@host", true).expect_err("credentials");
+        assert!(!with_password.contains("hunter2"), "{with_password}");
+    }
+
+    #[test]
+    fn hosts_are_written_as_in_references() {
+        assert_eq!(host("Public.ECR.aws").as_deref(), Ok("public.ecr.aws"));
+        assert_eq!(host("127.0.0.1:5000").as_deref(), Ok("127.0.0.1:5000"));
+        for garbage in ["", "https://public.ecr.aws", "public.ecr.aws/lambda", "ubuntu", "a.b:99999"] {
+            assert!(host(garbage).is_err(), "{garbage}");
+        }
+        assert!(host_pattern("*.dkr.ecr.eu-west-1.amazonaws.com").is_ok());
+        assert!(host_pattern("*").is_err() && host_pattern("a/*").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = (duration(&text), host(&text), host_pattern(&text), endpoint(&text, true));
+        }
+    }
+}

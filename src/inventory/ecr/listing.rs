@@ -1,0 +1,239 @@
+//! What does ECR list? Repositories and their images, page by page, chosen by the settings.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use aws_sdk_ecr::{
+    Client,
+    types::{DescribeImagesFilter, ImageDetail, ImageStatus, TagStatus},
+};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    aws::Failure,
+    glob::Glob,
+    image::{Digest, Repository},
+    inventory::{EcrSettings, Gap},
+};
+
+/// Entries asked for in one page: the most the API gives.
+const PAGE: i32 = 1_000;
+/// The most pages of one list: ten times what the quotas of ECR allow (100,000 repositories a region,
+/// 100,000 images a repository), so that a list without an end has one.
+const PAGES: usize = 1_000;
+/// The media types of image configurations; ECR tells those of other artifacts in `artifactMediaType`.
+pub(super) const IMAGE_CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// What was listed, and what kept the rest from being seen.
+pub(super) struct Listed<T> {
+    pub(super) items: Vec<T>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// A repository of private ECR.
+pub(super) struct EcrRepository {
+    pub(super) client: Client,
+    pub(super) region: String,
+    pub(super) account: String,
+    pub(super) name: String,
+    pub(super) arn: Option<String>,
+    /// The same as registries are asked for it.
+    pub(super) repository: Repository,
+}
+
+impl EcrRepository {
+    /// What a [`Gap`] about it is called.
+    pub(super) fn scope(&self) -> String {
+        format!("ecr {} {}", self.region, self.name)
+    }
+
+    /// What a [`Failure`] of `operation` on it is called.
+    pub(super) fn call(&self, operation: &str) -> String {
+        format!("ecr:{operation} of {} in {}", self.name, self.region)
+    }
+}
+
+/// An image that was chosen, with those of its tags that were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EcrImage {
+    pub(super) digest: Digest,
+    pub(super) tags: BTreeSet<String>,
+    pub(super) pushed_at: Option<DateTime<Utc>>,
+}
+
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+/// Asks for page after page. What was read before a page failed is kept.
+async fn all_pages<T, F>(scope: &str, ask: impl Fn(Option<String>) -> F) -> Listed<T>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut items = Vec::new();
+    let mut token = None;
+    let gap = |code, message: String| vec![Gap { scope: scope.to_owned(), code, message }];
+    for _ in 0..PAGES {
+        let page = match ask(token.clone()).await {
+            Ok(page) => page,
+            Err(failure) => return Listed { items, gaps: gap(failure.code, failure.message) },
+        };
+        items.extend(page.items);
+        let next = page.next.filter(|next| !next.is_empty());
+        if next.is_none() {
+            return Listed { items, gaps: Vec::new() };
+        }
+        if next == token {
+            return Listed { items, gaps: gap("malformed", "the list repeats its next token".to_owned()) };
+        }
+        token = next;
+    }
+    Listed { items, gaps: gap("failed", format!("the list does not end within {PAGES} pages")) }
+}
+
+/// The repositories of `region` that `settings` choose.
+pub(super) async fn repositories(client: &Client, region: &str, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
+    let scope = format!("ecr {region}");
+    let call = format!("ecr:DescribeRepositories in {region}");
+    let listed = all_pages(&scope, |token| async {
+        let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
+        let page = page.map_err(|error| Failure::of(&call, &error))?;
+        Ok(Page { items: page.repositories.unwrap_or_default(), next: page.next_token })
+    })
+    .await;
+    let mut items = Vec::new();
+    let mut gaps = listed.gaps;
+    for repository in listed.items {
+        let name = repository.repository_name().unwrap_or_default().to_owned();
+        if !is_match(&settings.repositories, &name) || is_match(&settings.exclude, &name) {
+            continue;
+        }
+        match repository_of(client, region, &repository) {
+            Ok(repository) => items.push(Arc::new(repository)),
+            Err(message) => gaps.push(Gap { scope: format!("{scope} {name}"), code: "malformed", message }),
+        }
+    }
+    Listed { items, gaps }
+}
+
+fn repository_of(
+    client: &Client,
+    region: &str,
+    repository: &aws_sdk_ecr::types::Repository,
+) -> Result<EcrRepository, String> {
+    let missing = |field: &str| format!("ecr:DescribeRepositories gives no {field}");
+    let uri = repository.repository_uri().ok_or_else(|| missing("repositoryUri"))?;
+    Ok(EcrRepository {
+        client: client.clone(),
+        region: region.to_owned(),
+        account: repository.registry_id().ok_or_else(|| missing("registryId"))?.to_owned(),
+        name: repository.repository_name().ok_or_else(|| missing("repositoryName"))?.to_owned(),
+        arn: repository.repository_arn().map(str::to_owned),
+        repository: uri.parse().map_err(|error| format!("repositoryUri {uri:?}: {error}"))?,
+    })
+}
+
+/// The images of `repository` that `settings` choose.
+pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -> Listed<EcrImage> {
+    let tag_status = if settings.untagged { TagStatus::Any } else { TagStatus::Tagged };
+    // No image status is asked for: the API then leaves archived images out (DescribeImagesFilter).
+    let filter = DescribeImagesFilter::builder().tag_status(tag_status).build();
+    let scope = repository.scope();
+    let call = repository.call("DescribeImages");
+    let listed = all_pages(&scope, |token| async {
+        let request = repository.client.describe_images();
+        let request = request.registry_id(&repository.account).repository_name(&repository.name);
+        let page = request.filter(filter.clone()).max_results(PAGE).set_next_token(token).send().await;
+        let page = page.map_err(|error| Failure::of(&call, &error))?;
+        let items = page.image_details().iter().filter(|detail| is_image(detail)).map(image_of).collect();
+        Ok(Page { items, next: page.next_token })
+    })
+    .await;
+    let mut gaps = listed.gaps;
+    let mut images = BTreeMap::<Digest, EcrImage>::new();
+    for image in listed.items {
+        match image {
+            Ok(image) => merge(&mut images, image),
+            Err(message) => gaps.push(Gap { scope: scope.clone(), code: "malformed", message }),
+        }
+    }
+    Listed { items: choose(images.into_values(), settings), gaps }
+}
+
+/// Whether this is an image that can be pulled: not archived, and no attestation, signature or chart.
+fn is_image(detail: &ImageDetail) -> bool {
+    let is_asleep = matches!(detail.image_status(), Some(ImageStatus::Archived | ImageStatus::Activating));
+    let is_artifact = detail.artifact_media_type().is_some_and(|media_type| !IMAGE_CONFIGS.contains(&media_type));
+    let tags = detail.image_tags();
+    let only_referrer_tags = !tags.is_empty() && tags.iter().all(|tag| is_referrer_tag(tag));
+    !is_asleep && !is_artifact && !only_referrer_tags && detail.subject_manifest_digest().is_none()
+}
+
+/// Whether a tag names what refers to an image and not an image: `sha256-<hex>` of the OCI distribution
+/// specification's referrers tag schema, with `.sig`, `.att` or `.sbom` behind it for cosign.
+fn is_referrer_tag(tag: &str) -> bool {
+    let digest = tag.split_once('.').map_or(tag, |(digest, _)| digest);
+    digest
+        .strip_prefix("sha256-")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn image_of(detail: &ImageDetail) -> Result<EcrImage, String> {
+    let text = detail.image_digest().unwrap_or_default();
+    Ok(EcrImage {
+        digest: text.parse().map_err(|error| format!("imageDigest {text:?}: {error}"))?,
+        tags: detail.image_tags().iter().filter(|tag| !is_referrer_tag(tag)).cloned().collect(),
+        pushed_at: detail.image_pushed_at().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos())),
+    })
+}
+
+/// Stand-ins list an image once for each of its tags.
+fn merge(images: &mut BTreeMap<Digest, EcrImage>, image: EcrImage) {
+    match images.get_mut(&image.digest) {
+        Some(known) => {
+            known.tags.extend(image.tags);
+            known.pushed_at = known.pushed_at.max(image.pushed_at);
+        }
+        None => drop(images.insert(image.digest.clone(), image)),
+    }
+}
+
+/// The images that match, with those of their tags that do; of these the newest.
+fn choose(images: impl Iterator<Item = EcrImage>, settings: &EcrSettings) -> Vec<EcrImage> {
+    let mut chosen: Vec<_> = images
+        .filter_map(|mut image| {
+            let is_untagged = image.tags.is_empty();
+            image.tags.retain(|tag| is_match(&settings.tags, tag));
+            (!image.tags.is_empty() || (is_untagged && settings.untagged)).then_some(image)
+        })
+        .collect();
+    if let Some(newest) = settings.newest {
+        chosen.sort_by(|a, b| b.pushed_at.cmp(&a.pushed_at).then_with(|| a.digest.cmp(&b.digest)));
+        chosen.truncate(newest);
+    }
+    chosen
+}
+
+fn is_match(globs: &[Glob], name: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_signatures_are_told_from_tags_of_images() {
+        let hex = "a".repeat(64);
+        for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha256-{hex}.att")] {
+            assert!(is_referrer_tag(&tag), "{tag}");
+        }
+        for tag in ["sha256-abc.sig", "421", "sha256", "v1.sig"] {
+            assert!(!is_referrer_tag(tag), "{tag}");
+        }
+    }
+}

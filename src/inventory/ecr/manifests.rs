@@ -1,0 +1,202 @@
+//! What do ECR's digests name? Manifests by `BatchGetImage` in hundreds, each digest once, and only what
+//! the catalog does not know.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use aws_sdk_ecr::{
+    operation::batch_get_image::BatchGetImageOutput,
+    types::{ImageFailure, ImageIdentifier},
+};
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+
+use super::listing::{EcrRepository, IMAGE_CONFIGS};
+use crate::{
+    aws::Failure,
+    image::{Digest, Document, MANIFEST_MEDIA_TYPES},
+    inventory::{
+        Unreadable,
+        place::{Findings, Found},
+    },
+    store::Images,
+};
+
+/// The most images one `BatchGetImage` may name (its API model).
+const BATCH: usize = 100;
+
+/// How the media types of layers that are file systems start.
+const FILE_SYSTEMS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
+
+/// Digests to read, each with the repositories that hold it.
+pub(super) type Wanted = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
+
+/// A manifest as ECR gave it.
+enum Body {
+    Document(Document),
+    Artifact,
+}
+
+/// Reads what is `wanted` into `findings`. A digest that one repository does not give is asked of the next
+/// one that holds it, so there are as many rounds as repositories share a digest, and nearly always one.
+pub(super) async fn read(images: &Arc<Images>, concurrency: usize, mut wanted: Wanted, findings: &mut Findings) {
+    while !wanted.is_empty() {
+        let mut by_repository = BTreeMap::<_, (Arc<EcrRepository>, Vec<Digest>)>::new();
+        wanted.retain(|digest, holders| {
+            if findings.has(digest) {
+                return false;
+            }
+            if let Some(known) = images.catalog().content(digest) {
+                findings.add(digest.clone(), None, Ok(Found::from(known)));
+                return false;
+            }
+            let Some(holder) = holders.pop() else { return false };
+            let batch = by_repository.entry(holder.repository.clone()).or_insert_with(|| (holder, Vec::new()));
+            batch.1.push(digest.clone());
+            true
+        });
+        let batches: Vec<_> = by_repository
+            .into_values()
+            .flat_map(|(repository, digests)| {
+                digests.chunks(BATCH).map(|chunk| (Arc::clone(&repository), chunk.to_vec())).collect::<Vec<_>>()
+            })
+            .collect();
+        let mut answers = Box::pin(answers(images, concurrency, batches));
+        while let Some((repository, digest, found)) = answers.next().await {
+            findings.add(digest, Some(repository.repository.clone()), found);
+        }
+    }
+}
+
+type Answer<T> = (Arc<EcrRepository>, Digest, Result<T, Unreadable>);
+
+/// The manifests of `batches`, and the configurations of those that are images.
+fn answers(
+    images: &Arc<Images>,
+    concurrency: usize,
+    batches: Vec<(Arc<EcrRepository>, Vec<Digest>)>,
+) -> impl Stream<Item = Answer<Found>> {
+    let images = Arc::clone(images);
+    stream::iter(batches)
+        .map(|(repository, digests)| fetch(repository, digests))
+        .buffer_unordered(concurrency)
+        .flat_map(stream::iter)
+        .map(move |answer| complete(Arc::clone(&images), answer))
+        .buffer_unordered(concurrency)
+}
+
+async fn complete(images: Arc<Images>, (repository, digest, body): Answer<Body>) -> Answer<Found> {
+    let found = match body {
+        Err(why) => Err(why),
+        Ok(Body::Artifact) => Ok(Found::Artifact),
+        Ok(Body::Document(document)) => match images.complete(&repository.repository, &digest, document).await {
+            Ok(known) => Ok(Found::from(known)),
+            Err(error) => Err(Unreadable::of_registry(&error)),
+        },
+    };
+    (repository, digest, found)
+}
+
+async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>) -> Vec<Answer<Body>> {
+    let ids = digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.as_str()).build());
+    let call = repository.call("BatchGetImage");
+    let answer = repository
+        .client
+        .batch_get_image()
+        .registry_id(&repository.account)
+        .repository_name(&repository.name)
+        .set_image_ids(Some(ids.collect()))
+        .set_accepted_media_types(Some(MANIFEST_MEDIA_TYPES.map(str::to_owned).to_vec()))
+        .send()
+        .await
+        .map_err(|error| Unreadable::of_aws(&Failure::of(&call, &error)));
+    let mut bodies = match answer {
+        Ok(answer) => bodies(&call, answer),
+        Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
+    };
+    let silent = || Err(Unreadable::new("registry-malformed", format!("{call}: the answer does not mention it")));
+    digests
+        .into_iter()
+        .map(|digest| {
+            let body = bodies.remove(&digest).unwrap_or_else(silent);
+            (Arc::clone(&repository), digest, body)
+        })
+        .collect()
+}
+
+/// Images and failures of an answer, by digest: both come in one HTTP 200.
+fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Body, Unreadable>> {
+    let digest_of = |id: Option<&ImageIdentifier>| id?.image_digest()?.parse::<Digest>().ok();
+    let mut bodies = HashMap::new();
+    for failure in answer.failures.unwrap_or_default() {
+        if let Some(digest) = digest_of(failure.image_id()) {
+            bodies.insert(digest, Err(refusal(call, &failure)));
+        }
+    }
+    for image in answer.images.unwrap_or_default() {
+        if let Some(digest) = digest_of(image.image_id()) {
+            let manifest = image.image_manifest().unwrap_or_default();
+            let body = parse(&digest, manifest.as_bytes(), image.image_manifest_media_type());
+            bodies.insert(digest, body);
+        }
+    }
+    bodies
+}
+
+fn refusal(call: &str, failure: &ImageFailure) -> Unreadable {
+    let said = failure.failure_code().map_or("no failureCode", |code| code.as_str());
+    let code = match said {
+        "ImageNotFound" | "ImageTagDoesNotMatchDigest" => "image-missing",
+        "ImageInaccessible" | "KmsError" | "UpstreamAccessDenied" => "registry-denied",
+        "UpstreamTooManyRequests" => "registry-throttled",
+        "InvalidImageDigest" | "InvalidImageTag" | "MissingDigestAndTag" => "registry-malformed",
+        _ => "registry-unreachable",
+    };
+    let reason = failure.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Unreadable::new(code, format!("{call}: {said}{reason}"))
+}
+
+fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body, Unreadable> {
+    if !digest.matches(body) {
+        let message = format!("ECR's manifest of {digest} has digest {}", Digest::of(body));
+        return Err(Unreadable::new("registry-malformed", message));
+    }
+    if serde_json::from_slice::<Outline>(body).is_ok_and(|outline| outline.is_artifact()) {
+        return Ok(Body::Artifact);
+    }
+    Document::parse(body, media_type)
+        .map(Body::Document)
+        .map_err(|error| Unreadable::new("image-malformed", format!("the manifest of {digest}: {error}")))
+}
+
+/// The fields that tell an image's manifest from that of some other artifact.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline {
+    config: Option<Typed>,
+    #[serde(default)]
+    layers: Vec<Typed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Typed {
+    #[serde(default)]
+    media_type: String,
+}
+
+impl Outline {
+    /// BuildKit's attestations and cosign's signatures call their configuration that of an image, and are
+    /// known only by layers of which none is a file system.
+    fn is_artifact(&self) -> bool {
+        let is_image_config =
+            |config: &Typed| config.media_type.is_empty() || IMAGE_CONFIGS.contains(&config.media_type.as_str());
+        let is_file_system = |layer: &Typed| {
+            layer.media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| layer.media_type.starts_with(kind))
+        };
+        self.config.as_ref().is_some_and(|config| !is_image_config(config))
+            || (!self.layers.is_empty() && !self.layers.iter().any(is_file_system))
+    }
+}

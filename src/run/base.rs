@@ -1,0 +1,117 @@
+//! `basewatch base`: one base reference as it stands now, on all its platforms.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+
+use super::{Ports, audit::Instants};
+use crate::{
+    config::Settings,
+    identify::Base,
+    image::{LambdaTag, Platform, Reference},
+    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow},
+    resolve::{History, Problem, Question, Resolver},
+};
+
+/// Resolves `reference`; with `has_history` lists the releases of its line as well.
+///
+/// # Errors
+///
+/// When the reference is not there or cannot be read, or the history cannot.
+pub async fn report(
+    settings: &Settings,
+    ports: &Ports,
+    reference: &Reference,
+    has_history: bool,
+    instants: Instants,
+) -> Result<BaseReport> {
+    let resolver = Resolver::new(Arc::clone(&ports.images), settings.resolve.clone(), instants.now, instants.clock);
+    let (digest, content) = resolver.look_up(reference).await.map_err(failed)?;
+    let mut report = BaseReport {
+        schema: BASE_SCHEMA.to_owned(),
+        generated_at: instants.now,
+        reference: reference.to_string(),
+        digest_kind: content.kind(),
+        line: None,
+        line_source: None,
+        runtime: None,
+        platforms: Vec::new(),
+        history: None,
+        history_complete: None,
+        digest,
+    };
+    let mut family = None;
+    for (platform, platform_digest) in resolver.platforms(&reference.repository, &report.digest, &content).await {
+        let row = platform_base(&resolver, reference, &platform, &mut report, &mut family, instants).await?;
+        report.platforms.push(PlatformBase { digest: platform_digest, ..row });
+    }
+    if has_history {
+        let family = family.or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
+        let family = family.ok_or_else(|| anyhow!("{reference} has no dated tags, so there is no history to list"))?;
+        let history = resolver.history(&reference.repository, &family).await.map_err(failed)?;
+        list(&history, &mut report);
+    }
+    Ok(report)
+}
+
+async fn platform_base(
+    resolver: &Resolver,
+    reference: &Reference,
+    platform: &Platform,
+    report: &mut BaseReport,
+    family: &mut Option<String>,
+    instants: Instants,
+) -> Result<PlatformBase> {
+    let (release, published) = if let Some(line) = resolver.line_of(reference) {
+        report.line = Some(line.to_string());
+        let current = resolver.current(&line, platform).await.map_err(failed)?;
+        (current.release, current.published)
+    } else {
+        let base = Base {
+            repository: reference.repository.clone(),
+            tag: reference.tag.clone(),
+            digest: reference.digest.clone(),
+            configured_tag: None,
+            default_tag: None,
+        };
+        let question = Question { base, platform: platform.clone(), built_at: None };
+        let resolution = resolver.resolve(&question).await;
+        if let Some((line, source)) = &resolution.line {
+            report.line = Some(line.to_string());
+            report.line_source = Some(source.as_str().to_owned());
+        }
+        (resolution.base.release, resolution.base.published)
+    };
+    if let Some(release) = &release {
+        *family = Some(release.family.clone());
+    }
+    Ok(PlatformBase {
+        platform: platform.clone(),
+        digest: report.digest.clone(),
+        release: release.map(|release| release.to_string()),
+        published_at: published.map(|published| published.at),
+        published_source: published.map(|published| published.source),
+        age_days: published.map(|published| (instants.now - published.at).num_days().max(0)),
+    })
+}
+
+fn list(history: &History, report: &mut BaseReport) {
+    let current = report.platforms.first().and_then(|platform| platform.release.clone());
+    let is_moving = report.line_source.is_none();
+    let row = |release: &crate::resolve::PastRelease| {
+        let text = release.tag.to_string();
+        ReleaseRow {
+            current: is_moving && current.as_ref() == Some(&text),
+            release: text,
+            published_at: release.built_at,
+            architectures: release.architectures.iter().map(ToString::to_string).collect(),
+            digest: release.digest.clone(),
+        }
+    };
+    report.history = Some(history.releases.iter().map(row).collect());
+    report.history_complete = Some(history.is_complete);
+}
+
+fn failed(problem: Problem) -> anyhow::Error {
+    anyhow!(problem.message)
+}

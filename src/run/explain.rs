@@ -1,0 +1,97 @@
+//! `basewatch explain`: the same walk for one image, with every step shown.
+
+use super::{
+    Ports,
+    audit::{Instants, terms},
+    inventories,
+};
+use crate::{
+    audit::{Traced, audit},
+    config::Settings,
+    identify::Identification,
+    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step},
+    resolve,
+};
+
+/// Explains each platform of the images that `settings` name.
+pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
+    let terms = terms(settings, instants);
+    let audit = audit(&inventories(settings, ports), &ports.images, &terms, &|_| {}).await;
+    let explain = |traced: Traced<'_>| {
+        let finding = traced.judge(&terms);
+        Explanation {
+            schema: EXPLAIN_SCHEMA.to_owned(),
+            reference: traced.deployment.reference.to_string(),
+            platform: finding.image.platform.as_ref().map(ToString::to_string),
+            steps: steps(traced, settings),
+            finding,
+        }
+    };
+    audit.traced().map(explain).collect()
+}
+
+fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
+    let mut steps = vec![image(traced)];
+    if traced.deployment.image.is_ok() {
+        steps.extend(evidence(traced.identification, &settings.identify.labels));
+    }
+    steps.extend(traced.resolution.iter().flat_map(|resolution| &resolution.steps).map(resolved));
+    steps
+}
+
+fn image(traced: Traced<'_>) -> Step {
+    let (detail, outcome) = match &traced.deployment.image {
+        Ok(image) => {
+            let created = image.facts.created_at.map_or_else(|| "at an unknown time".to_owned(), |at| format!("{at}"));
+            let layers = image.facts.diff_ids.len();
+            (
+                format!("{} for {}, {layers} layers, created {created}", image.digest, image.facts.platform),
+                Outcome::Found,
+            )
+        }
+        Err(unreadable) => (unreadable.message.clone(), Outcome::NotFound),
+    };
+    Step { title: "image".to_owned(), detail, outcome }
+}
+
+/// Each configured label and what is in it, then the OCI pair.
+fn evidence(identification: &Identification, labels: &[String]) -> Vec<Step> {
+    let best = identification.best().map(|(reading, _)| reading);
+    let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
+    let missing = labels.iter().filter(absent).map(|label| Step {
+        title: format!("label {label}"),
+        detail: "the image does not have it".to_owned(),
+        outcome: Outcome::NotFound,
+    });
+    let read = identification.readings.iter().map(|reading| {
+        let is_dissent = identification.dissenting().any(|(dissenting, _)| dissenting == reading);
+        let (detail, outcome) = match &reading.base {
+            Err(error) => (format!("{:?} is malformed: {error}", reading.value), Outcome::Contradiction),
+            Ok(_) if is_dissent => (format!("{} (another base)", reading.value), Outcome::Contradiction),
+            Ok(_) if best == Some(reading) => (reading.value.clone(), Outcome::Found),
+            Ok(_) => (format!("{} (agrees)", reading.value), Outcome::Note),
+        };
+        Step { title: format!("{} {}", reading.kind.as_str(), reading.key), detail, outcome }
+    });
+    let mut steps: Vec<_> = missing.chain(read).collect();
+    if !identification.readings.iter().any(|reading| reading.key.starts_with("org.opencontainers.image.base.")) {
+        steps.push(Step {
+            title: "org.opencontainers.image.base.*".to_owned(),
+            detail: "the image has neither the annotations nor the labels".to_owned(),
+            outcome: Outcome::NotFound,
+        });
+    }
+    steps
+}
+
+fn resolved(step: &resolve::Step) -> Step {
+    Step {
+        title: step.title.to_owned(),
+        detail: step.detail.clone(),
+        outcome: match step.outcome {
+            resolve::Outcome::Found => Outcome::Found,
+            resolve::Outcome::NotFound => Outcome::NotFound,
+            resolve::Outcome::Contradiction => Outcome::Contradiction,
+        },
+    }
+}

@@ -1,0 +1,60 @@
+//! The outside world of one run: the registries, AWS, and the catalog, built once and passed in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    aws::Aws,
+    config::{CatalogPlace, Settings},
+    registry::{DistributionClient, NetworkSettings, Requests},
+    store::{Catalog, Images},
+};
+
+/// Everything a run talks to.
+pub struct Ports {
+    /// What was sent so far.
+    pub requests: Arc<Requests>,
+    /// AWS, looked up when first needed.
+    pub aws: Arc<Aws>,
+    /// The registries.
+    pub client: Arc<DistributionClient>,
+    /// Images, through the catalog.
+    pub images: Arc<Images>,
+}
+
+impl Ports {
+    /// Opens the ports that `settings` describe. Contacts nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When a setting of the registries does not work out, a CA bundle that cannot be read for one.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let catalog = match &settings.catalog {
+            CatalogPlace::Folder(folder) => Catalog::in_folder(folder),
+            CatalogPlace::UserCache | CatalogPlace::Off => Catalog::in_memory(),
+        };
+        Self::with_catalog(settings.network.clone(), catalog)
+    }
+
+    /// Opens ports over `catalog`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ports::open`].
+    pub fn with_catalog(network: NetworkSettings, catalog: Catalog) -> Result<Self> {
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let client = DistributionClient::new(network, Some(Arc::clone(&aws) as _), Arc::clone(&requests))
+            .context("the registry settings do not work")?;
+        let client = Arc::new(client);
+        let images = Arc::new(Images::new(Arc::clone(&client) as _, Arc::new(catalog)));
+        Ok(Self { requests, aws, client, images })
+    }
+
+    /// How each registry was authenticated to, by host.
+    #[must_use]
+    pub fn authentication(&self) -> BTreeMap<String, String> {
+        self.client.authentication()
+    }
+}

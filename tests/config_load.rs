@@ -1,0 +1,330 @@
+//! From file, environment and flags to settings.
+
+use std::{fs, path::Path, time::Duration};
+
+use basewatch::{
+    config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
+    inventory::ImageSource,
+    judge::{Severity, Verdict},
+    registry::Auth,
+};
+use tempfile::TempDir;
+
+/// A working folder with a configuration file in it.
+struct Case {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+    flags: Flags,
+}
+
+impl Case {
+    fn of(file: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("basewatch.toml"), file).expect("a writable folder");
+        Self { folder, variables: Vec::new(), flags: Flags::default() }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn load(&self) -> Result<Loaded, Problems> {
+        let environment: Environment = self.variables.iter().cloned().collect();
+        load(&self.flags, &environment, self.folder.path())
+    }
+
+    fn loaded(&self) -> Loaded {
+        self.load().unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// The problems, without the folder that differs from run to run.
+    fn problems(&self) -> String {
+        let problems = self.load().expect_err("problems");
+        let folder = format!("{}/", self.folder.path().display());
+        problems.to_string().replace(&folder, "")
+    }
+}
+
+/// The configuration of the first user, as it was agreed on.
+const AGREED: &str = r#"
+[policy]
+max_age = "45d"
+grace = "14d"
+
+[identify]
+labels = ["sdkBaseVersion"]
+
+[[identify.line]]                      # which line a repository's digests follow, where nothing better says so
+repository = "public.ecr.aws/lambda/java"
+default_tag = "latest"
+
+[[inventory.ecr]]
+regions = ["eu-west-1"]
+repositories = ["*"]
+tags = ["*"]
+
+[[inventory.images]]
+references = ["public.ecr.aws/lambda/python:3.12", "oci:./layout:v1"]
+
+[registry."public.ecr.aws"]
+endpoint = "http://127.0.0.1:5001"     # a mirror or stand-in; default: the registry itself
+auth = "anonymous"                     # auto | anonymous | ecr-public | basic | docker-config
+rate = 1                               # requests per second
+
+[registry."123456789012.dkr.ecr.eu-west-1.amazonaws.com"]
+endpoint = "http://127.0.0.1:5000"     # still authenticated as that ECR registry
+"#;
+
+#[test]
+fn the_agreed_configuration_works_as_written() {
+    let case = Case::of(AGREED);
+    let settings = case.loaded().settings;
+    assert_eq!(settings.policy.terms.max_age.num_days(), 45);
+    assert_eq!(settings.policy.terms.grace.num_days(), 14);
+    assert_eq!(settings.identify.lines[0].default_tag.as_deref(), Some("latest"));
+    assert_eq!(settings.ecr[0].regions, ["eu-west-1"]);
+    assert_eq!(settings.ecr[0].newest, None);
+    let layout = ImageSource::Layout { folder: case.folder.path().join("./layout"), tag: Some("v1".into()) };
+    assert_eq!(settings.images[1], layout);
+    let public = &settings.network.hosts["public.ecr.aws"];
+    assert_eq!(public.endpoint.as_deref(), Some("http://127.0.0.1:5001"));
+    assert_eq!((&public.auth, public.rate), (&Auth::Anonymous, Some(1.0)));
+    assert_eq!(
+        settings.network.allow,
+        ["public.ecr.aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com"].map(String::from)
+    );
+}
+
+#[test]
+fn every_problem_is_reported_with_its_line_and_what_would_do() {
+    let case = Case::of(BROKEN).with("BASEWATCH_POLICY__MAXAGE", "30d").with("BASEWATCH_NETWORK__RETRIES", "many");
+    insta::assert_snapshot!(case.problems());
+}
+
+const BROKEN: &str = r#"
+colour = true
+[policy]
+max_age = 45
+grace = "14"
+maxage = "45d"
+severity = { stale = "hihg", broken = "low" }
+[[policy.override]]
+deployment = "["
+grace = "1 day"
+[[policy.override]]
+name = "everything"
+max_age = "90d"
+[[policy.override]]
+name = "nothing"
+base = "public.ecr.aws/*"
+[identify]
+labels = ["sdk Base", 7]
+[[identify.line]]
+repository = "lambda/java"
+default_tag = "latest"
+[[identify.line]]
+default_tag = "${TAG}"
+[[identify.line]]
+repository = "public.ecr.aws/lambda/java"
+[resolve]
+probes = -1
+[[inventory.ecr]]
+regions = []
+newest = 0
+[[inventory.ecr]]
+regions = ["Ireland"]
+repositories = "*"
+[[inventory.images]]
+references = ["python:3.12", "public.ecr.aws/lambda/python", "oci:", "public.ecr.aws/x@sha256:abc"]
+[catalog]
+path = ""
+[network]
+allow = ["*", "https://ghcr.io", "ghcr.io"]
+connect_timeout = "0s"
+concurrency = 99999
+[registry."https://public.ecr.aws"]
+[registry."ghcr.io"]
+auth = "ecr-public"
+endpoint = "http://mirror.example.com"
+rate = 0
+[registry."quay.io"]
+auth = "basic"
+password = "hunter2"
+ca_file = "./no-such.pem"
+endpoint = "https://user:hunter2@quay.io"
+[registry."docker.io"]
+username = "x"
+password = { env = "NO_SUCH_VARIABLE" }
+token_hosts = ["https://auth.docker.io"]
+[registry."gcr.io"]
+auth = "anonimous"
+"#;
+
+#[test]
+fn secrets_never_show_in_problems_or_debug_output() {
+    let problems = Case::of(BROKEN).problems();
+    assert!(!problems.contains("hunter2"), "{problems}");
+    let file = "[registry.\"quay.io\"]\nusername = \"a\"\npassword = { env = \"QUAY\" }";
+    let settings = Case::of(file).with("QUAY", "hunter2").loaded().settings;
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let Auth::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("not basic") };
+    assert_eq!(password.reveal(), "hunter2");
+}
+
+#[test]
+fn a_secret_may_be_in_a_variable_with_our_prefix_or_in_a_file_beside_the_configuration() {
+    let file = "[registry.\"quay.io\"]\nusername = \"a\"\npassword = { env = \"BASEWATCH_QUAY\" }\n\
+                [registry.\"ghcr.io\"]\nusername = \"a\"\npassword = { file = \"secret\" }";
+    let case = Case::of(file).with("BASEWATCH_QUAY", "one");
+    assert!(case.problems().contains("holds no secret"));
+    fs::write(case.folder.path().join("secret"), "two\r\n").expect("a writable folder");
+    let settings = case.loaded().settings;
+    let password = |host: &str| match &settings.network.hosts[host].auth {
+        Auth::Basic { password, .. } => password.reveal().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((password("quay.io"), password("ghcr.io")), ("one".to_owned(), "two".to_owned()));
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let mut case = Case::of("[policy]\nmax_age = \"1d\"\ngrace = \"1d\"\n[policy.severity]\nstale = \"low\"")
+        .with("BASEWATCH_POLICY__GRACE", "2d")
+        .with("BASEWATCH_POLICY__MAX_AGE", "2d")
+        .with("BASEWATCH_POLICY__SEVERITY__OUT_OF_DATE", "critical")
+        .with("BASEWATCH_IDENTIFY__LABELS", "a, b")
+        .with("BASEWATCH_NETWORK__RETRIES", "0")
+        .with("BASEWATCH_CATALOG__PATH", "kept");
+    case.flags.max_age = Some("3d".to_owned());
+    let settings = case.loaded().settings;
+    let terms = &settings.policy.terms;
+    assert_eq!((terms.max_age.num_days(), terms.grace.num_days()), (3, 2));
+    assert_eq!(terms.severities[&Verdict::Stale], Severity::Low);
+    assert_eq!(terms.severities[&Verdict::OutOfDate], Severity::Critical);
+    assert_eq!(settings.identify.labels, ["a", "b"]);
+    assert_eq!(settings.network.retries, 0);
+    assert_eq!(settings.catalog, CatalogPlace::Folder(case.folder.path().join("kept")));
+    case.flags.no_catalog = true;
+    assert_eq!(case.loaded().settings.catalog, CatalogPlace::Off);
+    case.flags.grace = Some("soon".to_owned());
+    assert!(case.problems().starts_with("--grace: \"soon\" is no duration"), "{}", case.problems());
+}
+
+#[test]
+fn overrides_inherit_what_they_do_not_set() {
+    let file = "[policy]\ngrace = \"3d\"\nseverity = { stale = \"low\" }\n\
+                [[policy.override]]\nname = \"batch\"\nrepository = \"batch/*\"\nmax_age = \"2w\"\nseverity = { unknown = \"none\" }";
+    let policy = Case::of(file).loaded().settings.policy;
+    let terms = &policy.overrides[0].terms;
+    assert_eq!((terms.max_age.num_days(), terms.grace.num_days()), (14, 3));
+    assert_eq!(terms.severities[&Verdict::Stale], Severity::Low);
+    assert_eq!(terms.severities[&Verdict::Unknown], Severity::None);
+    assert_eq!(policy.terms.severities[&Verdict::Unknown], Severity::Low);
+}
+
+#[test]
+fn what_the_user_names_may_be_contacted_and_nothing_else() {
+    let file = "[[inventory.images]]\nreferences = [\"Quay.io/a/b:1\"]\n[network]\nallow = [\"*.example.com\"]";
+    let mut case = Case::of(file);
+    assert_eq!(case.loaded().settings.network.allow, ["public.ecr.aws", "*.example.com", "quay.io"]);
+    case.flags.images = vec!["ghcr.io/a/b:1".parse().expect("a reference")];
+    case.flags.registries = vec!["127.0.0.1:5000".to_owned()];
+    let settings = case.loaded().settings;
+    assert_eq!(settings.images, case.flags.images);
+    assert!(settings.network.allow.iter().any(|host| host == "ghcr.io"));
+    assert!(settings.network.allow.iter().any(|host| host == "127.0.0.1:5000"));
+}
+
+#[test]
+fn an_unknown_variable_of_ours_is_refused_with_the_nearest_known_one() {
+    let problems = |name: &str| Case::of("").with(name, "x").problems();
+    assert_eq!(
+        problems("BASEWATCH_POLICY__GRAZE"),
+        "BASEWATCH_POLICY__GRAZE: no setting has this variable; did you mean BASEWATCH_POLICY__GRACE?"
+    );
+    assert!(problems("BASEWATCH_REGISTRY__RATE").contains("in the file only"));
+    assert!(problems("BASEWATCH_INVENTORY__ECR").contains("in the file only"));
+    assert!(problems("BASEWATCH_").contains("no setting"));
+    let quiet = Case::of("").with("BASEWATCH_LOG", "debug").with("OTHER", "x").loaded();
+    assert_eq!(quiet.log.as_deref(), Some("debug"));
+}
+
+#[test]
+fn the_file_is_looked_for_where_it_was_named_then_here_then_in_the_users_folder() {
+    let case = Case::of("[network]\nretries = 1");
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let write = |file: &Path, retries: u32| {
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a writable folder");
+        fs::write(file, format!("[network]\nretries = {retries}")).expect("a writable folder");
+    };
+    write(&home.path().join(".config/basewatch/basewatch.toml"), 2);
+    write(&home.path().join("variable.toml"), 3);
+    write(&home.path().join("flag.toml"), 4);
+    let mut case = case.with("HOME", &home.path().display().to_string());
+    assert_eq!(case.loaded().settings.network.retries, 1);
+    fs::remove_file(case.folder.path().join("basewatch.toml")).expect("the file is there");
+    assert_eq!(case.loaded().settings.network.retries, 2);
+    assert_eq!(case.loaded().settings.catalog, CatalogPlace::Folder(home.path().join(".cache/basewatch")));
+    case = case.with("BASEWATCH_CONFIG", &home.path().join("variable.toml").display().to_string());
+    assert_eq!(case.loaded().settings.network.retries, 3);
+    case.flags.config = Some(home.path().join("flag.toml"));
+    assert_eq!(case.loaded().settings.network.retries, 4);
+    case.flags.config = Some("missing.toml".into());
+    assert!(case.problems().starts_with("missing.toml: cannot be read"), "{}", case.problems());
+}
+
+#[test]
+fn no_file_at_all_means_the_defaults() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let loaded = load(&Flags::default(), &Environment::default(), folder.path()).expect("defaults are valid");
+    assert_eq!(loaded.file, None);
+    assert_eq!(loaded.settings.catalog, CatalogPlace::Off, "there is no home to keep it in");
+    assert_eq!(loaded.settings.network.connect_timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn what_is_not_toml_is_named_by_its_line() {
+    assert!(Case::of("[policy]\nmax_age = \n").problems().starts_with("basewatch.toml:2: not TOML"));
+    assert!(Case::of("[policy]\n[policy]\n").problems().starts_with("basewatch.toml:2: not TOML"));
+    let case = Case::of("");
+    fs::write(case.folder.path().join("basewatch.toml"), [0xff, 0xfe]).expect("a writable folder");
+    assert!(case.problems().starts_with("basewatch.toml: cannot be read"));
+}
+
+#[test]
+fn a_section_of_the_wrong_kind_is_one_problem() {
+    assert_eq!(Case::of("policy = 3").problems(), "basewatch.toml:1: policy: expected a table, found a whole number");
+    assert_eq!(
+        Case::of("[inventory]\necr = { regions = [\"eu-west-1\"] }").problems(),
+        "basewatch.toml:2: inventory.ecr: expected a list, found a table"
+    );
+    let overlaid = Case::of("policy = 3").with("BASEWATCH_POLICY__GRACE", "1d").problems();
+    assert_eq!(overlaid, "basewatch.toml:1: policy: expected a table, found a whole number");
+}
+
+#[test]
+fn the_example_loads_and_says_the_defaults() {
+    let from_example = Case::of(EXAMPLE).with("HOME", "/home/x").loaded().settings;
+    let standard = Case::of("").with("HOME", "/home/x").loaded().settings;
+    assert_eq!(format!("{from_example:#?}"), format!("{standard:#?}"));
+}
+
+#[test]
+fn the_example_loads_with_everything_switched_on() {
+    let case = Case::of(&switched_on(EXAMPLE)).with("REGISTRY_PASSWORD", "x");
+    for file in ["ca.pem", "password"] {
+        fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
+    }
+    let settings = case.loaded().settings;
+    assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
+}
+
+/// The example with the `#` away from keys and tables.
+fn switched_on(example: &str) -> String {
+    let lines = example.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,517 @@
+//! The registry client against registries that want to know who asks.
+
+#[path = "support/toxic.rs"]
+mod toxic;
+#[path = "support/toxic_client.rs"]
+mod toxic_client;
+
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use basewatch::{
+    image::{Digest, Manifest, Reference, Repository},
+    registry::{
+        Auth, AwsLogins, Behaviour, Error, HostSettings, ImageSpec, Issued, Login, Loopback, Registry as _, Secret,
+        Stock,
+    },
+};
+use chrono::{DateTime, Duration, Utc};
+use futures::future::{BoxFuture, join_all};
+use serde_json::json;
+use toxic::{Asked, Reply, Toxic, manifest_of};
+use toxic_client::{Rig, settings, settings_with};
+
+const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+const ECR_PUBLIC: &str = "public.ecr.aws";
+
+/// AWS as far as logins go: each one is numbered.
+#[derive(Default)]
+struct FakeAws {
+    issued: AtomicUsize,
+    expires_at: Option<DateTime<Utc>>,
+    public: Option<Result<(), String>>,
+}
+
+impl AwsLogins for FakeAws {
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        let password = Secret::new(format!("{account}-{region}-{number}"));
+        let login = Login::Basic { username: "AWS".into(), password };
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(Issued { login, expires_at: self.expires_at })
+        })
+    }
+
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        let issued = Issued {
+            login: Login::Bearer(Secret::new(format!("public-{number}"))),
+            expires_at: Some(Utc::now() + Duration::hours(12)),
+        };
+        Box::pin(async move {
+            match &self.public {
+                None => Ok(None),
+                Some(Ok(())) => Ok(Some(issued)),
+                Some(Err(why)) => Err(why.clone()),
+            }
+        })
+    }
+}
+
+fn basic(username: &str, password: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+}
+
+fn given(username: &str, password: &str) -> Auth {
+    Auth::Basic { username: username.into(), password: Secret::new(password.into()) }
+}
+
+fn good() -> Reply {
+    Reply::manifest(&manifest_of(b"{}"))
+}
+
+fn reference(registry: &str, repository: &str) -> Reference {
+    format!("{registry}/{repository}:1").parse().expect("a reference")
+}
+
+/// `registry`, served by `endpoint`.
+fn at(endpoint: String, auth: Auth) -> HostSettings {
+    HostSettings { endpoint: Some(endpoint), auth, rate: Some(1000.0), ..HostSettings::default() }
+}
+
+/// ECR Public on loopback with some repositories, unlimited.
+fn ecr_public() -> Loopback {
+    let stock = Stock::new();
+    for repository in ["lambda/java", "lambda/python", "docker/library/busybox"] {
+        let digest = stock.push_image(repository, &ImageSpec::default());
+        stock.tag(repository, "1", &digest);
+    }
+    Loopback::start_as(stock, Behaviour { rate: None, ..Behaviour::ecr_public() }).expect("a port")
+}
+
+#[tokio::test]
+async fn one_token_of_scope_aws_serves_every_repository() {
+    let loopback = ecr_public();
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    for repository in ["lambda/java", "lambda/python", "docker/library/busybox"] {
+        let reference = reference(ECR_PUBLIC, repository);
+        let pointer = rig.client.head(&reference).await.expect("there");
+        let fetched = rig.client.manifest(&reference).await.expect("there");
+        assert_eq!(fetched.digest, pointer.digest, "a GET without a digest header is hashed");
+    }
+    let log = loopback.requests();
+    let tokens: Vec<_> = log.iter().filter(|request| request.path.starts_with("/token")).collect();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(tokens[0].path, "/token/?service=public.ecr.aws&scope=aws");
+    assert_eq!(log.iter().filter(|request| !request.is_authorized).count(), 2, "one 401 and the token: {log:?}");
+    assert_eq!((rig.count(ECR_PUBLIC, "token"), rig.count(ECR_PUBLIC, "head")), (1, 4));
+    assert_eq!(rig.client.authentication()[ECR_PUBLIC], "anonymous");
+}
+
+#[tokio::test]
+async fn sixty_four_who_ask_at_once_share_one_token() {
+    let loopback = ecr_public();
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    let reference = reference(ECR_PUBLIC, "lambda/java");
+    let answers = join_all((0..64).map(|_| rig.client.head(&reference))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(rig.count(ECR_PUBLIC, "token"), 1);
+}
+
+#[tokio::test]
+async fn an_expired_token_that_gets_400_denied_is_renewed_once() {
+    let loopback = ecr_public();
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    let reference = reference(ECR_PUBLIC, "lambda/java");
+    rig.client.manifest(&reference).await.expect("there");
+    loopback.expire_tokens();
+    rig.client.manifest(&reference).await.expect("the body said DENIED");
+    loopback.expire_tokens();
+    rig.client.head(&reference).await.expect("a HEAD has no body to say so");
+    loopback.expire_tokens();
+    let answers = join_all((0..32).map(|_| rig.client.manifest(&reference))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(rig.count(ECR_PUBLIC, "token"), 4);
+}
+
+/// A token server and registry in one; `scope_of` says what a repository's 401 asks for.
+fn token_registry(expires_in: serde_json::Value) -> Toxic {
+    Toxic::start(move |asked| {
+        if asked.path.starts_with("/auth") {
+            return Reply::json(&json!({ "access_token": format!("t{}", asked.nth), "expires_in": expires_in }));
+        }
+        if asked.authorization().is_some_and(|value| value.starts_with("Bearer t")) {
+            return good();
+        }
+        let repository = asked.path.trim_start_matches("/v2/").split("/manifests").next().unwrap_or_default();
+        let endpoint = &asked.endpoint;
+        Reply::challenge(&format!(
+            "Bearer realm=\"{endpoint}/auth\",service=\"registry\",scope=\"repository:{repository}:pull\""
+        ))
+    })
+}
+
+#[tokio::test]
+async fn a_token_per_repository_costs_one_401_for_all_of_them() {
+    let toxic = token_registry(json!(300));
+    let rig = Rig::new(settings(&toxic.host()));
+    for repository in ["a/x", "b/y", "c"] {
+        for _ in 0..3 {
+            rig.client.head(&reference(&toxic.host(), repository)).await.expect("there");
+        }
+    }
+    let lines = toxic.lines();
+    let tokens: Vec<_> = lines.iter().filter(|line| line.contains("/auth")).collect();
+    assert_eq!(
+        tokens,
+        [
+            "GET /auth?service=registry&scope=repository%3Aa%2Fx%3Apull",
+            "GET /auth?service=registry&scope=repository%3Ab%2Fy%3Apull",
+            "GET /auth?service=registry&scope=repository%3Ac%3Apull",
+        ]
+    );
+    assert_eq!(toxic.log().len(), 3 + 1 + 9);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires() {
+    let toxic = token_registry(json!(0.001));
+    let rig = Rig::new(settings(&toxic.host()));
+    for _ in 0..4 {
+        rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
+    }
+    let refused =
+        toxic.log().iter().filter(|asked| asked.path.starts_with("/v2") && asked.authorization().is_none()).count();
+    assert_eq!(refused, 1, "only the very first request");
+    assert_eq!(rig.count(&toxic.host(), "token"), 4);
+}
+
+#[tokio::test]
+async fn a_token_that_is_always_refused_is_renewed_once_and_then_denied() {
+    let toxic = Toxic::start(|asked| {
+        if asked.path.starts_with("/auth") {
+            Reply::json(&json!({ "token": "useless" }))
+        } else {
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+        }
+    });
+    let rig = Rig::new(settings(&toxic.host()));
+    let error = rig.client.manifest(&reference(&toxic.host(), "x")).await.expect_err("denied");
+    assert!(matches!(&error, Error::Denied { message, .. } if message == "authentication required"), "{error:?}");
+    assert_eq!(toxic.log().len(), 3);
+    let error = rig.client.manifest(&reference(&toxic.host(), "x")).await.expect_err("denied");
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    assert_eq!(toxic.log().len(), 3 + 3, "the known token, a new one, and the end");
+}
+
+#[tokio::test]
+async fn a_token_server_that_is_down_is_an_error_for_all_who_waited() {
+    let toxic = Toxic::start(|asked| {
+        if asked.path.starts_with("/auth") {
+            Reply::new(503, "")
+        } else {
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"aws\"", asked.endpoint))
+        }
+    });
+    let rig = Rig::new(settings(&toxic.host()));
+    let reference = reference(&toxic.host(), "x");
+    let answers = join_all((0..16).map(|_| rig.client.head(&reference))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Status { status: 503, .. }))), "{answers:?}");
+    assert!(rig.count(&toxic.host(), "token") <= 10, "{}", rig.count(&toxic.host(), "token"));
+}
+
+#[tokio::test]
+async fn ecr_logins_go_out_unasked_as_basic_to_the_endpoint() {
+    let toxic = Toxic::start(|_| good());
+    let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    let reference = reference(ECR, "orders");
+    assert!(join_all((0..64).map(|_| rig.client.head(&reference))).await.iter().all(Result::is_ok));
+    assert_eq!(aws.issued.load(Ordering::SeqCst), 1);
+    let expected = basic("AWS", "123456789012-eu-west-1-1");
+    assert!(toxic.log().iter().all(|asked| asked.authorization() == Some(&expected)));
+    assert_eq!(rig.client.authentication()[ECR], "ecr");
+}
+
+#[tokio::test]
+async fn an_ecr_registry_of_an_audited_account_is_allowed_from_then_on() {
+    let toxic = Toxic::start(|_| good());
+    let mut settings = settings_with(ECR, at(toxic.endpoint(), Auth::Anonymous));
+    settings.allow.clear();
+    let rig = Rig::new(settings);
+    let reference = reference(ECR, "orders");
+    assert!(matches!(rig.client.head(&reference).await, Err(Error::NotAllowed { .. })));
+    rig.client.allow_account("123456789012");
+    assert!(rig.client.head(&reference).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_expired_ecr_login_is_renewed_once_and_another_403_is_denied() {
+    let toxic = Toxic::start(|asked| {
+        let is_second = asked.authorization() == Some(&basic("AWS", "123456789012-eu-west-1-2"));
+        match (asked.path.contains("/secret/"), is_second) {
+            (true, _) => Reply::error(403, "DENIED", "not authorized to perform ecr:BatchGetImage"),
+            (_, true) => good(),
+            _ => Reply::error(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
+        }
+    });
+    let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    assert!(rig.client.manifest(&reference(ECR, "orders")).await.is_ok());
+    assert_eq!((aws.issued.load(Ordering::SeqCst), toxic.log().len()), (2, 2));
+    let error = rig.client.manifest(&reference(ECR, "secret")).await.expect_err("denied");
+    assert!(matches!(&error, Error::Denied { message, .. } if message.contains("BatchGetImage")), "{error:?}");
+    assert_eq!((aws.issued.load(Ordering::SeqCst), toxic.log().len()), (2, 3));
+}
+
+#[tokio::test]
+async fn an_ecr_login_that_is_issued_already_expired_is_used_all_the_same() {
+    let toxic = Toxic::start(|_| good());
+    let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() - Duration::hours(12)), ..FakeAws::default() });
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    for _ in 0..10 {
+        rig.client.head(&reference(ECR, "orders")).await.expect("there");
+    }
+    assert_eq!(aws.issued.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn with_aws_credentials_ecr_public_gets_their_token_as_bearer() {
+    for auth in [Auth::Auto, Auth::EcrPublic] {
+        let toxic = Toxic::start(|asked| match asked.authorization() {
+            Some("Bearer public-2") => good(),
+            _ => Reply::error(400, "DENIED", "Your Authorization Token is invalid."),
+        });
+        let aws = Arc::new(FakeAws { public: Some(Ok(())), ..FakeAws::default() });
+        let rig = Rig::with_aws(settings_with(ECR_PUBLIC, at(toxic.endpoint(), auth)), Some(aws));
+        assert!(rig.client.manifest(&reference(ECR_PUBLIC, "lambda/java")).await.is_ok());
+        assert_eq!(rig.client.authentication()[ECR_PUBLIC], "ecr-public");
+        let sent: Vec<_> = toxic.log().iter().map(|asked| asked.authorization().unwrap_or("none").to_owned()).collect();
+        assert_eq!(sent, ["Bearer public-1", "Bearer public-2"]);
+    }
+}
+
+#[tokio::test]
+async fn without_aws_credentials_ecr_public_is_anonymous_unless_that_was_ruled_out() {
+    let public = [None, Some(Err("access denied to sts:GetServiceBearerToken".to_owned()))];
+    for public in public {
+        let loopback = ecr_public();
+        let reference = reference(ECR_PUBLIC, "lambda/java");
+        let rig_with = |auth| {
+            let aws = Arc::new(FakeAws { public: public.clone(), ..FakeAws::default() });
+            Rig::with_aws(settings_with(ECR_PUBLIC, at(loopback.endpoint(), auth)), Some(aws))
+        };
+        let rig = rig_with(Auth::Auto);
+        assert!(rig.client.head(&reference).await.is_ok());
+        assert_eq!(rig.client.authentication()[ECR_PUBLIC], "anonymous");
+        let error = rig_with(Auth::EcrPublic).client.head(&reference).await.expect_err("no login");
+        assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn anonymous_means_that_no_login_is_sent_even_if_there_is_one() {
+    let toxic =
+        Toxic::start(
+            |asked| {
+                if asked.authorization().is_none() { Reply::challenge("Basic realm=\"x\"") } else { good() }
+            },
+        );
+    let aws = Arc::new(FakeAws { public: Some(Ok(())), ..FakeAws::default() });
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Anonymous)), Some(aws.clone()));
+    let error = rig.client.head(&reference(ECR, "orders")).await.expect_err("denied");
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    assert_eq!((aws.issued.load(Ordering::SeqCst), toxic.log().len()), (0, 1));
+}
+
+fn password_registry() -> Toxic {
+    Toxic::start(|asked| match asked.authorization() {
+        Some(sent) if sent == basic("alice", "hush") => good(),
+        _ => Reply::challenge("Basic realm=\"Registry\""),
+    })
+}
+
+#[tokio::test]
+async fn a_password_is_sent_once_it_is_asked_for_and_then_at_once() {
+    let toxic = password_registry();
+    let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
+    let rig = Rig::new(settings_with(&toxic.host(), host));
+    for _ in 0..3 {
+        rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
+    }
+    assert_eq!(
+        toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>(),
+        [false, true, true, true]
+    );
+    assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_denied_without_being_repeated_or_shown() {
+    let toxic = password_registry();
+    let host = HostSettings { auth: given("alice", "wrong-secret"), ..HostSettings::default() };
+    let settings = settings_with(&toxic.host(), host);
+    assert!(!format!("{settings:?}").contains("wrong-secret"));
+    let rig = Rig::new(settings);
+    let error = rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("denied");
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("wrong-secret"));
+    assert_eq!(toxic.log().len(), 2);
+    rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("denied");
+    assert_eq!(toxic.log().len(), 3);
+}
+
+#[tokio::test]
+async fn a_password_buys_a_token_and_goes_nowhere_else() {
+    let toxic = Toxic::start(|asked| match asked.authorization() {
+        Some("Bearer t") => good(),
+        Some(sent) if asked.path.starts_with("/auth") && sent == basic("alice", "hush") => {
+            Reply::json(&json!({ "token": "t" }))
+        }
+        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+    });
+    let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
+    let rig = Rig::new(settings_with(&toxic.host(), host));
+    rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
+    let sent: Vec<_> = toxic.log().iter().map(|asked| asked.authorization().map(str::to_owned)).collect();
+    assert_eq!(sent, [None, Some(basic("alice", "hush")), Some("Bearer t".into())]);
+    assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
+}
+
+#[tokio::test]
+async fn a_password_never_goes_to_a_realm_of_somebody_else() {
+    for realm in ["https://evil.example/token", "http://evil.example/token", "http://169.254.169.254/token", "nonsense"]
+    {
+        let toxic = Toxic::start(move |_| Reply::challenge(&format!("Bearer realm=\"{realm}\"")));
+        let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
+        let rig = Rig::new(settings_with(&toxic.host(), host));
+        let error = rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("refused");
+        assert!(matches!(error, Error::Credentials { .. } | Error::Malformed { .. }), "{realm}: {error:?}");
+        assert_eq!(rig.count(&toxic.host(), "token"), 0, "{realm}");
+    }
+}
+
+#[tokio::test]
+async fn authorization_does_not_follow_a_redirect_to_another_port_nor_back() {
+    let config = b"{}";
+    let store = Toxic::start(|asked| {
+        let home = asked.path.trim_start_matches("/back-to/").to_owned();
+        if asked.path.starts_with("/back-to/") {
+            Reply::redirect(&format!("http://{home}/blob"))
+        } else {
+            Reply::new(404, "")
+        }
+    });
+    let away = store.endpoint();
+    let toxic = Toxic::start(move |asked| {
+        if asked.path == "/blob" {
+            Reply::new(200, config.as_slice())
+        } else {
+            let host = asked.endpoint.trim_start_matches("http://");
+            Reply::redirect(&format!("{away}/back-to/{host}"))
+        }
+    });
+    let aws = Arc::new(FakeAws::default());
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws));
+    let repository: Repository = format!("{ECR}/orders").parse().expect("a repository");
+    let manifest = Manifest { config: Digest::of(config), config_bytes: 2, annotations: BTreeMap::new() };
+    assert_eq!(rig.client.config(&repository, &manifest).await.expect("by redirects"), config);
+    let sent = |toxic: &Toxic| toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>();
+    assert_eq!((sent(&toxic), sent(&store)), (vec![true, false], vec![false]));
+}
+
+#[tokio::test]
+async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
+    let store = Toxic::start(|asked| {
+        if asked.path.starts_with("/token") {
+            Reply::json(&json!({ "token": "t" }))
+        } else {
+            Reply::challenge(&format!("Bearer realm=\"{}/token\"", asked.endpoint))
+        }
+    });
+    let away = store.endpoint();
+    let toxic = Toxic::start(move |_| Reply::redirect(&format!("{away}/blob")));
+    let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
+    let rig = Rig::new(settings_with(&toxic.host(), host));
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: 2, annotations: BTreeMap::new() };
+    let error = rig.client.config(&repository, &manifest).await.expect_err("denied");
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    assert_eq!(store.lines(), ["GET /blob"]);
+}
+
+/// Runs the ignored test `name` in a process of its own, whose Docker configuration is `config`.
+fn run_with_docker_config(name: &str, config: &serde_json::Value, endpoint: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
+    let output = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", name])
+        .env("DOCKER_CONFIG", folder.path())
+        .env("BASEWATCH_TEST_REGISTRY", endpoint)
+        .output()
+        .expect("starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+#[ignore = "run by the tests that set up a Docker configuration"]
+async fn head_with_dockers_login() {
+    let registry = std::env::var("BASEWATCH_TEST_REGISTRY").expect("set by the caller");
+    let rig = Rig::new(settings(&registry));
+    rig.client.head(&reference(&registry, "x")).await.expect("logged in");
+    assert_eq!(rig.client.authentication()[&registry], "docker-config");
+}
+
+#[test]
+fn a_login_of_dockers_config_is_used_where_there_is_no_other() {
+    let toxic = password_registry();
+    let login = basic("alice", "hush").trim_start_matches("Basic ").to_owned();
+    let config = json!({ "auths": { toxic.host(): { "auth": login } } });
+    run_with_docker_config("head_with_dockers_login", &config, &toxic.host());
+    assert_eq!(toxic.log().len(), 2);
+}
+
+#[test]
+fn a_refresh_token_of_dockers_config_is_exchanged_by_form() {
+    let toxic = Toxic::start(|asked| {
+        let wanted = "service=registry&scope=repository%3Ax%3Apull&grant_type=refresh_token\
+                      &client_id=basewatch&refresh_token=refresh%26me";
+        if asked.path == "/auth" && asked.method == "POST" && asked.body == wanted {
+            Reply::json(&json!({ "access_token": "t" }))
+        } else if asked.authorization() == Some("Bearer t") {
+            good()
+        } else {
+            let realm = format!("{}/auth", asked.endpoint);
+            Reply::challenge(&format!("Bearer realm=\"{realm}\",service=\"registry\",scope=\"repository:x:pull\""))
+        }
+    });
+    let config = json!({ "auths": { toxic.host(): { "identitytoken": "refresh&me" } } });
+    run_with_docker_config("head_with_dockers_login", &config, &toxic.host());
+    assert!(toxic.log().iter().any(|asked: &Asked| asked.method == "POST"));
+}
+
+#[tokio::test]
+async fn a_token_answer_that_makes_no_sense_is_malformed_and_never_shown() {
+    for answer in ["", "{}", r#"{"token":5}"#, r#"{"token":"secret\nvalue"}"#, "<html>secret</html>"] {
+        let toxic = Toxic::start(move |asked| {
+            if asked.path.starts_with("/auth") {
+                Reply::new(200, answer)
+            } else {
+                Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+            }
+        });
+        let rig = Rig::new(settings(&toxic.host()));
+        let error = rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("no token");
+        assert!(matches!(error, Error::Malformed { .. }), "{answer}: {error:?}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}

@@ -1,0 +1,272 @@
+//! The registry client against registries that send too much, too long or too often.
+
+#[path = "support/toxic.rs"]
+mod toxic;
+#[path = "support/toxic_client.rs"]
+mod toxic_client;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use basewatch::{
+    image::{Digest, Manifest, Reference, Repository},
+    registry::{
+        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Issued, Login, Loopback,
+        NetworkSettings, Registry as _, Requests, Secret, SettingsError, Stock, TagList,
+    },
+};
+use futures::future::{BoxFuture, join_all};
+use serde_json::json;
+use toxic::{Asked, Reply, Toxic, manifest_of};
+use toxic_client::{Rig, settings, settings_with};
+
+const MIB: usize = 1024 * 1024;
+
+fn start(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Toxic, Rig, Reference) {
+    let toxic = Toxic::start(reply);
+    let rig = Rig::new(settings(&toxic.host()));
+    let reference = format!("{}/x:1", toxic.host()).parse().expect("a reference");
+    (toxic, rig, reference)
+}
+
+fn too_large<T: std::fmt::Debug>(result: Result<T, Error>, limit: usize) {
+    match result {
+        Err(Error::TooLarge { limit_bytes, .. }) => assert_eq!(limit_bytes, limit as u64),
+        other => panic!("too large for {limit} bytes: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_over_four_mebibytes_is_too_large_announced_or_not() {
+    for reply in [Reply::new(200, vec![b' '; 4 * MIB + 1]), Reply::endless(200)] {
+        let (toxic, rig, reference) = start(move |_| reply.clone());
+        too_large(rig.client.manifest(&reference).await, 4 * MIB);
+        assert_eq!(toxic.log().len(), 1, "it is not asked for again");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_of_four_mebibytes_is_read() {
+    let body = {
+        let mut body = manifest_of(b"{}");
+        body.resize(4 * MIB, b' ');
+        body
+    };
+    let digest = Digest::of(&body);
+    let (_toxic, rig, reference) = start(move |_| Reply::manifest(&body));
+    assert_eq!(rig.client.manifest(&reference).await.expect("just fits").digest, digest);
+}
+
+#[tokio::test]
+async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
+    let (_toxic, rig, reference) = start(|_| Reply::endless(200));
+    too_large(rig.client.tags(&reference.repository).await, 4 * MIB);
+}
+
+#[tokio::test]
+async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
+    let (toxic, rig, reference) = start(|_| Reply::endless(200));
+    let manifest = |config_bytes| Manifest { config: Digest::of(b"x"), config_bytes, annotations: BTreeMap::new() };
+    too_large(rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
+    assert!(toxic.log().is_empty());
+    too_large(rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);
+    assert_eq!(toxic.log().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_over_a_quarter_mebibyte_is_too_large() {
+    let (_toxic, rig, reference) = start(|asked| {
+        if asked.path.starts_with("/auth") {
+            Reply::endless(200)
+        } else {
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+        }
+    });
+    too_large(rig.client.head(&reference).await, MIB / 4);
+}
+
+#[tokio::test]
+async fn a_refusal_without_end_is_cut_short_and_made_printable() {
+    let (_toxic, rig, reference) = start(|_| Reply::endless(403));
+    let error = rig.client.manifest(&reference).await.expect_err("denied");
+    let Error::Denied { message, .. } = error else { panic!("denied: {error:?}") };
+    assert_eq!(message.chars().count(), 201, "{message}");
+
+    let (_toxic, rig, reference) = start(|_| Reply::error(403, "DENIED", "\u{1b}[2J\r\nInjected: yes\u{202e}"));
+    let error = rig.client.manifest(&reference).await.expect_err("denied");
+    assert!(error.to_string().ends_with("[2J Injected: yes"), "{error}");
+}
+
+fn page(tags: &[String], next: Option<&str>) -> Reply {
+    let page = Reply::json(&json!({ "name": "x", "tags": tags }));
+    next.map_or(page.clone(), |next| page.header("link", &format!("<{next}>; rel=\"next\"")))
+}
+
+#[tokio::test]
+async fn an_endless_tag_list_is_read_up_to_the_page_limit_and_is_incomplete() {
+    let toxic = Toxic::start(|asked| {
+        page(&[format!("t{}", asked.nth)], Some(&format!("/v2/x/tags/list?n=1000&last={}", asked.nth)))
+    });
+    let rig = Rig::new(NetworkSettings { tag_pages: 7, ..settings(&toxic.host()) });
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    let list = rig.client.tags(&repository).await.expect("some");
+    assert_eq!((list.tags.len(), list.is_complete), (7, false));
+    assert_eq!(rig.count(&toxic.host(), "tags"), 7);
+}
+
+#[tokio::test]
+async fn a_tag_list_that_goes_in_circles_ends_and_is_incomplete() {
+    let (toxic, rig, reference) = start(|asked| {
+        let next = if asked.path.contains("last=a") { "?n=1000&last=b" } else { "?n=1000&last=a" };
+        page(&[format!("t{}", asked.nth)], Some(next))
+    });
+    let list = rig.client.tags(&reference.repository).await.expect("some");
+    assert_eq!(list, TagList { tags: vec!["t0".into(), "t1".into(), "t2".into()], is_complete: false });
+    assert_eq!(toxic.log().len(), 3);
+}
+
+#[tokio::test]
+async fn pages_that_hold_more_than_was_asked_for_do_not_fill_the_memory() {
+    let toxic = Toxic::start(|asked| {
+        let tags: Vec<_> = (0..5000).map(|number| format!("{}-{number}", asked.nth)).collect();
+        page(&tags, Some(&format!("/v2/x/tags/list?last={}", asked.nth)))
+    });
+    let rig = Rig::new(NetworkSettings { tag_pages: 10, ..settings(&toxic.host()) });
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    let list = rig.client.tags(&repository).await.expect("some");
+    assert_eq!((list.tags.len(), list.is_complete, toxic.log().len()), (10_000, false, 2));
+}
+
+#[tokio::test]
+async fn a_next_page_at_another_host_is_malformed() {
+    let other = Toxic::start(|_| page(&["evil".into()], None));
+    let next = format!("{}/v2/x/tags/list", other.endpoint());
+    let (_toxic, rig, reference) = start(move |_| page(&["t".into()], Some(&next)));
+    let error = rig.client.tags(&reference.repository).await.expect_err("elsewhere");
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+    assert!(other.log().is_empty());
+}
+
+#[tokio::test]
+async fn a_later_page_that_fails_is_an_error_and_not_an_end() {
+    let (_toxic, rig, reference) = start(|asked| {
+        if asked.nth == 0 {
+            page(&["t".into()], Some("?last=x"))
+        } else {
+            Reply::error(405, "UNSUPPORTED", "Invalid parameter at 'NextToken'")
+        }
+    });
+    let error = rig.client.tags(&reference.repository).await.expect_err("half a list is no list");
+    assert!(matches!(error, Error::Status { status: 405, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn tags_that_are_none_are_left_out() {
+    let (_toxic, rig, reference) = start(|asked| match asked.nth {
+        0 => Reply::json(&json!({ "tags": ["21", "\u{1b}[31m", "", "../x", "a b", "21.2026.07.16.13-x86_64"] })),
+        1 => Reply::json(&json!({ "tags": null })),
+        _ => Reply::new(200, "<html>"),
+    });
+    let list = rig.client.tags(&reference.repository).await.expect("some");
+    assert_eq!(list, TagList { tags: vec!["21".into(), "21.2026.07.16.13-x86_64".into()], is_complete: true });
+    assert_eq!(rig.client.tags(&reference.repository).await.expect("none").tags, [""; 0]);
+    assert!(matches!(rig.client.tags(&reference.repository).await, Err(Error::Malformed { .. })));
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_than_connections_are_allowed() {
+    let toxic = Toxic::start(|_| Reply::manifest(&manifest_of(b"{}")).after(Duration::from_millis(20)));
+    let host = HostSettings { connections: 3, ..HostSettings::default() };
+    let rig = Rig::new(settings_with(&toxic.host(), host));
+    let reference: Reference = format!("{}/x:1", toxic.host()).parse().expect("a reference");
+    assert!(join_all((0..24).map(|_| rig.client.manifest(&reference))).await.iter().all(Result::is_ok));
+    assert_eq!((toxic.log().len(), toxic.most_at_once()), (24, 3));
+}
+
+fn ecr_public(rate: usize) -> (Loopback, Reference) {
+    let stock = Stock::new();
+    let digest = stock.push_image("lambda/java", &ImageSpec::default());
+    stock.tag("lambda/java", "21", &digest);
+    let loopback =
+        Loopback::start_as(stock, Behaviour { rate: Some(rate), ..Behaviour::ecr_public() }).expect("a port");
+    (loopback, "public.ecr.aws/lambda/java:21".parse().expect("a reference"))
+}
+
+fn ecr_public_settings(loopback: &Loopback, rate: Option<f64>) -> NetworkSettings {
+    let host = HostSettings { endpoint: Some(loopback.endpoint()), rate, ..HostSettings::default() };
+    NetworkSettings { retries: 0, ..settings_with("public.ecr.aws", host) }
+}
+
+#[tokio::test]
+async fn anonymous_requests_to_ecr_public_never_meet_in_one_second() {
+    let (loopback, reference) = ecr_public(1);
+    let rig = Rig::new(ecr_public_settings(&loopback, None));
+    let started_at = Instant::now();
+    // A 401, a token and two answers; without retries, a single 429 would show.
+    let answers = join_all((0..2).map(|_| rig.client.head(&reference))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert!(started_at.elapsed() >= Duration::from_secs(3), "{:?}", started_at.elapsed());
+}
+
+struct PublicLogin;
+
+impl AwsLogins for PublicLogin {
+    fn ecr<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
+        Box::pin(async { Err("not asked for here".to_owned()) })
+    }
+
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
+        let login = Login::Bearer(Secret::new("t".into()));
+        Box::pin(async move { Ok(Some(Issued { login, expires_at: None })) })
+    }
+}
+
+#[tokio::test]
+async fn with_credentials_ecr_public_is_asked_ten_times_a_second() {
+    let toxic = Toxic::start(|_| Reply::manifest(&manifest_of(b"{}")));
+    let host = HostSettings { endpoint: Some(toxic.endpoint()), ..HostSettings::default() };
+    let rig = Rig::with_aws(settings_with("public.ecr.aws", host), Some(Arc::new(PublicLogin)));
+    let reference: Reference = "public.ecr.aws/lambda/java:21".parse().expect("a reference");
+    let started_at = Instant::now();
+    assert!(join_all((0..11).map(|_| rig.client.head(&reference))).await.iter().all(Result::is_ok));
+    let elapsed = started_at.elapsed();
+    assert!(elapsed >= Duration::from_secs(1) && elapsed < Duration::from_secs(5), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn a_rate_of_ones_own_replaces_the_default() {
+    let (loopback, reference) = ecr_public(1000);
+    let rig = Rig::new(ecr_public_settings(&loopback, Some(500.0)));
+    let started_at = Instant::now();
+    assert!(join_all((0..20).map(|_| rig.client.head(&reference))).await.iter().all(Result::is_ok));
+    assert!(started_at.elapsed() < Duration::from_secs(5), "{:?}", started_at.elapsed());
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_before_anything_is_contacted() {
+    let refuse = |host: HostSettings| {
+        let made = DistributionClient::new(settings_with("r.corp", host), None, Arc::new(Requests::default()));
+        made.err().expect("refused")
+    };
+    let default = HostSettings::default;
+    let at = |endpoint: &str| HostSettings { endpoint: Some(endpoint.into()), ..default() };
+    assert!(matches!(refuse(at("http://mirror.corp")), SettingsError::PlainHttp { .. }));
+    assert!(matches!(refuse(at("mirror.corp")), SettingsError::Endpoint { .. }));
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(refuse(HostSettings { rate: Some(rate), ..default() }), SettingsError::NotPositive { .. }));
+    }
+    assert!(matches!(refuse(HostSettings { connections: 0, ..default() }), SettingsError::NotPositive { .. }));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        std::fs::write(file.path(), text).expect("written");
+        let error = refuse(HostSettings { ca_file: Some(file.path().to_owned()), ..default() });
+        assert!(matches!(error, SettingsError::CaFile { .. } | SettingsError::Tls { .. }), "{text}: {error:?}");
+    }
+    assert!(matches!(
+        refuse(HostSettings { ca_file: Some("/does/not/exist.pem".into()), ..default() }),
+        SettingsError::CaFile { .. }
+    ));
+}

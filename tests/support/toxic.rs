@@ -1,0 +1,312 @@
+//! A registry that misbehaves: raw HTTP on loopback, so that bodies can be cut, dripped, endless or late.
+//!
+//! One request a connection, a thread each; every wait in here is bounded.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use basewatch::image::{Digest, MANIFEST_MEDIA_TYPES};
+
+/// The longest that any connection lives.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+    pub(crate) at: Instant,
+    /// How many requests came before it.
+    pub(crate) nth: usize,
+    /// `http://127.0.0.1:PORT` of this server.
+    pub(crate) endpoint: String,
+}
+
+impl Asked {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn authorization(&self) -> Option<&str> {
+        self.header("authorization")
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Whole(Vec<u8>),
+    /// All is announced, this many bytes are sent.
+    Cut(Vec<u8>, usize),
+    /// A byte at a time.
+    Drip(Vec<u8>, Duration),
+    /// Without a length and without an end.
+    Endless,
+    /// Not even a status.
+    Hang,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+    delay: Duration,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Whole(body.into()), delay: Duration::ZERO }
+    }
+
+    pub(crate) fn json(value: &serde_json::Value) -> Self {
+        Self::new(200, value.to_string()).header("content-type", "application/json")
+    }
+
+    /// An OCI error body.
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
+        let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
+        Self::new(status, body.to_string()).header("content-type", "application/json")
+    }
+
+    /// 401 with a challenge.
+    pub(crate) fn challenge(challenge: &str) -> Self {
+        Self::error(401, "UNAUTHORIZED", "authentication required").header("www-authenticate", challenge)
+    }
+
+    pub(crate) fn redirect(location: &str) -> Self {
+        Self::new(307, "").header("location", location)
+    }
+
+    /// A manifest with its digest.
+    pub(crate) fn manifest(bytes: &[u8]) -> Self {
+        Self::new(200, bytes)
+            .header("content-type", MANIFEST_MEDIA_TYPES[1])
+            .header("docker-content-digest", Digest::of(bytes).as_str())
+    }
+
+    pub(crate) fn hang() -> Self {
+        Self { body: Body::Hang, ..Self::new(200, "") }
+    }
+
+    pub(crate) fn endless(status: u16) -> Self {
+        Self { body: Body::Endless, ..Self::new(status, "") }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    pub(crate) fn cut_after(self, bytes: usize) -> Self {
+        Self { body: Body::Cut(self.bytes(), bytes), ..self }
+    }
+
+    pub(crate) fn dripping(self, each: Duration) -> Self {
+        Self { body: Body::Drip(self.bytes(), each), ..self }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match &self.body {
+            Body::Whole(bytes) | Body::Cut(bytes, _) | Body::Drip(bytes, _) => bytes.clone(),
+            Body::Endless | Body::Hang => Vec::new(),
+        }
+    }
+
+    fn send(&self, method: &str, mut stream: &TcpStream) -> io::Result<()> {
+        thread::sleep(self.delay);
+        if let Body::Hang = self.body {
+            return hold(stream);
+        }
+        let mut head = format!("HTTP/1.1 {} Toxic\r\nconnection: close\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !matches!(self.body, Body::Endless) {
+            head.push_str(&format!("content-length: {}\r\n", self.bytes().len()));
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        if method == "HEAD" {
+            return Ok(());
+        }
+        match &self.body {
+            Body::Whole(bytes) => stream.write_all(bytes),
+            Body::Cut(bytes, sent) => stream.write_all(&bytes[..*sent]),
+            Body::Drip(bytes, each) => bytes.iter().try_for_each(|byte| {
+                thread::sleep(*each);
+                stream.write_all(&[*byte])
+            }),
+            Body::Endless => {
+                let until = Instant::now() + PATIENCE;
+                while Instant::now() < until {
+                    stream.write_all(&[b'x'; 64 * 1024])?;
+                }
+                Ok(())
+            }
+            Body::Hang => Ok(()),
+        }
+    }
+}
+
+/// Waits until the other side gives up.
+fn hold(mut stream: &TcpStream) -> io::Result<()> {
+    let mut rest = [0; 64];
+    while stream.read(&mut rest)? > 0 {}
+    Ok(())
+}
+
+/// The server; it stops when dropped.
+pub(crate) struct Toxic {
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<Asked>>>,
+    most_at_once: Arc<AtomicUsize>,
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Toxic {
+    /// Answers every request with what `reply` makes of it.
+    pub(crate) fn start(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let most_at_once = Arc::new(AtomicUsize::new(0));
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let (reply, at_once) = (Arc::new(reply), Arc::new(AtomicUsize::new(0)));
+        let server = Self {
+            address,
+            log: Arc::clone(&log),
+            most_at_once: Arc::clone(&most_at_once),
+            is_stopped: Arc::clone(&is_stopped),
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if is_stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (log, reply) = (Arc::clone(&log), Arc::clone(&reply));
+                let (at_once, most_at_once) = (Arc::clone(&at_once), Arc::clone(&most_at_once));
+                thread::spawn(move || {
+                    let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                    most_at_once.fetch_max(now, Ordering::SeqCst);
+                    let _ = answer(&stream, address, &log, &*reply);
+                    at_once.fetch_sub(1, Ordering::SeqCst);
+                    let _ = stream.shutdown(Shutdown::Write);
+                });
+            }
+        });
+        server
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The requests so far, oldest first.
+    pub(crate) fn log(&self) -> Vec<Asked> {
+        self.log.lock().expect("no panic").clone()
+    }
+
+    /// `GET /path` of each request so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
+    }
+
+    /// The most requests that were under way together.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Toxic {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener so that it sees the flag.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+    }
+}
+
+fn answer(
+    stream: &TcpStream,
+    address: SocketAddr,
+    log: &Mutex<Vec<Asked>>,
+    reply: &dyn Fn(&Asked) -> Reply,
+) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut asked = read(stream, address)?;
+    {
+        let mut log = log.lock().expect("no panic");
+        asked.nth = log.len();
+        log.push(asked.clone());
+    }
+    reply(&asked).send(&asked.method, stream)
+}
+
+fn read(stream: &TcpStream, address: SocketAddr) -> io::Result<Asked> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+        }
+    }
+    if method.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
+    let mut body = vec![0; length.min(64 * 1024)];
+    reader.read_exact(&mut body)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let endpoint = format!("http://{address}");
+    Ok(Asked { method, path, headers, body, at: Instant::now(), nth: 0, endpoint })
+}
+
+/// The manifest of an image whose configuration is `config`.
+pub(crate) fn manifest_of(config: &[u8]) -> Vec<u8> {
+    serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_MEDIA_TYPES[1],
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": Digest::of(config),
+            "size": config.len(),
+        },
+        "layers": [],
+    })
+    .to_string()
+    .into_bytes()
+}

@@ -1,0 +1,46 @@
+//! A client over toxic registries, impatient enough for tests.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use basewatch::registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings, Requests};
+
+/// Settings that allow `registry` and give up soon.
+pub(crate) fn settings(registry: &str) -> NetworkSettings {
+    NetworkSettings {
+        allow: vec![registry.to_owned()],
+        connect_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(10),
+        retry_wait: Duration::from_millis(20),
+        ..NetworkSettings::default()
+    }
+}
+
+/// The same with settings for that registry.
+pub(crate) fn settings_with(registry: &str, host: HostSettings) -> NetworkSettings {
+    NetworkSettings { hosts: BTreeMap::from([(registry.to_owned(), host)]), ..settings(registry) }
+}
+
+/// A client and its count of requests.
+pub(crate) struct Rig {
+    pub(crate) client: DistributionClient,
+    pub(crate) requests: Arc<Requests>,
+}
+
+impl Rig {
+    pub(crate) fn new(settings: NetworkSettings) -> Self {
+        Self::with_aws(settings, None)
+    }
+
+    pub(crate) fn with_aws(settings: NetworkSettings, aws: Option<Arc<dyn AwsLogins>>) -> Self {
+        let requests = Arc::new(Requests::default());
+        let client = DistributionClient::new(settings, aws, Arc::clone(&requests)).expect("valid settings");
+        Self { client, requests }
+    }
+
+    /// How many requests of `kind` went to `registry`.
+    pub(crate) fn count(&self, registry: &str, kind: &str) -> u64 {
+        self.requests.snapshot().get(registry).and_then(|kinds| kinds.get(kind).copied()).unwrap_or(0)
+    }
+}
