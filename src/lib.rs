@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod glob;
 pub mod identify;
@@ -19,3 +20,4 @@ pub mod report;
 pub mod resolve;
 pub mod run;
 pub mod store;
+pub mod telemetry;

@@ -1,2 +1,66 @@
-//! The command line of basewatch.
-fn main() {}
+//! The command line of basewatch: parse arguments, pick a run mode, exit.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use basewatch::{
+    cli::Cli,
+    config::Environment,
+    run::{self, Exit},
+};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version come this way as well. A reader that has left is no error.
+        Err(message) => {
+            let _ = message.print();
+            return u8::try_from(message.exit_code()).map_or(Exit::CannotStart.into(), ExitCode::from);
+        }
+    };
+    match start(cli) {
+        Ok(Exit::Interrupted) => {
+            say("interrupted");
+            Exit::Interrupted.into()
+        }
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            say(&chain(&error));
+            Exit::CannotStart.into()
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("failed to start threads")?;
+    let environment = Environment::of_process();
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run::run(cli, &environment) => outcome,
+            Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        }
+    });
+    // What still waits for a registry is not worth waiting for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// An error with its causes. Control characters in them, which may be a registry's, come out harmless.
+fn chain(error: &anyhow::Error) -> String {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    let harmless = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    format!("error: {}", causes.join(": ")).chars().map(harmless).collect()
+}
+
+/// Writes a line to standard error; if that is closed, nobody listens.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

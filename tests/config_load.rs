@@ -246,8 +246,7 @@ fn an_unknown_variable_of_ours_is_refused_with_the_nearest_known_one() {
     assert!(problems("BASEWATCH_REGISTRY__RATE").contains("in the file only"));
     assert!(problems("BASEWATCH_INVENTORY__ECR").contains("in the file only"));
     assert!(problems("BASEWATCH_").contains("no setting"));
-    let quiet = Case::of("").with("BASEWATCH_LOG", "debug").with("OTHER", "x").loaded();
-    assert_eq!(quiet.log.as_deref(), Some("debug"));
+    Case::of("").with("BASEWATCH_LOG", "debug").with("OTHER", "x").loaded();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use basewatch::{
 
 #[tokio::test]
 async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
-    let demo = demo::run().await.expect("loopback is there");
+    let demo = demo::show().await.expect("loopback is there");
     let told: BTreeMap<_, _> = demo
         .report
         .findings
@@ -49,7 +49,7 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
 
 #[tokio::test]
 async fn the_demo_reads_the_same_every_time() {
-    let demo = demo::run().await.expect("loopback is there");
+    let demo = demo::show().await.expect("loopback is there");
     let style = Style { width: Some(120), ..Style::default() };
     insta::assert_snapshot!(table::render(&demo.report, &style));
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize as _;
 
 use super::{
-    CONFIG_VARIABLE, Environment, LOG_VARIABLE, Problem, Problems, Settings, catalog,
+    CONFIG_VARIABLE, Environment, Problem, Problems, Settings, catalog,
     check::Check,
     environment, identify, inventory, network, policy,
     raw::{RawConfig, schema},
@@ -48,8 +48,6 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file they are from, if there is one.
     pub file: Option<PathBuf>,
-    /// The log filter of `BASEWATCH_LOG`.
-    pub log: Option<String>,
 }
 
 /// Loads the settings: file, then `BASEWATCH_…` variables, then flags, each over the one before.
@@ -78,7 +76,7 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
         return Err(check.problems.into());
     }
     apply_named(&mut settings, flags);
-    Ok(Loaded { settings, file, log: environment.get(LOG_VARIABLE).map(str::to_owned) })
+    Ok(Loaded { settings, file })
 }
 
 /// The file to load; whether it can be read is another question if it was asked for.

@@ -1,22 +1,61 @@
 //! `basewatch audit`: walk the pipeline once and report; write nothing, tell nobody.
 
-use anyhow::Result;
-use chrono::{DateTime, Utc};
+use anyhow::{Result, bail};
 
-use super::{Ports, inventories};
+use super::{
+    Console, Exit, Instants, Ports, inventories,
+    output::{self, Sink},
+    progress::Bar,
+};
 use crate::{
     audit::{Progress, Terms, audit},
+    cli::AuditArgs,
     config::Settings,
+    judge::Verdict,
     report::{Report, Run},
 };
 
-/// The instants of a run.
-#[derive(Clone, Copy, Debug)]
-pub struct Instants {
-    /// What counts as now: the clock's, or that of `--as-of`.
-    pub now: DateTime<Utc>,
-    /// The clock's own.
-    pub clock: DateTime<Utc>,
+/// Audits and prints, and says how it ended.
+///
+/// # Errors
+///
+/// When there is nothing to audit, no credentials to do it with, or the report cannot be written.
+pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
+    if settings.ecr.is_empty() && settings.images.is_empty() {
+        bail!(
+            "there is nothing to audit: name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a \
+             configuration with `basewatch config init`"
+        );
+    }
+    let sinks = Sink::open(&args.output, args.format)?;
+    let ports = Ports::open(settings)?;
+    let bar = Bar::new(console.has_progress);
+    let report = report(settings, &ports, Instants::new(args.as_of), &|progress| bar.show(progress)).await;
+    bar.clear();
+    if let Some(why) = no_credentials(&report) {
+        bail!("{why}");
+    }
+    output::write(sinks, console, &report)?;
+    Ok(exit(&report, args.fail_on.threshold()))
+}
+
+/// How an audit ended that fails from `threshold` on.
+#[must_use]
+pub fn exit(report: &Report, threshold: Option<Verdict>) -> Exit {
+    let fails = |verdict: Verdict| threshold.is_some_and(|threshold| verdict.is_at_least(threshold));
+    if report.findings.iter().any(|finding| fails(finding.verdict)) {
+        Exit::Failed
+    } else if report.complete {
+        Exit::Clean
+    } else {
+        Exit::Incomplete
+    }
+}
+
+/// An audit that found nothing because there are no credentials never started.
+fn no_credentials(report: &Report) -> Option<&str> {
+    let missing = report.errors.iter().find(|error| error.code == "credentials")?;
+    report.findings.is_empty().then_some(&missing.message)
 }
 
 /// What the pipeline is told by `settings`, as of `instants`.
@@ -32,17 +71,13 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
     }
 }
 
-/// Audits what `settings` name and reports it.
-///
-/// # Errors
-///
-/// When the ports cannot be opened; everything else is in the report.
+/// Audits what `settings` name and reports it; what could not be seen is in the report.
 pub async fn report(
     settings: &Settings,
     ports: &Ports,
     instants: Instants,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Report> {
+) -> Report {
     let terms = terms(settings, instants);
     let audit = audit(&inventories(settings, ports), &ports.images, &terms, progress).await;
     let run = Run {
@@ -51,5 +86,5 @@ pub async fn report(
         requests: ports.requests.snapshot(),
         authentication: ports.authentication(),
     };
-    Ok(Report::new(audit.findings(&terms), audit.errors(), audit.is_complete(), &terms.policy, run))
+    Report::new(audit.findings(&terms), audit.errors(), audit.is_complete(), &terms.policy, run)
 }

@@ -2,16 +2,39 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
-use super::{Ports, audit::Instants};
+use super::{Console, Exit, Instants, Ports, output};
 use crate::{
+    cli::{BaseArgs, Format},
     config::Settings,
     identify::Base,
     image::{LambdaTag, Platform, Reference},
-    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow},
+    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow, base_table, json},
     resolve::{History, Problem, Question, Resolver},
 };
+
+/// Resolves a base and prints what it is now.
+///
+/// # Errors
+///
+/// As [`report`], and when the base has no such platform.
+pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<Exit> {
+    let ports = Ports::open(settings)?;
+    let mut report = report(settings, &ports, &args.reference, args.history, Instants::new(args.as_of)).await?;
+    if let Some(wanted) = &args.platform {
+        let platforms: Vec<_> = report.platforms.iter().map(|platform| platform.platform.to_string()).collect();
+        report.platforms.retain(|platform| platform.platform == *wanted);
+        if report.platforms.is_empty() {
+            bail!("{} has no image for {wanted}; it has {}", args.reference, platforms.join(", "));
+        }
+    }
+    output::print(&match args.format {
+        Format::Json => json::render(&report),
+        Format::Table => base_table::render(&report, &console.style()),
+    })?;
+    Ok(Exit::Clean)
+}
 
 /// Resolves `reference`; with `has_history` lists the releases of its line as well.
 ///

@@ -1,17 +1,41 @@
 //! `basewatch explain`: the same walk for one image, with every step shown.
 
-use super::{
-    Ports,
-    audit::{Instants, terms},
-    inventories,
-};
+use anyhow::{Result, bail};
+
+use super::{Console, Exit, Instants, Ports, audit::terms, inventories, output};
 use crate::{
     audit::{Traced, audit},
+    cli::{ExplainArgs, Format},
     config::Settings,
     identify::Identification,
-    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step},
+    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, explain, json},
     resolve,
 };
+
+/// Explains one image, each of its platforms, and prints that.
+///
+/// # Errors
+///
+/// When the image has no such platform.
+pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<Exit> {
+    let ports = Ports::open(settings)?;
+    let mut explanations = explanations(settings, &ports, Instants::new(args.as_of)).await;
+    let platforms: Vec<_> = explanations.iter().filter_map(|explanation| explanation.platform.clone()).collect();
+    if let Some(wanted) = args.platform.as_ref().map(ToString::to_string) {
+        explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == wanted));
+        if explanations.is_empty() {
+            bail!("{} has no image for {wanted}; it has {}", args.image, platforms.join(", "));
+        }
+    }
+    let style = console.style();
+    let text = match args.format {
+        Format::Json => json::render(&explanations),
+        Format::Table => explanations.iter().map(|it| explain::render(it, &style)).collect::<Vec<_>>().join("\n"),
+    };
+    output::print(&text)?;
+    let is_readable = explanations.iter().all(|explanation| explanation.platform.is_some());
+    Ok(if is_readable { Exit::Clean } else { Exit::Incomplete })
+}
 
 /// Explains each platform of the images that `settings` name.
 pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {

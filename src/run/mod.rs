@@ -1,12 +1,169 @@
-//! The run modes: what the commands do. They build the outside world once, walk the pipeline, and say how
-//! it ended. Nothing here decides a verdict, and nobody exits.
+//! Run modes: what each command does, with which settings, and how it ends.
+//!
+//! The only place besides `main` that knows all stages and adapters; no stage knows it.
 
 pub mod audit;
 pub mod base;
+pub mod completions;
+pub mod config;
 pub mod demo;
 pub mod explain;
 mod inventories;
+pub mod man;
+mod output;
 mod ports;
+mod progress;
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use chrono::{DateTime, Utc};
 
 pub use inventories::inventories;
+use output::print;
 pub use ports::Ports;
+
+use crate::{
+    cli::{Cli, ColorWhen, Command, ConfigCommand, Global},
+    config::{Environment, Flags, LOG_VARIABLE, load},
+    telemetry::{self, Verbosity},
+};
+
+/// How a run ended, as its exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing is at or above `--fail-on`.
+    Clean = 0,
+    /// Something is at or above `--fail-on`.
+    Failed = 1,
+    /// The run could not start: usage, configuration, credentials.
+    CannotStart = 2,
+    /// Nothing is at or above `--fail-on`, but the audit is incomplete.
+    Incomplete = 3,
+    /// The run was interrupted: 128 and the number of the signal, as shells have it.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// All exits, in the order of their codes.
+    pub const ALL: [Self; 5] = [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted];
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// What a run mode may do to the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Whether standard output takes colours.
+    pub is_colored: bool,
+    /// Whether progress is shown on standard error.
+    pub has_progress: bool,
+    /// The columns of standard output; `None` where it is no terminal.
+    pub width: Option<usize>,
+    /// Whether everything is shown: `--verbose`.
+    pub show_all: bool,
+}
+
+/// The instants of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Instants {
+    /// What counts as now: the clock's, or that of `--as-of`.
+    pub now: DateTime<Utc>,
+    /// The clock's own.
+    pub clock: DateTime<Utc>,
+}
+
+impl Instants {
+    /// The clock's now, or `as_of` instead.
+    #[must_use]
+    pub fn new(as_of: Option<DateTime<Utc>>) -> Self {
+        let clock = Utc::now();
+        Self { now: as_of.unwrap_or(clock), clock }
+    }
+}
+
+impl Console {
+    fn new(global: &Global, environment: &Environment) -> Self {
+        Self {
+            is_colored: is_colored(global.color, environment, io::stdout().is_terminal()),
+            has_progress: io::stderr().is_terminal() && !global.quiet && global.verbose == 0,
+            width: console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)),
+            show_all: global.verbose > 0,
+        }
+    }
+}
+
+/// Whether to colour what goes to a terminal or to something else. `NO_COLOR` is that of
+/// <https://no-color.org>: set and not empty.
+fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => {
+            is_terminal && environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb")
+        }
+    }
+}
+
+/// Sets logging up and does what `cli` says.
+pub async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    let verbosity = Verbosity { verbose: global.verbose, is_quiet: global.quiet };
+    let is_log_colored = is_colored(global.color, environment, io::stderr().is_terminal());
+    telemetry::init(verbosity, environment.get(LOG_VARIABLE), is_log_colored)?;
+    let console = Console::new(global, environment);
+    let here = Path::new("");
+    let flags = Flags { config: global.config.clone(), ..Flags::default() };
+    match cli.command {
+        Command::Audit(args) => {
+            let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
+            let flags = Flags { max_age, grace, images, no_catalog: args.no_catalog, ..flags };
+            audit::run(&load(&flags, environment, here)?.settings, &args, console).await
+        }
+        Command::Base(args) => {
+            let registries = vec![args.reference.repository.registry.to_string()];
+            let flags = Flags { registries, no_catalog: args.no_catalog, ..flags };
+            base::run(&load(&flags, environment, here)?.settings, &args, console).await
+        }
+        Command::Explain(args) => {
+            let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
+            explain::run(&load(&flags, environment, here)?.settings, &args, console).await
+        }
+        Command::Demo(args) => demo::run(&args, console).await,
+        Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here),
+        Command::Config(ConfigCommand::Init(args)) => config::init(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        let plain = Environment::default();
+        let without: Environment = [("NO_COLOR".to_owned(), "1".to_owned())].into_iter().collect();
+        let empty: Environment = [("NO_COLOR".to_owned(), String::new())].into_iter().collect();
+        let dumb: Environment = [("TERM".to_owned(), "dumb".to_owned())].into_iter().collect();
+        assert!(is_colored(ColorWhen::Auto, &plain, true) && is_colored(ColorWhen::Auto, &empty, true));
+        assert!(!is_colored(ColorWhen::Auto, &plain, false));
+        assert!(!is_colored(ColorWhen::Auto, &without, true) && !is_colored(ColorWhen::Auto, &dumb, true));
+        assert!(is_colored(ColorWhen::Always, &without, false) && !is_colored(ColorWhen::Never, &plain, true));
+    }
+}

@@ -9,10 +9,12 @@ use anyhow::{Context, Result};
 
 use self::fleet::Fleet;
 use super::{
-    Ports,
-    audit::{Instants, report},
+    Console, Exit, Instants, Ports,
+    audit::{exit, report},
+    output::{self, Sink},
 };
 use crate::{
+    cli::DemoArgs,
     config::{CatalogPlace, Settings},
     image::Reference,
     inventory::ImageSource,
@@ -34,12 +36,25 @@ pub struct Demo {
     pub next: String,
 }
 
+/// Serves the bundled fleet, audits it and prints the report; what it shows is told on standard error.
+///
+/// # Errors
+///
+/// As [`show`], and when the report cannot be written.
+pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
+    let demo = show().await?;
+    output::say(&demo.introduction);
+    output::write(Sink::open(&[], args.format)?, console, &demo.report)?;
+    output::say(&demo.next);
+    Ok(exit(&demo.report, args.fail_on.threshold()))
+}
+
 /// Serves the bundled fleet and audits it as of the instant it was made for.
 ///
 /// # Errors
 ///
 /// When no port on loopback can be had.
-pub async fn run() -> Result<Demo> {
+pub async fn show() -> Result<Demo> {
     let fleet = Fleet::bundled()?;
     let stock = Stock::new();
     let shelved = fleet.shelve(&stock)?;
@@ -47,7 +62,7 @@ pub async fn run() -> Result<Demo> {
     let settings = settings(&fleet, &registry)?;
     let ports = Ports::with_catalog(settings.network.clone(), Catalog::in_memory())?;
     let instants = Instants { now: fleet.as_of, clock: fleet.as_of };
-    let report = report(&settings, &ports, instants, &|_| {}).await?;
+    let report = report(&settings, &ports, instants, &|_| {}).await;
     let abouts: Vec<_> = fleet.image.iter().map(|image| format!("  {:<16} {}", image.name, image.about)).collect();
     let introduction = format!(
         "Served {} images and {} releases of {} base lines from a registry at {}, which stands in for\n\

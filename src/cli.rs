@@ -1,0 +1,374 @@
+//! The command line: which commands and flags there are, and what each takes. No logic.
+
+use std::{path::PathBuf, str::FromStr};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::{
+    image::{Platform, Reference},
+    inventory::ImageSource,
+    judge::Verdict,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  basewatch demo                                    see a report, without account or network
+  basewatch audit public.ecr.aws/lambda/python:3.12 audit an image
+  basewatch config init && basewatch audit          audit what basewatch.toml names
+
+Exit codes:
+  0  nothing at or above --fail-on
+  1  something is
+  2  could not start: usage, configuration, credentials
+  3  nothing to fail on, but the audit is incomplete";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  basewatch audit
+  basewatch audit 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
+  basewatch audit oci:./layout:v1 --output - --output report.json
+  basewatch audit --as-of 2026-12-24 --fail-on stale";
+
+const BASE_EXAMPLES: &str = "\
+Examples:
+  basewatch base public.ecr.aws/lambda/java:21
+  basewatch base public.ecr.aws/lambda/java:21 --history";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  basewatch explain 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
+  basewatch explain oci:./layout --platform linux/arm64";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  basewatch completions bash > ~/.local/share/bash-completion/completions/basewatch
+  basewatch completions zsh > ~/.zfunc/_basewatch";
+
+/// Tells which deployed container images stand on an old base image, and what to do about each one.
+#[derive(Debug, Parser)]
+#[command(name = "basewatch", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The configuration file [default: ./basewatch.toml, else ~/.config/basewatch/basewatch.toml]
+    // `BASEWATCH_CONFIG` is read with the rest of the environment, so that tests need no process environment.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
+    pub color: ColorWhen,
+    /// Say more on standard error; twice for debugging, three times for everything
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say only errors on standard error, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// What basewatch can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Audit what the configuration names, or the images given, and print a report
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
+    /// Show what a base image is now: its digests, publish date and line
+    #[command(after_help = BASE_EXAMPLES)]
+    Base(BaseArgs),
+    /// Show how the base of an image was identified and dated, step by step
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Audit bundled images from a registry inside this process: no account, no network
+    Demo(DemoArgs),
+    /// Check a configuration, or write a commented one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print shell completions
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+}
+
+/// What `audit` takes.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// Images to audit instead of those of the configuration: references with a tag or digest, or
+    /// oci:DIR[:TAG]
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<ImageSource>,
+    /// The format of the report on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Write the report to FILE instead, in the format of its name: .json, .txt or .table; - is standard
+    /// output; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub output: Vec<Output>,
+    /// Exit with 1 if a finding has this verdict or a worse one
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t)]
+    pub fail_on: FailOn,
+    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// The age over which a base is stale, instead of policy.max_age: 45d, 6w
+    #[arg(long, value_name = "DURATION")]
+    pub max_age: Option<String>,
+    /// How long an image may be behind, instead of policy.grace: 14d, 36h
+    #[arg(long, value_name = "DURATION")]
+    pub grace: Option<String>,
+    /// Remember nothing, and use nothing remembered
+    #[arg(long)]
+    pub no_catalog: bool,
+}
+
+/// What `base` takes.
+#[derive(Clone, Debug, Args)]
+pub struct BaseArgs {
+    /// The base image, with a tag or a digest: public.ecr.aws/lambda/java:21
+    #[arg(value_name = "REF", value_parser = named_image)]
+    pub reference: Reference,
+    /// List the releases of its line
+    #[arg(long)]
+    pub history: bool,
+    /// Only this platform, as in linux/arm64
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// The format on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// Remember nothing, and use nothing remembered
+    #[arg(long)]
+    pub no_catalog: bool,
+}
+
+/// What `explain` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The image: a reference with a tag or digest, or oci:DIR[:TAG]
+    #[arg(value_name = "IMAGE")]
+    pub image: ImageSource,
+    /// Only this platform, as in linux/arm64
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// The format on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// Remember nothing, and use nothing remembered
+    #[arg(long)]
+    pub no_catalog: bool,
+}
+
+/// What `demo` takes.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// The format of the report on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Exit with 1 if a finding has this verdict or a worse one
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never)]
+    pub fail_on: FailOn,
+}
+
+/// What `config` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say all that is wrong with a configuration, or what would be audited
+    Check(ConfigCheckArgs),
+    /// Write a configuration in which every key is explained
+    Init(ConfigInitArgs),
+}
+
+/// What `config check` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigCheckArgs {
+    /// The file, as with --config
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+}
+
+/// What `config init` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigInitArgs {
+    /// The file to write; - is standard output
+    #[arg(value_name = "FILE", default_value = "basewatch.toml")]
+    pub file: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `completions` takes.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What `man` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Write the pages of all commands into this folder instead
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// The formats of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For machines
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verdict from which on a run fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Whatever is found
+    Never,
+    /// Anything at all
+    Fresh,
+    /// A newer base exists
+    Superseded,
+    /// Behind for longer than the grace
+    #[default]
+    OutOfDate,
+    /// Older than the limit
+    Stale,
+    /// The runtime has ended
+    Deprecated,
+    /// Nothing could be concluded
+    Unknown,
+}
+
+impl FailOn {
+    /// The least verdict that fails; none if no verdict does.
+    #[must_use]
+    pub fn threshold(self) -> Option<Verdict> {
+        match self {
+            Self::Never => None,
+            Self::Fresh => Some(Verdict::Fresh),
+            Self::Superseded => Some(Verdict::Superseded),
+            Self::OutOfDate => Some(Verdict::OutOfDate),
+            Self::Stale => Some(Verdict::Stale),
+            Self::Deprecated => Some(Verdict::Deprecated),
+            Self::Unknown => Some(Verdict::Unknown),
+        }
+    }
+}
+
+/// Where a report goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To standard output, in the format of `--format`.
+    Stdout,
+    /// Into a file, in the format of its name.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: Format,
+    },
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "-" {
+            return Ok(Self::Stdout);
+        }
+        let path = PathBuf::from(text);
+        let format = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Format::Json,
+            Some("txt" | "table") => Format::Table,
+            _ => return Err("its name tells no format: end it in .json, .txt or .table".to_owned()),
+        };
+        Ok(Self::File { path, format })
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let midnight = text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    midnight
+        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()))
+        .map_err(|_| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
+}
+
+fn named_image(text: &str) -> Result<Reference, String> {
+    match text.parse::<ImageSource>()? {
+        ImageSource::Reference(reference) => Ok(reference),
+        ImageSource::Layout { .. } => Err("a base is named by its registry, not by a folder".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_an_output_tells_its_format() {
+        let file = |path: &str, format| Ok(Output::File { path: path.into(), format });
+        assert_eq!("a/report.json".parse(), file("a/report.json", Format::Json));
+        assert_eq!("report.txt".parse(), file("report.txt", Format::Table));
+        assert_eq!("-".parse(), Ok(Output::Stdout));
+        for garbage in ["", "report", "report.html", "json", ".json"] {
+            assert!(garbage.parse::<Output>().is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_its_midnight_in_utc() {
+        assert_eq!(instant("2026-11-20"), instant("2026-11-20T00:00:00Z"));
+        assert_eq!(instant("2026-11-20T01:00:00+01:00"), instant("2026-11-20"));
+        for garbage in ["", "now", "2026-13-01", "2026-11-20 06:00", "20.11.2026"] {
+            assert!(instant(garbage).is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn thresholds_are_the_verdicts_of_the_same_name() {
+        for choice in FailOn::value_variants() {
+            let name = choice.to_possible_value().expect("no choice is hidden").get_name().to_owned();
+            assert_eq!(choice.threshold(), name.parse().ok(), "{name}");
+        }
+    }
+}

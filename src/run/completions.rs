@@ -1,0 +1,14 @@
+//! `completions`: what a shell needs to complete our command line.
+
+use clap::CommandFactory as _;
+
+use super::{Exit, print};
+use crate::cli::{Cli, CompletionsArgs};
+
+/// Prints the completions.
+pub fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "basewatch", &mut script);
+    print(&String::from_utf8(script)?)?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,20 @@
+//! `man`: the manual pages.
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use super::{Exit, print};
+use crate::cli::{Cli, ManArgs};
+
+/// Prints the page of basewatch, or writes those of all commands into a folder.
+pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
+    if let Some(folder) = &args.folder {
+        clap_mangen::generate_to(Cli::command(), folder)
+            .with_context(|| format!("failed to write manual pages into {}", folder.display()))?;
+        return Ok(Exit::Clean);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    print(&String::from_utf8(page)?)?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,106 @@
+//! Where a report goes: standard output, or files, each in its format.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::Console;
+use crate::{
+    cli::{Format, Output},
+    report::{Report, Style, json, table},
+};
+
+/// A place a report is written to, opened before the audit: a mistyped folder should not cost a run.
+pub(super) enum Sink {
+    /// Standard output.
+    Stdout(Format),
+    /// A file, written beside its name until it is whole.
+    File { path: PathBuf, beside: PathBuf, format: Format },
+}
+
+impl Sink {
+    /// Opens `outputs`; without any, standard output in `format`.
+    pub(super) fn open(outputs: &[Output], format: Format) -> Result<Vec<Self>> {
+        if outputs.is_empty() {
+            return Ok(vec![Self::Stdout(format)]);
+        }
+        outputs
+            .iter()
+            .map(|output| match output {
+                Output::Stdout => Ok(Self::Stdout(format)),
+                Output::File { path, format } => {
+                    let beside = beside(path);
+                    File::create(&beside).with_context(|| format!("cannot write {}", path.display()))?;
+                    Ok(Self::File { path: path.clone(), beside, format: *format })
+                }
+            })
+            .collect()
+    }
+}
+
+/// A sink that was not written leaves nothing behind.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Self::File { beside, .. } = self {
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
+}
+
+impl Console {
+    /// How people want to read on this console.
+    pub(super) fn style(self) -> Style {
+        Style { width: self.width, color: self.is_colored, show_all: self.show_all }
+    }
+}
+
+/// Writes `report` to every sink. A file appears whole or not at all.
+pub(super) fn write(sinks: Vec<Sink>, console: Console, report: &Report) -> Result<()> {
+    for sink in sinks {
+        match &sink {
+            Sink::Stdout(format) => print(&render(report, *format, &console.style()))?,
+            Sink::File { path, beside, format } => {
+                let text = render(report, *format, &Style { width: None, color: false, show_all: true });
+                save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn save(text: &str, beside: &Path, path: &Path) -> io::Result<()> {
+    let mut file = File::create(beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}
+
+fn render(report: &Report, format: Format, style: &Style) -> String {
+    match format {
+        Format::Table => table::render(report, style),
+        Format::Json => json::render(report),
+    }
+}
+
+/// Writes `text` to standard output. A reader that has left, as `head` does, is no error.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Tells people something on standard error; nobody may be listening.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

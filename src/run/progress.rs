@@ -1,0 +1,44 @@
+//! The progress bar on standard error; nothing where that is no terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::audit::Progress;
+
+/// A progress bar, or nothing.
+pub(super) struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    pub(super) fn new(is_shown: bool) -> Self {
+        let bar = is_shown.then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self(bar)
+    }
+
+    pub(super) fn show(&self, progress: Progress) {
+        let Some(bar) = &self.0 else { return };
+        match progress {
+            Progress::Inventory => bar.set_message("reading what runs"),
+            Progress::Bases { done, total } => {
+                if done == 0 {
+                    let style = ProgressStyle::with_template("{spinner} resolving bases {bar:30} {pos}/{len}");
+                    if let Ok(style) = style {
+                        bar.set_style(style);
+                    }
+                    bar.set_length(total as u64);
+                }
+                bar.set_position(done as u64);
+            }
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
