@@ -163,7 +163,8 @@ async fn token_target(registry: &Peer, tokens: &Peer) -> Target {
     Target { endpoint: registry.http(), client, login: None }
 }
 
-#[tokio::test]
+// The object store answers on this runtime while the test waits for the audit.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_credentials_follow_a_blob_to_another_host() {
     let store = ObjectStore::start().await;
     let endpoint = store.endpoint();
