@@ -229,6 +229,20 @@ async fn a_token_server_that_is_down_is_an_error_for_all_who_waited() {
 }
 
 #[tokio::test]
+async fn a_missing_token_server_does_not_read_as_a_missing_image() {
+    let toxic = Toxic::start(|asked| {
+        if asked.path.starts_with("/auth") {
+            Reply::error(404, "NOT_FOUND", "no such page")
+        } else {
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+        }
+    });
+    let rig = Rig::new(settings(&toxic.host()));
+    let error = rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("no token");
+    assert!(matches!(error, Error::Status { status: 404, .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn ecr_logins_go_out_unasked_as_basic_to_the_endpoint() {
     let toxic = Toxic::start(|_| good());
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
@@ -497,6 +511,30 @@ fn a_refresh_token_of_dockers_config_is_exchanged_by_form() {
     let config = json!({ "auths": { toxic.host(): { "identitytoken": "refresh&me" } } });
     run_with_docker_config("head_with_dockers_login", &config, &toxic.host());
     assert!(toxic.log().iter().any(|asked: &Asked| asked.method == "POST"));
+}
+
+#[tokio::test]
+#[ignore = "run by the tests that set up a Docker configuration"]
+async fn head_without_dockers_login() {
+    let registry = std::env::var("BASEWATCH_TEST_REGISTRY").expect("set by the caller");
+    let reference = reference(&registry, "x");
+    let error = Rig::new(settings(&registry)).client.head(&reference).await.expect_err("a login is needed");
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    let host = HostSettings { auth: Auth::DockerConfig, ..HostSettings::default() };
+    let error = Rig::new(settings_with(&registry, host)).client.head(&reference).await.expect_err("a login is needed");
+    assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
+}
+
+#[test]
+fn without_a_login_of_docker_auto_goes_on_and_docker_config_says_why() {
+    let toxic = password_registry();
+    for config in [
+        json!({ "auths": { "other.example": { "auth": "YTpi" } } }),
+        json!({ "credsStore": "does-not-exist-anywhere" }),
+        json!({ "auths": { toxic.host(): { "auth": "%%%" } } }),
+    ] {
+        run_with_docker_config("head_without_dockers_login", &config, &toxic.host());
+    }
 }
 
 #[tokio::test]

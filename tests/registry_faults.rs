@@ -7,7 +7,10 @@ mod toxic_client;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -70,9 +73,9 @@ async fn a_failure_that_lasts_is_reported_after_the_last_try() {
 
 #[tokio::test]
 async fn retry_after_is_waited_for() {
-    let (toxic, mut rig, reference) =
+    let (toxic, _, reference) =
         start(|asked| if asked.nth == 0 { Reply::new(503, "").header("retry-after", "1") } else { good() });
-    rig = Rig::new(NetworkSettings { retry_wait: Duration::from_secs(5), ..settings(&toxic.host()) });
+    let rig = Rig::new(NetworkSettings { retry_wait: Duration::from_secs(5), ..settings(&toxic.host()) });
     assert!(rig.client.head(&reference).await.is_ok());
     let log = toxic.log();
     assert!(log[1].at - log[0].at >= Duration::from_secs(1));
@@ -102,9 +105,12 @@ async fn a_throttled_request_pauses_the_whole_host() {
         tokio::spawn(async move { rig.client.head(&reference).await })
     };
     // The second request only starts once the first was refused, and another tag knows nothing of it.
-    while toxic.log().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let refused = async {
+        while toxic.log().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("the first request arrives");
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(rig.client.head(&Reference::tagged(repository, "2")).await.is_ok());
     assert!(first.await.expect("no panic").is_ok());
@@ -152,6 +158,23 @@ async fn a_registry_that_is_not_there_is_unreachable() {
     assert!(matches!(&error, Error::Unreachable { registry, .. } if *registry == host), "{error:?}");
     assert!(error.to_string().contains("refused"), "{error}");
     assert_eq!(rig.count(&host, "head"), 2);
+}
+
+#[tokio::test]
+async fn a_registry_that_stays_away_is_tried_once_by_those_who_come_later() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&is_back);
+    let (toxic, rig, reference) = start(move |_| if flag.load(Ordering::SeqCst) { good() } else { good().cut_head() });
+    for (already, total) in [(0, 5), (5, 6), (6, 7)] {
+        assert_eq!(toxic.log().len(), already);
+        assert!(matches!(rig.client.head(&reference).await, Err(Error::Unreachable { .. })));
+        assert_eq!(toxic.log().len(), total);
+    }
+    is_back.store(true, Ordering::SeqCst);
+    assert!(rig.client.head(&reference).await.is_ok());
+    is_back.store(false, Ordering::SeqCst);
+    assert!(rig.client.head(&reference).await.is_err());
+    assert_eq!(toxic.log().len(), 7 + 1 + 5, "once it has answered it is worth waiting for again");
 }
 
 #[tokio::test]

@@ -32,18 +32,15 @@ fn start(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Toxic, Rig
     (toxic, rig, reference)
 }
 
-fn too_large<T: std::fmt::Debug>(result: Result<T, Error>, limit: usize) {
-    match result {
-        Err(Error::TooLarge { limit_bytes, .. }) => assert_eq!(limit_bytes, limit as u64),
-        other => panic!("too large for {limit} bytes: {other:?}"),
-    }
+fn too_large<T: std::fmt::Debug>(result: &Result<T, Error>, limit: usize) {
+    assert!(matches!(result, Err(Error::TooLarge { limit_bytes, .. }) if *limit_bytes == limit as u64), "{result:?}");
 }
 
 #[tokio::test]
 async fn a_manifest_over_four_mebibytes_is_too_large_announced_or_not() {
     for reply in [Reply::new(200, vec![b' '; 4 * MIB + 1]), Reply::endless(200)] {
         let (toxic, rig, reference) = start(move |_| reply.clone());
-        too_large(rig.client.manifest(&reference).await, 4 * MIB);
+        too_large(&rig.client.manifest(&reference).await, 4 * MIB);
         assert_eq!(toxic.log().len(), 1, "it is not asked for again");
     }
 }
@@ -63,16 +60,16 @@ async fn a_manifest_of_four_mebibytes_is_read() {
 #[tokio::test]
 async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
     let (_toxic, rig, reference) = start(|_| Reply::endless(200));
-    too_large(rig.client.tags(&reference.repository).await, 4 * MIB);
+    too_large(&rig.client.tags(&reference.repository).await, 4 * MIB);
 }
 
 #[tokio::test]
 async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
     let (toxic, rig, reference) = start(|_| Reply::endless(200));
     let manifest = |config_bytes| Manifest { config: Digest::of(b"x"), config_bytes, annotations: BTreeMap::new() };
-    too_large(rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
+    too_large(&rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
     assert!(toxic.log().is_empty());
-    too_large(rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);
+    too_large(&rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);
     assert_eq!(toxic.log().len(), 1);
 }
 
@@ -85,7 +82,7 @@ async fn a_token_over_a_quarter_mebibyte_is_too_large() {
             Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
         }
     });
-    too_large(rig.client.head(&reference).await, MIB / 4);
+    too_large(&rig.client.head(&reference).await, MIB / 4);
 }
 
 #[tokio::test]

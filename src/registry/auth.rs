@@ -57,8 +57,8 @@ pub(super) struct Authority {
     host: Arc<str>,
     plan: Plan,
     rules: TokenRules,
-    /// The rate with an ECR Public token, where no other was set.
-    granted_rate: Option<f64>,
+    /// The rates without and with an ECR Public token, where no other was set.
+    default_rates: Option<(f64, f64)>,
     login: Slot,
     scheme: Mutex<Option<Scheme>>,
     /// By scope; the scopes that single repositories were told.
@@ -76,7 +76,7 @@ pub(super) struct AuthorityBuilder {
     pub(super) rules: TokenRules,
     /// What it is known to demand before it was asked.
     pub(super) demand: Option<Demand>,
-    pub(super) granted_rate: Option<f64>,
+    pub(super) default_rates: Option<(f64, f64)>,
 }
 
 impl AuthorityBuilder {
@@ -86,7 +86,7 @@ impl AuthorityBuilder {
             host: self.host,
             plan,
             rules: self.rules,
-            granted_rate: self.granted_rate,
+            default_rates: self.default_rates,
             login: Slot::default(),
             scheme: Mutex::new(self.demand.map(Scheme::Bearer)),
             tokens: Mutex::default(),
@@ -219,18 +219,17 @@ impl Authority {
             Some(logins) => logins.ecr_public().await,
             None => Ok(None),
         };
+        if let Some((anonymous, granted)) = self.default_rates {
+            let is_granted = matches!(found, Ok(Some(_)));
+            transport.pace.set_rate(Some(if is_granted { granted } else { anonymous }));
+        }
         match found {
-            Ok(Some(issued)) => {
-                if let Some(rate) = self.granted_rate {
-                    transport.pace.set_rate(Some(rate));
-                }
-                self.usable(Ok(issued), "ecr-public")
-            }
+            Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
             Ok(None) if is_required => Err(self.no_credentials("there are no AWS credentials")),
             Err(why) if is_required => Err(self.no_credentials(why)),
             Ok(None) => Ok(Grant::anonymous_for_now()),
             Err(why) => {
-                tracing::warn!(host = %self.host, why, "no ECR Public token in spite of AWS credentials: going on without");
+                tracing::warn!(host = %self.host, why, "going on without the ECR Public token");
                 Ok(Grant::anonymous_for_now())
             }
         }
@@ -262,8 +261,16 @@ impl Authority {
         match &self.plan {
             Plan::OnDemand(Source::Given(credential)) => Ok(Some((credential.clone(), "basic"))),
             Plan::OnDemand(Source::Docker { is_required }) => {
-                let found = self.docker.get_or_try_init(|| credentials::of_docker(&self.host)).await?;
-                match found {
+                let found = self.docker.get_or_try_init(|| async {
+                    match credentials::of_docker(&self.host).await {
+                        Err(error) if !is_required => {
+                            tracing::warn!(%error, "going on without Docker's login");
+                            Ok(None)
+                        }
+                        found => found,
+                    }
+                });
+                match found.await? {
                     Some(credential) => Ok(Some((credential.clone(), "docker-config"))),
                     None if *is_required => Err(self.no_credentials("Docker's config.json has no login for it")),
                     None => Ok(None),
@@ -301,7 +308,11 @@ impl Authority {
             }
             _ => Grant::anonymous(),
         };
-        let answer = transport.ask(&ask, &login).await?;
+        let answer = transport.ask(&ask, &login).await.map_err(|error| match error {
+            // That there is no token server must not read as if there were no image.
+            Error::NotFound { what } => Error::Status { registry: self.host.to_string(), status: 404, what },
+            error => error,
+        })?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
         let token = read.token().ok_or_else(|| malformed("the answer holds no token"))?;
@@ -346,4 +357,45 @@ fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Crede
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::{StatusCode, header::HeaderMap};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str, is_from_registry: bool) -> Answer {
+        let status = StatusCode::from_u16(status).expect("a status");
+        Answer { status, headers: HeaderMap::new(), body: body.into(), is_from_registry }
+    }
+
+    #[test]
+    fn only_refusals_of_an_old_grant_are_worth_a_new_one() {
+        let denied = r#"{"errors":[{"code":"DENIED","message":"x"}]}"#;
+        let young = Grant::bearer("t", None).expect("sendable");
+        let old = Grant::bearer("t", None).expect("sendable").aged(SUSPECT_AGE);
+        let nobody = Grant::anonymous();
+        for (method, status, body, grant, expected) in [
+            (Method::GET, 401, "", &nobody, true),
+            (Method::GET, 401, "", &young, true),
+            (Method::GET, 400, denied, &young, true),
+            (Method::GET, 400, "{}", &young, false),
+            (Method::GET, 400, denied, &nobody, false),
+            (Method::HEAD, 400, "", &young, true),
+            (Method::HEAD, 400, "", &nobody, false),
+            (Method::GET, 403, "denied: Your Authorization Token has EXPIRED.", &young, true),
+            (Method::GET, 403, denied, &old, false),
+            (Method::GET, 403, "expired", &nobody, false),
+            (Method::HEAD, 403, "", &old, true),
+            (Method::HEAD, 403, "", &young, false),
+            (Method::GET, 404, "expired", &old, false),
+            (Method::GET, 429, "expired", &old, false),
+        ] {
+            let curable =
+                |is_from_registry| Authority::is_curable(&method, &answer(status, body, is_from_registry), grant);
+            assert_eq!(curable(true), expected, "{method} {status} {body}");
+            assert!(!curable(false), "another host has no say in it");
+        }
+    }
 }

@@ -81,7 +81,9 @@ mod tests {
 
     use super::*;
 
-    fn read(value: &str) -> Vec<(String, Option<String>, Option<String>, Option<String>)> {
+    type Read = (String, Option<String>, Option<String>, Option<String>);
+
+    fn read(value: &str) -> Vec<Read> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         parse([value])
             .iter()

@@ -14,10 +14,10 @@ use reqwest::{
 use serde::Deserialize;
 
 use super::{
-    AwsLogins, Error, Fetched, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result, SettingsError,
-    TagList,
+    AwsLogins, Error, Fetched, HostSettings, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result,
+    SettingsError, TagList,
     allow::AllowList,
-    host::{self, Host},
+    host::{self, Host, Means},
     link,
     transport::{Answer, Ask},
 };
@@ -41,9 +41,12 @@ pub struct DistributionClient {
     network: NetworkSettings,
     aws: Option<Arc<dyn AwsLogins>>,
     requests: Arc<Requests>,
-    clients: HashMap<(Option<PathBuf>, bool), Client>,
+    clients: Mutex<HashMap<ClientKey, Client>>,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
 }
+
+/// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
+type ClientKey = (Option<PathBuf>, bool);
 
 /// A page of a tag list. Some registries write `null` for an empty one.
 #[derive(Deserialize)]
@@ -65,20 +68,17 @@ impl DistributionClient {
         requests: Arc<Requests>,
     ) -> Result<Self, SettingsError> {
         let mut clients = HashMap::new();
-        for is_loopback in [false, true] {
-            clients.insert((None, is_loopback), client(&settings, None, is_loopback)?);
-            for file in settings.hosts.values().filter_map(|host| host.ca_file.clone()) {
-                let client = client(&settings, Some(&file), is_loopback)?;
-                clients.insert((Some(file), is_loopback), client);
+        for (name, host) in &settings.hosts {
+            host.check(name)?;
+            Host::check(name, host)?;
+            let key = client_key(name, host);
+            if host.ca_file.is_some() && !clients.contains_key(&key) {
+                let client = http_client(&settings, &key)?;
+                clients.insert(key, client);
             }
         }
-        let allow = AllowList::new(&settings.allow);
-        let this = Self { allow, network: settings, aws, requests, clients, hosts: Mutex::default() };
-        for (name, settings) in &this.network.hosts {
-            settings.check(name)?;
-            this.connect(&Arc::from(name.as_str()))?;
-        }
-        Ok(this)
+        let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
+        Ok(Self { allow, network: settings, aws, requests, clients, hosts: Mutex::default() })
     }
 
     /// Allows the private ECR registries of `account`, which is being audited.
@@ -112,13 +112,21 @@ impl DistributionClient {
 
     fn connect(&self, name: &Arc<str>) -> Result<Host, SettingsError> {
         let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
-        let key = (settings.ca_file.clone(), Host::is_loopback(name, &settings));
-        let http = self
-            .clients
-            .get(&key)
-            .cloned()
-            .ok_or_else(|| SettingsError::Tls { why: format!("{name} has a CA file that was not read") })?;
-        Host::new(name, &settings, &self.network, (http, self.aws.clone(), Arc::clone(&self.requests)))
+        let http = self.http(client_key(name, &settings))?;
+        let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests) };
+        Host::new(name, &settings, &self.network, means)
+    }
+
+    /// The HTTP client for one TLS setting. Loading the system's certificates takes a while, so that none is
+    /// built before it is needed.
+    fn http(&self, key: ClientKey) -> Result<Client, SettingsError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = http_client(&self.network, &key)?;
+        clients.insert(key, client.clone());
+        Ok(client)
     }
 
     async fn head_of(&self, reference: &Reference) -> Result<Pointer> {
@@ -257,9 +265,13 @@ fn verify(what: &str, expected: &Digest, body: &[u8]) -> Result<()> {
     Err(Error::DigestMismatch { what: what.to_owned(), expected: expected.clone(), actual: Digest::of(body) })
 }
 
-fn client(settings: &NetworkSettings, ca_file: Option<&Path>, is_loopback: bool) -> Result<Client, SettingsError> {
-    let certificates = ca_file.map(certificates_in).transpose()?;
-    host::http_client(settings.connect_timeout, certificates, is_loopback)
+fn client_key(name: &str, settings: &HostSettings) -> ClientKey {
+    (settings.ca_file.clone(), Host::is_loopback(name, settings))
+}
+
+fn http_client(settings: &NetworkSettings, (ca_file, is_loopback): &ClientKey) -> Result<Client, SettingsError> {
+    let certificates = ca_file.as_deref().map(certificates_in).transpose()?;
+    host::http_client(settings.connect_timeout, certificates, *is_loopback)
         .map_err(|error| SettingsError::Tls { why: error.to_string() })
 }
 

@@ -1,8 +1,13 @@
 //! Whose name does basewatch go by at a registry? Settings and Docker's `config.json`.
 
+use std::time::Duration;
+
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
 use super::{Error, Result, Secret};
+
+/// How long Docker's credential helper may take; it may ask a keychain, but nobody is there to type.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A login of somebody's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +23,10 @@ pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     let server = docker_name(registry).to_owned();
     let failed = |why: &str| Error::Credentials { registry: registry.to_owned(), why: why.to_owned() };
     // Reading it opens a file and may start a helper program.
-    let found = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server))
+    let reading = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server));
+    let found = tokio::time::timeout(HELPER_TIMEOUT, reading)
         .await
+        .map_err(|_| failed("Docker's credential helper gave no answer in time"))?
         .map_err(|_| failed("Docker's configuration could not be read"))?;
     match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {

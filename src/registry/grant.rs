@@ -70,6 +70,12 @@ impl Grant {
         self.issued_at.elapsed()
     }
 
+    /// The same, issued `age` earlier.
+    #[cfg(test)]
+    pub(super) fn aged(self, age: Duration) -> Self {
+        Self { issued_at: self.issued_at.checked_sub(age).expect("the machine is up for longer"), ..self }
+    }
+
     fn is_fresh(&self, now: Instant) -> bool {
         self.renew_at.is_none_or(|at| now < at)
     }

@@ -1,6 +1,9 @@
 //! One registry: where its requests go, by which rules, and how a question to it is carried through.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use reqwest::{Client, Method, Url};
 use tokio::sync::Semaphore;
@@ -20,6 +23,13 @@ use super::{
 const ANONYMOUS_RATE: f64 = 1.0;
 const GRANTED_RATE: f64 = 10.0;
 
+/// What a host is asked with.
+pub(super) struct Means {
+    pub(super) http: Client,
+    pub(super) aws: Option<Arc<dyn AwsLogins>>,
+    pub(super) requests: Arc<Requests>,
+}
+
 /// One registry.
 pub(super) struct Host {
     /// Without a trailing slash in its path.
@@ -34,7 +44,7 @@ impl Host {
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        (http, aws, requests): (Client, Option<Arc<dyn AwsLogins>>, Arc<Requests>),
+        Means { http, aws, requests }: Means,
     ) -> Result<Self, SettingsError> {
         let base = base_of(host, settings)?;
         let is_ecr_public = &**host == ECR_PUBLIC;
@@ -45,6 +55,7 @@ impl Host {
             pace: Pace::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
+            is_down: AtomicBool::new(false),
             patience: Patience {
                 request_timeout: network.request_timeout,
                 retries: network.retries,
@@ -58,10 +69,20 @@ impl Host {
             aws,
             rules,
             demand: (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_demand).flatten(),
-            granted_rate: Some(GRANTED_RATE).filter(|_| is_ecr_public && settings.rate.is_none()),
+            default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
         }
         .build();
         Ok(Self { base, transport, authority, is_docker_hub: is_docker_hub(host) })
+    }
+
+    /// Whether requests to `host` have somewhere to go.
+    pub(super) fn check(host: &str, settings: &HostSettings) -> Result<(), SettingsError> {
+        base_of(host, settings).map(drop)
+    }
+
+    /// Whether requests to `host` stay on this machine.
+    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
+        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
     }
 
     /// The question for `path` below `/v2/<repository>/`.
@@ -178,13 +199,6 @@ pub(super) fn http_client(
         builder = builder.no_proxy();
     }
     builder.build()
-}
-
-impl Host {
-    /// Whether requests to `host` stay on this machine.
-    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
-        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,13 @@
 //!
 //! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::Utc;
 use reqwest::{
@@ -31,6 +37,8 @@ pub(super) struct Transport {
     pub(super) connections: Semaphore,
     pub(super) requests: Arc<Requests>,
     pub(super) patience: Patience,
+    /// Whether a request went unanswered in spite of all its tries, and none was answered since.
+    pub(super) is_down: AtomicBool,
 }
 
 /// How long a request may take, and how often it is tried.
@@ -103,7 +111,12 @@ impl Transport {
         if matches!(failure.error, Error::RateLimited { .. }) {
             self.pace.pause(wait);
         }
-        if failure.is_lasting || !failure.error.is_transient() || tries >= self.patience.retries {
+        let is_unanswered = matches!(failure.error, Error::Unreachable { .. });
+        // Thousands of images must not each wait in vain for a registry that is known to be away.
+        let is_given_up = is_unanswered && self.is_down.load(Ordering::Relaxed);
+        let is_last = is_given_up || tries >= self.patience.retries;
+        if failure.is_lasting || !failure.error.is_transient() || is_last {
+            self.is_down.fetch_or(is_unanswered, Ordering::Relaxed);
             return Err(failure.error);
         }
         tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
@@ -117,6 +130,7 @@ impl Transport {
         let mut is_home = true;
         for _ in 0..=redirect::MAX_HOPS {
             let response = self.request(ask, &url, authorization.filter(|_| is_home)).await?;
+            self.is_down.store(false, Ordering::Relaxed);
             if let Some(turn) = turn.take() {
                 turn.answered();
             }

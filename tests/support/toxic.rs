@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -54,8 +55,10 @@ enum Body {
     Drip(Vec<u8>, Duration),
     /// Without a length and without an end.
     Endless,
-    /// Not even a status.
+    /// Not even a status, and the connection stays open.
     Hang,
+    /// Not even a status, and the connection closes.
+    Nothing,
 }
 
 /// An answer.
@@ -124,6 +127,11 @@ impl Reply {
         Self { body: Body::Cut(self.bytes(), bytes), ..self }
     }
 
+    /// Closes the connection instead of answering.
+    pub(crate) fn cut_head(self) -> Self {
+        Self { body: Body::Nothing, ..self }
+    }
+
     pub(crate) fn dripping(self, each: Duration) -> Self {
         Self { body: Body::Drip(self.bytes(), each), ..self }
     }
@@ -131,21 +139,23 @@ impl Reply {
     fn bytes(&self) -> Vec<u8> {
         match &self.body {
             Body::Whole(bytes) | Body::Cut(bytes, _) | Body::Drip(bytes, _) => bytes.clone(),
-            Body::Endless | Body::Hang => Vec::new(),
+            Body::Endless | Body::Hang | Body::Nothing => Vec::new(),
         }
     }
 
     fn send(&self, method: &str, mut stream: &TcpStream) -> io::Result<()> {
         thread::sleep(self.delay);
-        if let Body::Hang = self.body {
-            return hold(stream);
+        match self.body {
+            Body::Hang => return hold(stream),
+            Body::Nothing => return Ok(()),
+            _ => {}
         }
         let mut head = format!("HTTP/1.1 {} Toxic\r\nconnection: close\r\n", self.status);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         if !matches!(self.body, Body::Endless) {
-            head.push_str(&format!("content-length: {}\r\n", self.bytes().len()));
+            let _ = write!(head, "content-length: {}\r\n", self.bytes().len());
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
         if method == "HEAD" {
@@ -161,11 +171,11 @@ impl Reply {
             Body::Endless => {
                 let until = Instant::now() + PATIENCE;
                 while Instant::now() < until {
-                    stream.write_all(&[b'x'; 64 * 1024])?;
+                    stream.write_all(&[b'x'; 8 * 1024])?;
                 }
                 Ok(())
             }
-            Body::Hang => Ok(()),
+            Body::Hang | Body::Nothing => Ok(()),
         }
     }
 }

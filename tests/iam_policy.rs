@@ -1,0 +1,105 @@
+//! The policy that ships allows every AWS call the sources make, and nothing else.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+/// The SDK's method for each operation that is called, and the actions it needs.
+const CALLS: [(&str, &[&str]); 4] = [
+    ("describe_repositories", &["ecr:DescribeRepositories"]),
+    ("describe_images", &["ecr:DescribeImages"]),
+    ("batch_get_image", &["ecr:BatchGetImage"]),
+    // ECR Public's token needs the second permission of STS as well
+    // (https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html).
+    (
+        "get_authorization_token",
+        &["ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"],
+    ),
+];
+
+/// What the registry client needs to get a blob of private ECR over HTTP
+/// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-pull-iam.html).
+const REGISTRY_ACTIONS: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+
+/// How the names of AWS operations begin.
+const VERBS: [&str; 20] = [
+    "assume", "batch", "cancel", "complete", "create", "delete", "describe", "get", "initiate", "invoke", "list",
+    "publish", "put", "register", "run", "start", "stop", "tag", "update", "upload",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn statements() -> Vec<Value> {
+    let policy = fs::read_to_string(root().join("config/iam-policy.json")).unwrap();
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    assert_eq!(policy["Version"], "2012-10-17");
+    policy["Statement"].as_array().unwrap().clone()
+}
+
+fn allowed() -> BTreeSet<String> {
+    let one_or_more = |action: &Value| match action {
+        Value::Array(actions) => actions.clone(),
+        one => vec![one.clone()],
+    };
+    let actions = statements().into_iter().flat_map(|statement| one_or_more(&statement["Action"]));
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// Methods called without arguments whose names read like AWS operations, in sources that have to do with AWS.
+fn calls(source: &str) -> BTreeSet<String> {
+    if !source.contains("aws_sdk_") && !source.contains("aws::") && !source.contains("super::{Aws") {
+        return BTreeSet::new();
+    }
+    let before_parentheses = source.split("()").map(str::trim_end);
+    let name = |text: &str| {
+        let start = text.rfind(|c: char| !c.is_ascii_lowercase() && c != '_')? + 1;
+        text[..start].ends_with('.').then(|| text[start..].to_owned())
+    };
+    let is_operation = |name: &String| name.split_once('_').is_some_and(|(verb, _)| VERBS.contains(&verb));
+    before_parentheses.filter_map(name).filter(is_operation).collect()
+}
+
+#[test]
+fn every_call_in_the_sources_is_allowed_and_nothing_else_is() {
+    let made: BTreeSet<_> =
+        sources(&root().join("src")).iter().flat_map(|file| calls(&fs::read_to_string(file).unwrap())).collect();
+    let known: BTreeSet<_> = CALLS.iter().map(|(call, _)| (*call).to_owned()).collect();
+    assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
+    let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
+    let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
+    assert_eq!(allowed(), needed, "the actions of the policy, and those that are needed");
+}
+
+#[test]
+fn every_statement_is_named_and_only_reads() {
+    let mut sids = BTreeSet::new();
+    for statement in statements() {
+        let sid = statement["Sid"].as_str().unwrap().to_owned();
+        assert!(sid.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{sid}: letters and digits only");
+        assert!(sids.insert(sid), "each once");
+        assert_eq!(statement["Effect"], "Allow");
+    }
+    for action in allowed() {
+        let (_, operation) = action.split_once(':').unwrap();
+        assert!(["Get", "BatchGet", "Describe", "List"].iter().any(|verb| operation.starts_with(verb)), "{action}");
+        assert!(!action.contains('*'), "{action}: each by its name");
+    }
+}
+
+#[test]
+fn a_call_is_found_however_it_is_written() {
+    let source =
+        "use crate::aws::Aws;\nclient\n    .put_image()\n    .send(); x.get_mut(1); list_images(); y.delete_it ()";
+    assert_eq!(calls(source).into_iter().collect::<Vec<_>>(), ["delete_it", "put_image"]);
+}

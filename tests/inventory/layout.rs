@@ -1,0 +1,197 @@
+//! OCI layout folders, good and bad.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use basewatch::{
+    image::Digest,
+    inventory::{Deployment, DeploymentKind, Inventory, LayoutInventory},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::ecr_model::{INDEX, MANIFEST};
+
+struct Layout(TempDir);
+
+impl Layout {
+    fn new() -> Self {
+        let layout = Self(tempfile::tempdir().unwrap());
+        layout.write("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+        layout
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    fn write(&self, file: &str, content: &str) {
+        let file = self.0.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
+    }
+
+    fn blob(&self, content: &str) -> Digest {
+        let digest = Digest::of(content.as_bytes());
+        self.write(&format!("blobs/sha256/{}", digest.hex()), content);
+        digest
+    }
+
+    fn image(&self, name: &str, architecture: &str) -> Digest {
+        let config = json!({
+            "architecture": architecture, "os": "linux", "config": { "Labels": { "name": name } },
+            "rootfs": { "type": "layers", "diff_ids": [] },
+        });
+        let config = self.blob(&config.to_string());
+        let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 1 });
+        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [] });
+        self.blob(&manifest.to_string())
+    }
+
+    fn index(&self, entries: &[Value]) {
+        self.write("index.json", &json!({ "schemaVersion": 2, "manifests": entries }).to_string());
+    }
+}
+
+fn entry(media_type: &str, digest: &Digest, tag: Option<&str>) -> Value {
+    let mut entry = json!({ "mediaType": media_type, "digest": digest, "size": 1 });
+    if let Some(tag) = tag {
+        entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
+    }
+    entry
+}
+
+async fn look(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
+    let found = LayoutInventory::new(vec![(folder.to_owned(), tag.map(str::to_owned))]).deployments().await;
+    assert_eq!(found.gaps, []);
+    found.deployments
+}
+
+/// The code and message of the one deployment there is.
+async fn refusal(folder: &Path, tag: Option<&str>) -> (&'static str, String) {
+    let deployments = look(folder, tag).await;
+    let [deployment] = deployments.as_slice() else { panic!("{deployments:?}") };
+    let why = deployment.image.as_ref().unwrap_err();
+    (why.code, why.message.clone())
+}
+
+fn labels(deployments: &[Deployment]) -> Vec<&str> {
+    deployments.iter().map(|one| one.image.as_ref().unwrap().facts.labels["name"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_tag_selects_its_image_and_no_tag_all_of_them() {
+    let layout = Layout::new();
+    let (a, b) = (layout.image("a", "amd64"), layout.image("b", "amd64"));
+    layout.index(&[
+        entry(MANIFEST, &a, Some("v1")),
+        entry(MANIFEST, &b, Some("docker.io/library/b:v2")),
+        entry(MANIFEST, &b, None),
+    ]);
+    let folder = layout.folder();
+    let v1 = look(&folder, Some("v1")).await;
+    assert_eq!((labels(&v1), v1[0].kind), (vec!["a"], DeploymentKind::Layout));
+    assert_eq!(v1[0].id, format!("oci:{}:v1", folder.display()));
+    assert_eq!(v1[0].reference.to_string(), v1[0].id);
+    assert_eq!(v1[0].image.as_ref().unwrap().digest, a);
+    assert_eq!(labels(&look(&folder, Some("v2")).await), ["b"], "a whole reference ends in its tag");
+    let all = look(&folder, None).await;
+    assert_eq!(labels(&all), ["a", "b", "b"]);
+    assert_eq!(all[2].id, format!("oci:{}@{b}", folder.display()));
+}
+
+#[tokio::test]
+async fn platforms_are_deployments_and_attestations_are_not() {
+    let layout = Layout::new();
+    let (arm, amd) = (layout.image("arm", "arm64"), layout.image("amd", "amd64"));
+    let on = |digest: &Digest, architecture: &str| {
+        let mut entry = entry(MANIFEST, digest, None);
+        entry["platform"] = json!({ "os": "linux", "architecture": architecture });
+        entry
+    };
+    let attestation = json!({
+        "mediaType": MANIFEST, "digest": Digest::of(b"attestation"), "size": 1,
+        "annotations": { "vnd.docker.reference.type": "attestation-manifest" },
+    });
+    let index = json!({
+        "schemaVersion": 2, "mediaType": INDEX, "annotations": { "of": "index" },
+        "manifests": [on(&arm, "arm64"), on(&amd, "amd64"), attestation],
+    });
+    let index = layout.blob(&index.to_string());
+    layout.index(&[entry(INDEX, &index, Some("v1")), attestation]);
+    let found = look(&layout.folder(), None).await;
+    assert_eq!(labels(&found), ["arm", "amd"]);
+    assert!(found[0].id.ends_with(":v1#linux/arm64"), "{}", found[0].id);
+    assert_eq!(found[0].image.as_ref().unwrap().index_annotations["of"], "index");
+}
+
+#[tokio::test]
+async fn entries_that_share_a_tag_keep_ids_of_their_own() {
+    let layout = Layout::new();
+    let (arm, amd) = (layout.image("arm", "arm64"), layout.image("amd", "amd64"));
+    layout.index(&[entry(MANIFEST, &arm, Some("v1")), entry(MANIFEST, &amd, Some("v1"))]);
+    let found = look(&layout.folder(), Some("v1")).await;
+    assert_eq!(labels(&found), ["arm", "amd"]);
+    assert_ne!(found[0].id, found[1].id);
+}
+
+#[tokio::test]
+async fn what_is_no_layout_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, message) = refusal(&folder.path().join("gone"), Some("v1")).await;
+    assert_eq!(code, "image-missing");
+    assert!(message.starts_with("there is no folder "), "{message}");
+    let (code, message) = refusal(folder.path(), None).await;
+    assert_eq!(code, "image-malformed");
+    assert!(message.contains("is no OCI layout:") && message.contains("oci-layout"), "{message}");
+
+    let layout = Layout::new();
+    assert!(refusal(&layout.folder(), None).await.1.contains("index.json"));
+    layout.write("index.json", "{");
+    assert!(refusal(&layout.folder(), None).await.1.contains("index.json does not parse"));
+    layout.index(&[]);
+    assert!(refusal(&layout.folder(), None).await.1.starts_with("there is no image in"));
+    layout.write("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#);
+    assert!(refusal(&layout.folder(), None).await.1.ends_with("does not say imageLayoutVersion 1"));
+}
+
+#[tokio::test]
+async fn a_tag_that_is_not_there_is_told_with_those_that_are() {
+    let layout = Layout::new();
+    let image = layout.image("a", "amd64");
+    layout.index(&[entry(MANIFEST, &image, Some("v1")), entry(MANIFEST, &image, Some("v2"))]);
+    let (code, message) = refusal(&layout.folder(), Some("v3")).await;
+    assert_eq!(code, "image-missing");
+    assert!(message.starts_with("there is no tag v3 in") && message.ends_with("; it has v1, v2"), "{message}");
+    layout.index(&[entry(MANIFEST, &image, None)]);
+    assert!(refusal(&layout.folder(), Some("v3")).await.1.ends_with("; its images have no tags"));
+}
+
+#[tokio::test]
+async fn blobs_are_hashed_limited_and_regular_files() {
+    let layout = Layout::new();
+    let image = layout.image("a", "amd64");
+    layout.index(&[entry(MANIFEST, &image, Some("v1"))]);
+    let blob = format!("blobs/sha256/{}", image.hex());
+    layout.write(&blob, "{}");
+    let (code, message) = refusal(&layout.folder(), Some("v1")).await;
+    assert_eq!(code, "image-malformed");
+    assert!(message.ends_with("does not have that digest"), "{message}");
+    layout.write(&blob, &" ".repeat((4 << 20) + 1));
+    assert!(refusal(&layout.folder(), Some("v1")).await.1.contains("larger than 4194304 bytes"));
+    fs::remove_file(layout.folder().join(&blob)).unwrap();
+    assert_eq!(refusal(&layout.folder(), Some("v1")).await.0, "image-missing");
+    fs::create_dir(layout.folder().join(&blob)).unwrap();
+    assert!(refusal(&layout.folder(), Some("v1")).await.1.ends_with("it is no regular file"));
+}
+
+#[tokio::test]
+async fn a_digest_that_is_a_path_leads_nowhere() {
+    let layout = Layout::new();
+    for digest in ["sha256:../../../../etc/passwd", "../x:00", "sha256:"] {
+        layout.index(&[json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 })]);
+        assert_eq!(refusal(&layout.folder(), None).await.0, "image-malformed", "{digest}");
+    }
+}

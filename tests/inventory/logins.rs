@@ -1,0 +1,126 @@
+//! Logins for the registries of AWS: what is asked where, and what is said when there are none.
+
+use std::time::Instant;
+
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
+use basewatch::registry::{AwsLogins, Login};
+use serde_json::json;
+
+use crate::{
+    aws_replay::{Answer, Call},
+    memory_registry::MemoryRegistry,
+    rig::Rig,
+};
+
+fn rig(answers: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Rig {
+    Rig::answering(MemoryRegistry::new(), answers)
+}
+
+fn ecr_token(expires_at: i64) -> Answer {
+    let token = "QVdTOnA6dw=="; // AWS:p:w
+    Answer::ok(json!({ "authorizationData": [{ "authorizationToken": token, "expiresAt": expires_at }] }))
+}
+
+#[tokio::test]
+async fn an_ecr_login_is_asked_for_in_the_region_of_the_registry() {
+    let rig = rig(|_| ecr_token(4_102_444_800));
+    let issued = rig.aws().ecr("123456789012", "eu-north-1").await.unwrap();
+    let Login::Basic { username, password } = issued.login else { panic!("ECR takes Basic") };
+    assert_eq!((username.as_str(), password.reveal()), ("AWS", "p:w"));
+    assert_eq!(issued.expires_at, Some("2100-01-01T00:00:00Z".parse().unwrap()));
+    let call = &rig.replay.calls("GetAuthorizationToken")[0];
+    assert_eq!((call.host.as_str(), &call.body), ("api.ecr.eu-north-1.amazonaws.com", &json!({})));
+    assert_eq!(rig.requests.snapshot()["ecr"]["token"], 1);
+}
+
+#[tokio::test]
+async fn an_expiry_that_is_already_past_says_nothing_about_the_login() {
+    let issued = rig(|_| ecr_token(1_420_070_400)).aws().ecr("123456789012", "eu-west-1").await.unwrap();
+    assert_eq!(issued.expires_at, None);
+}
+
+#[tokio::test]
+async fn an_unusable_ecr_answer_is_told_and_not_shown() {
+    for token in [json!([]), json!([{ "authorizationToken": "%%%secret" }]), json!([{}])] {
+        let rig = rig(move |_| Answer::ok(json!({ "authorizationData": token })));
+        let told = rig.aws().ecr("123456789012", "eu-west-1").await.unwrap_err();
+        assert_eq!(told, "ecr:GetAuthorizationToken in eu-west-1: the answer holds no usable token");
+    }
+}
+
+#[tokio::test]
+async fn an_ecr_public_login_is_a_bearer_token_from_us_east_1() {
+    let rig = rig(|_| Answer::ok(json!({ "authorizationData": { "authorizationToken": "b3BhcXVl" } })));
+    let issued = rig.aws().ecr_public().await.unwrap().unwrap();
+    let Login::Bearer(token) = issued.login else { panic!("ECR Public takes Bearer") };
+    assert_eq!(token.reveal(), "b3BhcXVl");
+    assert_eq!(rig.replay.all_calls()[0].host, "api.ecr-public.us-east-1.amazonaws.com");
+    assert_eq!(rig.requests.snapshot()["ecr-public"]["token"], 1);
+}
+
+#[tokio::test]
+async fn a_denied_ecr_public_login_names_both_permissions() {
+    let rig = rig(|_| Answer::error("AccessDeniedException", "not authorized to perform: sts:GetServiceBearerToken"));
+    let told = rig.aws().ecr_public().await.unwrap_err();
+    assert!(told.contains("AccessDeniedException") && told.contains("(request req-1)"), "{told}");
+    assert!(told.ends_with("; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"), "{told}");
+}
+
+#[derive(Debug)]
+struct Stub(fn() -> CredentialsError);
+
+impl ProvideCredentials for Stub {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err((self.0)()))
+    }
+}
+
+#[derive(Debug)]
+struct Silence;
+
+impl ProvideCredentials for Silence {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_ecr_public_is_anonymous_and_ecr_says_what_is_missing() {
+    let rig = rig(|_| panic!("nothing is sent"));
+    let aws = rig.aws().with_credentials(Stub(|| CredentialsError::not_loaded("none")));
+    assert_eq!(aws.ecr_public().await, Ok(None));
+    let told = aws.ecr("123456789012", "eu-west-1").await.unwrap_err();
+    assert!(told.starts_with("no AWS credentials were found: set AWS_PROFILE"), "{told}");
+}
+
+#[tokio::test]
+async fn broken_credentials_are_not_taken_for_none() {
+    let rig = rig(|_| panic!("nothing is sent"));
+    let aws = rig.aws().with_credentials(Stub(|| CredentialsError::invalid_configuration("profile `prod` has no key")));
+    let told = aws.ecr_public().await.unwrap_err();
+    assert!(told.contains("cannot be used") && told.contains("profile `prod` has no key"), "{told}");
+}
+
+#[tokio::test]
+async fn a_credential_source_that_never_answers_is_waited_for_once_and_briefly() {
+    let rig = rig(|_| panic!("nothing is sent"));
+    let aws = rig.aws().with_credentials(Silence);
+    let start = Instant::now();
+    assert_eq!(aws.ecr_public().await, Ok(None));
+    let first = start.elapsed();
+    assert_eq!(aws.ecr_public().await, Ok(None));
+    assert!(start.elapsed() - first < first / 2, "the second answer is the remembered one");
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_before_it_is_needed() {
+    let rig = rig(|_| panic!("nothing is sent"));
+    drop(rig.aws());
+    assert!(rig.replay.all_calls().is_empty());
+}

@@ -1,0 +1,15 @@
+//! What runs? The inventories against AWS in replay, a registry in memory and layouts in temporary folders.
+
+#[path = "../support/aws_replay.rs"]
+mod aws_replay;
+#[path = "../support/ecr_model.rs"]
+mod ecr_model;
+#[path = "../support/memory_registry.rs"]
+mod memory_registry;
+
+mod ecr;
+mod ecr_faults;
+mod layout;
+mod logins;
+mod named;
+mod rig;

@@ -1,0 +1,96 @@
+//! Images named by hand.
+
+use std::sync::Arc;
+
+use basewatch::{
+    image::{Digest, Reference},
+    inventory::{DeploymentKind, Inventoried, Inventory, NamedInventory},
+    registry::Error,
+    store::{Catalog, Images},
+};
+
+use crate::{
+    memory_registry::{MemoryRegistry, index},
+    rig::{ids, names, unreadable},
+};
+
+async fn look(registry: &Arc<MemoryRegistry>, references: &[&str]) -> Inventoried {
+    let registry = Arc::clone(registry);
+    let images = Arc::new(Images::new(registry, Arc::new(Catalog::in_memory())));
+    let references = references.iter().map(|text| text.parse::<Reference>().unwrap()).collect();
+    NamedInventory::new(references, images, 4).deployments().await
+}
+
+#[tokio::test]
+async fn a_tag_is_resolved_to_the_digest_it_points_at() {
+    let registry = MemoryRegistry::new();
+    let image = registry.image("x");
+    registry.tag("ghcr.io/a/x:1", &image);
+    let found = look(&registry, &["ghcr.io/a/x:1", "ghcr.io/a/x:1"]).await;
+    let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
+    assert_eq!((deployment.id.as_str(), deployment.kind), ("image:ghcr.io/a/x:1", DeploymentKind::Image));
+    assert_eq!(
+        (deployment.name.as_str(), deployment.reference.to_string().as_str()),
+        ("ghcr.io/a/x:1", "ghcr.io/a/x:1")
+    );
+    assert_eq!(deployment.image.as_ref().unwrap().digest, image.digest());
+    assert!(registry.asked().values().all(|times| *times == 1), "{:?}", registry.asked());
+}
+
+#[tokio::test]
+async fn a_given_digest_needs_no_head_and_many_names_of_it_one_fetch() {
+    let registry = MemoryRegistry::new();
+    let image = registry.image("x");
+    registry.tag("ghcr.io/a/x:1", &image);
+    registry.tag("ghcr.io/a/y:1", &image);
+    let pinned = format!("ghcr.io/a/x@{}", image.digest());
+    let lying_tag = format!("ghcr.io/a/x:9@{}", image.digest());
+    let found = look(&registry, &[&pinned, &lying_tag, "ghcr.io/a/y:1"]).await;
+    assert_eq!((found.deployments.len(), unreadable(&found)), (3, vec![]));
+    let asked = registry.asked();
+    assert_eq!(asked.keys().filter(|what| what.starts_with("head")).collect::<Vec<_>>(), ["head ghcr.io/a/y"]);
+    assert_eq!(asked[&format!("manifest {}", image.digest())], 1);
+}
+
+#[tokio::test]
+async fn an_index_is_one_deployment_for_each_platform() {
+    let registry = MemoryRegistry::new();
+    let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
+    registry.put(arm.manifest.as_bytes());
+    registry.put(amd.manifest.as_bytes());
+    registry.tag("ghcr.io/a/x:1", &index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]));
+    let found = look(&registry, &["ghcr.io/a/x:1"]).await;
+    assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/amd64", "image:ghcr.io/a/x:1#linux/arm64"]);
+    assert_eq!(names(&found), ["ghcr.io/a/x:1"; 2]);
+    assert_eq!(found.deployments[0].image.as_ref().unwrap().index_annotations["of"], "index");
+}
+
+#[tokio::test]
+async fn an_index_without_images_is_malformed() {
+    let registry = MemoryRegistry::new();
+    registry.tag("ghcr.io/a/x:1", &index(&[], &[]));
+    let found = look(&registry, &["ghcr.io/a/x:1"]).await;
+    assert_eq!(unreadable(&found), [("ghcr.io/a/x:1", "image-malformed")]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_deployment_with_the_reason_of_its_own_registry() {
+    let registry = MemoryRegistry::new();
+    let image = registry.image("x");
+    registry.tag("ghcr.io/a/x:1", &image);
+    let denied = Error::Denied { registry: "quay.io".into(), what: "x".into(), message: "no".into() };
+    registry.fail("quay.io/a/x", denied);
+    registry.fail("evil.example/x", Error::NotAllowed { registry: "evil.example".into() });
+    let gone = format!("ghcr.io/a/x@{}", Digest::of(b"gone"));
+    let found = look(&registry, &["ghcr.io/a/x:1", "ghcr.io/a/x:2", "quay.io/a/x:1", "evil.example/x:1", &gone]).await;
+    assert_eq!(
+        unreadable(&found),
+        [
+            ("evil.example/x:1", "registry-not-allowed"),
+            ("ghcr.io/a/x:2", "image-missing"),
+            (gone.as_str(), "image-missing"),
+            ("quay.io/a/x:1", "registry-denied"),
+        ]
+    );
+    assert_eq!(found.deployments.len(), 5);
+}
