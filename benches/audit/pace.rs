@@ -29,7 +29,7 @@ pub async fn count() {
     for (number, line) in lines.iter().enumerate() {
         let mut in_use = None;
         for age in (0..RELEASES).rev() {
-            let index = publish(&bases, line, now - TimeDelta::days(age) - TimeDelta::hours(age * 7 % 24 + 1));
+            let index = publish(&bases, line, published_at(age, now));
             if age == IN_USE {
                 in_use = Some(index);
             }
@@ -38,7 +38,7 @@ pub async fn count() {
         let name = fleet::repository(number);
         let label = format!("public.ecr.aws/{}@{in_use}", line.repository);
         let labels = Annotations::from([("sdkBaseVersion".to_owned(), label)]);
-        let image = ImageSpec { created: Some(NOW.to_owned()), labels, ..ImageSpec::default() };
+        let image = ImageSpec { created: Some(built_at(number, now).to_rfc3339()), labels, ..ImageSpec::default() };
         let image = apps.push_image(&name, &image);
         apps.tag(&name, "1", &image);
         references.push(format!("{APPS}/{name}:1"));
@@ -67,6 +67,17 @@ pub async fn count() {
         row(&format!("{what}: requests per line"), format!("{per_line:.1}  (at most {most})"));
         row("  all requests", format!("{} in {:.1?}: {}", requests.len(), begun.elapsed(), kinds.join(", ")));
     }
+}
+
+/// When the release of `age` days ago was published; at another hour each day.
+fn published_at(age: i64, now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(age) - TimeDelta::hours(age * 7 % 24 + 1)
+}
+
+/// When an image was built: every other one on the day of its base, the others weeks later on a pinned one.
+fn built_at(number: usize, now: DateTime<Utc>) -> DateTime<Utc> {
+    let days = if number.is_multiple_of(2) { IN_USE } else { IN_USE / 2 };
+    published_at(IN_USE, now) + TimeDelta::days(IN_USE - days) + TimeDelta::hours(2)
 }
 
 /// Publishes a release, tags and all, and moves the line's tag to it; the digest of its index.

@@ -1,10 +1,10 @@
 //! Audits of private ECR from end to end: the built binary, moto and two registries.
 
 use crate::{
-    peers::Peer,
+    peers::{Access, Registry},
     program::{codes, finding, findings},
-    seed::{Image, Recipe},
-    world::{ACCOUNT, ECR, NOW, RELEASES, Release, World},
+    seed::{Image, Recipe, Target},
+    world::{ACCOUNT, ECR, ECR_PASSWORD, NOW, RELEASES, Release, World},
 };
 
 const BASE: &str = "public.ecr.aws/lambda/java";
@@ -15,10 +15,6 @@ fn built_on(release: &Release, application: &str) -> Recipe {
     layers.push(format!("application {application}"));
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     Recipe::new("2026-11-19T20:00:00Z", &layers).label("sdkBaseVersion", &format!("{BASE}@{}", release.index.digest))
-}
-
-fn requests_about_bases(public: &Peer, mark: u64) -> Vec<String> {
-    public.requests_since(mark)
 }
 
 #[tokio::test]
@@ -45,7 +41,8 @@ async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
         assert_eq!(finding["current"]["digest"], releases[4].index.digest);
         assert_eq!(finding["current"]["release"], format!("21.{}", RELEASES[4]));
         assert_eq!(finding["deployment"]["account"], ACCOUNT);
-        assert_eq!(finding["image"]["reference"], format!("{ECR}/{repository}:1"));
+        let digest = finding["image"]["digest"].as_str().expect("a digest");
+        assert_eq!(finding["image"]["reference"], format!("{ECR}/{repository}:1@{digest}"));
     }
     let stale = finding(&report, "stale:1");
     assert_eq!(stale["base"]["release"], format!("21.{}", RELEASES[0]));
@@ -69,7 +66,7 @@ async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
     let (_, cold) = program.audit(NOW, &[]);
     let (public, private) = (world.public.mark(), world.ecr.mark());
     let (_, warm) = program.audit(NOW, &[]);
-    assert_eq!(requests_about_bases(&world.public, public), ["HEAD /v2/lambda/java/manifests/21 200"]);
+    assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
     assert_eq!(world.ecr.requests_since(private), Vec::<String>::new(), "configurations are remembered");
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(warm["requests"]["public.ecr.aws"], 1);
@@ -83,7 +80,7 @@ async fn a_moved_line_is_noticed_by_the_next_audit() {
     let program = world.program("");
     let (_, before) = program.audit(NOW, &[]);
     assert_eq!(finding(&before, "orders:1")["verdict"], "fresh", "{before:#}");
-    let public = crate::seed::Target::open(world.public.http());
+    let public = Target::open(world.public.http());
     let newer = Recipe::new("2026-11-20T05:00:00Z", &["al2023 amd64", "java 21 of tomorrow"]).docker();
     let index = Image::index(&[newer.build()]);
     for tag in ["21", "21.2026.11.20.05"] {
@@ -163,5 +160,5 @@ async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
     assert!(codes(finding).contains(&"registry-denied"), "{finding:#}");
     assert_eq!(report["complete"], false);
     assert_eq!(code, 3);
-    assert!(!report.to_string().contains(crate::world::ECR_PASSWORD), "the password is in the report");
+    assert!(!report.to_string().contains(ECR_PASSWORD), "the password is in the report");
 }
