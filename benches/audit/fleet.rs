@@ -14,8 +14,10 @@ pub const NOW: &str = "2026-11-20T06:00:00Z";
 pub const APPS: &str = "apps.example.com";
 
 const PUSHES_AT_ONCE: usize = 32;
-const RELEASES: [&str; 6] =
-    ["2026.06.30.11", "2026.08.22.00", "2026.09.15.14", "2026.10.20.13", "2026.11.01.04", "2026.11.19.13"];
+/// The days of the releases.
+const RELEASES: [&str; 6] = ["2026.06.30", "2026.08.22", "2026.09.15", "2026.10.20", "2026.11.01", "2026.11.19"];
+/// Their hours: families are built together, but not all of them.
+const HOURS: [&str; 3] = ["00", "08", "13"];
 #[rustfmt::skip]
 const LINES: [(&str, &[&str]); 7] = [
     ("lambda/python", &["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]),
@@ -49,19 +51,19 @@ pub struct Release {
 /// The first `count` lines, not yet published anywhere.
 pub fn lines(count: usize) -> Vec<Line> {
     let all =
-        LINES.iter().flat_map(|(repository, versions)| versions.iter().map(move |version| (*repository, *version)));
-    let lines: Vec<Line> = all.take(count).map(|(repository, version)| line(repository, version)).collect();
+        LINES.iter().flat_map(|(repository, versions)| versions.iter().enumerate().map(move |at| (*repository, at)));
+    let lines: Vec<Line> =
+        all.take(count).map(|(repository, (at, version))| line(repository, version, HOURS[at / 3])).collect();
     assert_eq!(lines.len(), count, "there are not that many lines");
     lines
 }
 
-fn line(repository: &'static str, version: &'static str) -> Line {
-    let releases = RELEASES.iter().map(|dated| {
-        let [year, month, day, hour]: [&str; 4] =
-            dated.split('.').collect::<Vec<_>>().try_into().expect("a date of four parts");
-        let created = format!("{year}-{month}-{day}T{hour}:00:00Z");
+fn line(repository: &'static str, version: &'static str, hour: &str) -> Line {
+    let releases = RELEASES.iter().map(|day| {
+        let dated = format!("{day}.{hour}");
+        let created = format!("{}T{hour}:25:00Z", day.replace('.', "-"));
         let layers = |architecture: &str| -> Vec<String> {
-            let runtime = (0..5).map(|part| format!("{repository} {version} {dated} {architecture} {part}"));
+            let runtime = (0..2).map(|part| format!("{repository} {version} {dated} {architecture} {part}"));
             std::iter::once(format!("os {architecture}")).chain(runtime).collect()
         };
         let recipe = |architecture| {
@@ -135,7 +137,7 @@ impl Fleet {
 
     /// A machine with an empty catalog that audits `references`.
     pub fn program(&self, references: &[String]) -> Program {
-        program(&self.registry.http(), &self.registry.http(), 100_000, references)
+        program(&self.registry.http(), &self.registry.http(), 10_000, references)
     }
 }
 
