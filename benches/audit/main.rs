@@ -1,0 +1,41 @@
+//! How fast is an audit, and how much does it ask of registries? `cargo bench --bench audit [MODE…]`
+//!
+//! Needs docker-registry and skopeo, which `scripts/test` installs. Everything happens on loopback:
+//!
+//! - `fleet`: 500 images on 40 lines in docker-registry. A cold audit against `skopeo inspect` in
+//!   parallel and against a bare HTTP loop over the very documents that the audit fetched; then a warm one.
+//! - `deployments`: 10,000 deployments of 300 images. What is fetched, and how much memory it takes.
+//! - `pace`: requests per line against ECR Public's one request a second.
+#![expect(clippy::print_stdout, unreachable_pub, clippy::panic, reason = "a bench is a program that prints")]
+
+mod deployments;
+mod fleet;
+mod measure;
+mod pace;
+mod rivals;
+
+#[path = "../../tests/support/peers.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod peers;
+#[path = "../../tests/support/program.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod program;
+#[path = "../../tests/support/seed.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod seed;
+
+fn main() {
+    // Cargo passes `--bench`; what is left names modes.
+    let modes: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let chosen = |mode: &str| modes.is_empty() || modes.iter().any(|name| name == mode);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if chosen("fleet") {
+        runtime.block_on(rivals::race());
+    }
+    if chosen("deployments") {
+        runtime.block_on(deployments::count());
+    }
+    if chosen("pace") {
+        runtime.block_on(pace::count());
+    }
+}

@@ -1,0 +1,114 @@
+//! What does a line cost at public.ecr.aws, where one request a second is all there is?
+
+use std::time::Instant;
+
+use basewatch::{
+    image::{Annotations, Digest, Platform},
+    registry::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    fleet::{self, APPS, NOW},
+    measure::{self, row},
+    rivals::{audit, check},
+};
+
+const LINES: usize = 6;
+/// AWS publishes nearly daily.
+const RELEASES: i64 = 120;
+/// The release that the image on a line stands on, counted back from the newest.
+const IN_USE: i64 = 75;
+
+/// Audits an image on each line, cold and warm; counts, prints.
+pub async fn count() {
+    let now: DateTime<Utc> = NOW.parse().expect("an instant");
+    let (bases, apps) = (Stock::new(), Stock::new());
+    let lines = fleet::lines(LINES);
+    let mut references = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let mut in_use = None;
+        for age in (0..RELEASES).rev() {
+            let index = publish(&bases, line, published_at(age, now));
+            if age == IN_USE {
+                in_use = Some(index);
+            }
+        }
+        let in_use = in_use.expect("an old release");
+        let name = fleet::repository(number);
+        let label = format!("public.ecr.aws/{}@{in_use}", line.repository);
+        let labels = Annotations::from([("sdkBaseVersion".to_owned(), label)]);
+        let image = ImageSpec { created: Some(built_at(number, now).to_rfc3339()), labels, ..ImageSpec::default() };
+        let image = apps.push_image(&name, &image);
+        apps.tag(&name, "1", &image);
+        references.push(format!("{APPS}/{name}:1"));
+    }
+    let public = Loopback::start_as(bases, Behaviour::ecr_public()).expect("a loopback port");
+    let apps = Loopback::start(apps).expect("a loopback port");
+    let program = fleet::program(&public.endpoint(), &apps.endpoint(), 1, &references);
+    println!("{LINES} lines at public.ecr.aws's manners and pace, {RELEASES} releases each, one image on each");
+    let mut seen = 0;
+    for (what, most) in [("cold", 8), ("warm", 1)] {
+        let mut command = audit(&program);
+        let begun = Instant::now();
+        // The registries live on this runtime: waiting for the child must not take its threads.
+        let run = tokio::task::spawn_blocking(move || measure::run(&mut command));
+        let measured = run.await.expect("a run");
+        check(&measured, LINES);
+        let requests = public.requests().split_off(seen);
+        seen += requests.len();
+        let count = |kind: &str| requests.iter().filter(|request| kind_of(request) == kind).count();
+        let kinds: Vec<String> = ["head", "manifest", "blob", "tags", "token"]
+            .iter()
+            .map(|kind| format!("{kind} {}", count(kind)))
+            .collect();
+        let about_lines = requests.len() - count("tags") - count("token");
+        let per_line = measure::ratio(about_lines, LINES);
+        row(&format!("{what}: requests per line"), format!("{per_line:.1}  (at most {most})"));
+        row("  all requests", format!("{} in {:.1?}: {}", requests.len(), begun.elapsed(), kinds.join(", ")));
+    }
+}
+
+/// When the release of `age` days ago was published; at another hour each day.
+fn published_at(age: i64, now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(age) - TimeDelta::hours(age * 7 % 24 + 1)
+}
+
+/// When an image was built: every other one on the day of its base, the others weeks later on a pinned one.
+fn built_at(number: usize, now: DateTime<Utc>) -> DateTime<Utc> {
+    let days = if number.is_multiple_of(2) { IN_USE } else { IN_USE / 2 };
+    published_at(IN_USE, now) + TimeDelta::days(IN_USE - days) + TimeDelta::hours(2)
+}
+
+/// Publishes a release, tags and all, and moves the line's tag to it; the digest of its index.
+fn publish(bases: &Stock, line: &fleet::Line, published_at: DateTime<Utc>) -> Digest {
+    let tag = format!("{}.{}", line.version, published_at.format("%Y.%m.%d.%H"));
+    let children = [("amd64", "x86_64"), ("arm64", "arm64")].map(|(architecture, suffix)| {
+        let platform = Platform::new("linux", architecture, None);
+        let image = ImageSpec {
+            platform: platform.clone(),
+            // The image is made some minutes into the hour that names it.
+            created: Some((published_at + TimeDelta::minutes(25)).to_rfc3339()),
+            layers: vec![format!("os {architecture}").into_bytes(), format!("{tag} {architecture}").into_bytes()],
+            docker_media_types: true,
+            ..ImageSpec::default()
+        };
+        let digest = bases.push_image(line.repository, &image);
+        bases.tag(line.repository, &format!("{tag}-{suffix}"), &digest);
+        (digest, platform)
+    });
+    let index = bases.push_index(line.repository, &children, &Annotations::new(), true);
+    bases.tag(line.repository, &tag, &index);
+    bases.tag(line.repository, line.version, &index);
+    index
+}
+
+fn kind_of(request: &LoggedRequest) -> &'static str {
+    match (request.method.as_str(), request.path.as_str()) {
+        (_, path) if path.contains("/tags/list") => "tags",
+        (_, path) if !path.starts_with("/v2/") || path == "/v2/" => "token",
+        ("HEAD", _) => "head",
+        (_, path) if path.contains("/manifests/") => "manifest",
+        _ => "blob",
+    }
+}

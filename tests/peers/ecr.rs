@@ -1,0 +1,164 @@
+//! Audits of private ECR from end to end: the built binary, moto and two registries.
+
+use crate::{
+    peers::{Access, Registry},
+    program::{codes, finding, findings},
+    seed::{Image, Recipe, Target},
+    world::{ACCOUNT, ECR, ECR_PASSWORD, NOW, RELEASES, Release, World},
+};
+
+const BASE: &str = "public.ecr.aws/lambda/java";
+
+/// An image on the release, with a layer of its own and the label that the build stamps.
+fn built_on(release: &Release, application: &str) -> Recipe {
+    let mut layers = release.layers();
+    layers.push(format!("application {application}"));
+    let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
+    Recipe::new("2026-11-19T20:00:00Z", &layers).label("sdkBaseVersion", &format!("{BASE}@{}", release.index.digest))
+}
+
+#[tokio::test]
+async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
+    let world = World::start();
+    let releases = world.publish().await;
+    for (name, release) in ["stale", "stale-too", "out-of-date", "superseded", "fresh"].iter().zip(&releases) {
+        world.deploy(name, "1", &built_on(release, name).build()).await;
+    }
+    let (code, report) = world.program("").audit(NOW, &[]);
+    assert_eq!(code, 1, "{report:#}");
+    assert_eq!(report["complete"], true, "{report:#}");
+    for (repository, verdict) in [
+        ("stale", "stale"),
+        ("stale-too", "stale"),
+        ("out-of-date", "out-of-date"),
+        ("superseded", "superseded"),
+        ("fresh", "fresh"),
+    ] {
+        let finding = finding(&report, &format!("{repository}:1"));
+        assert_eq!(finding["verdict"], verdict, "{repository}: {finding:#}");
+        assert_eq!(finding["base"]["identified_by"], "label");
+        assert_eq!(finding["base"]["line"], format!("{BASE}:21"));
+        assert_eq!(finding["current"]["digest"], releases[4].index.digest);
+        assert_eq!(finding["current"]["release"], format!("21.{}", RELEASES[4]));
+        assert_eq!(finding["deployment"]["account"], ACCOUNT);
+        let digest = finding["image"]["digest"].as_str().expect("a digest");
+        assert_eq!(finding["image"]["reference"], format!("{ECR}/{repository}:1@{digest}"));
+    }
+    let stale = finding(&report, "stale:1");
+    assert_eq!(stale["base"]["release"], format!("21.{}", RELEASES[0]));
+    assert_eq!(stale["base"]["published_at"], "2026-08-22T00:00:00Z");
+    assert_eq!(stale["base"]["published_source"], "dated-tag");
+    assert_eq!(stale["base"]["age_days"], 90);
+    assert_eq!(stale["behind"]["since"], "2026-08-23T12:00:00Z");
+    assert_eq!(stale["behind"]["releases"], 4);
+    assert_eq!(stale["action"], "rebuild");
+    assert_eq!(report["authentication"][ECR], "ecr");
+}
+
+#[tokio::test]
+async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
+    let world = World::start();
+    let releases = world.publish().await;
+    for (index, release) in releases.iter().enumerate() {
+        world.deploy(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
+    }
+    let program = world.program("");
+    let (_, cold) = program.audit(NOW, &[]);
+    let (public, private) = (world.public.mark(), world.ecr.mark());
+    let (_, warm) = program.audit(NOW, &[]);
+    assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
+    assert_eq!(world.ecr.requests_since(private), Vec::<String>::new(), "configurations are remembered");
+    assert_eq!(cold["findings"], warm["findings"]);
+    assert_eq!(warm["requests"]["public.ecr.aws"], 1);
+}
+
+#[tokio::test]
+async fn a_moved_line_is_noticed_by_the_next_audit() {
+    let world = World::start();
+    let releases = world.publish().await;
+    world.deploy("orders", "1", &built_on(&releases[4], "orders").build()).await;
+    let program = world.program("");
+    let (_, before) = program.audit(NOW, &[]);
+    assert_eq!(finding(&before, "orders:1")["verdict"], "fresh", "{before:#}");
+    let public = Target::open(world.public.http());
+    let newer = Recipe::new("2026-11-20T05:00:00Z", &["al2023 amd64", "java 21 of tomorrow"]).docker();
+    let index = Image::index(&[newer.build()]);
+    for tag in ["21", "21.2026.11.20.05"] {
+        index.push(&public, "lambda/java", Some(tag)).await;
+    }
+    let (_, after) = program.audit(NOW, &[]);
+    let finding = finding(&after, "orders:1");
+    assert_eq!(finding["verdict"], "superseded", "{finding:#}");
+    assert_eq!(finding["current"]["digest"], index.digest);
+}
+
+#[tokio::test]
+async fn what_cannot_be_concluded_is_unknown_and_says_why() {
+    let world = World::start();
+    let releases = world.publish().await;
+    world.deploy("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
+    let latest = Recipe::new("2026-11-19T20:00:00Z", &["y"]).label("sdkBaseVersion", "latest");
+    world.deploy("garbage", "1", &latest.build()).await;
+    let hostile = Recipe::new("2026-11-19T20:00:00Z", &["z"]).label("sdkBaseVersion", "evil.example.com/base:1");
+    world.deploy("hostile", "1", &hostile.build()).await;
+    world.deploy("good", "1", &built_on(&releases[4], "good").build()).await;
+    let (code, report) = world.program("").audit(NOW, &[]);
+    for (repository, reason) in
+        [("bare", "base-unidentified"), ("garbage", "label-malformed"), ("hostile", "registry-not-allowed")]
+    {
+        let finding = finding(&report, &format!("{repository}:1"));
+        assert_eq!(finding["verdict"], "unknown", "{finding:#}");
+        assert!(codes(finding).contains(&reason), "{finding:#}");
+        assert_eq!(finding["action"], "investigate");
+    }
+    assert_eq!(finding(&report, "good:1")["verdict"], "fresh");
+    assert!(code == 0 || code == 3, "nothing to fail on, whether or not that is complete: {code}");
+}
+
+#[tokio::test]
+async fn every_platform_of_an_index_has_a_finding() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let amd64 = built_on(&releases[0], "amd64").build();
+    let arm64 = built_on(&releases[4], "arm64").arm64().build();
+    world.deploy("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
+    let (_, report) = world.program("").audit(NOW, &[]);
+    let mut seen: Vec<_> = findings(&report)
+        .iter()
+        .map(|finding| {
+            let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+            let image = &finding["image"];
+            (text(&image["platform"]), text(&image["digest"]), text(&finding["verdict"]))
+        })
+        .collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ("linux/amd64".to_owned(), amd64.digest, "stale".to_owned()),
+            ("linux/arm64".to_owned(), arm64.digest, "fresh".to_owned()),
+        ],
+        "{report:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
+    let world = World::start();
+    let releases = world.publish().await;
+    world.deploy("orders", "1", &built_on(&releases[0], "orders").build()).await;
+    let wrong =
+        crate::peers::Registry { access: crate::peers::Access::Basic("AWS", "another-password"), ..Default::default() }
+            .start();
+    let program = world.program("");
+    let config = std::fs::read_to_string(program.home().join("basewatch.toml")).expect("the configuration");
+    std::fs::write(program.home().join("basewatch.toml"), config.replace(&world.ecr.address, &wrong.address))
+        .expect("the configuration changed");
+    let (code, report) = program.audit(NOW, &[]);
+    let finding = finding(&report, "orders:1");
+    assert_eq!(finding["verdict"], "unknown", "{finding:#}");
+    assert!(codes(finding).contains(&"registry-denied"), "{finding:#}");
+    assert_eq!(report["complete"], false);
+    assert_eq!(code, 3);
+    assert!(!report.to_string().contains(ECR_PASSWORD), "the password is in the report");
+}

@@ -1,0 +1,20 @@
+//! The product against real peers: registries, AWS stand-ins and image builders that others wrote.
+//!
+//! Run by `scripts/test`, which installs them; without the feature `peers` there is nothing here.
+#![cfg(feature = "peers")]
+#![expect(unreachable_pub, clippy::panic, reason = "a test crate has no users, and fails by panics")]
+
+mod builders;
+mod ecr;
+mod object_store;
+mod oracle;
+mod registries;
+mod tools;
+mod world;
+
+#[path = "../support/peers.rs"]
+mod peers;
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/seed.rs"]
+mod seed;
