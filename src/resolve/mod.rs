@@ -27,9 +27,10 @@ pub use settings::Settings;
 pub use tags::Releases;
 
 use crate::{
-    image::{Digest, DigestKind, LambdaTag, Platform, Repository},
+    image::{Digest, DigestKind, LambdaTag, Platform, Reference, Repository},
     once::Once,
-    store::Images,
+    registry,
+    store::{Images, Seen},
 };
 
 /// What is known about a base.
@@ -103,6 +104,7 @@ pub struct Resolver {
     pointers: Once<Line, line::PointerAnswer>,
     currents: Once<(Line, Platform), line::CurrentAnswer>,
     tag_lists: Once<Repository, Option<Problem>>,
+    tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
 }
 
 impl Resolver {
@@ -118,6 +120,7 @@ impl Resolver {
             pointers: Once::default(),
             currents: Once::default(),
             tag_lists: Once::default(),
+            tags_asked: Once::default(),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::{
 /// How far from a build time its dated tag can be.
 const NEAR: Duration = Duration::days(7);
 
+/// How many builds of one hour are asked at the most: more than any repository has families.
+const SAME_HOUR: usize = 24;
+
 /// Where the dated tag of a digest is looked for.
 pub(super) struct Search<'a> {
     pub(super) repository: &'a Repository,
@@ -103,11 +106,21 @@ impl Resolver {
 
     /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag.
     pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
-        if let Some(known) = self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned()) {
+        if let Some(known) = self.known_tag(repository, tag) {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
-        let seen = match self.images.registry().head(&reference).await {
+        self.tags_asked.get(reference.clone(), async || self.ask_tag(&reference, tag).await).await
+    }
+
+    /// What `tag` is remembered to carry; `Some(None)` if it is remembered not to be there.
+    fn known_tag(&self, repository: &Repository, tag: &str) -> Option<Option<Seen>> {
+        self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned())
+    }
+
+    async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<Seen>> {
+        let repository = &reference.repository;
+        let seen = match self.images.registry().head(reference).await {
             Ok(pointer) => Some(Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at }),
             Err(registry::Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
@@ -143,10 +156,20 @@ impl Resolver {
         if tags.is_empty() && search.family.is_some() {
             tags = unlisted(search);
         }
-        tags.sort_by_key(|tag| (distance(tag), tag.built_at));
-        // Families are built in the same hours, so an unknown family costs a few more.
-        tags.truncate(self.settings.probes * if search.family.is_some() { 1 } else { 2 });
-        tags
+        tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
+        self.within_budget(search, tags)
+    }
+
+    /// The nearest tags, as many as may be asked. Families are built in the same hours, so where the family
+    /// is not known, all the builds of an hour may be asked, and a few more.
+    fn within_budget(&self, search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
+        let probes = self.settings.probes;
+        if search.family.is_some() {
+            return tags.into_iter().take(probes).collect();
+        }
+        let is_same_hour = |tag: &LambdaTag| tag.built_at.is_some_and(|at| gap(at, search.around).is_zero());
+        let same_hour = tags.iter().filter(|tag| is_same_hour(tag)).count();
+        tags.into_iter().take(same_hour.min(SAME_HOUR) + probes).collect()
     }
 }
 
