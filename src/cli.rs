@@ -14,9 +14,9 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  basewatch demo                                    see a report, without account or network
-  basewatch audit public.ecr.aws/lambda/python:3.12 audit an image
-  basewatch config init && basewatch audit          audit what basewatch.toml names
+  basewatch demo                                     see a report, without account or network
+  basewatch audit public.ecr.aws/lambda/python:3.12  audit an image
+  basewatch config init                              begin a configuration for your own account
 
 Exit codes:
   0  nothing at or above --fail-on
@@ -41,6 +41,11 @@ Examples:
   basewatch explain 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
   basewatch explain oci:./layout --platform linux/arm64";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  basewatch demo
+  basewatch demo orders:421";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   basewatch completions bash > ~/.local/share/bash-completion/completions/basewatch
@@ -62,12 +67,12 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The configuration file [default: ./basewatch.toml, else ~/.config/basewatch/basewatch.toml]
+    /// The configuration file [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else the user's]
     // `BASEWATCH_CONFIG` is read with the rest of the environment, so that tests need no process environment.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
+    /// When to use colours: auto, always, never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, hide_possible_values = true)]
     pub color: ColorWhen,
     /// Say more on standard error; twice for debugging, three times for everything
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -90,6 +95,7 @@ pub enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Audit bundled images from a registry inside this process: no account, no network
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Check a configuration, or write a commented one
     #[command(subcommand)]
@@ -108,15 +114,16 @@ pub struct AuditArgs {
     /// oci:DIR[:TAG]
     #[arg(value_name = "IMAGE")]
     pub images: Vec<ImageSource>,
-    /// The format of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format of the report on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Write the report to FILE instead, in the format of its name: .json, .txt or .table; - is standard
     /// output; may be repeated
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
-    /// Exit with 1 if a finding has this verdict or a worse one
-    #[arg(long, value_enum, value_name = "VERDICT", default_value_t)]
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
+    /// stale, deprecated, unknown
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
     pub fail_on: FailOn,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -144,8 +151,8 @@ pub struct BaseArgs {
     /// Only this platform, as in linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -164,8 +171,8 @@ pub struct ExplainArgs {
     /// Only this platform, as in linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// The format on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -178,11 +185,15 @@ pub struct ExplainArgs {
 /// What `demo` takes.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// The format of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
+    /// Explain this image of the demo instead: orders:421
+    #[arg(value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The format of the report on standard output: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Exit with 1 if a finding has this verdict or a worse one
-    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never)]
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
+    /// stale, deprecated, unknown
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
     pub fail_on: FailOn,
 }
 

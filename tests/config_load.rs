@@ -1,4 +1,5 @@
 //! From file, environment and flags to settings.
+#![expect(clippy::panic, reason = "what steps of tests share fails as tests do")]
 
 use std::{fs, path::Path, time::Duration};
 

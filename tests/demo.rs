@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use basewatch::{
     judge::Verdict,
     report::{Style, table},
-    run::demo,
+    run::demo::Demo,
 };
 
 #[tokio::test]
 async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
-    let demo = demo::show().await.expect("loopback is there");
-    let told: BTreeMap<_, _> = demo
-        .report
+    let report = Demo::serve().expect("loopback is there").report().await;
+    let told: BTreeMap<_, _> = report
         .findings
         .iter()
         .map(|finding| {
@@ -44,12 +43,12 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
             ("vendor-agent:4", "linux/amd64", Verdict::Unknown, "registry-not-allowed"),
         ]
     );
-    assert!(demo.report.complete, "{:?}", demo.report.errors);
+    assert!(report.complete, "{:?}", report.errors);
 }
 
 #[tokio::test]
 async fn the_demo_reads_the_same_every_time() {
-    let demo = demo::show().await.expect("loopback is there");
-    let style = Style { width: Some(120), ..Style::default() };
-    insta::assert_snapshot!(table::render(&demo.report, &style));
+    let report = Demo::serve().expect("loopback is there").report().await;
+    let style = Style { width: Some(140), hide_next: true, ..Style::default() };
+    insta::assert_snapshot!(table::render(&report, &style));
 }

@@ -1,5 +1,7 @@
 //! The policy that ships allows every AWS call the sources make, and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "in the helpers of tests a failure is a failed test")]
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -398,6 +398,46 @@ async fn a_password_buys_a_token_and_goes_nowhere_else() {
     let sent: Vec<_> = toxic.log().iter().map(|asked| asked.authorization().map(str::to_owned)).collect();
     assert_eq!(sent, [None, Some(basic("alice", "hush")), Some("Bearer t".into())]);
     assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
+}
+
+/// What was logged, by anyone.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_shows_a_password_or_a_token() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let toxic = Toxic::start(|asked| match asked.authorization() {
+        Some("Bearer t0ken") => Reply::new(503, "t0ken"),
+        Some(_) => Reply::json(&json!({ "token": "t0ken" })),
+        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+    });
+    let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
+    let rig = Rig::new(settings_with(&toxic.host(), host));
+    rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("down");
+    let text = String::from_utf8_lossy(&log.0.lock().expect("no panic")).into_owned();
+    assert!(text.contains("/v2/x/manifests/1") && text.contains("trying again"), "{text}");
+    let encoded = basic("alice", "hush");
+    for secret in ["hush", "t0ken", encoded.trim_start_matches("Basic ")] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
 }
 
 #[tokio::test]

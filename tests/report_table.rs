@@ -254,13 +254,13 @@ proptest! {
         show_all: bool,
     ) {
         let report = poisoned(&sample::report(), &text);
-        let shown = table::render(&report, &Style { width, color, show_all });
+        let shown = table::render(&report, &Style { width, color, show_all, hide_next: false });
         let plain = if color { without_sgr(&shown) } else { shown };
         let odd = plain.chars().find(|c| *c != '\n' && !is_visible(*c));
         prop_assert_eq!(odd, None);
         prop_assert!(!plain.chars().any(|c| c != '\n' && c.is_control()));
         if width.is_none() {
-            let tame = table::render(&poisoned(&sample::report(), "x"), &Style { width, color: false, show_all });
+            let tame = table::render(&poisoned(&sample::report(), "x"), &Style { width, show_all, ..Style::default() });
             prop_assert_eq!(plain.lines().count(), tame.lines().count(), "a line break came from outside");
         }
     }

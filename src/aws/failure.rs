@@ -116,7 +116,8 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     shorten(&parts.join(": "))
 }
 
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// `error` and its causes, outermost first.
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(16)
 }
 

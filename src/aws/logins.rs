@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::{Aws, Failure};
+use super::{Aws, Failure, Lookup};
 use crate::registry::{AwsLogins, Issued, Login, Secret};
 
 /// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
@@ -48,12 +48,14 @@ impl Aws {
         if self.gave_up.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let Ok(found) = timeout(OPTIONAL_WAIT, self.has_credentials()).await else {
-            self.gave_up.store(true, Ordering::Relaxed);
-            return Ok(None);
-        };
-        if !found? {
-            return Ok(None);
+        match timeout(OPTIONAL_WAIT, self.credentials()).await {
+            Ok(Lookup::Found) => {}
+            Ok(Lookup::Nothing(_)) => return Ok(None),
+            Ok(Lookup::Broken(failure)) => return Err(failure.clone()),
+            Err(_) => {
+                self.gave_up.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
         }
         let call = "ecr-public:GetAuthorizationToken";
         let answer = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {

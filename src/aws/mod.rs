@@ -14,7 +14,8 @@ use std::{
 
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
-    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig, timeout::TimeoutConfig,
+    imds::client::error::ImdsError, meta::region::RegionProviderChain, profile::ProfileFileRegionProvider,
+    retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
@@ -49,8 +50,32 @@ pub struct Aws {
     transport: Option<SharedHttpClient>,
     credentials: Option<SharedCredentialsProvider>,
     config: OnceCell<SdkConfig>,
-    found: OnceCell<Result<bool, Failure>>,
+    found: OnceCell<Lookup>,
     gave_up: AtomicBool,
+}
+
+/// What came of looking for credentials.
+#[derive(Clone, Debug)]
+enum Lookup {
+    /// There are some.
+    Found,
+    /// There are none; with what the last place that was tried said.
+    Nothing(String),
+    /// Some are configured and cannot be used.
+    Broken(Failure),
+}
+
+impl Lookup {
+    /// Instance metadata is asked last, when nothing is configured: that it refuses, as it does where it is
+    /// switched off for containers, is no credentials and not broken ones.
+    fn of(error: &CredentialsError) -> Self {
+        let why = failure::chain(error);
+        let is_nothing = matches!(error, CredentialsError::CredentialsNotLoaded(_));
+        if is_nothing || failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
+            return Self::Nothing(why);
+        }
+        Self::Broken(Failure::credentials(format!("the AWS credentials that are configured cannot be used: {why}")))
+    }
 }
 
 impl Aws {
@@ -121,28 +146,29 @@ impl Aws {
 
     /// Fails unless there are credentials; the lookup is shared by all who ask.
     pub(crate) async fn require_credentials(&self) -> Result<(), Failure> {
-        if self.has_credentials().await? {
-            return Ok(());
-        }
-        Err(Failure::credentials(
-            "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached",
-        ))
-    }
-
-    /// Whether there are credentials at all; an error when there are some that do not work.
-    async fn has_credentials(&self) -> Result<bool, Failure> {
-        self.found.get_or_init(|| self.look_for_credentials()).await.clone()
-    }
-
-    async fn look_for_credentials(&self) -> Result<bool, Failure> {
-        let Some(provider) = self.config().await.credentials_provider() else { return Ok(false) };
-        match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(CredentialsError::CredentialsNotLoaded(_))) | Err(_) => Ok(false),
-            Ok(Err(error)) => Err(Failure::credentials(format!(
-                "the AWS credentials that are configured cannot be used: {}",
-                failure::chain(&error)
+        match self.credentials().await {
+            Lookup::Found => Ok(()),
+            Lookup::Broken(failure) => Err(failure.clone()),
+            Lookup::Nothing(why) => Err(Failure::credentials(format!(
+                "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached \
+                 (last tried: {why})"
             ))),
+        }
+    }
+
+    /// What there is in the way of credentials, looked for once.
+    async fn credentials(&self) -> &Lookup {
+        self.found.get_or_init(|| self.look_for_credentials()).await
+    }
+
+    async fn look_for_credentials(&self) -> Lookup {
+        let Some(provider) = self.config().await.credentials_provider() else {
+            return Lookup::Nothing("no source is configured".to_owned());
+        };
+        match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
+            Ok(Ok(_)) => Lookup::Found,
+            Ok(Err(error)) => Lookup::of(&error),
+            Err(_) => Lookup::Nothing(format!("no answer within {} seconds", CREDENTIALS_WAIT.as_secs())),
         }
     }
 

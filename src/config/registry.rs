@@ -20,7 +20,8 @@ pub(super) type RawRegistries = BTreeMap<String, RawRegistry>;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRegistry {
     /// Where requests go instead of `https://HOST`: a mirror, a pull-through cache, a stand-in. May hold
-    /// a path. Requests are still authenticated as this registry's.
+    /// a path; at a private ECR registry that is the prefix of its pull-through cache, and its own login
+    /// is used. Else requests are still authenticated as this registry's.
     #[schemars(example = &"https://mirror.example.com/ecr-public")]
     endpoint: Option<String>,
     /// How to authenticate. Without it `basic` if there is a username, else `auto`.

@@ -1,7 +1,11 @@
 //! Which images were named by hand, at whatever registry?
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, future::BoxFuture, stream};
 
 use super::{
@@ -10,6 +14,7 @@ use super::{
 };
 use crate::{
     image::{Digest, Reference, Repository},
+    registry::EcrHost,
     store::Images,
 };
 
@@ -18,23 +23,31 @@ pub struct NamedInventory {
     references: BTreeSet<Reference>,
     images: Arc<Images>,
     concurrency: usize,
+    seen_at: DateTime<Utc>,
 }
 
 impl NamedInventory {
-    /// The images `references`, `concurrency` at once.
+    /// The images `references`, `concurrency` at once. What their tags point at is remembered as seen at
+    /// `seen_at`, the clock's now.
     #[must_use]
-    pub fn new(references: Vec<Reference>, images: Arc<Images>, concurrency: usize) -> Self {
-        Self { references: references.into_iter().collect(), images, concurrency: concurrency.max(1) }
+    pub fn new(references: Vec<Reference>, images: Arc<Images>, concurrency: usize, seen_at: DateTime<Utc>) -> Self {
+        Self { references: references.into_iter().collect(), images, concurrency: concurrency.max(1), seen_at }
     }
 
     /// The references, each with its digest or why there is none.
     async fn pointers(&self) -> Vec<(Reference, Result<Digest, Unreadable>)> {
+        let mut named: HashMap<&Repository, usize> = HashMap::new();
+        for reference in &self.references {
+            *named.entry(&reference.repository).or_default() += 1;
+        }
+        let named = &named;
         stream::iter(self.references.clone())
             .map(|reference| async move {
+                let is_one_of_many = named.get(&reference.repository).is_some_and(|count| *count > 1);
                 let digest = match &reference.digest {
                     Some(digest) => Ok(digest.clone()),
-                    None => match self.images.registry().head(&reference).await {
-                        Ok(pointer) => Ok(pointer.digest),
+                    None => match self.images.point(&reference, self.seen_at, is_one_of_many).await {
+                        Ok(pointing) => Ok(pointing.digest),
                         Err(error) => Err(Unreadable::of_registry(&error)),
                     },
                 };
@@ -82,12 +95,19 @@ impl NamedInventory {
 }
 
 fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, findings: &Findings) -> Vec<Deployment> {
+    // An ECR host says where it is; repeating it in the name would only push the rest out of sight.
+    let host = EcrHost::parse(&reference.repository.registry);
+    let full = reference.to_string();
+    let name = match host {
+        Some(_) => full.split_once('/').map_or(full.as_str(), |(_, name)| name).to_owned(),
+        None => full.clone(),
+    };
     let place = Place {
-        id: format!("image:{reference}"),
+        id: format!("image:{full}"),
         kind: DeploymentKind::Image,
-        name: reference.to_string(),
-        account: None,
-        region: None,
+        name,
+        account: host.map(|host| host.account.to_owned()),
+        region: host.map(|host| host.region.to_owned()),
         arn: None,
         reference: ImageSource::Reference(reference),
         pushed_at: None,

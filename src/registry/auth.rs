@@ -1,6 +1,7 @@
 //! How does one registry want to be asked? Remembers what it demanded and keeps grants for it.
 //!
-//! Authentication is that of the host that references name, wherever its requests go.
+//! Authentication is that of the host that references name, wherever its requests go; only a pull-through
+//! cache has a login of its own.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,7 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    Auth, AwsLogins, Error, Issued, RequestKind, Result,
+    Auth, AwsLogins, Error, Issued, RequestKind, Result, Secret,
     challenge::{self, Challenge},
     credentials::{self, Credential},
     ecr_host::EcrHost,
@@ -71,6 +72,8 @@ pub(super) struct Authority {
 /// The settings of an [`Authority`].
 pub(super) struct AuthorityBuilder {
     pub(super) host: Arc<str>,
+    /// The host whose login counts: the same, or the ECR registry that is a pull-through cache for it.
+    pub(super) issuer: Arc<str>,
     pub(super) auth: Auth,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) rules: TokenRules,
@@ -81,7 +84,7 @@ pub(super) struct AuthorityBuilder {
 
 impl AuthorityBuilder {
     pub(super) fn build(self) -> Authority {
-        let plan = plan(&self.host, self.auth, self.aws);
+        let plan = plan(&self.issuer, self.auth, self.aws);
         Authority {
             host: self.host,
             plan,
@@ -336,7 +339,7 @@ fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Crede
             [("grant_type", "refresh_token"), ("client_id", env!("CARGO_PKG_NAME")), ("refresh_token", token.reveal())];
         let mut encoder = url.clone();
         encoder.query_pairs_mut().clear().extend_pairs(demand.parameters(scope, more));
-        (Method::POST, encoder.query().map(str::to_owned))
+        (Method::POST, encoder.query().map(|form| Secret::new(form.to_owned())))
     } else {
         let parameters: Vec<_> = demand.parameters(scope, []).collect();
         if !parameters.is_empty() {
@@ -368,6 +371,28 @@ mod tests {
     fn answer(status: u16, body: &str, is_from_registry: bool) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
         Answer { status, headers: HeaderMap::new(), body: body.into(), is_from_registry }
+    }
+
+    fn demand(challenge: &str) -> Demand {
+        Demand::read(&challenge::parse([challenge])[0]).expect("a demand")
+    }
+
+    #[test]
+    fn a_token_request_keeps_what_the_realm_already_asks_for() {
+        let demand = demand(r#"Bearer realm="https://a.io/t?account=1#x",service="a b&c""#);
+        let ask = token_request(&demand, Some("repository:x/y:pull"), None, "a token");
+        assert_eq!(ask.url.as_str(), "https://a.io/t?account=1&service=a+b%26c&scope=repository%3Ax%2Fy%3Apull");
+        assert_eq!((ask.method, ask.form), (Method::GET, None));
+    }
+
+    #[test]
+    fn a_refresh_token_is_sent_in_a_form_and_shows_nowhere() {
+        let credential = Credential::Identity(Secret::new("hush".into()));
+        let ask = token_request(&demand(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
+        assert!(!format!("{ask:?}").contains("hush"));
+        assert_eq!(ask.url.as_str(), "https://a.io/t");
+        let form = ask.form.expect("a form");
+        assert_eq!(form.reveal(), "grant_type=refresh_token&client_id=basewatch&refresh_token=hush");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, Url};
 use tokio::sync::Semaphore;
 
 use super::{
-    AwsLogins, ECR_PUBLIC, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
+    AwsLogins, ECR_PUBLIC, EcrHost, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
     pace::Pace,
@@ -34,6 +34,8 @@ pub(super) struct Means {
 pub(super) struct Host {
     /// Without a trailing slash in its path.
     base: Url,
+    /// What stands in front of every repository name: the prefix of a pull-through cache.
+    prefix: Vec<String>,
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
@@ -46,8 +48,9 @@ impl Host {
         network: &NetworkSettings,
         Means { http, aws, requests }: Means,
     ) -> Result<Self, SettingsError> {
-        let base = base_of(host, settings)?;
-        let is_ecr_public = &**host == ECR_PUBLIC;
+        let mut base = base_of(host, settings)?;
+        let cache = pull_through_cache(&mut base);
+        let is_ecr_public = &**host == ECR_PUBLIC && cache.is_none();
         let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
         let transport = Transport {
             host: Arc::clone(host),
@@ -65,6 +68,7 @@ impl Host {
         let rules = TokenRules { base: base.clone(), token_hosts: settings.token_hosts.clone() };
         let authority = AuthorityBuilder {
             host: Arc::clone(host),
+            issuer: cache.as_ref().map_or_else(|| Arc::clone(host), |cache| Arc::clone(&cache.host)),
             auth: settings.auth.clone(),
             aws,
             rules,
@@ -72,7 +76,8 @@ impl Host {
             default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
         }
         .build();
-        Ok(Self { base, transport, authority, is_docker_hub: is_docker_hub(host) })
+        let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
+        Ok(Self { base, prefix, transport, authority, is_docker_hub: is_docker_hub(host) })
     }
 
     /// Whether requests to `host` have somewhere to go.
@@ -89,7 +94,7 @@ impl Host {
     pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> Ask {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("v2");
+            segments.pop_if_empty().push("v2").extend(&self.prefix);
             // Docker Hub keeps `docker.io/ubuntu` as `library/ubuntu`.
             if self.is_docker_hub && !repository.contains('/') {
                 segments.push("library");
@@ -167,6 +172,22 @@ fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
     Ok(base)
 }
 
+/// A pull-through cache: a private ECR registry that serves another registry's repositories under a prefix.
+struct PullThroughCache {
+    host: Arc<str>,
+    prefix: Vec<String>,
+}
+
+/// The pull-through cache that `base` is, with its path taken out: ECR serves `/v2/` at its root, so a path
+/// at an ECR host is the prefix of the cached repositories
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
+fn pull_through_cache(base: &mut Url) -> Option<PullThroughCache> {
+    let host: Arc<str> = base.host_str().filter(|host| EcrHost::parse(host).is_some())?.into();
+    let prefix: Vec<_> = base.path().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    base.set_path("");
+    Some(PullThroughCache { host, prefix })
+}
+
 fn default_endpoint(host: &str, settings: &HostSettings) -> String {
     let https = format!("https://{host}");
     let is_loopback = https.parse().is_ok_and(|url| Reach::of(&url) == Reach::Loopback);
@@ -227,6 +248,29 @@ mod tests {
         ] {
             assert_eq!(base(host, settings), expected, "{host}");
         }
+    }
+
+    #[test]
+    fn the_path_of_a_pull_through_cache_is_the_prefix_of_its_repositories() {
+        let cache =
+            |url: &str| pull_through_cache(&mut url.parse().expect(url)).map(|cache| (cache.host, cache.prefix));
+        let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        assert_eq!(
+            cache(&format!("https://{host}/ecr-public")),
+            Some((host.into(), vec!["ecr-public".to_owned()])),
+            "public.ecr.aws/lambda/java is asked for as ecr-public/lambda/java"
+        );
+        assert_eq!(cache(&format!("https://{host}")), Some((host.into(), Vec::new())));
+        assert_eq!(cache("https://mirror.corp/ecr-public"), None);
+    }
+
+    #[test]
+    fn ecr_public_is_asked_for_a_token_before_it_refuses() {
+        let demand = ecr_public_demand().expect("a demand");
+        assert_eq!(demand.realm.as_str(), "https://public.ecr.aws/token/");
+        assert!(!demand.is_per_repository(), "one token for all repositories");
+        let base = base_of(ECR_PUBLIC, &HostSettings::default()).expect("a base");
+        assert_eq!(TokenRules { base, token_hosts: Vec::new() }.check(&demand.realm, true), Ok(()));
     }
 
     #[test]

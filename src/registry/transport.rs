@@ -19,7 +19,7 @@ use reqwest::{
 use tokio::sync::Semaphore;
 
 use super::{
-    Error, RequestKind, Requests,
+    Error, RequestKind, Requests, Secret,
     pace::{Pace, Turn},
     redirect, retry,
 };
@@ -64,12 +64,11 @@ pub(super) struct Ask {
     pub(super) limit_bytes: u64,
     /// The `Accept` header.
     pub(super) accept: &'static str,
-    /// A form to send.
-    pub(super) form: Option<String>,
+    /// A form to send; it may hold a refresh token.
+    pub(super) form: Option<Secret>,
 }
 
-/// An answer, read to its end.
-#[derive(Debug)]
+/// An answer, read to its end. Not to be shown: it may hold a token.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -157,7 +156,7 @@ impl Transport {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         if let Some(form) = &ask.form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned());
         }
         request.send().await.map_err(|error| self.transport_failure(error))
     }

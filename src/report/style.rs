@@ -12,6 +12,8 @@ pub struct Style {
     pub color: bool,
     /// Whether everything is shown: fresh deployments one by one, every reason, every row.
     pub show_all: bool,
+    /// Whether the command to go on with is left out, because what was audited is not there any more.
+    pub hide_next: bool,
 }
 
 /// How a piece of text looks.

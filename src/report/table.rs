@@ -30,7 +30,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     headline(&mut page, report);
     findings(&mut page, report, style);
     errors(&mut page, report, style);
-    totals(&mut page, report);
+    totals(&mut page, report, style);
     page.into_text()
 }
 
@@ -210,7 +210,7 @@ fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
     parts.join(", ")
 }
 
-fn totals(page: &mut Page, report: &Report) {
+fn totals(page: &mut Page, report: &Report, style: &Style) {
     let by_verdict = tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
     if !by_verdict.is_empty() {
         page.entry(INDENT, "verdicts", by_verdict);
@@ -231,7 +231,7 @@ fn totals(page: &mut Page, report: &Report) {
         page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
     }
     page.entry(INDENT, "requests", requests(report));
-    if let Some(next) = next(report) {
+    if let Some(next) = next(report).filter(|_| !style.hide_next) {
         page.entry(INDENT, "next", next);
     }
 }

@@ -5,8 +5,6 @@
 
 use std::{fmt, sync::Arc};
 
-use chrono::{DateTime, Utc};
-
 use super::{
     Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver,
     base::{child, dated},
@@ -15,7 +13,7 @@ use super::{
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
     registry,
-    store::{Known, Seen},
+    store::{Known, Pointing, Seen},
 };
 
 /// A moving tag and all it has pointed at: `public.ecr.aws/lambda/java:21`.
@@ -87,16 +85,7 @@ pub struct Current {
     pub releases: Arc<Releases>,
 }
 
-/// What a moving tag points at, on all platforms.
-#[derive(Clone)]
-pub(super) struct Pointer {
-    digest: Digest,
-    content: Known,
-    first_seen: DateTime<Utc>,
-    has_moved: bool,
-}
-
-pub(super) type PointerAnswer = registry::Result<Pointer>;
+pub(super) type PointerAnswer = registry::Result<Pointing>;
 pub(super) type CurrentAnswer = Result<Current, Problem>;
 
 impl Resolver {
@@ -171,7 +160,7 @@ impl Resolver {
     }
 
     async fn work_out_current(&self, line: &Line, platform: &Platform) -> CurrentAnswer {
-        let pointer = self.pointers.get(line.clone(), async || self.point(line).await).await.map_err(line_problem)?;
+        let pointer = self.point(line).await.map_err(line_problem)?;
         let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
         let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
         if current.published.is_none_or(|published| published.is_bound() || published.at <= self.now) {
@@ -182,43 +171,20 @@ impl Resolver {
 
     /// What `line` points at now, on all its platforms; asked once a run.
     pub(super) async fn points_at(&self, line: &Line) -> Result<(Digest, Known), Problem> {
-        let pointer = self.pointers.get(line.clone(), async || self.point(line).await).await;
+        let pointer = self.point(line).await;
         pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(line_problem)
     }
 
-    /// Asks what the moving tag points at: `GET` while nothing is known of it, else `HEAD`.
     async fn point(&self, line: &Line) -> PointerAnswer {
-        let last = self.images.catalog().recall(&line.repository, |memory| {
-            memory.moving.get(&line.tag).and_then(|history| history.last().cloned())
-        });
-        let known = last.and_then(|last| Some((self.images.catalog().content(&last.digest)?, last)));
-        let digest = if let Some((content, last)) = known {
-            let pointer = self.images.registry().head(&line.reference()).await?;
-            if pointer.digest == last.digest {
-                return Ok(Pointer { digest: last.digest, content, first_seen: last.first_seen, has_moved: false });
-            }
-            pointer.digest
-        } else {
-            let fetched = self.images.registry().manifest(&line.reference()).await?;
-            self.images.complete(&line.repository, &fetched.digest, fetched.document).await?;
-            fetched.digest
-        };
-        let content = self.images.content(&line.repository, &digest).await?;
-        let seen = Seen { digest: digest.clone(), kind: Some(content.kind()), first_seen: self.seen_at };
-        let mut has_moved = false;
-        self.images.catalog().note(&line.repository, |memory| {
-            let history = memory.moving.entry(line.tag.clone()).or_default();
-            has_moved = !history.is_empty();
-            history.push(seen);
-        });
-        Ok(Pointer { digest, content, first_seen: self.seen_at, has_moved })
+        let ask = async || self.images.point(&line.reference(), self.seen_at, false).await;
+        self.pointers.get(line.clone(), ask).await
     }
 
     async fn date_current(
         &self,
         line: &Line,
         platform: &Platform,
-        pointer: &Pointer,
+        pointer: &Pointing,
         tag: Option<&LambdaTag>,
     ) -> CurrentAnswer {
         let repository = &line.repository;
@@ -294,7 +260,7 @@ impl Resolver {
         &self,
         repository: &Repository,
         tag: &LambdaTag,
-        pointer: &Pointer,
+        pointer: &Pointing,
         facts: &ImageFacts,
     ) -> registry::Result<Option<LambdaTag>> {
         let Some(around) = facts.created_at.filter(|at| is_plausible(*at, self.seen_at)) else { return Ok(None) };
@@ -309,7 +275,7 @@ impl Resolver {
     }
 
     /// The publish date of a release without a dated tag.
-    fn undated(&self, pointer: &Pointer, facts: &ImageFacts) -> Option<Published> {
+    fn undated(&self, pointer: &Pointing, facts: &ImageFacts) -> Option<Published> {
         let created = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
         let created = created.map(|at| Published { at, source: PublishedSource::ConfigCreated });
         let seen = Published { at: pointer.first_seen, source: PublishedSource::FirstSeen };

@@ -35,7 +35,7 @@ pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Res
     if let Some(why) = no_credentials(&report) {
         bail!("{why}");
     }
-    output::write(sinks, console, &report)?;
+    output::write(sinks, &console.style(), &report)?;
     Ok(exit(&report, args.fail_on.threshold()))
 }
 
@@ -79,7 +79,7 @@ pub async fn report(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
-    let audit = audit(&inventories(settings, ports), &ports.images, &terms, progress).await;
+    let audit = audit(&inventories(settings, ports, instants), &ports.images, &terms, progress).await;
     let run = Run {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,

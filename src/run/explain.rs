@@ -8,7 +8,7 @@ use crate::{
     cli::{ExplainArgs, Format},
     config::Settings,
     identify::Identification,
-    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, explain, json},
+    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json},
     resolve,
 };
 
@@ -27,20 +27,23 @@ pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> R
             bail!("{} has no image for {wanted}; it has {}", args.image, platforms.join(", "));
         }
     }
-    let style = console.style();
-    let text = match args.format {
-        Format::Json => json::render(&explanations),
-        Format::Table => explanations.iter().map(|it| explain::render(it, &style)).collect::<Vec<_>>().join("\n"),
-    };
-    output::print(&text)?;
+    output::print(&render(&explanations, args.format, &console.style()))?;
     let is_readable = explanations.iter().all(|explanation| explanation.platform.is_some());
     Ok(if is_readable { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// Explanations in `format`; JSON is always a list, one entry a platform.
+pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style) -> String {
+    match format {
+        Format::Json => json::render(explanations),
+        Format::Table => explanations.iter().map(|it| explain::render(it, style)).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 /// Explains each platform of the images that `settings` name.
 pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
     let terms = terms(settings, instants);
-    let audit = audit(&inventories(settings, ports), &ports.images, &terms, &|_| {}).await;
+    let audit = audit(&inventories(settings, ports, instants), &ports.images, &terms, &|_| {}).await;
     let explain = |traced: Traced<'_>| {
         let finding = traced.judge(&terms);
         Explanation {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Ports;
+use super::{Instants, Ports};
 use crate::{
     config::Settings,
     inventory::{EcrInventory, ImageSource, Inventory, LayoutInventory, NamedInventory},
 };
 
-/// The inventories that `settings` ask for, over `ports`.
+/// The inventories that `settings` ask for, over `ports`, as seen at the clock's now.
 #[must_use]
-pub fn inventories(settings: &Settings, ports: &Ports) -> Vec<Box<dyn Inventory>> {
+pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Box<dyn Inventory>> {
     let concurrency = settings.concurrency.0;
     let (mut references, mut layouts) = (Vec::new(), Vec::new());
     for source in &settings.images {
@@ -21,7 +21,12 @@ pub fn inventories(settings: &Settings, ports: &Ports) -> Vec<Box<dyn Inventory>
     }
     let mut inventories: Vec<Box<dyn Inventory>> = Vec::new();
     if !references.is_empty() {
-        inventories.push(Box::new(NamedInventory::new(references, Arc::clone(&ports.images), concurrency)));
+        inventories.push(Box::new(NamedInventory::new(
+            references,
+            Arc::clone(&ports.images),
+            concurrency,
+            instants.clock,
+        )));
     }
     if !layouts.is_empty() {
         inventories.push(Box::new(LayoutInventory::new(layouts)));

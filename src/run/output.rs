@@ -59,17 +59,17 @@ fn beside(path: &Path) -> PathBuf {
 impl Console {
     /// How people want to read on this console.
     pub(super) fn style(self) -> Style {
-        Style { width: self.width, color: self.is_colored, show_all: self.show_all }
+        Style { width: self.width, color: self.is_colored, show_all: self.show_all, hide_next: false }
     }
 }
 
 /// Writes `report` to every sink. A file appears whole or not at all.
-pub(super) fn write(sinks: Vec<Sink>, console: Console, report: &Report) -> Result<()> {
+pub(super) fn write(sinks: Vec<Sink>, style: &Style, report: &Report) -> Result<()> {
     for sink in sinks {
         match &sink {
-            Sink::Stdout(format) => print(&render(report, *format, &console.style()))?,
+            Sink::Stdout(format) => print(&render(report, *format, style))?,
             Sink::File { path, beside, format } => {
-                let text = render(report, *format, &Style { width: None, color: false, show_all: true });
+                let text = render(report, *format, &Style { show_all: true, ..Style::default() });
                 save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }

@@ -6,11 +6,26 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Catalog, Known};
+use chrono::{DateTime, Utc};
+
+use super::{Catalog, Known, Seen};
 use crate::{
     image::{Content, Digest, Document, ImageFacts, Reference, Repository},
     registry::{Error, Registry, Result},
 };
+
+/// What a tag points at.
+#[derive(Clone, Debug)]
+pub struct Pointing {
+    /// The digest.
+    pub digest: Digest,
+    /// What it names.
+    pub content: Known,
+    /// When the tag was first seen to point there.
+    pub first_seen: DateTime<Utc>,
+    /// Whether it was seen to point elsewhere before.
+    pub has_moved: bool,
+}
 
 /// Reads images through the catalog.
 pub struct Images {
@@ -62,6 +77,37 @@ impl Images {
             Some(known) => Ok(known),
             None => self.read(repository, digest, document).await,
         }
+    }
+
+    /// What the tag of `reference` points at, remembered as seen at `seen_at`.
+    ///
+    /// One `HEAD` where it is known what the tag carried last, or where `is_one_of_many`: tags named
+    /// together often carry the same image. Else a `GET`, which brings the manifest as well.
+    pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>, is_one_of_many: bool) -> Result<Pointing> {
+        let repository = &reference.repository;
+        let Some(tag) = &reference.tag else { return Err(Error::NotFound { what: reference.to_string() }) };
+        let last =
+            self.catalog.recall(repository, |memory| memory.moving.get(tag).and_then(|seen| seen.last().cloned()));
+        let last = last.filter(|last| self.catalog.content(&last.digest).is_some());
+        let digest = if last.is_some() || is_one_of_many {
+            self.registry.head(reference).await?.digest
+        } else {
+            let fetched = self.registry.manifest(reference).await?;
+            self.complete(repository, &fetched.digest, fetched.document).await?;
+            fetched.digest
+        };
+        let content = self.content(repository, &digest).await?;
+        if let Some(last) = last.filter(|last| last.digest == digest) {
+            return Ok(Pointing { digest, content, first_seen: last.first_seen, has_moved: false });
+        }
+        let seen = Seen { digest: digest.clone(), kind: Some(content.kind()), first_seen: seen_at };
+        let mut has_moved = false;
+        self.catalog.note(repository, |memory| {
+            let history = memory.moving.entry(tag.clone()).or_default();
+            has_moved = !history.is_empty();
+            history.push(seen);
+        });
+        Ok(Pointing { digest, content, first_seen: seen_at, has_moved })
     }
 
     async fn read(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {

@@ -6,4 +6,4 @@ mod catalog;
 mod images;
 
 pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory};
-pub use images::Images;
+pub use images::{Images, Pointing};

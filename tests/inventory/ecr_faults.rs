@@ -227,10 +227,10 @@ async fn a_digest_that_one_repository_refuses_is_read_from_another_that_holds_it
     for denied in ["a", "b"] {
         let model = model.clone();
         let rig = Rig::answering(registry.clone(), move |call| {
-            match call.operation == "BatchGetImage" && call.body["repositoryName"] == denied {
-                true => Answer::error("AccessDeniedException", DENIED),
-                false => model.answer(call),
+            if call.operation == "BatchGetImage" && call.body["repositoryName"] == denied {
+                return Answer::error("AccessDeniedException", DENIED);
             }
+            model.answer(call)
         });
         let found = rig.look(&[settings()]).await;
         assert_eq!((names(&found), unreadable(&found)), (vec!["a:v1", "b:v1"], vec![]));

@@ -1,5 +1,7 @@
 //! What runs? The inventories against AWS in replay, a registry in memory and layouts in temporary folders.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
+
 #[path = "../support/aws_replay.rs"]
 mod aws_replay;
 #[path = "../support/ecr_model.rs"]

@@ -18,7 +18,7 @@ async fn look(registry: &Arc<MemoryRegistry>, references: &[&str]) -> Inventorie
     let registry = Arc::clone(registry);
     let images = Arc::new(Images::new(registry, Arc::new(Catalog::in_memory())));
     let references = references.iter().map(|text| text.parse::<Reference>().unwrap()).collect();
-    NamedInventory::new(references, images, 4).deployments().await
+    NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_tag_is_resolved_to_the_digest_it_points_at() {
 }
 
 #[tokio::test]
-async fn a_given_digest_needs_no_head_and_many_names_of_it_one_fetch() {
+async fn a_given_digest_is_not_looked_up_and_many_names_of_it_are_read_once() {
     let registry = MemoryRegistry::new();
     let image = registry.image("x");
     registry.tag("ghcr.io/a/x:1", &image);
@@ -48,8 +48,41 @@ async fn a_given_digest_needs_no_head_and_many_names_of_it_one_fetch() {
     let found = look(&registry, &[&pinned, &lying_tag, "ghcr.io/a/y:1"]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (3, vec![]));
     let asked = registry.asked();
-    assert_eq!(asked.keys().filter(|what| what.starts_with("head")).collect::<Vec<_>>(), ["head ghcr.io/a/y"]);
+    let looked_up = |what: &&String| what.starts_with("head") || what.starts_with("get");
+    assert_eq!(asked.keys().filter(looked_up).collect::<Vec<_>>(), ["get ghcr.io/a/y"]);
+    let configs: Vec<_> = asked.iter().filter(|(what, _)| what.starts_with("config")).collect();
+    assert!(matches!(configs.as_slice(), [(_, 1)]), "{configs:?}");
+}
+
+#[tokio::test]
+async fn many_tags_of_a_repository_are_told_apart_before_any_image_is_read() {
+    let registry = MemoryRegistry::new();
+    let image = registry.image("x");
+    let tags: Vec<_> = (0..20).map(|number| format!("ghcr.io/a/x:{number}")).collect();
+    for tag in &tags {
+        registry.tag(tag, &image);
+    }
+    let found = look(&registry, &tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(found.deployments.len(), 20);
+    let asked = registry.asked();
+    assert_eq!(asked["head ghcr.io/a/x"], 20);
     assert_eq!(asked[&format!("manifest {}", image.digest())], 1);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_known_costs_one_head() {
+    let registry = MemoryRegistry::new();
+    registry.tag("ghcr.io/a/x:1", &registry.image("x"));
+    let catalog = Arc::new(Catalog::in_memory());
+    for _ in 0..2 {
+        let images = Arc::new(Images::new(registry.clone(), Arc::clone(&catalog)));
+        let references = vec!["ghcr.io/a/x:1".parse().unwrap()];
+        let found = NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await;
+        assert_eq!(found.deployments.len(), 1);
+    }
+    let asked = registry.asked();
+    assert_eq!((asked["get ghcr.io/a/x"], asked["head ghcr.io/a/x"]), (1, 1));
+    assert_eq!(asked.values().sum::<usize>(), 4, "{asked:?}");
 }
 
 #[tokio::test]

@@ -88,8 +88,8 @@ impl EcrModel {
         match call.operation.as_str() {
             "DescribeRepositories" => self.describe_repositories(call),
             "DescribeImages" => self.images(call).map_or_else(Into::into, |images| {
-                let described = images.iter().map(Image::described).collect();
-                self.paged_answer(call, "imageDetails", described)
+                let described: Vec<_> = images.iter().map(Image::described).collect();
+                self.paged_answer(call, "imageDetails", &described)
             }),
             "BatchGetImage" => self.images(call).map_or_else(Into::into, |images| batch_get_image(call, images)),
             other => Answer::error("UnknownOperationException", other),
@@ -107,7 +107,7 @@ impl EcrModel {
                 "repositoryUri": format!("{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{name}"),
             })
         });
-        self.paged_answer(call, "repositories", described.collect())
+        self.paged_answer(call, "repositories", &described.collect::<Vec<_>>())
     }
 
     fn images(&self, call: &Call) -> Result<&[Image], Missing> {
@@ -116,7 +116,7 @@ impl EcrModel {
         here.map(|(_, _, images)| images.as_slice()).ok_or(Missing)
     }
 
-    fn paged_answer(&self, call: &Call, field: &str, items: Vec<Value>) -> Answer {
+    fn paged_answer(&self, call: &Call, field: &str, items: &[Value]) -> Answer {
         let start: usize = call.body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
         let asked = call.body["maxResults"].as_u64().unwrap_or(100);
         assert!(asked <= 1000, "the API refuses more than a thousand");

@@ -70,7 +70,8 @@ impl MemoryRegistry {
         self.errors.lock().unwrap().insert(what.to_owned(), error);
     }
 
-    /// How often each thing was asked for: `head …`, `manifest …`, `config …`.
+    /// How often each thing was asked for: `head …`, `get …` (a manifest by its tag), `manifest …`,
+    /// `config …`.
     pub(crate) fn asked(&self) -> BTreeMap<String, usize> {
         self.asked.lock().unwrap().clone()
     }
@@ -119,6 +120,9 @@ impl Registry for MemoryRegistry {
 
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
         let fetched = || {
+            if reference.digest.is_none() {
+                self.ask("get", &reference.repository, None)?;
+            }
             let digest = self.find(reference)?;
             self.ask("manifest", &reference.repository, Some(&digest))?;
             let document = Document::parse(&self.blob(&digest)?, None)

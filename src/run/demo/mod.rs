@@ -5,12 +5,13 @@ mod fleet;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use self::fleet::Fleet;
+use self::fleet::{Fleet, Shelved};
 use super::{
     Console, Exit, Instants, Ports,
     audit::{exit, report},
+    explain,
     output::{self, Sink},
 };
 use crate::{
@@ -19,68 +20,105 @@ use crate::{
     image::Reference,
     inventory::ImageSource,
     registry::{Auth, HostSettings, Loopback, NetworkSettings, Stock},
-    report::Report,
+    report::{Explanation, Report, Style},
     store::Catalog,
 };
 
 /// The host that the demo's base lines are at in the real world.
 const BASES: &str = "public.ecr.aws";
 
-/// What the demo did.
+/// A fleet that is served.
 pub struct Demo {
-    /// The report.
-    pub report: Report,
-    /// What was served, for people.
-    pub introduction: String,
-    /// What to try next, for people.
-    pub next: String,
+    fleet: Fleet,
+    shelved: Shelved,
+    registry: Loopback,
+    settings: Settings,
+    ports: Ports,
 }
 
-/// Serves the bundled fleet, audits it and prints the report; what it shows is told on standard error.
+/// Serves the bundled fleet, audits it and prints the report, or explains one of its images; what it shows
+/// is told on standard error.
 ///
 /// # Errors
 ///
-/// As [`show`], and when the report cannot be written.
+/// When no port on loopback can be had, there is no such image, or the report cannot be written.
 pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
-    let demo = show().await?;
-    output::say(&demo.introduction);
-    output::write(Sink::open(&[], args.format)?, console, &demo.report)?;
-    output::say(&demo.next);
-    Ok(exit(&demo.report, args.fail_on.threshold()))
+    let mut demo = Demo::serve()?;
+    let style = Style { hide_next: true, ..console.style() };
+    if let Some(image) = &args.image {
+        demo.choose(image)?;
+        output::print(&explain::render(&demo.explanations().await, args.format, &style))?;
+        return Ok(Exit::Clean);
+    }
+    let report = demo.report().await;
+    output::say(&demo.introduction());
+    output::write(Sink::open(&[], args.format)?, &style, &report)?;
+    output::say(NEXT);
+    Ok(exit(&report, args.fail_on.threshold()))
 }
 
-/// Serves the bundled fleet and audits it as of the instant it was made for.
-///
-/// # Errors
-///
-/// When no port on loopback can be had.
-pub async fn show() -> Result<Demo> {
-    let fleet = Fleet::bundled()?;
-    let stock = Stock::new();
-    let shelved = fleet.shelve(&stock)?;
-    let registry = Loopback::start(stock).context("no registry could be started on loopback")?;
-    let settings = settings(&fleet, &registry)?;
-    let ports = Ports::with_catalog(settings.network.clone(), Catalog::in_memory())?;
-    let instants = Instants { now: fleet.as_of, clock: fleet.as_of };
-    let report = report(&settings, &ports, instants, &|_| {}).await;
-    let abouts: Vec<_> = fleet.image.iter().map(|image| format!("  {:<16} {}", image.name, image.about)).collect();
-    let introduction = format!(
-        "Served {} images and {} releases of {} base lines from a registry at {}, which stands in for\n\
-         {} and {BASES}. The instant is {}.\n\n{}\n",
-        fleet.image.len(),
-        shelved.releases,
-        shelved.lines,
-        registry.host(),
-        fleet.registry,
-        fleet.as_of.format("%Y-%m-%d %H:%M UTC"),
-        abouts.join("\n"),
-    );
-    Ok(Demo { report, introduction, next: NEXT.to_owned() })
+impl Demo {
+    /// Serves the bundled fleet.
+    ///
+    /// # Errors
+    ///
+    /// When no port on loopback can be had.
+    pub fn serve() -> Result<Self> {
+        let fleet = Fleet::bundled()?;
+        let stock = Stock::new();
+        let shelved = fleet.shelve(&stock)?;
+        let registry = Loopback::start(stock).context("no registry could be started on loopback")?;
+        let settings = settings(&fleet, &registry)?;
+        let ports = Ports::with_catalog(settings.network.clone(), Catalog::in_memory())?;
+        Ok(Self { fleet, shelved, registry, settings, ports })
+    }
+
+    /// Audits it as of the instant it was made for.
+    pub async fn report(&self) -> Report {
+        report(&self.settings, &self.ports, self.instants(), &|_| {}).await
+    }
+
+    /// Explains the chosen images.
+    pub async fn explanations(&self) -> Vec<Explanation> {
+        explain::explanations(&self.settings, &self.ports, self.instants()).await
+    }
+
+    /// Leaves only the image `name`, as the introduction lists it.
+    fn choose(&mut self, name: &str) -> Result<()> {
+        let names: Vec<_> = self.fleet.image.iter().map(|image| image.name.as_str()).collect();
+        let Some(at) = names.iter().position(|known| *known == name) else {
+            bail!("the demo has no image {name:?}; it has {}", names.join(", "));
+        };
+        self.settings.images = vec![self.settings.images.swap_remove(at)];
+        Ok(())
+    }
+
+    fn instants(&self) -> Instants {
+        Instants { now: self.fleet.as_of, clock: self.fleet.as_of }
+    }
+
+    /// What is served, for people.
+    #[must_use]
+    pub fn introduction(&self) -> String {
+        let abouts: Vec<_> =
+            self.fleet.image.iter().map(|image| format!("  {:<15} {}", image.name, image.about)).collect();
+        format!(
+            "Serving {} images and {} releases of {} base lines from a registry at {}.\n\
+             It stands in for {} and {BASES}.\n\n{}\n",
+            self.fleet.image.len(),
+            self.shelved.releases,
+            self.shelved.lines,
+            self.registry.host(),
+            self.fleet.registry,
+            abouts.join("\n"),
+        )
+    }
 }
 
 /// What to try after the demo.
 const NEXT: &str = "\
 Try next:
+  basewatch demo orders:421                        how that base was found and dated, step by step
   basewatch demo --format json                     the same report for machines
   basewatch base public.ecr.aws/lambda/java:21     a base line as it stands today
   basewatch audit REGISTRY/REPOSITORY:TAG          an image of your own

@@ -1,0 +1,221 @@
+//! The program as a user meets it: help, exit codes, configuration commands, completions, pipes.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// The program in an empty folder, without what the environment of the tests would tell it.
+fn basewatch(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("AWS_") || text.starts_with("BASEWATCH_") || text.starts_with("XDG_") {
+            command.env_remove(&name);
+        }
+    }
+    for name in ["NO_COLOR", "COLUMNS", "LINES"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", folder).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    basewatch(folder).args(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Standard output of a run that has to succeed.
+fn stdout(args: &[&str]) -> String {
+    let output = run(folder().path(), args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Standard error of a run that could not start, and printed nothing.
+fn refusal(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stdout));
+    assert_eq!(text(&output.stdout), "", "{args:?}");
+    text(&output.stderr)
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    for command in ["audit", "base", "explain", "demo", "config", "completions", "man"] {
+        insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
+    }
+    insta::assert_snapshot!("help", stdout(&["--help"]));
+    insta::assert_snapshot!("help_config_check", stdout(&["config", "check", "--help"]));
+    insta::assert_snapshot!("help_config_init", stdout(&["config", "init", "--help"]));
+    assert_eq!(stdout(&["--version"]), format!("basewatch {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_say_what_would_do() {
+    let here = folder();
+    for (args, hint) in [
+        (vec![], "Usage: basewatch"),
+        (vec!["audti"], "audit"),
+        (vec!["audit", "python:3.12"], "name the registry first"),
+        (vec!["audit", "public.ecr.aws/lambda/python"], "add a tag"),
+        (vec!["audit", "oci:"], "oci:DIR"),
+        (vec!["audit", "--output", "report.html"], ".json, .txt or .table"),
+        (vec!["audit", "--as-of", "yesterday"], "2026-11-20"),
+        (vec!["audit", "--fail-on", "out-of-dat"], "out-of-date"),
+        (vec!["audit", "--format", "xml"], "table, json"),
+        (vec!["base"], "<REF>"),
+        (vec!["base", "oci:./layout"], "named by its registry"),
+        (vec!["base", "public.ecr.aws/x:1", "--platform", "arm64"], "linux/arm64"),
+        (vec!["explain", "a.io/x:1", "a.io/y:1"], "unexpected argument"),
+        (vec!["completions", "cmd"], "bash"),
+        (vec!["-v", "-q", "demo"], "cannot be used with"),
+    ] {
+        let message = refusal(here.path(), &args);
+        assert!(message.contains(hint), "{args:?}: {message}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_stops_every_command_that_needs_one() {
+    let here = folder();
+    fs::write(here.path().join("basewatch.toml"), "[policy]\ngrace = 14\n").expect("a writable folder");
+    let expected = "error: basewatch.toml:2: policy.grace: expected a duration such as \"14d\", found a whole number\n";
+    for args in [
+        vec!["audit"],
+        vec!["base", "public.ecr.aws/lambda/java:21"],
+        vec!["explain", "oci:./layout"],
+        vec!["config", "check"],
+    ] {
+        assert_eq!(refusal(here.path(), &args), expected, "{args:?}");
+    }
+    for args in [vec!["completions", "bash"], vec!["man"], vec!["config", "init", "other.toml"]] {
+        assert_eq!(run(here.path(), &args).status.code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn config_check_reports_all_problems_of_the_file_the_environment_and_the_flags() {
+    let here = folder();
+    let file = "[policy]\nmax_age = \"45\"\n[[inventory.ecr]]\nregion = [\"eu-west-1\"]\n\
+                [registry.\"quay.io\"]\nauth = \"basic\"\npassword = \"hunter2\"\n";
+    fs::write(here.path().join("bad.toml"), file).expect("a writable folder");
+    let output = basewatch(here.path())
+        .args(["config", "check", "bad.toml"])
+        .envs([("BASEWATCH_POLICY__GRACE", "soon"), ("BASEWATCH_COLOR", "never")])
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!("config_check_problems", text(&output.stderr));
+}
+
+#[test]
+fn config_check_says_what_would_be_audited() {
+    let here = folder();
+    let file = "[policy]\nmax_age = \"36h\"\n[[policy.override]]\nname = \"x\"\naccount = \"1*\"\ngrace = \"1d\"\n\
+                [[inventory.ecr]]\nregions = [\"eu-west-1\", \"us-east-1\"]\nexclude = [\"sandbox/*\"]\nnewest = 3\n\
+                [[inventory.images]]\nreferences = [\"ghcr.io/a/b:1\", \"oci:layout:v1\", \"oci:all\"]\n\
+                [catalog]\nenabled = false\n";
+    fs::write(here.path().join("good.toml"), file).expect("a writable folder");
+    let output = run(here.path(), &["config", "check", "--config", "good.toml"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    insta::assert_snapshot!("config_check_valid", text(&output.stdout));
+}
+
+#[test]
+fn config_check_without_a_file_says_where_it_looked() {
+    let message = refusal(folder().path(), &["config", "check"]);
+    assert!(message.contains("looked for basewatch.toml, ") && message.contains("config init"), "{message}");
+}
+
+#[test]
+fn config_init_writes_a_valid_file_once() {
+    let here = folder();
+    assert_eq!(run(here.path(), &["config", "init"]).status.code(), Some(0));
+    let file = here.path().join("basewatch.toml");
+    let written = fs::read_to_string(&file).expect("the file is there");
+    assert_eq!(written, basewatch::config::EXAMPLE);
+    assert_eq!(run(here.path(), &["config", "check"]).status.code(), Some(0));
+    fs::write(&file, "# mine\n").expect("a writable file");
+    assert!(refusal(here.path(), &["config", "init"]).contains("--force"));
+    assert_eq!(fs::read_to_string(&file).expect("the file is there"), "# mine\n");
+    assert_eq!(run(here.path(), &["config", "init", "--force"]).status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&file).expect("the file is there"), written);
+    assert!(refusal(here.path(), &["config", "init", "no/such/folder.toml"]).contains("failed to write"));
+    assert_eq!(stdout(&["config", "init", "-"]), written);
+}
+
+#[test]
+fn an_unknown_variable_of_ours_is_an_error() {
+    let here = folder();
+    let output = basewatch(here.path())
+        .arg("audit")
+        .env("BASEWATCH_POLICY__MAXAGE", "30d")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.contains("did you mean BASEWATCH_POLICY__MAX_AGE?"), "{message}");
+}
+
+#[test]
+fn a_malformed_log_filter_is_an_error() {
+    let here = folder();
+    let output = basewatch(here.path())
+        .args(["completions", "bash"])
+        .env("BASEWATCH_LOG", "basewatch=loud")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("error: BASEWATCH_LOG"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&["completions", shell]);
+        assert!(script.contains("explain") && script.contains("fail-on"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_are_printed_or_written() {
+    let page = stdout(&["man"]);
+    assert!(page.contains(".TH basewatch 1") && page.contains("Exit codes"), "{page}");
+    let here = folder();
+    assert_eq!(run(here.path(), &["man", "--folder", "."]).status.code(), Some(0));
+    let written = fs::read_to_string(here.path().join("basewatch-audit.1")).expect("a page per command");
+    assert!(written.contains("fail\\-on"), "{written}");
+    assert!(refusal(here.path(), &["man", "--folder", "no/such"]).contains("failed to write manual pages"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let here = folder();
+    for args in [&["config", "init", "-"][..], &["completions", "bash"], &["--help"], &["man"]] {
+        let mut child = basewatch(here.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // Closed before the first byte: whatever is written meets a closed pipe.
+        drop(child.stdout.take());
+        let mut message = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut message).expect("UTF-8");
+        assert_eq!(child.wait().expect("the program ends").code(), Some(0), "{args:?}: {message}");
+        assert_eq!(message, "", "{args:?}");
+    }
+}
