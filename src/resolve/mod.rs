@@ -13,7 +13,10 @@ mod question;
 mod settings;
 mod tags;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 
@@ -105,6 +108,7 @@ pub struct Resolver {
     currents: Once<(Line, Platform), line::CurrentAnswer>,
     tag_lists: Once<Repository, Option<Problem>>,
     tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
+    dated: Mutex<HashMap<Repository, tags::Dated>>,
 }
 
 impl Resolver {
@@ -121,6 +125,7 @@ impl Resolver {
             currents: Once::default(),
             tag_lists: Once::default(),
             tags_asked: Once::default(),
+            dated: Mutex::default(),
         }
     }
 
