@@ -92,12 +92,13 @@ pub async fn publish(lines: &[Line], target: &Target) {
         .await;
 }
 
-/// Pushes `count` images, `team/app-N:1`, evenly over the lines and their releases, and returns their digests.
-pub async fn deploy(count: usize, lines: &[Line], target: &Target) -> Vec<String> {
+/// Pushes `count` images, `team/app-N:1`, evenly over the lines and `in_use` releases of each, and returns
+/// their digests.
+pub async fn deploy(count: usize, lines: &[Line], in_use: usize, target: &Target) -> Vec<String> {
     stream::iter(0..count)
         .map(async |number| {
             let line = &lines[number % lines.len()];
-            let release = &line.releases[(number / lines.len()) % line.releases.len()];
+            let release = &line.releases[(number / lines.len()) % in_use];
             let mut layers: Vec<&str> = release.layers.iter().map(String::as_str).collect();
             let application = format!("application {number}");
             layers.push(&application);
@@ -125,13 +126,13 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a registry and fills it.
-    pub async fn fill(image_count: usize, line_count: usize) -> Self {
+    /// Starts a registry and fills it, with images on `in_use` releases of each line.
+    pub async fn fill(image_count: usize, line_count: usize, in_use: usize) -> Self {
         let registry = Registry::default().start();
         let target = Target::open(registry.http());
         let lines = lines(line_count);
         publish(&lines, &target).await;
-        let digests = deploy(image_count, &lines, &target).await;
+        let digests = deploy(image_count, &lines, in_use, &target).await;
         Self { registry, digests }
     }
 

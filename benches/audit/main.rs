@@ -30,7 +30,7 @@ fn main() {
     let chosen = |mode: &str| modes.is_empty() || modes.iter().any(|name| name == mode);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     if chosen("fleet") {
-        runtime.block_on(rivals::race());
+        runtime.block_on(rivals::races());
     }
     if chosen("deployments") {
         runtime.block_on(deployments::count());

@@ -22,11 +22,18 @@ const LINES: usize = 40;
 const ROUNDS: usize = 5;
 const SKOPEO_SAMPLE: usize = 120;
 
+/// Races on a fleet where all images of a line stand on one base, and on one where they stand on six.
+pub async fn races() {
+    for in_use in [1, 6] {
+        race(in_use).await;
+    }
+}
+
 /// Fills a registry, races, prints.
-pub async fn race() {
+async fn race(in_use: usize) {
     let begun = Instant::now();
-    let fleet = Fleet::fill(IMAGES, LINES).await;
-    println!("{IMAGES} images on {LINES} lines (filled in {:.0?})", begun.elapsed());
+    let fleet = Fleet::fill(IMAGES, LINES, in_use).await;
+    println!("{IMAGES} images on {LINES} lines, {in_use} bases of each in use (filled in {:.0?})", begun.elapsed());
     let references: Vec<String> = (0..IMAGES).map(|number| format!("{APPS}/{}:1", repository(number))).collect();
 
     let mut colds = Vec::new();
