@@ -30,6 +30,7 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
         told,
         [
             ("checkout:9", "linux/arm64", Verdict::Fresh, ""),
+            ("exports:64", "linux/amd64", Verdict::Deprecated, "runtime-deprecated"),
             ("invoices:130", "linux/amd64", Verdict::Superseded, "base-superseded"),
             ("ledger:55", "linux/arm64", Verdict::Stale, "line-quiet"),
             ("legacy-batch:3", "linux/amd64", Verdict::Unknown, "base-unidentified"),

@@ -124,6 +124,8 @@ async fn sixty_four_who_ask_at_once_share_one_token() {
     let answers = join_all((0..64).map(|_| rig.client.head(&reference))).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 1);
+    let refused = loopback.requests().iter().filter(|request| !request.is_authorized).count();
+    assert_eq!(refused, 2, "the first request and the token: nobody else goes out to be refused");
 }
 
 #[tokio::test]

@@ -32,11 +32,12 @@ pub async fn count() {
     for request in &requests {
         *times.entry(request).or_default() += 1;
     }
-    let most = times.values().max().expect("there were requests");
+    let again = times.values().filter(|times| **times > 1).count();
+    let (request, most) = times.iter().max_by_key(|(_, times)| **times).expect("there were requests");
     let about_images = requests.iter().filter(|request| request.contains("/v2/team/")).count();
     row("cold audit", format!("{:.2?}, peak {} MB  (at most 150)", cold.wall, megabytes(cold.peak_bytes)));
     row("  requests about images, about bases", format!("{about_images}, {}", requests.len() - about_images));
-    row("  the same request at most", format!("{most}×"));
+    row("  the same request at most", format!("{most}×  ({again} more than once, such as {request})"));
     let mark = fleet.registry.mark();
     let warm = measure::run(&mut audit(&program));
     check(&warm, DEPLOYMENTS);

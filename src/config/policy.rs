@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{check::Check, tree::KeyPath, values::DurationText};
 use crate::{
     glob::Glob,
-    judge::{Override, Policy, Severity, Terms, Verdict},
+    judge::{Calendar, Override, Policy, Severity, Terms, Verdict},
 };
 
 /// What is too old, and how bad that is.
@@ -22,6 +22,9 @@ pub(super) struct RawPolicy {
     /// `superseded`.
     #[schemars(extend("default" = "14d"))]
     grace: Option<DurationText>,
+    /// How long ahead the end of a Lambda runtime is told.
+    #[schemars(extend("default" = "90d"))]
+    runtime_warning: Option<DurationText>,
     /// How bad each verdict is.
     severity: Option<RawSeverities>,
     /// Other terms for some deployments. Tried in order, the first that matches wins, and the finding
@@ -97,7 +100,12 @@ struct RawOverride {
 }
 
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
-    let terms = merged(&Terms::default(), raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
+    let mut terms =
+        merged(&Terms::default(), raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
+    let warning = check.duration(&at.key("runtime_warning"), raw.runtime_warning.as_ref(), Duration::ZERO);
+    if let Some(warning) = warning {
+        terms.runtime_warning = chrono::Duration::from_std(warning).expect("a hundred years fit");
+    }
     let at = at.key("override");
     let mut overrides: Vec<Override> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
@@ -109,7 +117,7 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
             overrides.push(rule);
         }
     }
-    Policy { terms, overrides }
+    Policy { terms, overrides, calendar: Calendar::default() }
 }
 
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
@@ -150,7 +158,7 @@ fn merged(
     let grace = span("grace", grace, general.grace);
     let mut by_verdict = general.severities.clone();
     by_verdict.extend(severities.map(RawSeverities::given).unwrap_or_default());
-    Terms { max_age, grace, severities: by_verdict }
+    Terms { max_age, grace, severities: by_verdict, ..general.clone() }
 }
 
 impl RawSeverities {

@@ -2,8 +2,16 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Action, Policy, Reason, ReasonCode, Severity, Standing, Subject, Terms, Verdict, reasons};
-use crate::{identify::Identification, image::ImageFacts, inventory::Unreadable, resolve::Resolution};
+use super::{
+    Action, Calendar, Policy, Reason, ReasonCode, Runtime, RuntimeStatus, Severity, Standing, Subject, Terms, Verdict,
+    reasons,
+};
+use crate::{
+    identify::Identification,
+    image::{ImageFacts, LambdaTag},
+    inventory::Unreadable,
+    resolve::Resolution,
+};
 
 /// What is judged: as much as the earlier stages found out.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +40,10 @@ pub struct Judgement {
     pub is_stale: bool,
     /// Whether it has been behind for longer than the grace.
     pub is_out_of_date: bool,
+    /// Whether the line's runtime is past its deprecation date.
+    pub is_deprecated: bool,
+    /// The runtime that the line carries, and where that is in its life.
+    pub runtime: Option<(Runtime, RuntimeStatus)>,
     /// How bad it is.
     pub severity: Severity,
     /// What to do.
@@ -57,7 +69,8 @@ pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTim
         Case::Unreadable(unreadable) => unknown(terms, reasons::of_unreadable(unreadable)),
         Case::Unidentified(identification) => unknown(terms, reasons::of_unidentified(identification)),
         Case::Identified { image, identification, resolution } => {
-            identified(image, identification, resolution, terms, now)
+            let runtime = runtime(resolution, &policy.calendar, terms, now);
+            identified(image, identification, resolution, runtime, terms, now)
         }
     };
     Judgement { rule: rule.map(str::to_owned), ..judgement }
@@ -68,6 +81,8 @@ fn unknown(terms: &Terms, reasons: Vec<Reason>) -> Judgement {
         verdict: Verdict::Unknown,
         is_stale: false,
         is_out_of_date: false,
+        is_deprecated: false,
+        runtime: None,
         severity: severity(terms, Verdict::Unknown),
         action: Action::Investigate,
         reasons,
@@ -81,22 +96,31 @@ fn identified(
     image: &ImageFacts,
     identification: &Identification,
     resolution: &Resolution,
+    runtime: Option<(Runtime, RuntimeStatus)>,
     terms: &Terms,
     now: DateTime<Utc>,
 ) -> Judgement {
+    let status = runtime.as_ref().map_or(RuntimeStatus::Supported, |(_, status)| *status);
+    let is_deprecated = matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked);
     let standing = Standing::of(resolution, image);
     let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
     let is_stale = over(resolution.base.published.map(|published| published.at), terms.max_age);
     let is_out_of_date = standing == Standing::Behind && over(resolution.newer.since, terms.grace);
     let verdict = match standing {
+        _ if is_deprecated => Verdict::Deprecated,
         _ if is_stale => Verdict::Stale,
         _ if is_out_of_date => Verdict::OutOfDate,
         Standing::Behind => Verdict::Superseded,
         Standing::Current | Standing::SameContent | Standing::Ahead => Verdict::Fresh,
         Standing::Unknown => Verdict::Unknown,
     };
-    let is_quiet = is_stale && standing.is_newest();
+    let severity = match verdict {
+        Verdict::Stale if standing.is_newest() => Severity::Low,
+        Verdict::Deprecated if status == RuntimeStatus::Blocked => Severity::Critical,
+        verdict => severity(terms, verdict),
+    };
     let action = match standing {
+        _ if is_deprecated => Action::Upgrade,
         Standing::Behind => Action::Rebuild,
         Standing::Unknown => Action::Investigate,
         _ => Action::None,
@@ -110,13 +134,38 @@ fn identified(
         verdict,
         is_stale,
         is_out_of_date,
-        severity: if is_quiet { Severity::Low } else { severity(terms, verdict) },
+        is_deprecated,
+        severity,
         action,
-        reasons: reasons::of_base(&reasons::Facts { identification, resolution, terms, now, standing, is_stale }),
+        reasons: reasons::of_base(&reasons::Facts {
+            identification,
+            resolution,
+            terms,
+            now,
+            standing,
+            is_stale,
+            runtime: runtime.as_ref(),
+        }),
+        runtime,
         standing,
         content_changed,
         rule: None,
     }
+}
+
+/// The runtime of the base in use: that of its own release, for `latest` moves across runtimes.
+fn runtime(
+    resolution: &Resolution,
+    calendar: &Calendar,
+    terms: &Terms,
+    now: DateTime<Utc>,
+) -> Option<(Runtime, RuntimeStatus)> {
+    let (line, _) = resolution.line.as_ref()?;
+    let release = resolution.base.release.as_ref();
+    let tag = LambdaTag::parse(&line.tag);
+    let family = release.or(tag.as_ref()).map_or(line.tag.as_str(), |tag| tag.family.as_str());
+    let runtime = calendar.runtime(&line.repository, family)?;
+    Some((runtime.clone(), runtime.status(now, terms.runtime_warning)))
 }
 
 /// Whether the layers differ. An image with fewer layers than the current release was flattened, and its

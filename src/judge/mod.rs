@@ -4,6 +4,7 @@ mod judgement;
 mod policy;
 mod reason;
 mod reasons;
+mod runtime;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -12,5 +13,6 @@ mod verdict;
 pub use judgement::{Case, Judgement, judge};
 pub use policy::{Override, Policy, Subject, Terms};
 pub use reason::{Reason, ReasonCode};
+pub use runtime::{Calendar, Runtime, RuntimeStatus};
 pub use standing::Standing;
 pub use verdict::{Action, Severity, Verdict};

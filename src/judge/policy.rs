@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::Duration;
 
-use super::{Severity, Verdict};
+use super::{Calendar, Severity, Verdict};
 use crate::glob::Glob;
 
 /// The general terms, and overrides of them.
@@ -14,6 +14,8 @@ pub struct Policy {
     pub terms: Terms,
     /// Tried in order; the first that matches wins.
     pub overrides: Vec<Override>,
+    /// When runtimes end.
+    pub calendar: Calendar,
 }
 
 /// What is too old, and how bad that is.
@@ -23,6 +25,8 @@ pub struct Terms {
     pub max_age: Duration,
     /// How long a deployment may be behind.
     pub grace: Duration,
+    /// How long ahead the end of a runtime is told.
+    pub runtime_warning: Duration,
     /// The severity of each verdict.
     pub severities: BTreeMap<Verdict, Severity>,
 }
@@ -62,6 +66,7 @@ impl Default for Terms {
         Self {
             max_age: Duration::days(45),
             grace: Duration::days(14),
+            runtime_warning: Duration::days(90),
             severities: BTreeMap::from([
                 (Verdict::Fresh, Severity::None),
                 (Verdict::Superseded, Severity::Info),

@@ -49,6 +49,10 @@ codes! {
     BaseAhead = "base-ahead",
     /// The current release is a rebuild with the same content.
     RebuildWithoutChange = "rebuild-without-change",
+    /// The line's runtime is past its deprecation date.
+    RuntimeDeprecated = "runtime-deprecated",
+    /// The line's runtime will be deprecated soon.
+    RuntimeEnding = "runtime-ending",
     /// No label or annotation names a base.
     BaseUnidentified = "base-unidentified",
     /// A label or annotation names a base, and its value is garbage.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Reason, ReasonCode, Standing, Terms};
+use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms};
 use crate::{
     identify::Identification,
     inventory::Unreadable,
@@ -17,6 +17,7 @@ pub(super) struct Facts<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) standing: Standing,
     pub(super) is_stale: bool,
+    pub(super) runtime: Option<&'a (Runtime, RuntimeStatus)>,
 }
 
 /// Why an image cannot be read.
@@ -37,9 +38,13 @@ pub(super) fn of_unidentified(identification: &Identification) -> Vec<Reason> {
 
 /// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
 pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
-    let mut reasons: Vec<_> = [too_old(facts), position(facts)].into_iter().flatten().collect();
-    // Nobody should be sent to rebuild what is the newest of its line: that comes first.
-    reasons.sort_by_key(|reason| reason.code != ReasonCode::LineQuiet);
+    let mut reasons: Vec<_> = [too_old(facts), position(facts), ended(facts)].into_iter().flatten().collect();
+    // Nobody should be sent to rebuild what rebuilding cannot help: that comes first.
+    reasons.sort_by_key(|reason| match reason.code {
+        ReasonCode::RuntimeDeprecated => 0,
+        ReasonCode::LineQuiet => 1,
+        _ => 2,
+    });
     reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
     if facts.resolution.base.published.is_none() {
         reasons.push(Reason::new(ReasonCode::PublishDateUnknown, "no source says when the base was published"));
@@ -88,6 +93,27 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
         }
         Standing::Current | Standing::Unknown => None,
     }
+}
+
+fn ended(facts: &Facts<'_>) -> Option<Reason> {
+    let (Runtime { name, deprecation_date, block_update_date }, status) = facts.runtime?;
+    let deprecated = deprecation_date.map(|date| date.to_string()).unwrap_or_default();
+    let (code, message) = match status {
+        RuntimeStatus::Supported => return None,
+        RuntimeStatus::Ending => {
+            (ReasonCode::RuntimeEnding, format!("{name} gets no more patches from {deprecated} on"))
+        }
+        RuntimeStatus::Deprecated | RuntimeStatus::Blocked => {
+            let updates = match (status, block_update_date) {
+                (RuntimeStatus::Blocked, Some(date)) => format!("; functions can no longer be updated since {date}"),
+                (_, Some(date)) => format!("; functions can be updated until {date}"),
+                (_, None) => String::new(),
+            };
+            let message = format!("{name} has had no patches since {deprecated}, and rebuilding cannot help{updates}");
+            (ReasonCode::RuntimeDeprecated, message)
+        }
+    };
+    Some(Reason::new(code, message))
 }
 
 fn behind(facts: &Facts<'_>, current: &str) -> String {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Action, Case, Judgement, Override, Policy, Severity, Subject, Terms, Verdict, judge};
 use crate::{
     identify::{Base, EvidenceKind, Identification, Malformed, Reading},
-    image::{Digest, DigestKind, ImageFacts, InvalidReference},
+    image::{Digest, DigestKind, ImageFacts, InvalidReference, LambdaTag},
     inventory::Unreadable,
     resolve::{
         BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
@@ -233,6 +233,35 @@ fn the_first_override_that_matches_wins_and_is_named() {
     };
     let judgement = world(90, Some(5)).judge(&policy, now());
     assert_eq!((judgement.verdict, judgement.rule.as_deref()), (Verdict::Superseded, Some("first")));
+}
+
+#[test]
+fn a_runtime_that_has_ended_outranks_everything_but_hides_nothing() {
+    let mut world = world(20, Some(15));
+    world.resolution.line = Some((
+        Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() },
+        LineSource::RecordedTag,
+    ));
+    let upgrade =
+        |severity| (Verdict::Deprecated, severity, Action::Upgrade, vec!["runtime-deprecated", "base-superseded"]);
+    assert_eq!(world.judged(), upgrade(Severity::High));
+    let judgement = world.judge(&Policy::default(), now());
+    assert!(judgement.is_deprecated && judgement.is_out_of_date && !judgement.is_stale);
+    let blocked = world.judge(&Policy::default(), "2027-03-03T00:00:00Z".parse().unwrap());
+    assert_eq!((blocked.verdict, blocked.severity), (Verdict::Deprecated, Severity::Critical));
+
+    // `latest` moves across runtimes: what counts is the release in use.
+    let mut moved = self::world(10, None);
+    let line = Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
+    moved.resolution.line = Some((line, LineSource::DefaultTag));
+    moved.resolution.base.release = LambdaTag::parse("3.9.2025.12.01.10");
+    assert_eq!(moved.judged().0, Verdict::Deprecated);
+
+    // Near its end it is told, and judged as before.
+    world.resolution.line.as_mut().unwrap().0.tag = "3.11".into();
+    let ending = world.judge(&Policy::default(), "2027-05-01T00:00:00Z".parse().unwrap());
+    assert!(ending.reasons.iter().any(|reason| reason.code.as_str() == "runtime-ending"));
+    assert_eq!(ending.verdict, Verdict::Stale);
 }
 
 proptest! {

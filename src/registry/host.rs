@@ -6,7 +6,7 @@ use std::{
 };
 
 use reqwest::{Client, Method, Url};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     AwsLogins, ECR_PUBLIC, EcrHost, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
@@ -39,6 +39,9 @@ pub(super) struct Host {
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
+    /// Held by the first request until it is answered: the others then know what the registry demands,
+    /// instead of each being refused for it.
+    first: OnceCell<()>,
 }
 
 impl Host {
@@ -77,7 +80,7 @@ impl Host {
         }
         .build();
         let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
-        Ok(Self { base, prefix, transport, authority, is_docker_hub: is_docker_hub(host) })
+        Ok(Self { base, prefix, transport, authority, is_docker_hub: is_docker_hub(host), first: OnceCell::new() })
     }
 
     /// Whether requests to `host` have somewhere to go.
@@ -106,6 +109,16 @@ impl Host {
 
     /// The answer to `ask` about `repository`: authenticated, tried again while that may help.
     pub(super) async fn answer(&self, repository: &str, ask: &Ask) -> Result<Answer> {
+        let mut first = None;
+        let answer_first = async || first = Some(self.answer_now(repository, ask).await);
+        self.first.get_or_init(answer_first).await;
+        match first {
+            Some(answer) => answer,
+            None => self.answer_now(repository, ask).await,
+        }
+    }
+
+    async fn answer_now(&self, repository: &str, ask: &Ask) -> Result<Answer> {
         let mut grant = self.authority.grant(&self.transport, repository).await?;
         let mut is_renewed = false;
         let mut tries = 0;

@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::{
     BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, PolicyFields, ReasonFields,
-    Report, SCHEMA, Summary,
+    Report, RuntimeFields, SCHEMA, Summary,
 };
 use crate::{
     identify::Identification,
     image::Repository,
     inventory::{Deployment, Gap},
-    judge::{Judgement, Policy, Standing, Subject},
+    judge::{Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject},
     resolve::{ProblemKind, Resolution},
 };
 
@@ -78,11 +78,11 @@ impl Finding {
             base: resolution.and_then(|resolution| BaseInUse::of(identification, resolution, now)),
             current: resolution.and_then(CurrentRelease::of),
             behind: resolution.and_then(|resolution| Behind::of(resolution, &judgement, now)),
-            runtime: None,
+            runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::of(runtime, *status)),
             verdict: judgement.verdict,
             stale: judgement.is_stale,
             out_of_date: judgement.is_out_of_date,
-            deprecated: false,
+            deprecated: judgement.is_deprecated,
             severity: judgement.severity,
             action: judgement.action,
             reasons: judgement.reasons.into_iter().map(reason).collect(),
@@ -132,6 +132,19 @@ impl BaseInUse {
             published_source: base.published.map(|published| published.source),
             age_days: base.published.map(|published| (now - published.at).num_days().max(0)),
         })
+    }
+}
+
+impl RuntimeFields {
+    /// The fields of `runtime`.
+    #[must_use]
+    pub fn of(runtime: &Runtime, status: RuntimeStatus) -> Self {
+        Self {
+            name: runtime.name.clone(),
+            status: status.as_str().to_owned(),
+            deprecation_date: runtime.deprecation_date,
+            block_update_date: runtime.block_update_date,
+        }
     }
 }
 

@@ -137,9 +137,8 @@ impl Resolver {
         if self.list_tags(repository, built_at).await.is_some() {
             return Ok(None);
         }
-        let earlier = |tag: &LambdaTag| tag.built_at.is_some_and(|at| at <= built_at);
-        let tags = self.dated_tags(repository, |tag| tag.family == family && tag.arch.is_none() && earlier(tag));
-        let Some(newest) = tags.into_iter().max_by_key(|tag| tag.built_at) else { return Ok(None) };
+        let is_plain = |tag: &&LambdaTag| tag.family == family && tag.arch.is_none() && tag.built_at <= Some(built_at);
+        let Some(newest) = self.dated_tags(repository).iter().rfind(is_plain).cloned() else { return Ok(None) };
         let seen = self.carried(repository, &newest.to_string()).await?;
         Ok(seen.filter(|seen| seen.digest == *digest).map(|seen| (newest, seen)))
     }

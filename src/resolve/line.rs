@@ -232,8 +232,8 @@ impl Resolver {
         platform_digest: &Digest,
     ) -> registry::Result<Option<LambdaTag>> {
         let Some(arch) = Arch::from_oci(platform.architecture()) else { return Ok(None) };
-        let tags = self.dated_tags(repository, |tag| tag.family == family && tag.arch == Some(arch));
-        let Some(newest) = tags.into_iter().max_by_key(|tag| tag.built_at) else { return Ok(None) };
+        let is_of_line = |tag: &&LambdaTag| tag.family == family && tag.arch == Some(arch);
+        let Some(newest) = self.dated_tags(repository).iter().rfind(is_of_line).cloned() else { return Ok(None) };
         let text = newest.to_string();
         let known = self.images.catalog().recall(repository, |memory| memory.carried.contains_key(&text));
         if known || self.images.catalog().content(platform_digest).is_some() {

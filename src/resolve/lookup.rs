@@ -99,7 +99,7 @@ impl Resolver {
             return Err(problem);
         }
         let mut releases: BTreeMap<_, BTreeSet<Arch>> = BTreeMap::new();
-        for tag in self.dated_tags(repository, |tag| tag.family == family) {
+        for tag in self.dated_tags(repository).iter().filter(|tag| tag.family == family) {
             let Some(built_at) = tag.built_at.filter(|built_at| *built_at <= self.now) else { continue };
             releases.entry(built_at).or_default().extend(tag.arch);
         }

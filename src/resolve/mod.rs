@@ -13,7 +13,10 @@ mod question;
 mod settings;
 mod tags;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 
@@ -27,9 +30,10 @@ pub use settings::Settings;
 pub use tags::Releases;
 
 use crate::{
-    image::{Digest, DigestKind, LambdaTag, Platform, Repository},
+    image::{Digest, DigestKind, LambdaTag, Platform, Reference, Repository},
     once::Once,
-    store::Images,
+    registry,
+    store::{Images, Seen},
 };
 
 /// What is known about a base.
@@ -103,6 +107,8 @@ pub struct Resolver {
     pointers: Once<Line, line::PointerAnswer>,
     currents: Once<(Line, Platform), line::CurrentAnswer>,
     tag_lists: Once<Repository, Option<Problem>>,
+    tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
+    dated: Mutex<HashMap<Repository, tags::Dated>>,
 }
 
 impl Resolver {
@@ -118,6 +124,8 @@ impl Resolver {
             pointers: Once::default(),
             currents: Once::default(),
             tag_lists: Once::default(),
+            tags_asked: Once::default(),
+            dated: Mutex::default(),
         }
     }
 

@@ -3,7 +3,10 @@
 //! A digest's tag is found by jumping to the tags around its build time, not by walking the list; what
 //! a dated tag carries is remembered for good, because dated tags are never re-pointed (0 of 284 observed).
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
@@ -17,6 +20,9 @@ use crate::{
 /// How far from a build time its dated tag can be.
 const NEAR: Duration = Duration::days(7);
 
+/// How many builds of one hour are asked at the most: more than any repository has families.
+const SAME_HOUR: usize = 24;
+
 /// Where the dated tag of a digest is looked for.
 pub(super) struct Search<'a> {
     pub(super) repository: &'a Repository,
@@ -28,6 +34,9 @@ pub(super) struct Search<'a> {
     /// When it was built.
     pub(super) around: DateTime<Utc>,
 }
+
+/// Dated tags taken apart, oldest first, and when the list they are from was read.
+pub(super) type Dated = (DateTime<Utc>, Arc<[LambdaTag]>);
 
 /// The dated releases of one family on one architecture, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,11 +70,19 @@ impl Resolver {
         self.tag_lists.get(repository.clone(), ask).await
     }
 
-    /// The remembered dated tags of `repository` that hold `keep`.
-    pub(super) fn dated_tags(&self, repository: &Repository, keep: impl Fn(&LambdaTag) -> bool) -> Vec<LambdaTag> {
+    /// The remembered dated tags of `repository`, oldest first; taken apart once a list, for every base asks.
+    pub(super) fn dated_tags(&self, repository: &Repository) -> Arc<[LambdaTag]> {
+        let mut all = self.dated.lock().unwrap_or_else(PoisonError::into_inner);
         self.images.catalog().recall(repository, |memory| {
-            let tags = memory.tags.iter().flat_map(|tags| &tags.dated);
-            tags.filter_map(|tag| LambdaTag::parse(tag)).filter(&keep).collect()
+            let Some(tags) = &memory.tags else { return Arc::default() };
+            if let Some((_, known)) = all.get(repository).filter(|(read_at, _)| *read_at == tags.read_at) {
+                return Arc::clone(known);
+            }
+            let mut dated: Vec<_> = tags.dated.iter().filter_map(|tag| LambdaTag::parse(tag)).collect();
+            dated.sort_by_key(|tag| tag.built_at);
+            let dated: Arc<[_]> = dated.into();
+            all.insert(repository.clone(), (tags.read_at, Arc::clone(&dated)));
+            dated
         })
     }
 
@@ -74,7 +91,7 @@ impl Resolver {
     pub(super) fn releases(&self, repository: &Repository, family: &str, platform: &Platform) -> Releases {
         let arch = Arch::from_oci(platform.architecture());
         let mut builds: BTreeMap<_, (bool, bool)> = BTreeMap::new();
-        for tag in self.dated_tags(repository, |tag| tag.family == family) {
+        for tag in self.dated_tags(repository).iter().filter(|tag| tag.family == family) {
             let Some(built_at) = tag.built_at.filter(|built_at| *built_at <= self.now) else { continue };
             let (has_any, has_this) = builds.entry(built_at).or_default();
             *has_any |= tag.arch.is_some();
@@ -103,11 +120,17 @@ impl Resolver {
 
     /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag.
     pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
-        if let Some(known) = self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned()) {
+        let known = self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned());
+        if let Some(known) = known {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
-        let seen = match self.images.registry().head(&reference).await {
+        self.tags_asked.get(reference.clone(), async || self.ask_tag(&reference, tag).await).await
+    }
+
+    async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<Seen>> {
+        let repository = &reference.repository;
+        let seen = match self.images.registry().head(reference).await {
             Ok(pointer) => Some(Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at }),
             Err(registry::Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
@@ -137,16 +160,31 @@ impl Resolver {
 
     fn candidates(&self, search: &Search<'_>) -> Vec<LambdaTag> {
         let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
-        let mut tags = self.dated_tags(search.repository, |tag| {
-            search.family.is_none_or(|family| family == tag.family) && tag.arch == search.arch && distance(tag) <= NEAR
-        });
+        let dated = self.dated_tags(search.repository);
+        let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));
+        let mut tags: Vec<_> = dated[near..]
+            .iter()
+            .take_while(|tag| tag.built_at <= Some(search.around + NEAR))
+            .filter(|tag| search.family.is_none_or(|family| family == tag.family) && tag.arch == search.arch)
+            .cloned()
+            .collect();
         if tags.is_empty() && search.family.is_some() {
             tags = unlisted(search);
         }
-        tags.sort_by_key(|tag| (distance(tag), tag.built_at));
-        // Families are built in the same hours, so an unknown family costs a few more.
-        tags.truncate(self.settings.probes * if search.family.is_some() { 1 } else { 2 });
-        tags
+        tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
+        self.within_budget(search, tags)
+    }
+
+    /// The nearest tags, as many as may be asked. Families are built in the same hours, so where the family
+    /// is not known, all the builds of an hour may be asked, and a few more.
+    fn within_budget(&self, search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
+        let probes = self.settings.probes;
+        if search.family.is_some() {
+            return tags.into_iter().take(probes).collect();
+        }
+        let is_same_hour = |tag: &LambdaTag| tag.built_at.is_some_and(|at| gap(at, search.around).is_zero());
+        let same_hour = tags.iter().filter(|tag| is_same_hour(tag)).count();
+        tags.into_iter().take(same_hour.min(SAME_HOUR) + probes).collect()
     }
 }
 

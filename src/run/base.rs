@@ -10,7 +10,7 @@ use crate::{
     config::Settings,
     identify::Base,
     image::{LambdaTag, Platform, Reference},
-    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow, base_table, json},
+    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow, RuntimeFields, base_table, json},
     resolve::{History, Problem, Question, Resolver},
 };
 
@@ -68,6 +68,11 @@ pub async fn report(
         let row = platform_base(&resolver, reference, &platform, &mut report, &mut family, instants).await?;
         report.platforms.push(PlatformBase { digest: platform_digest, ..row });
     }
+    let known = family.clone().or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
+    report.runtime = known.and_then(|family| {
+        let runtime = settings.policy.calendar.runtime(&reference.repository, &family)?;
+        Some(RuntimeFields::of(runtime, runtime.status(instants.now, settings.policy.terms.runtime_warning)))
+    });
     if has_history {
         let family = family.or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
         let family = family.ok_or_else(|| anyhow!("{reference} has no dated tags, so there is no history to list"))?;

@@ -9,6 +9,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -27,9 +28,20 @@ pub type Known = Arc<Content>;
 pub struct Catalog {
     folder: Option<PathBuf>,
     contents: Mutex<HashMap<Digest, Known>>,
-    repositories: Mutex<BTreeMap<Repository, RepositoryMemory>>,
+    repositories: Mutex<BTreeMap<Repository, Kept>>,
     has_warned: AtomicBool,
 }
+
+/// The memory of a repository, and whether its file is behind it.
+#[derive(Debug, Default)]
+struct Kept {
+    memory: RepositoryMemory,
+    is_unsaved: bool,
+    saved_at: Option<Instant>,
+}
+
+/// How long a change to a repository's memory may wait for more of them: one run changes it many times.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is remembered of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +82,9 @@ impl Catalog {
     /// A catalog kept in `folder`, made when the first fact is written.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: Some(folder.join(VERSION)), ..Self::in_memory() }
+        let mut catalog = Self::in_memory();
+        catalog.folder = Some(folder.join(VERSION));
+        catalog
     }
 
     /// A catalog that is forgotten with the process.
@@ -108,27 +122,34 @@ impl Catalog {
 
     /// What is remembered of `repository`, for reading.
     pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
-        look(self.open(repository).entry(repository.clone()).or_default())
+        look(&self.open(repository).entry(repository.clone()).or_default().memory)
     }
 
-    /// Changes what is remembered of `repository` and keeps it.
+    /// Changes what is remembered of `repository`. It is written within a second of more changes, or when
+    /// the catalog is dropped; a run that is killed asks a second's worth of tags again.
     pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
         let mut repositories = self.open(repository);
-        let memory = repositories.entry(repository.clone()).or_default();
-        let before = memory.clone();
-        change(memory);
-        if *memory != before
-            && let Some(file) = self.repository_file(repository)
-        {
-            self.write(&file, memory);
+        let kept = repositories.entry(repository.clone()).or_default();
+        change(&mut kept.memory);
+        kept.is_unsaved = true;
+        if kept.saved_at.is_none_or(|saved_at| saved_at.elapsed() >= SAVE_EVERY) {
+            self.save(repository, kept);
         }
     }
 
-    fn open(&self, repository: &Repository) -> MutexGuard<'_, BTreeMap<Repository, RepositoryMemory>> {
+    fn save(&self, repository: &Repository, kept: &mut Kept) {
+        if let Some(file) = self.repository_file(repository).filter(|_| kept.is_unsaved) {
+            self.write(&file, &kept.memory);
+        }
+        kept.is_unsaved = false;
+        kept.saved_at = Some(Instant::now());
+    }
+
+    fn open(&self, repository: &Repository) -> MutexGuard<'_, BTreeMap<Repository, Kept>> {
         let mut repositories = lock(&self.repositories);
         if !repositories.contains_key(repository) {
             let memory = self.repository_file(repository).and_then(|file| read(&file)).unwrap_or_default();
-            repositories.insert(repository.clone(), memory);
+            repositories.insert(repository.clone(), Kept { memory, ..Kept::default() });
         }
         repositories
     }
@@ -153,6 +174,15 @@ impl Catalog {
                 "the catalog cannot be written, so the next run will ask again: {}: {error}",
                 file.display()
             );
+        }
+    }
+}
+
+impl Drop for Catalog {
+    fn drop(&mut self) {
+        let mut repositories = std::mem::take(&mut *lock(&self.repositories));
+        for (repository, kept) in &mut repositories {
+            self.save(repository, kept);
         }
     }
 }

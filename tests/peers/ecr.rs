@@ -147,9 +147,7 @@ async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
     let world = World::start();
     let releases = world.publish().await;
     world.deploy("orders", "1", &built_on(&releases[0], "orders").build()).await;
-    let wrong =
-        crate::peers::Registry { access: crate::peers::Access::Basic("AWS", "another-password"), ..Default::default() }
-            .start();
+    let wrong = Registry { access: Access::Basic("AWS", "another-password"), ..Default::default() }.start();
     let program = world.program("");
     let config = std::fs::read_to_string(program.home().join("basewatch.toml")).expect("the configuration");
     std::fs::write(program.home().join("basewatch.toml"), config.replace(&world.ecr.address, &wrong.address))
