@@ -135,7 +135,8 @@ fn every_path_that_the_map_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let map = page("docs/ARCHITECTURE.md");
     let quoted = map.split('`').skip(1).step_by(2);
-    let is_path = |name: &&str| name.contains('/') && name.ends_with(".rs") && !name.contains(char::is_whitespace);
+    let is_source = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "rs");
+    let is_path = |name: &&str| name.contains('/') && is_source(name) && !name.contains(char::is_whitespace);
     let paths: Vec<_> = quoted.filter(is_path).collect();
     assert!(paths.len() > 40, "only {} paths were found", paths.len());
     for path in paths {
