@@ -1,5 +1,10 @@
 //! The command line: which commands and flags there are, and what each takes. No logic.
 
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    reason = "doc comments here are help texts, in which brackets mean optional"
+)]
+
 use std::{path::PathBuf, str::FromStr};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};

@@ -2,8 +2,14 @@
 //!
 //! One pipeline, whose stages are the folders below, in the order data flows:
 //! [`inventory`] (what runs?) → [`identify`] (on which base?) → [`resolve`] (what is it now?) →
-//! [`judge`] (so what?) → [`report`] (show it). [`audit`] walks it. [`image`] is the vocabulary,
-//! [`registry`], [`aws`] and [`store`] are the outside world, [`config`] the settings, [`run`] the run modes.
+//! [`judge`] (so what?) → [`report`] (show it). [`audit`] walks it.
+//!
+//! Around it: [`image`] is the vocabulary, which everything else is said in. [`registry`] and [`aws`] are the
+//! outside world, [`store`] the memory of what it said. [`config`] holds the settings, [`cli`] the arguments,
+//! [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
+//! standard error. [`glob`] (patterns) and [`once`] (each answer worked out once a run) serve several.
+//!
+//! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it three times.
 
 pub mod audit;
 pub mod aws;

@@ -319,6 +319,20 @@ fn the_table_of_edges_keeps_the_order_of_the_stages() {
 }
 
 #[test]
+fn the_page_shows_the_table_of_edges() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let (_, section) = page.split_once("| module | may name |\n|---|---|\n").unwrap();
+    let shown: Vec<_> = section.lines().take_while(|line| line.starts_with("| ")).collect();
+    let names = |allowed: &[&str]| match allowed.join(", ") {
+        _ if allowed == EVERYTHING => "everything".to_owned(),
+        names if names.is_empty() => "nothing".to_owned(),
+        names => names,
+    };
+    let rows: Vec<_> = EDGES.iter().map(|(module, allowed)| format!("| `{module}` | {} |", names(allowed))).collect();
+    assert_eq!(shown, rows);
+}
+
+#[test]
 fn every_module_names_only_what_it_may() {
     let edges: BTreeMap<_, _> = EDGES.iter().copied().collect();
     let mut wrong = Vec::new();

@@ -14,7 +14,8 @@ pub(super) struct RawResolve {
     /// AWS Lambda's do: `21.2026.07.16.13-x86_64`.
     #[schemars(extend("default" = ["public.ecr.aws/lambda/*"]))]
     dated_tags: Option<Vec<String>>,
-    /// How many dated tags are asked for one digest at the most. Each is one request; 0 asks none.
+    /// How many dated tags are tried when the one that carries a digest is searched, besides those of the
+    /// hour of its build where the version is not known. Each is one request.
     #[schemars(range(min = 0, max = 64), extend("default" = 4))]
     probes: Option<i64>,
 }

@@ -70,7 +70,7 @@ impl Stock {
     /// Adds the image of one platform; its manifest's digest.
     #[must_use]
     pub fn push_image(&self, repository: &str, spec: &ImageSpec) -> Digest {
-        let config = configuration(spec).to_string().into_bytes();
+        let config = written(configuration(spec));
         let (manifest_type, config_type, layer_type) = if spec.docker_media_types {
             (
                 MANIFEST_MEDIA_TYPES[3],
@@ -95,7 +95,7 @@ impl Stock {
         for blob in spec.layers.iter().cloned().chain([config]) {
             self.shelf(repository, |shelf| shelf.blobs.insert(Digest::of(&blob), blob.into()));
         }
-        self.push_raw(repository, manifest_type, manifest.to_string().into_bytes())
+        self.push_raw(repository, manifest_type, written(manifest))
     }
 
     /// Adds an index over images of `repository`; its digest. It may name images that are not there.
@@ -126,7 +126,7 @@ impl Stock {
             .collect();
         let mut index = json!({ "schemaVersion": 2, "mediaType": index_type, "manifests": manifests });
         annotate(&mut index, annotations);
-        self.push_raw(repository, index_type, index.to_string().into_bytes())
+        self.push_raw(repository, index_type, written(index))
     }
 
     /// Adds any bytes as a manifest served with `media_type`; their digest.
@@ -200,6 +200,23 @@ fn platform_object(platform: &Platform) -> Value {
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
+}
+
+/// The bytes of a document, its keys in order: serde_json keeps another order where some dependency of a build
+/// asks it to, and digests must not depend on that.
+fn written(document: Value) -> Vec<u8> {
+    sorted(document).to_string().into_bytes()
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let keys: BTreeMap<_, _> = object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(keys.into_iter().collect())
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        scalar => scalar,
+    }
 }
 
 fn annotate(document: &mut Value, annotations: &Annotations) {
