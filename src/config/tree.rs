@@ -96,7 +96,9 @@ impl Node {
     /// The tree of the TOML document `text`, which `file` holds.
     pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Problems> {
         let file = file.display().to_string();
-        let at = |offset: usize| Origin::File { file: file.clone(), line: line_of(text, offset) };
+        let breaks: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        let line_of = |offset: usize| breaks.partition_point(|at| *at < offset) + 1;
+        let at = |offset: usize| Origin::File { file: file.clone(), line: line_of(offset) };
         let (table, errors) = DeTable::parse_recoverable(text);
         let Some(error) = errors.first() else {
             return Ok(Self { value: table_of(table.into_inner(), &at), origin: at(0) });
@@ -161,10 +163,6 @@ impl Node {
             Value::Boolean(flag) => toml::Value::Boolean(*flag),
         }
     }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn table_of(table: DeTable<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
