@@ -52,14 +52,8 @@ pub enum Exit {
 
 impl Exit {
     /// All exits, in the order of their codes.
-    pub const ALL: [Self; 6] = [
-        Self::Clean,
-        Self::Failed,
-        Self::CannotStart,
-        Self::Incomplete,
-        Self::Interrupted,
-        Self::Terminated,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted, Self::Terminated];
 
     /// The exit code.
     #[must_use]
