@@ -89,6 +89,27 @@ fn a_label_can_neither_steer_the_terminal_nor_send_requests_elsewhere() {
 }
 
 #[test]
+fn an_image_that_names_its_own_moving_tag_is_not_called_behind_itself() {
+    let registry = Toxic::start(|asked: &Asked| {
+        let host = asked.endpoint.trim_start_matches("http://");
+        let config = json!({
+            "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
+            "config": { "Labels": { "sdkBaseVersion": format!("{host}/team/x:1") } },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"layer")] },
+        });
+        let config = config.to_string().into_bytes();
+        let is_manifest = asked.path.contains("/manifests/");
+        if is_manifest { Reply::manifest(&manifest_of(&config)) } else { Reply::new(200, config) }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = audit(folder.path(), &["--format", "json", &format!("{}/team/x:1", registry.host())]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let finding = &report["findings"][0];
+    assert_eq!(finding["current"]["published_source"], "config-created", "{finding}");
+    assert_eq!(finding["behind"], serde_json::Value::Null, "{finding}");
+}
+
+#[test]
 fn an_index_of_thousands_of_images_is_not_walked() {
     let children: Vec<_> = (0..10_000)
         .map(|at: u32| {

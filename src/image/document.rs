@@ -265,7 +265,9 @@ mod tests {
         let untyped = body.replace(&format!(r#""mediaType":"{oci}","#), "");
         assert!(Document::parse(untyped.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])).is_err());
         assert!(Document::parse(untyped.as_bytes(), Some(oci)).is_ok());
-        assert!(matches!(Document::parse(b"<html>", Some("text/html")), Err(InvalidDocument::Json(_))));
-        assert!(matches!(Document::parse(b"{}", Some("text/html")), Err(InvalidDocument::MediaType(_))));
+        assert!(matches!(Document::parse(b"<html>", Some(oci)), Err(InvalidDocument::Json(_))));
+        for page in [&b"<html>"[..], b"{}"] {
+            assert!(matches!(Document::parse(page, Some("text/html")), Err(InvalidDocument::MediaType(_))));
+        }
     }
 }
