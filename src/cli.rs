@@ -7,7 +7,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -339,7 +339,10 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     let midnight = text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
     midnight
         .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()))
-        .map_err(|_| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
+        .ok()
+        // RFC 3339, in which reports are written, knows no other years.
+        .filter(|instant| (0..=9999).contains(&instant.year()))
+        .ok_or_else(|| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
 }
 
 fn named_image(text: &str) -> Result<Reference, String> {
@@ -375,7 +378,7 @@ mod tests {
     fn a_day_is_its_midnight_in_utc() {
         assert_eq!(instant("2026-11-20"), instant("2026-11-20T00:00:00Z"));
         assert_eq!(instant("2026-11-20T01:00:00+01:00"), instant("2026-11-20"));
-        for garbage in ["", "now", "2026-13-01", "2026-11-20 06:00", "20.11.2026"] {
+        for garbage in ["", "now", "2026-13-01", "+262142-12-31", "-0001-01-01", "2026-11-20 06:00", "20.11.2026"] {
             assert!(instant(garbage).is_err(), "{garbage}");
         }
     }

@@ -27,6 +27,9 @@ impl FromStr for Glob {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err("\"\" is no pattern: write * for everything".to_owned());
+        }
         let glob = globset::GlobBuilder::new(text)
             .literal_separator(false)
             .build()

@@ -23,9 +23,9 @@ fn main() -> ExitCode {
         }
     };
     match start(cli) {
-        Ok(Exit::Interrupted) => {
-            say("interrupted");
-            Exit::Interrupted.into()
+        Ok(exit @ (Exit::Interrupted | Exit::Terminated)) => {
+            say(if exit == Exit::Terminated { "terminated" } else { "interrupted" });
+            exit.into()
         }
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -45,12 +45,43 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = run::run(cli, &environment) => outcome,
-            Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            exit = stopped() => Ok(exit),
         }
     });
     // What still waits for a registry is not worth waiting for.
     runtime.shutdown_background();
     outcome
+}
+
+/// Waits for a signal that asks the run to stop. As the first process of a container nothing else would
+/// stop it: there, signals without a handler are ignored.
+#[cfg(unix)]
+async fn stopped() -> Exit {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        exit = interrupted() => exit,
+        _ = terminated => Exit::Terminated,
+    }
+}
+
+#[cfg(not(unix))]
+async fn stopped() -> Exit {
+    interrupted().await
+}
+
+async fn interrupted() -> Exit {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Exit::Interrupted,
+        // A process that cannot be interrupted politely goes on.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// An error with its causes. Control characters in them, which may be a registry's, come out harmless.

@@ -1,6 +1,9 @@
 //! What is said on standard error while a run goes on. Standard output is the report and nothing else.
 
-use tracing_subscriber::{EnvFilter, filter::Directive};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{Directive, LevelFilter},
+};
 
 /// Libraries whose finer levels write out requests with their credentials.
 const CAPPED: [&str; 9] = [
@@ -29,8 +32,9 @@ impl Verbosity {
     fn filter(self, configured: Option<&str>) -> &str {
         match (self.is_quiet, self.verbose) {
             (true, _) => "error",
-            (false, 0) => configured.unwrap_or("warn"),
-            (false, 1) => "warn,basewatch=info",
+            // What libraries warn of comes back as an error, in words, or is their own affair.
+            (false, 0) => configured.unwrap_or("error,basewatch=warn"),
+            (false, 1) => "error,basewatch=info",
             (false, 2) => "info,basewatch=debug",
             (false, _) => "debug,basewatch=trace",
         }
@@ -70,8 +74,29 @@ pub fn init(verbosity: Verbosity, configured: Option<&str>, is_colored: bool) ->
 fn filter(verbosity: Verbosity, configured: Option<&str>) -> Result<EnvFilter, Error> {
     let text = verbosity.filter(configured);
     let filter = EnvFilter::try_new(text).map_err(|_| Error::Filter(text.to_owned()))?;
+    if let Some(word) = text.split(',').map(str::trim).find(|word| is_mistyped(word)) {
+        return Err(Error::Filter(word.to_owned()));
+    }
+    // A cap must not let more through than was asked for.
+    if filter.max_level_hint().is_some_and(|level| level <= LevelFilter::WARN) || !asks_for_libraries(text) {
+        return Ok(filter);
+    }
     let capped = CAPPED.iter().map(|text| text.parse::<Directive>().expect("a valid directive"));
-    Ok(if text == "error" { filter } else { capped.fold(filter, EnvFilter::add_directive) })
+    Ok(capped.fold(filter, EnvFilter::add_directive))
+}
+
+/// A bare word that is no level counts as the name of a module, whose events would then be the only ones.
+fn is_mistyped(word: &str) -> bool {
+    let is_bare = word.chars().all(|c| c.is_ascii_alphabetic());
+    is_bare && !word.is_empty() && word != "basewatch" && word.parse::<LevelFilter>().is_err()
+}
+
+/// Whether `text` lets libraries say more than warnings.
+fn asks_for_libraries(text: &str) -> bool {
+    text.split(',').map(str::trim).any(|word| {
+        let level = word.rsplit('=').next().unwrap_or(word);
+        !word.starts_with("basewatch") && level.parse::<LevelFilter>().map_or(true, |level| level > LevelFilter::WARN)
+    })
 }
 
 #[cfg(test)]
@@ -82,9 +107,9 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_variable() {
-        assert_eq!(PLAIN.filter(None), "warn");
+        assert_eq!(PLAIN.filter(None), "error,basewatch=warn");
         assert_eq!(PLAIN.filter(Some("debug")), "debug");
-        assert_eq!(Verbosity { verbose: 1, ..PLAIN }.filter(Some("trace")), "warn,basewatch=info");
+        assert_eq!(Verbosity { verbose: 1, ..PLAIN }.filter(Some("trace")), "error,basewatch=info");
         assert_eq!(Verbosity { is_quiet: true, ..PLAIN }.filter(Some("trace")), "error");
     }
 
@@ -98,7 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn libraries_are_quiet_unless_asked() {
+        for verbose in [0, 1] {
+            let filter = filter(Verbosity { verbose, ..PLAIN }, None).expect("a valid filter").to_string();
+            assert!(!filter.contains("aws_config"), "{filter}");
+        }
+    }
+
+    #[test]
     fn a_malformed_filter_is_named() {
+        let error = filter(PLAIN, Some("inof")).expect_err("no level").to_string();
+        assert!(error.starts_with("BASEWATCH_LOG: \"inof\""), "{error}");
         let error = filter(PLAIN, Some("basewatch=loud")).expect_err("no level").to_string();
         assert!(error.starts_with("BASEWATCH_LOG: \"basewatch=loud\""), "{error}");
     }

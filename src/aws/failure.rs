@@ -108,7 +108,7 @@ fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
 /// The messages of `error` and its causes, each once.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
-    for part in causes(error).map(ToString::to_string) {
+    for part in causes(error).map(|cause| in_words(&cause.to_string())) {
         if !parts.iter().any(|known| known.contains(&part)) {
             parts.push(part);
         }
@@ -119,6 +119,12 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 /// `error` and its causes, outermost first.
 pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(16)
+}
+
+/// One line of `text`, without the whole request that some errors of the SDK end in.
+fn in_words(text: &str) -> String {
+    let words = text.split(" to request `Request {").next().unwrap_or(text);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn shorten(text: &str) -> String {
@@ -137,6 +143,13 @@ mod tests {
         let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
         assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
         assert_eq!(classify("SignatureDoesNotMatch", 403).0, "credentials");
+    }
+
+    #[test]
+    fn an_unusable_endpoint_is_told_without_the_request() {
+        let raw = "failed to apply endpoint `garbage` to request `Request { body: SdkBody { inner: Once";
+        assert_eq!(in_words(raw), "failed to apply endpoint `garbage`");
+        assert_eq!(in_words("none found. Attempted:\n  Environment: no"), "none found. Attempted: Environment: no");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct Aws {
 enum Lookup {
     /// There are some.
     Found,
-    /// There are none; with what the last place that was tried said.
+    /// There are none; with what is known of why.
     Nothing(String),
     /// Some are configured and cannot be used.
     Broken(Failure),
@@ -69,9 +69,12 @@ impl Lookup {
     /// Instance metadata is asked last, when nothing is configured: that it refuses, as it does where it is
     /// switched off for containers, is no credentials and not broken ones.
     fn of(error: &CredentialsError) -> Self {
+        // The SDK lists every place it looked at, each with the reason why it was not looked at.
+        if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+            return Self::Nothing("neither the environment, nor a profile, nor a role has any".to_owned());
+        }
         let why = failure::chain(error);
-        let is_nothing = matches!(error, CredentialsError::CredentialsNotLoaded(_));
-        if is_nothing || failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
+        if failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
             return Self::Nothing(why);
         }
         Self::Broken(Failure::credentials(format!("the AWS credentials that are configured cannot be used: {why}")))
@@ -151,7 +154,7 @@ impl Aws {
             Lookup::Broken(failure) => Err(failure.clone()),
             Lookup::Nothing(why) => Err(Failure::credentials(format!(
                 "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached \
-                 (last tried: {why})"
+                 ({why})"
             ))),
         }
     }

@@ -27,7 +27,13 @@ pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) ->
     }
     match &raw.path {
         _ if raw.enabled == Some(false) => CatalogPlace::Off,
-        Some(path) => CatalogPlace::Folder(check.folder(&path_at, Path::new(path))),
+        Some(path) => {
+            let folder = check.folder(&path_at, Path::new(path));
+            if folder.exists() && !folder.is_dir() {
+                check.refuse(&path_at, format!("{} is no folder", folder.display()));
+            }
+            CatalogPlace::Folder(folder)
+        }
         None => check.environment.cache_folder().map_or(CatalogPlace::Off, CatalogPlace::Folder),
     }
 }

@@ -106,7 +106,11 @@ fn read(file: &Path) -> Result<String, Problems> {
     };
     read().map_err(|error: io::Error| {
         let origin = Origin::File { file: file.display().to_string(), line: 0 };
-        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: format!("cannot be read: {error}") }])
+        let why = match error.kind() {
+            io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+            _ => error.to_string(),
+        };
+        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: format!("cannot be read: {why}") }])
     })
 }
 

@@ -14,6 +14,10 @@ pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
+/// How many images of an index are read. Each costs two requests, and nobody builds for more platforms;
+/// an index of a few megabytes can name ten thousand.
+const INDEX_IMAGES: usize = 128;
+
 /// What kind of thing a digest names. The three differ for one and the same image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +85,9 @@ pub enum InvalidDocument {
     /// The body holds the fields of a manifest and of an index, so that two readers could see two images.
     #[error("it has the fields of both a manifest and an index")]
     Ambiguous,
+    /// The index names more images than are read.
+    #[error("its index names {0} images, where at most {INDEX_IMAGES} are read")]
+    TooManyImages(usize),
     /// The body is no JSON of the shape its type calls for.
     #[error("it does not parse: {0}")]
     Json(String),
@@ -105,8 +112,12 @@ impl Document {
     /// asks clients to check this, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
         let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
-        let outline: Outline = serde_json::from_slice(body).map_err(json)?;
         let served = content_type.map(|value| value.split(';').next().unwrap_or(value).trim());
+        let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
+            // A login page of a proxy, for one.
+            Some(served) if served.starts_with("text/html") => InvalidDocument::MediaType(served.to_owned()),
+            _ => json(error),
+        })?;
         if let (Some(served), Some(stated)) = (served, outline.media_type.as_deref())
             && served != stated
         {
@@ -171,7 +182,7 @@ impl Index {
             };
             manifest && !attests && descriptor.artifact_type().is_none()
         };
-        let children = index
+        let children: Vec<_> = index
             .manifests()
             .iter()
             .filter(is_image)
@@ -187,6 +198,9 @@ impl Index {
             })
             .filter(|child| !matches!(child, Ok(Child { platform: Some(platform), .. }) if platform.is_unknown()))
             .collect::<Result<_, _>>()?;
+        if children.len() > INDEX_IMAGES {
+            return Err(InvalidDocument::TooManyImages(children.len()));
+        }
         let annotations = index.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
         Ok(Self { children, annotations })
     }
@@ -251,7 +265,9 @@ mod tests {
         let untyped = body.replace(&format!(r#""mediaType":"{oci}","#), "");
         assert!(Document::parse(untyped.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])).is_err());
         assert!(Document::parse(untyped.as_bytes(), Some(oci)).is_ok());
-        assert!(matches!(Document::parse(b"<html>", Some("text/html")), Err(InvalidDocument::Json(_))));
-        assert!(matches!(Document::parse(b"{}", Some("text/html")), Err(InvalidDocument::MediaType(_))));
+        assert!(matches!(Document::parse(b"<html>", Some(oci)), Err(InvalidDocument::Json(_))));
+        for page in [&b"<html>"[..], b"{}"] {
+            assert!(matches!(Document::parse(page, Some("text/html")), Err(InvalidDocument::MediaType(_))));
+        }
     }
 }

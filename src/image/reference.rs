@@ -39,6 +39,12 @@ pub enum InvalidReference {
     /// The first part is no host name.
     #[error("name the registry first, as in public.ecr.aws/lambda/java:21")]
     NoRegistry,
+    /// It is a URL.
+    #[error("write it without {0:?}, as in public.ecr.aws/lambda/java:21")]
+    Scheme(String),
+    /// The first part was meant as a host, and is none.
+    #[error("{0:?} is no registry: a host name or IPv4 address, and a port if it needs one")]
+    Host(String),
     /// The path breaks the grammar of repository names.
     #[error("{0:?} is no repository name: lower-case letters, digits, and . _ - / between them")]
     Repository(String),
@@ -104,8 +110,13 @@ impl FromStr for Repository {
         if text.is_empty() {
             return Err(InvalidReference::Empty);
         }
-        let Some((registry, name)) = text.split_once('/').filter(|(host, _)| is_host(host)) else {
-            return Err(InvalidReference::NoRegistry);
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(InvalidReference::Scheme(format!("{scheme}://")));
+        }
+        let (registry, name) = match text.split_once('/') {
+            Some((host, name)) if is_host(host) => (host, name),
+            Some((host, _)) if host.contains(['.', ':']) => return Err(InvalidReference::Host(host.to_owned())),
+            _ => return Err(InvalidReference::NoRegistry),
         };
         if name.len() > 255 || !name.split('/').all(is_component) {
             return Err(InvalidReference::Repository(name.to_owned()));
@@ -217,8 +228,10 @@ mod tests {
             ("public.ecr.aws/a___b", E::Repository("a___b".into())),
             ("public.ecr.aws/x:${VERSION}", E::Tag("${VERSION}".into())),
             ("public.ecr.aws/x:", E::Tag(String::new())),
-            ("http://public.ecr.aws/x", E::NoRegistry),
-            ("1.2.3.4:99999/x", E::NoRegistry),
+            ("http://public.ecr.aws/x", E::Scheme("http://".into())),
+            ("docker://public.ecr.aws/x:1", E::Scheme("docker://".into())),
+            ("1.2.3.4:99999/x", E::Host("1.2.3.4:99999".into())),
+            ("127.0.0.1:0/x", E::Host("127.0.0.1:0".into())),
         ];
         for (text, error) in cases {
             assert_eq!(text.parse::<Reference>().expect_err(text), error, "{text}");

@@ -182,14 +182,14 @@ impl DistributionClient {
 
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
         let host = self.host(repository)?;
-        let what = format!("the tags of {repository}");
+        let what = format!("the tag list of {repository}");
         let mut ask = Ask {
             limit_bytes: TAGS_BYTES,
             accept: "application/json",
             ..host.ask(&repository.name, &["tags", "list"], RequestKind::Tags, what)
         };
         ask.url.set_query(Some(&format!("n={TAGS_PER_PAGE}")));
-        let malformed = |why: String| Error::Malformed { what: format!("the tags of {repository}"), why };
+        let malformed = |why: String| Error::Malformed { what: format!("the tag list of {repository}"), why };
         let mut tags = Vec::new();
         let mut asked = HashSet::new();
         for _ in 0..self.network.tag_pages {

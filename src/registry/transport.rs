@@ -27,6 +27,14 @@ use super::{
 /// How much of the body of a refusal is read.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
 
+/// How long a registry that has stopped answering is waited for, so that thousands of images do not each
+/// wait as long as the first.
+const WAIT_WHEN_DOWN: Duration = Duration::from_secs(5);
+/// How rustls begins what it says of a certificate.
+const BAD_CERTIFICATE: &str = "invalid peer certificate:";
+/// What rustls says of an answer that is no TLS.
+const NO_TLS: &str = "corrupt message of type InvalidContentType";
+
 /// The way to one registry, shared by all who ask it.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -98,7 +106,8 @@ impl Transport {
         let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
         let turn = self.pace.turn().await;
         self.requests.count(&self.host, ask.kind);
-        let limit = self.patience.request_timeout;
+        let is_down = self.is_down.load(Ordering::Relaxed);
+        let limit = self.patience.request_timeout.min(if is_down { WAIT_WHEN_DOWN } else { Duration::MAX });
         tokio::time::timeout(limit, self.travel(ask, authorization, turn))
             .await
             .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))
@@ -206,12 +215,13 @@ impl Transport {
         while let Some(source) = cause.source() {
             cause = source;
         }
+        let cause = cause.to_string();
+        let is_lasting = cause.starts_with(BAD_CERTIFICATE) || cause.contains(NO_TLS);
         let why = match (is_timeout, is_connect) {
             (true, true) => "no connection in time".to_owned(),
             (true, false) => "no answer in time".to_owned(),
-            _ => cause.to_string(),
+            _ => tls_trouble(&cause).unwrap_or(cause),
         };
-        let is_lasting = why.starts_with("invalid peer certificate");
         Failure { error: self.unreachable(why), retry_after: None, is_lasting }
     }
 }
@@ -226,6 +236,24 @@ impl Answer {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.header(RETRY_AFTER).and_then(|value| retry::retry_after(value, Utc::now()))
     }
+}
+
+/// What is wrong with the TLS of a registry, where that is what `cause` says in the words of its library.
+fn tls_trouble(cause: &str) -> Option<String> {
+    if cause.contains(NO_TLS) {
+        return Some("it does not speak TLS there; is its endpoint http:// and not https://?".to_owned());
+    }
+    let why = cause.strip_prefix(BAD_CERTIFICATE)?.trim();
+    Some(match why {
+        "UnknownIssuer" => "its certificate is of no authority known here: name its file by ca_file".to_owned(),
+        "Expired" => "its certificate has expired".to_owned(),
+        why if why.contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority, which no server may show".to_owned()
+        }
+        // In words already, unlike the names of types.
+        why if why.contains(' ') && !why.contains('(') => format!("its certificate is not accepted: {why}"),
+        why => format!("its certificate is not accepted ({why})"),
+    })
 }
 
 fn location_of(response: &Response) -> Option<String> {

@@ -166,7 +166,13 @@ impl CurrentRelease {
 impl Behind {
     fn of(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
         let newer = resolution.newer;
-        matches!(judgement.standing, Standing::Behind | Standing::SameContent).then_some(Self {
+        let is_behind = match judgement.standing {
+            Standing::Behind => true,
+            // Of a base whose digest was not recorded, layers prove what is in it, not that it was published twice.
+            Standing::SameContent => resolution.base.digest.is_some(),
+            Standing::Current | Standing::Ahead | Standing::Unknown => false,
+        };
+        is_behind.then_some(Self {
             since: newer.since,
             days: newer.since.map(|since| (now - since).num_days().max(0)),
             releases: newer.count,

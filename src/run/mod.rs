@@ -46,11 +46,14 @@ pub enum Exit {
     Incomplete = 3,
     /// The run was interrupted: 128 and the number of the signal, as shells have it.
     Interrupted = 130,
+    /// The run was told to stop, as containers are.
+    Terminated = 143,
 }
 
 impl Exit {
     /// All exits, in the order of their codes.
-    pub const ALL: [Self; 5] = [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted];
+    pub const ALL: [Self; 6] =
+        [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted, Self::Terminated];
 
     /// The exit code.
     #[must_use]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Console;
 use crate::{
@@ -34,6 +34,9 @@ impl Sink {
                 Output::Stdout => Ok(Self::Stdout(format)),
                 Output::File { path, format } => {
                     let beside = beside(path);
+                    if path.is_dir() {
+                        bail!("cannot write {}: it is a folder", path.display());
+                    }
                     File::create(&beside).with_context(|| format!("cannot write {}", path.display()))?;
                     Ok(Self::File { path: path.clone(), beside, format: *format })
                 }
@@ -63,18 +66,20 @@ impl Console {
     }
 }
 
-/// Writes `report` to every sink. A file appears whole or not at all.
+/// Writes `report` to every sink. A file appears whole or not at all, and one that fails costs no other.
 pub(super) fn write(sinks: Vec<Sink>, style: &Style, report: &Report) -> Result<()> {
+    let mut outcome = Ok(());
     for sink in sinks {
-        match &sink {
-            Sink::Stdout(format) => print(&render(report, *format, style))?,
+        let written = match &sink {
+            Sink::Stdout(format) => print(&render(report, *format, style)),
             Sink::File { path, beside, format } => {
                 let text = render(report, *format, &Style { show_all: true, ..Style::default() });
-                save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))?;
+                save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))
             }
-        }
+        };
+        outcome = outcome.and(written);
     }
-    Ok(())
+    outcome
 }
 
 fn save(text: &str, beside: &Path, path: &Path) -> io::Result<()> {
@@ -92,11 +97,11 @@ fn render(report: &Report, format: Format, style: &Style) -> String {
 }
 
 /// Writes `text` to standard output. A reader that has left, as `head` does, is no error.
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => result.context("cannot write to standard output"),
     }
 }
 

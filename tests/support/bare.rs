@@ -1,0 +1,32 @@
+//! The built program in an empty folder, without what the environment of the tests would tell it.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// The program, with its home in `folder`.
+pub(crate) fn basewatch(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
+    let is_told = |name: &str| ["AWS_", "BASEWATCH_", "XDG_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os() {
+        if is_told(&name.to_string_lossy()) {
+            command.env_remove(&name);
+        }
+    }
+    command.env("HOME", folder).env("AWS_EC2_METADATA_DISABLED", "true");
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// What it printed on standard output, which is UTF-8.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// What it printed on standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
