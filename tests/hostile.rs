@@ -183,10 +183,24 @@ fn credentials_that_cannot_be_used_are_told_without_the_types_of_a_library() {
         let output = program.args(["audit"]).envs(variables.iter().copied()).output().expect("the program starts");
         let told = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(exit), "{told}");
-        for raw in ["SdkBody", " { ", "Error(", "WARN", "hunter2"] {
+        for raw in ["SdkBody", "dispatch failure", " { ", "Error(", "WARN", "hunter2"] {
             assert!(!told.contains(raw), "{raw}: {told}");
         }
     }
+}
+
+#[test]
+fn a_profile_file_that_does_not_parse_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("basewatch.toml"), "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n").expect("written");
+    fs::create_dir(folder.path().join(".aws")).expect("made");
+    fs::write(folder.path().join(".aws/config"), "[[[\n").expect("written");
+    let output = audit(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("look at ~/.aws/config"), "{}", stderr(&output));
+    let mut program = basewatch(folder.path());
+    let output = program.arg("audit").env("BASEWATCH_LOG", "warn").output().expect("the program starts");
+    assert!(stderr(&output).contains(".aws/config on line 1"), "{}", stderr(&output));
 }
 
 #[test]

@@ -9,6 +9,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 /// The longest part of a service's own message that is quoted, in characters.
 const QUOTED_CHARS: usize = 400;
 
+/// What the SDK wraps a failed connection in.
+const SAYS_NOTHING: [&str; 3] = ["dispatch failure", "io error", "other"];
+
 /// Why an AWS call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -109,7 +112,8 @@ fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for part in causes(error).map(|cause| in_words(&cause.to_string())) {
-        if !parts.iter().any(|known| known.contains(&part)) {
+        let says_nothing = SAYS_NOTHING.contains(&part.as_str()) || part.starts_with("client error (");
+        if !says_nothing && !parts.iter().any(|known| known.contains(&part)) {
             parts.push(part);
         }
     }

@@ -71,13 +71,24 @@ impl Lookup {
     fn of(error: &CredentialsError) -> Self {
         // The SDK lists every place it looked at, each with the reason why it was not looked at.
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-            return Self::Nothing("neither the environment, nor a profile, nor a role has any".to_owned());
+            return Self::Nothing(
+                "neither the environment, nor the profile of AWS_PROFILE or the default one, nor a role has any"
+                    .to_owned(),
+            );
         }
         let why = failure::chain(error);
         if failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
             return Self::Nothing(why);
         }
-        Self::Broken(Failure::credentials(format!("the AWS credentials that are configured cannot be used: {why}")))
+        // The place is in a warning of the SDK only.
+        let place = if why.contains("parse profile file") {
+            "; look at ~/.aws/config and ~/.aws/credentials, and for the line with BASEWATCH_LOG=warn"
+        } else {
+            ""
+        };
+        Self::Broken(Failure::credentials(format!(
+            "the AWS credentials that are configured cannot be used: {why}{place}"
+        )))
     }
 }
 
