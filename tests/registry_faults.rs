@@ -7,10 +7,7 @@ mod toxic_client;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -161,20 +158,31 @@ async fn a_registry_that_is_not_there_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_registry_that_stays_away_is_tried_once_by_those_who_come_later() {
-    let is_back = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&is_back);
-    let (toxic, rig, reference) = start(move |_| if flag.load(Ordering::SeqCst) { good() } else { good().cut_head() });
-    for (already, total) in [(0, 5), (5, 6), (6, 7)] {
-        assert_eq!(toxic.log().len(), already);
+async fn those_who_come_after_a_registry_was_given_up_do_not_wait_for_it() {
+    let (toxic, rig, reference) = start(|_| good().cut_head());
+    assert!(matches!(rig.client.head(&reference).await, Err(Error::Unreachable { .. })));
+    assert_eq!(toxic.log().len(), 5);
+    for _ in 0..100 {
         assert!(matches!(rig.client.head(&reference).await, Err(Error::Unreachable { .. })));
-        assert_eq!(toxic.log().len(), total);
     }
-    is_back.store(true, Ordering::SeqCst);
-    assert!(rig.client.head(&reference).await.is_ok());
-    is_back.store(false, Ordering::SeqCst);
-    assert!(rig.client.head(&reference).await.is_err());
-    assert_eq!(toxic.log().len(), 7 + 1 + 5, "once it has answered it is worth waiting for again");
+    assert_eq!(toxic.log().len(), 5, "nothing was sent for them");
+}
+
+#[tokio::test]
+async fn a_document_that_fails_does_not_take_the_registry_with_it() {
+    let (toxic, rig, reference) = start(|asked| if asked.path.ends_with("/bad") { good().cut_head() } else { good() });
+    let bad = Reference::tagged(reference.repository.clone(), "bad");
+    let (failed, answered) = tokio::join!(rig.client.head(&bad), async {
+        let mut answered = Vec::new();
+        for _ in 0..50 {
+            answered.push(rig.client.head(&reference).await.is_ok());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        answered
+    });
+    assert!(matches!(failed, Err(Error::Unreachable { .. })));
+    assert!(answered.iter().all(|is_ok| *is_ok), "{answered:?}");
+    assert!(toxic.log().len() >= 55);
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ pub struct Concurrency(pub usize);
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self(32)
+        Self(128)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct RawNetwork {
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     tag_pages: Option<i64>,
     /// How many images and bases are worked on at once, over all registries.
-    #[schemars(range(min = 1, max = 1024), extend("default" = 32))]
+    #[schemars(range(min = 1, max = 1024), extend("default" = 128))]
     concurrency: Option<i64>,
 }
 

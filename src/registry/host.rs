@@ -1,17 +1,24 @@
 //! One registry: where its requests go, by which rules, and how a question to it is carried through.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use reqwest::{Client, Method, Url};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::{
+    sync::{Mutex, MutexGuard, Semaphore},
+    time::Instant,
+};
 
 use super::{
     AwsLogins, ECR_PUBLIC, EcrHost, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
+    outage::Outage,
     pace::Pace,
     redirect::Reach,
     refusal,
@@ -39,9 +46,8 @@ pub(super) struct Host {
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
-    /// Held by the first request until it is answered: the others then know what the registry demands,
-    /// instead of each being refused for it.
-    first: OnceCell<()>,
+    meeting: Mutex<()>,
+    is_met: AtomicBool,
 }
 
 impl Host {
@@ -61,7 +67,7 @@ impl Host {
             pace: Pace::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
-            is_down: AtomicBool::new(false),
+            outage: Outage::default(),
             patience: Patience {
                 request_timeout: network.request_timeout,
                 retries: network.retries,
@@ -80,7 +86,15 @@ impl Host {
         }
         .build();
         let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
-        Ok(Self { base, prefix, transport, authority, is_docker_hub: is_docker_hub(host), first: OnceCell::new() })
+        Ok(Self {
+            base,
+            prefix,
+            transport,
+            authority,
+            is_docker_hub: is_docker_hub(host),
+            meeting: Mutex::new(()),
+            is_met: AtomicBool::new(false),
+        })
     }
 
     /// Whether requests to `host` have somewhere to go.
@@ -109,19 +123,10 @@ impl Host {
 
     /// The answer to `ask` about `repository`: authenticated, tried again while that may help.
     pub(super) async fn answer(&self, repository: &str, ask: &Ask) -> Result<Answer> {
-        let mut first = None;
-        let answer_first = async || first = Some(self.answer_now(repository, ask).await);
-        self.first.get_or_init(answer_first).await;
-        match first {
-            Some(answer) => answer,
-            None => self.answer_now(repository, ask).await,
-        }
-    }
-
-    async fn answer_now(&self, repository: &str, ask: &Ask) -> Result<Answer> {
+        let mut first = self.first().await;
         let mut grant = self.authority.grant(&self.transport, repository).await?;
         let mut is_renewed = false;
-        let mut tries = 0;
+        let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.transport.exchange(ask, grant.header()).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer),
@@ -133,23 +138,47 @@ impl Host {
                 Ok(answer) => refusal::failure(&self.transport.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            self.transport.wait_after(failure, tries).await?;
+            // What failed may be this one document: the others need not wait for its retries.
+            drop(first.take());
+            self.transport.wait_after(failure, tries, begun).await?;
             tries += 1;
         }
+    }
+
+    /// The first request to a registry finds out what it demands while the others wait, instead of each
+    /// being refused for it.
+    async fn first(&self) -> Option<First<'_>> {
+        if self.is_met.load(Ordering::Acquire) {
+            return None;
+        }
+        let turn = self.meeting.lock().await;
+        (!self.is_met.load(Ordering::Acquire)).then_some(First { is_met: &self.is_met, _turn: turn })
+    }
+}
+
+/// Held by the first request until it is answered or has failed.
+struct First<'a> {
+    is_met: &'a AtomicBool,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        self.is_met.store(true, Ordering::Release);
     }
 }
 
 impl Transport {
     /// The answer to `ask` with a fixed `grant`, tried again while that may help.
     pub(super) async fn ask(&self, ask: &Ask, grant: &Grant) -> Result<Answer> {
-        let mut tries = 0;
+        let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.exchange(ask, grant.header()).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer),
                 Ok(answer) => refusal::failure(&self.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            self.wait_after(failure, tries).await?;
+            self.wait_after(failure, tries, begun).await?;
             tries += 1;
         }
     }

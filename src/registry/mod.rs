@@ -14,6 +14,7 @@ mod host;
 mod link;
 mod login;
 mod loopback;
+mod outage;
 mod pace;
 mod redirect;
 mod refusal;

@@ -3,23 +3,18 @@
 //!
 //! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use reqwest::{
     Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     Error, RequestKind, Requests, Secret,
+    outage::Outage,
     pace::{Pace, Turn},
     redirect, retry,
 };
@@ -27,9 +22,6 @@ use super::{
 /// How much of the body of a refusal is read.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
 
-/// How long a registry that has stopped answering is waited for, so that thousands of images do not each
-/// wait as long as the first.
-const WAIT_WHEN_DOWN: Duration = Duration::from_secs(5);
 /// How rustls begins what it says of a certificate.
 const BAD_CERTIFICATE: &str = "invalid peer certificate:";
 /// What rustls says of an answer that is no TLS.
@@ -45,8 +37,8 @@ pub(super) struct Transport {
     pub(super) connections: Semaphore,
     pub(super) requests: Arc<Requests>,
     pub(super) patience: Patience,
-    /// Whether a request went unanswered in spite of all its tries, and none was answered since.
-    pub(super) is_down: AtomicBool,
+    /// Whether it answers at all.
+    pub(super) outage: Outage,
 }
 
 /// How long a request may take, and how often it is tried.
@@ -94,6 +86,13 @@ pub(super) struct Failure {
     pub(super) is_lasting: bool,
 }
 
+impl Failure {
+    /// A failure that is not worth another try.
+    fn lasting(error: Error) -> Self {
+        Self { error, retry_after: None, is_lasting: true }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self { error, retry_after: None, is_lasting: false }
@@ -105,27 +104,34 @@ impl Transport {
     pub(super) async fn exchange(&self, ask: &Ask, authorization: Option<&HeaderValue>) -> Result<Answer, Failure> {
         let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
         let turn = self.pace.turn().await;
+        // Asked last: it may have gone away while this request waited for its turn.
+        self.outage.check().map_err(Failure::lasting)?;
         self.requests.count(&self.host, ask.kind);
-        let is_down = self.is_down.load(Ordering::Relaxed);
-        let limit = self.patience.request_timeout.min(if is_down { WAIT_WHEN_DOWN } else { Duration::MAX });
-        tokio::time::timeout(limit, self.travel(ask, authorization, turn))
+        let limit = self.patience.request_timeout;
+        let answer = tokio::time::timeout(limit, self.travel(ask, authorization, turn))
             .await
-            .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))
+            .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))?;
+        if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
+            self.outage.answered();
+        }
+        Ok(answer)
     }
 
-    /// Waits as long as a failed try calls for; fails with its error when there is no point or no try left.
-    pub(super) async fn wait_after(&self, failure: Failure, tries: u32) -> Result<(), Error> {
+    /// Waits as long as a failed try calls for; fails with its error when there is no point, no try or no
+    /// time left. `begun` is when the first try was made.
+    pub(super) async fn wait_after(&self, failure: Failure, tries: u32, begun: Instant) -> Result<(), Error> {
+        if failure.is_lasting || !failure.error.is_transient() {
+            return Err(failure.error);
+        }
+        // A registry that hangs costs two time limits, not one for each try.
+        let is_last = tries >= self.patience.retries || begun.elapsed() >= self.patience.request_timeout * 2;
+        if is_last {
+            self.outage.gave_up(begun, &failure.error);
+            return Err(failure.error);
+        }
         let wait = retry::wait(tries, failure.retry_after, self.patience.retry_wait);
         if matches!(failure.error, Error::RateLimited { .. }) {
             self.pace.pause(wait);
-        }
-        let is_unanswered = matches!(failure.error, Error::Unreachable { .. });
-        // Thousands of images must not each wait in vain for a registry that is known to be away.
-        let is_given_up = is_unanswered && self.is_down.load(Ordering::Relaxed);
-        let is_last = is_given_up || tries >= self.patience.retries;
-        if failure.is_lasting || !failure.error.is_transient() || is_last {
-            self.is_down.fetch_or(is_unanswered, Ordering::Relaxed);
-            return Err(failure.error);
         }
         tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
         tokio::time::sleep(wait).await;
@@ -138,7 +144,6 @@ impl Transport {
         let mut is_home = true;
         for _ in 0..=redirect::MAX_HOPS {
             let response = self.request(ask, &url, authorization.filter(|_| is_home)).await?;
-            self.is_down.store(false, Ordering::Relaxed);
             if let Some(turn) = turn.take() {
                 turn.answered();
             }

@@ -189,11 +189,16 @@ impl Drop for Catalog {
 
 fn write_atomically<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
     let beside = folder.join(format!(".{}.{}", std::process::id(), fastrand::u64(..)));
     let written = serde_json::to_vec(value)
         .map_err(io::Error::from)
-        .and_then(|bytes| fs::write(&beside, bytes))
+        .and_then(|bytes| match fs::write(&beside, &bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                fs::write(&beside, &bytes)
+            }
+            written => written,
+        })
         .and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
