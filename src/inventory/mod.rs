@@ -50,7 +50,7 @@ pub struct Deployment {
     pub region: Option<String>,
     /// The ARN, where there is one.
     pub arn: Option<String>,
-    /// How the image is referred to: with its tag if it has one, and in ECR with its digest.
+    /// How the image is referred to: by its tag if it has one, else by its digest.
     pub reference: ImageSource,
     /// When the image was pushed to its repository, where the repository says.
     pub pushed_at: Option<DateTime<Utc>>,

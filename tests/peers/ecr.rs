@@ -41,8 +41,7 @@ async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
         assert_eq!(finding["current"]["digest"], releases[4].index.digest);
         assert_eq!(finding["current"]["release"], format!("21.{}", RELEASES[4]));
         assert_eq!(finding["deployment"]["account"], ACCOUNT);
-        let digest = finding["image"]["digest"].as_str().expect("a digest");
-        assert_eq!(finding["image"]["reference"], format!("{ECR}/{repository}:1@{digest}"));
+        assert_eq!(finding["image"]["reference"], format!("{ECR}/{repository}:1"));
     }
     let stale = finding(&report, "stale:1");
     assert_eq!(stale["base"]["release"], format!("21.{}", RELEASES[0]));

@@ -194,7 +194,7 @@ fn place(repository: &EcrRepository, image: &EcrImage, tag: Option<&String>) -> 
         reference: ImageSource::Reference(Reference {
             repository: repository.repository.clone(),
             tag: tag.cloned(),
-            digest: Some(image.digest.clone()),
+            digest: tag.is_none().then(|| image.digest.clone()),
         }),
         pushed_at: image.pushed_at,
     }
