@@ -37,7 +37,7 @@ pub(super) struct RawRegistry {
     #[schemars(range(min = 0.01, max = 10_000), example = 1)]
     rate: Option<f64>,
     /// Requests under way at once.
-    #[schemars(range(min = 1, max = 1024), extend("default" = 16))]
+    #[schemars(range(min = 1, max = 1024), extend("default" = 32))]
     connections: Option<i64>,
     /// A file of certificates (PEM) that are trusted besides the system's; relative to this file.
     #[schemars(example = &"./ca.pem")]

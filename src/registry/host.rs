@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    AwsLogins, ECR_PUBLIC, EcrHost, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
+    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
     outage::Outage,
@@ -138,8 +138,11 @@ impl Host {
                 Ok(answer) => refusal::failure(&self.transport.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            // What failed may be this one document: the others need not wait for its retries.
-            drop(first.take());
+            // What failed may be this one document: the others need not wait for its retries. A registry
+            // that throttles has not yet said what it demands.
+            if !matches!(failure.error, Error::RateLimited { .. }) {
+                drop(first.take());
+            }
             self.transport.wait_after(failure, tries, begun).await?;
             tries += 1;
         }

@@ -75,7 +75,7 @@ impl Default for HostSettings {
             endpoint: None,
             auth: Auth::Auto,
             rate: None,
-            connections: 16,
+            connections: 32,
             ca_file: None,
             plain_http: false,
             token_hosts: Vec::new(),

@@ -6,15 +6,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::writer::Writer;
 use crate::image::{Content, Digest, DigestKind, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
@@ -29,7 +30,7 @@ pub struct Catalog {
     folder: Option<PathBuf>,
     contents: Mutex<HashMap<Digest, Known>>,
     repositories: Mutex<BTreeMap<Repository, Kept>>,
-    has_warned: AtomicBool,
+    writer: Option<Writer>,
 }
 
 /// The memory of a repository, and whether its file is behind it.
@@ -84,18 +85,14 @@ impl Catalog {
     pub fn in_folder(folder: &Path) -> Self {
         let mut catalog = Self::in_memory();
         catalog.folder = Some(folder.join(VERSION));
+        catalog.writer = Some(Writer::start());
         catalog
     }
 
     /// A catalog that is forgotten with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self {
-            folder: None,
-            contents: Mutex::default(),
-            repositories: Mutex::default(),
-            has_warned: AtomicBool::new(false),
-        }
+        Self { folder: None, contents: Mutex::default(), repositories: Mutex::default(), writer: None }
     }
 
     /// What is known of `digest`.
@@ -113,7 +110,7 @@ impl Catalog {
     /// Remembers what `digest` names.
     pub fn remember(&self, digest: &Digest, content: Content) -> Known {
         if let Some(file) = self.content_file(digest) {
-            self.write(&file, &content);
+            self.write(file, &content);
         }
         let known = Arc::new(content);
         lock(&self.contents).insert(digest.clone(), Arc::clone(&known));
@@ -139,7 +136,7 @@ impl Catalog {
 
     fn save(&self, repository: &Repository, kept: &mut Kept) {
         if let Some(file) = self.repository_file(repository).filter(|_| kept.is_unsaved) {
-            self.write(&file, &kept.memory);
+            self.write(file, &kept.memory);
         }
         kept.is_unsaved = false;
         kept.saved_at = Some(Instant::now());
@@ -164,16 +161,9 @@ impl Catalog {
         Some(folder.join(format!("{}.json", repository.name)))
     }
 
-    /// Writes beside and renames, so that a reader sees the old file or the new one. A failure is told
-    /// once: a full disk must not end an audit, nor fill the log.
-    fn write<T: Serialize>(&self, file: &Path, value: &T) {
-        if let Err(error) = write_atomically(file, value)
-            && !self.has_warned.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(
-                "the catalog cannot be written, so the next run will ask again: {}: {error}",
-                file.display()
-            );
+    fn write<T: Serialize>(&self, file: PathBuf, value: &T) {
+        if let (Some(writer), Ok(bytes)) = (&self.writer, serde_json::to_vec(value)) {
+            writer.write(file, bytes);
         }
     }
 }
@@ -185,25 +175,6 @@ impl Drop for Catalog {
             self.save(repository, kept);
         }
     }
-}
-
-fn write_atomically<T: Serialize>(file: &Path, value: &T) -> io::Result<()> {
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let beside = folder.join(format!(".{}.{}", std::process::id(), fastrand::u64(..)));
-    let written = serde_json::to_vec(value)
-        .map_err(io::Error::from)
-        .and_then(|bytes| match fs::write(&beside, &bytes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder)?;
-                fs::write(&beside, &bytes)
-            }
-            written => written,
-        })
-        .and_then(|()| fs::rename(&beside, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod images;
+mod writer;
 
 pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory};
 pub use images::{Images, Pointing};
