@@ -46,6 +46,7 @@ pub(super) struct Host {
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
+    /// Held by the first request, and whether it has been answered or has failed; see [`Host::first`].
     meeting: Mutex<()>,
     is_met: AtomicBool,
 }

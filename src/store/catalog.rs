@@ -1,8 +1,8 @@
 //! The catalog: facts by digest, which never change, and what is remembered of repositories.
 //!
 //! One small file a digest and one a repository, each replaced atomically, so that runs may share a
-//! folder and one that is killed loses nothing it had learned. It is a cache: an unreadable file is
-//! fetched again, and a folder that cannot be written costs speed, never an audit.
+//! folder and one that is killed keeps all that was written by then. It is a cache: an unreadable file
+//! is fetched again, and a folder that cannot be written costs speed, never an audit.
 
 use std::{
     collections::{BTreeMap, HashMap},
