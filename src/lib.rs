@@ -7,7 +7,8 @@
 //! Around it: [`image`] is the vocabulary, which everything else is said in. [`registry`] and [`aws`] are the
 //! outside world, [`store`] the memory of what it said. [`config`] holds the settings, [`cli`] the arguments,
 //! [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
-//! standard error. [`glob`] (patterns) and [`once`] (each answer worked out once a run) serve several.
+//! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run) and `pace` (so many a second)
+//! serve several.
 //!
 //! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it three times.
 
@@ -21,6 +22,7 @@ pub mod image;
 pub mod inventory;
 pub mod judge;
 pub mod once;
+mod pace;
 pub mod registry;
 pub mod report;
 pub mod resolve;

@@ -10,6 +10,7 @@ use std::{
 type Slot<V> = Arc<futures::lock::Mutex<Option<V>>>;
 
 /// Answers by key.
+#[derive(Debug)]
 pub struct Once<K, V>(Mutex<HashMap<K, Slot<V>>>);
 
 impl<K, V> Default for Once<K, V> {

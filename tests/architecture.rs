@@ -21,21 +21,22 @@ const EDGES: &[(&str, &[&str])] = &[
     // The vocabulary names nobody.
     ("glob", &[]),
     ("once", &[]),
+    ("pace", &[]),
     ("image", &[]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
-    ("inventory", &["glob", "image", "registry", "store", "aws"]),
+    ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
     ("identify", &["glob", "image", "inventory"]),
     // Asks registries what a line is now, and remembers the answers in the catalog.
     ("resolve", &["glob", "once", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
-    ("registry", &["glob", "image"]),
+    ("registry", &["glob", "pace", "image"]),
     // What is remembered was fetched: through the `Registry` port.
     ("store", &["image", "registry"]),
-    // Provides the logins that the `registry` port asks for.
-    ("aws", &["image", "registry"]),
+    // Provides the logins that the `registry` port asks for, and keeps to quotas.
+    ("aws", &["glob", "once", "pace", "image", "registry"]),
     // Holds the settings type of each module.
-    ("config", &["glob", "image", "inventory", "identify", "resolve", "judge", "registry", "store"]),
+    ("config", &["glob", "image", "inventory", "identify", "resolve", "judge", "registry", "store", "aws"]),
     // Walks the pipeline; the adapters come in through their ports.
     ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
     ("telemetry", &[]),
@@ -50,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const EVERYTHING: &[&str] = &[
     "glob",
     "once",
+    "pace",
     "image",
     "inventory",
     "identify",
@@ -68,7 +70,7 @@ const EVERYTHING: &[&str] = &[
 
 /// Crates that do I/O or bring a runtime, by the start of their name; and who may name them.
 const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
-const MAY_DO_IO: [&str; 7] = ["registry", "aws", "store", "inventory", "run", "main", "telemetry"];
+const MAY_DO_IO: [&str; 8] = ["pace", "registry", "aws", "store", "inventory", "run", "main", "telemetry"];
 
 /// More lines than this, tests aside, want splitting.
 const MOST_LINES: usize = 400;

@@ -3,7 +3,11 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::{
+    client::result::{ConnectorError, SdkError},
+    http::Response,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// The longest part of a service's own message that is quoted, in characters.
@@ -49,6 +53,19 @@ impl Failure {
         Self { code, message }
     }
 
+    /// The failure of `call`, which asked for credentials.
+    pub(super) fn of_credentials(call: &str, error: &CredentialsError) -> Self {
+        let answer = causes(error).find_map(|cause| cause.downcast_ref::<AssumeRoleError>());
+        let Some(answer) = answer.filter(|answer| answer.code().is_some()) else {
+            let is_silent = causes(error).any(|cause| cause.downcast_ref::<ConnectorError>().is_some());
+            let code = if is_silent { "unreachable" } else { "credentials" };
+            return Self { code, message: format!("{call}: {}", chain(error)) };
+        };
+        let (code, advice) = classify(answer.code().unwrap_or_default(), 0);
+        let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+        Self { code, message: format!("{call}: {}{advice}", said(answer.code(), answer.message(), 0)) }
+    }
+
     fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>) -> Self {
         let code = match error {
             _ if is_about_credentials(error) => "credentials",
@@ -90,7 +107,12 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         _ if code.contains("Signature") => {
             ("credentials", Some("check the secret access key and this machine's clock"))
         }
-        "RepositoryNotFoundException" | "RegistryNotFoundException" | "ImageNotFoundException" => ("not-found", None),
+        "ResourceNotFoundException"
+        | "ClusterNotFoundException"
+        | "ServiceNotFoundException"
+        | "RepositoryNotFoundException"
+        | "RegistryNotFoundException"
+        | "ImageNotFoundException" => ("not-found", None),
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"

@@ -16,10 +16,10 @@ use crate::registry::{AwsLogins, Issued, Login, Secret};
 const OPTIONAL_WAIT: Duration = Duration::from_secs(3);
 
 impl AwsLogins for Aws {
-    /// The token is good for every registry of that region that the caller may read, so the account is
-    /// not asked for (`registryIds` is deprecated).
-    fn ecr<'a>(&'a self, _account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
-        Box::pin(async move { self.ecr_login(region).await.map_err(|failure| failure.message) })
+    /// The token is good for every registry of that region that the caller may read, so the account only
+    /// says who asks: the role assumed there, if there is one (`registryIds` is deprecated).
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
+        Box::pin(async move { self.ecr_login(account, region).await.map_err(|failure| failure.message) })
     }
 
     fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
@@ -28,12 +28,13 @@ impl AwsLogins for Aws {
 }
 
 impl Aws {
-    async fn ecr_login(&self, region: &str) -> Result<Issued, Failure> {
+    async fn ecr_login(&self, account: &str, region: &str) -> Result<Issued, Failure> {
         self.require_credentials().await?;
         let call = format!("ecr:GetAuthorizationToken in {region}");
         let answer = self
-            .ecr(region)
+            .session_of(account)
             .await
+            .ecr(region)
             .get_authorization_token()
             .send()
             .await

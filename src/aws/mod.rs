@@ -3,9 +3,12 @@
 //!
 //! Knows no stage. SDK errors end at the call that got them, as a [`Failure`].
 
+mod accounts;
 mod counting;
 mod failure;
+mod lambda;
 mod logins;
+mod session;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -21,9 +24,15 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use tokio::{sync::OnceCell, time::timeout};
 
+pub use accounts::{AccountSettings, Members, Refused, Sessions};
 pub use failure::Failure;
+pub(crate) use lambda::Lambda;
+pub use session::Session;
 
-use crate::registry::{Requests, Secret};
+use crate::{
+    once::Once,
+    registry::{Requests, Secret},
+};
 use counting::Counting;
 
 /// How long a connection may take to open.
@@ -49,6 +58,11 @@ pub struct Aws {
     first_backoff: Option<Duration>,
     transport: Option<SharedHttpClient>,
     credentials: Option<SharedCredentialsProvider>,
+    accounts: Option<AccountSettings>,
+    own: OnceCell<Arc<Session>>,
+    sessions: OnceCell<Sessions>,
+    single: Once<String, Option<Arc<Session>>>,
+    own_account: OnceCell<Option<String>>,
     config: OnceCell<SdkConfig>,
     found: OnceCell<Lookup>,
     gave_up: AtomicBool,
@@ -102,6 +116,11 @@ impl Aws {
             first_backoff: None,
             transport: None,
             credentials: None,
+            accounts: None,
+            own: OnceCell::new(),
+            sessions: OnceCell::new(),
+            single: Once::default(),
+            own_account: OnceCell::new(),
             config: OnceCell::new(),
             found: OnceCell::new(),
             gave_up: AtomicBool::new(false),
@@ -139,13 +158,16 @@ impl Aws {
         Self { credentials: Some(SharedCredentialsProvider::new(credentials)), ..self }
     }
 
-    /// A client of private ECR in `region`.
-    pub(crate) async fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
-        let config = aws_sdk_ecr::config::Builder::from(self.config().await)
-            .region(aws_sdk_ecr::config::Region::new(region.to_owned()))
-            .interceptor(Counting::new("ecr", Arc::clone(&self.requests)))
-            .build();
-        aws_sdk_ecr::Client::from_conf(config)
+    /// Asks the accounts of `accounts`, as the roles assumed in them.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Option<AccountSettings>) -> Self {
+        Self { accounts, ..self }
+    }
+
+    /// The identity that the environment provides.
+    pub(crate) async fn own(&self) -> Arc<Session> {
+        let open = || async { Arc::new(Session::new(None, self.config().await.clone(), Arc::clone(&self.requests))) };
+        Arc::clone(self.own.get_or_init(open).await)
     }
 
     /// A client of ECR Public, whose tokens are issued in us-east-1

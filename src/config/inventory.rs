@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
-use crate::inventory::{EcrSettings, ImageSource};
+use crate::inventory::{Choice, EcrSettings, ImageSource, Regions};
 
 /// What is audited.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -96,7 +96,13 @@ fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSetting
         check.refuse(&at.key("tags"), "matches no image: write patterns as in [\"*\"], or set untagged = true");
     }
     let newest = raw.newest.and_then(|newest| newest.try_into().ok());
-    EcrSettings { regions, repositories, exclude, tags, newest, untagged }
+    EcrSettings {
+        regions: Regions::Listed(regions),
+        choice: Choice { include: repositories, exclude, ..Choice::default() },
+        tags,
+        newest,
+        untagged,
+    }
 }
 
 fn region(text: &str) -> Result<String, String> {

@@ -44,6 +44,16 @@ pub struct Settings {
     pub resolve: crate::resolve::Settings,
     /// What to audit in private ECR.
     pub ecr: Vec<crate::inventory::EcrSettings>,
+    /// Which Lambda functions to audit.
+    pub lambda: Vec<crate::inventory::LambdaSettings>,
+    /// Which ECS services and tasks to audit.
+    pub ecs: Vec<crate::inventory::EcsSettings>,
+    /// The accounts that are asked; only one's own without them.
+    pub accounts: Option<crate::aws::AccountSettings>,
+    /// How owners are found.
+    pub owners: crate::inventory::Owners,
+    /// What the command line leaves of all this.
+    pub filter: crate::inventory::Filter,
     /// What to audit by name.
     pub images: Vec<ImageSource>,
     /// How registries are talked to.

@@ -6,6 +6,8 @@
 use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// One tag of a Lambda base image, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,11 +22,13 @@ pub struct LambdaTag {
 }
 
 /// The two architectures Lambda runs, in its own spelling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Arch {
     /// `arm64`.
+    #[serde(rename = "arm64")]
     Arm64,
     /// `x86_64`, which the OCI specification calls `amd64`.
+    #[serde(rename = "x86_64")]
     X86_64,
 }
 

@@ -52,10 +52,10 @@ impl Inventory for LayoutInventory {
                 layouts.iter().flat_map(|(folder, tag)| deployments(folder, tag.as_deref())).collect()
             });
             match read.await {
-                Ok(deployments) => Inventoried { deployments, gaps: Vec::new() },
+                Ok(deployments) => Inventoried { deployments, ..Inventoried::default() },
                 Err(error) => Inventoried {
-                    deployments: Vec::new(),
                     gaps: vec![Gap { scope: "layouts".into(), code: "failed", message: error.to_string() }],
+                    ..Inventoried::default()
                 },
             }
         })
@@ -101,16 +101,7 @@ fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
         (None, Some(digest)) => format!("{reference}@{digest}"),
         _ => reference.to_string(),
     };
-    Place {
-        id: name.clone(),
-        kind: DeploymentKind::Layout,
-        name,
-        account: None,
-        region: None,
-        arn: None,
-        reference,
-        pushed_at: None,
-    }
+    Place::new(DeploymentKind::Layout, name.clone(), name, reference)
 }
 
 /// The entries of `index.json`, attestations left out.

@@ -2,30 +2,47 @@
 //!
 //! Knows no base, no policy and no report.
 
+mod choice;
 mod ecr;
+mod ecs;
+mod estate;
+mod lambda;
 mod layout;
 mod named;
+mod owners;
 mod place;
+mod read;
 mod settings;
+mod shelf;
 mod unreadable;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-pub use ecr::{AllowAccount, EcrInventory};
+pub use choice::{Choice, Filter, ResourceTags, TagPattern};
+pub use ecr::EcrInventory;
+pub use ecs::EcsInventory;
+pub use estate::{AllowAccount, Estate};
+pub use lambda::LambdaInventory;
 pub use layout::LayoutInventory;
 pub use named::NamedInventory;
-pub use settings::{EcrSettings, ImageSource};
+pub use owners::{OwnerRule, Owners};
+pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions};
+pub use shelf::{Held, Holding, Shelf};
 
-use crate::image::{Annotations, Digest, ImageFacts, Platform, Repository};
+use crate::image::{Annotations, Arch, Digest, ImageFacts, Platform, Repository};
 
 /// What sort of place a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeploymentKind {
+    /// A Lambda function: its unpublished version, or one that an alias points to.
+    Lambda,
+    /// A container of an ECS service, or of tasks that are in no service.
+    Ecs,
     /// A tag, or an untagged image, of an ECR repository.
     Ecr,
     /// An image named by hand: in the configuration or on the command line.
@@ -42,28 +59,61 @@ pub struct Deployment {
     pub id: String,
     /// What sort of place it is.
     pub kind: DeploymentKind,
-    /// What people call it: `orders:421`.
+    /// What people call it: `orders:421`, the name of the function, `prod/orders`.
     pub name: String,
+    /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
+    pub qualifier: Option<String>,
     /// The AWS account, where there is one.
     pub account: Option<String>,
     /// The AWS region, where there is one.
     pub region: Option<String>,
     /// The ARN, where there is one.
     pub arn: Option<String>,
+    /// Whose it is, where that is known.
+    pub owner: Option<String>,
+    /// How it is run, where it runs.
+    pub workload: Option<Arc<Workload>>,
     /// How the image is referred to: by its tag if it has one, else by its digest.
     pub reference: ImageSource,
     /// When the image was pushed to its repository, where the repository says.
     pub pushed_at: Option<DateTime<Utc>>,
+    /// Whether the repository still has it.
+    pub holding: Holding,
     /// The image itself, or why it cannot be read.
     pub image: Result<DeployedImage, Unreadable>,
 }
 
 impl Deployment {
+    /// Whether an image runs here, so that another one could be deployed.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self.kind, DeploymentKind::Lambda | DeploymentKind::Ecs)
+    }
+
     /// The repository its image is in.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {
         self.reference.repository()
     }
+}
+
+/// How a deployment is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// The published version of a function, or the revision of a service.
+    pub version: Option<String>,
+    /// Its state, in the words of AWS: `Active`, `Inactive`, `Failed`, `ACTIVE`, `DRAINING`.
+    pub state: Option<String>,
+    /// The code of the reason for that state: `ImageDeleted`.
+    pub state_reason_code: Option<String>,
+    /// The reason in the words of AWS.
+    pub state_reason: Option<String>,
+    /// What it runs on.
+    pub architecture: Option<Arch>,
+    /// Its memory in MiB.
+    pub memory_mb: Option<u32>,
+    /// The command that it runs in the image, where that is not the image's own.
+    pub command: Vec<String>,
 }
 
 /// The image of one platform behind a deployment. Deployments of one image share the facts.
@@ -110,6 +160,8 @@ pub struct Inventoried {
     pub deployments: Vec<Deployment>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// What the repositories of these deployments hold, as far as they were listed.
+    pub shelves: BTreeMap<Repository, Arc<Shelf>>,
 }
 
 /// A place to look for deployments.

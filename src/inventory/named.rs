@@ -90,7 +90,7 @@ impl NamedInventory {
         let mut deployments: Vec<_> =
             pointers.into_iter().flat_map(|(reference, digest)| deployments(reference, digest, &findings)).collect();
         deployments.sort_by(|a, b| a.id.cmp(&b.id));
-        Inventoried { deployments, gaps: Vec::new() }
+        Inventoried { deployments, ..Inventoried::default() }
     }
 }
 
@@ -102,16 +102,9 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
         Some(_) => full.split_once('/').map_or(full.as_str(), |(_, name)| name).to_owned(),
         None => full.clone(),
     };
-    let place = Place {
-        id: format!("image:{full}"),
-        kind: DeploymentKind::Image,
-        name,
-        account: host.map(|host| host.account.to_owned()),
-        region: host.map(|host| host.region.to_owned()),
-        arn: None,
-        reference: ImageSource::Reference(reference),
-        pushed_at: None,
-    };
+    let (account, region) = host.map(|host| (host.account.to_owned(), host.region.to_owned())).unzip();
+    let source = ImageSource::Reference(reference);
+    let place = Place { account, region, ..Place::new(DeploymentKind::Image, format!("image:{full}"), name, source) };
     match digest {
         Ok(digest) => place.deployments(&digest, findings),
         Err(why) => vec![place.unreadable(why)],

@@ -7,9 +7,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{DeployedImage, Deployment, DeploymentKind, ImageSource, Unreadable};
+use super::{DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Unreadable, Workload};
 use crate::{
-    image::{Annotations, Child, Content, Digest, ImageFacts, Repository},
+    image::{Annotations, Arch, Child, Content, Digest, ImageFacts, Repository},
     store::Known,
 };
 
@@ -22,8 +22,12 @@ pub(super) struct Place {
     pub(super) account: Option<String>,
     pub(super) region: Option<String>,
     pub(super) arn: Option<String>,
+    pub(super) qualifier: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) workload: Option<Arc<Workload>>,
     pub(super) reference: ImageSource,
     pub(super) pushed_at: Option<DateTime<Utc>>,
+    pub(super) holding: Holding,
 }
 
 /// What a digest was found to name, shared by all deployments of it.
@@ -89,6 +93,38 @@ impl Findings {
 }
 
 impl Place {
+    /// A place about which only this is known.
+    pub(super) fn new(kind: DeploymentKind, id: String, name: String, reference: ImageSource) -> Self {
+        Self {
+            id,
+            kind,
+            name,
+            account: None,
+            region: None,
+            arn: None,
+            qualifier: None,
+            owner: None,
+            workload: None,
+            reference,
+            pushed_at: None,
+            holding: Holding::Unknown,
+        }
+    }
+
+    /// The platforms of the index `digest` that are meant here: the one that runs, where that is known.
+    pub(super) fn children(&self, digest: &Digest, findings: &Findings) -> Vec<Child> {
+        self.chosen(&findings.children(digest))
+    }
+
+    fn chosen(&self, children: &[Child]) -> Vec<Child> {
+        let arch = self.workload.as_ref().and_then(|workload| workload.architecture);
+        let is_meant = |child: &&Child| {
+            let platform = child.platform.as_ref();
+            arch.is_none_or(|arch| platform.is_none_or(|it| Arch::from_oci(it.architecture()) == Some(arch)))
+        };
+        children.iter().filter(is_meant).cloned().collect()
+    }
+
     /// The deployments of `digest` here.
     pub(super) fn deployments(self, digest: &Digest, findings: &Findings) -> Vec<Deployment> {
         match findings.get(digest, self.reference.repository()) {
@@ -116,7 +152,13 @@ impl Place {
     ) -> Vec<Deployment> {
         let mut ids = BTreeSet::new();
         let mut deployments = Vec::new();
-        for child in children {
+        let children = self.chosen(children);
+        if let ([child], Some(_)) = (children.as_slice(), &self.workload) {
+            // What runs is one of them, so that the place needs no platform to be told from others.
+            let found = findings.get(&child.digest, self.reference.repository());
+            return platform_image(child, annotations, found).map(|image| self.with(image)).into_iter().collect();
+        }
+        for child in &children {
             let found = findings.get(&child.digest, self.reference.repository());
             let Some(image) = platform_image(child, annotations, found) else { continue };
             let platform = child.platform.as_ref().or_else(|| image.as_ref().ok().map(|image| &image.facts.platform));
@@ -144,8 +186,12 @@ impl Place {
             account: self.account,
             region: self.region,
             arn: self.arn,
+            qualifier: self.qualifier,
+            owner: self.owner,
+            workload: self.workload,
             reference: self.reference,
             pushed_at: self.pushed_at,
+            holding: self.holding,
             image,
         }
     }

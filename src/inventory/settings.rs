@@ -1,7 +1,8 @@
 //! Settings of the inventories, already validated.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use super::Choice;
 use crate::{
     glob::Glob,
     image::{Reference, Repository, is_tag},
@@ -11,17 +12,46 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcrSettings {
     /// The regions to look in.
-    pub regions: Vec<String>,
-    /// Repositories, by name.
-    pub repositories: Vec<Glob>,
-    /// Repositories left out, by name.
-    pub exclude: Vec<Glob>,
-    /// Tags.
+    pub regions: Regions,
+    /// The repositories.
+    pub choice: Choice,
+    /// Tags of images.
     pub tags: Vec<Glob>,
     /// Only the newest this many images of each repository, by push date.
     pub newest: Option<usize>,
     /// Whether untagged images are audited as well.
     pub untagged: bool,
+}
+
+/// Which Lambda functions are audited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LambdaSettings {
+    /// The regions to look in.
+    pub regions: Regions,
+    /// The functions.
+    pub choice: Choice,
+    /// How long what `GetFunction` said of a function is believed while the list shows no change of it.
+    pub refresh: Duration,
+}
+
+/// Which ECS services and tasks are audited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EcsSettings {
+    /// The regions to look in.
+    pub regions: Regions,
+    /// The clusters, by name.
+    pub clusters: Vec<Glob>,
+    /// The services, and the families of tasks that are in no service.
+    pub choice: Choice,
+}
+
+/// The regions to look in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Regions {
+    /// These.
+    Listed(Vec<String>),
+    /// All that the account has enabled.
+    Enabled,
 }
 
 /// How an image is named: at a registry or in a folder.

@@ -24,6 +24,24 @@ pub struct EcrHost<'a> {
     pub region: &'a str,
 }
 
+impl EcrHost<'_> {
+    /// The partition of its region, as ARNs name it
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        let partitions = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("eusc-", "aws-eusc"),
+            ("us-isob-", "aws-iso-b"),
+            ("us-isof-", "aws-iso-f"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-iso-", "aws-iso"),
+        ];
+        partitions.into_iter().find(|(start, _)| self.region.starts_with(start)).map_or("aws", |(_, name)| name)
+    }
+}
+
 impl<'a> EcrHost<'a> {
     /// Reads `host` as `<account>.dkr.ecr.<region>.<domain>`, with the FIPS and dual-stack spellings.
     #[must_use]

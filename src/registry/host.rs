@@ -19,12 +19,12 @@ use super::{
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
     outage::Outage,
-    pace::Pace,
     redirect::Reach,
     refusal,
     token::{Demand, TokenRules},
     transport::{Answer, Ask, Patience, Transport},
 };
+use crate::pace::Pace;
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;

@@ -15,7 +15,6 @@ mod link;
 mod login;
 mod loopback;
 mod outage;
-mod pace;
 mod redirect;
 mod refusal;
 mod requests;

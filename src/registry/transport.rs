@@ -12,12 +12,8 @@ use reqwest::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{
-    Error, RequestKind, Requests, Secret,
-    outage::Outage,
-    pace::{Pace, Turn},
-    redirect, retry,
-};
+use super::{Error, RequestKind, Requests, Secret, outage::Outage, redirect, retry};
+use crate::pace::{Pace, Turn};
 
 /// How much of the body of a refusal is read.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;

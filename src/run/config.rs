@@ -9,7 +9,7 @@ use crate::{
     cli::{ConfigCheckArgs, ConfigInitArgs},
     config::{EXAMPLE, Environment, Flags, Settings, candidates, load},
     glob::Glob,
-    inventory::{EcrSettings, ImageSource},
+    inventory::{EcrSettings, ImageSource, Regions},
 };
 
 /// Says what the configuration would audit; what is wrong with it is the error.
@@ -81,13 +81,20 @@ fn summary(settings: &Settings) -> String {
 fn ecr_line(ecr: &EcrSettings) -> String {
     let list = |globs: &[Glob]| globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ");
     let parts = [
-        Some(format!("repositories {}", list(&ecr.repositories))),
-        (!ecr.exclude.is_empty()).then(|| format!("without {}", list(&ecr.exclude))),
+        Some(format!("repositories {}", list(&ecr.choice.include))),
+        (!ecr.choice.exclude.is_empty()).then(|| format!("without {}", list(&ecr.choice.exclude))),
         (!ecr.tags.is_empty()).then(|| format!("tags {}", list(&ecr.tags))),
         ecr.untagged.then(|| "untagged images".to_owned()),
         ecr.newest.map(|newest| format!("only the newest {newest}")),
     ];
-    format!("{}: {}", ecr.regions.join(", "), parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    format!("{}: {}", regions(&ecr.regions), parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+fn regions(regions: &Regions) -> String {
+    match regions {
+        Regions::Listed(regions) => regions.join(", "),
+        Regions::Enabled => "all enabled regions".to_owned(),
+    }
 }
 
 fn source_line(source: &ImageSource) -> String {

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use super::{Instants, Ports};
 use crate::{
     config::Settings,
-    inventory::{EcrInventory, ImageSource, Inventory, LayoutInventory, NamedInventory},
+    inventory::{
+        DeploymentKind, EcrInventory, EcsInventory, Estate, ImageSource, Inventory, LambdaInventory, LayoutInventory,
+        NamedInventory,
+    },
 };
 
 /// The inventories that `settings` ask for, over `ports`, as seen at the clock's now.
 #[must_use]
 pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Box<dyn Inventory>> {
     let concurrency = settings.concurrency.0;
+    let is_meant = |kind| settings.filter.admits_kind(kind);
     let (mut references, mut layouts) = (Vec::new(), Vec::new());
     for source in &settings.images {
         match source {
@@ -20,7 +24,7 @@ pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Ve
         }
     }
     let mut inventories: Vec<Box<dyn Inventory>> = Vec::new();
-    if !references.is_empty() {
+    if !references.is_empty() && is_meant(DeploymentKind::Image) {
         inventories.push(Box::new(NamedInventory::new(
             references,
             Arc::clone(&ports.images),
@@ -28,14 +32,29 @@ pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Ve
             instants.clock,
         )));
     }
-    if !layouts.is_empty() {
+    if !layouts.is_empty() && is_meant(DeploymentKind::Layout) {
         inventories.push(Box::new(LayoutInventory::new(layouts)));
     }
-    if !settings.ecr.is_empty() {
-        let client = Arc::clone(&ports.client);
-        let allow_account = Arc::new(move |account: &str| client.allow_account(account));
-        let (aws, images) = (Arc::clone(&ports.aws), Arc::clone(&ports.images));
-        inventories.push(Box::new(EcrInventory::new(settings.ecr.clone(), aws, images, allow_account, concurrency)));
+    let estate = estate(settings, ports, instants);
+    if !settings.lambda.is_empty() && is_meant(DeploymentKind::Lambda) {
+        inventories.push(Box::new(LambdaInventory::new(settings.lambda.clone(), Arc::clone(&estate))));
+    }
+    if !settings.ecs.is_empty() && is_meant(DeploymentKind::Ecs) {
+        inventories.push(Box::new(EcsInventory::new(settings.ecs.clone(), Arc::clone(&estate))));
+    }
+    if !settings.ecr.is_empty() && is_meant(DeploymentKind::Ecr) {
+        inventories.push(Box::new(EcrInventory::new(settings.ecr.clone(), estate)));
     }
     inventories
+}
+
+fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
+    let client = Arc::clone(&ports.client);
+    let allow_account = Arc::new(move |account: &str| client.allow_account(account));
+    let (aws, images) = (Arc::clone(&ports.aws), Arc::clone(&ports.images));
+    let estate = Estate::new(aws, images, allow_account, instants.clock)
+        .with_concurrency(settings.concurrency.0)
+        .with_owners(settings.owners.clone())
+        .with_filter(settings.filter.clone());
+    Arc::new(estate)
 }

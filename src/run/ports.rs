@@ -34,17 +34,17 @@ impl Ports {
             CatalogPlace::Folder(folder) => Catalog::in_folder(folder),
             CatalogPlace::UserCache | CatalogPlace::Off => Catalog::in_memory(),
         };
-        Self::with_catalog(settings.network.clone(), catalog)
+        Self::with(settings.network.clone(), catalog, |aws| aws.with_accounts(settings.accounts.clone()))
     }
 
-    /// Opens ports over `catalog`.
+    /// Opens ports over `catalog` and an AWS that `prepare` has prepared.
     ///
     /// # Errors
     ///
     /// As [`Ports::open`].
-    pub fn with_catalog(network: NetworkSettings, catalog: Catalog) -> Result<Self> {
+    pub fn with(network: NetworkSettings, catalog: Catalog, prepare: impl FnOnce(Aws) -> Aws) -> Result<Self> {
         let requests = Arc::new(Requests::default());
-        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let aws = Arc::new(prepare(Aws::new(Arc::clone(&requests))));
         let client = DistributionClient::new(network, Some(Arc::clone(&aws) as _), Arc::clone(&requests))
             .context("the registry settings do not work")?;
         let client = Arc::new(client);

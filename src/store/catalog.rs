@@ -30,6 +30,8 @@ pub struct Catalog {
     folder: Option<PathBuf>,
     contents: Mutex<HashMap<Digest, Known>>,
     repositories: Mutex<BTreeMap<Repository, Kept>>,
+    /// Of a catalog without a folder.
+    notes: Mutex<BTreeMap<String, Vec<u8>>>,
     writer: Option<Writer>,
 }
 
@@ -55,6 +57,18 @@ pub struct RepositoryMemory {
     /// What moving tags were seen to point at, oldest first.
     #[serde(default)]
     pub moving: BTreeMap<String, Vec<Seen>>,
+    /// Its tags as an AWS resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<TagsMemory>,
+}
+
+/// The remembered tags of an AWS resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsMemory {
+    /// When they were read.
+    pub read_at: DateTime<Utc>,
+    /// Keys and values.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A remembered tag list.
@@ -92,7 +106,13 @@ impl Catalog {
     /// A catalog that is forgotten with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { folder: None, contents: Mutex::default(), repositories: Mutex::default(), writer: None }
+        Self {
+            folder: None,
+            contents: Mutex::default(),
+            repositories: Mutex::default(),
+            notes: Mutex::default(),
+            writer: None,
+        }
     }
 
     /// What is known of `digest`.
@@ -134,6 +154,25 @@ impl Catalog {
         }
     }
 
+    /// What was kept under `name`, words separated by `/`; nothing if it cannot be read.
+    #[must_use]
+    pub fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let notes = lock(&self.notes);
+        match notes.get(name) {
+            Some(bytes) => serde_json::from_slice(bytes).ok(),
+            None => read(&self.note_file(name)?),
+        }
+    }
+
+    /// Keeps `value` under `name` instead of what was there. For what one place is remembered by, written
+    /// once a run.
+    pub fn keep<T: Serialize>(&self, name: &str, value: &T) {
+        match self.note_file(name) {
+            Some(file) => self.write(file, value),
+            None => drop(serde_json::to_vec(value).map(|bytes| lock(&self.notes).insert(name.to_owned(), bytes))),
+        }
+    }
+
     fn save(&self, repository: &Repository, kept: &mut Kept) {
         if let Some(file) = self.repository_file(repository).filter(|_| kept.is_unsaved) {
             self.write(file, &kept.memory);
@@ -159,6 +198,10 @@ impl Catalog {
     fn repository_file(&self, repository: &Repository) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?.join("repositories").join(repository.registry.replace(':', "+"));
         Some(folder.join(format!("{}.json", repository.name)))
+    }
+
+    fn note_file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join("places").join(format!("{name}.json")))
     }
 
     fn write<T: Serialize>(&self, file: PathBuf, value: &T) {

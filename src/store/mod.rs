@@ -6,5 +6,5 @@ mod catalog;
 mod images;
 mod writer;
 
-pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory};
+pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use images::{Images, Pointing};

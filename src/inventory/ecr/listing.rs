@@ -7,15 +7,16 @@ use std::{
 
 use aws_sdk_ecr::{
     Client,
-    types::{DescribeImagesFilter, ImageDetail, ImageStatus, TagStatus},
+    types::{DescribeImagesFilter, ImageDetail, ImageStatus, ImageStatusFilter, TagStatus},
 };
 use chrono::{DateTime, Utc};
 
 use crate::{
     aws::Failure,
-    glob::Glob,
+    aws::Session,
     image::{Digest, Repository},
-    inventory::{EcrSettings, Gap},
+    inventory::{EcrSettings, Gap, Held, ResourceTags, Shelf, estate::Spot},
+    registry::EcrHost,
 };
 
 /// Entries asked for in one page: the most the API gives.
@@ -34,19 +35,41 @@ pub(super) struct Listed<T> {
 }
 
 /// A repository of private ECR.
-pub(super) struct EcrRepository {
-    pub(super) client: Client,
-    pub(super) region: String,
-    pub(super) account: String,
-    pub(super) name: String,
-    pub(super) arn: Option<String>,
+pub(in crate::inventory) struct EcrRepository {
+    pub(in crate::inventory) client: Client,
+    pub(in crate::inventory) region: String,
+    pub(in crate::inventory) account: String,
+    pub(in crate::inventory) name: String,
+    pub(in crate::inventory) arn: Option<String>,
     /// The same as registries are asked for it.
-    pub(super) repository: Repository,
+    pub(in crate::inventory) repository: Repository,
 }
 
 impl EcrRepository {
+    /// The repository that registries know as `repository`, asked as `session`; none if its registry is not
+    /// one of ECR.
+    pub(in crate::inventory) fn parse(repository: &Repository, session: &Session) -> Option<Self> {
+        let host = EcrHost::parse(&repository.registry)?;
+        let (region, account, name) = (host.region, host.account, &repository.name);
+        Some(Self {
+            client: session.ecr(region),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            name: name.to_string(),
+            arn: Some(format!("arn:{}:ecr:{region}:{account}:repository/{name}", host.partition())),
+            repository: repository.clone(),
+        })
+    }
+
+    /// Its tags as an AWS resource.
+    pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, Failure> {
+        let answer = self.client.list_tags_for_resource().set_resource_arn(self.arn.clone()).send().await;
+        let answer = answer.map_err(|error| Failure::of(&self.call("ListTagsForResource"), &error))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
+    }
+
     /// What a [`Gap`] about it is called.
-    pub(super) fn scope(&self) -> String {
+    pub(in crate::inventory) fn scope(&self) -> String {
         format!("ecr {} {}", self.region, self.name)
     }
 
@@ -95,9 +118,10 @@ where
     Listed { items, gaps: gap("failed", format!("the list does not end within {PAGES} pages")) }
 }
 
-/// The repositories of `region` that `settings` choose.
-pub(super) async fn repositories(client: &Client, region: &str, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
-    let scope = format!("ecr {region}");
+/// The repositories at `spot` that `settings` choose.
+pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
+    let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
+    let scope = spot.scope("ecr");
     let call = format!("ecr:DescribeRepositories in {region}");
     let listed = all_pages(&scope, |token| async {
         let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
@@ -109,7 +133,7 @@ pub(super) async fn repositories(client: &Client, region: &str, settings: &EcrSe
     let mut gaps = listed.gaps;
     for repository in listed.items {
         let name = repository.repository_name().unwrap_or_default().to_owned();
-        if !is_match(&settings.repositories, &name) || is_match(&settings.exclude, &name) {
+        if !settings.choice.admits_name(&name) {
             continue;
         }
         match repository_of(client, region, &repository) {
@@ -137,11 +161,42 @@ fn repository_of(
     })
 }
 
+/// Everything that `repository` holds, archived images too.
+pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Shelf, Gap> {
+    let filter =
+        DescribeImagesFilter::builder().tag_status(TagStatus::Any).image_status(ImageStatusFilter::Any).build();
+    let listed = details(repository, &filter, |detail| {
+        let EcrImage { digest, tags, pushed_at } = image_of(detail)?;
+        let is_archived = is_asleep(detail);
+        Ok(Held { digest, tags, pushed_at, is_archived })
+    })
+    .await;
+    match listed.gaps.into_iter().next() {
+        // Of a list with a gap nothing can be said to be gone.
+        Some(gap) => Err(gap),
+        None => Ok(listed.items.into_iter().collect()),
+    }
+}
+
 /// The images of `repository` that `settings` choose.
 pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -> Listed<EcrImage> {
     let tag_status = if settings.untagged { TagStatus::Any } else { TagStatus::Tagged };
     // No image status is asked for: the API then leaves archived images out (DescribeImagesFilter).
     let filter = DescribeImagesFilter::builder().tag_status(tag_status).build();
+    let listed = details(repository, &filter, |detail| is_image(detail).then(|| image_of(detail)).transpose()).await;
+    let mut images = BTreeMap::<Digest, EcrImage>::new();
+    for image in listed.items.into_iter().flatten() {
+        merge(&mut images, image);
+    }
+    Listed { items: choose(images.into_values(), settings), gaps: listed.gaps }
+}
+
+/// What `read` makes of each image that `DescribeImages` lists.
+async fn details<T>(
+    repository: &EcrRepository,
+    filter: &DescribeImagesFilter,
+    read: impl Fn(&ImageDetail) -> Result<T, String>,
+) -> Listed<T> {
     let scope = repository.scope();
     let call = repository.call("DescribeImages");
     let listed = all_pages(&scope, |token| async {
@@ -149,28 +204,30 @@ pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -
         let request = request.registry_id(&repository.account).repository_name(&repository.name);
         let page = request.filter(filter.clone()).max_results(PAGE).set_next_token(token).send().await;
         let page = page.map_err(|error| Failure::of(&call, &error))?;
-        let items = page.image_details().iter().filter(|detail| is_image(detail)).map(image_of).collect();
-        Ok(Page { items, next: page.next_token })
+        Ok(Page { items: page.image_details().iter().map(&read).collect(), next: page.next_token })
     })
     .await;
     let mut gaps = listed.gaps;
-    let mut images = BTreeMap::<Digest, EcrImage>::new();
-    for image in listed.items {
-        match image {
-            Ok(image) => merge(&mut images, image),
+    let mut items = Vec::new();
+    for item in listed.items {
+        match item {
+            Ok(item) => items.push(item),
             Err(message) => gaps.push(Gap { scope: scope.clone(), code: "malformed", message }),
         }
     }
-    Listed { items: choose(images.into_values(), settings), gaps }
+    Listed { items, gaps }
+}
+
+fn is_asleep(detail: &ImageDetail) -> bool {
+    matches!(detail.image_status(), Some(ImageStatus::Archived | ImageStatus::Activating))
 }
 
 /// Whether this is an image that can be pulled: not archived, and no attestation, signature or chart.
 fn is_image(detail: &ImageDetail) -> bool {
-    let is_asleep = matches!(detail.image_status(), Some(ImageStatus::Archived | ImageStatus::Activating));
     let is_artifact = detail.artifact_media_type().is_some_and(|media_type| !IMAGE_CONFIGS.contains(&media_type));
     let tags = detail.image_tags();
     let only_referrer_tags = !tags.is_empty() && tags.iter().all(|tag| is_referrer_tag(tag));
-    !is_asleep && !is_artifact && !only_referrer_tags && detail.subject_manifest_digest().is_none()
+    !is_asleep(detail) && !is_artifact && !only_referrer_tags && detail.subject_manifest_digest().is_none()
 }
 
 /// Whether a tag names what refers to an image and not an image: `sha256-<hex>` of the OCI distribution
@@ -207,7 +264,7 @@ fn choose(images: impl Iterator<Item = EcrImage>, settings: &EcrSettings) -> Vec
     let mut chosen: Vec<_> = images
         .filter_map(|mut image| {
             let is_untagged = image.tags.is_empty();
-            image.tags.retain(|tag| is_match(&settings.tags, tag));
+            image.tags.retain(|tag| settings.tags.iter().any(|glob| glob.matches(tag)));
             (!image.tags.is_empty() || (is_untagged && settings.untagged)).then_some(image)
         })
         .collect();
@@ -216,10 +273,6 @@ fn choose(images: impl Iterator<Item = EcrImage>, settings: &EcrSettings) -> Vec
         chosen.truncate(newest);
     }
     chosen
-}
-
-fn is_match(globs: &[Glob], name: &str) -> bool {
-    globs.iter().any(|glob| glob.matches(name))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ const BATCH: usize = 100;
 const FILE_SYSTEMS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
 
 /// Digests to read, each with the repositories that hold it.
-pub(super) type Wanted = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
+pub(in crate::inventory) type Wanted = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
 
 /// A manifest as ECR gave it.
 enum Body {
@@ -41,7 +41,12 @@ enum Body {
 
 /// Reads what is `wanted` into `findings`. A digest that one repository does not give is asked of the next
 /// one that holds it, so there are as many rounds as repositories share a digest, and nearly always one.
-pub(super) async fn read(images: &Arc<Images>, concurrency: usize, mut wanted: Wanted, findings: &mut Findings) {
+pub(in crate::inventory) async fn read(
+    images: &Arc<Images>,
+    concurrency: usize,
+    mut wanted: Wanted,
+    findings: &mut Findings,
+) {
     while !wanted.is_empty() {
         let mut by_repository = BTreeMap::<_, (Arc<EcrRepository>, Vec<Digest>)>::new();
         wanted.retain(|digest, holders| {

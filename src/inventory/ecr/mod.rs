@@ -4,100 +4,83 @@
 //! deployment all the same.
 
 mod listing;
-mod manifests;
+pub(in crate::inventory) mod manifests;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 
+pub(super) use self::listing::{EcrRepository, shelf};
 use self::{
-    listing::{EcrImage, EcrRepository, Listed},
+    listing::{EcrImage, Listed},
     manifests::Wanted,
 };
 use super::{
-    Deployment, DeploymentKind, EcrSettings, Gap, ImageSource, Inventoried, Inventory,
+    Deployment, DeploymentKind, EcrSettings, Estate, Gap, ImageSource, Inventoried, Inventory,
     place::{Findings, Place},
 };
-use crate::{
-    aws::Aws,
-    image::{Digest, Reference},
-    store::Images,
-};
-
-/// Told each AWS account whose repositories are audited, before any of its registries is asked.
-pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
+use crate::image::{Digest, Reference};
 
 /// The images of private ECR, through its API; their configurations through the registry.
 pub struct EcrInventory {
     settings: Vec<Arc<EcrSettings>>,
-    aws: Arc<Aws>,
-    images: Arc<Images>,
-    allow_account: AllowAccount,
-    concurrency: usize,
+    estate: Arc<Estate>,
+}
+
+/// A chosen repository with its owner.
+struct Owned {
+    settings: Arc<EcrSettings>,
+    repository: Arc<EcrRepository>,
+    owner: Option<String>,
 }
 
 /// A chosen image in its repository.
-struct Holding {
+struct Chosen {
     repository: Arc<EcrRepository>,
+    owner: Option<String>,
     image: EcrImage,
 }
 
 impl EcrInventory {
-    /// The images that `settings` choose, with `concurrency` requests under way at once.
+    /// The images of `estate` that `settings` choose.
     #[must_use]
-    pub fn new(
-        settings: Vec<EcrSettings>,
-        aws: Arc<Aws>,
-        images: Arc<Images>,
-        allow_account: AllowAccount,
-        concurrency: usize,
-    ) -> Self {
-        let settings = settings.into_iter().map(Arc::new).collect();
-        Self { settings, aws, images, allow_account, concurrency: concurrency.max(1) }
+    pub fn new(settings: Vec<EcrSettings>, estate: Arc<Estate>) -> Self {
+        Self { settings: settings.into_iter().map(Arc::new).collect(), estate }
     }
 
     async fn look(&self) -> Inventoried {
-        if self.settings.is_empty() {
-            return Inventoried::default();
-        }
-        if let Err(failure) = self.aws.require_credentials().await {
-            let gap = Gap { scope: "ecr".to_owned(), code: failure.code, message: failure.message };
-            return Inventoried { deployments: Vec::new(), gaps: vec![gap] };
-        }
         let mut gaps = Vec::new();
         let repositories = self.repositories(&mut gaps).await;
+        let repositories = self.owned(repositories).await;
         let holdings = self.holdings(repositories, &mut gaps).await;
         let findings = self.read(&holdings).await;
         let mut deployments = deployments(&holdings, &findings);
         deployments.sort_by(|a, b| a.id.cmp(&b.id));
         deployments.dedup_by(|a, b| a.id == b.id);
-        gaps.sort_by(|a, b| a.scope.cmp(&b.scope));
-        gaps.dedup();
-        Inventoried { deployments, gaps }
+        gaps.extend(self.estate.take_gaps());
+        Inventoried { deployments, gaps, ..Inventoried::default() }
     }
 
     /// The chosen repositories of all regions, each with the settings that chose it.
     async fn repositories(&self, gaps: &mut Vec<Gap>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
         let mut targets = Vec::new();
         for settings in &self.settings {
-            for region in settings.regions.iter().collect::<BTreeSet<_>>() {
-                targets.push((Arc::clone(settings), region.clone()));
-            }
+            let spots = self.estate.spots(&settings.regions, gaps).await;
+            targets.extend(spots.into_iter().map(|spot| (Arc::clone(settings), spot)));
         }
         let mut answers = stream::iter(targets)
-            .map(|(settings, region)| async move {
-                let client = self.aws.ecr(&region).await;
-                let listed = listing::repositories(&client, &region, &settings).await;
+            .map(|(settings, spot)| async move {
+                let listed = listing::repositories(&spot, &settings).await;
                 (settings, listed)
             })
-            .buffer_unordered(self.concurrency);
+            .buffer_unordered(self.estate.concurrency);
         let mut repositories = Vec::new();
         let mut accounts = BTreeSet::new();
         while let Some((settings, listed)) = answers.next().await {
             gaps.extend(listed.gaps);
             for repository in listed.items {
                 if accounts.insert(repository.account.clone()) {
-                    (self.allow_account)(&repository.account);
+                    (self.estate.allow_account)(&repository.account);
                 }
                 repositories.push((Arc::clone(&settings), repository));
             }
@@ -105,40 +88,51 @@ impl EcrInventory {
         repositories
     }
 
-    async fn holdings(
-        &self,
-        repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>,
-        gaps: &mut Vec<Gap>,
-    ) -> Vec<Holding> {
+    /// The repositories that are meant, with their owners.
+    async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<Owned> {
+        let owned = stream::iter(repositories).map(|(settings, repository)| async move {
+            let needs_tags =
+                !settings.choice.resource_tags.is_empty() || !settings.choice.exclude_resource_tags.is_empty();
+            let tags = self.estate.repository_tags(&repository, needs_tags).await;
+            let owners = &self.estate.owners;
+            let owner = owners.tagged(&tags).or_else(|| owners.ruled(&repository.name, None)).map(str::to_owned);
+            let is_meant = settings.choice.admits(&tags, owner.as_deref());
+            is_meant.then_some(Owned { settings, repository, owner })
+        });
+        owned.buffer_unordered(self.estate.concurrency).filter_map(|owned| async { owned }).collect().await
+    }
+
+    async fn holdings(&self, repositories: Vec<Owned>, gaps: &mut Vec<Gap>) -> Vec<Chosen> {
         let mut answers = stream::iter(repositories)
-            .map(|(settings, repository)| async move {
+            .map(|Owned { settings, repository, owner }| async move {
                 let listed = listing::images(&repository, &settings).await;
-                (repository, listed)
+                (repository, owner, listed)
             })
-            .buffer_unordered(self.concurrency);
+            .buffer_unordered(self.estate.concurrency);
         let mut holdings = Vec::new();
-        while let Some((repository, Listed { items, gaps: more })) = answers.next().await {
+        while let Some((repository, owner, Listed { items, gaps: more })) = answers.next().await {
             gaps.extend(more);
-            holdings.extend(items.into_iter().map(|image| Holding { repository: Arc::clone(&repository), image }));
+            let holding = |image| Chosen { repository: Arc::clone(&repository), owner: owner.clone(), image };
+            holdings.extend(items.into_iter().map(holding));
         }
         holdings
     }
 
     /// Reads all images, then the platforms of those that are indexes.
-    async fn read(&self, holdings: &[Holding]) -> Findings {
+    async fn read(&self, holdings: &[Chosen]) -> Findings {
         let mut findings = Findings::default();
         let mut wanted = Wanted::new();
-        for Holding { repository, image } in holdings {
+        for Chosen { repository, image, .. } in holdings {
             want(&mut wanted, &image.digest, repository);
         }
-        manifests::read(&self.images, self.concurrency, wanted, &mut findings).await;
+        manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
         let mut platforms = Wanted::new();
-        for Holding { repository, image } in holdings {
+        for Chosen { repository, image, .. } in holdings {
             for child in findings.children(&image.digest).iter() {
                 want(&mut platforms, &child.digest, repository);
             }
         }
-        manifests::read(&self.images, self.concurrency, platforms, &mut findings).await;
+        manifests::read(&self.estate.images, self.estate.concurrency, platforms, &mut findings).await;
         findings
     }
 }
@@ -159,43 +153,45 @@ fn want(wanted: &mut Wanted, digest: &Digest, repository: &Arc<EcrRepository>) {
 
 /// One deployment for each tag and platform. The platforms of an index are in its repository without a tag:
 /// they are not images of their own.
-fn deployments(holdings: &[Holding], findings: &Findings) -> Vec<Deployment> {
+fn deployments(holdings: &[Chosen], findings: &Findings) -> Vec<Deployment> {
     let platforms: BTreeSet<_> = holdings
         .iter()
-        .flat_map(|Holding { repository, image }| {
+        .flat_map(|Chosen { repository, image, .. }| {
             let children = findings.children(&image.digest);
             children.iter().map(|child| (&repository.repository, child.digest.clone())).collect::<Vec<_>>()
         })
         .collect();
     let mut deployments = Vec::new();
-    for Holding { repository, image } in holdings {
+    for holding in holdings {
+        let Chosen { repository, image, .. } = holding;
         for tag in &image.tags {
-            deployments.extend(place(repository, image, Some(tag)).deployments(&image.digest, findings));
+            deployments.extend(place(holding, Some(tag)).deployments(&image.digest, findings));
         }
         if image.tags.is_empty() && !platforms.contains(&(&repository.repository, image.digest.clone())) {
-            deployments.extend(place(repository, image, None).deployments(&image.digest, findings));
+            deployments.extend(place(holding, None).deployments(&image.digest, findings));
         }
     }
     deployments
 }
 
-fn place(repository: &EcrRepository, image: &EcrImage, tag: Option<&String>) -> Place {
+fn place(Chosen { repository, owner, image }: &Chosen, tag: Option<&String>) -> Place {
     let name = match tag {
         Some(tag) => format!("{}:{tag}", repository.name),
         None => format!("{}@{}", repository.name, image.digest),
     };
+    let reference = ImageSource::Reference(Reference {
+        repository: repository.repository.clone(),
+        tag: tag.cloned(),
+        digest: tag.is_none().then(|| image.digest.clone()),
+    });
+    let id = format!("ecr:{}:{}:{name}", repository.region, repository.account);
     Place {
-        id: format!("ecr:{}:{}:{name}", repository.region, repository.account),
-        kind: DeploymentKind::Ecr,
-        name,
         account: Some(repository.account.clone()),
         region: Some(repository.region.clone()),
         arn: repository.arn.clone(),
-        reference: ImageSource::Reference(Reference {
-            repository: repository.repository.clone(),
-            tag: tag.cloned(),
-            digest: tag.is_none().then(|| image.digest.clone()),
-        }),
+        owner: owner.clone(),
         pushed_at: image.pushed_at,
+        holding: super::Holding::Held,
+        ..Place::new(DeploymentKind::Ecr, id, name, reference)
     }
 }

@@ -69,7 +69,7 @@ impl Demo {
         let shelved = fleet.shelve(&stock)?;
         let registry = Loopback::start(stock).context("no registry could be started on loopback")?;
         let settings = settings(&fleet, &registry)?;
-        let ports = Ports::with_catalog(settings.network.clone(), Catalog::in_memory())?;
+        let ports = Ports::with(settings.network.clone(), Catalog::in_memory(), |aws| aws)?;
         Ok(Self { fleet, shelved, registry, settings, ports })
     }
 

@@ -1,4 +1,4 @@
-//! When may the next request to a registry leave? One queue a host, strictly spaced.
+//! When may the next request leave? One queue for all that share a rate, strictly spaced.
 
 use std::{
     sync::{Mutex as StdMutex, PoisonError},
@@ -14,12 +14,12 @@ use tokio::{
 /// first request that spends its time connecting must not arrive together with the second.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// The finest wait that timers keep, and a margin.
-const TICK: Duration = Duration::from_millis(5);
+/// Below this, what a timer oversleeps is a good part of the interval.
+const TICK: Duration = Duration::from_millis(20);
 
-/// Spaces the requests to one host and holds them back while it throttles.
+/// Spaces the requests to one place and holds them back while it throttles.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     times: StdMutex<Times>,
     /// Whoever holds it is next; the lock is fair.
     queue: Mutex<()>,
@@ -48,38 +48,38 @@ impl Times {
             return now + span;
         }
         // Timers are not that fine: what one of them oversleeps, the next requests make up for.
-        let due = self.next_at.unwrap_or(now).max(now.checked_sub(TICK * 4).unwrap_or(now));
+        let due = self.next_at.unwrap_or(now).max(now.checked_sub(TICK).unwrap_or(now));
         due + span
     }
 }
 
 /// One request that has left.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     pace: &'a Pace,
 }
 
 impl Pace {
     /// At most `rate` requests a second; `None` is unlimited.
-    pub(super) fn new(rate: Option<f64>) -> Self {
+    pub(crate) fn new(rate: Option<f64>) -> Self {
         let times = Times { interval: interval(rate), next_at: None, paused_until: None };
         Self { times: StdMutex::new(times), queue: Mutex::new(()), eased: Notify::new() }
     }
 
     /// Changes the rate for the requests to come.
-    pub(super) fn set_rate(&self, rate: Option<f64>) {
+    pub(crate) fn set_rate(&self, rate: Option<f64>) {
         self.times().interval = interval(rate);
     }
 
     /// Holds all requests back for `wait`; a longer pause that is under way stays.
-    pub(super) fn pause(&self, wait: Duration) {
+    pub(crate) fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut times = self.times();
         times.paused_until = times.paused_until.max(Some(until));
     }
 
     /// Waits until the next request may leave.
-    pub(super) async fn turn(&self) -> Turn<'_> {
+    pub(crate) async fn turn(&self) -> Turn<'_> {
         let _next = self.queue.lock().await;
         loop {
             let ready_at = {
@@ -105,7 +105,7 @@ impl Pace {
 
 impl Turn<'_> {
     /// The request has been answered, so it has certainly arrived.
-    pub(super) fn answered(self) {
+    pub(crate) fn answered(self) {
         let mut times = self.pace.times();
         if let Some(span) = times.interval.filter(|span| *span >= SLOW) {
             times.next_at = times.next_at.min(Some(Instant::now() + span));

@@ -1,0 +1,237 @@
+//! Which accounts are looked at, and as whom? A list, or an organization; a role assumed in each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
+use futures::{StreamExt, stream};
+
+use super::{Aws, Failure, Session};
+use crate::{
+    glob::Glob,
+    registry::{RequestKind, Requests, Secret},
+};
+
+/// Roles assumed at once.
+const CONCURRENCY: usize = 16;
+
+/// Which accounts are audited, and as whom.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// The role assumed in each account, an ARN in which `{account}` stands for the account.
+    pub role: String,
+    /// The external id that the role's trust policy asks for.
+    pub external_id: Option<Secret>,
+    /// The accounts.
+    pub members: Members,
+    /// If there are any, only accounts that match one of these.
+    pub only: Vec<Glob>,
+}
+
+/// Which accounts are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// These.
+    Listed(BTreeSet<String>),
+    /// All active accounts of the organization that basewatch's own account is in, but these.
+    Organization {
+        /// The accounts left out.
+        exclude: BTreeSet<String>,
+    },
+}
+
+/// Something that could not be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What: `account 210987654321`, `organization`, `aws`.
+    pub scope: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// The identities that a run asks as.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    /// Those that work, by account.
+    pub opened: Vec<Arc<Session>>,
+    /// Those that do not.
+    pub refused: Vec<Refused>,
+}
+
+impl Members {
+    /// Whether `account` may be one of them.
+    fn may_have(&self, account: &str) -> bool {
+        match self {
+            Self::Listed(accounts) => accounts.contains(account),
+            Self::Organization { exclude } => !exclude.contains(account),
+        }
+    }
+}
+
+impl Aws {
+    /// The identities that the accounts are asked as, found out once: the roles of [`AccountSettings`], or
+    /// only what the environment provides.
+    pub async fn sessions(&self) -> &Sessions {
+        self.sessions.get_or_init(|| self.open_sessions()).await
+    }
+
+    /// The identity that `account` is asked as: the role assumed there, else basewatch's own.
+    pub(crate) async fn session_of(&self, account: &str) -> Arc<Session> {
+        let Some(settings) = &self.accounts else { return self.own().await };
+        let session = match self.sessions.get() {
+            Some(sessions) => sessions.opened.iter().find(|session| session.account() == Some(account)).cloned(),
+            // Nothing is inventoried: for the sake of one image, one role is assumed and not all of them.
+            None if !settings.members.may_have(account) => None,
+            None => self.single.get(account.to_owned(), async || self.assume(settings, account).await.ok()).await,
+        };
+        match session {
+            Some(session) => session,
+            None => self.own().await,
+        }
+    }
+
+    async fn open_sessions(&self) -> Sessions {
+        let refused = |scope: &str, failure| Sessions {
+            opened: Vec::new(),
+            refused: vec![Refused { scope: scope.to_owned(), failure }],
+        };
+        if let Err(failure) = self.require_credentials().await {
+            return refused("aws", failure);
+        }
+        let Some(settings) = &self.accounts else {
+            return Sessions { opened: vec![self.own().await], refused: Vec::new() };
+        };
+        let accounts = match &settings.members {
+            Members::Listed(accounts) => accounts.clone(),
+            Members::Organization { exclude } => match self.organization().await {
+                Ok(accounts) => accounts.difference(exclude).cloned().collect(),
+                Err(failure) => return refused("organization", failure),
+            },
+        };
+        let is_meant =
+            |account: &String| settings.only.is_empty() || settings.only.iter().any(|pattern| pattern.matches(account));
+        let mut under_way = stream::iter(accounts.into_iter().filter(is_meant))
+            .map(|account| async move {
+                let session = self.assume(settings, &account).await;
+                (account, session)
+            })
+            .buffer_unordered(CONCURRENCY);
+        let mut opened = BTreeMap::new();
+        let mut refused = BTreeMap::new();
+        while let Some((account, session)) = under_way.next().await {
+            match session {
+                Ok(session) => drop(opened.insert(account, session)),
+                Err(failure) => drop(refused.insert(account, failure)),
+            }
+        }
+        let refused = refused.into_iter();
+        Sessions {
+            opened: opened.into_values().collect(),
+            refused: refused
+                .map(|(account, failure)| Refused { scope: format!("account {account}"), failure })
+                .collect(),
+        }
+    }
+
+    /// The active accounts of the organization.
+    async fn organization(&self) -> Result<BTreeSet<String>, Failure> {
+        let client = self.own().await.organizations();
+        let mut pages = client.list_accounts().into_paginator().send();
+        let mut accounts = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Failure::of("organizations:ListAccounts", &error))?;
+            let active = page.accounts.unwrap_or_default().into_iter().filter(is_active);
+            accounts.extend(active.filter_map(|account| account.id));
+        }
+        Ok(accounts)
+    }
+
+    /// The role of `settings` in `account`. The account that basewatch itself runs in may do without.
+    async fn assume(&self, settings: &AccountSettings, account: &str) -> Result<Arc<Session>, Failure> {
+        let own = self.own().await;
+        let role = settings.role.replace("{account}", account);
+        let mut provider = AssumeRoleProvider::builder(&role).session_name("basewatch").configure(own.config());
+        if let Some(external_id) = &settings.external_id {
+            provider = provider.external_id(external_id.reveal());
+        }
+        let provider = match own.config().credentials_provider() {
+            Some(own) => provider.build_from_provider(own).await,
+            None => provider.build().await,
+        };
+        let provider = Assumed::new(provider, Arc::clone(&self.requests));
+        if let Err(error) = provider.prime().await {
+            let failure = Failure::of_credentials(&format!("sts:AssumeRole of {role}"), &error);
+            let is_own = failure.code == "access-denied" && self.own_account().await.as_deref() == Some(account);
+            let config = own.config().clone();
+            let own = || Session::new(Some(account.to_owned()), config, Arc::clone(&self.requests));
+            return if is_own { Ok(Arc::new(own())) } else { Err(failure) };
+        }
+        let config = own.config().to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+        Ok(Arc::new(Session::new(Some(account.to_owned()), config, Arc::clone(&self.requests))))
+    }
+
+    /// The account that basewatch's own identity is in, where AWS says.
+    async fn own_account(&self) -> Option<String> {
+        let ask = || async { self.own().await.sts().get_caller_identity().send().await.ok()?.account };
+        self.own_account.get_or_init(ask).await.clone()
+    }
+}
+
+/// `State` takes the place of `Status`, which AWS retires and stand-ins still give.
+#[allow(deprecated)]
+fn is_active(account: &Account) -> bool {
+    match account.state() {
+        Some(state) => *state == AccountState::Active,
+        None => account.status() == Some(&AccountStatus::Active),
+    }
+}
+
+/// An assumed role. The first credentials are asked for before the first client needs them, so that an
+/// account whose role cannot be assumed is one failure and not one for each region and service.
+#[derive(Debug)]
+struct Assumed {
+    provider: AssumeRoleProvider,
+    requests: Arc<Requests>,
+    first: Mutex<Option<Credentials>>,
+}
+
+impl Assumed {
+    fn new(provider: AssumeRoleProvider, requests: Arc<Requests>) -> Self {
+        Self { provider, requests, first: Mutex::default() }
+    }
+
+    async fn prime(&self) -> Result<(), CredentialsError> {
+        let credentials = self.ask().await?;
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        Ok(())
+    }
+
+    async fn ask(&self) -> Result<Credentials, CredentialsError> {
+        self.requests.count("sts", RequestKind::Api);
+        self.provider.provide_credentials().await
+    }
+
+    async fn first_or_ask(&self) -> Result<Credentials, CredentialsError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match first {
+            Some(first) => Ok(first),
+            None => self.ask().await,
+        }
+    }
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.first_or_ask())
+    }
+}

@@ -1,0 +1,121 @@
+//! As whom is AWS asked? One identity in one account, with its clients, each made once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_config::{Region, SdkConfig, retry::RetryConfig};
+
+use super::{Failure, counting::Counting, lambda::Lambda};
+use crate::registry::Requests;
+
+/// How often a request to a service with narrow quotas is sent at most: the SDK's adaptive mode slows down
+/// meanwhile.
+const THROTTLED_ATTEMPTS: u32 = 10;
+
+/// One identity, and AWS as it may see it.
+#[derive(Debug)]
+pub struct Session {
+    account: Option<String>,
+    config: SdkConfig,
+    requests: Arc<Requests>,
+    clients: Clients,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    ecr: PerRegion<aws_sdk_ecr::Client>,
+    ecs: PerRegion<aws_sdk_ecs::Client>,
+    lambda: PerRegion<Lambda>,
+}
+
+type PerRegion<T> = Mutex<HashMap<String, T>>;
+
+/// A client of one service in one region.
+macro_rules! client {
+    ($self:ident, $region:ident, $sdk:ident, $service:literal) => {{
+        let mut config = $sdk::config::Builder::from(&$self.config)
+            .region($sdk::config::Region::new($region.to_owned()))
+            .interceptor(Counting::new($service, Arc::clone(&$self.requests)));
+        if let Some(retry) = $self.retry($service) {
+            let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
+            // By default all accounts would share one measure of how much a service throttles.
+            config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
+        }
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+
+impl Session {
+    pub(super) fn new(account: Option<String>, config: SdkConfig, requests: Arc<Requests>) -> Self {
+        Self { account, config, requests, clients: Clients::default() }
+    }
+
+    /// The account, where it was told: basewatch's own is known only from what AWS lists.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Private ECR in `region`.
+    pub(crate) fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
+        once(&self.clients.ecr, region, || client!(self, region, aws_sdk_ecr, "ecr"))
+    }
+
+    /// ECS in `region`.
+    pub(crate) fn ecs(&self, region: &str) -> aws_sdk_ecs::Client {
+        once(&self.clients.ecs, region, || client!(self, region, aws_sdk_ecs, "ecs"))
+    }
+
+    /// Lambda in `region`, with its quotas.
+    pub(crate) fn lambda(&self, region: &str) -> Lambda {
+        once(&self.clients.lambda, region, || Lambda::new(client!(self, region, aws_sdk_lambda, "lambda")))
+    }
+
+    /// The regions that the account has enabled, in order.
+    pub(crate) async fn enabled_regions(&self) -> Result<Vec<String>, Failure> {
+        use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
+        // The one endpoint of the service (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
+        let region = "us-east-1";
+        let client = client!(self, region, aws_sdk_account, "account");
+        let call =
+            client.list_regions().region_opt_status_contains(Enabled).region_opt_status_contains(EnabledByDefault);
+        let pages = call.into_paginator().items().send().try_collect().await;
+        let listed = pages.map_err(|error| Failure::of("account:ListRegions", &error))?;
+        let mut names: Vec<_> = listed.into_iter().filter_map(|region| region.region_name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn sts(&self) -> aws_sdk_sts::Client {
+        let region = self.config.region().map_or("us-east-1", Region::as_ref);
+        client!(self, region, aws_sdk_sts, "sts")
+    }
+
+    /// AWS Organizations is asked where its one endpoint of the commercial partition is.
+    pub(super) fn organizations(&self) -> aws_sdk_organizations::Client {
+        let region = "us-east-1";
+        client!(self, region, aws_sdk_organizations, "organizations")
+    }
+
+    /// Lambda's control plane and Organizations have quotas of a few requests a second: there, the SDK also
+    /// slows down by itself. What was set for tests stays.
+    fn retry(&self, service: &str) -> Option<RetryConfig> {
+        let retry = self.config.retry_config()?;
+        let is_narrow = matches!(service, "lambda" | "organizations");
+        let attempts =
+            if retry.max_attempts() == super::MAX_ATTEMPTS { THROTTLED_ATTEMPTS } else { retry.max_attempts() };
+        is_narrow
+            .then(|| RetryConfig::adaptive().with_max_attempts(attempts).with_initial_backoff(retry.initial_backoff()))
+    }
+}
+
+fn once<T: Clone>(clients: &PerRegion<T>, region: &str, make: impl FnOnce() -> T) -> T {
+    let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+    clients.entry(region.to_owned()).or_insert_with(make).clone()
+}

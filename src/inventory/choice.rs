@@ -1,0 +1,195 @@
+//! Which of what is found is meant? By name, resource tag and owner. Pure.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use super::{Deployment, DeploymentKind, place::Place};
+use crate::glob::Glob;
+
+/// The tags of an AWS resource.
+pub type ResourceTags = BTreeMap<String, String>;
+
+/// What a table of the configuration chooses. What is left out is left out whatever chose it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// By name; at least one has to match.
+    pub include: Vec<Glob>,
+    /// Left out, by name.
+    pub exclude: Vec<Glob>,
+    /// By tag of the resource; if there are any, at least one has to match.
+    pub resource_tags: Vec<TagPattern>,
+    /// Left out, by tag of the resource.
+    pub exclude_resource_tags: Vec<TagPattern>,
+    /// By owner; if there are any, at least one has to match.
+    pub owners: Vec<Glob>,
+    /// Left out, by owner.
+    pub exclude_owners: Vec<Glob>,
+}
+
+/// A pattern of a resource's tag: `team=pay*`, or `team` for any value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagPattern {
+    key: Glob,
+    value: Option<Glob>,
+}
+
+/// What the command line leaves of all inventories. An empty list leaves everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Of the deployments' owners.
+    pub owners: Vec<Glob>,
+    /// Of the regions.
+    pub regions: Vec<Glob>,
+    /// Of the AWS accounts.
+    pub accounts: Vec<Glob>,
+    /// The kinds.
+    pub kinds: Vec<DeploymentKind>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        let everything = "*".parse().expect("a pattern");
+        Self {
+            include: vec![everything],
+            exclude: Vec::new(),
+            resource_tags: Vec::new(),
+            exclude_resource_tags: Vec::new(),
+            owners: Vec::new(),
+            exclude_owners: Vec::new(),
+        }
+    }
+}
+
+impl Choice {
+    /// Whether a resource of this name may be meant.
+    #[must_use]
+    pub fn admits_name(&self, name: &str) -> bool {
+        is_match(&self.include, name) && !is_match(&self.exclude, name)
+    }
+
+    /// Whether a resource with these tags and this owner may be meant.
+    #[must_use]
+    pub fn admits(&self, tags: &ResourceTags, owner: Option<&str>) -> bool {
+        let has = |patterns: &[TagPattern]| patterns.iter().any(|pattern| pattern.matches(tags));
+        let is_owned = |patterns: &[Glob]| owner.is_some_and(|owner| is_match(patterns, owner));
+        (self.resource_tags.is_empty() || has(&self.resource_tags))
+            && !has(&self.exclude_resource_tags)
+            && (self.owners.is_empty() || is_owned(&self.owners))
+            && !is_owned(&self.exclude_owners)
+    }
+}
+
+impl Filter {
+    /// Whether `region` may be looked in.
+    #[must_use]
+    pub fn admits_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || is_match(&self.regions, region)
+    }
+
+    /// Whether `account` may be looked in.
+    #[must_use]
+    pub fn admits_account(&self, account: &str) -> bool {
+        self.accounts.is_empty() || is_match(&self.accounts, account)
+    }
+
+    /// Whether deployments of `kind` are looked for.
+    #[must_use]
+    pub fn admits_kind(&self, kind: DeploymentKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether `deployment` is left. One without a region is in none, and so on.
+    #[must_use]
+    pub fn admits(&self, deployment: &Deployment) -> bool {
+        let Deployment { kind, owner, region, account, .. } = deployment;
+        self.admits_all(*kind, [owner, region, account])
+    }
+
+    /// The same, before the image is looked at.
+    pub(super) fn admits_place(&self, place: &Place) -> bool {
+        let Place { kind, owner, region, account, .. } = place;
+        self.admits_all(*kind, [owner, region, account])
+    }
+
+    fn admits_all(&self, kind: DeploymentKind, of: [&Option<String>; 3]) -> bool {
+        let patterns = [&self.owners, &self.regions, &self.accounts];
+        let holds = |(patterns, text): (&Vec<Glob>, &Option<String>)| {
+            patterns.is_empty() || text.as_ref().is_some_and(|text| is_match(patterns, text))
+        };
+        self.admits_kind(kind) && patterns.into_iter().zip(of).all(holds)
+    }
+}
+
+impl TagPattern {
+    fn matches(&self, tags: &ResourceTags) -> bool {
+        let has_value = |value: &str| self.value.as_ref().is_none_or(|pattern| pattern.matches(value));
+        tags.iter().any(|(key, value)| self.key.matches(key) && has_value(value))
+    }
+}
+
+impl FromStr for TagPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
+        let refusal = |why: String| format!("{text:?} is no tag pattern: {why}; write \"team=pay*\", or \"team\"");
+        let parse = |part: &str| part.parse::<Glob>().map_err(refusal);
+        Ok(Self { key: parse(key)?, value: value.map(parse).transpose()? })
+    }
+}
+
+impl std::fmt::Display for TagPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key.as_str())?;
+        self.value.as_ref().map_or(Ok(()), |value| write!(f, "={}", value.as_str()))
+    }
+}
+
+pub(super) fn is_match(globs: &[Glob], text: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> ResourceTags {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn tags_are_matched_by_key_and_value() {
+        let tags = tags(&[("team", "payments"), ("env", "prod")]);
+        for (pattern, holds) in
+            [("team", true), ("team=pay*", true), ("team=orders", false), ("t*=*", true), ("owner", false)]
+        {
+            let pattern: TagPattern = pattern.parse().unwrap();
+            assert_eq!(pattern.matches(&tags), holds, "{pattern}");
+        }
+        for garbage in ["", "=", "=x", "a=[", "a="] {
+            assert!(garbage.parse::<TagPattern>().is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_out_whatever_chose_it() {
+        let choice = Choice {
+            exclude: vec!["sandbox-*".parse().unwrap()],
+            resource_tags: vec!["env=prod".parse().unwrap()],
+            exclude_resource_tags: vec!["basewatch=ignore".parse().unwrap()],
+            exclude_owners: vec!["attic".parse().unwrap()],
+            ..Choice::default()
+        };
+        assert!(choice.admits_name("orders") && !choice.admits_name("sandbox-orders"));
+        assert!(choice.admits(&tags(&[("env", "prod")]), None));
+        assert!(!choice.admits(&tags(&[("env", "test")]), None));
+        assert!(!choice.admits(&tags(&[("env", "prod"), ("basewatch", "ignore")]), None));
+        assert!(!choice.admits(&tags(&[("env", "prod")]), Some("attic")));
+    }
+
+    #[test]
+    fn an_owner_that_is_not_known_is_not_a_chosen_one() {
+        let choice = Choice { owners: vec!["payments".parse().unwrap()], ..Choice::default() };
+        assert!(choice.admits(&ResourceTags::new(), Some("payments")));
+        assert!(!choice.admits(&ResourceTags::new(), Some("orders")) && !choice.admits(&ResourceTags::new(), None));
+    }
+}

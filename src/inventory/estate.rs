@@ -1,0 +1,189 @@
+//! Where in AWS does a run look, and what do its inventories share? Accounts, regions, repositories, owners.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Filter, Gap, Owners, Regions, ResourceTags, Shelf,
+    ecr::{EcrRepository, shelf},
+};
+use crate::{
+    aws::{Aws, Failure, Session},
+    image::Repository,
+    once::Once,
+    store::{Images, TagsMemory},
+};
+
+/// How long the resource tags of a repository are believed.
+const TAGS_LAST: TimeDelta = TimeDelta::days(1);
+
+/// Told each AWS account whose repositories are read, before any of its registries is asked.
+pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The part of AWS that a run looks at, and what is found out about it once.
+pub struct Estate {
+    /// AWS.
+    pub(super) aws: Arc<Aws>,
+    /// Images, through the catalog.
+    pub(super) images: Arc<Images>,
+    /// Told of accounts.
+    pub(super) allow_account: AllowAccount,
+    /// Requests under way at once.
+    pub(super) concurrency: usize,
+    /// How owners are found.
+    pub(super) owners: Owners,
+    /// What the command line leaves.
+    pub(super) filter: Filter,
+    /// The clock's now.
+    pub(super) seen_at: DateTime<Utc>,
+    regions: Once<Option<String>, Result<Vec<String>, Failure>>,
+    shelves: Once<Repository, Option<Arc<Shelf>>>,
+    tags: Once<Repository, Arc<ResourceTags>>,
+    gaps: Mutex<BTreeMap<String, Gap>>,
+}
+
+/// One region of one account.
+#[derive(Clone)]
+pub(super) struct Spot {
+    /// As whom it is asked.
+    pub(super) session: Arc<Session>,
+    /// The region.
+    pub(super) region: String,
+}
+
+impl Spot {
+    /// What a [`Gap`] in `service` here is called: `lambda eu-west-1`, or `lambda eu-west-1 of 123456789012`.
+    pub(super) fn scope(&self, service: &str) -> String {
+        match self.session.account() {
+            Some(account) => format!("{service} {} of {account}", self.region),
+            None => format!("{service} {}", self.region),
+        }
+    }
+}
+
+impl Estate {
+    /// The estate that `aws` shows. What is read of images goes through `images`.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, images: Arc<Images>, allow_account: AllowAccount, seen_at: DateTime<Utc>) -> Self {
+        Self {
+            aws,
+            images,
+            allow_account,
+            concurrency: 1,
+            owners: Owners::default(),
+            filter: Filter::default(),
+            seen_at,
+            regions: Once::default(),
+            shelves: Once::default(),
+            tags: Once::default(),
+            gaps: Mutex::default(),
+        }
+    }
+
+    /// With so many requests under way at once.
+    #[must_use]
+    pub fn with_concurrency(self, concurrency: usize) -> Self {
+        Self { concurrency: concurrency.max(1), ..self }
+    }
+
+    /// With owners found by `owners`.
+    #[must_use]
+    pub fn with_owners(self, owners: Owners) -> Self {
+        Self { owners, ..self }
+    }
+
+    /// With only what `filter` leaves.
+    #[must_use]
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// The regions of all accounts that are meant; those that cannot be asked are in `gaps`.
+    pub(super) async fn spots(&self, regions: &Regions, gaps: &mut Vec<Gap>) -> Vec<Spot> {
+        let sessions = self.aws.sessions().await;
+        gaps.extend(sessions.refused.iter().map(|refused| gap(refused.scope.clone(), refused.failure.clone())));
+        let mut spots = Vec::new();
+        for session in &sessions.opened {
+            if session.account().is_some_and(|account| !self.filter.admits_account(account)) {
+                continue;
+            }
+            let regions = match regions {
+                Regions::Listed(regions) => Ok(regions.clone()),
+                Regions::Enabled => {
+                    let account = session.account().map(str::to_owned);
+                    self.regions.get(account, async || session.enabled_regions().await).await
+                }
+            };
+            match regions {
+                Ok(regions) => {
+                    let regions: BTreeSet<_> = regions.into_iter().filter(|it| self.filter.admits_region(it)).collect();
+                    spots.extend(regions.into_iter().map(|region| Spot { session: Arc::clone(session), region }));
+                }
+                Err(failure) => {
+                    let scope = session.account().map(|account| format!(" of {account}")).unwrap_or_default();
+                    gaps.push(gap(format!("account{scope}"), failure));
+                }
+            }
+        }
+        spots
+    }
+
+    /// What `repository` holds; nothing if it cannot be listed, which is then a gap.
+    pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
+        let ask = async || match shelf(repository).await {
+            Ok(shelf) => Some(Arc::new(shelf)),
+            Err(gap) => {
+                self.note(gap);
+                None
+            }
+        };
+        self.shelves.get(repository.repository.clone(), ask).await
+    }
+
+    /// The resource tags of `repository`, if owners are found by tags or `is_needed` otherwise. Remembered for
+    /// a day.
+    pub(super) async fn repository_tags(&self, repository: &EcrRepository, is_needed: bool) -> Arc<ResourceTags> {
+        if self.owners.tags.is_empty() && !is_needed {
+            return Arc::default();
+        }
+        let ask = async || {
+            let name = &repository.repository;
+            let known = self.images.catalog().recall(name, |memory| memory.resource_tags.clone());
+            if let Some(known) = known.filter(|known| self.seen_at - known.read_at < TAGS_LAST) {
+                return Arc::new(known.tags);
+            }
+            match repository.resource_tags().await {
+                Ok(tags) => {
+                    let memory = TagsMemory { read_at: self.seen_at, tags: tags.clone() };
+                    self.images.catalog().note(name, |known| known.resource_tags = Some(memory));
+                    Arc::new(tags)
+                }
+                Err(failure) => {
+                    // Only the owner is not known then.
+                    self.note(gap(repository.scope(), failure));
+                    Arc::default()
+                }
+            }
+        };
+        self.tags.get(repository.repository.clone(), ask).await
+    }
+
+    /// Notes what could not be seen; one gap for each place and code.
+    pub(super) fn note(&self, gap: Gap) {
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        gaps.entry(format!("{} {}", gap.scope, gap.code)).or_insert(gap);
+    }
+
+    /// What was noted since the last time.
+    pub(super) fn take_gaps(&self) -> Vec<Gap> {
+        std::mem::take(&mut *self.gaps.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
+    }
+}
+
+pub(super) fn gap(scope: String, failure: Failure) -> Gap {
+    Gap { scope, code: failure.code, message: failure.message }
+}

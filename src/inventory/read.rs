@@ -1,0 +1,183 @@
+//! From where something runs to deployments: owners, what the repositories still hold, and the images.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+
+use super::{
+    Choice, Deployment, Estate, Holding, Inventoried, ResourceTags, Shelf, Unreadable,
+    ecr::{EcrRepository, manifests},
+    place::{Findings, Found, Place},
+};
+use crate::{
+    aws::Session,
+    image::{Digest, Repository},
+};
+
+/// Somewhere an image was seen to run, before the image is looked at.
+pub(super) struct Sighting {
+    /// The place.
+    pub(super) place: Place,
+    /// What runs there, or why that cannot be told.
+    pub(super) digest: Result<Digest, Unreadable>,
+    /// Its own tags.
+    pub(super) tags: ResourceTags,
+    /// As whom it was seen: its repository is asked as the same, unless that is in an audited account.
+    pub(super) session: Arc<Session>,
+}
+
+/// The ECR repositories of sightings.
+type Repositories = BTreeMap<Repository, Arc<EcrRepository>>;
+/// What they hold.
+type Shelves = BTreeMap<Repository, Arc<Shelf>>;
+
+impl Estate {
+    /// The deployments at `sightings` that `choice` and the command line leave.
+    pub(super) async fn read(&self, sightings: Vec<Sighting>, choice: &Choice) -> Inventoried {
+        let repositories = self.repositories(&sightings).await;
+        let sightings = self.owned(sightings, &repositories, choice).await;
+        let named: BTreeSet<_> = sightings.iter().filter_map(|sighting| sighting.repository().cloned()).collect();
+        let shelves = self.shelves(&repositories, &named).await;
+        let findings = self.images(&sightings, &repositories, &shelves).await;
+        let mut deployments: Vec<_> =
+            sightings.into_iter().flat_map(|sighting| deployments(sighting, &shelves, &findings)).collect();
+        deployments.sort_by(|one, other| one.id.cmp(&other.id));
+        Inventoried { deployments, gaps: self.take_gaps(), shelves }
+    }
+
+    /// The ECR repositories that are named, each asked as its own account where that is audited.
+    async fn repositories(&self, sightings: &[Sighting]) -> Repositories {
+        let mut repositories = Repositories::new();
+        for sighting in sightings {
+            let Some(repository) = sighting.repository() else { continue };
+            if repositories.contains_key(repository) {
+                continue;
+            }
+            let Some(mut found) = EcrRepository::parse(repository, &sighting.session) else { continue };
+            let opened = &self.aws.sessions().await.opened;
+            if let Some(session) = opened.iter().find(|session| session.account() == Some(&found.account)) {
+                found.client = session.ecr(&found.region);
+            }
+            (self.allow_account)(&found.account);
+            repositories.insert(repository.clone(), Arc::new(found));
+        }
+        repositories
+    }
+
+    /// The sightings with their owners, as far as they are meant.
+    async fn owned(&self, sightings: Vec<Sighting>, repositories: &Repositories, choice: &Choice) -> Vec<Sighting> {
+        let asked: Repositories = sightings
+            .iter()
+            .filter(|sighting| self.owners.tagged(&sighting.tags).is_none())
+            .filter_map(|sighting| repositories.get_key_value(sighting.repository()?))
+            .map(|(name, repository)| (name.clone(), Arc::clone(repository)))
+            .collect();
+        let tags: HashMap<_, _> = stream::iter(asked)
+            .map(|(name, repository)| async move { (name, self.repository_tags(&repository, false).await) })
+            .buffer_unordered(self.concurrency)
+            .collect()
+            .await;
+        let own = |mut sighting: Sighting| {
+            let repository = sighting.repository();
+            let inherited = repository.and_then(|repository| tags.get(repository));
+            let tagged = self.owners.tagged(&sighting.tags);
+            let tagged = tagged.or_else(|| self.owners.tagged(inherited?));
+            let name = repository.map(|repository| &*repository.name);
+            let owner = tagged.or_else(|| self.owners.ruled(&sighting.place.name, name)).map(str::to_owned);
+            let is_meant = choice.admits(&sighting.tags, owner.as_deref());
+            sighting.place.owner = owner;
+            (is_meant && self.filter.admits_place(&sighting.place)).then_some(sighting)
+        };
+        sightings.into_iter().filter_map(own).collect()
+    }
+
+    async fn shelves(&self, repositories: &Repositories, named: &BTreeSet<Repository>) -> Shelves {
+        let asked: Vec<_> = repositories.iter().filter(|(name, _)| named.contains(name)).collect();
+        stream::iter(asked)
+            .map(|(name, repository)| async move { Some((name.clone(), self.shelf(repository).await?)) })
+            .buffer_unordered(self.concurrency)
+            .filter_map(|shelf| async { shelf })
+            .collect()
+            .await
+    }
+
+    /// What the digests name: first what runs, then the platforms of what is an index.
+    async fn images(&self, sightings: &[Sighting], repositories: &Repositories, shelves: &Shelves) -> Findings {
+        let mut findings = Findings::default();
+        let mut wanted = BTreeSet::new();
+        for sighting in sightings {
+            let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
+            match shelves.get(repository).map_or(Holding::Unknown, |shelf| shelf.holding(digest)) {
+                Holding::Unknown | Holding::Held => drop(wanted.insert((digest.clone(), repository.clone()))),
+                lost => self.remember(digest, repository, lost, &mut findings),
+            }
+        }
+        self.fetch(wanted, repositories, &mut findings).await;
+        let mut platforms = BTreeSet::new();
+        for sighting in sightings {
+            let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
+            let children = sighting.place.children(digest, &findings);
+            platforms.extend(children.into_iter().map(|child| (child.digest, repository.clone())));
+        }
+        self.fetch(platforms, repositories, &mut findings).await;
+        findings
+    }
+
+    /// What cannot be pulled any more may be known from before.
+    fn remember(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
+        let known = self.images.catalog().content(digest).map(Found::from);
+        let found = known.ok_or_else(|| match lost {
+            Holding::Archived => Unreadable::new("image-archived", format!("{repository}@{digest} is archived")),
+            _ => Unreadable::new("image-missing", format!("{repository} does not hold {digest} any more")),
+        });
+        findings.add(digest.clone(), Some(repository.clone()), found);
+    }
+
+    async fn fetch(
+        &self,
+        wanted: BTreeSet<(Digest, Repository)>,
+        repositories: &Repositories,
+        findings: &mut Findings,
+    ) {
+        let mut in_ecr = manifests::Wanted::new();
+        let mut elsewhere = Vec::new();
+        for (digest, repository) in wanted {
+            match repositories.get(&repository) {
+                Some(holder) => in_ecr.entry(digest).or_default().push(Arc::clone(holder)),
+                None => elsewhere.push((digest, repository)),
+            }
+        }
+        manifests::read(&self.images, self.concurrency, in_ecr, findings).await;
+        let mut answers = stream::iter(elsewhere)
+            .map(|(digest, repository)| async move {
+                let found = self.images.content(&repository, &digest).await;
+                (digest, repository, found.map(Found::from).map_err(|error| Unreadable::of_registry(&error)))
+            })
+            .buffer_unordered(self.concurrency);
+        while let Some((digest, repository, found)) = answers.next().await {
+            findings.add(digest, Some(repository), found);
+        }
+    }
+}
+
+impl Sighting {
+    fn repository(&self) -> Option<&Repository> {
+        self.place.reference.repository()
+    }
+}
+
+fn deployments(sighting: Sighting, shelves: &Shelves, findings: &Findings) -> Vec<Deployment> {
+    let Sighting { mut place, digest, .. } = sighting;
+    let shelf = place.reference.repository().and_then(|repository| shelves.get(repository));
+    match digest {
+        Err(why) => vec![place.unreadable(why)],
+        Ok(digest) => {
+            place.holding = shelf.map_or(Holding::Unknown, |shelf| shelf.holding(&digest));
+            place.pushed_at = shelf.and_then(|shelf| shelf.image(&digest)?.pushed_at);
+            place.deployments(&digest, findings)
+        }
+    }
+}

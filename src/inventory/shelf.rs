@@ -1,0 +1,118 @@
+//! What does a repository hold besides what runs? Its images by digest, and whether one is still there. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::image::Digest;
+
+/// Whether a repository has an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holding {
+    /// It was not asked, or did not answer.
+    #[default]
+    Unknown,
+    /// It has the image.
+    Held,
+    /// It has archived the image, which cannot be pulled until it is brought back.
+    Archived,
+    /// It does not have it any more.
+    Gone,
+}
+
+/// An image that a repository holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The digest: of an index or of a manifest.
+    pub digest: Digest,
+    /// The tags that point at it.
+    pub tags: BTreeSet<String>,
+    /// When it was pushed.
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// Whether it is archived.
+    pub is_archived: bool,
+}
+
+/// Everything that a repository holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shelf {
+    images: BTreeMap<Digest, Held>,
+}
+
+impl Shelf {
+    /// The image with `digest`.
+    #[must_use]
+    pub fn image(&self, digest: &Digest) -> Option<&Held> {
+        self.images.get(digest)
+    }
+
+    /// Whether the image with `digest` is there.
+    #[must_use]
+    pub fn holding(&self, digest: &Digest) -> Holding {
+        match self.images.get(digest) {
+            Some(Held { is_archived: true, .. }) => Holding::Archived,
+            Some(_) => Holding::Held,
+            None => Holding::Gone,
+        }
+    }
+
+    /// The tagged images that can be pulled and were pushed after `pushed_at`, newest first.
+    #[must_use]
+    pub fn pushed_after(&self, pushed_at: DateTime<Utc>) -> Vec<&Held> {
+        let is_newer = |held: &&Held| held.pushed_at.is_some_and(|at| at > pushed_at);
+        let mut newer: Vec<_> =
+            self.images.values().filter(|held| !held.tags.is_empty() && !held.is_archived).filter(is_newer).collect();
+        newer.sort_by(|one, other| other.pushed_at.cmp(&one.pushed_at).then_with(|| one.digest.cmp(&other.digest)));
+        newer
+    }
+}
+
+impl FromIterator<Held> for Shelf {
+    /// Some list an image once for each of its tags: those are one.
+    fn from_iter<I: IntoIterator<Item = Held>>(images: I) -> Self {
+        let mut shelf = Self::default();
+        for image in images {
+            match shelf.images.get_mut(&image.digest) {
+                Some(known) => {
+                    known.tags.extend(image.tags);
+                    known.pushed_at = known.pushed_at.max(image.pushed_at);
+                }
+                None => drop(shelf.images.insert(image.digest.clone(), image)),
+            }
+        }
+        shelf
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(name: &str, tags: &[&str], pushed_at: i64) -> Held {
+        Held {
+            digest: Digest::of(name.as_bytes()),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            pushed_at: DateTime::from_timestamp(pushed_at, 0),
+            is_archived: name == "archived",
+        }
+    }
+
+    #[test]
+    fn only_tagged_images_that_can_be_pulled_are_newer_ones() {
+        let images =
+            [("a", &["1"][..], 1), ("b", &["2"], 2), ("untagged", &[], 3), ("archived", &["3"], 4), ("c", &["4"], 5)];
+        let shelf: Shelf = images.iter().map(|(name, tags, at)| held(name, tags, *at)).collect();
+        let newer = shelf.pushed_after(DateTime::from_timestamp(1, 0).unwrap());
+        assert_eq!(newer.iter().map(|held| held.tags.first().unwrap().as_str()).collect::<Vec<_>>(), ["4", "2"]);
+        assert_eq!(shelf.holding(&Digest::of(b"archived")), Holding::Archived);
+        assert_eq!(shelf.holding(&Digest::of(b"untagged")), Holding::Held);
+        assert_eq!(shelf.holding(&Digest::of(b"never")), Holding::Gone);
+    }
+
+    #[test]
+    fn an_image_listed_once_for_each_tag_is_one_image() {
+        let shelf: Shelf = [held("a", &["1"], 1), held("a", &["2"], 2)].into_iter().collect();
+        let image = shelf.image(&Digest::of(b"a")).unwrap();
+        assert_eq!((image.tags.len(), image.pushed_at), (2, DateTime::from_timestamp(2, 0)));
+    }
+}
