@@ -65,6 +65,8 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
         policy: settings.policy.clone(),
         identify: settings.identify.clone(),
         resolve: settings.resolve.clone(),
+        owners: settings.owners.clone(),
+        filter: settings.filter.clone(),
         concurrency: settings.concurrency.0,
         now: instants.now,
         seen_at: instants.clock,
@@ -85,6 +87,7 @@ pub async fn report(
         now: instants.now,
         requests: ports.requests.snapshot(),
         authentication: ports.authentication(),
+        caches: ports.client.caches(),
     };
     Report::new(audit.findings(&terms), audit.errors(), audit.is_complete(), &terms.policy, run)
 }

@@ -1,6 +1,8 @@
 //! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
 //! decides nothing itself.
 
+mod replacements;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -9,11 +11,13 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
+pub use self::replacements::Newer;
+use self::replacements::{Replacements, Search};
 use crate::{
     identify::{self, Identification, identify},
     image::{Digest, Repository},
-    inventory::{Deployment, Gap, Inventory},
-    judge::{Case, Policy, judge},
+    inventory::{DeployedImage, Deployment, Filter, Gap, Inventoried, Inventory, Owners, Unreadable},
+    judge::{Case, Judgement, Policy, judge},
     report::{ErrorEntry, Finding, Subjects},
     resolve::{self, Key, Question, Resolution, Resolver, questions},
     store::Images,
@@ -31,6 +35,10 @@ pub struct Terms {
     pub identify: identify::Settings,
     /// How releases are dated.
     pub resolve: resolve::Settings,
+    /// How owners are found, where the inventory found none.
+    pub owners: Owners,
+    /// What is left of what the inventories find.
+    pub filter: Filter,
     /// Bases resolved at once.
     pub concurrency: usize,
     /// The instant that counts as now.
@@ -58,6 +66,7 @@ pub enum Progress {
 pub struct Audit {
     deployments: Vec<(Deployment, Arc<Identification>)>,
     resolutions: BTreeMap<Key, Resolution>,
+    replacements: Replacements,
     gaps: Vec<Gap>,
 }
 
@@ -70,6 +79,8 @@ pub struct Traced<'a> {
     pub identification: &'a Identification,
     /// What is known about that base; `None` where it could not be identified.
     pub resolution: Option<&'a Resolution>,
+    /// A newer image in its repository on a better base.
+    pub replacement: Option<&'a Newer>,
 }
 
 /// Walks the first three stages: what `inventories` find, on which base, and what that is now.
@@ -81,18 +92,35 @@ pub async fn audit(
 ) -> Audit {
     progress(Progress::Inventory);
     let mut parts = stream::iter(inventories).map(|inventory| inventory.deployments()).buffer_unordered(INVENTORIES);
-    let (mut deployments, mut gaps) = (Vec::new(), Vec::new());
+    let mut found = Inventoried::default();
     while let Some(part) = parts.next().await {
-        deployments.extend(part.deployments);
-        gaps.extend(part.gaps);
+        found.deployments.extend(part.deployments);
+        found.gaps.extend(part.gaps);
+        found.shelves.extend(part.shelves);
     }
+    let Inventoried { deployments, mut gaps, shelves } = found;
+    gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
+    gaps.dedup_by(|one, other| (&one.scope, one.code) == (&other.scope, other.code));
+
+    let deployments = identify_all(meant(deployments, terms), &terms.identify);
+    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
+    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let resolutions = resolve_all(asked, &resolver, terms, progress).await;
+    let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
+    let replacements = Search { images, resolver: &resolver, terms, shelves: &shelves }.replacements(&audit).await;
+    Audit { replacements, ..audit }
+}
+
+/// The deployments that the filter leaves, by name, each once and with its owner.
+fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     deployments.sort_by(|one, other| one.id.cmp(&other.id));
     deployments.dedup_by(|one, other| one.id == other.id);
-
-    let deployments = identify_all(deployments, &terms.identify);
-    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
-    let resolutions = resolve_all(asked, images, terms, progress).await;
-    Audit { deployments, resolutions, gaps }
+    for deployment in deployments.iter_mut().filter(|deployment| deployment.owner.is_none()) {
+        let repository = deployment.repository().map(|repository| &*repository.name);
+        deployment.owner = terms.owners.ruled(&deployment.name, repository).map(str::to_owned);
+    }
+    deployments.retain(|deployment| terms.filter.admits(deployment));
+    deployments
 }
 
 impl Audit {
@@ -102,6 +130,7 @@ impl Audit {
             deployment,
             identification,
             resolution: Key::of(deployment, identification).and_then(|key| self.resolutions.get(&key)),
+            replacement: self.replacements.of(deployment),
         })
     }
 
@@ -132,16 +161,42 @@ impl Traced<'_> {
     /// The finding of this deployment.
     #[must_use]
     pub fn judge(&self, terms: &Terms) -> Finding {
-        let Self { deployment, identification, resolution } = *self;
-        let case = match (&deployment.image, resolution) {
-            (Err(unreadable), _) => Case::Unreadable(unreadable),
-            (Ok(image), Some(resolution)) => Case::Identified { image: &image.facts, identification, resolution },
-            (Ok(_), None) => Case::Unidentified(identification),
-        };
-        let subjects = Subjects::of(deployment, identification, resolution);
-        let judgement = judge(case, subjects.subject(), &terms.policy, terms.now);
-        Finding::new(deployment, identification, resolution, judgement, terms.now)
+        let Self { deployment, identification, resolution, replacement } = *self;
+        let mut judgement = self.judgement(terms);
+        let mut fields = None;
+        if let (Some(newer), Some(resolution)) = (replacement, resolution) {
+            let other = newer.judged(deployment, terms);
+            let replacement = newer.replacement(&other);
+            if replacement.is_better(&judgement, resolution) {
+                fields = Some(newer.fields(&other));
+                judgement = judgement.with(&replacement);
+            }
+        }
+        let judgement = judgement.at(deployment, resolution);
+        Finding { replacement: fields, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
     }
+
+    /// The judgement of its image, wherever it runs.
+    fn judgement(&self, terms: &Terms) -> Judgement {
+        judged(self.deployment, &self.deployment.image, self.identification, self.resolution, terms)
+    }
+}
+
+/// The judgement of `image` in the place of `deployment`.
+fn judged(
+    deployment: &Deployment,
+    image: &Result<DeployedImage, Unreadable>,
+    identification: &Identification,
+    resolution: Option<&Resolution>,
+    terms: &Terms,
+) -> Judgement {
+    let case = match (image, resolution) {
+        (Err(unreadable), _) => Case::Unreadable(unreadable),
+        (Ok(image), Some(resolution)) => Case::Identified { image: &image.facts, identification, resolution },
+        (Ok(_), None) => Case::Unidentified(identification),
+    };
+    let subjects = Subjects::of(deployment, identification, resolution);
+    judge(case, subjects.subject(), &terms.policy, terms.now)
 }
 
 /// Identifies each image once, however many deployments run it.
@@ -162,14 +217,12 @@ fn identify_all(deployments: Vec<Deployment>, settings: &identify::Settings) -> 
 
 async fn resolve_all(
     questions: BTreeMap<Key, Question>,
-    images: &Arc<Images>,
+    resolver: &Resolver,
     terms: &Terms,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> BTreeMap<Key, Resolution> {
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
     let total = questions.len();
     progress(Progress::Bases { done: 0, total });
-    let resolver = &resolver;
     let mut under_way = stream::iter(questions)
         .map(|(key, question)| async move { (key, resolver.resolve(&question).await) })
         .buffer_unordered(terms.concurrency);
