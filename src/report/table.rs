@@ -14,6 +14,9 @@ use crate::judge::{Action, Severity, Verdict};
 /// From this width on, severity and base have columns of their own; below, they lead the line under a row.
 const WIDE: usize = 124;
 
+/// How much more room the column of owners takes.
+const OWNER: usize = 8;
+
 /// More rows than this are counted and not shown, unless everything is asked for: nobody reads on.
 const MOST_ROWS: usize = 100;
 
@@ -63,7 +66,8 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
     let mut shown = groups(report.findings.iter().filter(is_row));
     let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
-    let layout = Layout::of(page.width(), Names::of(&report.findings));
+    let has_owners = !report.summary.by_owner.is_empty();
+    let layout = Layout::of(page.width(), has_owners, Names::of(&report.findings));
     if !shown.is_empty() {
         let rows: Vec<_> = shown.iter().map(|group| layout.row(group)).collect();
         let grid = Grid::fit(layout.columns, &rows, page.width());
@@ -96,11 +100,22 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
 struct Layout<'a> {
     columns: &'static [Column],
     is_wide: bool,
+    has_owners: bool,
     names: Names<'a>,
 }
 
 impl<'a> Layout<'a> {
-    fn of(width: Option<usize>, names: Names<'a>) -> Self {
+    fn of(width: Option<usize>, has_owners: bool, names: Names<'a>) -> Self {
+        const OWNED_COLUMNS: &[Column] = &[
+            Column { title: "VERDICT", least: None },
+            Column { title: "SEVERITY", least: None },
+            Column { title: "DEPLOYMENT", least: Some(22) },
+            Column { title: "OWNER", least: Some(8) },
+            Column { title: "BASE", least: Some(26) },
+            Column { title: "AGE", least: None },
+            Column { title: "BEHIND", least: None },
+            Column { title: "ACTION", least: None },
+        ];
         const WIDE_COLUMNS: &[Column] = &[
             Column { title: "VERDICT", least: None },
             Column { title: "SEVERITY", least: None },
@@ -117,8 +132,14 @@ impl<'a> Layout<'a> {
             Column { title: "BEHIND", least: Some(12) },
             Column { title: "ACTION", least: None },
         ];
-        let is_wide = width.is_none_or(|width| width >= WIDE);
-        Self { columns: if is_wide { WIDE_COLUMNS } else { NARROW_COLUMNS }, is_wide, names }
+        let wide = if has_owners { WIDE + OWNER } else { WIDE };
+        let is_wide = width.is_none_or(|width| width >= wide);
+        let columns = match (is_wide, has_owners) {
+            (true, true) => OWNED_COLUMNS,
+            (true, false) => WIDE_COLUMNS,
+            (false, _) => NARROW_COLUMNS,
+        };
+        Self { columns, is_wide, has_owners, names }
     }
 
     fn row(&self, group: &Group<'_>) -> Vec<Cell> {
@@ -131,6 +152,10 @@ impl<'a> Layout<'a> {
         }
         cells.push(self.deployment(group));
         if self.is_wide {
+            if self.has_owners {
+                let owner = finding.deployment.owner.as_deref().unwrap_or(words::NOTHING);
+                cells.push(Cell::new(Paint::Plain, owner));
+            }
             cells.push(Cell::new(Paint::Plain, base));
         }
         cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
@@ -148,9 +173,8 @@ impl<'a> Layout<'a> {
 
     /// The lines under a row: what has no column, and why the verdict is what it is.
     fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
-        let severity = if self.is_wide { String::new() } else { format!("{}, ", finding.severity) };
         let owner = finding.deployment.owner.as_deref().map(|owner| format!("{owner}, ")).unwrap_or_default();
-        let lead = severity + &owner;
+        let lead = if self.is_wide { String::new() } else { format!("{}, {owner}", finding.severity) };
         let most = if style.show_all { usize::MAX } else { 1 };
         let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
         let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {

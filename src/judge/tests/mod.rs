@@ -1,5 +1,7 @@
 //! The verdicts, one table a rule, `now` passed in.
 
+mod running;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
