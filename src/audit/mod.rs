@@ -4,7 +4,7 @@
 mod replacements;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -14,9 +14,9 @@ use futures::{StreamExt, stream};
 pub use self::replacements::Newer;
 use self::replacements::{Replacements, Search};
 use crate::{
-    identify::{self, Identification, identify},
+    identify::{self, Identification, Mirror, identify},
     image::{Digest, Repository},
-    inventory::{DeployedImage, Deployment, Filter, Gap, Inventoried, Inventory, Owners, Unreadable},
+    inventory::{DeployedImage, Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners, Unreadable},
     judge::{Case, Judgement, Policy, judge},
     report::{ErrorEntry, Finding, Subjects},
     resolve::{self, Key, Question, Resolution, Resolver, questions},
@@ -45,6 +45,14 @@ pub struct Terms {
     pub now: DateTime<Utc>,
     /// The clock's own time.
     pub seen_at: DateTime<Utc>,
+}
+
+/// What an audit looks at.
+pub struct Sources {
+    /// The inventories.
+    pub inventories: Vec<Box<dyn Inventory>>,
+    /// What they share of AWS, which knows its pull-through caches.
+    pub estate: Option<Arc<Estate>>,
 }
 
 /// How far an audit is, for a progress bar.
@@ -83,15 +91,16 @@ pub struct Traced<'a> {
     pub replacement: Option<&'a Newer>,
 }
 
-/// Walks the first three stages: what `inventories` find, on which base, and what that is now.
+/// Walks the first three stages: what `sources` show, on which base, and what that is now.
 pub async fn audit(
-    inventories: &[Box<dyn Inventory>],
+    sources: &Sources,
     images: &Arc<Images>,
     terms: &Terms,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Audit {
     progress(Progress::Inventory);
-    let mut parts = stream::iter(inventories).map(|inventory| inventory.deployments()).buffer_unordered(INVENTORIES);
+    let mut parts =
+        stream::iter(&sources.inventories).map(|inventory| inventory.deployments()).buffer_unordered(INVENTORIES);
     let mut found = Inventoried::default();
     while let Some(part) = parts.next().await {
         found.deployments.extend(part.deployments);
@@ -102,12 +111,14 @@ pub async fn audit(
     gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
     gaps.dedup_by(|one, other| (&one.scope, one.code) == (&other.scope, other.code));
 
-    let deployments = identify_all(meant(deployments, terms), &terms.identify);
+    let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
     let resolutions = resolve_all(asked, &resolver, terms, progress).await;
     let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
-    let replacements = Search { images, resolver: &resolver, terms, shelves: &shelves }.replacements(&audit).await;
+    let replacements = Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves }
+        .replacements(&audit)
+        .await;
     Audit { replacements, ..audit }
 }
 
@@ -199,20 +210,39 @@ fn judged(
     judge(case, subjects.subject(), &terms.policy, terms.now)
 }
 
+/// What each deployment's image says of its base, and the settings by which it was read: with the pull-through
+/// caches of the registries that are named, if those can be asked.
+async fn identify_all(
+    deployments: Vec<Deployment>,
+    settings: &identify::Settings,
+    sources: &Sources,
+) -> (Vec<(Deployment, Arc<Identification>)>, identify::Settings) {
+    let mut settings = settings.clone();
+    let said = identify_each(&deployments, &settings);
+    let bases = said.iter().filter_map(|said| said.best());
+    let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
+    let rules = match &sources.estate {
+        Some(estate) => estate.pull_through_rules(hosts).await,
+        None => Vec::new(),
+    };
+    let is_known = rules.is_empty();
+    // What is configured comes after, and so wins where both name the same prefix.
+    let rules = rules.into_iter().map(|rule| Mirror { prefix: rule.prefix, upstream: rule.upstream });
+    settings.mirrors.splice(0..0, rules);
+    let said = if is_known { said } else { identify_each(&deployments, &settings) };
+    (deployments.into_iter().zip(said).collect(), settings)
+}
+
 /// Identifies each image once, however many deployments run it.
-fn identify_all(deployments: Vec<Deployment>, settings: &identify::Settings) -> Vec<(Deployment, Arc<Identification>)> {
-    let mut known: HashMap<(Digest, Option<Repository>), Arc<Identification>> = HashMap::new();
-    let mut said = |deployment: &Deployment| {
+fn identify_each(deployments: &[Deployment], settings: &identify::Settings) -> Vec<Arc<Identification>> {
+    let mut known: HashMap<(&Digest, Option<&Repository>), Arc<Identification>> = HashMap::new();
+    let said = deployments.iter().map(|deployment| {
         let Ok(image) = &deployment.image else { return Arc::default() };
         let repository = deployment.repository();
-        let key = (image.digest.clone(), repository.cloned());
-        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(identify(image, repository, settings))))
-    };
-    let pair = |deployment: Deployment| {
-        let said = said(&deployment);
-        (deployment, said)
-    };
-    deployments.into_iter().map(pair).collect()
+        let said = || Arc::new(identify(image, repository, settings));
+        Arc::clone(known.entry((&image.digest, repository)).or_insert_with(said))
+    });
+    said.collect()
 }
 
 async fn resolve_all(

@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 
 use super::{Audit, Terms, Traced, judged};
 use crate::{
-    identify::{Identification, identify},
+    identify::{self, Identification, identify},
     image::{Content, Digest, Reference, Repository},
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
     judge::{Judgement, Replacement},
@@ -25,6 +25,7 @@ pub(super) struct Search<'a> {
     pub(super) images: &'a Images,
     pub(super) resolver: &'a Resolver,
     pub(super) terms: &'a Terms,
+    pub(super) identify: &'a identify::Settings,
     pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
 }
 
@@ -156,7 +157,7 @@ impl Search<'_> {
             image: Ok(DeployedImage { digest, facts: Arc::new(content), index_annotations: annotations }),
             ..deployment.clone()
         };
-        let identification = identify(deployment.image.as_ref().ok()?, Some(repository), &self.terms.identify);
+        let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
         let key = Key::of(&deployment, &identification)?;
         let resolution = match audit.resolutions.get(&key) {
             Some(known) => known.clone(),

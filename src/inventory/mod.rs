@@ -2,6 +2,7 @@
 //!
 //! Knows no base, no policy and no report.
 
+mod caches;
 mod choice;
 mod ecr;
 mod ecs;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use caches::PullThroughRule;
 pub use choice::{Choice, Filter, ResourceTags, TagPattern};
 pub use ecr::EcrInventory;
 pub use ecs::EcsInventory;

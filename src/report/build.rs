@@ -144,6 +144,7 @@ impl BaseInUse {
         let base = &resolution.base;
         Some(Self {
             reference: recorded.reference().to_string(),
+            mirror: recorded.mirror.as_ref().map(ToString::to_string),
             digest: base.digest.clone(),
             digest_kind: base.kind,
             identified_by: reading.kind.as_str().to_owned(),

@@ -131,8 +131,11 @@ pub struct ImageFields {
 /// The base an image was built from, and when that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseInUse {
-    /// As recorded in the image, made whole.
+    /// As recorded in the image, made whole; where it is from a mirror, as its upstream calls it.
     pub reference: String,
+    /// The mirror or pull-through cache that the image names instead; absent where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// Its digest; null when the image records only a tag.
     pub digest: Option<Digest>,
     /// What the digest names; null when that is not known.

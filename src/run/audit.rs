@@ -3,9 +3,10 @@
 use anyhow::{Result, bail};
 
 use super::{
-    Console, Exit, Instants, Ports, inventories,
+    Console, Exit, Instants, Ports,
     output::{self, Sink},
     progress::Bar,
+    sources,
 };
 use crate::{
     audit::{Progress, Terms, audit},
@@ -81,7 +82,7 @@ pub async fn report(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
-    let audit = audit(&inventories(settings, ports, instants), &ports.images, &terms, progress).await;
+    let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, progress).await;
     let run = Run {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,

@@ -88,6 +88,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
     let base_digest = digest(&release);
     BaseInUse {
         reference: format!("public.ecr.aws/{repository}@{base_digest}"),
+        mirror: None,
         digest: Some(base_digest),
         digest_kind: Some(DigestKind::Index),
         identified_by: "label".to_owned(),
