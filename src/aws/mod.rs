@@ -6,6 +6,7 @@
 mod counting;
 mod failure;
 mod logins;
+pub mod loopback;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
