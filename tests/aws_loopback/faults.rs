@@ -1,9 +1,18 @@
 //! What goes wrong on purpose: denied calls, throttled ones, regions that do not answer, quotas; and the log of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_config::retry::RetryConfig;
-use basewatch::aws::loopback::{Cloud, Function, Quotas, Scope, Version};
+use basewatch::{
+    aws::{
+        Aws,
+        loopback::{Call, Cloud, Function, Quotas, Scope, Version},
+    },
+    registry::{AwsLogins as _, Login, Requests, Secret},
+};
 use futures::{StreamExt as _, stream};
 
 use crate::rig::{OWN, REGION, both_ways, is_unreachable, key, refusal};
@@ -83,6 +92,16 @@ async fn a_call_that_is_not_known_is_refused() {
 }
 
 #[tokio::test]
+async fn our_own_adapter_is_served() {
+    let cloud = cloud();
+    let aws = || Aws::new(Arc::new(Requests::default())).with_transport(cloud.transport());
+    let login = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr(OWN, REGION).await.unwrap();
+    assert!(matches!(login.login, Login::Basic { username, .. } if username == "AWS"));
+    let denied = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr_public().await.unwrap_err();
+    assert!(denied.contains("AccessDeniedException"), "{denied}");
+}
+
+#[tokio::test]
 async fn no_more_calls_are_answered_than_the_quotas_allow() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
@@ -126,7 +145,7 @@ async fn every_call_is_on_the_list_and_in_the_counts() {
     let _ = way.lambda().list_functions().send().await.unwrap();
     let _ = way.lambda().get_function().function_name("nobody").send().await.unwrap_err();
     let _ = way.lambda().list_functions().send().await.unwrap();
-    let list: Vec<_> = cloud.call_list().iter().map(basewatch::aws::loopback::Call::action).collect();
+    let list: Vec<_> = cloud.call_list().iter().map(Call::action).collect();
     assert_eq!(list, ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListFunctions"]);
     let calls = cloud.calls();
     assert_eq!(

@@ -8,7 +8,7 @@ use basewatch::{
     image::Arch,
 };
 
-use crate::rig::{OWN, REGION, at, both_ways, digest, refusal};
+use crate::rig::{OTHER, OWN, REGION, at, both_ways, digest, refusal};
 
 const URI: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421";
 
@@ -130,6 +130,9 @@ async fn a_version_is_found_by_number_by_alias_and_by_arn() {
             let missing = lambda.get_function().function_name(name).qualifier(qualifier).send().await;
             assert_eq!(refusal(missing), ("ResourceNotFoundException".to_owned(), 404), "{name} {qualifier}");
         }
+        let foreign = arn.replace(OWN, OTHER);
+        let denied = lambda.get_function().function_name(foreign).send().await;
+        assert_eq!(refusal(denied), ("AccessDeniedException".to_owned(), 403));
     }
 }
 

@@ -42,6 +42,35 @@ async fn without_an_organization_there_is_nothing_to_list() {
 }
 
 #[tokio::test]
+async fn only_the_account_that_manages_the_organization_sees_into_it() {
+    let cloud = Cloud::new(OWN);
+    cloud.member(OTHER, "other", AccountStatus::Active);
+    cloud.enable_regions(OTHER, &["eu-west-1"]);
+    cloud.account("333333333333");
+    for way in both_ways(&cloud) {
+        let session_in = async |account: &str| {
+            let role = format!("arn:aws:iam::{account}:role/basewatch-audit");
+            let call = way.sts().assume_role().role_arn(role).role_session_name("basewatch");
+            let credentials = call.send().await.unwrap().credentials().unwrap().clone();
+            way.with(key(credentials.access_key_id(), Some(credentials.session_token())), REGION)
+        };
+        let (own, other) = (session_in(OWN).await, session_in(OTHER).await);
+        assert_eq!(aws_sdk_organizations::Client::new(&own).list_accounts().send().await.unwrap().accounts().len(), 2);
+        let denied = aws_sdk_organizations::Client::new(&other).list_accounts().send().await;
+        assert_eq!(refusal(denied), ("AccessDeniedException".to_owned(), 400));
+
+        let enabled = async |config: &aws_config::SdkConfig, id: &str| {
+            let call = aws_sdk_account::Client::new(config).list_regions().account_id(id);
+            call.region_opt_status_contains(RegionOptStatus::EnabledByDefault).send().await
+        };
+        assert_eq!(enabled(&own, OTHER).await.unwrap().regions().len(), 1);
+        for (config, id) in [(&own, OWN), (&own, "333333333333"), (&other, OWN), (&other, OTHER)] {
+            assert_eq!(refusal(enabled(config, id).await), ("AccessDeniedException".to_owned(), 403));
+        }
+    }
+}
+
+#[tokio::test]
 async fn regions_tell_whether_they_are_enabled() {
     let cloud = Cloud::new(OWN);
     for way in both_ways(&cloud) {

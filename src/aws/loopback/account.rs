@@ -18,13 +18,8 @@ pub(super) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<R
         return Err(Refusal::unknown_operation(asked));
     }
     let id = asked.text("AccountId").unwrap_or(&caller.account);
-    if id != caller.account {
-        let is_manager = world.accounts.get(&caller.account).is_some_and(|account| account.member.is_some())
-            && !caller.is_role
-            && world.accounts.get(id).is_some_and(|account| account.member.is_some());
-        if !is_manager {
-            return Err(Refusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
-        }
+    if asked.text("AccountId").is_some() && !world.manages(&caller.account, id) {
+        return Err(Refusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
     }
     let own = world.accounts.get(id).and_then(|account| account.regions.as_ref());
     let others = own.into_iter().flatten().map(String::as_str);

@@ -71,11 +71,9 @@ impl Cloud {
     /// An AWS with nothing in it but the account `own_account`, whose keys are all keys that STS did not hand out.
     #[must_use]
     pub fn new(own_account: &str) -> Self {
-        let mut world = World::default();
-        let _ = world.account(own_account);
         Self(Arc::new(Shared {
             own_account: own_account.to_owned(),
-            world: RwLock::new(world),
+            world: RwLock::new(World::new(own_account)),
             sessions: Mutex::default(),
             faults: Mutex::default(),
             meter: Mutex::default(),

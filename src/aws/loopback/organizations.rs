@@ -25,8 +25,7 @@ pub(super) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<R
         let message = "Your account is not a member of an organization.";
         return Err(Refusal::new(400, "AWSOrganizationsNotInUseException", message));
     }
-    // Members see nothing of the organization; the sessions of roles are theirs.
-    if caller.is_role {
+    if caller.account != world.management {
         return Err(Refusal::denied(asked, caller, "*"));
     }
     let management = &caller.account;

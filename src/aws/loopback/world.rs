@@ -47,6 +47,8 @@ pub enum AccountStatus {
 /// Everything.
 #[derive(Debug, Default)]
 pub(super) struct World {
+    /// The account that manages the organization, if there is one.
+    pub(super) management: String,
     pub(super) accounts: BTreeMap<String, Account>,
     places: BTreeMap<String, BTreeMap<String, Place>>,
     /// The accounts whose repositories others may read.
@@ -75,6 +77,19 @@ pub(super) struct Place {
 }
 
 impl World {
+    /// A world with nothing in it but the account `own`.
+    pub(super) fn new(own: &str) -> Self {
+        let accounts = BTreeMap::from([(own.to_owned(), Account::default())]);
+        Self { management: own.to_owned(), accounts, ..Self::default() }
+    }
+
+    /// Whether `caller` may manage the account `id`: those of the organization, from the account that manages it
+    /// (<https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>).
+    pub(super) fn manages(&self, caller: &str, id: &str) -> bool {
+        let is_member = |id: &str| self.accounts.get(id).is_some_and(|account| account.member.is_some());
+        caller == self.management && id != caller && is_member(id)
+    }
+
     /// The account `id`, which is there from now on.
     pub(super) fn account(&mut self, id: &str) -> &mut Account {
         self.accounts.entry(id.to_owned()).or_default()

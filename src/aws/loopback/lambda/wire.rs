@@ -153,7 +153,11 @@ impl<'a> Here<'a> {
     /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
     fn function(&self) -> Result<(&'a Function, Option<&'a str>), Refusal> {
         let named = self.asked.segments.get(2).map(String::as_str).unwrap_or_default();
-        let named = named.rsplit_once("function:").map_or(named, |(_, name)| name);
+        let named = match named.strip_prefix(self.arn("", None).as_str()) {
+            Some(name) => name,
+            None if named.starts_with("arn:") => return Err(Refusal::denied(self.asked, self.caller, named)),
+            None => named,
+        };
         let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
         let function = self.place.and_then(|place| place.functions.get(name));
         Ok((function.ok_or_else(|| self.not_found(name, qualifier))?, qualifier))
