@@ -80,6 +80,19 @@ pub(super) struct Repository {
     tags: Tags,
 }
 
+impl Repository {
+    fn put(&mut self, mut image: StoredImage) {
+        if let Some(known) = self.images.remove(&image.digest) {
+            let kept = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
+            image.tags.extend(kept);
+        }
+        for other in self.images.values_mut() {
+            other.tags.retain(|tag| !image.tags.contains(tag));
+        }
+        self.images.insert(image.digest.clone(), image);
+    }
+}
+
 impl StoredImage {
     /// What `name`, a tag or a digest, is in the repository of that name in `stock`; without tags, pushed at the
     /// epoch, and active.
@@ -135,14 +148,10 @@ impl Cloud {
         repository.tags.insert(key.to_owned(), value.to_owned());
     }
 
-    /// Puts `image` into a repository, or replaces the one of that digest; its tags move to it.
+    /// Puts `image` into a repository. Its tags move to it; those that the same image had before it keeps.
     pub fn push(&self, account: &str, region: &str, repository: &str, image: StoredImage) {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default();
-        for other in repository.images.values_mut() {
-            other.tags.retain(|tag| !image.tags.contains(tag));
-        }
-        repository.images.insert(image.digest.clone(), image);
+        world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
     }
 
     /// Puts everything that the repository of that name in `stock` has under these tags into a repository, pushed
@@ -155,6 +164,8 @@ impl Cloud {
         tags: &[&str],
         pushed_at: DateTime<Utc>,
     ) -> bool {
+        let mut world = self.change();
+        let here = world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default();
         let mut is_whole = true;
         for tag in tags {
             let Some(image) = StoredImage::of(stock, repository, tag) else {
@@ -165,11 +176,12 @@ impl Cloud {
             let children = document["manifests"].as_array().into_iter().flatten();
             for child in children.filter_map(|child| child["digest"].as_str()) {
                 match StoredImage::of(stock, repository, child) {
-                    Some(child) => self.push(account, region, repository, child.pushed(pushed_at)),
+                    Some(child) if here.images.contains_key(&child.digest) => {}
+                    Some(child) => here.put(child.pushed(pushed_at)),
                     None => is_whole = false,
                 }
             }
-            self.push(account, region, repository, image.tagged(tag).pushed(pushed_at));
+            here.put(image.tagged(tag).pushed(pushed_at));
         }
         is_whole
     }
