@@ -1,24 +1,27 @@
 //! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
 //! decides nothing itself.
 
+mod identified;
 mod replacements;
+mod traced;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
-pub use self::replacements::Newer;
-use self::replacements::{Replacements, Search};
+use self::{
+    identified::identify_all,
+    replacements::{Replacements, Search},
+};
+pub use self::{
+    replacements::Newer,
+    traced::{Audit, Traced},
+};
 use crate::{
-    identify::{self, Identification, Mirror, identify},
-    image::{Digest, Repository},
-    inventory::{DeployedImage, Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners, Unreadable},
-    judge::{Case, Judgement, Policy, judge},
-    report::{ErrorEntry, Finding, Subjects},
+    identify,
+    inventory::{Deployment, Estate, Filter, Inventoried, Inventory, Owners},
+    judge::Policy,
     resolve::{self, Key, Question, Resolution, Resolver, questions},
     store::Images,
 };
@@ -69,28 +72,6 @@ pub enum Progress {
     },
 }
 
-/// What an audit found out, stage by stage.
-#[derive(Debug, Default)]
-pub struct Audit {
-    deployments: Vec<(Deployment, Arc<Identification>)>,
-    resolutions: BTreeMap<Key, Resolution>,
-    replacements: Replacements,
-    gaps: Vec<Gap>,
-}
-
-/// One deployment with everything known about its base.
-#[derive(Clone, Copy, Debug)]
-pub struct Traced<'a> {
-    /// The deployment.
-    pub deployment: &'a Deployment,
-    /// What its image says of its base.
-    pub identification: &'a Identification,
-    /// What is known about that base; `None` where it could not be identified.
-    pub resolution: Option<&'a Resolution>,
-    /// A newer image in its repository on a better base.
-    pub replacement: Option<&'a Newer>,
-}
-
 /// Walks the first three stages: what `sources` show, on which base, and what that is now.
 pub async fn audit(
     sources: &Sources,
@@ -132,117 +113,6 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     }
     deployments.retain(|deployment| terms.filter.admits(deployment));
     deployments
-}
-
-impl Audit {
-    /// Each deployment with what is known about it.
-    pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
-        self.deployments.iter().map(|(deployment, identification)| Traced {
-            deployment,
-            identification,
-            resolution: Key::of(deployment, identification).and_then(|key| self.resolutions.get(&key)),
-            replacement: self.replacements.of(deployment),
-        })
-    }
-
-    /// The findings, worst first: the fourth stage.
-    #[must_use]
-    pub fn findings(&self, terms: &Terms) -> Vec<Finding> {
-        let mut findings: Vec<_> = self.traced().map(|traced| traced.judge(terms)).collect();
-        findings.sort_by(Finding::worst_first);
-        findings
-    }
-
-    /// What could not be seen: an account, a region, a registry.
-    #[must_use]
-    pub fn errors(&self) -> Vec<ErrorEntry> {
-        let gaps = self.gaps.iter().cloned().map(ErrorEntry::from);
-        gaps.chain(ErrorEntry::of_resolutions(self.resolutions.iter().map(|(key, answer)| (key.repository(), answer))))
-            .collect()
-    }
-
-    /// Whether everything that was to be audited could be.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.errors().is_empty() && self.deployments.iter().all(|(deployment, _)| deployment.image.is_ok())
-    }
-}
-
-impl Traced<'_> {
-    /// The finding of this deployment.
-    #[must_use]
-    pub fn judge(&self, terms: &Terms) -> Finding {
-        let Self { deployment, identification, resolution, replacement } = *self;
-        let mut judgement = self.judgement(terms);
-        let mut fields = None;
-        if let (Some(newer), Some(resolution)) = (replacement, resolution) {
-            let other = newer.judged(deployment, terms);
-            let replacement = newer.replacement(&other);
-            if replacement.is_better(&judgement, resolution) {
-                fields = Some(newer.fields(&other));
-                judgement = judgement.with(&replacement);
-            }
-        }
-        let judgement = judgement.at(deployment, resolution);
-        Finding { replacement: fields, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
-    }
-
-    /// The judgement of its image, wherever it runs.
-    fn judgement(&self, terms: &Terms) -> Judgement {
-        judged(self.deployment, &self.deployment.image, self.identification, self.resolution, terms)
-    }
-}
-
-/// The judgement of `image` in the place of `deployment`.
-fn judged(
-    deployment: &Deployment,
-    image: &Result<DeployedImage, Unreadable>,
-    identification: &Identification,
-    resolution: Option<&Resolution>,
-    terms: &Terms,
-) -> Judgement {
-    let case = match (image, resolution) {
-        (Err(unreadable), _) => Case::Unreadable(unreadable),
-        (Ok(image), Some(resolution)) => Case::Identified { image: &image.facts, identification, resolution },
-        (Ok(_), None) => Case::Unidentified(identification),
-    };
-    let subjects = Subjects::of(deployment, identification, resolution);
-    judge(case, subjects.subject(), &terms.policy, terms.now)
-}
-
-/// What each deployment's image says of its base, and the settings by which it was read: with the pull-through
-/// caches of the registries that are named, if those can be asked.
-async fn identify_all(
-    deployments: Vec<Deployment>,
-    settings: &identify::Settings,
-    sources: &Sources,
-) -> (Vec<(Deployment, Arc<Identification>)>, identify::Settings) {
-    let mut settings = settings.clone();
-    let said = identify_each(&deployments, &settings);
-    let bases = said.iter().filter_map(|said| said.best());
-    let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
-    let rules = match &sources.estate {
-        Some(estate) => estate.pull_through_rules(hosts).await,
-        None => Vec::new(),
-    };
-    let is_known = rules.is_empty();
-    // What is configured comes after, and so wins where both name the same prefix.
-    let rules = rules.into_iter().map(|rule| Mirror { prefix: rule.prefix, upstream: rule.upstream });
-    settings.mirrors.splice(0..0, rules);
-    let said = if is_known { said } else { identify_each(&deployments, &settings) };
-    (deployments.into_iter().zip(said).collect(), settings)
-}
-
-/// Identifies each image once, however many deployments run it.
-fn identify_each(deployments: &[Deployment], settings: &identify::Settings) -> Vec<Arc<Identification>> {
-    let mut known: HashMap<(&Digest, Option<&Repository>), Arc<Identification>> = HashMap::new();
-    let said = deployments.iter().map(|deployment| {
-        let Ok(image) = &deployment.image else { return Arc::default() };
-        let repository = deployment.repository();
-        let said = || Arc::new(identify(image, repository, settings));
-        Arc::clone(known.entry((&image.digest, repository)).or_insert_with(said))
-    });
-    said.collect()
 }
 
 async fn resolve_all(

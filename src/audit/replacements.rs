@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, iter, sync::Arc};
 
 use futures::{StreamExt, stream};
 
-use super::{Audit, Terms, Traced, judged};
+use super::{Audit, Terms, Traced, traced::judged};
 use crate::{
     identify::{self, Identification, identify},
     image::{Content, Digest, Reference, Repository},
