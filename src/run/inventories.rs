@@ -22,6 +22,7 @@ pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Source
         match source {
             ImageSource::Reference(reference) => references.push(reference.clone()),
             ImageSource::Layout { folder, tag } => layouts.push((folder.clone(), tag.clone())),
+            ImageSource::Unknown => {}
         }
     }
     let mut inventories: Vec<Box<dyn Inventory>> = Vec::new();

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     ecr_model::{ACCOUNT, EcrModel, Image, MANIFEST},
     memory_registry::{MemoryRegistry, index},
-    rig::{REGION, Rig, ids, names, settings, unreadable},
+    rig::{REGION, Rig, ids, named, names, regions, settings, unreadable},
 };
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn an_image_is_fetched_once_under_however_many_tags_and_repositories() {
         .with(REGION, "b", [image.clone().tagged(&["x"])])
         .with("us-east-1", "a", [image.clone().tagged(&["x"])]);
     let rig = Rig::new(registry, model);
-    let both = EcrSettings { regions: vec![REGION.into(), "us-east-1".into(), REGION.into()], ..settings() };
+    let both = EcrSettings { regions: regions(&[REGION, "us-east-1", REGION]), ..settings() };
     let found = rig.look(&[both]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (52, vec![]));
     assert_eq!(rig.replay.calls("BatchGetImage").len(), 1);
@@ -110,8 +110,7 @@ async fn repositories_and_tags_are_chosen_by_pattern() {
         .with(REGION, "team-a/scratch", [image("3", &["1"])])
         .with(REGION, "team-b/orders", [image("4", &["1"])]);
     let chosen = EcrSettings {
-        repositories: vec!["team-a/*".parse().unwrap()],
-        exclude: vec!["*/scratch".parse().unwrap()],
+        choice: named(&["team-a/*"], &["*/scratch"]),
         tags: vec!["4*".parse().unwrap(), "latest".parse().unwrap()],
         ..settings()
     };

@@ -1,12 +1,9 @@
 //! What goes wrong in private ECR is in the result, with its code, and the rest is still seen.
 
-use std::sync::Arc;
-
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
-    inventory::{EcrInventory, EcrSettings, Gap, Inventory},
+    inventory::{EcrInventory, EcrSettings, Inventory},
     registry::Error,
-    store::{Catalog, Images},
 };
 use serde_json::json;
 
@@ -14,7 +11,7 @@ use crate::{
     aws_replay::{Answer, Call},
     ecr_model::EcrModel,
     memory_registry::MemoryRegistry,
-    rig::{REGION, Rig, SECRET, names, settings, unreadable},
+    rig::{REGION, Rig, SECRET, codes, names, regions, settings, unreadable},
 };
 
 const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform that";
@@ -30,17 +27,13 @@ fn model(registry: &MemoryRegistry) -> EcrModel {
 }
 
 fn both_regions() -> EcrSettings {
-    EcrSettings { regions: vec![REGION.into(), "us-east-1".into()], ..settings() }
+    EcrSettings { regions: regions(&[REGION, "us-east-1"]), ..settings() }
 }
 
 fn rig_with(fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static) -> Rig {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
     Rig::answering(registry, move |call| fault(call).unwrap_or_else(|| model.answer(call)))
-}
-
-fn codes(gaps: &[Gap]) -> Vec<(&str, &str)> {
-    gaps.iter().map(|gap| (gap.scope.as_str(), gap.code)).collect()
 }
 
 #[tokio::test]
@@ -164,10 +157,9 @@ impl ProvideCredentials for Nobody {
 #[tokio::test]
 async fn without_credentials_there_is_one_gap_and_no_call() {
     let rig = rig_with(|_| None);
-    let images = Arc::new(Images::new(rig.registry.clone(), Arc::new(Catalog::in_memory())));
-    let aws = Arc::new(rig.aws().with_credentials(Nobody));
-    let found = EcrInventory::new(vec![both_regions()], aws, images, Arc::new(|_| ()), 8).deployments().await;
-    assert_eq!(codes(&found.gaps), [("ecr", "credentials")]);
+    let estate = rig.estate_of(rig.aws().with_credentials(Nobody));
+    let found = EcrInventory::new(vec![both_regions()], estate).deployments().await;
+    assert_eq!(codes(&found.gaps), [("aws", "credentials")]);
     assert!(found.gaps[0].message.starts_with("no AWS credentials were found"));
     assert!(rig.replay.all_calls().is_empty());
 }

@@ -1,4 +1,4 @@
-//! One inventory of private ECR, with everything around it in memory.
+//! The inventories of AWS, with everything around them in memory.
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,10 +7,14 @@ use std::{
 
 use basewatch::{
     aws::Aws,
-    inventory::{Deployment, EcrInventory, EcrSettings, Inventoried, Inventory},
+    inventory::{
+        Choice, Deployment, EcrInventory, EcrSettings, Estate, Gap, Inventoried, Inventory, LambdaInventory,
+        LambdaSettings, Owners, Regions,
+    },
     registry::{Registry, Requests, Secret},
     store::{Catalog, Images},
 };
+use chrono::{DateTime, Utc};
 
 use crate::{
     aws_replay::{Answer, AwsReplay, Call},
@@ -27,6 +31,9 @@ pub(crate) struct Rig {
     pub(crate) requests: Arc<Requests>,
     pub(crate) accounts: Arc<Mutex<Vec<String>>>,
     pub(crate) catalog: Arc<Catalog>,
+    /// The clock's now.
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) owners: Owners,
 }
 
 impl Rig {
@@ -44,6 +51,8 @@ impl Rig {
             requests: Arc::default(),
             accounts: Arc::default(),
             catalog: Arc::new(Catalog::in_memory()),
+            now: "2026-11-20T06:00:00Z".parse().unwrap(),
+            owners: Owners::default(),
         }
     }
 
@@ -55,25 +64,54 @@ impl Rig {
             .with_first_backoff(Duration::from_millis(1))
     }
 
-    pub(crate) async fn look(&self, settings: &[EcrSettings]) -> Inventoried {
+    /// What the inventories of one run share.
+    pub(crate) fn estate(&self) -> Arc<Estate> {
+        self.estate_of(self.aws())
+    }
+
+    /// The same over `aws`.
+    pub(crate) fn estate_of(&self, aws: Aws) -> Arc<Estate> {
         let registry: Arc<dyn Registry> = self.registry.clone();
         let images = Arc::new(Images::new(registry, Arc::clone(&self.catalog)));
         let accounts = Arc::clone(&self.accounts);
         let allow = Arc::new(move |account: &str| accounts.lock().unwrap().push(account.to_owned()));
-        EcrInventory::new(settings.to_vec(), Arc::new(self.aws()), images, allow, 8).deployments().await
+        let estate = Estate::new(Arc::new(aws), images, allow, self.now);
+        Arc::new(estate.with_concurrency(8).with_owners(self.owners.clone()))
+    }
+
+    pub(crate) async fn look(&self, settings: &[EcrSettings]) -> Inventoried {
+        EcrInventory::new(settings.to_vec(), self.estate()).deployments().await
+    }
+
+    pub(crate) async fn look_at_functions(&self, settings: &[LambdaSettings]) -> Inventoried {
+        LambdaInventory::new(settings.to_vec(), self.estate()).deployments().await
     }
 }
 
+/// Everything tagged in one region.
 pub(crate) fn settings() -> EcrSettings {
-    let all = || vec!["*".parse().unwrap()];
     EcrSettings {
-        regions: vec![REGION.into()],
-        repositories: all(),
-        exclude: Vec::new(),
-        tags: all(),
+        regions: regions(&[REGION]),
+        choice: Choice::default(),
+        tags: vec!["*".parse().unwrap()],
         newest: None,
         untagged: false,
     }
+}
+
+pub(crate) fn regions(names: &[&str]) -> Regions {
+    Regions::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// What matches one of `include` and none of `exclude`.
+pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Choice {
+    let globs = |patterns: &[&str]| patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
+    Choice { include: globs(include), exclude: globs(exclude), ..Choice::default() }
+}
+
+/// Places and codes of gaps.
+pub(crate) fn codes(gaps: &[Gap]) -> Vec<(&str, &str)> {
+    gaps.iter().map(|gap| (gap.scope.as_str(), gap.code)).collect()
 }
 
 pub(crate) fn ids(deployments: &[Deployment]) -> Vec<&str> {

@@ -1,7 +1,7 @@
 //! AWS as answers: a transport below the SDK that hands each call to a function and keeps what was asked.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex},
 };
@@ -23,10 +23,15 @@ use serde_json::{Value, json};
 pub(crate) struct Call {
     /// The host it went to.
     pub(crate) host: String,
-    /// The operation: `DescribeImages`. Empty for what is no JSON call, such as instance metadata.
+    /// The operation: `DescribeImages`, `AssumeRole`; of a REST service method and path,
+    /// `GET /2015-03-31/functions`.
     pub(crate) operation: String,
-    /// The body.
+    /// The parameters of the URL, decoded.
+    pub(crate) query: BTreeMap<String, String>,
+    /// The body: JSON, or the fields of a form as an object of strings.
     pub(crate) body: Value,
+    /// The id of the access key it was signed with.
+    pub(crate) access_key: String,
     /// How many equal calls came before.
     pub(crate) nth: usize,
     /// The `User-Agent`.
@@ -37,6 +42,8 @@ pub(crate) struct Call {
 pub(crate) enum Answer {
     /// An HTTP answer.
     Http(u16, Value),
+    /// An HTTP answer of a service that speaks XML.
+    Xml(u16, String),
     /// No connection.
     Refused,
 }
@@ -80,17 +87,51 @@ impl AwsReplay {
     }
 
     fn receive(&self, request: &HttpRequest) -> Call {
-        let header = |name| request.headers().get(name).unwrap_or_default().to_owned();
-        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or(Value::Null);
-        let host = request.uri().split('/').nth(2).unwrap_or_default().to_owned();
-        let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
+        let header = |name| request.headers().get(name).unwrap_or_default();
+        let mut after_scheme = request.uri().splitn(4, '/').skip(2);
+        let host = after_scheme.next().unwrap_or_default().to_owned();
+        let path = format!("/{}", after_scheme.next().unwrap_or_default());
+        let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+        let body = body(request.body().bytes().unwrap_or_default());
+        let target = header("x-amz-target").rsplit('.').next().unwrap_or_default();
+        let operation = match (target, body["Action"].as_str()) {
+            ("", None) => format!("{} {}", request.method(), decoded(path)),
+            ("", Some(action)) => action.to_owned(),
+            (target, _) => target.to_owned(),
+        };
+        let credential = header("authorization").split_once("Credential=").map_or("", |(_, rest)| rest);
+        let access_key = credential.split('/').next().unwrap_or_default().to_owned();
         let mut seen = self.seen.lock().unwrap();
-        let nth = seen.entry(format!("{host} {operation} {body}")).or_default();
-        let call = Call { host, operation, body, nth: *nth, user_agent: header("user-agent") };
+        let nth = seen.entry(format!("{access_key} {host} {operation} {query} {body}")).or_default();
+        let user_agent = header("user-agent").to_owned();
+        let query = pairs(query);
+        let call = Call { host, operation, query, body, access_key, nth: *nth, user_agent };
         *nth += 1;
         self.calls.lock().unwrap().push(call.clone());
         call
     }
+}
+
+fn body(bytes: &[u8]) -> Value {
+    let form = || pairs(&String::from_utf8_lossy(bytes)).into_iter().map(|(key, value)| (key, value.into())).collect();
+    serde_json::from_slice(bytes).unwrap_or_else(|_| if bytes.is_empty() { Value::Null } else { Value::Object(form()) })
+}
+
+/// What a query or a form says.
+fn pairs(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (decoded(key), decoded(value))).collect()
+}
+
+/// `text` without its percent encoding.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend(part[2..].as_bytes());
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 impl fmt::Debug for AwsReplay {
@@ -102,15 +143,16 @@ impl fmt::Debug for AwsReplay {
 impl HttpConnector for AwsReplay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let call = self.receive(&request);
-        HttpConnectorFuture::ready(match (self.answers)(&call) {
-            Answer::Http(status, body) => {
-                let status = StatusCode::try_from(status).unwrap();
-                let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
-                response.headers_mut().insert("x-amzn-requestid", "req-1");
-                Ok(response)
+        let (status, body) = match (self.answers)(&call) {
+            Answer::Http(status, body) => (status, body.to_string()),
+            Answer::Xml(status, body) => (status, body),
+            Answer::Refused => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into())));
             }
-            Answer::Refused => Err(ConnectorError::io("connection refused".into())),
-        })
+        };
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
+        response.headers_mut().insert("x-amzn-requestid", "req-1");
+        HttpConnectorFuture::ready(Ok(response))
     }
 }
 
