@@ -63,10 +63,12 @@ impl Audit {
             .collect()
     }
 
-    /// Whether everything that was to be audited could be.
+    /// Whether everything that was to be audited could be. Of an image that its repository says it has lost,
+    /// there is nothing more to be known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.errors().is_empty() && self.deployments.iter().all(|(deployment, _)| deployment.image.is_ok())
+        let is_told = |deployment: &Deployment| deployment.image.is_ok() || deployment.is_lost();
+        self.errors().is_empty() && self.deployments.iter().all(|(deployment, _)| is_told(deployment))
     }
 }
 

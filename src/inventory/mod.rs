@@ -92,6 +92,12 @@ impl Deployment {
         matches!(self.kind, DeploymentKind::Lambda | DeploymentKind::Ecs)
     }
 
+    /// Whether its repository says that it can no longer give the image that runs.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_running() && matches!(self.holding, Holding::Archived | Holding::Gone)
+    }
+
     /// The repository its image is in.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {

@@ -48,7 +48,7 @@ fn lost(deployment: &Deployment) -> Option<Reason> {
     let workload = deployment.workload.as_deref();
     let is_deleted = workload.is_some_and(|workload| workload.state_reason_code.as_deref() == Some(IMAGE_DELETED));
     let name = deployment.repository().map_or_else(String::new, |repository| repository.name.to_string());
-    let cannot = "it cannot be audited, rolled back to or started anew for ever";
+    let cannot = "it can be neither audited nor rolled back to, and one day no longer started";
     match deployment.holding {
         Holding::Archived => {
             let message = format!("the image that runs is archived in {name}: {cannot}");

@@ -335,8 +335,7 @@ fn running() -> [Finding; 3] {
         ..sidecar
     };
     let better = "invoices:8, pushed 2026-11-18, stands on a better base (superseded) and is not deployed here";
-    let lost =
-        "the image that runs is no longer in nightly: it cannot be audited, rolled back to or started anew for ever";
+    let lost = "the image that runs is no longer in nightly: it can be neither audited nor rolled back to, and one day no longer started";
     let failed = "the function cannot be invoked: ImageDeleted: The image was deleted.";
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
     [
