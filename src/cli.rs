@@ -348,7 +348,9 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 fn named_image(text: &str) -> Result<Reference, String> {
     match text.parse::<ImageSource>()? {
         ImageSource::Reference(reference) => Ok(reference),
-        ImageSource::Layout { .. } => Err("a base is named by its registry, not by a folder".to_owned()),
+        ImageSource::Layout { .. } | ImageSource::Unknown => {
+            Err("a base is named by its registry, not by a folder".to_owned())
+        }
     }
 }
 

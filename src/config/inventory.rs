@@ -69,7 +69,7 @@ pub(super) fn validate(
         let sources = check.each(&at, references, str::parse);
         images.extend(sources.into_iter().map(|source| match source {
             ImageSource::Layout { folder, tag } => ImageSource::Layout { folder: check.folder(&at, &folder), tag },
-            reference @ ImageSource::Reference(_) => reference,
+            other => other,
         }));
     }
     (ecr, images)

@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// Somewhere an image was seen to run, before the image is looked at.
+#[derive(Clone)]
 pub(super) struct Sighting {
     /// The place.
     pub(super) place: Place,
@@ -95,9 +96,9 @@ impl Estate {
     }
 
     async fn shelves(&self, repositories: &Repositories, named: &BTreeSet<Repository>) -> Shelves {
-        let asked: Vec<_> = repositories.iter().filter(|(name, _)| named.contains(name)).collect();
+        let asked: Vec<_> = repositories.values().filter(|it| named.contains(&it.repository)).map(Arc::clone).collect();
         stream::iter(asked)
-            .map(|(name, repository)| async move { Some((name.clone(), self.shelf(repository).await?)) })
+            .map(|repository| async move { Some((repository.repository.clone(), self.shelf(&repository).await?)) })
             .buffer_unordered(self.concurrency)
             .filter_map(|shelf| async { shelf })
             .collect()

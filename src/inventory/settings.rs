@@ -66,6 +66,8 @@ pub enum ImageSource {
         /// One of its tags; all images in it if there is none.
         tag: Option<String>,
     },
+    /// Nobody says: of a function, for one, that may be listed and not be asked for.
+    Unknown,
 }
 
 impl ImageSource {
@@ -74,7 +76,7 @@ impl ImageSource {
     pub fn repository(&self) -> Option<&Repository> {
         match self {
             Self::Reference(reference) => Some(&reference.repository),
-            Self::Layout { .. } => None,
+            Self::Layout { .. } | Self::Unknown => None,
         }
     }
 }
@@ -85,6 +87,7 @@ impl fmt::Display for ImageSource {
             Self::Reference(reference) => reference.fmt(f),
             Self::Layout { folder, tag: None } => write!(f, "oci:{}", folder.display()),
             Self::Layout { folder, tag: Some(tag) } => write!(f, "oci:{}:{tag}", folder.display()),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

@@ -99,7 +99,7 @@ fn regions(regions: &Regions) -> String {
 
 fn source_line(source: &ImageSource) -> String {
     match source {
-        ImageSource::Reference(reference) => reference.to_string(),
+        ImageSource::Reference(_) | ImageSource::Unknown => source.to_string(),
         ImageSource::Layout { folder, tag: None } => format!("oci:{}", folder.display()),
         ImageSource::Layout { folder, tag: Some(tag) } => format!("oci:{}:{tag}", folder.display()),
     }

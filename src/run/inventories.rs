@@ -21,6 +21,7 @@ pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Ve
         match source {
             ImageSource::Reference(reference) => references.push(reference.clone()),
             ImageSource::Layout { folder, tag } => layouts.push((folder.clone(), tag.clone())),
+            ImageSource::Unknown => {}
         }
     }
     let mut inventories: Vec<Box<dyn Inventory>> = Vec::new();

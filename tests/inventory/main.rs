@@ -6,11 +6,15 @@
 mod aws_replay;
 #[path = "../support/ecr_model.rs"]
 mod ecr_model;
+#[path = "../support/lambda_model.rs"]
+mod lambda_model;
 #[path = "../support/memory_registry.rs"]
 mod memory_registry;
 
 mod ecr;
 mod ecr_faults;
+mod lambda;
+mod lambda_faults;
 mod layout;
 mod logins;
 mod named;

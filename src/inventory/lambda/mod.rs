@@ -1,16 +1,37 @@
 //! Which images do Lambda functions run? Each function's own version, and those that aliases point to.
+//!
+//! One region that cannot be listed is a [`Gap`]; a function that cannot be asked for is a deployment all
+//! the same. What `GetFunction` said is remembered, so that an unchanged fleet is listed and nothing more.
 
-use std::sync::Arc;
+mod function;
+mod listing;
+mod memory;
+mod progress;
+mod sightings;
+mod survey;
 
-use futures::future::BoxFuture;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Estate, Inventoried, Inventory, LambdaSettings};
+use chrono::TimeDelta;
+use futures::{StreamExt, future::BoxFuture, stream};
+
+use self::{
+    memory::{Belief, Memory},
+    progress::Progress,
+};
+use super::{Choice, Estate, Gap, Inventoried, Inventory, LambdaSettings, estate::Spot, read::Sighting};
+
+/// Places looked at at once. Each has quotas of its own; together they share connections and memory.
+const SPOTS: usize = 24;
 
 /// The functions of an estate that are packaged as images.
 pub struct LambdaInventory {
     settings: Vec<LambdaSettings>,
     estate: Arc<Estate>,
 }
+
+/// A place, and which of the settings mean it.
+type Meant = (Spot, Vec<usize>);
 
 impl LambdaInventory {
     /// The functions of `estate` that `settings` choose.
@@ -21,10 +42,89 @@ impl LambdaInventory {
 
     async fn look(&self) -> Inventoried {
         let mut gaps = Vec::new();
-        for settings in &self.settings {
-            let _ = self.estate.spots(&settings.regions, &mut gaps).await;
+        let spots = self.spots(&mut gaps).await;
+        let mut looks = stream::iter(spots)
+            .map(|meant| async move {
+                let (sightings, gaps) = self.survey(&meant).await;
+                (meant.1, sightings, gaps)
+            })
+            .buffer_unordered(SPOTS);
+        let mut chosen: Vec<Vec<Sighting>> = self.settings.iter().map(|_| Vec::new()).collect();
+        while let Some((meant, sightings, more)) = looks.next().await {
+            gaps.extend(more);
+            for sighting in sightings {
+                self.give(sighting, &meant, &mut chosen);
+            }
         }
-        Inventoried { gaps, ..Inventoried::default() }
+        let mut found = Inventoried::default();
+        for (settings, sightings) in self.settings.iter().zip(chosen) {
+            let read = self.estate.read(sightings, &settings.choice).await;
+            found.deployments.extend(read.deployments);
+            found.shelves.extend(read.shelves);
+            gaps.extend(read.gaps);
+        }
+        found.deployments.sort_by(|one, other| one.id.cmp(&other.id));
+        found.deployments.dedup_by(|one, other| one.id == other.id);
+        for gap in gaps {
+            if !found.gaps.contains(&gap) {
+                found.gaps.push(gap);
+            }
+        }
+        found
+    }
+
+    /// The places that any of the settings means, each once.
+    async fn spots(&self, gaps: &mut Vec<Gap>) -> Vec<Meant> {
+        let mut spots = BTreeMap::<_, Meant>::new();
+        for (index, settings) in self.settings.iter().enumerate() {
+            for spot in self.estate.spots(&settings.regions, gaps).await {
+                let key = (spot.session.account().map(str::to_owned), spot.region.clone());
+                spots.entry(key).or_insert_with(|| (spot, Vec::new())).1.push(index);
+            }
+        }
+        spots.into_values().collect()
+    }
+
+    /// What runs at one place, and what could not be seen there.
+    async fn survey(&self, (spot, meant): &Meant) -> (Vec<Sighting>, Vec<Gap>) {
+        let settings: Vec<_> = meant.iter().filter_map(|index| self.settings.get(*index)).collect();
+        let has_patterns =
+            |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
+        let needs_all_tags = settings.iter().any(|settings| has_patterns(&settings.choice));
+        let owner_tags = &self.estate.owners.tags;
+        let refresh = settings.iter().filter_map(|settings| TimeDelta::from_std(settings.refresh).ok()).min();
+        let belief = Belief {
+            seen_at: self.estate.seen_at,
+            refresh: refresh.unwrap_or(TimeDelta::MAX),
+            needs_tags: needs_all_tags || !owner_tags.is_empty(),
+        };
+        let catalog = self.estate.images.catalog();
+        let name = Memory::name(spot);
+        let old = catalog.kept(&name).unwrap_or_default();
+        let mut progress = Progress::new(spot.scope("lambda"), old, belief);
+        let admits = |name: &str| settings.iter().any(|settings| settings.choice.admits_name(name));
+        survey::survey(spot, &mut progress, self.estate.concurrency, admits).await;
+        let surveyed = progress.finish();
+        if let Some(memory) = &surveyed.memory {
+            catalog.keep(&name, memory);
+        }
+        // Only tags that anything depends on are carried along: there may be fifty of each function.
+        let matters = |key: &str| needs_all_tags || owner_tags.iter().any(|tag| tag == key);
+        let functions = surveyed.functions.iter();
+        let sightings = functions.flat_map(|(name, seen)| sightings::sightings(spot, name, seen, &matters));
+        (sightings.collect(), surveyed.gaps)
+    }
+
+    /// Gives `sighting` to those of the settings `meant` that choose its name.
+    fn give(&self, sighting: Sighting, meant: &[usize], chosen: &mut [Vec<Sighting>]) {
+        let has_name = |index: &&usize| self.settings[**index].choice.admits_name(&sighting.place.name);
+        let takers: Vec<_> = meant.iter().filter(has_name).copied().collect();
+        if let Some((last, others)) = takers.split_last() {
+            for index in others {
+                chosen[*index].push(sighting.clone());
+            }
+            chosen[*last].push(sighting);
+        }
     }
 }
 

@@ -1,0 +1,215 @@
+//! What does `GetFunction` say of one version? The image that runs, how it was named, and how it is run.
+
+use std::sync::Arc;
+
+use aws_sdk_lambda::{
+    error::SdkError,
+    operation::get_function::{GetFunctionError, GetFunctionOutput},
+    types::{Architecture, FunctionCodeLocation, FunctionConfiguration, LastUpdateStatus, State},
+};
+use serde::{Deserialize, Serialize};
+
+use super::listing::LATEST;
+use crate::{
+    aws::{Failure, Lambda},
+    image::{Arch, Digest, Reference},
+    inventory::{ImageSource, ResourceTags, Unreadable, Workload},
+};
+
+/// A version of a function, as far as it is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Function {
+    /// How its image was named when it was deployed: `…/orders:421`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) named: Option<String>,
+    /// The image that Lambda found by that name: `…/orders@sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) resolved: Option<String>,
+    /// What AWS says of an image that it cannot name, its error code in front.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    /// How it is run.
+    pub(super) workload: Arc<Workload>,
+    /// The tags of the function; none where they may not be read.
+    pub(super) tags: Option<ResourceTags>,
+    /// Why its tags may not be read.
+    #[serde(skip)]
+    pub(super) tags_error: Option<String>,
+    /// Whether it was being created or updated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_changing: bool,
+}
+
+/// Why a version could not be asked for.
+#[derive(Debug)]
+pub(super) enum Absence {
+    /// It was deleted meanwhile.
+    Gone,
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// Asks for `version` of `function`.
+pub(super) async fn get(lambda: &Lambda, region: &str, function: &str, version: &str) -> Result<Function, Absence> {
+    let request = lambda.for_get_function().await.get_function().function_name(function);
+    // With a qualifier, the tags of the function may be left out.
+    let qualifier = (version != LATEST).then(|| version.to_owned());
+    let answer = request.set_qualifier(qualifier).send().await;
+    answer.map(|answer| Function::of(version, answer)).map_err(|error| {
+        let is_gone = matches!(&error, SdkError::ServiceError(answer)
+            if matches!(answer.err(), GetFunctionError::ResourceNotFoundException(_)));
+        let call = || format!("lambda:GetFunction of {function}:{version} in {region}");
+        if is_gone { Absence::Gone } else { Absence::Failed(Failure::of(&call(), &error)) }
+    })
+}
+
+impl Function {
+    fn of(version: &str, answer: GetFunctionOutput) -> Self {
+        let configuration = answer.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
+        let code = answer.code.unwrap_or_else(|| FunctionCodeLocation::builder().build());
+        let error = code.error.map(|error| {
+            let said = [error.error_code, error.message];
+            said.into_iter().flatten().collect::<Vec<_>>().join(": ")
+        });
+        let is_updating = configuration.last_update_status == Some(LastUpdateStatus::InProgress);
+        Self {
+            named: code.image_uri,
+            resolved: code.resolved_image_uri,
+            error,
+            is_changing: is_updating || configuration.state == Some(State::Pending),
+            workload: Arc::new(workload(version, configuration)),
+            tags: match &answer.tags_error {
+                Some(_) => None,
+                None => Some(answer.tags.unwrap_or_default().into_iter().collect()),
+            },
+            tags_error: answer.tags_error.map(|error| format!("{}: {}", error.error_code, error.message)),
+        }
+    }
+
+    /// How its image is referred to, and which one runs.
+    pub(super) fn image(&self) -> (ImageSource, Result<Digest, Unreadable>) {
+        let named: Option<Reference> = self.named.as_deref().and_then(|named| named.parse().ok());
+        let Some(resolved) = self.resolved.as_deref().filter(|text| !text.is_empty()) else {
+            return (source(named), Err(self.nothing_resolved()));
+        };
+        let reference: Option<Reference> = resolved.parse().ok();
+        let pinned = reference.and_then(|reference| Some((reference.repository, reference.digest?)));
+        let Some((repository, digest)) = pinned else {
+            let message = format!("Lambda says that it runs {resolved:?}, which names no image by its digest");
+            return (source(named), Err(Unreadable::new("registry-malformed", message)));
+        };
+        let tag = named.filter(|named| named.repository == repository).and_then(|named| named.tag);
+        let pinned = tag.is_none().then(|| digest.clone());
+        (ImageSource::Reference(Reference { repository, tag, digest: pinned }), Ok(digest))
+    }
+
+    /// Whether it says which image runs.
+    pub(super) fn is_resolved(&self) -> bool {
+        self.resolved.is_some()
+    }
+
+    fn nothing_resolved(&self) -> Unreadable {
+        let Workload { state, state_reason_code, state_reason, .. } = &*self.workload;
+        if let Some(error) = &self.error {
+            let code = if error.contains("AccessDenied") { "registry-denied" } else { "image-missing" };
+            return Unreadable::new(code, format!("Lambda does not name the image that runs: {error}"));
+        }
+        let said: Vec<_> = [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
+        Unreadable::new("image-missing", format!("Lambda does not name the image that runs: {}", said.join(": ")))
+    }
+}
+
+#[cfg(test)]
+impl Function {
+    /// One that runs `resolved`.
+    pub(super) fn resolved(resolved: &str) -> Self {
+        Self { resolved: Some(resolved.to_owned()), ..Self::default() }
+    }
+}
+
+fn source(named: Option<Reference>) -> ImageSource {
+    named.map_or(ImageSource::Unknown, ImageSource::Reference)
+}
+
+fn workload(version: &str, configuration: FunctionConfiguration) -> Workload {
+    let architecture = configuration.architectures.unwrap_or_default().into_iter().next();
+    let command = configuration.image_config_response.and_then(|answer| answer.image_config?.command);
+    Workload {
+        version: (version != LATEST).then(|| version.to_owned()),
+        state: configuration.state.map(|state| state.as_str().to_owned()),
+        state_reason_code: configuration.state_reason_code.map(|code| code.as_str().to_owned()),
+        state_reason: configuration.state_reason,
+        architecture: architecture.and_then(|architecture| match architecture {
+            Architecture::Arm64 => Some(Arch::Arm64),
+            Architecture::X8664 => Some(Arch::X86_64),
+            _ => None,
+        }),
+        memory_mb: configuration.memory_size.and_then(|size| size.try_into().ok()),
+        command: command.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPOSITORY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
+
+    fn digest() -> Digest {
+        Digest::of(b"x")
+    }
+
+    fn function(named: &str, resolved: &str) -> Function {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Function { named: some(named), resolved: some(resolved), ..Function::default() }
+    }
+
+    #[test]
+    fn an_image_is_referred_to_by_its_tag_or_else_by_its_digest() {
+        let pinned = format!("{REPOSITORY}@{}", digest());
+        for (named, expected) in [
+            (format!("{REPOSITORY}:421"), format!("{REPOSITORY}:421")),
+            (format!("{REPOSITORY}:421@{}", digest()), format!("{REPOSITORY}:421")),
+            (pinned.clone(), pinned.clone()),
+            (String::new(), pinned.clone()),
+            ("not a reference".to_owned(), pinned.clone()),
+            ("public.ecr.aws/other/orders:421".to_owned(), pinned.clone()),
+        ] {
+            let (source, found) = function(&named, &pinned).image();
+            assert_eq!((source.to_string(), found), (expected, Ok(digest())), "{named}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_resolved_is_told_in_the_words_of_aws() {
+        let named = format!("{REPOSITORY}:421");
+        let (source, found) = function(&named, &format!("{REPOSITORY}@sha256@sha256:0")).image();
+        assert_eq!((source.to_string(), found.unwrap_err().code), (named.clone(), "registry-malformed"));
+        let told = Function { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
+        let why = told.image().1.unwrap_err();
+        assert_eq!(why.code, "image-missing");
+        assert!(why.message.ends_with(": ImageNotFound: it is gone"), "{}", why.message);
+        let denied = Function { error: Some("AccessDeniedException: no".into()), ..function(&named, "") };
+        assert_eq!(denied.image().1.unwrap_err().code, "registry-denied");
+        let workload = Workload {
+            state: Some("Failed".into()),
+            state_reason_code: Some("ImageDeleted".into()),
+            ..Workload::default()
+        };
+        let deleted = Function { workload: Arc::new(workload), ..function("", "") };
+        let (source, found) = deleted.image();
+        assert_eq!(source, ImageSource::Unknown);
+        assert!(found.unwrap_err().message.ends_with(": Failed: ImageDeleted"));
+    }
+
+    #[test]
+    fn what_is_remembered_reads_back_the_same() {
+        let function = Function {
+            tags: Some(ResourceTags::from([("team".into(), "payments".into())])),
+            is_changing: true,
+            ..function("a", "b")
+        };
+        let text = serde_json::to_string(&function).unwrap();
+        assert_eq!(serde_json::from_str::<Function>(&text).unwrap(), function);
+    }
+}

@@ -1,0 +1,221 @@
+//! What does Lambda list? The versions of functions that are images, and where aliases point.
+
+use std::sync::Arc;
+
+use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, FunctionVersion, PackageType};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Failure, Lambda};
+
+/// What Lambda calls the version that is not published.
+pub(super) const LATEST: &str = "$LATEST";
+/// Versions asked for in one page: the most that `ListFunctions` gives.
+const PAGE: i32 = 50;
+/// The most pages of the list of a region: half a million versions, so that a list without an end has one.
+const PAGES: usize = 10_000;
+/// Aliases asked for in one page: the most that `ListAliases` takes.
+const ALIAS_PAGE: i32 = 10_000;
+/// The most pages of the aliases of one function.
+const ALIAS_PAGES: usize = 1_000;
+
+/// What in the list tells that a version is another than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// The hash of its code: of an image, whatever else of the function changes.
+    pub(super) code: Box<str>,
+    /// Changed with every update of it.
+    pub(super) revision: Box<str>,
+}
+
+/// A version of a function that is an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// The name of the function.
+    pub(super) function: Arc<str>,
+    /// The ARN of the function, without a qualifier.
+    pub(super) arn: Box<str>,
+    /// [`LATEST`] or the number.
+    pub(super) number: Arc<str>,
+    /// Where it stands.
+    pub(super) mark: Mark,
+}
+
+/// An alias of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Alias {
+    /// Its name.
+    pub(super) name: String,
+    /// The version that it points to.
+    pub(super) version: Arc<str>,
+    /// The version that gets a part of its traffic.
+    pub(super) others: Vec<Arc<str>>,
+}
+
+/// A page of versions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) versions: Vec<Version>,
+    /// What is wrong with what could not be understood.
+    pub(super) malformed: Option<String>,
+    pub(super) next: Option<Next>,
+}
+
+/// Where a list goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Next {
+    marker: Option<String>,
+    page: usize,
+}
+
+impl Next {
+    /// What follows a page that ends in `marker`; nothing after the last page.
+    fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
+        let malformed = |message: String| Err(Failure { code: "malformed", message });
+        let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
+        if self.marker.as_ref() == Some(&marker) {
+            return malformed("the list repeats its marker".to_owned());
+        }
+        if self.page + 1 >= pages {
+            return malformed(format!("the list does not end within {pages} pages"));
+        }
+        Ok(Some(Self { marker: Some(marker), page: self.page + 1 }))
+    }
+}
+
+/// One page of the list of all versions in `region`. A page that leads nowhere is its versions and a failure.
+pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, Option<Failure>) {
+    let request = lambda.for_others().await.list_functions();
+    let request = request.function_version(FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
+    let call = format!("lambda:ListFunctions in {region}");
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => return (Page::default(), Some(Failure::of(&call, &error))),
+    };
+    let mut page = Page::default();
+    for listed in answer.functions.unwrap_or_default() {
+        match version(listed) {
+            Ok(version) => page.versions.extend(version),
+            Err(why) => page.malformed = Some(format!("{call}: {why}")),
+        }
+    }
+    match at.after(answer.next_marker, PAGES) {
+        Ok(next) => (Page { next, ..page }, None),
+        Err(failure) => (page, Some(Failure { message: format!("{call}: {}", failure.message), ..failure })),
+    }
+}
+
+/// The aliases of `function`.
+pub(super) async fn aliases(lambda: &Lambda, region: &str, function: &str) -> Result<Vec<Alias>, Failure> {
+    let call = format!("lambda:ListAliases of {function} in {region}");
+    let mut aliases = Vec::new();
+    let mut next = Some(Next::default());
+    while let Some(at) = next {
+        let request = lambda.for_others().await.list_aliases().function_name(function);
+        let answer = request.max_items(ALIAS_PAGE).set_marker(at.marker.clone()).send().await;
+        let answer = answer.map_err(|error| Failure::of(&call, &error))?;
+        aliases.extend(answer.aliases.unwrap_or_default().into_iter().filter_map(alias));
+        next = at
+            .after(answer.next_marker, ALIAS_PAGES)
+            .map_err(|failure| Failure { message: format!("{call}: {}", failure.message), ..failure })?;
+    }
+    Ok(aliases)
+}
+
+/// The version that is listed, unless it is a zip archive.
+fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
+    if listed.package_type != Some(PackageType::Image) {
+        return Ok(None);
+    }
+    let function = listed.function_name.ok_or("a function without a name")?;
+    let arn = listed.function_arn.unwrap_or_default();
+    let arn = unqualified(&arn).ok_or_else(|| format!("{function} has the ARN {arn:?}"))?;
+    let number = listed.version.ok_or_else(|| format!("{function} has no version"))?;
+    let mark = Mark {
+        code: listed.code_sha256.unwrap_or_default().into(),
+        revision: listed.revision_id.unwrap_or_default().into(),
+    };
+    Ok(Some(Version { function: function.into(), arn: arn.into(), number: number.into(), mark }))
+}
+
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
+fn unqualified(arn: &str) -> Option<&str> {
+    let parts: Vec<_> = arn.splitn(8, ':').collect();
+    let is_function = parts.len() >= 7 && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function";
+    let is_whole = is_function && parts[3..7].iter().all(|part| !part.is_empty());
+    let qualifier = parts.get(7).map_or(0, |qualifier| qualifier.len() + 1);
+    is_whole.then(|| &arn[..arn.len() - qualifier])
+}
+
+/// The account in the ARN of a function.
+pub(super) fn account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4)
+}
+
+/// A version without a share of the traffic does not run.
+fn alias(listed: AliasConfiguration) -> Option<Alias> {
+    let weights = listed.routing_config.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
+    let weighted = weights.into_iter().filter(|(_, weight)| *weight > 0.0);
+    let mut others: Vec<Arc<str>> = weighted.map(|(version, _)| version.into()).collect();
+    others.sort();
+    Some(Alias { name: listed.name?, version: listed.function_version?.into(), others })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::AliasRoutingConfiguration;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+
+    fn image() -> aws_sdk_lambda::types::builders::FunctionConfigurationBuilder {
+        FunctionConfiguration::builder().package_type(PackageType::Image).function_name("orders").version(LATEST)
+    }
+
+    #[test]
+    fn arns_lose_their_qualifier_only() {
+        for (arn, expected) in [
+            (ARN.to_owned(), Some(ARN)),
+            (format!("{ARN}:$LATEST"), Some(ARN)),
+            (format!("{ARN}:12"), Some(ARN)),
+            ("arn:aws:lambda:eu-west-1::function:orders".to_owned(), None),
+            ("arn:aws:lambda:eu-west-1:123456789012:layer:orders".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(unqualified(&arn), expected, "{arn}");
+        }
+        assert_eq!(account(ARN), Some("123456789012"));
+    }
+
+    #[test]
+    fn zip_archives_are_none_of_our_business_and_an_image_without_an_arn_is_told() {
+        assert_eq!(version(FunctionConfiguration::builder().package_type(PackageType::Zip).build()), Ok(None));
+        assert_eq!(version(FunctionConfiguration::builder().function_name("old").build()), Ok(None));
+        let found = version(image().function_arn(format!("{ARN}:$LATEST")).build()).unwrap().unwrap();
+        assert_eq!((&*found.function, &*found.arn, &*found.number), ("orders", ARN, LATEST));
+        assert_eq!(version(image().build()), Err("orders has the ARN \"\"".to_owned()));
+    }
+
+    #[test]
+    fn an_alias_has_the_versions_that_get_traffic() {
+        let routing = AliasRoutingConfiguration::builder()
+            .additional_version_weights("9", 0.1)
+            .additional_version_weights("10", 0.0)
+            .build();
+        let listed = AliasConfiguration::builder().name("live").function_version("8").routing_config(routing).build();
+        let expected = Alias { name: "live".into(), version: "8".into(), others: vec!["9".into()] };
+        assert_eq!(alias(listed), Some(expected));
+        assert_eq!(alias(AliasConfiguration::builder().name("live").build()), None);
+    }
+
+    #[test]
+    fn a_list_ends_where_its_marker_repeats_or_after_the_last_page() {
+        let first = Next::default();
+        assert_eq!(first.after(None, 9), Ok(None));
+        assert_eq!(first.after(Some(String::new()), 9), Ok(None));
+        let second = first.after(Some("a".into()), 9).unwrap().unwrap();
+        assert!(second.after(Some("a".into()), 9).unwrap_err().message.contains("repeats"));
+        assert!(second.after(Some("b".into()), 2).unwrap_err().message.contains("within 2 pages"));
+        assert!(second.after(Some("b".into()), 3).is_ok());
+    }
+}

@@ -1,0 +1,136 @@
+//! What is remembered of the functions of one place from run to run? Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{function::Function, listing::Mark};
+use crate::inventory::estate::Spot;
+
+/// What `GetFunction` said, by function and version.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    functions: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Remembered>>,
+}
+
+/// What it said of one version, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// Where the version stood in the list.
+    pub(super) mark: Mark,
+    /// When it was asked.
+    pub(super) read_at: DateTime<Utc>,
+    /// What it said.
+    pub(super) function: Arc<Function>,
+}
+
+/// What a run may believe of what is remembered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Belief {
+    /// The clock's now.
+    pub(super) seen_at: DateTime<Utc>,
+    /// For how long.
+    pub(super) refresh: TimeDelta,
+    /// Whether the tags of functions matter.
+    pub(super) needs_tags: bool,
+}
+
+impl Memory {
+    /// The name under which the catalog keeps what is remembered of `spot`.
+    pub(super) fn name(spot: &Spot) -> String {
+        format!("lambda/{}/{}", spot.session.account().unwrap_or("own"), spot.region)
+    }
+
+    /// What is remembered of a version.
+    pub(super) fn get(&self, function: &str, version: &str) -> Option<&Remembered> {
+        self.functions.get(function)?.get(version)
+    }
+
+    /// Remembers a version.
+    pub(super) fn insert(&mut self, function: &Arc<str>, version: &Arc<str>, remembered: Remembered) {
+        self.functions.entry(Arc::clone(function)).or_default().insert(Arc::clone(version), remembered);
+    }
+
+    /// Whether anything is remembered of a function.
+    pub(super) fn knows(&self, function: &str) -> bool {
+        self.functions.contains_key(function)
+    }
+
+    /// Takes over what `old` remembers of functions that may still be there, where nothing newer is known.
+    pub(super) fn keep(&mut self, old: &Self, may_be_there: impl Fn(&str) -> bool) {
+        for (function, versions) in &old.functions {
+            if may_be_there(function) {
+                let known = self.functions.entry(Arc::clone(function)).or_default();
+                for (version, remembered) in versions {
+                    known.entry(Arc::clone(version)).or_insert_with(|| remembered.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Remembered {
+    /// Whether it need not be asked again of a version that stands at `mark`.
+    pub(super) fn holds(&self, mark: &Mark, belief: Belief) -> bool {
+        let age = belief.seen_at - self.read_at;
+        let is_fresh = age >= TimeDelta::zero() && age < belief.refresh;
+        let is_told = self.function.is_resolved() && !self.function.is_changing;
+        let is_enough = self.function.tags.is_some() || !belief.needs_tags;
+        let is_unchanged = self.mark == *mark && !mark.revision.is_empty();
+        is_unchanged && is_fresh && is_told && is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::ResourceTags;
+
+    fn mark(revision: &str) -> Mark {
+        Mark { code: "c".into(), revision: revision.into() }
+    }
+
+    fn remembered(function: Function, read_at: i64) -> Remembered {
+        let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
+        Remembered { mark: mark("r"), read_at, function: Arc::new(function) }
+    }
+
+    fn belief(seen_at: i64, needs_tags: bool) -> Belief {
+        let seen_at = DateTime::from_timestamp(seen_at, 0).unwrap();
+        Belief { seen_at, refresh: TimeDelta::seconds(10), needs_tags }
+    }
+
+    #[test]
+    fn what_was_said_holds_while_nothing_shows_a_change() {
+        let function = Function::resolved("x@y");
+        let known = remembered(function.clone(), 100);
+        assert!(known.holds(&mark("r"), belief(109, false)));
+        assert!(!known.holds(&mark("r"), belief(110, false)), "it is too old");
+        assert!(!known.holds(&mark("r"), belief(99, false)), "the clock went back");
+        assert!(!known.holds(&mark("s"), belief(101, false)), "it was updated");
+        assert!(!known.holds(&mark("r"), belief(101, true)), "its tags are not known");
+        let with_tags = Function { tags: Some(ResourceTags::new()), ..function.clone() };
+        assert!(remembered(with_tags, 100).holds(&mark("r"), belief(101, true)));
+        let changing = Function { is_changing: true, ..function };
+        assert!(!remembered(changing, 100).holds(&mark("r"), belief(101, false)));
+        assert!(!remembered(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
+        let unmarked = Remembered { mark: mark(""), ..known };
+        assert!(!unmarked.holds(&mark(""), belief(101, false)), "the list shows no changes");
+    }
+
+    #[test]
+    fn newer_knowledge_stays_where_older_is_kept() {
+        let of = |name: &str, read_at: i64| {
+            let mut memory = Memory::default();
+            memory.insert(&name.into(), &"1".into(), remembered(Function::default(), read_at));
+            memory
+        };
+        let mut memory = of("a", 2);
+        memory.keep(&of("a", 1), |_| true);
+        memory.keep(&of("b", 1), |_| true);
+        memory.keep(&of("c", 1), |_| false);
+        assert_eq!(memory.get("a", "1").unwrap().read_at.timestamp(), 2);
+        assert!(memory.get("b", "1").is_some() && memory.get("c", "1").is_none());
+    }
+}

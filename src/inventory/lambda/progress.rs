@@ -1,0 +1,492 @@
+//! What is known of one place so far, and what is still to be asked there? Pure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    function::{Absence, Function},
+    listing::{Alias, LATEST, Mark, Next, Page, Version},
+    memory::{Belief, Memory, Remembered},
+};
+use crate::{aws::Failure, inventory::Gap};
+
+/// So many calls of one operation that fail in a row, each after all its retries, are the last ones in a
+/// place: where everything is throttled, thousands of them would take hours.
+const HOPELESS: usize = 10;
+
+/// One place on the way from its list to its sightings.
+pub(super) struct Progress {
+    belief: Belief,
+    scope: String,
+    old: Memory,
+    functions: BTreeMap<Arc<str>, Seen>,
+    /// Functions that are listed and not meant, but remembered: for runs that mean others.
+    left_out: BTreeSet<Arc<str>>,
+    to_list: VecDeque<Arc<str>>,
+    to_get: VecDeque<Ask>,
+    /// Whether the last page is read, or will never be.
+    is_listed: bool,
+    is_complete: bool,
+    listing: Patience,
+    getting: Patience,
+    failures: BTreeMap<&'static str, (Failure, usize)>,
+}
+
+/// A function that is meant.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Its ARN, without a qualifier.
+    pub(super) arn: Box<str>,
+    /// Its aliases, as far as they could be listed.
+    pub(super) aliases: Vec<Alias>,
+    listed: Vec<(Arc<str>, Mark)>,
+    found: Vec<(Arc<str>, Outcome)>,
+    is_alias_missing: bool,
+}
+
+/// A version to ask `GetFunction` for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    /// The name of the function.
+    pub(super) function: Arc<str>,
+    /// The version.
+    pub(super) version: Arc<str>,
+}
+
+/// What came of looking at a version.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It is asked for.
+    Asked,
+    /// This; to be remembered where the list showed it.
+    Known(Arc<Function>, Option<Remembered>),
+    /// It was deleted meanwhile.
+    Gone,
+    /// It cannot be told.
+    Failed(Failure),
+}
+
+/// What there is to see of a place.
+pub(super) struct Surveyed {
+    /// The functions.
+    pub(super) functions: BTreeMap<Arc<str>, Seen>,
+    /// What is to be remembered, if that is something else than before.
+    pub(super) memory: Option<Memory>,
+    /// What could not be seen.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// How often an operation failed in a row.
+#[derive(Debug, Default)]
+struct Patience {
+    in_a_row: usize,
+    lost: Option<Failure>,
+}
+
+impl Patience {
+    fn succeeded(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    /// A refusal is quick and says nothing of the next function.
+    fn failed(&mut self, failure: &Failure) {
+        if !matches!(failure.code, "access-denied" | "not-found") {
+            self.in_a_row += 1;
+        }
+        if self.in_a_row >= HOPELESS {
+            self.lost.get_or_insert_with(|| failure.clone());
+        }
+    }
+}
+
+impl Seen {
+    fn new(arn: Box<str>) -> Self {
+        Self { arn, aliases: Vec::new(), listed: Vec::new(), found: Vec::new(), is_alias_missing: false }
+    }
+
+    /// What came of looking at `version`.
+    pub(super) fn found(&self, version: &str) -> Option<&Outcome> {
+        self.found.iter().find(|(number, _)| **number == *version).map(|(_, outcome)| outcome)
+    }
+
+    fn mark(&self, version: &str) -> Option<&Mark> {
+        self.listed.iter().find(|(number, _)| **number == *version).map(|(_, mark)| mark)
+    }
+
+    fn is_published(&self) -> bool {
+        self.listed.iter().any(|(number, _)| **number != *LATEST)
+    }
+
+    fn aliased(&self) -> BTreeSet<Arc<str>> {
+        let versions = self.aliases.iter().flat_map(|alias| std::iter::once(&alias.version).chain(&alias.others));
+        versions.cloned().collect()
+    }
+}
+
+impl Progress {
+    /// A place of which nothing is seen yet and `old` is remembered; its gaps are called `scope`.
+    pub(super) fn new(scope: String, old: Memory, belief: Belief) -> Self {
+        Self {
+            belief,
+            scope,
+            old,
+            functions: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            to_list: VecDeque::new(),
+            to_get: VecDeque::new(),
+            is_listed: false,
+            is_complete: true,
+            listing: Patience::default(),
+            getting: Patience::default(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a page of the list, of which `admits` chooses by name. Returns where the list goes on.
+    pub(super) fn listed(
+        &mut self,
+        page: Page,
+        failure: Option<Failure>,
+        admits: impl Fn(&str) -> bool,
+    ) -> Option<Next> {
+        for version in page.versions {
+            if admits(&version.function) {
+                self.version(version);
+            } else if self.old.knows(&version.function) {
+                self.left_out.insert(version.function);
+            }
+        }
+        let malformed = page.malformed.map(|message| Failure { code: "malformed", message });
+        for failure in malformed.into_iter().chain(failure) {
+            self.is_complete = false;
+            self.note(failure, 1);
+        }
+        if page.next.is_none() {
+            self.is_listed = true;
+            for function in self.functions.keys().cloned().collect::<Vec<_>>() {
+                self.want_aliased(&function);
+            }
+        }
+        page.next
+    }
+
+    fn version(&mut self, Version { function, arn, number, mark }: Version) {
+        let seen = self.functions.entry(Arc::clone(&function)).or_insert_with(|| Seen::new(arn));
+        if seen.mark(&number).is_some() {
+            return;
+        }
+        let is_first_published = *number != *LATEST && !seen.is_published();
+        seen.listed.push((Arc::clone(&number), mark));
+        if *number == *LATEST {
+            self.want(&function, &number);
+        } else if is_first_published {
+            self.to_list.push_back(function);
+        } else {
+            self.want_aliased(&function);
+        }
+    }
+
+    /// The next function whose aliases are to be listed.
+    pub(super) fn next_to_list(&mut self) -> Option<Arc<str>> {
+        if let Some(failure) = self.listing.lost.clone() {
+            let given_up = std::mem::take(&mut self.to_list);
+            self.note(failure, given_up.len());
+            for function in given_up {
+                self.without_aliases(&function);
+            }
+        }
+        self.to_list.pop_front()
+    }
+
+    /// Takes the aliases of `function`.
+    pub(super) fn aliased(&mut self, function: &Arc<str>, aliases: Result<Vec<Alias>, Failure>) {
+        match aliases {
+            Ok(aliases) => {
+                self.listing.succeeded();
+                if let Some(seen) = self.functions.get_mut(function) {
+                    seen.aliases = aliases;
+                }
+                self.want_aliased(function);
+            }
+            // It was deleted meanwhile.
+            Err(failure) if failure.code == "not-found" => self.listing.succeeded(),
+            Err(failure) => {
+                self.listing.failed(&failure);
+                self.note(failure, 1);
+                self.without_aliases(function);
+            }
+        }
+    }
+
+    fn without_aliases(&mut self, function: &str) {
+        if let Some(seen) = self.functions.get_mut(function) {
+            seen.is_alias_missing = true;
+        }
+    }
+
+    /// The next version to ask for.
+    pub(super) fn next_to_get(&mut self) -> Option<Ask> {
+        if let Some(failure) = self.getting.lost.clone() {
+            let given_up = std::mem::take(&mut self.to_get);
+            self.note(failure.clone(), given_up.len());
+            for ask in given_up {
+                self.fall_back(&ask, failure.clone());
+            }
+        }
+        self.to_get.pop_front()
+    }
+
+    /// Takes what came of asking for a version.
+    pub(super) fn got(&mut self, ask: &Ask, answer: Result<Function, Absence>) {
+        match answer {
+            Ok(function) => {
+                self.getting.succeeded();
+                let denied = function.tags_error.clone().filter(|_| self.belief.needs_tags);
+                if let Some(why) = denied {
+                    let code = if why.contains("AccessDenied") { "access-denied" } else { "failed" };
+                    let message = format!("lambda:ListTags of {} for lambda:GetFunction: {why}", ask.function);
+                    self.note(Failure { code, message }, 1);
+                }
+                let function = Arc::new(function);
+                let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version)).cloned();
+                let read_at = self.belief.seen_at;
+                let remembered = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
+                self.settle(ask, Outcome::Known(function, remembered));
+            }
+            Err(Absence::Gone) => {
+                self.getting.succeeded();
+                self.settle(ask, Outcome::Gone);
+            }
+            Err(Absence::Failed(failure)) => {
+                self.getting.failed(&failure);
+                self.note(failure.clone(), 1);
+                self.fall_back(ask, failure);
+            }
+        }
+    }
+
+    /// What ran before runs still, while the hash of its code is the same.
+    fn fall_back(&mut self, ask: &Ask, failure: Failure) {
+        let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version));
+        let remembered = self.old.get(&ask.function, &ask.version).filter(|old| {
+            mark.is_some_and(|mark| mark.code == old.mark.code && !mark.code.is_empty()) && old.function.is_resolved()
+        });
+        let outcome = match remembered {
+            Some(old) => Outcome::Known(Arc::clone(&old.function), Some(old.clone())),
+            None => Outcome::Failed(failure),
+        };
+        self.settle(ask, outcome);
+    }
+
+    fn settle(&mut self, ask: &Ask, outcome: Outcome) {
+        let found = self.functions.get_mut(&ask.function).map(|seen| &mut seen.found);
+        if let Some((_, waiting)) = found.into_iter().flatten().find(|(number, _)| *number == ask.version) {
+            *waiting = outcome;
+        }
+    }
+
+    /// Wants the versions that aliases of `function` point to. Those that the list may still show wait for
+    /// that: what is remembered of them may do.
+    fn want_aliased(&mut self, function: &Arc<str>) {
+        let Some(seen) = self.functions.get(function) else { return };
+        let shown: Vec<_> =
+            seen.aliased().into_iter().filter(|version| self.is_listed || seen.mark(version).is_some()).collect();
+        for version in shown {
+            self.want(function, &version);
+        }
+    }
+
+    fn want(&mut self, function: &Arc<str>, version: &Arc<str>) {
+        let Some(seen) = self.functions.get_mut(function) else { return };
+        if seen.found(version).is_some() {
+            return;
+        }
+        let known = seen.mark(version).and_then(|mark| {
+            let remembered = self.old.get(function, version);
+            remembered.filter(|remembered| remembered.holds(mark, self.belief))
+        });
+        let outcome = known.map(|known| Outcome::Known(Arc::clone(&known.function), Some(known.clone())));
+        if outcome.is_none() {
+            self.to_get.push_back(Ask { function: Arc::clone(function), version: Arc::clone(version) });
+        }
+        let outcome = outcome.unwrap_or(Outcome::Asked);
+        seen.found.push((Arc::clone(version), outcome));
+    }
+
+    fn note(&mut self, failure: Failure, times: usize) {
+        if times > 0 {
+            self.failures.entry(failure.code).or_insert((failure, 0)).1 += times;
+        }
+    }
+
+    /// What there is to see, once everything is asked.
+    pub(super) fn finish(self) -> Surveyed {
+        let Self { old, functions, left_out, is_complete, scope, failures, .. } = self;
+        let mut memory = Memory::default();
+        for (name, seen) in &functions {
+            for (version, outcome) in &seen.found {
+                if let Outcome::Known(_, Some(remembered)) = outcome {
+                    memory.insert(name, version, remembered.clone());
+                }
+            }
+        }
+        memory.keep(&old, |name| {
+            let is_half_seen = functions.get(name).is_some_and(|seen| seen.is_alias_missing);
+            !is_complete || is_half_seen || left_out.contains(name)
+        });
+        let memory = (memory != old).then_some(memory);
+        let gaps = failures.into_values().map(|(failure, times)| {
+            let more = if times > 1 { format!(" (and {} more like this)", times - 1) } else { String::new() };
+            Gap { scope: scope.clone(), code: failure.code, message: failure.message + &more }
+        });
+        Surveyed { gaps: gaps.collect(), functions, memory }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+
+    fn progress(old: Memory) -> Progress {
+        let seen_at = DateTime::from_timestamp(1_000, 0).unwrap();
+        let belief = Belief { seen_at, refresh: TimeDelta::seconds(100), needs_tags: false };
+        Progress::new("lambda eu-west-1".into(), old, belief)
+    }
+
+    fn mark(revision: &str) -> Mark {
+        Mark { code: "code".into(), revision: revision.into() }
+    }
+
+    fn version(function: &str, number: &str) -> Version {
+        let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
+        Version { function: function.into(), arn: arn.into(), number: number.into(), mark: mark("r") }
+    }
+
+    fn page(versions: &[(&str, &str)]) -> Page {
+        let versions = versions.iter().map(|(function, number)| version(function, number));
+        Page { versions: versions.collect(), ..Page::default() }
+    }
+
+    fn more(versions: &[(&str, &str)]) -> Page {
+        Page { next: Some(Next::default()), ..page(versions) }
+    }
+
+    fn alias(version: &str, others: &[&str]) -> Alias {
+        let others = others.iter().map(|&other| other.into()).collect();
+        Alias { name: "live".into(), version: version.into(), others }
+    }
+
+    fn remembered(revision: &str, read_at: i64) -> Remembered {
+        let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
+        Remembered { mark: mark(revision), read_at, function: Arc::new(Function::resolved("r@d")) }
+    }
+
+    fn memory(entries: &[(&str, &str)]) -> Memory {
+        let mut memory = Memory::default();
+        for (function, number) in entries {
+            memory.insert(&(*function).into(), &(*number).into(), remembered("r", 990));
+        }
+        memory
+    }
+
+    fn asks(progress: &mut Progress) -> Vec<String> {
+        std::iter::from_fn(|| progress.next_to_get()).map(|ask| format!("{}:{}", ask.function, ask.version)).collect()
+    }
+
+    fn failure(code: &'static str) -> Failure {
+        Failure { code, message: format!("it is {code}") }
+    }
+
+    #[test]
+    fn functions_are_asked_for_while_the_list_goes_on() {
+        let mut progress = progress(Memory::default());
+        assert!(progress.listed(more(&[("a", LATEST), ("b", LATEST)]), None, |name| name != "b").is_some());
+        assert_eq!(asks(&mut progress), ["a:$LATEST"]);
+        assert_eq!(progress.next_to_list(), None, "it has no published version");
+    }
+
+    #[test]
+    fn what_an_alias_points_to_waits_for_the_list_and_not_for_ever() {
+        let mut progress = progress(memory(&[("a", "2")]));
+        progress.listed(more(&[("a", LATEST), ("a", "1")]), None, |_| true);
+        assert_eq!(progress.next_to_list().as_deref(), Some("a"));
+        progress.aliased(&"a".into(), Ok(vec![alias("1", &["2", "9"])]));
+        assert_eq!(asks(&mut progress), ["a:$LATEST", "a:1"]);
+        progress.listed(more(&[("a", "2")]), None, |_| true);
+        assert_eq!(asks(&mut progress), [""; 0], "version 2 is remembered");
+        assert_eq!(progress.next_to_list(), None, "its aliases are known");
+        progress.listed(page(&[]), None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:9"], "published after the list was read");
+    }
+
+    #[test]
+    fn what_failed_is_known_from_before_while_its_code_is_the_same() {
+        let mut old = memory(&[("a", LATEST)]);
+        old.insert(
+            &"b".into(),
+            &LATEST.into(),
+            Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..remembered("r", 990) },
+        );
+        old.insert(&"a".into(), &LATEST.into(), remembered("older", 1));
+        let mut progress = progress(old);
+        progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
+        while let Some(ask) = progress.next_to_get() {
+            progress.got(&ask, Err(Absence::Failed(failure("failed"))));
+        }
+        let surveyed = progress.finish();
+        assert!(matches!(surveyed.functions["a"].found(LATEST), Some(Outcome::Known(..))));
+        assert!(matches!(surveyed.functions["b"].found(LATEST), Some(Outcome::Failed(_))));
+        let [gap] = surveyed.gaps.as_slice() else { panic!("{:?}", surveyed.gaps) };
+        assert_eq!((gap.code, gap.message.as_str()), ("failed", "it is failed (and 1 more like this)"));
+        assert_eq!(surveyed.memory.unwrap().get("a", LATEST).unwrap().read_at.timestamp(), 1, "to be asked again");
+    }
+
+    #[test]
+    fn a_place_where_everything_fails_is_given_up() {
+        let names: Vec<_> = (0..100).map(|n| format!("f{n:03}")).collect();
+        let listed: Vec<_> = names.iter().flat_map(|name| [(name.as_str(), LATEST), (name.as_str(), "1")]).collect();
+        for (code, calls) in [("throttled", HOPELESS), ("access-denied", 100)] {
+            let mut progress = progress(Memory::default());
+            progress.listed(page(&listed), None, |_| true);
+            let mut asked = 0;
+            while let Some(ask) = progress.next_to_get() {
+                asked += 1;
+                progress.got(&ask, Err(Absence::Failed(failure(code))));
+            }
+            let mut aliases = 0;
+            while let Some(function) = progress.next_to_list() {
+                aliases += 1;
+                progress.aliased(&function, Err(failure(code)));
+            }
+            assert_eq!((asked, aliases), (calls, calls), "{code}");
+            let surveyed = progress.finish();
+            assert!(surveyed.functions.values().all(|seen| matches!(seen.found(LATEST), Some(Outcome::Failed(_)))));
+            assert_eq!(surveyed.gaps[0].message, format!("it is {code} (and 199 more like this)"));
+        }
+    }
+
+    #[test]
+    fn only_a_complete_list_lets_functions_be_forgotten() {
+        let old = || memory(&[("a", LATEST), ("b", LATEST), ("c", LATEST)]);
+        let kept = |failure: Option<Failure>| {
+            let mut progress = progress(old());
+            progress.listed(page(&[("a", LATEST), ("c", LATEST)]), failure, |name| name != "c");
+            progress.finish().memory.map(|memory| ["a", "b", "c"].map(|name| memory.knows(name)))
+        };
+        assert_eq!(kept(None), Some([true, false, true]), "b is gone, c is not meant this time");
+        assert_eq!(kept(Some(failure("throttled"))), None, "nothing changed");
+    }
+
+    #[test]
+    fn versions_whose_aliases_could_not_be_listed_are_not_forgotten() {
+        let mut progress = progress(memory(&[("a", LATEST), ("a", "1")]));
+        progress.listed(page(&[("a", LATEST), ("a", "1")]), None, |_| true);
+        progress.next_to_list();
+        progress.aliased(&"a".into(), Err(failure("throttled")));
+        assert!(progress.finish().memory.is_none(), "all of it stays");
+    }
+}

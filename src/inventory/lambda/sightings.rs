@@ -1,0 +1,55 @@
+//! Where do the versions of a function run? Its own unpublished version, and what its aliases point to. Pure.
+
+use std::sync::Arc;
+
+use super::{
+    function::Function,
+    listing::{LATEST, account},
+    progress::{Outcome, Seen},
+};
+use crate::inventory::{
+    DeploymentKind, ImageSource, ResourceTags, Unreadable, estate::Spot, place::Place, read::Sighting,
+};
+
+/// The sightings of the function `name` at `spot`, with those of its tags that `matters` leaves.
+pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(&str) -> bool) -> Vec<Sighting> {
+    let tags = |function: &Function| -> ResourceTags {
+        // Tags are those of the function; with a qualifier, AWS may leave them out.
+        let latest = match seen.found(LATEST) {
+            Some(Outcome::Known(latest, _)) => latest.tags.as_ref(),
+            _ => None,
+        };
+        let tags = latest.or(function.tags.as_ref()).into_iter().flatten();
+        tags.filter(|(key, _)| matters(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    let sighting = |qualifier: &str, part: &str, version: &str| {
+        let (function, source, digest) = match seen.found(version)? {
+            Outcome::Gone | Outcome::Asked => return None,
+            Outcome::Failed(failure) => (None, ImageSource::Unknown, Err(Unreadable::of_aws(failure))),
+            Outcome::Known(function, _) => {
+                let (source, digest) = function.image();
+                (Some(function), source, digest)
+            }
+        };
+        let account = account(&seen.arn).map(str::to_owned);
+        let id = format!("lambda:{}:{}:{name}:{part}", spot.region, account.as_deref().unwrap_or_default());
+        let place = Place {
+            account,
+            region: Some(spot.region.clone()),
+            arn: Some(format!("{}:{qualifier}", seen.arn)),
+            qualifier: Some(qualifier.to_owned()),
+            workload: function.map(|function| Arc::clone(&function.workload)),
+            ..Place::new(DeploymentKind::Lambda, id, name.to_owned(), source)
+        };
+        let tags = function.map(|function| tags(function)).unwrap_or_default();
+        Some(Sighting { place, digest, tags, session: Arc::clone(&spot.session) })
+    };
+    let mut sightings: Vec<_> = sighting(LATEST, LATEST, LATEST).into_iter().collect();
+    for alias in &seen.aliases {
+        sightings.extend(sighting(&alias.name, &alias.name, &alias.version));
+        for version in &alias.others {
+            sightings.extend(sighting(&alias.name, &format!("{}/{version}", alias.name), version));
+        }
+    }
+    sightings
+}
