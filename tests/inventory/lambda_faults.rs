@@ -1,6 +1,13 @@
 //! What goes wrong in Lambda is in the result, with its code, and the rest is still seen.
 
+<<<<<<< HEAD
 use basewatch::inventory::{Holding, LambdaSettings, Owners};
+=======
+use basewatch::{
+    aws::{AccountSettings, Members},
+    inventory::{Holding, LambdaSettings, Owners},
+};
+>>>>>>> lambda
 use serde_json::json;
 
 use crate::{
@@ -19,7 +26,11 @@ fn denied() -> Answer {
 
 /// Functions `a`, `b` and `c`, of which `b` is published; `a` in another region as well.
 fn model(image: &Image) -> LambdaModel {
+<<<<<<< HEAD
     let published = Function::new(REGION, "b", image).published("1").aliased("live", "1", json!(null));
+=======
+    let published = Function::new(REGION, "b", image).published("1").aliased("live", "1", &[]);
+>>>>>>> lambda
     LambdaModel::default().with([
         Function::new(REGION, "a", image),
         published,
@@ -52,11 +63,20 @@ async fn a_denied_region_leaves_the_others_intact() {
 
 #[tokio::test]
 async fn a_throttled_region_is_one_gap_after_the_last_attempt() {
+<<<<<<< HEAD
     let rig = faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled));
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
     assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
     assert_eq!(since(&rig, 0), ["get a", "list", "list", "list", "list"], "three attempts in one of the regions");
+=======
+    // The SDK's adaptive mode waits many seconds before each further one.
+    let rig = Rig { attempts: 1, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
+    let found = rig.look_at_functions(&[both_regions()]).await;
+    assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
+    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
+    assert_eq!(since(&rig, 0), ["get a", "list", "list"]);
+>>>>>>> lambda
 }
 
 #[tokio::test]
@@ -201,3 +221,47 @@ async fn a_listed_image_function_without_an_arn_is_a_gap() {
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.gaps)), (0, vec![("lambda eu-west-1", "malformed")]));
 }
+<<<<<<< HEAD
+=======
+
+/// What STS says to whoever assumes a role in `account`.
+fn assumed(account: &str) -> Answer {
+    Answer::Xml(
+        200,
+        format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+             <AccessKeyId>ASIA{account}</AccessKeyId><SecretAccessKey>x</SecretAccessKey><SessionToken>y</SessionToken>\
+             <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
+    let fault = |call: &Call| {
+        let account = call.body["RoleArn"].as_str().and_then(|arn| arn.split(':').nth(4));
+        let is_other = call.access_key == "ASIA210987654321" && call.host.starts_with("lambda.");
+        account.map(assumed).or_else(|| is_other.then(denied))
+    };
+    let ids_of = |accounts: [&str; 2]| accounts.map(str::to_owned).into_iter().collect();
+    let members = AccountSettings {
+        role: "arn:aws:iam::{account}:role/basewatch-audit".into(),
+        external_id: None,
+        members: Members::Listed(ids_of(["123456789012", "210987654321"])),
+        only: Vec::new(),
+    };
+    let rig = Rig { members: Some(members), ..faulty(fault) };
+    for calls in
+        [vec!["aliases b", "get a", "get b", "get b 1", "get c", "list", "list"], vec!["aliases b", "list", "list"]]
+    {
+        let before = rig.replay.all_calls().len();
+        let found = rig.look_at_functions(&[functions()]).await;
+        assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
+        assert_eq!(codes(&found.gaps), [("lambda eu-west-1 of 210987654321", "access-denied")]);
+        assert_eq!(since(&rig, before), calls);
+    }
+    let calls = rig.replay.all_calls();
+    let of_lambda = calls.iter().filter(|call| call.host.starts_with("lambda."));
+    assert!(of_lambda.clone().all(|call| call.access_key.starts_with("ASIA")), "never as basewatch itself");
+}
+>>>>>>> lambda

@@ -6,7 +6,7 @@ use std::{
 };
 
 use basewatch::{
-    aws::Aws,
+    aws::{AccountSettings, Aws},
     inventory::{
         Choice, Deployment, EcrInventory, EcrSettings, Estate, Gap, Inventoried, Inventory, LambdaInventory,
         LambdaSettings, Owners, Regions,
@@ -34,6 +34,9 @@ pub(crate) struct Rig {
     /// The clock's now.
     pub(crate) now: DateTime<Utc>,
     pub(crate) owners: Owners,
+    /// How often a request is sent at most.
+    pub(crate) attempts: u32,
+    pub(crate) members: Option<AccountSettings>,
 }
 
 impl Rig {
@@ -53,6 +56,8 @@ impl Rig {
             catalog: Arc::new(Catalog::in_memory()),
             now: "2026-11-20T06:00:00Z".parse().unwrap(),
             owners: Owners::default(),
+            attempts: 3,
+            members: None,
         }
     }
 
@@ -60,7 +65,8 @@ impl Rig {
         Aws::new(Arc::clone(&self.requests))
             .with_transport(self.replay.clone())
             .with_access_key("AKIDEXAMPLE", &Secret::new(SECRET.into()))
-            .with_max_attempts(3)
+            .with_max_attempts(self.attempts)
+            .with_accounts(self.members.clone())
             .with_first_backoff(Duration::from_millis(1))
     }
 

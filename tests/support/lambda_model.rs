@@ -54,11 +54,12 @@ impl Function {
     }
 
     /// The same with an alias.
-    pub(crate) fn aliased(mut self, name: &str, version: &str, weights: Value) -> Self {
+    pub(crate) fn aliased(mut self, name: &str, version: &str, weights: &[(&str, f64)]) -> Self {
         let mut alias = json!({
             "AliasArn": format!("{}:{name}", self.arn()), "Name": name, "FunctionVersion": version, "RevisionId": "a1",
         });
-        if !weights.is_null() {
+        if !weights.is_empty() {
+            let weights: BTreeMap<_, _> = weights.iter().copied().collect();
             alias["RoutingConfig"] = json!({ "AdditionalVersionWeights": weights });
         }
         self.aliases.push(alias);
