@@ -11,10 +11,15 @@ use std::{
 use serde_json::Value;
 
 /// The SDK's method for each operation that is called, and the actions it needs.
-const CALLS: [(&str, &[&str]); 4] = [
+const CALLS: [(&str, &[&str]); 7] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
+    ("list_functions", &["lambda:ListFunctions"]),
+    ("list_aliases", &["lambda:ListAliases"]),
+    // The answer has the function's tags only for those who may list them
+    // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
+    ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
     // ECR Public's token needs the second permission of STS as well
     // (https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html).
     (
