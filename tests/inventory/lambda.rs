@@ -13,11 +13,7 @@ use crate::{
     ecr_model::{ACCOUNT, EcrModel, Image},
     lambda_model::{Function, LambdaModel, asked},
     memory_registry::MemoryRegistry,
-<<<<<<< HEAD
-    rig::{REGION, Rig, ids, named, regions, unreadable},
-=======
     rig::{REGION, Rig, codes, ids, named, regions, unreadable},
->>>>>>> lambda
 };
 
 pub(crate) fn functions() -> LambdaSettings {
@@ -108,16 +104,8 @@ async fn lists_are_read_to_their_last_page_and_archives_ignored() {
 async fn each_alias_is_a_deployment_of_its_version_and_aliases_are_asked_of_published_functions_only() {
     let rig = rig_with(|image| {
         let published = Function::new(REGION, "orders", image).published("7").published("8").published("9");
-<<<<<<< HEAD
-        let published = published.aliased("live", "7", json!({ "8": 0.1 })).aliased("old", "7", json!(null)).aliased(
-            "next",
-            "$LATEST",
-            json!(null),
-        );
-=======
         let published = published.aliased("live", "7", &[("8", 0.1)]);
         let published = published.aliased("old", "7", &[]).aliased("next", "$LATEST", &[]);
->>>>>>> lambda
         LambdaModel::default().with([published, Function::new(REGION, "plain", image)]).paged(2)
     });
     let found = rig.look_at_functions(&[functions()]).await;
@@ -150,11 +138,7 @@ async fn each_alias_is_a_deployment_of_its_version_and_aliases_are_asked_of_publ
 #[tokio::test]
 async fn a_second_look_at_an_unchanged_fleet_lists_and_nothing_more() {
     let rig = rig_with(|image| {
-<<<<<<< HEAD
-        let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", json!(null));
-=======
         let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
->>>>>>> lambda
         LambdaModel::default().with([published, Function::new(REGION, "plain", image)])
     });
     let first = rig.look_at_functions(&[functions()]).await;
@@ -174,11 +158,7 @@ async fn a_second_look_at_an_unchanged_fleet_lists_and_nothing_more() {
 #[tokio::test]
 async fn only_what_changed_is_asked_again_until_it_is_too_old_to_be_believed() {
     let model = |image: &Image| LambdaModel::default().with(["a", "b"].map(|name| Function::new(REGION, name, image)));
-<<<<<<< HEAD
-    let mut rig = rig_with(model);
-=======
     let rig = rig_with(model);
->>>>>>> lambda
     rig.look_at_functions(&[functions()]).await;
 
     let changed = |image: &Image| {
@@ -263,21 +243,13 @@ async fn regions_are_looked_at_each_with_its_own_functions() {
     let found = rig.look_at_functions(&[both]).await;
     let latest = |region: &str| format!("lambda:{region}:123456789012:orders:$LATEST");
     assert_eq!(ids(&found.deployments), [latest(REGION), latest("us-east-1")]);
-<<<<<<< HEAD
-    assert_eq!((unreadable(&found), found.gaps), (vec![], vec![]));
-=======
     assert_eq!((unreadable(&found), codes(&found.gaps)), (vec![], vec![]));
->>>>>>> lambda
 }
 
 #[tokio::test]
 async fn owners_and_choices_by_tag_see_the_tags_of_the_function_behind_every_alias() {
     let mut rig = rig_with(|image| {
-<<<<<<< HEAD
-        let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", json!(null));
-=======
         let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
->>>>>>> lambda
         let ignored = Function::new(REGION, "attic", image).tagged(json!({ "basewatch": "ignore" }));
         LambdaModel::default().with([published, ignored])
     });

@@ -1,13 +1,9 @@
 //! What goes wrong in Lambda is in the result, with its code, and the rest is still seen.
 
-<<<<<<< HEAD
-use basewatch::inventory::{Holding, LambdaSettings, Owners};
-=======
 use basewatch::{
     aws::{AccountSettings, Members},
     inventory::{Holding, LambdaSettings, Owners},
 };
->>>>>>> lambda
 use serde_json::json;
 
 use crate::{
@@ -26,11 +22,7 @@ fn denied() -> Answer {
 
 /// Functions `a`, `b` and `c`, of which `b` is published; `a` in another region as well.
 fn model(image: &Image) -> LambdaModel {
-<<<<<<< HEAD
-    let published = Function::new(REGION, "b", image).published("1").aliased("live", "1", json!(null));
-=======
     let published = Function::new(REGION, "b", image).published("1").aliased("live", "1", &[]);
->>>>>>> lambda
     LambdaModel::default().with([
         Function::new(REGION, "a", image),
         published,
@@ -63,20 +55,12 @@ async fn a_denied_region_leaves_the_others_intact() {
 
 #[tokio::test]
 async fn a_throttled_region_is_one_gap_after_the_last_attempt() {
-<<<<<<< HEAD
-    let rig = faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled));
-    let found = rig.look_at_functions(&[both_regions()]).await;
-    assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
-    assert_eq!(since(&rig, 0), ["get a", "list", "list", "list", "list"], "three attempts in one of the regions");
-=======
     // The SDK's adaptive mode waits many seconds before each further one.
     let rig = Rig { attempts: 1, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
     assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
     assert_eq!(since(&rig, 0), ["get a", "list", "list"]);
->>>>>>> lambda
 }
 
 #[tokio::test]
@@ -221,8 +205,6 @@ async fn a_listed_image_function_without_an_arn_is_a_gap() {
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.gaps)), (0, vec![("lambda eu-west-1", "malformed")]));
 }
-<<<<<<< HEAD
-=======
 
 /// What STS says to whoever assumes a role in `account`.
 fn assumed(account: &str) -> Answer {
@@ -264,4 +246,3 @@ async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
     let of_lambda = calls.iter().filter(|call| call.host.starts_with("lambda."));
     assert!(of_lambda.clone().all(|call| call.access_key.starts_with("ASIA")), "never as basewatch itself");
 }
->>>>>>> lambda
