@@ -10,7 +10,7 @@
 //! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run) and `pace` (so many a second)
 //! serve several.
 //!
-//! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it three times.
+//! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it.
 
 pub mod audit;
 pub mod aws;

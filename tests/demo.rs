@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    judge::Verdict,
+    inventory::DeploymentKind,
+    judge::{Action, Verdict},
     report::{Style, table},
     run::demo::Demo,
 };
@@ -38,6 +39,8 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
             ("orders:421", "linux/arm64", Verdict::Stale, "base-too-old"),
             ("payments:88", "linux/amd64", Verdict::OutOfDate, "base-superseded"),
             ("payments:88", "linux/arm64", Verdict::OutOfDate, "base-superseded"),
+            ("receipts", "", Verdict::Unknown, "image-missing"),
+            ("refunds", "linux/arm64", Verdict::Stale, "not-deployed"),
             ("reports:7", "linux/amd64", Verdict::Stale, "base-too-old"),
             ("search:12", "linux/amd64", Verdict::Unknown, "label-malformed"),
             ("thumbnails:302", "linux/amd64", Verdict::Fresh, "rebuild-without-change"),
@@ -52,4 +55,27 @@ async fn the_demo_reads_the_same_every_time() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let style = Style { width: Some(140), hide_next: true, ..Style::default() };
     insta::assert_snapshot!(table::render(&report, &style));
+}
+
+#[tokio::test]
+async fn the_demo_shows_what_to_do_with_what_runs() {
+    let report = Demo::serve().expect("loopback is there").report().await;
+    let running: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.deployment.kind == DeploymentKind::Lambda)
+        .map(|finding| {
+            let replacement = finding.replacement.as_ref().map(|found| found.reference.as_str());
+            let name = replacement.and_then(|reference| reference.rsplit('/').next());
+            (finding.id.rsplit_once("012:").map_or("", |(_, id)| id), finding.action, name)
+        })
+        .collect();
+    assert_eq!(
+        running,
+        [
+            ("refunds:$LATEST", Action::Redeploy, Some("refunds:19")),
+            ("refunds:live", Action::Redeploy, Some("refunds:19")),
+            ("receipts:$LATEST", Action::Restore, None),
+        ]
+    );
 }

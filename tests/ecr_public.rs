@@ -98,6 +98,7 @@ impl World {
             .map(|(family, digest)| Question {
                 base: Base {
                     repository: format!("{HOST}/{REPOSITORY}").parse().expect("valid"),
+                    mirror: None,
                     tag: recorded.then(|| family.clone()),
                     digest: Some(digest.clone()),
                     configured_tag: None,

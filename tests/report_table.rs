@@ -75,9 +75,9 @@ fn the_summary_counts_findings_images_and_bases() {
     // Thirteen deployments share an image, and one has none that could be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
     // Two platforms and the three fresh ones share a base each; the four unknown have none.
-    assert_eq!(summary.bases, 7);
+    assert_eq!(summary.bases, 9);
     let counts: Vec<_> = Verdict::ALL.iter().map(|verdict| summary.by_verdict[verdict]).collect();
-    assert_eq!(counts, [3, 1, 2, 15, 1, 4]);
+    assert_eq!(counts, [3, 1, 4, 15, 1, 5]);
     assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 90, p90: 90, max: 204 }));
     assert_eq!(Summary::of(&[]).base_age_days, None);
     assert_eq!(Summary::of(&[]).by_verdict.len(), Verdict::ALL.len());
@@ -142,6 +142,7 @@ fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
         .map(|number| {
             let mut finding = template[number % template.len()].clone();
             finding.deployment.name = format!("service-{number}:1");
+            finding.deployment.qualifier = None;
             finding.image.digest = Some(sample::digest(&number.to_string()));
             finding
         })
@@ -211,13 +212,14 @@ fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str) -> T {
                 for (key, value) in map.iter_mut() {
                     poison(value, &key.clone(), text);
                 }
-                if matches!(key, "requests" | "authentication") {
+                if matches!(key, "requests" | "authentication" | "by_owner") {
                     *map = map.values().take(1).map(|value| (text.to_owned(), value.clone())).collect();
                 }
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
             serde_json::Value::String(old) => {
-                const TYPED: [&str; 12] = [
+                const TYPED: [&str; 13] = [
+                    "architecture",
                     "outcome",
                     "digest",
                     "digest_kind",

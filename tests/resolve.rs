@@ -49,6 +49,7 @@ impl Bench {
 fn base(repository: &str, tag: Option<&str>, digest: Option<&Digest>) -> Base {
     Base {
         repository: repository.parse().expect("valid"),
+        mirror: None,
         tag: tag.map(str::to_owned),
         digest: digest.cloned(),
         configured_tag: None,

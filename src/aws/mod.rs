@@ -8,6 +8,7 @@ mod counting;
 mod failure;
 mod lambda;
 mod logins;
+pub mod loopback;
 mod session;
 
 use std::{

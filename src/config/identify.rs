@@ -51,7 +51,7 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut Check<'_>) -
     let at = at.key("line");
     let rules = raw.line.iter().flatten().enumerate();
     let lines = rules.filter_map(|(index, raw)| validate_line(raw, &at.index(index), check)).collect();
-    Settings { labels, lines }
+    Settings { labels, lines, mirrors: Vec::new() }
 }
 
 fn label(text: &str) -> Result<String, String> {

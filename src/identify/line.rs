@@ -1,6 +1,6 @@
 //! What the configuration says about a base repository.
 
-use super::{Base, LineRule, Settings};
+use super::{Base, LineRule, Settings, mirror};
 use crate::image::{Digest, Repository};
 
 /// The rules that are for images of the repository `image`.
@@ -25,8 +25,13 @@ pub(super) fn base(
     tag: Option<String>,
     digest: Option<Digest>,
 ) -> Base {
+    let upstream = mirror::upstream(&settings.mirrors, &repository);
+    let (repository, mirror) = match upstream {
+        Some(upstream) => (upstream, Some(repository)),
+        None => (repository, None),
+    };
     let rules = || rules_for(settings, image).filter(|rule| rule.repository == repository);
     let configured_tag = rules().find_map(|rule| rule.tag.clone());
     let default_tag = rules().find_map(|rule| rule.default_tag.clone());
-    Base { repository, tag, digest, configured_tag, default_tag }
+    Base { repository, mirror, tag, digest, configured_tag, default_tag }
 }

@@ -4,10 +4,12 @@
 
 mod label;
 mod line;
+mod mirror;
 mod oci_base;
 mod settings;
 
 pub use label::Malformed;
+pub use mirror::Mirror;
 pub use settings::{LineRule, Settings};
 
 use crate::{
@@ -40,6 +42,8 @@ impl EvidenceKind {
 pub struct Base {
     /// Where the base is from.
     pub repository: Repository,
+    /// The mirror or pull-through cache that the image names instead.
+    pub mirror: Option<Repository>,
     /// The recorded tag; beside a digest only a hint, for Docker ignores it there.
     pub tag: Option<String>,
     /// The recorded digest.

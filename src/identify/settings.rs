@@ -1,5 +1,6 @@
 //! Settings of identification, already validated.
 
+use super::Mirror;
 use crate::{glob::Glob, image::Repository};
 
 /// Which labels name a base, and which line a repository's digests follow.
@@ -9,6 +10,8 @@ pub struct Settings {
     pub labels: Vec<String>,
     /// Rules about base repositories, tried in order.
     pub lines: Vec<LineRule>,
+    /// Places that serve the repositories of others.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// What is known about a base repository that the labels do not say.
@@ -28,6 +31,6 @@ pub struct LineRule {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { labels: vec!["sdkBaseVersion".to_owned()], lines: Vec::new() }
+        Self { labels: vec!["sdkBaseVersion".to_owned()], lines: Vec::new(), mirrors: Vec::new() }
     }
 }

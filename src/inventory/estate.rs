@@ -31,7 +31,7 @@ pub struct Estate {
     /// Images, through the catalog.
     pub(super) images: Arc<Images>,
     /// Told of accounts.
-    pub(super) allow_account: AllowAccount,
+    allow_account: AllowAccount,
     /// Requests under way at once.
     pub(super) concurrency: usize,
     /// How owners are found.
@@ -44,6 +44,7 @@ pub struct Estate {
     shelves: Once<Repository, Option<Arc<Shelf>>>,
     tags: Once<Repository, Arc<ResourceTags>>,
     gaps: Mutex<BTreeMap<String, Gap>>,
+    accounts: Mutex<BTreeSet<String>>,
 }
 
 /// One region of one account.
@@ -81,6 +82,7 @@ impl Estate {
             shelves: Once::default(),
             tags: Once::default(),
             gaps: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
@@ -130,6 +132,19 @@ impl Estate {
             }
         }
         spots
+    }
+
+    /// Notes that images of `account` are audited, so that its registries may be asked.
+    pub(super) fn see(&self, account: &str) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.insert(account.to_owned()) {
+            (self.allow_account)(account);
+        }
+    }
+
+    /// Whether images of `account` are audited.
+    pub(super) fn has_seen(&self, account: &str) -> bool {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }
 
     /// What `repository` holds; nothing if it cannot be listed, which is then a gap.

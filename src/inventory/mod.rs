@@ -2,6 +2,7 @@
 //!
 //! Knows no base, no policy and no report.
 
+mod caches;
 mod choice;
 mod ecr;
 mod ecs;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use caches::PullThroughRule;
 pub use choice::{Choice, Filter, ResourceTags, TagPattern};
 pub use ecr::EcrInventory;
 pub use ecs::EcsInventory;
@@ -88,6 +90,12 @@ impl Deployment {
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(self.kind, DeploymentKind::Lambda | DeploymentKind::Ecs)
+    }
+
+    /// Whether its repository says that it can no longer give the image that runs.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_running() && matches!(self.holding, Holding::Archived | Holding::Gone)
     }
 
     /// The repository its image is in.

@@ -62,7 +62,7 @@ impl Estate {
             if let Some(session) = opened.iter().find(|session| session.account() == Some(&found.account)) {
                 found.client = session.ecr(&found.region);
             }
-            (self.allow_account)(&found.account);
+            self.see(&found.account);
             repositories.insert(repository.clone(), Arc::new(found));
         }
         repositories

@@ -73,8 +73,20 @@ codes! {
     PlatformMissing = "platform-missing",
     /// No source gives the base's publish date.
     PublishDateUnknown = "publish-date-unknown",
+    /// A better image is in the repository and is not deployed.
+    NotDeployed = "not-deployed",
     /// The deployed image is not in its repository.
     ImageMissing = "image-missing",
+    /// The deployed image is archived in its repository.
+    ImageArchived = "image-archived",
+    /// AWS does not tell which digest runs.
+    DigestUnknown = "digest-unknown",
+    /// The deployment, its image and its base are not all for one architecture.
+    ArchitectureMismatch = "architecture-mismatch",
+    /// The function cannot be invoked.
+    FunctionFailed = "function-failed",
+    /// The function has not been invoked for weeks.
+    FunctionInactive = "function-inactive",
     /// The deployed image's manifest or configuration cannot be understood.
     ImageMalformed = "image-malformed",
     /// The registry is not on the allow-list; nothing was sent.

@@ -94,6 +94,14 @@ impl DistributionClient {
         hosts.iter().map(|(name, host)| (name.to_string(), host.authority.used().to_owned())).collect()
     }
 
+    /// The hosts that were contacted through a pull-through cache, each with the cache:
+    /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
+    #[must_use]
+    pub fn caches(&self) -> BTreeMap<String, String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().filter_map(|(name, host)| Some((name.to_string(), host.cache.clone()?))).collect()
+    }
+
     /// The host, if it may be contacted.
     fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
         let registry = &repository.registry;

@@ -43,6 +43,8 @@ pub(super) struct Host {
     base: Url,
     /// What stands in front of every repository name: the prefix of a pull-through cache.
     prefix: Vec<String>,
+    /// The pull-through cache, as references name it.
+    pub(super) cache: Option<String>,
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
@@ -60,6 +62,12 @@ impl Host {
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
+        if let Some(cache) = cache.as_ref().filter(|cache| *cache.host != **host) {
+            // The cache is a registry of its own, which may have an endpoint of its own.
+            if let Some(settings) = network.hosts.get(&*cache.host) {
+                base = base_of(&cache.host, settings)?;
+            }
+        }
         let is_ecr_public = &**host == ECR_PUBLIC && cache.is_none();
         let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
         let transport = Transport {
@@ -86,10 +94,13 @@ impl Host {
             default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
         }
         .build();
+        let name = |cache: &PullThroughCache| format!("{}/{}", cache.host, cache.prefix.join("/"));
+        let named = cache.as_ref().filter(|cache| *cache.host != **host).map(name);
         let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
         Ok(Self {
             base,
             prefix,
+            cache: named,
             transport,
             authority,
             is_docker_hub: is_docker_hub(host),

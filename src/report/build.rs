@@ -5,13 +5,13 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, PolicyFields, ReasonFields,
-    Report, RuntimeFields, SCHEMA, Summary,
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, Note, PolicyFields,
+    ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
 };
 use crate::{
     identify::Identification,
     image::Repository,
-    inventory::{Deployment, Gap},
+    inventory::{Deployment, Gap, Holding},
     judge::{Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject},
     resolve::{ProblemKind, Resolution},
 };
@@ -67,17 +67,12 @@ impl Finding {
         };
         Self {
             id: deployment.id.clone(),
-            deployment: DeploymentFields {
-                kind: deployment.kind,
-                name: deployment.name.clone(),
-                arn: deployment.arn.clone(),
-                account: deployment.account.clone(),
-                region: deployment.region.clone(),
-            },
+            deployment: DeploymentFields::of(deployment),
             image: ImageFields::of(deployment, now),
             base: resolution.and_then(|resolution| BaseInUse::of(identification, resolution, now)),
             current: resolution.and_then(CurrentRelease::of),
             behind: resolution.and_then(|resolution| Behind::of(resolution, &judgement, now)),
+            replacement: None,
             runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::of(runtime, *status)),
             verdict: judgement.verdict,
             stale: judgement.is_stale,
@@ -99,6 +94,28 @@ impl Finding {
     }
 }
 
+impl DeploymentFields {
+    fn of(deployment: &Deployment) -> Self {
+        let workload = deployment.workload.as_deref().cloned().unwrap_or_default();
+        Self {
+            kind: deployment.kind,
+            name: deployment.name.clone(),
+            qualifier: deployment.qualifier.clone(),
+            version: workload.version,
+            arn: deployment.arn.clone(),
+            account: deployment.account.clone(),
+            region: deployment.region.clone(),
+            owner: deployment.owner.clone(),
+            state: workload.state,
+            state_reason_code: workload.state_reason_code,
+            state_reason: workload.state_reason,
+            architecture: workload.architecture,
+            memory_mb: workload.memory_mb,
+            command: workload.command,
+        }
+    }
+}
+
 impl ImageFields {
     fn of(deployment: &Deployment, now: DateTime<Utc>) -> Self {
         let (digest, platform, created_at) = match &deployment.image {
@@ -111,6 +128,12 @@ impl ImageFields {
             platform,
             created_at: created_at.filter(|at| crate::image::is_plausible(*at, now)),
             pushed_at: deployment.pushed_at,
+            holding: match deployment.holding {
+                Holding::Unknown => None,
+                Holding::Held => Some("held".to_owned()),
+                Holding::Archived => Some("archived".to_owned()),
+                Holding::Gone => Some("gone".to_owned()),
+            },
         }
     }
 }
@@ -121,6 +144,7 @@ impl BaseInUse {
         let base = &resolution.base;
         Some(Self {
             reference: recorded.reference().to_string(),
+            mirror: recorded.mirror.as_ref().map(ToString::to_string),
             digest: base.digest.clone(),
             digest_kind: base.kind,
             identified_by: reading.kind.as_str().to_owned(),
@@ -231,6 +255,19 @@ pub struct Run {
     pub requests: BTreeMap<String, BTreeMap<String, u64>>,
     /// How registries were authenticated to.
     pub authentication: BTreeMap<String, String>,
+    /// Registries that were read through a pull-through cache, each with the cache.
+    pub caches: BTreeMap<String, String>,
+}
+
+impl Note {
+    /// ECR asks the upstream for a tag at least once a day, not more
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
+    fn of_cache(host: &str, cache: &str) -> Self {
+        Self {
+            code: "pull-through-cache".to_owned(),
+            message: format!("{host} was read through {cache}: its tags may lag behind by a day"),
+        }
+    }
 }
 
 impl Report {
@@ -252,6 +289,7 @@ impl Report {
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
             requests_by_kind: run.requests,
             authentication: run.authentication,
+            notes: run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache)).collect(),
         }
     }
 }

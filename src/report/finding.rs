@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    image::{Digest, DigestKind, Platform},
+    image::{Arch, Digest, DigestKind, Platform},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     resolve::PublishedSource,
@@ -26,6 +26,9 @@ pub struct Finding {
     pub current: Option<CurrentRelease>,
     /// How far the base is behind; null when it is not, or when that is not known.
     pub behind: Option<Behind>,
+    /// A newer image in the same repository on a better base; absent where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementFields>,
     /// The Lambda runtime the line carries; null for other lines.
     pub runtime: Option<RuntimeFields>,
     /// The worst verdict that holds.
@@ -54,6 +57,12 @@ pub struct DeploymentFields {
     pub kind: DeploymentKind,
     /// What people call it.
     pub name: String,
+    /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// The published version of a function, or the revision of a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
@@ -63,6 +72,42 @@ pub struct DeploymentFields {
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its state in the words of AWS: `Active`, `Inactive`, `Failed`, `ACTIVE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The code of the reason for the state: `ImageDeleted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_reason_code: Option<String>,
+    /// The reason for the state in the words of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    /// What it runs on: `arm64` or `x86_64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Arch>,
+    /// Its memory in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    /// The command it runs instead of the image's own; absent where it is that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+/// An image that could be deployed instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplacementFields {
+    /// How it is referred to, by its tag.
+    pub reference: String,
+    /// What the tag points at.
+    pub digest: Digest,
+    /// When it was pushed.
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// The release it stands on, where a dated tag names it.
+    pub base_release: Option<String>,
+    /// What would be concluded if it ran in this place.
+    pub verdict: Verdict,
 }
 
 /// The image of a deployment.
@@ -78,13 +123,19 @@ pub struct ImageFields {
     pub created_at: Option<DateTime<Utc>>,
     /// When it was pushed, where the repository says.
     pub pushed_at: Option<DateTime<Utc>>,
+    /// Whether its repository still has it: `held`, `archived` or `gone`; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<String>,
 }
 
 /// The base an image was built from, and when that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseInUse {
-    /// As recorded in the image, made whole.
+    /// As recorded in the image, made whole; where it is from a mirror, as its upstream calls it.
     pub reference: String,
+    /// The mirror or pull-through cache that the image names instead; absent where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// Its digest; null when the image records only a tag.
     pub digest: Option<Digest>,
     /// What the digest names; null when that is not known.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Finding, words};
 use crate::{
     image::{Digest, Platform},
+    inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
 };
 
@@ -28,6 +29,8 @@ struct Key<'a> {
     distance: String,
     reason: Option<(&'a str, &'a str)>,
     rule: Option<&'a str>,
+    owner: Option<&'a str>,
+    kind: DeploymentKind,
 }
 
 /// Groups `findings`; the order is that of the first of each group.
@@ -44,6 +47,8 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
             distance: words::distance(finding.behind.as_ref()),
             reason: finding.reasons.first().map(|reason| (reason.code.as_str(), reason.message.as_str())),
             rule: finding.policy_rule.as_deref(),
+            owner: finding.deployment.owner.as_deref(),
+            kind: finding.deployment.kind,
         };
         let place = *places.entry(key).or_insert(groups.len());
         match groups.get_mut(place) {
@@ -64,7 +69,7 @@ pub(super) struct Lacking {
 
 /// What each name in a report lacks.
 #[derive(Debug, Default)]
-pub(super) struct Names<'a>(HashMap<&'a str, (&'a Finding, Lacking)>);
+pub(super) struct Names<'a>(HashMap<String, (&'a Finding, Lacking)>);
 
 impl<'a> Names<'a> {
     /// The names of `findings`.
@@ -72,7 +77,7 @@ impl<'a> Names<'a> {
         let mut names = HashMap::new();
         for finding in findings {
             let (first, lacking) =
-                names.entry(finding.deployment.name.as_str()).or_insert((finding, Lacking::default()));
+                names.entry(words::deployment_name(&finding.deployment)).or_insert((finding, Lacking::default()));
             lacking.platform |= first.image.platform != finding.image.platform;
             lacking.region |= first.deployment.region != finding.deployment.region;
             lacking.account |= first.deployment.account != finding.deployment.account;
@@ -83,7 +88,7 @@ impl<'a> Names<'a> {
     /// What goes behind the name of `finding`: ` arm64 eu-west-1`, mostly nothing.
     pub(super) fn qualifier(&self, finding: &Finding) -> String {
         let deployment = &finding.deployment;
-        let Some((_, lacking)) = self.0.get(deployment.name.as_str()) else { return String::new() };
+        let Some((_, lacking)) = self.0.get(&words::deployment_name(deployment)) else { return String::new() };
         let parts = [
             (lacking.platform, finding.image.platform.as_ref().map(Platform::architecture)),
             (lacking.region, deployment.region.as_deref()),

@@ -27,7 +27,8 @@ pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, RuntimeFields,
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, ReplacementFields,
+    RuntimeFields,
 };
 pub use style::Style;
 pub use summary::{AgeDistribution, Summary};
@@ -56,6 +57,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be seen.
     pub errors: Vec<ErrorEntry>,
+    /// What is to be known about how the answers were got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// Requests sent, by registry host or AWS service.
     pub requests: BTreeMap<String, u64>,
     /// The same by kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
@@ -73,6 +77,15 @@ pub struct PolicyFields {
     pub max_age_days: i64,
     /// The days a deployment may be behind.
     pub grace_days: i64,
+}
+
+/// Something to be known about how the answers were got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Note {
+    /// A stable code: `pull-through-cache`.
+    pub code: String,
+    /// What is to be known, for people.
+    pub message: String,
 }
 
 /// Something that could not be seen.

@@ -19,6 +19,9 @@ pub struct Summary {
     pub bases: u64,
     /// Findings by verdict; every verdict is there.
     pub by_verdict: BTreeMap<Verdict, u64>,
+    /// The same by owner, as far as owners are known; only verdicts that occur.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_owner: BTreeMap<String, BTreeMap<Verdict, u64>>,
     /// How old the bases in use are, over all findings whose base has a date; null when none has.
     pub base_age_days: Option<AgeDistribution>,
 }
@@ -39,8 +42,12 @@ impl Summary {
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
         let mut by_verdict: BTreeMap<_, _> = Verdict::ALL.into_iter().map(|verdict| (verdict, 0)).collect();
+        let mut by_owner: BTreeMap<String, BTreeMap<_, u64>> = BTreeMap::new();
         for finding in findings {
             *by_verdict.entry(finding.verdict).or_default() += 1;
+            if let Some(owner) = &finding.deployment.owner {
+                *by_owner.entry(owner.clone()).or_default().entry(finding.verdict).or_default() += 1;
+            }
         }
         let images: BTreeSet<_> = findings.iter().filter_map(|finding| finding.image.digest.as_ref()).collect();
         let bases: BTreeSet<_> =
@@ -52,6 +59,7 @@ impl Summary {
             images: images.len() as u64,
             bases: bases.len() as u64,
             by_verdict,
+            by_owner,
             base_age_days: AgeDistribution::of(&ages),
         }
     }

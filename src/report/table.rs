@@ -14,11 +14,17 @@ use crate::judge::{Action, Severity, Verdict};
 /// From this width on, severity and base have columns of their own; below, they lead the line under a row.
 const WIDE: usize = 124;
 
+/// How much more room the column of owners takes.
+const OWNER: usize = 8;
+
 /// More rows than this are counted and not shown, unless everything is asked for: nobody reads on.
 const MOST_ROWS: usize = 100;
 
 /// The same for errors.
 const MOST_ERRORS: usize = 20;
+
+/// More owners than this are counted.
+const MOST_OWNERS: usize = 8;
 
 /// How far from the margin the values of the totals are.
 const INDENT: usize = 12;
@@ -60,7 +66,8 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
     let mut shown = groups(report.findings.iter().filter(is_row));
     let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
-    let layout = Layout::of(page.width(), Names::of(&report.findings));
+    let has_owners = !report.summary.by_owner.is_empty();
+    let layout = Layout::of(page.width(), has_owners, Names::of(&report.findings));
     if !shown.is_empty() {
         let rows: Vec<_> = shown.iter().map(|group| layout.row(group)).collect();
         let grid = Grid::fit(layout.columns, &rows, page.width());
@@ -93,11 +100,22 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
 struct Layout<'a> {
     columns: &'static [Column],
     is_wide: bool,
+    has_owners: bool,
     names: Names<'a>,
 }
 
 impl<'a> Layout<'a> {
-    fn of(width: Option<usize>, names: Names<'a>) -> Self {
+    fn of(width: Option<usize>, has_owners: bool, names: Names<'a>) -> Self {
+        const OWNED_COLUMNS: &[Column] = &[
+            Column { title: "VERDICT", least: None },
+            Column { title: "SEVERITY", least: None },
+            Column { title: "DEPLOYMENT", least: Some(22) },
+            Column { title: "OWNER", least: Some(8) },
+            Column { title: "BASE", least: Some(26) },
+            Column { title: "AGE", least: None },
+            Column { title: "BEHIND", least: None },
+            Column { title: "ACTION", least: None },
+        ];
         const WIDE_COLUMNS: &[Column] = &[
             Column { title: "VERDICT", least: None },
             Column { title: "SEVERITY", least: None },
@@ -114,8 +132,14 @@ impl<'a> Layout<'a> {
             Column { title: "BEHIND", least: Some(12) },
             Column { title: "ACTION", least: None },
         ];
-        let is_wide = width.is_none_or(|width| width >= WIDE);
-        Self { columns: if is_wide { WIDE_COLUMNS } else { NARROW_COLUMNS }, is_wide, names }
+        let wide = if has_owners { WIDE + OWNER } else { WIDE };
+        let is_wide = width.is_none_or(|width| width >= wide);
+        let columns = match (is_wide, has_owners) {
+            (true, true) => OWNED_COLUMNS,
+            (true, false) => WIDE_COLUMNS,
+            (false, _) => NARROW_COLUMNS,
+        };
+        Self { columns, is_wide, has_owners, names }
     }
 
     fn row(&self, group: &Group<'_>) -> Vec<Cell> {
@@ -128,6 +152,10 @@ impl<'a> Layout<'a> {
         }
         cells.push(self.deployment(group));
         if self.is_wide {
+            if self.has_owners {
+                let owner = finding.deployment.owner.as_deref().unwrap_or(words::NOTHING);
+                cells.push(Cell::new(Paint::Plain, owner));
+            }
             cells.push(Cell::new(Paint::Plain, base));
         }
         cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
@@ -140,17 +168,18 @@ impl<'a> Layout<'a> {
     fn deployment(&self, group: &Group<'_>) -> Cell {
         let others = if group.count > 1 { format!(" and {} more", group.count - 1) } else { String::new() };
         let suffix = self.names.qualifier(group.first) + &others;
-        Cell::new(Paint::Plain, group.first.deployment.name.as_str()).with_suffix(suffix)
+        Cell::new(Paint::Plain, words::deployment_name(&group.first.deployment)).with_suffix(suffix)
     }
 
     /// The lines under a row: what has no column, and why the verdict is what it is.
     fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
-        let severity = if self.is_wide { String::new() } else { format!("{}, ", finding.severity) };
+        let owner = finding.deployment.owner.as_deref().map(|owner| format!("{owner}, ")).unwrap_or_default();
+        let lead = if self.is_wide { String::new() } else { format!("{}, {owner}", finding.severity) };
         let most = if style.show_all { usize::MAX } else { 1 };
         let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
         let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {
-            let severity = if number == 0 { severity.as_str() } else { "" };
-            format!("{severity}{}: {}", reason.code, reason.message)
+            let lead = if number == 0 { lead.as_str() } else { "" };
+            format!("{lead}{}: {}", reason.code, reason.message)
         });
         let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
         base.into_iter().chain(reasons).chain(rule).map(Harmless::from).collect()
@@ -227,6 +256,12 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
         let text = format!("stale over {} d, out-of-date after {} d behind", policy.max_age_days, policy.grace_days);
         page.entry(INDENT, "policy", text);
     }
+    if let Some(owners) = owners(report) {
+        page.entry(INDENT, "owners", owners);
+    }
+    for note in &report.notes {
+        page.entry(INDENT, "note", note.message.as_str());
+    }
     if !report.complete {
         page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
     }
@@ -234,6 +269,26 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
     if let Some(next) = next(report).filter(|_| !style.hide_next) {
         page.entry(INDENT, "next", next);
     }
+}
+
+/// Whose the most is: `payments 3 stale, 1 out-of-date; platform 1 stale`.
+fn owners(report: &Report) -> Option<String> {
+    let bad = |(verdict, _): &(&Verdict, &u64)| **verdict != Verdict::Fresh;
+    let mut owners: Vec<_> = report
+        .summary
+        .by_owner
+        .iter()
+        .map(|(owner, counts)| (owner, counts.iter().filter(bad).map(|(verdict, number)| (*verdict, *number))))
+        .map(|(owner, counts)| (owner, counts.clone().map(|(_, number)| number).sum::<u64>(), tally(counts)))
+        .filter(|(_, number, _)| *number > 0)
+        .collect();
+    owners.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
+    let rest = owners.split_off(owners.len().min(MOST_OWNERS));
+    let mut parts: Vec<_> = owners.into_iter().map(|(owner, _, tally)| format!("{owner} {tally}")).collect();
+    if !rest.is_empty() {
+        parts.push(format!("and {} more", rest.len()));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn requests(report: &Report) -> String {

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{BaseInUse, Behind, Finding};
+use super::{BaseInUse, Behind, DeploymentFields, Finding};
 use crate::{
     image::Digest,
+    inventory::DeploymentKind,
     resolve::{Published, PublishedSource},
 };
 
@@ -71,6 +72,17 @@ pub(super) fn distance(behind: Option<&Behind>) -> String {
         true => "yes".to_owned(),
         false if behind.exact => parts.join(", "),
         false => format!("≥ {}", parts.join(", ")),
+    }
+}
+
+/// What people call a deployment: `orders`, `orders:live`, `prod/orders app`.
+pub(super) fn deployment_name(deployment: &DeploymentFields) -> String {
+    let name = &deployment.name;
+    match (deployment.kind, deployment.qualifier.as_deref()) {
+        // What people mean when they name a function without an alias.
+        (DeploymentKind::Lambda, None | Some("$LATEST")) | (_, None) => name.clone(),
+        (DeploymentKind::Lambda, Some(qualifier)) => format!("{name}:{qualifier}"),
+        (_, Some(qualifier)) => format!("{name} {qualifier}"),
     }
 }
 

@@ -215,6 +215,7 @@ impl Resolver {
         }
         let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
         if let Some(Content::Image(facts)) = known.as_deref() {
+            resolution.base.platform = Some(facts.platform.clone());
             resolution.base.diff_ids = Some(facts.diff_ids.clone());
         }
     }

@@ -66,6 +66,8 @@ pub struct BaseInUse {
     pub release: Option<LambdaTag>,
     /// When it was published.
     pub published: Option<Published>,
+    /// What the platform's manifest is for, where its configuration was read.
+    pub platform: Option<Platform>,
     /// Its layers, where its configuration was read.
     pub diff_ids: Option<Vec<Digest>>,
 }

@@ -34,7 +34,9 @@ impl Key {
     pub fn of(deployment: &Deployment, identification: &Identification) -> Option<Self> {
         let image = deployment.image.as_ref().ok()?;
         let (_, base) = identification.best()?;
-        Some(Self { base: base.clone(), platform: image.facts.platform.clone() })
+        // It is one base, through whichever mirror it was read.
+        let base = Base { mirror: None, ..base.clone() };
+        Some(Self { base, platform: image.facts.platform.clone() })
     }
 
     /// Where the base is from.

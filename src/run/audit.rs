@@ -3,9 +3,10 @@
 use anyhow::{Result, bail};
 
 use super::{
-    Console, Exit, Instants, Ports, inventories,
+    Console, Exit, Instants, Ports,
     output::{self, Sink},
     progress::Bar,
+    sources,
 };
 use crate::{
     audit::{Progress, Terms, audit},
@@ -65,6 +66,8 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
         policy: settings.policy.clone(),
         identify: settings.identify.clone(),
         resolve: settings.resolve.clone(),
+        owners: settings.owners.clone(),
+        filter: settings.filter.clone(),
         concurrency: settings.concurrency.0,
         now: instants.now,
         seen_at: instants.clock,
@@ -79,12 +82,13 @@ pub async fn report(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
-    let audit = audit(&inventories(settings, ports, instants), &ports.images, &terms, progress).await;
+    let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, progress).await;
     let run = Run {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
         requests: ports.requests.snapshot(),
         authentication: ports.authentication(),
+        caches: ports.client.caches(),
     };
     Report::new(audit.findings(&terms), audit.errors(), audit.is_complete(), &terms.policy, run)
 }

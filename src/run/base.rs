@@ -97,6 +97,7 @@ async fn platform_base(
     } else {
         let base = Base {
             repository: reference.repository.clone(),
+            mirror: None,
             tag: reference.tag.clone(),
             digest: reference.digest.clone(),
             configured_tag: None,

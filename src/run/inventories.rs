@@ -1,9 +1,10 @@
-//! Which inventories the settings ask for.
+//! What the settings ask to look at.
 
 use std::sync::Arc;
 
 use super::{Instants, Ports};
 use crate::{
+    audit::Sources,
     config::Settings,
     inventory::{
         DeploymentKind, EcrInventory, EcsInventory, Estate, ImageSource, Inventory, LambdaInventory, LayoutInventory,
@@ -11,9 +12,9 @@ use crate::{
     },
 };
 
-/// The inventories that `settings` ask for, over `ports`, as seen at the clock's now.
+/// What `settings` ask to look at, over `ports`, as seen at the clock's now.
 #[must_use]
-pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Box<dyn Inventory>> {
+pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Sources {
     let concurrency = settings.concurrency.0;
     let is_meant = |kind| settings.filter.admits_kind(kind);
     let (mut references, mut layouts) = (Vec::new(), Vec::new());
@@ -44,9 +45,9 @@ pub fn inventories(settings: &Settings, ports: &Ports, instants: Instants) -> Ve
         inventories.push(Box::new(EcsInventory::new(settings.ecs.clone(), Arc::clone(&estate))));
     }
     if !settings.ecr.is_empty() && is_meant(DeploymentKind::Ecr) {
-        inventories.push(Box::new(EcrInventory::new(settings.ecr.clone(), estate)));
+        inventories.push(Box::new(EcrInventory::new(settings.ecr.clone(), Arc::clone(&estate))));
     }
-    inventories
+    Sources { inventories, estate: Some(estate) }
 }
 
 fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {

@@ -22,7 +22,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-pub use inventories::inventories;
+pub use inventories::sources;
 use output::print;
 pub use ports::Ports;
 

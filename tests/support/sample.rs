@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    image::{Digest, DigestKind, Platform},
+    image::{Arch, Digest, DigestKind, Platform},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorEntry,
-        Explanation, Finding, ImageFields, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, Report,
-        RuntimeFields, SCHEMA, Step, Summary,
+        Explanation, Finding, ImageFields, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow,
+        ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
@@ -45,9 +45,18 @@ pub(crate) fn fresh(name: &str) -> Finding {
         deployment: DeploymentFields {
             kind: DeploymentKind::Ecr,
             name: name.to_owned(),
+            qualifier: None,
+            version: None,
             arn: None,
             account: Some(ACCOUNT.to_owned()),
             region: Some("eu-west-1".to_owned()),
+            owner: None,
+            state: None,
+            state_reason_code: None,
+            state_reason: None,
+            architecture: None,
+            memory_mb: None,
+            command: Vec::new(),
         },
         image: ImageFields {
             reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}"),
@@ -55,10 +64,12 @@ pub(crate) fn fresh(name: &str) -> Finding {
             platform: Some(platform("linux/arm64")),
             created_at: Some(ago(1)),
             pushed_at: Some(ago(1) + TimeDelta::minutes(7)),
+            holding: None,
         },
         base: Some(base("lambda/nodejs", "22", 1)),
         current: Some(current("lambda/nodejs", "22", 1)),
         behind: None,
+        replacement: None,
         runtime: None,
         verdict: Verdict::Fresh,
         stale: false,
@@ -77,6 +88,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
     let base_digest = digest(&release);
     BaseInUse {
         reference: format!("public.ecr.aws/{repository}@{base_digest}"),
+        mirror: None,
         digest: Some(base_digest),
         digest_kind: Some(DigestKind::Index),
         identified_by: "label".to_owned(),
@@ -257,6 +269,88 @@ fn superseded() -> Finding {
     )
 }
 
+/// A function `name` of `owner`, `qualifier` telling which part of it.
+fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
+    let finding = fresh(&format!("{name}:7"));
+    Finding {
+        id: format!("lambda:eu-west-1:{ACCOUNT}:{name}:{qualifier}"),
+        deployment: DeploymentFields {
+            kind: DeploymentKind::Lambda,
+            name: name.to_owned(),
+            qualifier: Some(qualifier.to_owned()),
+            arn: Some(format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}:{qualifier}")),
+            owner: Some(owner.to_owned()),
+            state: Some("Active".to_owned()),
+            architecture: Some(Arch::Arm64),
+            memory_mb: Some(512),
+            ..finding.deployment
+        },
+        ..finding
+    }
+}
+
+/// What runs: an alias whose repository holds a better image, a function whose image is gone, and a sidecar.
+fn running() -> [Finding; 3] {
+    let behind_live = Finding {
+        base: Some(base("lambda/java", "21", 40)),
+        current: Some(current("lambda/java", "21", 1)),
+        behind: Some(behind(39, 33)),
+        replacement: Some(ReplacementFields {
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/invoices:8"),
+            digest: digest("invoices:8"),
+            pushed_at: Some(ago(2)),
+            base_release: current("lambda/java", "21", 3).release,
+            verdict: Verdict::Superseded,
+        }),
+        ..function("invoices", "live", "payments")
+    };
+    let gone = function("nightly", "$LATEST", "platform");
+    let gone = Finding {
+        deployment: DeploymentFields {
+            state: Some("Failed".to_owned()),
+            state_reason_code: Some("ImageDeleted".to_owned()),
+            state_reason: Some("The image was deleted.".to_owned()),
+            command: vec!["app.nightly".to_owned()],
+            ..gone.deployment
+        },
+        image: ImageFields { holding: Some("gone".to_owned()), platform: None, created_at: None, ..gone.image },
+        base: None,
+        current: None,
+        ..gone
+    };
+    let sidecar = fresh("agent:3");
+    let sidecar = Finding {
+        id: format!("ecs:eu-west-1:{ACCOUNT}:prod/checkout:agent"),
+        deployment: DeploymentFields {
+            kind: DeploymentKind::Ecs,
+            name: "prod/checkout".to_owned(),
+            qualifier: Some("agent".to_owned()),
+            owner: Some("platform".to_owned()),
+            state: Some("ACTIVE".to_owned()),
+            ..sidecar.deployment
+        },
+        base: Some(base("lambda/python", "3.12", 30)),
+        current: Some(current("lambda/python", "3.12", 2)),
+        behind: Some(behind(28, 9)),
+        ..sidecar
+    };
+    let better = "invoices:8, pushed 2026-11-18, stands on a better base (superseded) and is not deployed here";
+    let lost = "the image that runs is no longer in nightly: it can be neither audited nor rolled back to, and one day no longer started";
+    let failed = "the function cannot be invoked: ImageDeleted: The image was deleted.";
+    let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
+    [
+        judged(behind_live, Verdict::OutOfDate, Severity::Medium, Action::Redeploy, &[("not-deployed", better)]),
+        judged(
+            gone,
+            Verdict::Unknown,
+            Severity::Medium,
+            Action::Restore,
+            &[("image-missing", lost), ("function-failed", failed)],
+        ),
+        judged(sidecar, Verdict::OutOfDate, Severity::Medium, Action::Rebuild, &[("base-superseded", older)]),
+    ]
+}
+
 fn unknown(name: &str, code: &str, message: &str) -> Finding {
     judged(
         Finding { base: None, current: None, ..fresh(name) },
@@ -290,7 +384,7 @@ fn unknowns() -> [Finding; 4] {
             "base-unidentified",
             "no label sdkBaseVersion, no org.opencontainers.image.base.* annotation or label",
         ),
-        Finding { action: Action::Restore, ..gone },
+        gone,
         unknown(
             "mirror:3",
             "registry-not-allowed",
@@ -306,6 +400,7 @@ pub(crate) fn report() -> Report {
     findings.push(stale_on_a_quiet_line());
     findings.extend(out_of_date());
     findings.push(superseded());
+    findings.extend(running());
     findings.extend(unknowns());
     findings.extend(["gateway:9", "gateway:10", "thumbnails:3"].map(fresh));
     let errors = vec![
@@ -331,6 +426,7 @@ pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Repo
         summary: Summary::of(&findings),
         findings,
         errors,
+        notes: Vec::new(),
         requests: requests_by_kind.iter().map(|(host, kinds)| (host.clone(), kinds.values().sum())).collect(),
         requests_by_kind,
         authentication: BTreeMap::from([

@@ -75,13 +75,10 @@ impl EcrInventory {
             })
             .buffer_unordered(self.estate.concurrency);
         let mut repositories = Vec::new();
-        let mut accounts = BTreeSet::new();
         while let Some((settings, listed)) = answers.next().await {
             gaps.extend(listed.gaps);
             for repository in listed.items {
-                if accounts.insert(repository.account.clone()) {
-                    (self.estate.allow_account)(&repository.account);
-                }
+                self.estate.see(&repository.account);
                 repositories.push((Arc::clone(&settings), repository));
             }
         }

@@ -24,10 +24,13 @@ struct Shelf {
 
 /// A manifest as it is served.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) digest: Digest,
-    pub(super) media_type: String,
-    pub(super) body: Bytes,
+pub(crate) struct Found {
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// Its media type.
+    pub(crate) media_type: String,
+    /// Its bytes.
+    pub(crate) body: Bytes,
 }
 
 /// What an image is made from.
@@ -149,7 +152,8 @@ impl Stock {
         self.shelf(repository, |shelf| shelf.tags.remove(tag));
     }
 
-    pub(super) fn manifest(&self, repository: &str, name: &str) -> Option<Found> {
+    /// What `name`, a tag or a digest, is in `repository`.
+    pub(crate) fn manifest(&self, repository: &str, name: &str) -> Option<Found> {
         let all = self.lock();
         let held = all.get(repository)?;
         let digest = name.parse().ok().or_else(|| held.tags.get(name).cloned())?;

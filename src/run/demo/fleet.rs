@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 
 use crate::{
+    aws::loopback::{Cloud, Function, StoredImage, Version},
     image::{Annotations, Arch, Digest, LambdaTag, Platform},
-    registry::{ImageSpec, Stock},
+    registry::{EcrHost, ImageSpec, Stock},
 };
 
 /// The fleet as it is written down.
@@ -19,6 +20,8 @@ pub(super) struct Fleet {
     pub(super) as_of: DateTime<Utc>,
     /// The private registry the images are in.
     pub(super) registry: String,
+    /// How owners are found.
+    pub(super) owners: OwnerSpec,
     line: Vec<LineSpec>,
     /// The images.
     pub(super) image: Vec<ImageEntry>,
@@ -50,6 +53,31 @@ pub(super) struct ImageEntry {
     labels: Annotations,
     #[serde(default)]
     annotations: Annotations,
+    /// The Lambda function that runs it; it is then audited as that function.
+    pub(super) function: Option<FunctionSpec>,
+    /// Whether it is in its repository and nobody asks for it.
+    #[serde(default)]
+    pub(super) is_stored: bool,
+    /// Whether it was removed from its repository after it was deployed.
+    #[serde(default)]
+    pub(super) is_gone: bool,
+}
+
+/// Whose what is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnerSpec {
+    pub(super) tag: String,
+    pub(super) default: String,
+}
+
+/// A Lambda function.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FunctionSpec {
+    pub(super) name: String,
+    alias: Option<String>,
+    owner: Option<String>,
 }
 
 /// One release of a line.
@@ -90,6 +118,16 @@ impl Fleet {
         }
         Ok(Shelved { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
     }
+
+    /// The AWS account that the images are deployed in.
+    pub(super) fn deploy(&self, stock: &Stock) -> Result<Cloud> {
+        let host = EcrHost::parse(&self.registry).context("the fleet's registry is one of ECR")?;
+        let cloud = Cloud::new(host.account);
+        for image in self.image.iter().filter(|image| !image.is_named()) {
+            image.deploy(&cloud, stock, self)?;
+        }
+        Ok(cloud)
+    }
 }
 
 impl LineSpec {
@@ -129,6 +167,38 @@ impl LineSpec {
 }
 
 impl ImageEntry {
+    /// Whether it is audited by its name.
+    pub(super) fn is_named(&self) -> bool {
+        self.function.is_none() && !self.is_stored
+    }
+
+    /// Puts the image into the repository of `cloud`, and has its function run it.
+    pub(super) fn deploy(&self, cloud: &Cloud, stock: &Stock, fleet: &Fleet) -> Result<()> {
+        let host = EcrHost::parse(&fleet.registry).context("the fleet's registry is one of ECR")?;
+        let (account, region) = (host.account, host.region);
+        let (repository, tag) = self.name.split_once(':').context("an image is written repository:tag")?;
+        let stored = StoredImage::of(stock, repository, tag).context("the image was built")?;
+        let digest = stored.digest().clone();
+        cloud.push(account, region, repository, stored.tagged(tag).pushed(self.on + Duration::minutes(5)));
+        if let Some(spec) = &self.function {
+            let arch = self.platforms.first().and_then(|platform| Arch::from_oci(platform.architecture()));
+            let uri = format!("{}/{}", fleet.registry, self.name);
+            let version = Version::image(&uri, &digest).on(arch.unwrap_or(Arch::Arm64));
+            let mut function = Function::new(&spec.name, version.clone());
+            if let Some(alias) = &spec.alias {
+                function = function.publishing(version).alias(alias, 1);
+            }
+            if let Some(owner) = &spec.owner {
+                function = function.tag(&fleet.owners.tag, owner);
+            }
+            cloud.function(account, region, function);
+        }
+        if self.is_gone && !cloud.remove_image(account, region, repository, &digest) {
+            bail!("{} was not there to be removed", self.name);
+        }
+        Ok(())
+    }
+
     /// Builds the image on `release`, a minute after the instant it was built on.
     fn build(&self, stock: &Stock, release: &Release) -> Result<()> {
         let (repository, tag) = self.name.split_once(':').context("an image is written repository:tag")?;

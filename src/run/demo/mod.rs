@@ -3,7 +3,7 @@
 
 mod fleet;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -18,8 +18,8 @@ use crate::{
     cli::DemoArgs,
     config::{CatalogPlace, Settings},
     image::Reference,
-    inventory::ImageSource,
-    registry::{Auth, HostSettings, Loopback, NetworkSettings, Stock},
+    inventory::{Choice, ImageSource, LambdaSettings, Owners, Regions},
+    registry::{Auth, EcrHost, HostSettings, Loopback, NetworkSettings, Secret, Stock},
     report::{Explanation, Report, Style},
     store::Catalog,
 };
@@ -67,9 +67,12 @@ impl Demo {
         let fleet = Fleet::bundled()?;
         let stock = Stock::new();
         let shelved = fleet.shelve(&stock)?;
+        let cloud = fleet.deploy(&stock)?;
         let registry = Loopback::start(stock).context("no registry could be started on loopback")?;
         let settings = settings(&fleet, &registry)?;
-        let ports = Ports::with(settings.network.clone(), Catalog::in_memory(), |aws| aws)?;
+        let ports = Ports::with(settings.network.clone(), Catalog::in_memory(), |aws| {
+            aws.with_transport(cloud.transport()).with_access_key("DEMO", &Secret::new("demo".to_owned()))
+        })?;
         Ok(Self { fleet, shelved, registry, settings, ports })
     }
 
@@ -89,7 +92,8 @@ impl Demo {
         let Some(at) = names.iter().position(|known| *known == name) else {
             bail!("the demo has no image {name:?}; it has {}", names.join(", "));
         };
-        self.settings.images = vec![self.settings.images.swap_remove(at)];
+        self.settings.images = vec![source(&self.fleet, names[at])?];
+        self.settings.lambda.clear();
         Ok(())
     }
 
@@ -125,6 +129,13 @@ Try next:
   basewatch config init                            a configuration for your own account
 ";
 
+/// The image `name` of the fleet's registry.
+fn source(fleet: &Fleet, name: &str) -> Result<ImageSource> {
+    let text = format!("{}/{name}", fleet.registry);
+    let reference: Reference = text.parse().with_context(|| text.clone())?;
+    Ok(ImageSource::Reference(reference))
+}
+
 /// The demo's settings: both registries are the one on loopback, without credentials, at full speed.
 fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     let host = HostSettings {
@@ -133,14 +144,22 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
         rate: Some(f64::from(u16::MAX)),
         ..HostSettings::default()
     };
-    let images = fleet.image.iter().map(|image| {
-        let text = format!("{}/{}", fleet.registry, image.name);
-        let reference: Reference = text.parse().with_context(|| text.clone())?;
-        Ok(ImageSource::Reference(reference))
-    });
+    let named = fleet.image.iter().filter(|image| image.is_named());
+    let images = named.map(|image| source(fleet, &image.name));
+    let region = EcrHost::parse(&fleet.registry).map(|host| host.region.to_owned());
     let hosts = [fleet.registry.as_str(), BASES];
     Ok(Settings {
         images: images.collect::<Result<_>>()?,
+        lambda: vec![LambdaSettings {
+            regions: Regions::Listed(region.into_iter().collect()),
+            choice: Choice::default(),
+            refresh: Duration::ZERO,
+        }],
+        owners: Owners {
+            tags: vec![fleet.owners.tag.clone()],
+            rules: Vec::new(),
+            default: Some(fleet.owners.default.clone()),
+        },
         network: NetworkSettings {
             allow: hosts.map(str::to_owned).to_vec(),
             hosts: hosts.into_iter().map(|name| (name.to_owned(), host.clone())).collect::<BTreeMap<_, _>>(),

@@ -1,5 +1,7 @@
 //! The verdicts, one table a rule, `now` passed in.
 
+mod running;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
@@ -41,6 +43,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
     let layers = vec![Digest::of(b"os"), Digest::of(b"runtime")];
     let base = Base {
         repository: "r.test/java".parse().unwrap(),
+        mirror: None,
         tag: None,
         digest: Some(Digest::of(b"base")),
         configured_tag: None,

@@ -1,0 +1,48 @@
+//! On which base does each image stand, by its upstream's name?
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::Sources;
+use crate::{
+    identify::{self, Identification, Mirror, identify},
+    image::{Digest, Repository},
+    inventory::Deployment,
+};
+
+/// What each deployment's image says of its base, and the settings by which it was read: with the pull-through
+/// caches of the registries that are named, if those can be asked.
+pub(super) async fn identify_all(
+    deployments: Vec<Deployment>,
+    settings: &identify::Settings,
+    sources: &Sources,
+) -> (Vec<(Deployment, Arc<Identification>)>, identify::Settings) {
+    let mut settings = settings.clone();
+    let said = identify_each(&deployments, &settings);
+    let bases = said.iter().filter_map(|said| said.best());
+    let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
+    let rules = match &sources.estate {
+        Some(estate) => estate.pull_through_rules(hosts).await,
+        None => Vec::new(),
+    };
+    let is_known = rules.is_empty();
+    // What is configured comes after, and so wins where both name the same prefix.
+    let rules = rules.into_iter().map(|rule| Mirror { prefix: rule.prefix, upstream: rule.upstream });
+    settings.mirrors.splice(0..0, rules);
+    let said = if is_known { said } else { identify_each(&deployments, &settings) };
+    (deployments.into_iter().zip(said).collect(), settings)
+}
+
+/// Identifies each image once, however many deployments run it.
+fn identify_each(deployments: &[Deployment], settings: &identify::Settings) -> Vec<Arc<Identification>> {
+    let mut known: HashMap<(&Digest, Option<&Repository>), Arc<Identification>> = HashMap::new();
+    let said = deployments.iter().map(|deployment| {
+        let Ok(image) = &deployment.image else { return Arc::default() };
+        let repository = deployment.repository();
+        let said = || Arc::new(identify(image, repository, settings));
+        Arc::clone(known.entry((&image.digest, repository)).or_insert_with(said))
+    });
+    said.collect()
+}

@@ -1,0 +1,135 @@
+//! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
+//! decides nothing itself.
+
+mod identified;
+mod replacements;
+mod traced;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
+
+use self::{
+    identified::identify_all,
+    replacements::{Replacements, Search},
+};
+pub use self::{
+    replacements::Newer,
+    traced::{Audit, Traced},
+};
+use crate::{
+    identify,
+    inventory::{Deployment, Estate, Filter, Inventoried, Inventory, Owners},
+    judge::Policy,
+    resolve::{self, Key, Question, Resolution, Resolver, questions},
+    store::Images,
+};
+
+/// Inventories read at once.
+const INVENTORIES: usize = 4;
+
+/// What an audit is told.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What is too old.
+    pub policy: Policy,
+    /// Which labels count.
+    pub identify: identify::Settings,
+    /// How releases are dated.
+    pub resolve: resolve::Settings,
+    /// How owners are found, where the inventory found none.
+    pub owners: Owners,
+    /// What is left of what the inventories find.
+    pub filter: Filter,
+    /// Bases resolved at once.
+    pub concurrency: usize,
+    /// The instant that counts as now.
+    pub now: DateTime<Utc>,
+    /// The clock's own time.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// What an audit looks at.
+pub struct Sources {
+    /// The inventories.
+    pub inventories: Vec<Box<dyn Inventory>>,
+    /// What they share of AWS, which knows its pull-through caches.
+    pub estate: Option<Arc<Estate>>,
+}
+
+/// How far an audit is, for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The inventory is being read.
+    Inventory,
+    /// So many of all bases are resolved.
+    Bases {
+        /// Resolved.
+        done: usize,
+        /// All.
+        total: usize,
+    },
+}
+
+/// Walks the first three stages: what `sources` show, on which base, and what that is now.
+pub async fn audit(
+    sources: &Sources,
+    images: &Arc<Images>,
+    terms: &Terms,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Audit {
+    progress(Progress::Inventory);
+    let mut parts =
+        stream::iter(&sources.inventories).map(|inventory| inventory.deployments()).buffer_unordered(INVENTORIES);
+    let mut found = Inventoried::default();
+    while let Some(part) = parts.next().await {
+        found.deployments.extend(part.deployments);
+        found.gaps.extend(part.gaps);
+        found.shelves.extend(part.shelves);
+    }
+    let Inventoried { deployments, mut gaps, shelves } = found;
+    gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
+    gaps.dedup_by(|one, other| (&one.scope, one.code) == (&other.scope, other.code));
+
+    let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
+    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
+    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let resolutions = resolve_all(asked, &resolver, terms, progress).await;
+    let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
+    let replacements = Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves }
+        .replacements(&audit)
+        .await;
+    Audit { replacements, ..audit }
+}
+
+/// The deployments that the filter leaves, by name, each once and with its owner.
+fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
+    deployments.sort_by(|one, other| one.id.cmp(&other.id));
+    deployments.dedup_by(|one, other| one.id == other.id);
+    for deployment in deployments.iter_mut().filter(|deployment| deployment.owner.is_none()) {
+        let repository = deployment.repository().map(|repository| &*repository.name);
+        deployment.owner = terms.owners.ruled(&deployment.name, repository).map(str::to_owned);
+    }
+    deployments.retain(|deployment| terms.filter.admits(deployment));
+    deployments
+}
+
+async fn resolve_all(
+    questions: BTreeMap<Key, Question>,
+    resolver: &Resolver,
+    terms: &Terms,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> BTreeMap<Key, Resolution> {
+    let total = questions.len();
+    progress(Progress::Bases { done: 0, total });
+    let mut under_way = stream::iter(questions)
+        .map(|(key, question)| async move { (key, resolver.resolve(&question).await) })
+        .buffer_unordered(terms.concurrency);
+    let mut resolutions = BTreeMap::new();
+    while let Some((key, resolution)) = under_way.next().await {
+        resolutions.insert(key, resolution);
+        progress(Progress::Bases { done: resolutions.len(), total });
+    }
+    resolutions
+}

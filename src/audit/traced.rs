@@ -1,0 +1,115 @@
+//! What an audit found out of each deployment, and the finding that it makes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Terms,
+    replacements::{Newer, Replacements},
+};
+use crate::{
+    identify::Identification,
+    inventory::{DeployedImage, Deployment, Gap, Unreadable},
+    judge::{Case, Judgement, judge},
+    report::{ErrorEntry, Finding, Subjects},
+    resolve::{Key, Resolution},
+};
+
+/// What an audit found out, stage by stage.
+#[derive(Debug, Default)]
+pub struct Audit {
+    pub(super) deployments: Vec<(Deployment, Arc<Identification>)>,
+    pub(super) resolutions: BTreeMap<Key, Resolution>,
+    pub(super) replacements: Replacements,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// One deployment with everything known about its base.
+#[derive(Clone, Copy, Debug)]
+pub struct Traced<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// What its image says of its base.
+    pub identification: &'a Identification,
+    /// What is known about that base; `None` where it could not be identified.
+    pub resolution: Option<&'a Resolution>,
+    /// A newer image in its repository on a better base.
+    pub replacement: Option<&'a Newer>,
+}
+
+impl Audit {
+    /// Each deployment with what is known about it.
+    pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
+        self.deployments.iter().map(|(deployment, identification)| Traced {
+            deployment,
+            identification,
+            resolution: Key::of(deployment, identification).and_then(|key| self.resolutions.get(&key)),
+            replacement: self.replacements.of(deployment),
+        })
+    }
+
+    /// The findings, worst first: the fourth stage.
+    #[must_use]
+    pub fn findings(&self, terms: &Terms) -> Vec<Finding> {
+        let mut findings: Vec<_> = self.traced().map(|traced| traced.judge(terms)).collect();
+        findings.sort_by(Finding::worst_first);
+        findings
+    }
+
+    /// What could not be seen: an account, a region, a registry.
+    #[must_use]
+    pub fn errors(&self) -> Vec<ErrorEntry> {
+        let gaps = self.gaps.iter().cloned().map(ErrorEntry::from);
+        gaps.chain(ErrorEntry::of_resolutions(self.resolutions.iter().map(|(key, answer)| (key.repository(), answer))))
+            .collect()
+    }
+
+    /// Whether everything that was to be audited could be. Of an image that its repository says it has lost,
+    /// there is nothing more to be known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_told = |deployment: &Deployment| deployment.image.is_ok() || deployment.is_lost();
+        self.errors().is_empty() && self.deployments.iter().all(|(deployment, _)| is_told(deployment))
+    }
+}
+
+impl Traced<'_> {
+    /// The finding of this deployment.
+    #[must_use]
+    pub fn judge(&self, terms: &Terms) -> Finding {
+        let Self { deployment, identification, resolution, replacement } = *self;
+        let mut judgement = self.judgement(terms);
+        let mut fields = None;
+        if let (Some(newer), Some(resolution)) = (replacement, resolution) {
+            let other = newer.judged(deployment, terms);
+            let replacement = newer.replacement(&other);
+            if replacement.is_better(&judgement, resolution) {
+                fields = Some(newer.fields(&other));
+                judgement = judgement.with(&replacement);
+            }
+        }
+        let judgement = judgement.at(deployment, resolution);
+        Finding { replacement: fields, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
+    }
+
+    /// The judgement of its image, wherever it runs.
+    pub(super) fn judgement(&self, terms: &Terms) -> Judgement {
+        judged(self.deployment, &self.deployment.image, self.identification, self.resolution, terms)
+    }
+}
+
+/// The judgement of `image` in the place of `deployment`.
+pub(super) fn judged(
+    deployment: &Deployment,
+    image: &Result<DeployedImage, Unreadable>,
+    identification: &Identification,
+    resolution: Option<&Resolution>,
+    terms: &Terms,
+) -> Judgement {
+    let case = match (image, resolution) {
+        (Err(unreadable), _) => Case::Unreadable(unreadable),
+        (Ok(image), Some(resolution)) => Case::Identified { image: &image.facts, identification, resolution },
+        (Ok(_), None) => Case::Unidentified(identification),
+    };
+    let subjects = Subjects::of(deployment, identification, resolution);
+    judge(case, subjects.subject(), &terms.policy, terms.now)
+}

@@ -1,0 +1,43 @@
+//! Account Management: which regions has an account?
+
+use serde_json::json;
+
+use super::{
+    paging::{Limits, page},
+    reply::{Refusal, Reply},
+    request::Asked,
+    sessions::Caller,
+    world::{DEFAULT_REGIONS, OPT_IN_REGIONS, World},
+};
+
+/// <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
+const LIMITS: Limits = Limits { default: 20, most: 50 };
+
+pub(super) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    if asked.operation != "ListRegions" {
+        return Err(Refusal::unknown_operation(asked));
+    }
+    let id = asked.text("AccountId").unwrap_or(&caller.account);
+    if asked.text("AccountId").is_some() && !world.manages(&caller.account, id) {
+        return Err(Refusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
+    }
+    let own = world.accounts.get(id).and_then(|account| account.regions.as_ref());
+    let others = own.into_iter().flatten().map(String::as_str);
+    let mut names: Vec<_> = DEFAULT_REGIONS.into_iter().chain(OPT_IN_REGIONS).chain(others).collect();
+    names.sort_unstable();
+    names.dedup();
+    let wanted = asked.texts("RegionOptStatusContains");
+    let described = names.into_iter().map(|name| {
+        let status = match (world.has_region(id, name), DEFAULT_REGIONS.contains(&name)) {
+            (true, true) => "ENABLED_BY_DEFAULT",
+            (true, false) => "ENABLED",
+            (false, _) => "DISABLED",
+        };
+        (name, status)
+    });
+    let described = described.filter(|(_, status)| wanted.is_empty() || wanted.contains(status));
+    let page = page(asked, described, ("NextToken", "MaxResults"), LIMITS)?;
+    let regions: Vec<_> =
+        page.items.iter().map(|(name, status)| json!({ "RegionName": name, "RegionOptStatus": status })).collect();
+    Ok(Reply::json(asked, &json!({ "Regions": regions, "NextToken": page.next })))
+}

@@ -1,0 +1,144 @@
+//! What does ECR say of images? Their details, and their manifests.
+
+use serde_json::{Value, json};
+
+use super::{
+    ImageStatus, Repository, StoredImage,
+    wire::{Here, LIMITS},
+};
+use crate::aws::loopback::{paging::page, reply::Refusal};
+
+/// How many images may be named in one call.
+const MOST_IDS: usize = 100;
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
+pub(super) fn describe(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
+    let filter = here.asked.body.get("filter");
+    let wanted = |name: &str| filter.and_then(|filter| filter.get(name)).and_then(Value::as_str);
+    let (tag_status, status) = (wanted("tagStatus").unwrap_or("ANY"), wanted("imageStatus").unwrap_or("ACTIVE"));
+    if !["ANY", "TAGGED", "UNTAGGED"].contains(&tag_status) {
+        return Err(Refusal::invalid(here.asked, format!("tagStatus cannot be {tag_status}")));
+    }
+    if !["ANY", "ACTIVE", "ARCHIVED", "ACTIVATING"].contains(&status) {
+        return Err(Refusal::invalid(here.asked, format!("imageStatus cannot be {status}")));
+    }
+    let holds = |image: &StoredImage| {
+        let tags_hold = tag_status == "ANY" || (tag_status == "UNTAGGED") == image.tags.is_empty();
+        tags_hold && (status == "ANY" || status == image.status.word())
+    };
+    let details = |images: &[&StoredImage]| images.iter().map(|image| detail(here, image)).collect::<Vec<_>>();
+    let Some(ids) = ids(here)? else {
+        let images = repository.images.values().filter(|image| holds(image));
+        let page = page(here.asked, images, ("nextToken", "maxResults"), LIMITS)?;
+        return Ok(json!({ "imageDetails": details(&page.items), "nextToken": page.next }));
+    };
+    if here.asked.body.get("maxResults").is_some() || here.asked.body.get("nextToken").is_some() {
+        return Err(Refusal::invalid(here.asked, "maxResults and nextToken cannot be used with imageIds"));
+    }
+    let mut images: Vec<&StoredImage> = Vec::new();
+    for id in ids {
+        let image = find(repository, id).ok().filter(|image| holds(image)).ok_or_else(|| missing(here, id))?;
+        if images.iter().all(|known| known.digest != image.digest) {
+            images.push(image);
+        }
+    }
+    Ok(json!({ "imageDetails": details(&images) }))
+}
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html>
+pub(super) fn batch_get(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
+    let ids = ids(here)?.ok_or_else(|| Refusal::invalid(here.asked, "imageIds must have 1 to 100 members"))?;
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for id in ids {
+        let image = find(repository, id).and_then(|image| match image.status {
+            ImageStatus::Active => Ok(image),
+            ImageStatus::Archived => Err(("ImageInaccessible", "Requested image is archived")),
+        });
+        match image {
+            Ok(image) => found.push(json!({
+                "registryId": here.owner,
+                "repositoryName": here.repository_name(),
+                "imageId": { "imageDigest": image.digest, "imageTag": id.get("imageTag") },
+                "imageManifest": String::from_utf8_lossy(&image.manifest),
+                "imageManifestMediaType": image.media_type,
+            })),
+            Err((code, reason)) => {
+                failures.push(json!({ "imageId": id, "failureCode": code, "failureReason": reason }));
+            }
+        }
+    }
+    Ok(json!({ "images": found, "failures": failures }))
+}
+
+/// The images that are named one by one, if any are.
+fn ids<'a>(here: &Here<'a>) -> Result<Option<&'a Vec<Value>>, Refusal> {
+    match here.asked.body.get("imageIds").and_then(Value::as_array) {
+        Some(ids) if ids.is_empty() || ids.len() > MOST_IDS => {
+            Err(Refusal::invalid(here.asked, format!("imageIds must have 1 to {MOST_IDS} members")))
+        }
+        ids => Ok(ids),
+    }
+}
+
+/// The image that `id` names, or the code and the words of why there is none.
+fn find<'a>(repository: &'a Repository, id: &Value) -> Result<&'a StoredImage, (&'static str, &'static str)> {
+    let (digest, tag) = (id["imageDigest"].as_str(), id["imageTag"].as_str());
+    let by_digest = |digest: &str| Some(repository.images.get(&digest.parse().ok()?));
+    let by_tag = |tag: &str| repository.images.values().find(|image| image.tags.iter().any(|known| known == tag));
+    match (digest, tag) {
+        (None, None) => Err(("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")),
+        (Some(digest), tag) => {
+            let image = by_digest(digest).ok_or(("InvalidImageDigest", "Invalid image digest"))?;
+            let image = image.ok_or(("ImageNotFound", "Requested image not found"))?;
+            let agrees = tag.is_none_or(|tag| image.tags.iter().any(|known| known == tag));
+            agrees.then_some(image).ok_or(("ImageTagDoesNotMatchDigest", "Tag and digest name different images"))
+        }
+        (None, Some(tag)) => by_tag(tag).ok_or(("ImageNotFound", "Requested image not found")),
+    }
+}
+
+fn missing(here: &Here<'_>, id: &Value) -> Refusal {
+    let part = |name: &str| id[name].as_str().unwrap_or("null");
+    let message = format!(
+        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name \
+         '{}' in the registry with id '{}'",
+        part("imageDigest"),
+        part("imageTag"),
+        here.repository_name(),
+        here.owner,
+    );
+    Refusal::new(400, "ImageNotFoundException", message)
+}
+
+/// What ECR tells of an image without its manifest
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html>).
+fn detail(here: &Here<'_>, image: &StoredImage) -> Value {
+    let document = image.document();
+    let layers = document["layers"].as_array().into_iter().flatten();
+    let size = layers.filter_map(|layer| layer["size"].as_u64()).sum::<u64>();
+    let pushed_at = image.pushed_at.timestamp();
+    let mut detail = json!({
+        "registryId": here.owner,
+        "repositoryName": here.repository_name(),
+        "imageDigest": image.digest,
+        "imageSizeInBytes": size,
+        "imagePushedAt": pushed_at,
+        "imageManifestMediaType": image.media_type,
+        "imageStatus": image.status.word(),
+    });
+    if !image.tags.is_empty() {
+        detail["imageTags"] = json!(image.tags);
+    }
+    // Absent for indexes (DataBiosphere/azul#6446).
+    let artifact = document.get("artifactType").or_else(|| document["config"].get("mediaType"));
+    if let Some(media_type) = artifact {
+        detail["artifactMediaType"] = media_type.clone();
+    }
+    if let Some(subject) = document["subject"].get("digest") {
+        detail["subjectManifestDigest"] = subject.clone();
+    }
+    if image.status == ImageStatus::Archived {
+        detail["lastArchivedAt"] = json!(pushed_at);
+    }
+    detail
+}

@@ -1,0 +1,146 @@
+//! What does ECR answer? Its JSON API over the repositories of a region.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::{Repository, images};
+use crate::aws::loopback::{
+    paging::{Limits, page},
+    reply::{Refusal, Reply},
+    request::Asked,
+    sessions::Caller,
+    world::{Place, World},
+};
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html>
+pub(super) const LIMITS: Limits = Limits { default: 100, most: 1000 };
+/// When everything was created, in seconds of the epoch.
+const CREATED_AT: u32 = 1_600_000_000;
+const CURSOR: (&str, &str) = ("nextToken", "maxResults");
+
+/// ECR in one region, as one account's registry shows itself to the caller.
+pub(super) struct Here<'a> {
+    pub(super) asked: &'a Asked,
+    caller: &'a Caller,
+    /// The account whose registry is asked.
+    pub(super) owner: &'a str,
+    place: Option<&'a Place>,
+}
+
+pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    let owner = asked.text("registryId").unwrap_or(&caller.account);
+    let here = Here { asked, caller, owner, place: world.place(owner, &asked.region) };
+    if owner != caller.account && !world.shared_registries.contains(owner) {
+        return Err(Refusal::denied(asked, caller, &here.arn(asked.text("repositoryName").unwrap_or("*"))));
+    }
+    let body = match asked.operation.as_str() {
+        "DescribeRepositories" => here.repositories(),
+        "DescribeImages" => images::describe(&here, here.repository()?),
+        "BatchGetImage" => images::batch_get(&here, here.repository()?),
+        "GetAuthorizationToken" => Ok(here.authorization()),
+        "ListTagsForResource" => here.tags(),
+        "DescribePullThroughCacheRules" => here.rules(),
+        "DescribeRegistry" => Ok(json!({ "registryId": owner, "replicationConfiguration": { "rules": [] } })),
+        _ => Err(Refusal::unknown_operation(asked)),
+    }?;
+    Ok(Reply::json(asked, &body))
+}
+
+impl<'a> Here<'a> {
+    fn repositories(&self) -> Result<Value, Refusal> {
+        let wanted = self.asked.texts("repositoryNames");
+        if let Some(missing) = wanted.iter().find(|name| self.named(name).is_none()) {
+            return Err(self.no_repository(missing));
+        }
+        if wanted.len() > 100 {
+            return Err(Refusal::invalid(self.asked, "repositoryNames must have at most 100 members"));
+        }
+        let names = self.place.into_iter().flat_map(|place| place.repositories.keys());
+        let names = names.filter(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
+        let page = page(self.asked, names, CURSOR, LIMITS)?;
+        let (owner, region) = (self.owner, &self.asked.region);
+        let described = page.items.iter().map(|name| {
+            json!({
+                "repositoryName": name,
+                "registryId": owner,
+                "repositoryArn": self.arn(name),
+                "repositoryUri": format!("{owner}.dkr.ecr.{region}.amazonaws.com/{name}"),
+                "createdAt": CREATED_AT,
+                "imageTagMutability": "MUTABLE",
+            })
+        });
+        Ok(json!({ "repositories": described.collect::<Vec<_>>(), "nextToken": page.next }))
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
+    fn authorization(&self) -> Value {
+        let (account, region) = (&self.caller.account, &self.asked.region);
+        let endpoint = format!("https://{account}.dkr.ecr.{region}.amazonaws.com");
+        let expires_at = (Utc::now() + TimeDelta::hours(12)).timestamp();
+        let token = STANDARD.encode(format!("AWS:loopback-{account}-{region}"));
+        json!({ "authorizationData": [
+            { "authorizationToken": token, "expiresAt": expires_at, "proxyEndpoint": endpoint }
+        ] })
+    }
+
+    fn tags(&self) -> Result<Value, Refusal> {
+        let arn = self.asked.text("resourceArn").unwrap_or_default();
+        let name = arn.split_once(":repository/").map(|(_, name)| name).unwrap_or_default();
+        if arn != self.arn(name) {
+            return Err(Refusal::invalid(self.asked, format!("{arn} is no repository of this registry and region")));
+        }
+        let repository = self.named(name).ok_or_else(|| self.no_repository(name))?;
+        let tags: Vec<_> = repository.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        Ok(json!({ "tags": tags }))
+    }
+
+    fn rules(&self) -> Result<Value, Refusal> {
+        let wanted = self.asked.texts("ecrRepositoryPrefixes");
+        let rules = || self.place.into_iter().flat_map(|place| &place.rules);
+        if let Some(missing) = wanted.iter().find(|prefix| rules().all(|rule| rule.prefix != **prefix)) {
+            let message = format!("The pull through cache rule with prefix '{missing}' does not exist");
+            return Err(Refusal::new(400, "PullThroughCacheRuleNotFoundException", message));
+        }
+        let rules = rules().filter(|rule| wanted.is_empty() || wanted.contains(&rule.prefix.as_str()));
+        let page = page(self.asked, rules, CURSOR, LIMITS)?;
+        let described = page.items.iter().map(|rule| {
+            let mut described = json!({
+                "ecrRepositoryPrefix": rule.prefix,
+                "upstreamRegistryUrl": rule.upstream_url,
+                "upstreamRegistry": rule.upstream,
+                "registryId": self.owner,
+                "createdAt": CREATED_AT,
+                "updatedAt": CREATED_AT,
+            });
+            if let Some(prefix) = &rule.upstream_prefix {
+                described["upstreamRepositoryPrefix"] = json!(prefix);
+            }
+            described
+        });
+        Ok(json!({ "pullThroughCacheRules": described.collect::<Vec<_>>(), "nextToken": page.next }))
+    }
+
+    fn repository(&self) -> Result<&'a Repository, Refusal> {
+        let name = self.repository_name();
+        self.named(name).ok_or_else(|| self.no_repository(name))
+    }
+
+    pub(super) fn repository_name(&self) -> &'a str {
+        self.asked.text("repositoryName").unwrap_or_default()
+    }
+
+    fn named(&self, name: &str) -> Option<&'a Repository> {
+        self.place?.repositories.get(name)
+    }
+
+    fn no_repository(&self, name: &str) -> Refusal {
+        let owner = self.owner;
+        let message = format!("The repository with name '{name}' does not exist in the registry with id '{owner}'");
+        Refusal::new(400, "RepositoryNotFoundException", message)
+    }
+
+    fn arn(&self, name: &str) -> String {
+        format!("arn:aws:ecr:{}:{}:repository/{name}", self.asked.region, self.owner)
+    }
+}

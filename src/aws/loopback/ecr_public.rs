@@ -1,0 +1,25 @@
+//! ECR Public: who gets a token?
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use super::{
+    faults::Faults,
+    reply::{Refusal, Reply},
+    request::Asked,
+    sessions::Caller,
+};
+
+pub(super) fn respond(faults: &Faults, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    match asked.operation.as_str() {
+        "GetAuthorizationToken" if !faults.has_ecr_public => Err(Refusal::denied(asked, caller, "*")),
+        "GetAuthorizationToken" => {
+            let expires_at = Utc::now() + TimeDelta::hours(12);
+            let token = STANDARD.encode(format!("AWS:loopback-public-{}", caller.account));
+            let issued = json!({ "authorizationToken": token, "expiresAt": expires_at.timestamp() });
+            Ok(Reply::json(asked, &json!({ "authorizationData": issued })))
+        }
+        _ => Err(Refusal::unknown_operation(asked)),
+    }
+}

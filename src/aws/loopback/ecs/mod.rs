@@ -1,0 +1,247 @@
+//! ECS: clusters with their services and tasks, as they are put in.
+
+mod services;
+mod tasks;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Cloud, Tags};
+use crate::image::Digest;
+
+pub(super) use wire::respond;
+
+/// A cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its tags.
+    pub tags: Tags,
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) tasks: Vec<Task>,
+}
+
+/// A service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// `family:revision`.
+    pub task_definition: String,
+    /// What it runs now; more than one while a deployment is under way.
+    pub revisions: Vec<ServiceRevision>,
+    /// How many tasks it shall run.
+    pub desired_count: u32,
+    /// Who deploys it: `ECS`, `CODE_DEPLOY` or `EXTERNAL`; only `ECS` makes service revisions.
+    pub controller: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// What a service runs: for each container the image, and the digest it meant when the deployment began.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceRevision {
+    /// The last part of its ARN.
+    pub id: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The task definition, `family:revision`; if empty, the service's.
+    pub task_definition: String,
+    /// The containers.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a task or of a service revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the task definition.
+    pub name: String,
+    /// The image as the task definition has it.
+    pub image: String,
+    /// What it was resolved to; ECS does not always say.
+    pub digest: Option<Digest>,
+}
+
+/// A task.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The last part of its ARN.
+    pub id: String,
+    /// `service:NAME` for those of a service, else `family:NAME`.
+    pub group: String,
+    /// Who started it, if they said so.
+    pub started_by: Option<String>,
+    /// The task definition, `family:revision`.
+    pub task_definition: String,
+    /// The containers.
+    pub containers: Vec<Container>,
+    /// Attributes by name: `ecs.cpu-architecture` is `x86_64` or `arm64`.
+    pub attributes: BTreeMap<String, String>,
+    /// When it started; none while it is pending.
+    pub started_at: Option<DateTime<Utc>>,
+    /// `RUNNING`, `PENDING` or `STOPPED`.
+    pub last_status: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A task definition.
+#[derive(Clone, Debug, Default)]
+pub struct TaskDefinition {
+    /// Its family.
+    pub family: String,
+    /// Its revision, from 1.
+    pub revision: u32,
+    /// `X86_64` or `ARM64`, if it says so.
+    pub cpu_architecture: Option<String>,
+    /// `LINUX`, or one of the Windows families, if it says so.
+    pub operating_system: Option<String>,
+    /// The containers.
+    pub containers: Vec<ContainerDefinition>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A container as a task definition has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerDefinition {
+    /// Its name.
+    pub name: String,
+    /// The image.
+    pub image: String,
+    /// Whether the task ends with it.
+    pub is_essential: bool,
+}
+
+impl Container {
+    /// A container of `image`, resolved to `digest`.
+    #[must_use]
+    pub fn new(name: &str, image: &str, digest: Option<&Digest>) -> Self {
+        Self { name: name.to_owned(), image: image.to_owned(), digest: digest.cloned() }
+    }
+}
+
+impl ContainerDefinition {
+    /// An essential container of `image`.
+    #[must_use]
+    pub fn new(name: &str, image: &str) -> Self {
+        Self { name: name.to_owned(), image: image.to_owned(), is_essential: true }
+    }
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            task_definition: String::new(),
+            revisions: Vec::new(),
+            desired_count: 1,
+            controller: "ECS".into(),
+            tags: Tags::new(),
+        }
+    }
+}
+
+impl Service {
+    /// A service of `task_definition` (`family:revision`) that runs these containers.
+    #[must_use]
+    pub fn new(name: &str, task_definition: &str, containers: Vec<Container>) -> Self {
+        let revision = ServiceRevision { id: "1000000000000000001".into(), containers, ..ServiceRevision::default() };
+        Self {
+            name: name.to_owned(),
+            task_definition: task_definition.to_owned(),
+            revisions: vec![revision],
+            ..Self::default()
+        }
+    }
+
+    /// The same with a tag.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            group: String::new(),
+            started_by: None,
+            task_definition: String::new(),
+            containers: Vec::new(),
+            attributes: BTreeMap::new(),
+            started_at: Some(DateTime::UNIX_EPOCH),
+            last_status: "RUNNING".into(),
+            tags: Tags::new(),
+        }
+    }
+}
+
+impl Task {
+    /// A running task of no service.
+    #[must_use]
+    pub fn standalone(id: &str, task_definition: &str, containers: Vec<Container>) -> Self {
+        let family = task_definition.split(':').next().unwrap_or_default();
+        Self {
+            id: id.to_owned(),
+            group: format!("family:{family}"),
+            task_definition: task_definition.to_owned(),
+            containers,
+            ..Self::default()
+        }
+    }
+
+    /// The same as a task of `service`.
+    #[must_use]
+    pub fn of_service(self, service: &str) -> Self {
+        Self { group: format!("service:{service}"), started_by: Some("ecs-svc/1000000000000000001".into()), ..self }
+    }
+
+    /// The same on a processor of that `architecture`: `x86_64` or `arm64`.
+    #[must_use]
+    pub fn on(mut self, architecture: &str) -> Self {
+        self.attributes.insert("ecs.cpu-architecture".into(), architecture.to_owned());
+        self
+    }
+}
+
+impl Cloud {
+    /// Adds an empty cluster with these tags, or changes the tags of the one of that name; putting something into
+    /// one adds it as well.
+    pub fn cluster(&self, account: &str, region: &str, name: &str, tags: Tags) {
+        self.in_cluster(account, region, name, |cluster| cluster.tags = tags);
+    }
+
+    /// Adds a service, or replaces the one of that name.
+    pub fn service(&self, account: &str, region: &str, cluster: &str, service: Service) {
+        self.in_cluster(account, region, cluster, |cluster| {
+            cluster.services.insert(service.name.clone(), service);
+        });
+    }
+
+    /// Adds a task, or replaces the one of that id.
+    pub fn task(&self, account: &str, region: &str, cluster: &str, task: Task) {
+        self.in_cluster(account, region, cluster, |cluster| {
+            cluster.tasks.retain(|known| known.id != task.id);
+            cluster.tasks.push(task);
+        });
+    }
+
+    /// Adds a task definition, or replaces the one of that family and revision.
+    pub fn task_definition(&self, account: &str, region: &str, definition: TaskDefinition) {
+        let key = (definition.family.clone(), definition.revision);
+        self.change().place_mut(account, region).task_definitions.insert(key, definition);
+    }
+
+    fn in_cluster(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Cluster)) {
+        let mut world = self.change();
+        let clusters = &mut world.place_mut(account, region).clusters;
+        let new = || Cluster { name: name.to_owned(), ..Cluster::default() };
+        change(clusters.entry(name.to_owned()).or_insert_with(new));
+    }
+}

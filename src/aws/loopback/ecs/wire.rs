@@ -1,0 +1,135 @@
+//! What does ECS answer? Its JSON API over the clusters of a region.
+
+use serde_json::{Value, json};
+
+use super::{Cluster, services, tasks};
+use crate::aws::loopback::{
+    Tags,
+    paging::{Limits, page},
+    reply::{Refusal, Reply},
+    request::Asked,
+    sessions::Caller,
+    world::{Place, World},
+};
+
+const CURSOR: (&str, &str) = ("nextToken", "maxResults");
+
+/// ECS in one region of one account.
+pub(super) struct Here<'a> {
+    pub(super) asked: &'a Asked,
+    caller: &'a Caller,
+    pub(super) place: Option<&'a Place>,
+}
+
+pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    let here = Here { asked, caller, place: world.place(&caller.account, &asked.region) };
+    let body = match asked.operation.as_str() {
+        "ListClusters" => here.clusters(),
+        "DescribeClusters" => here.cluster_details(),
+        "ListServices" => services::list(&here),
+        "DescribeServices" => services::describe(&here),
+        "DescribeServiceRevisions" => services::describe_revisions(&here),
+        "ListTasks" => tasks::list(&here),
+        "DescribeTasks" => tasks::describe(&here),
+        "DescribeTaskDefinition" => tasks::describe_definition(&here),
+        _ => Err(Refusal::unknown_operation(asked)),
+    }?;
+    Ok(Reply::json(asked, &body))
+}
+
+impl<'a> Here<'a> {
+    fn clusters(&self) -> Result<Value, Refusal> {
+        let names = self.place.into_iter().flat_map(|place| place.clusters.keys());
+        self.list("clusterArns", names.map(|name| self.cluster_arn(name)), Limits { default: 100, most: 100 })
+    }
+
+    fn cluster_details(&self) -> Result<Value, Refusal> {
+        let mut names = self.named("clusters", 100)?;
+        if names.is_empty() {
+            names.push("default");
+        }
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        for name in names {
+            let Some(cluster) = self.find_cluster(name) else {
+                failures.push(missing(&self.cluster_arn(last(name))));
+                continue;
+            };
+            let mut described = json!({
+                "clusterArn": self.cluster_arn(&cluster.name),
+                "clusterName": cluster.name,
+                "status": "ACTIVE",
+                "activeServicesCount": cluster.services.len(),
+                "runningTasksCount": cluster.tasks.iter().filter(|task| task.last_status == "RUNNING").count(),
+                "pendingTasksCount": cluster.tasks.iter().filter(|task| task.last_status == "PENDING").count(),
+            });
+            self.put_tags(&mut described, &cluster.tags);
+            found.push(described);
+        }
+        Ok(json!({ "clusters": found, "failures": failures }))
+    }
+
+    /// One page of `arns` under the name `field`.
+    pub(super) fn list(
+        &self,
+        field: &str,
+        arns: impl Iterator<Item = String>,
+        limits: Limits,
+    ) -> Result<Value, Refusal> {
+        let page = page(self.asked, arns, CURSOR, limits)?;
+        Ok(json!({ field: page.items, "nextToken": page.next }))
+    }
+
+    /// The texts of the list `field`, of which there may be `most`.
+    pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, Refusal> {
+        let named = self.asked.texts(field);
+        if named.len() > most {
+            return Err(Refusal::invalid(self.asked, format!("{field} must have at most {most} members")));
+        }
+        Ok(named)
+    }
+
+    /// The cluster the call is about; `default` if it does not say.
+    pub(super) fn cluster(&self) -> Result<&'a Cluster, Refusal> {
+        let cluster = self.find_cluster(self.asked.text("cluster").unwrap_or("default"));
+        cluster.ok_or_else(|| Refusal::new(400, "ClusterNotFoundException", "Cluster not found."))
+    }
+
+    pub(super) fn find_cluster(&self, name: &str) -> Option<&'a Cluster> {
+        let cluster = self.place?.clusters.get(last(name))?;
+        (!name.contains(':') || name == self.cluster_arn(&cluster.name)).then_some(cluster)
+    }
+
+    /// The tags, if they are asked for.
+    pub(super) fn put_tags(&self, described: &mut Value, tags: &Tags) {
+        if self.asked.texts("include").contains(&"TAGS") {
+            described["tags"] = self::tags(tags);
+        }
+    }
+
+    pub(super) fn cluster_arn(&self, cluster: &str) -> String {
+        self.arn(&format!("cluster/{cluster}"))
+    }
+
+    pub(super) fn definition_arn(&self, definition: &str) -> String {
+        self.arn(&format!("task-definition/{definition}"))
+    }
+
+    pub(super) fn arn(&self, resource: &str) -> String {
+        format!("arn:aws:ecs:{}:{}:{resource}", self.asked.region, self.caller.account)
+    }
+}
+
+/// The failure of what is not there.
+pub(super) fn missing(arn: &str) -> Value {
+    json!({ "arn": arn, "reason": "MISSING" })
+}
+
+/// The last part of an ARN, or the name itself.
+pub(super) fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// Tags as ECS writes them.
+pub(super) fn tags(tags: &Tags) -> Value {
+    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
+}

@@ -1,0 +1,219 @@
+//! Lambda: functions with their versions and aliases, as they are put in.
+
+mod wire;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Cloud, Tags};
+use crate::image::{Arch, Digest};
+
+pub(super) use wire::respond;
+
+/// A function.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// `$LATEST`.
+    pub latest: Version,
+    /// The published versions, by number.
+    pub published: BTreeMap<u32, Version>,
+    /// The aliases.
+    pub aliases: Vec<Alias>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// One version of a function, `$LATEST` among them.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// What it is deployed from.
+    pub package: Package,
+    /// What it runs on.
+    pub architecture: Arch,
+    /// Its memory, in MB.
+    pub memory_mb: u32,
+    /// Whether it can run.
+    pub state: FunctionState,
+    /// When it was changed last.
+    pub last_modified: DateTime<Utc>,
+    /// `CodeSha256`; if absent, the hexadecimal digits of the image's digest.
+    pub code_sha256: Option<String>,
+    /// How often it was changed; its revision id is made from it and from what it is.
+    pub revision: u64,
+}
+
+/// What a version is deployed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Package {
+    /// A container image.
+    Image {
+        /// As it was deployed: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421`.
+        uri: String,
+        /// What Lambda made of it when it was deployed; `ResolvedImageUri` is left out if absent.
+        digest: Option<Digest>,
+        /// `ImageConfig.Command`; empty if the image's own is used.
+        command: Vec<String>,
+    },
+    /// An archive, on a runtime that AWS patches: `java21`.
+    Zip {
+        /// The runtime.
+        runtime: String,
+    },
+}
+
+/// `State`, `StateReasonCode` and `StateReason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionState {
+    /// `Active`, `Inactive`, `Failed` or `Pending`.
+    pub name: String,
+    /// `Idle`, `ImageDeleted`, …; none for active functions.
+    pub reason_code: Option<String>,
+    /// The reason in words.
+    pub reason: Option<String>,
+}
+
+impl FunctionState {
+    /// It can run.
+    #[must_use]
+    pub fn active() -> Self {
+        Self { name: "Active".into(), reason_code: None, reason: None }
+    }
+
+    /// Any other state.
+    #[must_use]
+    pub fn new(name: &str, reason_code: &str, reason: &str) -> Self {
+        Self { name: name.to_owned(), reason_code: Some(reason_code.to_owned()), reason: Some(reason.to_owned()) }
+    }
+}
+
+/// A name for a version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alias {
+    /// The name: `live`.
+    pub name: String,
+    /// The number of the version, or `$LATEST`.
+    pub version: String,
+    /// Another version, and the share of calls it gets.
+    pub additional: Option<(u32, f64)>,
+}
+
+impl Default for Version {
+    fn default() -> Self {
+        Self {
+            package: Package::Image { uri: String::new(), digest: None, command: Vec::new() },
+            architecture: Arch::X86_64,
+            memory_mb: 128,
+            state: FunctionState::active(),
+            last_modified: DateTime::UNIX_EPOCH,
+            code_sha256: None,
+            revision: 0,
+        }
+    }
+}
+
+impl Version {
+    /// A version of an image: the reference it was deployed by, and what that meant then.
+    #[must_use]
+    pub fn image(uri: &str, digest: &Digest) -> Self {
+        let package = Package::Image { uri: uri.to_owned(), digest: Some(digest.clone()), command: Vec::new() };
+        Self { package, ..Self::default() }
+    }
+
+    /// A version of an archive.
+    #[must_use]
+    pub fn zip(runtime: &str) -> Self {
+        Self { package: Package::Zip { runtime: runtime.to_owned() }, ..Self::default() }
+    }
+
+    /// The same on `architecture`.
+    #[must_use]
+    pub fn on(self, architecture: Arch) -> Self {
+        Self { architecture, ..self }
+    }
+
+    /// The same with a command instead of the image's own.
+    #[must_use]
+    pub fn running(mut self, words: &[&str]) -> Self {
+        if let Package::Image { command, .. } = &mut self.package {
+            *command = words.iter().map(|word| (*word).to_owned()).collect();
+        }
+        self
+    }
+
+    /// The same in `state`.
+    #[must_use]
+    pub fn being(self, state: FunctionState) -> Self {
+        Self { state, ..self }
+    }
+}
+
+impl Function {
+    /// A function whose `$LATEST` is `latest`.
+    #[must_use]
+    pub fn new(name: &str, latest: Version) -> Self {
+        Self { name: name.to_owned(), latest, ..Self::default() }
+    }
+
+    /// The same with `version` published under the next number.
+    #[must_use]
+    pub fn publishing(mut self, version: Version) -> Self {
+        let next = self.published.keys().next_back().map_or(1, |last| last + 1);
+        self.published.insert(next, version);
+        self
+    }
+
+    /// The same with an alias for a published version.
+    #[must_use]
+    pub fn alias(mut self, name: &str, version: u32) -> Self {
+        self.aliases.push(Alias { name: name.to_owned(), version: version.to_string(), additional: None });
+        self
+    }
+
+    /// The same with an alias that gives `weight` of the calls to a second version.
+    #[must_use]
+    pub fn weighted_alias(mut self, name: &str, version: u32, other: u32, weight: f64) -> Self {
+        let additional = Some((other, weight));
+        self.aliases.push(Alias { name: name.to_owned(), version: version.to_string(), additional });
+        self
+    }
+
+    /// The same with a tag.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+}
+
+impl Cloud {
+    /// Adds a function, or replaces the one of that name.
+    pub fn function(&self, account: &str, region: &str, function: Function) {
+        self.change().place_mut(account, region).functions.insert(function.name.clone(), function);
+    }
+
+    /// Changes a function as a deployment does: `$LATEST` gets another revision id, and another code hash if it
+    /// gets another image. Whether there is such a function.
+    pub fn update_function(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Function)) -> bool {
+        self.change_function(account, region, name, |function| {
+            change(function);
+            function.latest.revision += 1;
+        })
+    }
+
+    /// Changes a function as time does: the state of a version, say, with no new revision id. Whether there is such
+    /// a function.
+    pub fn change_function(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Function)) -> bool {
+        let mut world = self.change();
+        let function = world.place_mut(account, region).functions.get_mut(name);
+        function.map(change).is_some()
+    }
+
+    /// Removes a function. Whether it was there.
+    #[must_use]
+    pub fn remove_function(&self, account: &str, region: &str, name: &str) -> bool {
+        self.change().place_mut(account, region).functions.remove(name).is_some()
+    }
+}

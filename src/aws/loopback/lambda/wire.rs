@@ -1,0 +1,291 @@
+//! What does Lambda answer? Its REST API over the functions of a region.
+
+use std::{ops::Bound, str::FromStr};
+
+use chrono::SecondsFormat;
+use serde_json::{Map, Value, json};
+
+use super::{Alias, Function, Package, Version};
+use crate::{
+    aws::loopback::{
+        paging::{opened, sealed},
+        reply::{Refusal, Reply},
+        request::Asked,
+        sessions::Caller,
+        world::{Place, World},
+    },
+    image::Digest,
+};
+
+/// The largest page, whatever is asked for
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
+const PAGE: usize = 50;
+/// The name of what is not published.
+const LATEST: &str = "$LATEST";
+
+/// Lambda in one region of one account.
+struct Here<'a> {
+    asked: &'a Asked,
+    caller: &'a Caller,
+    place: Option<&'a Place>,
+}
+
+pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    let here = Here { asked, caller, place: world.place(&caller.account, &asked.region) };
+    match asked.operation.as_str() {
+        "ListFunctions" => here.functions(),
+        "GetFunction" => here.details(),
+        "ListAliases" => here.aliases(),
+        _ => Err(Refusal::unknown_operation(asked)),
+    }
+}
+
+impl<'a> Here<'a> {
+    /// The functions, or with `FunctionVersion=ALL` all their versions. The marker names the first entry of the next
+    /// page, so that a list stays whole while functions come and go.
+    fn functions(&self) -> Result<Reply, Refusal> {
+        let all = match self.parameter("FunctionVersion") {
+            None => false,
+            Some("ALL") => true,
+            Some(other) => return Err(Refusal::invalid(self.asked, format!("FunctionVersion {other} is not ALL"))),
+        };
+        let size = self.size()?;
+        let (first, skipped) = match self.parameter("Marker") {
+            None => (String::new(), 0),
+            Some(marker) => self.place_of(marker)?,
+        };
+        let bounds = (Bound::Included(first.as_str()), Bound::Unbounded);
+        let functions = self.place.into_iter().flat_map(|place| place.functions.range::<str, _>(bounds));
+        let mut entries = functions.flat_map(|(name, function)| {
+            let published = function.published.iter().filter(move |_| all);
+            let published = published.map(|(number, version)| (number.to_string(), version));
+            let versions = std::iter::once((LATEST.to_owned(), &function.latest)).chain(published);
+            let skipped = if *name == first { skipped } else { 0 };
+            versions.enumerate().skip(skipped).map(move |(place, (number, version))| (place, function, number, version))
+        });
+        let listed: Vec<_> = entries
+            .by_ref()
+            .take(size)
+            .map(|(_, function, number, version)| {
+                Value::Object(self.configuration(function, &number, version, all.then_some(number.as_str())))
+            })
+            .collect();
+        let next = entries.next().map(|(place, function, ..)| sealed(&format!("{} {place}", function.name)));
+        Ok(Reply::json(self.asked, &json!({ "Functions": listed, "NextMarker": next })))
+    }
+
+    fn details(&self) -> Result<Reply, Refusal> {
+        let (function, in_name) = self.function()?;
+        let qualifier = self.parameter("Qualifier").or(in_name);
+        let number = match qualifier {
+            None => LATEST,
+            Some(name) => {
+                function.aliases.iter().find(|alias| alias.name == name).map_or(name, |alias| alias.version.as_str())
+            }
+        };
+        let version = if number == LATEST {
+            Some(&function.latest)
+        } else {
+            u32::from_str(number).ok().and_then(|number| function.published.get(&number))
+        };
+        let version = version.ok_or_else(|| self.not_found(&function.name, qualifier))?;
+        let mut configuration = self.configuration(function, number, version, qualifier);
+        describe_state(&mut configuration, version);
+        let mut answer = json!({ "Configuration": configuration, "Code": code(version) });
+        if !function.tags.is_empty() {
+            answer["Tags"] = json!(function.tags);
+        }
+        Ok(Reply::json(self.asked, &answer))
+    }
+
+    fn aliases(&self) -> Result<Reply, Refusal> {
+        let (function, _) = self.function()?;
+        let wanted = self.parameter("FunctionVersion");
+        let points_there = |alias: &&Alias| wanted.is_none_or(|wanted| alias.version == wanted);
+        let start = match self.parameter("Marker") {
+            None => 0,
+            Some(marker) => self.place_of(marker)?.1,
+        };
+        let size = self.size()?;
+        let mut aliases = function.aliases.iter().filter(points_there).skip(start);
+        let listed: Vec<_> = aliases
+            .by_ref()
+            .take(size)
+            .map(|alias| {
+                let arn = self.arn(&function.name, Some(&alias.name));
+                let mut described = json!({
+                    "AliasArn": arn,
+                    "Name": alias.name,
+                    "FunctionVersion": alias.version,
+                    "Description": "",
+                    "RevisionId": uuid(&format!("{arn} {alias:?}")),
+                });
+                if let Some((other, weight)) = alias.additional {
+                    described["RoutingConfig"] = json!({ "AdditionalVersionWeights": { other.to_string(): weight } });
+                }
+                described
+            })
+            .collect();
+        let next = aliases.next().map(|_| sealed(&format!("{} {}", function.name, start + size)));
+        Ok(Reply::json(self.asked, &json!({ "Aliases": listed, "NextMarker": next })))
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        self.asked.parameters.get(name).map(String::as_str)
+    }
+
+    fn size(&self) -> Result<usize, Refusal> {
+        match self.parameter("MaxItems").map(usize::from_str) {
+            None => Ok(PAGE),
+            Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(PAGE)),
+            Some(_) => Err(Refusal::invalid(self.asked, "MaxItems must be from 1 to 10000")),
+        }
+    }
+
+    /// The function's name and the place within it that a marker holds.
+    fn place_of(&self, marker: &str) -> Result<(String, usize), Refusal> {
+        let held = opened(marker);
+        let parts = held.as_deref().and_then(|held| held.split_once(' '));
+        let place = parts.and_then(|(name, place)| Some((name.to_owned(), place.parse().ok()?)));
+        place.ok_or_else(|| Refusal::invalid(self.asked, "The provided marker is invalid"))
+    }
+
+    /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
+    fn function(&self) -> Result<(&'a Function, Option<&'a str>), Refusal> {
+        let named = self.asked.segments.get(2).map(String::as_str).unwrap_or_default();
+        let named = match named.strip_prefix(self.arn("", None).as_str()) {
+            Some(name) => name,
+            None if named.starts_with("arn:") => return Err(Refusal::denied(self.asked, self.caller, named)),
+            None => named,
+        };
+        let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
+        let function = self.place.and_then(|place| place.functions.get(name));
+        Ok((function.ok_or_else(|| self.not_found(name, qualifier))?, qualifier))
+    }
+
+    fn not_found(&self, name: &str, qualifier: Option<&str>) -> Refusal {
+        let arn = self.arn(name, qualifier);
+        Refusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
+    }
+
+    fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
+        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", self.asked.region, self.caller.account);
+        qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}"))
+    }
+
+    /// What ListFunctions says of a version: nothing of its state, and nothing of where its code is
+    /// (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
+    fn configuration(
+        &self,
+        function: &Function,
+        number: &str,
+        version: &Version,
+        qualifier: Option<&str>,
+    ) -> Map<String, Value> {
+        let account = &self.caller.account;
+        let code_sha256 = code_sha256(version);
+        let arn = self.arn(&function.name, Some(number));
+        let revision = format!("{arn} {} {code_sha256} {}", version.revision, version.memory_mb);
+        let mut described = Map::new();
+        let mut put = |name: &str, value: Value| described.insert(name.to_owned(), value);
+        put("FunctionName", json!(function.name));
+        put("FunctionArn", json!(self.arn(&function.name, qualifier)));
+        put("Role", json!(format!("arn:aws:iam::{account}:role/{}", function.name)));
+        put("CodeSize", json!(0));
+        put("Description", json!(""));
+        put("Timeout", json!(30));
+        put("MemorySize", json!(version.memory_mb));
+        // Lambda's own form of ISO 8601: with milliseconds, and +0000 for the zone.
+        let modified = version.last_modified.to_rfc3339_opts(SecondsFormat::Millis, true).replace('Z', "+0000");
+        put("LastModified", json!(modified));
+        put("CodeSha256", json!(code_sha256));
+        put("Version", json!(number));
+        put("TracingConfig", json!({ "Mode": "PassThrough" }));
+        put("RevisionId", json!(uuid(&revision)));
+        put("Architectures", json!([version.architecture.to_string()]));
+        put("EphemeralStorage", json!({ "Size": 512 }));
+        match &version.package {
+            Package::Image { .. } => put("PackageType", json!("Image")),
+            Package::Zip { runtime } => {
+                put("Runtime", json!(runtime));
+                put("Handler", json!("index.handler"));
+                put("PackageType", json!("Zip"))
+            }
+        };
+        described
+    }
+}
+
+/// Adds what only GetFunction says. That a list has no `ImageConfigResponse` is not documented: it is left out of
+/// lists so that nobody counts on it.
+fn describe_state(described: &mut Map<String, Value>, version: &Version) {
+    let mut put = |name: &str, value: Value| described.insert(name.to_owned(), value);
+    let state = &version.state;
+    put("State", json!(state.name));
+    if let Some(code) = &state.reason_code {
+        put("StateReasonCode", json!(code));
+    }
+    if let Some(reason) = &state.reason {
+        put("StateReason", json!(reason));
+    }
+    put("LastUpdateStatus", json!("Successful"));
+    if let Package::Image { command, .. } = &version.package
+        && !command.is_empty()
+    {
+        put("ImageConfigResponse", json!({ "ImageConfig": { "Command": command } }));
+    }
+}
+
+/// Where the code is (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
+fn code(version: &Version) -> Value {
+    match &version.package {
+        Package::Zip { .. } => json!({ "RepositoryType": "S3", "Location": "https://example.invalid/code.zip" }),
+        Package::Image { uri, digest, .. } => {
+            let mut code = json!({ "RepositoryType": "ECR", "ImageUri": uri });
+            if let Some(digest) = digest {
+                code["ResolvedImageUri"] = format!("{}@{digest}", repository(uri)).into();
+            }
+            code
+        }
+    }
+}
+
+/// `uri` without tag and digest.
+fn repository(uri: &str) -> &str {
+    let named = uri.split_once('@').map_or(uri, |(named, _)| named);
+    let path = named.find('/').unwrap_or(0);
+    named[path..].rfind(':').map_or(named, |colon| &named[..path + colon])
+}
+
+fn code_sha256(version: &Version) -> String {
+    match (&version.code_sha256, &version.package) {
+        (Some(given), _) => given.clone(),
+        (None, Package::Image { digest: Some(digest), .. }) => digest.hex().to_owned(),
+        (None, package) => Digest::of(format!("{package:?}").as_bytes()).hex().to_owned(),
+    }
+}
+
+/// A UUID that is the same for the same text.
+fn uuid(text: &str) -> String {
+    let digest = Digest::of(text.as_bytes());
+    let hex = digest.hex();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_of_an_image_is_what_stands_before_tag_and_digest() {
+        for (uri, expected) in [
+            ("1.dkr.ecr.eu-west-1.amazonaws.com/orders:421", "1.dkr.ecr.eu-west-1.amazonaws.com/orders"),
+            ("1.dkr.ecr.eu-west-1.amazonaws.com/a/b@sha256:00", "1.dkr.ecr.eu-west-1.amazonaws.com/a/b"),
+            ("127.0.0.1:5000/orders:1@sha256:00", "127.0.0.1:5000/orders"),
+            ("127.0.0.1:5000/orders", "127.0.0.1:5000/orders"),
+        ] {
+            assert_eq!(repository(uri), expected);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What does the wire carry back? Answers and refusals, in the words of each protocol.
+
+use serde_json::{Value, json};
+
+use super::{
+    log::Ending,
+    request::{Asked, Protocol},
+    sessions::Caller,
+};
+
+/// What comes of a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Reply(Reply),
+    /// Nothing: the connection is refused, or ends without a byte.
+    NoConnection,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    /// `x-amzn-errortype`, where the protocol has it.
+    pub(super) error_type: Option<&'static str>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn json(asked: &Asked, body: &Value) -> Self {
+        let content_type =
+            if asked.protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" };
+        Self { status: 200, content_type, error_type: None, body: body.to_string().into_bytes() }
+    }
+
+    pub(super) fn xml(body: String) -> Self {
+        Self { status: 200, content_type: "text/xml", error_type: None, body: body.into_bytes() }
+    }
+
+    pub(super) fn refusal(protocol: Protocol, refusal: &Refusal) -> Self {
+        let Refusal { status, code, message, .. } = refusal;
+        match protocol {
+            Protocol::Rest => {
+                let mut body = json!({ "message": message, "Message": message, "Type": "User" });
+                if *status == 429 {
+                    body["Reason"] = "CallerRateLimitExceeded".into();
+                }
+                Self {
+                    status: *status,
+                    content_type: "application/json",
+                    error_type: Some(code),
+                    body: body.to_string().into_bytes(),
+                }
+            }
+            // JSON services answer every mistake of the caller with 400.
+            Protocol::Json => Self {
+                status: 400,
+                content_type: "application/x-amz-json-1.1",
+                error_type: None,
+                body: json!({ "__type": code, "message": message }).to_string().into_bytes(),
+            },
+            Protocol::Query => Self {
+                status: *status,
+                content_type: "text/xml",
+                error_type: None,
+                body: format!(
+                    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+                     <Code>{code}</Code><Message>{}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>",
+                    escaped(message)
+                )
+                .into_bytes(),
+            },
+        }
+    }
+}
+
+/// The request id of every answer.
+pub(super) const REQUEST_ID: &str = "b25f48e8-84fd-11e6-80d9-574e0c4664cb";
+
+/// Why a call fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The HTTP status, where the protocol tells errors apart by it.
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// The parameters break a rule of the operation.
+    pub(super) fn invalid(asked: &Asked, message: impl Into<String>) -> Self {
+        let code = match asked.service.as_str() {
+            "lambda" => "InvalidParameterValueException",
+            "organizations" => "InvalidInputException",
+            "sts" | "account" => "ValidationError",
+            _ => "InvalidParameterException",
+        };
+        Self::new(400, code, message)
+    }
+
+    /// `caller` may not do that to `resource`.
+    pub(super) fn denied(asked: &Asked, caller: &Caller, resource: &str) -> Self {
+        let (action, arn) = (asked.action(), &caller.arn);
+        let why = format!("because no identity-based policy allows the {action} action");
+        let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {why}");
+        let code = if asked.protocol == Protocol::Query { "AccessDenied" } else { "AccessDeniedException" };
+        Self::new(403, code, message)
+    }
+
+    /// The caller asks too often.
+    pub(super) fn throttled(asked: &Asked) -> Self {
+        let (status, code) = match asked.service.as_str() {
+            "lambda" | "account" => (429, "TooManyRequestsException"),
+            "organizations" => (400, "TooManyRequestsException"),
+            "sts" => (400, "Throttling"),
+            _ => (400, "ThrottlingException"),
+        };
+        Self::new(status, code, "Rate exceeded")
+    }
+
+    /// The session is over.
+    pub(super) fn expired(asked: &Asked) -> Self {
+        let code = if asked.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
+        Self::new(403, code, "The security token included in the request is expired")
+    }
+
+    /// Nobody has that key, or not in that region: one that is not enabled does not know the account's keys
+    /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
+    pub(super) fn unknown_key(asked: &Asked) -> Self {
+        let is_query = asked.protocol == Protocol::Query;
+        let code = if is_query { "InvalidClientTokenId" } else { "UnrecognizedClientException" };
+        Self::new(403, code, "The security token included in the request is invalid.")
+    }
+
+    pub(super) fn unsigned() -> Self {
+        Self::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+    }
+
+    pub(super) fn unknown_operation(asked: &Asked) -> Self {
+        Self::new(404, "UnknownOperationException", format!("there is no {} here", asked.action()))
+    }
+
+    /// How the log counts it.
+    pub(super) fn ending(&self) -> Ending {
+        if matches!(self.code, "TooManyRequestsException" | "ThrottlingException" | "Throttling") {
+            Ending::Throttled
+        } else {
+            Ending::Refused
+        }
+    }
+}
+
+/// `text` as the content of an XML element.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

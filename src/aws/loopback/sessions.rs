@@ -1,0 +1,87 @@
+//! Whose key is that, and until when? The sessions STS handed out.
+
+use std::{collections::HashMap, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The sessions so far.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_key: HashMap<String, Session>,
+    lifetime: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    account: String,
+    arn: String,
+    expires_at: DateTime<Utc>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) account: String,
+    /// The ARN of the user or of the assumed role.
+    pub(super) arn: String,
+    /// Whether the key is a session of an assumed role.
+    pub(super) is_role: bool,
+    pub(super) is_expired: bool,
+    pub(super) is_known: bool,
+}
+
+/// A session that has just begun.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    pub(super) key_id: String,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+impl Sessions {
+    /// Whose `key_id` is. Keys that were not handed out here are those of `own_account`.
+    pub(super) fn caller(&self, key_id: &str, own_account: &str, now: DateTime<Utc>) -> Caller {
+        if let Some(session) = self.by_key.get(key_id) {
+            return Caller {
+                account: session.account.clone(),
+                arn: session.arn.clone(),
+                is_role: true,
+                is_expired: session.expires_at <= now,
+                is_known: true,
+            };
+        }
+        Caller {
+            account: own_account.to_owned(),
+            arn: format!("arn:aws:iam::{own_account}:user/basewatch"),
+            is_role: false,
+            is_expired: false,
+            // A key of this form was handed out by another cloud.
+            is_known: !is_session_key(key_id),
+        }
+    }
+
+    /// Begins a session of the role session `arn` in `account`.
+    pub(super) fn begin(&mut self, account: &str, arn: String, asked_for: Duration, now: DateTime<Utc>) -> Begun {
+        // As long as real ones, and telling the account to whoever debugs.
+        let key_id = format!("ASIA{account}{:04X}", self.by_key.len());
+        let lifetime = TimeDelta::from_std(self.lifetime.unwrap_or(asked_for)).unwrap_or(TimeDelta::MAX);
+        let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        self.by_key.insert(key_id.clone(), Session { account: account.to_owned(), arn, expires_at });
+        Begun { key_id, expires_at }
+    }
+
+    pub(super) fn expire_all(&mut self, now: DateTime<Utc>) {
+        for session in self.by_key.values_mut() {
+            session.expires_at = now;
+        }
+    }
+
+    pub(super) fn let_last(&mut self, lifetime: Duration) {
+        self.lifetime = Some(lifetime);
+    }
+}
+
+/// Whether `key_id` is one that [`Sessions::begin`] makes.
+fn is_session_key(key_id: &str) -> bool {
+    let rest = key_id.strip_prefix("ASIA").unwrap_or_default();
+    rest.len() >= 16 && rest.bytes().take(12).all(|byte| byte.is_ascii_digit())
+}

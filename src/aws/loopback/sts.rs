@@ -1,0 +1,104 @@
+//! STS: who am I, and whom may I become?
+
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+
+use super::{
+    Cloud, lock,
+    reply::{REQUEST_ID, Refusal, Reply, escaped},
+    request::Asked,
+    sessions::Caller,
+    world::AccountStatus,
+};
+
+/// What a session lasts when nothing is asked for, and the longest one a role gives unless it was changed; also the
+/// longest one that an assumed role may ask for
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+const HOUR: u64 = 3600;
+/// The shortest session.
+const SHORTEST: u64 = 900;
+/// The longest session of any role.
+const LONGEST: u64 = 43_200;
+
+pub(super) fn respond(cloud: &Cloud, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    match asked.operation.as_str() {
+        "AssumeRole" => assume_role(cloud, asked, caller),
+        "GetCallerIdentity" => Ok(caller_identity(caller)),
+        _ => Err(Refusal::unknown_operation(asked)),
+    }
+}
+
+fn caller_identity(caller: &Caller) -> Reply {
+    let Caller { account, arn, .. } = caller;
+    let user = if caller.is_role { "AROALOOPBACK:session" } else { "AIDALOOPBACK" };
+    result(
+        "GetCallerIdentity",
+        &format!("<Arn>{}</Arn><UserId>{user}</UserId><Account>{account}</Account>", escaped(arn)),
+    )
+}
+
+fn assume_role(cloud: &Cloud, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    let parameter = |name: &str| asked.parameters.get(name).map(String::as_str);
+    let (Some(role), Some(session)) = (parameter("RoleArn"), parameter("RoleSessionName")) else {
+        return Err(Refusal::invalid(asked, "RoleArn and RoleSessionName are required"));
+    };
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    if !(2..=64).contains(&session.len()) || !session.bytes().all(is_word) {
+        return Err(Refusal::invalid(asked, "Value at 'roleSessionName' failed to satisfy constraint [\\w+=,.@-]*"));
+    }
+    let (account, name) = parts(role).ok_or_else(|| Refusal::invalid(asked, format!("{role} is invalid")))?;
+    let duration = duration(asked, caller)?;
+    let is_open = cloud.world().accounts.get(account).is_some_and(|known| known.status == AccountStatus::Active);
+    if !is_open || !cloud.faults().lets_in(account, parameter("ExternalId")) {
+        let arn = &caller.arn;
+        let message = format!("User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role}");
+        return Err(Refusal::new(403, "AccessDenied", message));
+    }
+    let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
+    let begun = lock(&cloud.0.sessions).begin(account, arn.clone(), duration, Utc::now());
+    let key = &begun.key_id;
+    let expiration = begun.expires_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let body = format!(
+        "<AssumedRoleUser><AssumedRoleId>AROALOOPBACK:{session}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
+         <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>secret-of-{key}</SecretAccessKey>\
+         <SessionToken>token-of-{key}</SessionToken><Expiration>{expiration}</Expiration></Credentials>",
+        escaped(&arn)
+    );
+    Ok(result("AssumeRole", &body))
+}
+
+/// How long the session shall last.
+fn duration(asked: &Asked, caller: &Caller) -> Result<Duration, Refusal> {
+    let Some(text) = asked.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
+    let seconds = text.parse().unwrap_or(0);
+    if !(SHORTEST..=LONGEST).contains(&seconds) {
+        return Err(Refusal::invalid(asked, format!("DurationSeconds must be from {SHORTEST} to {LONGEST}")));
+    }
+    if seconds > HOUR {
+        let why = if caller.is_role {
+            "the 1 hour session limit for roles assumed by role chaining"
+        } else {
+            "the MaxSessionDuration set for this role"
+        };
+        return Err(Refusal::invalid(asked, format!("The requested DurationSeconds exceeds {why}.")));
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Account and name of `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+fn parts(role: &str) -> Option<(&str, &str)> {
+    let (front, path) = role.split_once(":role/")?;
+    let account = front.strip_prefix("arn:")?.split_once(":iam::")?.1;
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
+    is_account.then_some((account, name))
+}
+
+fn result(operation: &str, body: &str) -> Reply {
+    Reply::xml(format!(
+        "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result>{body}\
+         </{operation}Result><ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata>\
+         </{operation}Response>"
+    ))
+}

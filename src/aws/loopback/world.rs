@@ -1,0 +1,138 @@
+//! What is there? Accounts, their regions, and what each region holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Cloud,
+    ecr::{PullThroughRule, Repository},
+    ecs::{Cluster, TaskDefinition},
+    lambda::Function,
+};
+
+/// The regions that every account has unless it says otherwise
+/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>).
+pub(super) const DEFAULT_REGIONS: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
+/// Some of the regions that an account has only after it asked for them.
+pub(super) const OPT_IN_REGIONS: [&str; 5] = ["af-south-1", "ap-east-1", "eu-central-2", "eu-south-1", "me-south-1"];
+
+/// How an account of an organization stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// It is in use.
+    #[default]
+    Active,
+    /// It is closed, or AWS has suspended it: nobody gets in.
+    Suspended,
+}
+
+/// Everything.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    /// The account that manages the organization, if there is one.
+    pub(super) management: String,
+    pub(super) accounts: BTreeMap<String, Account>,
+    places: BTreeMap<String, BTreeMap<String, Place>>,
+    /// The accounts whose repositories others may read.
+    pub(super) shared_registries: BTreeSet<String>,
+}
+
+/// One account.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    pub(super) status: AccountStatus,
+    /// The regions it has, if they are not the usual ones.
+    pub(super) regions: Option<BTreeSet<String>>,
+    /// Its name, if it is in the organization.
+    pub(super) member: Option<String>,
+}
+
+/// What one account has in one region.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub(super) functions: BTreeMap<String, Function>,
+    pub(super) repositories: BTreeMap<String, Repository>,
+    pub(super) rules: Vec<PullThroughRule>,
+    pub(super) clusters: BTreeMap<String, Cluster>,
+    /// By family and revision.
+    pub(super) task_definitions: BTreeMap<(String, u32), TaskDefinition>,
+}
+
+impl World {
+    /// A world with nothing in it but the account `own`.
+    pub(super) fn new(own: &str) -> Self {
+        let accounts = BTreeMap::from([(own.to_owned(), Account::default())]);
+        Self { management: own.to_owned(), accounts, ..Self::default() }
+    }
+
+    /// Whether `caller` may manage the account `id`: those of the organization, from the account that manages it
+    /// (<https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>).
+    pub(super) fn manages(&self, caller: &str, id: &str) -> bool {
+        let is_member = |id: &str| self.accounts.get(id).is_some_and(|account| account.member.is_some());
+        caller == self.management && id != caller && is_member(id)
+    }
+
+    /// The account `id`, which is there from now on.
+    pub(super) fn account(&mut self, id: &str) -> &mut Account {
+        self.accounts.entry(id.to_owned()).or_default()
+    }
+
+    /// What `account` has in `region`, to be filled.
+    pub(super) fn place_mut(&mut self, account: &str, region: &str) -> &mut Place {
+        let _ = self.account(account);
+        self.places.entry(account.to_owned()).or_default().entry(region.to_owned()).or_default()
+    }
+
+    /// What `account` has in `region`, if anything.
+    pub(super) fn place(&self, account: &str, region: &str) -> Option<&Place> {
+        self.places.get(account)?.get(region)
+    }
+
+    /// Whether `account` has `region`.
+    pub(super) fn has_region(&self, account: &str, region: &str) -> bool {
+        match self.accounts.get(account).and_then(|account| account.regions.as_ref()) {
+            Some(regions) => regions.contains(region),
+            None => DEFAULT_REGIONS.contains(&region),
+        }
+    }
+}
+
+impl Cloud {
+    /// Adds an account that is in no organization; filling one adds it as well.
+    pub fn account(&self, id: &str) {
+        let _ = self.change().account(id);
+    }
+
+    /// Adds a member to the organization, which the own account manages and which begins with its first member.
+    pub fn member(&self, id: &str, name: &str, status: AccountStatus) {
+        let mut world = self.change();
+        let management = world.account(&self.0.own_account);
+        let _ = management.member.get_or_insert_with(|| "management".to_owned());
+        let account = world.account(id);
+        account.member = Some(name.to_owned());
+        account.status = status;
+    }
+
+    /// Gives `account` these regions and no others, instead of the usual ones.
+    pub fn enable_regions(&self, account: &str, regions: &[&str]) {
+        self.change().account(account).regions = Some(regions.iter().map(|region| (*region).to_owned()).collect());
+    }
+}

@@ -1,0 +1,72 @@
+//! Which repositories of private ECR are another registry's? The rules of its pull-through caches.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
+
+use super::Estate;
+use crate::registry::EcrHost;
+
+/// A rule of a pull-through cache.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PullThroughRule {
+    /// The cached repositories: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
+    pub prefix: String,
+    /// What stands there instead upstream: `public.ecr.aws`.
+    pub upstream: String,
+}
+
+/// How ECR writes that a rule is for all repositories. Of such a registry's repositories, its own cannot be
+/// told from cached ones.
+const ROOT: &str = "ROOT";
+
+impl Estate {
+    /// The rules of those of the registries `hosts` that are in audited accounts. One that may not be asked
+    /// has none: its caches can be configured instead.
+    pub async fn pull_through_rules(&self, hosts: BTreeSet<String>) -> Vec<PullThroughRule> {
+        let asked: Vec<_> = hosts.into_iter().filter(|host| self.is_audited(host)).collect();
+        let answers = stream::iter(asked).map(|host| async move {
+            let rules = self.rules_of(&host).await;
+            rules.inspect_err(|why| tracing::info!("the pull-through caches of {host} are not known: {why}"))
+        });
+        let rules: Vec<_> = answers.buffer_unordered(self.concurrency).collect().await;
+        let mut rules: Vec<_> = rules.into_iter().flatten().flatten().collect();
+        rules.sort();
+        rules
+    }
+
+    fn is_audited(&self, host: &str) -> bool {
+        EcrHost::parse(host).is_some_and(|host| self.has_seen(host.account))
+    }
+
+    async fn rules_of(&self, host: &str) -> Result<Vec<PullThroughRule>, String> {
+        let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is no registry of ECR")?;
+        let client = self.aws.session_of(account).await.ecr(region);
+        let mut pages = client.describe_pull_through_cache_rules().registry_id(account).into_paginator().send();
+        let mut rules = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let call = format!("ecr:DescribePullThroughCacheRules in {region}");
+                crate::aws::Failure::of(&call, &error).message
+            })?;
+            for rule in page.pull_through_cache_rules() {
+                let below = |prefix: Option<&str>| match prefix {
+                    None | Some(ROOT) => String::new(),
+                    Some(prefix) => format!("/{}", prefix.trim_end_matches('/')),
+                };
+                let (Some(prefix), Some(url)) = (rule.ecr_repository_prefix(), rule.upstream_registry_url()) else {
+                    continue;
+                };
+                // Docker Hub is called so where its API is, and otherwise in references.
+                let upstream = if url == "registry-1.docker.io" { "docker.io" } else { url };
+                if prefix != ROOT {
+                    rules.push(PullThroughRule {
+                        prefix: format!("{host}/{}", prefix.trim_end_matches('/')),
+                        upstream: format!("{upstream}{}", below(rule.upstream_repository_prefix())),
+                    });
+                }
+            }
+        }
+        Ok(rules)
+    }
+}

@@ -1,0 +1,161 @@
+//! What runs: better images at hand, images that are gone, functions that fail.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    image::Arch,
+    inventory::{DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Workload},
+    judge::Replacement,
+};
+
+fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Deployment {
+    Deployment {
+        id: "lambda:eu-west-1:123456789012:orders:live".into(),
+        kind,
+        name: "orders".into(),
+        qualifier: Some("live".into()),
+        account: None,
+        region: None,
+        arn: None,
+        owner: None,
+        workload: Some(Arc::new(workload)),
+        reference: "r.test/orders:421".parse::<ImageSource>().unwrap(),
+        pushed_at: None,
+        holding,
+        image: Ok(DeployedImage {
+            digest: Digest::of(b"image"),
+            facts: Arc::new(world(10, None).image),
+            index_annotations: Arc::default(),
+        }),
+    }
+}
+
+fn running(holding: Holding, workload: Workload) -> Deployment {
+    deployment(DeploymentKind::Lambda, holding, workload)
+}
+
+fn state(state: &str, code: Option<&str>) -> Workload {
+    let state_reason_code = code.map(str::to_owned);
+    Workload { state: Some(state.into()), state_reason_code, ..Workload::default() }
+}
+
+/// Severity, action and codes of a base published and superseded so many days ago, at `deployment`.
+fn at(deployment: &Deployment, published: i64, superseded: Option<i64>) -> (Severity, Action, Vec<&'static str>) {
+    let judgement = world(published, superseded).judge(&Policy::default(), now()).at(deployment, None);
+    (judgement.severity, judgement.action, judgement.reasons.iter().map(|reason| reason.code.as_str()).collect())
+}
+
+#[test]
+fn an_image_that_is_gone_is_restored_whatever_else_is_known() {
+    let active = || state("Active", None);
+    for (holding, workload, published, superseded, severity, codes) in [
+        (Holding::Gone, active(), 10, None, Severity::Medium, vec!["image-missing"]),
+        (Holding::Archived, active(), 10, None, Severity::Medium, vec!["image-archived"]),
+        (
+            Holding::Gone,
+            active(),
+            90,
+            Some(89),
+            Severity::High,
+            vec!["image-missing", "base-too-old", "base-superseded"],
+        ),
+        (
+            Holding::Unknown,
+            state("Failed", Some("ImageDeleted")),
+            10,
+            None,
+            Severity::Medium,
+            vec!["image-missing", "function-failed"],
+        ),
+    ] {
+        let judged = at(&running(holding, workload), published, superseded);
+        assert_eq!(judged, (severity, Action::Restore, codes), "{holding:?}");
+    }
+}
+
+#[test]
+fn what_the_repository_holds_or_did_not_say_changes_nothing() {
+    for holding in [Holding::Held, Holding::Unknown] {
+        let judged = at(&running(holding, state("Active", None)), 10, None);
+        assert_eq!(judged, (Severity::None, Action::None, vec![]), "{holding:?}");
+    }
+    let tag = deployment(DeploymentKind::Ecr, Holding::Gone, state("Active", None));
+    assert_eq!(at(&tag, 10, None).1, Action::None, "a tag runs nowhere");
+}
+
+#[test]
+fn a_function_that_cannot_be_invoked_is_never_quiet() {
+    let denied = running(Holding::Held, state("Failed", Some("ImageAccessDenied")));
+    assert_eq!(at(&denied, 10, None), (Severity::Medium, Action::Investigate, vec!["function-failed"]));
+    assert_eq!(at(&denied, 20, Some(15)).1, Action::Rebuild, "what helps with the base is still said");
+    let idle = running(Holding::Held, state("Inactive", Some("Idle")));
+    assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
+}
+
+#[test]
+fn architectures_that_differ_are_told() {
+    let on_x86 = Workload { architecture: Some(Arch::X86_64), ..Workload::default() };
+    assert_eq!(at(&running(Holding::Held, on_x86), 10, None).2, ["architecture-mismatch"]);
+    let on_arm = Workload { architecture: Some(Arch::Arm64), ..Workload::default() };
+    let on_arm = running(Holding::Held, on_arm);
+    assert!(at(&on_arm, 10, None).2.is_empty());
+    let mut world = world(10, None);
+    world.resolution.base.platform = Some("linux/amd64".parse().unwrap());
+    let judgement = world.judge(&Policy::default(), now()).at(&on_arm, Some(&world.resolution));
+    assert_eq!(
+        judgement.reasons[0].message,
+        "the image is for linux/arm64, and the base it records is for linux/amd64"
+    );
+}
+
+/// What becomes of a judgement when a newer image stands on a base published and superseded so many days ago.
+fn with_newer(ours: (i64, Option<i64>), newer: (i64, Option<i64>)) -> Option<(Action, Vec<&'static str>)> {
+    let (ours, newer) = (world(ours.0, ours.1), world(newer.0, newer.1));
+    let (judgement, other) = (ours.judge(&Policy::default(), now()), newer.judge(&Policy::default(), now()));
+    let replacement = Replacement {
+        name: "orders:422",
+        pushed_at: Some(days_ago(2)),
+        judgement: &other,
+        resolution: &newer.resolution,
+    };
+    replacement.is_better(&judgement, &ours.resolution).then(|| {
+        let judgement = judgement.with(&replacement);
+        (judgement.action, judgement.reasons.iter().map(|reason| reason.code.as_str()).collect())
+    })
+}
+
+#[test]
+fn a_better_image_at_hand_is_deployed_and_not_built() {
+    let better = vec!["not-deployed", "base-too-old", "base-superseded"];
+    assert_eq!(with_newer((90, Some(89)), (5, None)), Some((Action::Redeploy, better.clone())));
+    assert_eq!(with_newer((90, Some(89)), (9, Some(8))), Some((Action::Redeploy, better)), "within its grace");
+    assert_eq!(
+        with_newer((9, Some(8)), (5, None)).map(|it| it.0),
+        Some(Action::Redeploy),
+        "superseded, and a fresh one"
+    );
+}
+
+#[test]
+fn an_image_that_is_too_old_itself_does_not_spare_the_rebuild() {
+    let still = vec!["base-too-old", "base-superseded", "not-deployed"];
+    assert_eq!(with_newer((90, Some(89)), (50, Some(49))), Some((Action::Rebuild, still)));
+}
+
+#[test]
+fn a_newer_image_on_the_same_or_an_older_base_is_no_better() {
+    assert_eq!(with_newer((90, Some(89)), (90, Some(89))), None);
+    assert_eq!(with_newer((50, Some(49)), (90, Some(89))), None);
+    assert_eq!(with_newer((20, Some(15)), (90, Some(89))), None);
+}
+
+#[test]
+fn a_newer_image_whose_base_is_not_known_is_no_better() {
+    let (ours, newer) = (world(90, Some(89)), world(90, Some(89)));
+    let judgement = ours.judge(&Policy::default(), now());
+    let unknown = judge(Case::Unidentified(&Identification::default()), SUBJECT, &Policy::default(), now());
+    let replacement =
+        Replacement { name: "orders:422", pushed_at: None, judgement: &unknown, resolution: &newer.resolution };
+    assert!(!replacement.is_better(&judgement, &ours.resolution));
+}
