@@ -1,6 +1,16 @@
 //! How fast may Lambda's control plane be asked? Its quotas for an account and region, kept on our side.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeDeserializationInterceptorContextRef, dyn_dispatch_hint},
+        orchestrator::Metadata,
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::pace::Pace;
 
@@ -10,29 +20,74 @@ use crate::pace::Pace;
 const GET_FUNCTION_RATE: f64 = 95.0;
 const OTHER_RATE: f64 = 14.2;
 
+/// How long new calls wait after one was throttled: someone else uses the quota as well.
+const EASE: Duration = Duration::from_millis(500);
+
 /// Lambda in one region of one account.
 #[derive(Clone, Debug)]
 pub(crate) struct Lambda {
     client: aws_sdk_lambda::Client,
-    get_function: Arc<Pace>,
-    other: Arc<Pace>,
+    quotas: Arc<Quotas>,
+}
+
+/// The quotas of one region of one account.
+#[derive(Debug)]
+pub(super) struct Quotas {
+    get_function: Pace,
+    others: Pace,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { get_function: Pace::new(Some(GET_FUNCTION_RATE)), others: Pace::new(Some(OTHER_RATE)) }
+    }
 }
 
 impl Lambda {
-    pub(super) fn new(client: aws_sdk_lambda::Client) -> Self {
-        let pace = |rate| Arc::new(Pace::new(Some(rate)));
-        Self { client, get_function: pace(GET_FUNCTION_RATE), other: pace(OTHER_RATE) }
+    pub(super) fn new(client: aws_sdk_lambda::Client, quotas: Arc<Quotas>) -> Self {
+        Self { client, quotas }
     }
 
     /// The client, when the next `GetFunction` may be sent.
     pub(crate) async fn for_get_function(&self) -> &aws_sdk_lambda::Client {
-        self.get_function.turn().await.answered();
+        self.quotas.get_function.turn().await.answered();
         &self.client
     }
 
     /// The client, when the next call of any other operation may be sent.
     pub(crate) async fn for_others(&self) -> &aws_sdk_lambda::Client {
-        self.other.turn().await.answered();
+        self.quotas.others.turn().await.answered();
         &self.client
+    }
+}
+
+/// Holds new calls back while Lambda throttles; the SDK tries again those that were.
+#[derive(Debug)]
+pub(super) struct Easing(Arc<Quotas>);
+
+impl Easing {
+    pub(super) fn new(quotas: &Arc<Quotas>) -> Self {
+        Self(Arc::clone(quotas))
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Easing {
+    fn name(&self) -> &'static str {
+        "Easing"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.response().status().as_u16() == 429 {
+            let is_get_function = config.load::<Metadata>().is_some_and(|call| call.name() == "GetFunction");
+            let pace = if is_get_function { &self.0.get_function } else { &self.0.others };
+            pace.pause(EASE);
+        }
+        Ok(())
     }
 }

@@ -7,12 +7,15 @@ use std::{
 
 use aws_config::{Region, SdkConfig, retry::RetryConfig};
 
-use super::{Failure, counting::Counting, lambda::Lambda};
+use super::{
+    Failure,
+    counting::Counting,
+    lambda::{Easing, Lambda, Quotas},
+};
 use crate::registry::Requests;
 
-/// How often a request to a service with narrow quotas is sent at most: the SDK's adaptive mode slows down
-/// meanwhile.
-const THROTTLED_ATTEMPTS: u32 = 10;
+/// How often a request to a service with narrow quotas is sent at most.
+const THROTTLED_ATTEMPTS: u32 = 8;
 
 /// One identity, and AWS as it may see it.
 #[derive(Debug)]
@@ -34,13 +37,14 @@ type PerRegion<T> = Mutex<HashMap<String, T>>;
 
 /// A client of one service in one region.
 macro_rules! client {
-    ($self:ident, $region:ident, $sdk:ident, $service:literal) => {{
+    ($self:ident, $region:ident, $sdk:ident, $service:literal $(, $interceptor:expr)?) => {{
         let mut config = $sdk::config::Builder::from(&$self.config)
             .region($sdk::config::Region::new($region.to_owned()))
+            $(.interceptor($interceptor))?
             .interceptor(Counting::new($service, Arc::clone(&$self.requests)));
         if let Some(retry) = $self.retry($service) {
             let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
-            // By default all accounts would share one measure of how much a service throttles.
+            // By default all accounts would share one budget of retries.
             config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
         }
         $sdk::Client::from_conf(config.build())
@@ -74,7 +78,10 @@ impl Session {
 
     /// Lambda in `region`, with its quotas.
     pub(crate) fn lambda(&self, region: &str) -> Lambda {
-        once(&self.clients.lambda, region, || Lambda::new(client!(self, region, aws_sdk_lambda, "lambda")))
+        once(&self.clients.lambda, region, || {
+            let quotas = Arc::new(Quotas::default());
+            Lambda::new(client!(self, region, aws_sdk_lambda, "lambda", Easing::new(&quotas)), quotas)
+        })
     }
 
     /// The regions that the account has enabled, in order.
@@ -103,15 +110,14 @@ impl Session {
         client!(self, region, aws_sdk_organizations, "organizations")
     }
 
-    /// Lambda's control plane and Organizations have quotas of a few requests a second: there, the SDK also
-    /// slows down by itself. What was set for tests stays.
+    /// Lambda's control plane and Organizations have quotas of a few requests a second, so that patience is
+    /// needed there. What was set for tests stays. The SDK's adaptive mode is not used: in a region that goes on
+    /// throttling it slows down so far that calls end by their deadline, two minutes each; `Lambda` holds new
+    /// calls back itself.
     fn retry(&self, service: &str) -> Option<RetryConfig> {
         let retry = self.config.retry_config()?;
-        let is_narrow = matches!(service, "lambda" | "organizations");
-        let attempts =
-            if retry.max_attempts() == super::MAX_ATTEMPTS { THROTTLED_ATTEMPTS } else { retry.max_attempts() };
-        is_narrow
-            .then(|| RetryConfig::adaptive().with_max_attempts(attempts).with_initial_backoff(retry.initial_backoff()))
+        let is_narrow = matches!(service, "lambda" | "organizations") && retry.max_attempts() == super::MAX_ATTEMPTS;
+        is_narrow.then(|| retry.clone().with_max_attempts(THROTTLED_ATTEMPTS))
     }
 }
 

@@ -55,12 +55,12 @@ async fn a_denied_region_leaves_the_others_intact() {
 
 #[tokio::test]
 async fn a_throttled_region_is_one_gap_after_the_last_attempt() {
-    // The SDK's adaptive mode waits many seconds before each further one.
-    let rig = Rig { attempts: 1, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
+    let rig = Rig { attempts: 5, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
     assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
-    assert_eq!(since(&rig, 0), ["get a", "list", "list"]);
+    let lists = since(&rig, 0).iter().filter(|call| *call == "list").count();
+    assert_eq!(lists, 1 + 8, "eight attempts where others get five, and the other region");
 }
 
 #[tokio::test]
