@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     image::{Digest, DigestKind, Document, ImageFacts, Platform, Reference, Repository},
     registry::{
-        Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, NetworkSettings, Registry as _,
+        Auth, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, NetworkSettings, Registry as _,
         Requests, Stock,
     },
 };
@@ -179,4 +179,37 @@ async fn requests_go_to_the_endpoint_and_count_for_the_registry_that_references_
     assert_eq!(client.head(&reference).await.expect("there").digest, digest);
     assert_eq!(requests.snapshot()["registry.example"]["head"], 1);
     assert_eq!(client.authentication()["registry.example"], "anonymous");
+}
+
+/// ECR serves the repositories of a pull-through cache under a prefix; without internet, the upstream's are read there.
+#[tokio::test]
+async fn a_line_is_read_through_a_pull_through_cache() {
+    const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    let stock = Stock::new();
+    let image = stock.push_image("ecr-public/lambda/java", &ImageSpec::default());
+    stock.tag("ecr-public/lambda/java", "21", &image);
+    let loopback = Loopback::start(stock).expect("a port");
+    let at = |endpoint: String| HostSettings {
+        endpoint: Some(endpoint),
+        auth: Auth::Anonymous,
+        rate: Some(f64::from(u16::MAX)),
+        ..HostSettings::default()
+    };
+    let hosts = [
+        ("public.ecr.aws", at(format!("https://{CACHE}/ecr-public"))),
+        // Where the cache itself is asked: an interface endpoint of a VPC, and here the one in this process.
+        (CACHE, at(loopback.endpoint())),
+    ];
+    let settings = NetworkSettings {
+        allow: vec!["public.ecr.aws".to_owned()],
+        hosts: hosts.map(|(name, settings)| (name.to_owned(), settings)).into(),
+        ..NetworkSettings::default()
+    };
+    let client = DistributionClient::new(settings, None, Arc::default()).expect("valid settings");
+    assert!(client.caches().is_empty(), "nothing was asked yet");
+    let line: Reference = "public.ecr.aws/lambda/java:21".parse().expect("a reference");
+    assert_eq!(client.head(&line).await.expect("an answer").digest, image);
+    assert_eq!(loopback.requests()[0].path, "/v2/ecr-public/lambda/java/manifests/21");
+    let caches = BTreeMap::from([("public.ecr.aws".to_owned(), format!("{CACHE}/ecr-public"))]);
+    assert_eq!(client.caches(), caches);
 }
