@@ -213,3 +213,29 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     let caches = BTreeMap::from([("public.ecr.aws".to_owned(), format!("{CACHE}/ecr-public"))]);
     assert_eq!(client.caches(), caches);
 }
+
+#[tokio::test]
+async fn a_registry_out_of_reach_is_read_through_the_cache_that_is_known() {
+    const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    let stock = Stock::new();
+    let image = stock.push_image("quay/team/x", &ImageSpec::default());
+    stock.tag("quay/team/x", "1", &image);
+    let loopback = Loopback::start(stock).expect("a port");
+    // A port on which nobody listens any more.
+    let away =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
+    let anonymous = || HostSettings { auth: Auth::Anonymous, ..HostSettings::default() };
+    let cache = HostSettings { endpoint: Some(loopback.endpoint()), ..anonymous() };
+    let settings = NetworkSettings {
+        allow: vec![away.clone()],
+        hosts: [(CACHE.to_owned(), cache), (away.clone(), anonymous())].into(),
+        retries: 0,
+        ..NetworkSettings::default()
+    };
+    let client = DistributionClient::new(settings, None, Arc::default()).expect("valid settings");
+    let reference: Reference = format!("{away}/team/x:1").parse().expect("a reference");
+    assert!(matches!(client.head(&reference).await, Err(Error::Unreachable { .. })));
+    client.offer_cache(&away, &format!("{CACHE}/quay"));
+    assert_eq!(client.head(&reference).await.expect("an answer").digest, image);
+    assert_eq!(client.caches().into_values().collect::<Vec<_>>(), [format!("{CACHE}/quay")]);
+}

@@ -32,6 +32,9 @@ impl Estate {
         let rules: Vec<_> = answers.buffer_unordered(self.concurrency).collect().await;
         let mut rules: Vec<_> = rules.into_iter().flatten().flatten().collect();
         rules.sort();
+        for rule in rules.iter().filter(|rule| !rule.upstream.contains('/')) {
+            (self.offer_cache)(&rule.upstream, &rule.prefix);
+        }
         rules
     }
 

@@ -24,6 +24,9 @@ const TAGS_LAST: TimeDelta = TimeDelta::days(1);
 /// Told each AWS account whose repositories are read, before any of its registries is asked.
 pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Told each registry that a pull-through cache serves, with the cache.
+pub type OfferCache = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// The part of AWS that a run looks at, and what is found out about it once.
 pub struct Estate {
     /// AWS.
@@ -32,6 +35,7 @@ pub struct Estate {
     pub(super) images: Arc<Images>,
     /// Told of accounts.
     allow_account: AllowAccount,
+    pub(super) offer_cache: OfferCache,
     /// Requests under way at once.
     pub(super) concurrency: usize,
     /// How owners are found.
@@ -74,6 +78,7 @@ impl Estate {
             aws,
             images,
             allow_account,
+            offer_cache: Arc::new(|_, _| ()),
             concurrency: 1,
             owners: Owners::default(),
             filter: Filter::default(),
@@ -90,6 +95,12 @@ impl Estate {
     #[must_use]
     pub fn with_concurrency(self, concurrency: usize) -> Self {
         Self { concurrency: concurrency.max(1), ..self }
+    }
+
+    /// With `offer_cache` told of pull-through caches.
+    #[must_use]
+    pub fn with_caches(self, offer_cache: OfferCache) -> Self {
+        Self { offer_cache, ..self }
     }
 
     /// With owners found by `owners`.

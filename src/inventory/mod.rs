@@ -27,7 +27,7 @@ pub use caches::PullThroughRule;
 pub use choice::{Choice, Filter, ResourceTags, TagPattern};
 pub use ecr::EcrInventory;
 pub use ecs::EcsInventory;
-pub use estate::{AllowAccount, Estate};
+pub use estate::{AllowAccount, Estate, OfferCache};
 pub use lambda::LambdaInventory;
 pub use layout::LayoutInventory;
 pub use named::NamedInventory;

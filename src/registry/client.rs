@@ -43,6 +43,8 @@ pub struct DistributionClient {
     requests: Arc<Requests>,
     clients: Mutex<HashMap<ClientKey, Client>>,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
+    /// Pull-through caches of registries, by the registry.
+    offered: Mutex<HashMap<String, String>>,
 }
 
 /// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
@@ -78,7 +80,15 @@ impl DistributionClient {
             }
         }
         let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
-        Ok(Self { allow, network: settings, aws, requests, clients, hosts: Mutex::default() })
+        Ok(Self {
+            allow,
+            network: settings,
+            aws,
+            requests,
+            clients,
+            hosts: Mutex::default(),
+            offered: Mutex::default(),
+        })
     }
 
     /// Allows the private ECR registries of `account`, which is being audited.
@@ -102,6 +112,43 @@ impl DistributionClient {
         hosts.iter().filter_map(|(name, host)| Some((name.to_string(), host.cache.clone()?))).collect()
     }
 
+    /// Lets `registry` be read through the pull-through cache `prefix`, as in
+    /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`, once it cannot be reached itself.
+    pub fn offer_cache(&self, registry: &str, prefix: &str) {
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.entry(registry.to_owned()).or_insert_with(|| format!("https://{prefix}"));
+    }
+
+    /// The answer of `registry`, or that of its pull-through cache where there is one and it is out of reach:
+    /// as it is from a VPC without internet.
+    fn reach<'a, T: Send>(
+        &'a self,
+        registry: &'a Arc<str>,
+        ask: impl Fn() -> BoxFuture<'a, Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move {
+            match ask().await {
+                Err(Error::Unreachable { .. }) if self.turn_to_cache(registry) => ask().await,
+                answer => answer,
+            }
+        })
+    }
+
+    /// Whether `registry` is read through a cache from now on.
+    fn turn_to_cache(&self, registry: &Arc<str>) -> bool {
+        let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner).get(&**registry).cloned();
+        let settings = self.network.hosts.get(&**registry).cloned().unwrap_or_default();
+        let Some(endpoint) = offered.filter(|_| settings.endpoint.is_none()) else { return false };
+        let settings = HostSettings { endpoint: Some(endpoint), ..settings };
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.get(registry).is_some_and(|host| host.cache.is_some()) {
+            return true;
+        }
+        let Ok(host) = self.connect_by(registry, &settings) else { return false };
+        hosts.insert(Arc::clone(registry), Arc::new(host));
+        true
+    }
+
     /// The host, if it may be contacted.
     fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
         let registry = &repository.registry;
@@ -119,10 +166,13 @@ impl DistributionClient {
     }
 
     fn connect(&self, name: &Arc<str>) -> Result<Host, SettingsError> {
-        let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
-        let http = self.http(client_key(name, &settings))?;
+        self.connect_by(name, &self.network.hosts.get(&**name).cloned().unwrap_or_default())
+    }
+
+    fn connect_by(&self, name: &Arc<str>, settings: &HostSettings) -> Result<Host, SettingsError> {
+        let http = self.http(client_key(name, settings))?;
         let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests) };
-        Host::new(name, &settings, &self.network, means)
+        Host::new(name, settings, &self.network, means)
     }
 
     /// The HTTP client for one TLS setting. Loading the system's certificates takes a while, so that none is
@@ -219,19 +269,19 @@ impl DistributionClient {
 
 impl Registry for DistributionClient {
     fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
-        self.head_of(reference).boxed()
+        self.reach(&reference.repository.registry, || self.head_of(reference).boxed())
     }
 
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
-        self.manifest_of(reference).boxed()
+        self.reach(&reference.repository.registry, || self.manifest_of(reference).boxed())
     }
 
     fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
-        self.config_of(repository, manifest).boxed()
+        self.reach(&repository.registry, || self.config_of(repository, manifest).boxed())
     }
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
-        self.tags_of(repository).boxed()
+        self.reach(&repository.registry, || self.tags_of(repository).boxed())
     }
 }
 

@@ -51,10 +51,12 @@ pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Source
 }
 
 fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
-    let client = Arc::clone(&ports.client);
+    let (client, caching) = (Arc::clone(&ports.client), Arc::clone(&ports.client));
     let allow_account = Arc::new(move |account: &str| client.allow_account(account));
+    let offer_cache = Arc::new(move |registry: &str, prefix: &str| caching.offer_cache(registry, prefix));
     let (aws, images) = (Arc::clone(&ports.aws), Arc::clone(&ports.images));
     let estate = Estate::new(aws, images, allow_account, instants.clock)
+        .with_caches(offer_cache)
         .with_concurrency(settings.concurrency.0)
         .with_owners(settings.owners.clone())
         .with_filter(settings.filter.clone());
