@@ -1,9 +1,13 @@
 //! What do 10,000 functions cost, where Lambda's quotas are those of AWS? And what when nothing changed?
 
-use std::{collections::BTreeMap, process::Command};
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use basewatch::{
-    aws::loopback::{Calls, CloudServer, Quotas},
+    aws::loopback::{Calls, Cloud, CloudServer, Quotas},
     registry::Loopback,
 };
 
@@ -16,6 +20,8 @@ use crate::{
 /// Requests a second in one region of one account.
 const GET_FUNCTION: f64 = 100.0;
 const OTHERS: f64 = 15.0;
+/// How often it is looked whether Lambda is still asked.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Audits them, cold and warm; counts, prints.
 pub async fn count() {
@@ -30,13 +36,14 @@ pub async fn count() {
     );
 
     estate.cloud.limit(Quotas::real());
-    let cold = run(audit(&program)).await;
+    let (cold, asked_for) = run(audit(&program), &estate.cloud).await;
     check(&cold, estate.deployments);
     let calls = estate.cloud.calls();
     let (least, why) = least(&estate);
     row("cold audit", format!("{:.2?}, peak {} MB  (below 150)", cold.wall, megabytes(cold.peak_bytes)));
     row("  the quotas allow at best", format!("{least:.2} s: {why}"));
     row("  times as long", format!("{:.2}  (at most 1.2)", cold.wall.as_secs_f64() / least));
+    row("  until Lambda's last answer, and from then on", phases(&cold, asked_for));
     row("  GetFunction, others of Lambda that it takes", {
         let sum = |count: fn(&Place) -> usize| estate.places.iter().map(count).sum::<usize>();
         format!("{}, {}", sum(Place::gets), sum(Place::lists))
@@ -49,19 +56,36 @@ pub async fn count() {
     estate.cloud.forget_calls();
     // A minute later, the buckets are full again.
     estate.cloud.limit(Quotas::real());
-    let warm = run(audit(&program)).await;
+    let (warm, asked_for) = run(audit(&program), &estate.cloud).await;
     check(&warm, estate.deployments);
     let calls = estate.cloud.calls();
     row("warm audit", format!("{:.2?}, peak {} MB  (below 150)", warm.wall, megabytes(warm.peak_bytes)));
+    row("  until Lambda's last answer, and from then on", phases(&warm, asked_for));
     row("  calls of Lambda that are not lists", format!("{}  (none)", not_lists(&calls)));
     row("  calls that were throttled, that were refused", endings(&calls));
     row("  calls of AWS", actions(&calls));
     row("  requests to registries about images, about bases", about(&registry, requests));
 }
 
-/// AWS and the registries live on this runtime: waiting for the child must not take its threads.
-async fn run(mut command: Command) -> Measured {
-    tokio::task::spawn_blocking(move || measure::run(&mut command)).await.expect("a run")
+/// Runs it to its end, and tells for how long Lambda was asked. AWS and the registries live on this runtime: waiting
+/// for the child must not take its threads.
+async fn run(mut command: Command, cloud: &Cloud) -> (Measured, Duration) {
+    let begun = Instant::now();
+    let mut child = tokio::task::spawn_blocking(move || measure::run(&mut command));
+    let (mut count, mut asked_for) = (0, Duration::ZERO);
+    loop {
+        if let Ok(ended) = tokio::time::timeout(LOOK, &mut child).await {
+            return (ended.expect("a run"), asked_for);
+        }
+        let calls = cloud.calls().sum(|call| call.service == "lambda").calls;
+        if calls > count {
+            (count, asked_for) = (calls, begun.elapsed());
+        }
+    }
+}
+
+fn phases(run: &Measured, asked_for: Duration) -> String {
+    format!("{asked_for:.2?}, {:.2?}", run.wall.saturating_sub(asked_for))
 }
 
 /// The seconds that the slowest place takes if every call is made as early as the rates allow, and what holds it up.
