@@ -6,6 +6,8 @@
 mod aws_replay;
 #[path = "../support/ecr_model.rs"]
 mod ecr_model;
+#[path = "../support/ecs_model.rs"]
+mod ecs_model;
 #[path = "../support/lambda_model.rs"]
 mod lambda_model;
 #[path = "../support/memory_registry.rs"]
@@ -13,6 +15,8 @@ mod memory_registry;
 
 mod ecr;
 mod ecr_faults;
+mod ecs;
+mod ecs_faults;
 mod lambda;
 mod lambda_faults;
 mod layout;
