@@ -1,3 +1,5 @@
+//! Units against lists of services and tasks, one rule a test.
+
 use chrono::{DateTime, Utc};
 
 use super::*;
