@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 /// The SDK's method for each operation that is called, and the actions it needs.
-const CALLS: [(&str, &[&str]); 7] = [
+const CALLS: [(&str, &[&str]); 14] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
@@ -20,6 +20,13 @@ const CALLS: [(&str, &[&str]); 7] = [
     // The answer has the function's tags only for those who may list them
     // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
     ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
+    ("list_clusters", &["ecs:ListClusters"]),
+    ("list_services", &["ecs:ListServices"]),
+    ("list_tasks", &["ecs:ListTasks"]),
+    ("describe_services", &["ecs:DescribeServices"]),
+    ("describe_service_revisions", &["ecs:DescribeServiceRevisions"]),
+    ("describe_tasks", &["ecs:DescribeTasks"]),
+    ("describe_task_definition", &["ecs:DescribeTaskDefinition"]),
     // ECR Public's token needs the second permission of STS as well
     // (https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html).
     (

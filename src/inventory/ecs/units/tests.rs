@@ -1,3 +1,5 @@
+//! What units run, by what services, revisions, definitions and tasks say.
+
 use chrono::{DateTime, Utc};
 
 use super::*;
