@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use basewatch::{
+    aws::loopback::{self, Cloud},
     image::{Arch, Digest},
     inventory::{
         Choice, DeployedImage, Deployment, DeploymentKind, EcsInventory, EcsSettings, Inventoried, Inventory, Owners,
@@ -21,6 +22,8 @@ use crate::{
     rig::{REGION, Rig, codes, ids, named, regions, unreadable},
 };
 
+/// What a warm look asks of one cluster.
+const LISTS: &str = "DescribeServices 1, DescribeTasks 1, ListClusters 1, ListServices 1, ListTasks 1";
 /// The image that containers of these tests name.
 pub(crate) const ORDERS: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421";
 
@@ -236,7 +239,6 @@ async fn a_second_look_asks_for_no_revision_and_no_definition_again() {
             definitions.service("prod", service).task("prod", task("orders:1")).task("prod", task("orders:2"))
         }
     };
-    const LISTS: &str = "DescribeServices 1, DescribeTasks 1, ListClusters 1, ListServices 1, ListTasks 1";
     let (first, _) = rig_with(model(&["1"]));
     let found = look(&first, &[everything()]).await;
     assert_eq!(
@@ -394,4 +396,45 @@ async fn a_revision_that_is_rolled_back_gives_up_its_place() {
     let found = look(&rig, &[everything()]).await;
     let digests: Vec<_> = found.deployments.iter().map(|it| image(it).digest.clone()).collect();
     assert_eq!(digests, [stock.old, stock.amd]);
+}
+
+/// The model here and the cloud on loopback were written apart: they agree on what may be asked.
+#[tokio::test]
+async fn a_large_cluster_of_the_cloud_on_loopback_is_read_whole() {
+    let cloud = Cloud::new(ACCOUNT);
+    let containers = |n: usize| {
+        let digest = |name: &str| Some(Digest::of(format!("{name}{n}").as_bytes()));
+        ["app", "log"].map(|name| loopback::Container::new(name, "quay.io/x/app:1", digest(name).as_ref())).to_vec()
+    };
+    for n in 0..210 {
+        let (name, definition) = (format!("s{n}"), format!("s{n}:1"));
+        let mut service = loopback::Service::new(&name, &definition, containers(n));
+        if n % 3 == 0 {
+            service = loopback::Service { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
+        }
+        cloud.service(ACCOUNT, REGION, "prod", service);
+        let task = loopback::Task::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
+        cloud.task(ACCOUNT, REGION, "prod", task);
+        let named = ["app", "log"].map(|name| loopback::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
+        let definition =
+            loopback::TaskDefinition { family: name, revision: 1, containers: named, ..Default::default() };
+        cloud.task_definition(ACCOUNT, REGION, definition);
+    }
+    let rig = rig_with(|_| EcsModel::default()).0;
+    let aws = || rig.aws().with_transport(cloud.transport());
+    let found = EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
+    assert_eq!(found.gaps, []);
+    let runs: std::collections::BTreeMap<_, _> =
+        found.deployments.iter().map(|it| (it.id.as_str(), image_error(it).1.unwrap())).collect();
+    assert_eq!(runs.len(), 420);
+    for n in 0..210 {
+        for name in ["app", "log"] {
+            let id = format!("ecs:eu-west-1:123456789012:prod/s{n}:{name}");
+            assert_eq!(runs[id.as_str()], Digest::of(format!("{name}{n}").as_bytes()), "{id}");
+        }
+    }
+    let cold = rig.requests.snapshot()["ecs"]["api"];
+    assert_eq!(cold, 1 + 3 + 21 + 3 + 3 + 7 + 210, "clusters, services, tasks, revisions, and definitions");
+    EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
+    assert_eq!(rig.requests.snapshot()["ecs"]["api"] - cold, 1 + 3 + 21 + 3 + 3);
 }

@@ -151,7 +151,7 @@ impl<'a> Ecs<'a> {
 
     fn failed(&self, scope: &str, failure: Failure) {
         // A refusal is quick, and says nothing of the next call.
-        let is_silence = !matches!(failure.code, "access-denied" | "not-found");
+        let is_silence = matches!(failure.code, "throttled" | "unreachable" | "credentials");
         if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
             self.note(&self.scope(), failure.code, format!("{}; nothing more was asked there", failure.message));
         }

@@ -172,14 +172,7 @@ impl<'a> Unit<'a> {
         };
         let mut images = Vec::new();
         for container in edition.containers(&tasks, memory) {
-            let told = container.digest.as_deref().and_then(|digest| digest.parse().ok());
-            let mut digests: Vec<Digest> = told.into_iter().collect();
-            if digests.is_empty() {
-                digests.extend(tasks.iter().filter_map(|task| digest_in(task, &container.name)));
-            }
-            if digests.is_empty() {
-                digests.extend(container.image.as_deref().and_then(image::digest));
-            }
+            let digests = digests(&container, &tasks);
             if digests.is_empty() {
                 images.push(running(&container, None));
             }
@@ -230,10 +223,21 @@ fn revised<'a>(service: &'a Service, memory: &'a Memory) -> Option<Vec<Edition<'
     (!known.is_empty()).then(|| known.into_iter().map(edition).collect())
 }
 
-/// The digest that `task` runs in `container`.
-fn digest_in(task: &Task, container: &str) -> Option<Digest> {
-    let container = task.containers.iter().find(|it| it.name == container)?;
-    container.digest.as_deref().and_then(|digest| digest.parse().ok())
+/// The digests that run in `container`, newest first: the one that ECS resolved its image to; else those of `tasks`;
+/// else the one that is written in the name of the image.
+fn digests(container: &Container, tasks: &[&&Task]) -> Vec<Digest> {
+    let told = |container: &Container| container.digest.as_deref()?.parse().ok();
+    if let Some(digest) = told(container) {
+        return vec![digest];
+    }
+    let mut digests = Vec::new();
+    for ran in tasks.iter().flat_map(|task| &task.containers).filter(|ran| ran.name == container.name) {
+        digests.extend(told(ran).filter(|digest| !digests.contains(digest)));
+    }
+    if digests.is_empty() {
+        digests.extend(container.image.as_deref().and_then(image::digest));
+    }
+    digests
 }
 
 /// The architecture of `tasks`, if they agree.
