@@ -4,10 +4,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use basewatch::{
+    aws::Members,
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
-    inventory::ImageSource,
+    inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{Severity, Verdict},
-    registry::Auth,
+    registry::{Auth, Secret},
 };
 use tempfile::TempDir;
 
@@ -84,7 +85,7 @@ fn the_agreed_configuration_works_as_written() {
     assert_eq!(settings.policy.terms.max_age.num_days(), 45);
     assert_eq!(settings.policy.terms.grace.num_days(), 14);
     assert_eq!(settings.identify.lines[0].default_tag.as_deref(), Some("latest"));
-    assert_eq!(settings.ecr[0].regions, ["eu-west-1"]);
+    assert_eq!(settings.ecr[0].regions, Regions::Listed(vec!["eu-west-1".into()]));
     assert_eq!(settings.ecr[0].newest, None);
     let layout = ImageSource::Layout { folder: case.folder.path().join("./layout"), tag: Some("v1".into()) };
     assert_eq!(settings.images[1], layout);
@@ -95,6 +96,121 @@ fn the_agreed_configuration_works_as_written() {
         settings.network.allow,
         ["public.ecr.aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com"].map(String::from)
     );
+}
+
+/// What runs, in many accounts, as it was agreed on.
+const RUNNING: &str = r#"
+[[inventory.lambda]]
+regions = ["eu-west-1", "us-east-1"]
+exclude = ["sandbox-*"]
+
+[[inventory.ecs]]
+regions = ["eu-west-1"]
+clusters = ["prod-*"]
+
+[accounts]
+role = "arn:aws:iam::{account}:role/basewatch-audit"   # assumed in each account
+external_id = { env = "BASEWATCH_EXTERNAL_ID" }
+ids = ["123456789012", "210987654321"]                 # or: organization = true, exclude = ["…"]
+
+[owners]
+tags = ["team", "owner"]               # first that is there
+default = "platform"
+rules = [{ match = "payments-*", owner = "payments" }]
+"#;
+
+#[test]
+fn the_agreed_configuration_of_what_runs_works_as_written() {
+    let settings = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "hunter2").loaded().settings;
+    let lambda = &settings.lambda[0];
+    assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".into(), "us-east-1".into()]));
+    assert!(lambda.choice.admits_name("orders") && !lambda.choice.admits_name("sandbox-orders"));
+    assert_eq!(lambda.refresh, Duration::from_hours(7 * 24));
+    let ecs = &settings.ecs[0];
+    assert!(ecs.clusters[0].matches("prod-1") && !ecs.clusters[0].matches("test"));
+    let accounts = settings.accounts.as_ref().expect("accounts");
+    assert_eq!(accounts.external_id.as_ref().map(Secret::reveal), Some("hunter2"));
+    assert_eq!(accounts.members, Members::Listed(["123456789012", "210987654321"].map(String::from).into()));
+    assert_eq!(settings.owners.tags, ["team", "owner"]);
+    assert_eq!(settings.owners.ruled("payments-api", None), Some("payments"));
+    assert_eq!(settings.owners.ruled("orders", None), Some("platform"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_organization_may_leave_accounts_out_and_all_regions_may_be_meant() {
+    let file = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\norganization = true\nexclude = [\"333333333333\"]\n\
+                [[inventory.lambda]]\nregions = [\"*\"]\nrefresh = \"1d\"\n\
+                [[inventory.ecr]]\nregions = [\"*\"]\nresource_tags = [\"env=prod\"]";
+    let settings = Case::of(file).loaded().settings;
+    let members = settings.accounts.expect("accounts").members;
+    assert_eq!(members, Members::Organization { exclude: ["333333333333".to_owned()].into() });
+    assert_eq!((&settings.lambda[0].regions, &settings.ecr[0].regions), (&Regions::Enabled, &Regions::Enabled));
+    assert_eq!(settings.lambda[0].refresh, Duration::from_hours(24));
+    assert_eq!(settings.ecr[0].choice.resource_tags[0].to_string(), "env=prod");
+}
+
+#[test]
+fn what_is_wrong_with_accounts_is_told() {
+    let role = "role = \"arn:aws:iam::{account}:role/x\"";
+    for (file, told) in [
+        (role.to_owned(), "accounts: names no account: list them in ids, or set organization = true"),
+        (format!("{role}\nids = []"), "accounts.ids: names no account"),
+        (format!("{role}\nids = [\"12\"]"), "accounts.ids[0]: \"12\" is no AWS account: write its twelve digits"),
+        (
+            format!("{role}\nids = [\"123456789012\"]\norganization = true"),
+            "accounts.organization: means all accounts, and ids some: remove one of the two",
+        ),
+        ("ids = [\"123456789012\"]".into(), "accounts.role: "),
+        (
+            "role = \"x\"\norganization = true".into(),
+            "accounts.role: \"x\" is no role for all accounts: write it as in",
+        ),
+        (
+            format!("{role}\norganization = true\nexternal_id = \"plain\""),
+            "accounts.external_id: expected { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+    ] {
+        let problems = Case::of(&format!("[accounts]\n{file}")).problems();
+        assert!(problems.contains(told), "{file}\n{problems}");
+    }
+    let unset = Case::of(RUNNING).problems();
+    assert!(unset.contains("the environment variable \"BASEWATCH_EXTERNAL_ID\" is not set"), "{unset}");
+}
+
+#[test]
+fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
+    let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
+    for (file, told) in [
+        ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is no key of a tag"),
+        ("[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(), "owners.rules[0].match: \"[\" is no pattern"),
+        ("[owners]\nrules = [{ match = \"a\" }]".into(), "owners.rules[0].owner: "),
+        ("[owners]\ndefualt = \"x\"".into(), "unknown key; did you mean default?"),
+        ("[[inventory.lambda]]\nexclude = [\"a\"]".into(), "inventory.lambda[0].regions: "),
+        ("[[inventory.lambda]]\nregions = []".into(), "inventory.lambda[0].regions: names no region"),
+        ("[[inventory.lambda]]\nregions = [\"*\", \"eu-west-1\"]".into(), "\"*\" is no AWS region"),
+        (format!("{lambda}\ninclude = []"), "include: matches nothing"),
+        (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is no tag pattern"),
+        ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]\nclusters = []".into(), "clusters: matches no cluster"),
+        (
+            "[[identify.mirror]]\nprefix = \"https://x\"\nupstream = \"public.ecr.aws\"".into(),
+            "identify.mirror[0].prefix: \"https://x\" is no registry",
+        ),
+        ("[[identify.mirror]]\nprefix = \"mirror.example.com\"".into(), "identify.mirror[0].upstream: "),
+    ] {
+        let problems = Case::of(&file).problems();
+        assert!(problems.contains(told), "{file}\n{problems}");
+    }
+}
+
+#[test]
+fn the_command_line_leaves_a_part_of_the_inventory() {
+    let mut case = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "x");
+    let accounts = vec!["1234*".parse().expect("a pattern")];
+    case.flags.filter = Filter { accounts, kinds: vec![DeploymentKind::Ecs], ..Filter::default() };
+    let settings = case.loaded().settings;
+    assert_eq!(settings.filter, case.flags.filter);
+    assert_eq!(settings.accounts.expect("accounts").only.len(), 1);
 }
 
 #[test]
@@ -312,7 +428,7 @@ fn the_example_loads_and_says_the_defaults() {
 
 #[test]
 fn the_example_loads_with_everything_switched_on() {
-    let case = Case::of(&switched_on(EXAMPLE)).with("REGISTRY_PASSWORD", "x");
+    let case = Case::of(&switched_on(EXAMPLE)).with("REGISTRY_PASSWORD", "x").with("BASEWATCH_EXTERNAL_ID", "x");
     for file in ["ca.pem", "password"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
     }

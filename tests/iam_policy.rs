@@ -8,10 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use basewatch::{
+    config::{Environment, Flags, Settings, load},
+    run::iam::{Policy, pretty, reading, running},
+};
 use serde_json::Value;
 
 /// The SDK's method for each operation that is called, and the actions it needs.
-const CALLS: [(&str, &[&str]); 14] = [
+const CALLS: [(&str, &[&str]); 19] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
@@ -20,11 +24,17 @@ const CALLS: [(&str, &[&str]); 14] = [
     // The answer has the function's tags only for those who may list them
     // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
     ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
+    ("describe_pull_through_cache_rules", &["ecr:DescribePullThroughCacheRules"]),
+    ("list_tags_for_resource", &["ecr:ListTagsForResource"]),
+    ("list_regions", &["account:ListRegions"]),
+    ("list_accounts", &["organizations:ListAccounts"]),
+    // Allowed to everyone (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
+    ("get_caller_identity", &[]),
     ("list_clusters", &["ecs:ListClusters"]),
     ("list_services", &["ecs:ListServices"]),
-    ("list_tasks", &["ecs:ListTasks"]),
     ("describe_services", &["ecs:DescribeServices"]),
     ("describe_service_revisions", &["ecs:DescribeServiceRevisions"]),
+    ("list_tasks", &["ecs:ListTasks"]),
     ("describe_tasks", &["ecs:DescribeTasks"]),
     ("describe_task_definition", &["ecs:DescribeTaskDefinition"]),
     // ECR Public's token needs the second permission of STS as well
@@ -92,7 +102,102 @@ fn every_call_in_the_sources_is_allowed_and_nothing_else_is() {
     assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
-    assert_eq!(allowed(), needed, "the actions of the policy, and those that are needed");
+    let of_runner = actions(&running(&everything("organization = true")));
+    assert!(of_runner.contains("sts:AssumeRole"), "the SDK assumes roles, and no source names the call");
+    let granted: BTreeSet<_> = allowed().union(&of_runner).filter(|it| *it != "sts:AssumeRole").cloned().collect();
+    assert_eq!(granted, needed, "the actions of the policies, and those that are needed");
+}
+
+/// A configuration that uses everything; `accounts` is what stands in `[accounts]`, if anything.
+fn everything(accounts: &str) -> Settings {
+    let accounts = match accounts {
+        "" => String::new(),
+        accounts => format!("[accounts]\nrole = \"arn:aws:iam::{{account}}:role/x\"\n{accounts}\n"),
+    };
+    settings(&format!(
+        "{accounts}[owners]\ntags = [\"team\"]\n[[inventory.lambda]]\nregions = [\"*\"]\n\
+         [[inventory.ecs]]\nregions = [\"*\"]\n[[inventory.ecr]]\nregions = [\"*\"]\n"
+    ))
+}
+
+fn settings(file: &str) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("basewatch.toml"), file).unwrap();
+    load(&Flags::default(), &Environment::default(), folder.path()).unwrap().settings
+}
+
+fn actions(policy: &Policy) -> BTreeSet<String> {
+    policy.actions().into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
+    let printed = pretty(&reading(&everything("")));
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(root().join("config/iam-policy.json"), &printed).unwrap();
+    }
+    let shipped = fs::read_to_string(root().join("config/iam-policy.json")).unwrap();
+    assert!(shipped == printed, "UPDATE_SCHEMA=1 cargo test --test iam_policy writes it");
+}
+
+#[test]
+fn a_policy_allows_what_its_configuration_uses_and_no_more() {
+    let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
+    let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
+    let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
+    let functions = ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListAliases", "lambda:ListTags"];
+    let services = [
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:ListTasks",
+        "ecs:DescribeTaskDefinition",
+        "ecs:DescribeServices",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeTasks",
+    ];
+    let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\n";
+    let table: [(String, Vec<&[&str]>); 6] = [
+        ("[[inventory.lambda]]\nregions = [\"eu-west-1\"]".into(), vec![&images, &listed, &public, &functions]),
+        ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]".into(), vec![&images, &listed, &public, &services]),
+        (
+            "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nresource_tags = [\"env\"]".into(),
+            vec![&images, &listed, &public, &["ecr:DescribeRepositories", "ecr:ListTagsForResource"]],
+        ),
+        (
+            "[owners]\ntags = [\"team\"]\n[[inventory.lambda]]\nregions = [\"*\"]\n\
+             [registry.\"public.ecr.aws\"]\nauth = \"anonymous\""
+                .into(),
+            vec![&images, &listed, &functions, &["ecr:ListTagsForResource", "account:ListRegions"]],
+        ),
+        (
+            "[[inventory.images]]\nreferences = [\"123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421\"]".into(),
+            vec![&images, &public],
+        ),
+        (
+            format!("{role}ids = [\"123456789012\"]\n[[inventory.lambda]]\nregions = [\"eu-west-1\"]"),
+            vec![&images, &listed, &functions],
+        ),
+    ];
+    for (file, expected) in table {
+        let expected: BTreeSet<_> = expected.into_iter().flatten().map(|action| (*action).to_owned()).collect();
+        assert_eq!(actions(&reading(&settings(&file))), expected, "{file}");
+    }
+}
+
+#[test]
+fn resources_are_those_of_the_regions_and_the_partition() {
+    let policy = pretty(&reading(&settings("[[inventory.lambda]]\nregions = [\"cn-north-1\", \"cn-northwest-1\"]")));
+    for arn in [
+        "arn:aws-cn:lambda:cn-north-1:*:function:*",
+        "arn:aws-cn:lambda:cn-northwest-1:*:function:*",
+        "arn:aws-cn:ecr:cn-north-1:*:repository/*",
+    ] {
+        assert!(policy.contains(arn), "{arn}: {policy}");
+    }
+    let runner = pretty(&running(&everything("ids = [\"123456789012\", \"210987654321\"]")));
+    assert!(runner.contains("arn:aws:iam::123456789012:role/x") && !runner.contains("organizations"), "{runner}");
+    let runner = pretty(&running(&everything("organization = true")));
+    assert!(runner.contains("arn:aws:iam::*:role/x") && runner.contains("organizations:ListAccounts"), "{runner}");
 }
 
 #[test]

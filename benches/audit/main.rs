@@ -1,15 +1,19 @@
 //! How fast is an audit, and how much does it ask of registries? `cargo bench --bench audit [MODE…]`
 //!
-//! Needs docker-registry and skopeo, which `scripts/test` installs. Everything happens on loopback:
+//! Everything happens on loopback. The first two need docker-registry and skopeo, which `scripts/test` installs:
 //!
 //! - `fleet`: 500 images on 40 lines in docker-registry. A cold audit against `skopeo inspect` in
 //!   parallel and against a bare HTTP loop over the very documents that the audit fetched; then a warm one.
 //! - `deployments`: 10,000 deployments of 300 images. What is fetched, and how much memory it takes.
 //! - `pace`: requests per line against ECR Public's one request a second.
+//! - `functions`: 10,000 Lambda functions over four accounts and three regions of an AWS that holds to Lambda's
+//!   quotas. How near to what they allow, which calls of AWS are made, cold and warm, and how much memory it takes.
 #![expect(clippy::print_stdout, unreachable_pub, clippy::panic, reason = "a bench is a program that prints")]
 
 mod deployments;
+mod estate;
 mod fleet;
+mod functions;
 mod measure;
 mod pace;
 mod rivals;
@@ -37,5 +41,8 @@ fn main() {
     }
     if chosen("pace") {
         runtime.block_on(pace::count());
+    }
+    if chosen("functions") {
+        runtime.block_on(functions::count());
     }
 }

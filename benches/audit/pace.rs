@@ -74,7 +74,7 @@ pub async fn count() {
 }
 
 /// When the release of `age` days ago was published; at another hour each day.
-fn published_at(age: i64, now: DateTime<Utc>) -> DateTime<Utc> {
+pub fn published_at(age: i64, now: DateTime<Utc>) -> DateTime<Utc> {
     now - TimeDelta::days(age) - TimeDelta::hours(age * 7 % 24 + 1)
 }
 
@@ -85,7 +85,7 @@ fn built_at(number: usize, now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Publishes a release, tags and all, and moves the line's tag to it; the digest of its index.
-fn publish(bases: &Stock, line: &fleet::Line, published_at: DateTime<Utc>) -> Digest {
+pub fn publish(bases: &Stock, line: &fleet::Line, published_at: DateTime<Utc>) -> Digest {
     let tag = format!("{}.{}", line.version, published_at.format("%Y.%m.%d.%H"));
     let children = [("amd64", "x86_64"), ("arm64", "arm64")].map(|(architecture, suffix)| {
         let platform = Platform::new("linux", architecture, None);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use aws_config::sts::AssumeRoleProvider;
@@ -21,6 +22,8 @@ use crate::{
 
 /// Roles assumed at once.
 const CONCURRENCY: usize = 16;
+/// Credentials that last no longer than this are not used any more, as the SDK has it.
+const LEAST_LEFT: Duration = Duration::from_secs(10);
 
 /// Which accounts are audited, and as whom.
 #[derive(Clone, Debug)]
@@ -220,7 +223,9 @@ impl Assumed {
 
     async fn first_or_ask(&self) -> Result<Credentials, CredentialsError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match first {
+        // The last of many accounts may be looked at long after its role was assumed.
+        let lasts = |first: &Credentials| first.expiry().is_none_or(|until| until > SystemTime::now() + LEAST_LEFT);
+        match first.filter(lasts) {
             Some(first) => Ok(first),
             None => self.ask().await,
         }

@@ -113,9 +113,14 @@ fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
     }
 }
 
-/// The variables that registries' passwords are in: their names are the user's choice.
+/// The variables that secrets are in: their names are the user's choice.
 fn secret_variables(tree: &Node) -> Vec<String> {
-    let Some(Value::Table(registries)) = tree.get("registry").map(|node| &node.value) else { return Vec::new() };
-    let named = registries.values().filter_map(|registry| registry.get("password")?.get("env"));
+    let registries = match tree.get("registry").map(|node| &node.value) {
+        Some(Value::Table(registries)) => registries.values().collect(),
+        _ => Vec::new(),
+    };
+    let passwords = registries.into_iter().filter_map(|registry| registry.get("password"));
+    let external_id = tree.get("accounts").and_then(|accounts| accounts.get("external_id"));
+    let named = passwords.chain(external_id).filter_map(|secret| secret.get("env"));
     named.filter_map(|node| if let Value::Text(name) = &node.value { Some(name.clone()) } else { None }).collect()
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
 use crate::{
-    identify::{LineRule, Settings},
+    identify::{LineRule, Mirror, Settings},
     image::{Repository, is_tag},
 };
 
@@ -19,6 +19,21 @@ pub(super) struct RawIdentify {
     labels: Option<Vec<String>>,
     /// Which line a base repository's digests follow, where nothing better says so. Tried in order.
     line: Option<Vec<RawLine>>,
+    /// Places that serve the repositories of another registry with the same digests. The pull-through caches
+    /// of the audited ECR registries are found without, where `ecr:DescribePullThroughCacheRules` is allowed.
+    mirror: Option<Vec<RawMirror>>,
+}
+
+/// A place that serves the repositories of another registry.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawMirror {
+    /// Its registry, or registry and first parts of repositories.
+    #[schemars(required, example = &"123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public")]
+    prefix: Option<String>,
+    /// What stands there instead upstream.
+    #[schemars(required, example = &"public.ecr.aws")]
+    upstream: Option<String>,
 }
 
 /// What is known about a base repository that the labels do not say.
@@ -48,10 +63,29 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut Check<'_>) -
         Some(labels) => check.each(&at.key("labels"), labels, label),
         None => Settings::default().labels,
     };
+    let mirror_at = at.key("mirror");
+    let mirrors = raw.mirror.iter().flatten().enumerate();
+    let mirrors = mirrors.filter_map(|(index, raw)| validate_mirror(raw, &mirror_at.index(index), check)).collect();
     let at = at.key("line");
     let rules = raw.line.iter().flatten().enumerate();
     let lines = rules.filter_map(|(index, raw)| validate_line(raw, &at.index(index), check)).collect();
-    Settings { labels, lines, mirrors: Vec::new() }
+    Settings { labels, lines, mirrors }
+}
+
+fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut Check<'_>) -> Option<Mirror> {
+    let mut place = |key: &str, text: &Option<String>| check.accept(&at.key(key), place(text.as_ref()?));
+    let (prefix, upstream) = (place("prefix", &raw.prefix), place("upstream", &raw.upstream));
+    Some(Mirror { prefix: prefix?, upstream: upstream? })
+}
+
+/// A registry, or a registry and the first parts of repositories, without a slash at the end.
+fn place(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let is_place =
+        format!("{text}/x").parse::<Repository>().is_ok_and(|found| found.to_string() == format!("{text}/x"));
+    is_place.then(|| text.to_owned()).ok_or_else(|| {
+        format!("{text:?} is no registry: write it as references do, public.ecr.aws or registry.example.com/mirror")
+    })
 }
 
 fn label(text: &str) -> Result<String, String> {

@@ -9,15 +9,15 @@ use std::{
 use serde::Deserialize as _;
 
 use super::{
-    CONFIG_VARIABLE, Environment, Problem, Problems, Settings, catalog,
+    CONFIG_VARIABLE, Environment, Problem, Problems, Settings, accounts, catalog,
     check::Check,
-    environment, identify, inventory, network, policy,
+    environment, identify, inventory, network, owners, policy,
     raw::{RawConfig, schema},
     registry, resolve,
     shape::Shape,
     tree::{KeyPath, Node, Origin, Value},
 };
-use crate::inventory::ImageSource;
+use crate::inventory::{Filter, ImageSource};
 
 /// The name of the file that is looked for.
 pub const FILE_NAME: &str = "basewatch.toml";
@@ -35,6 +35,8 @@ pub struct Flags {
     pub grace: Option<String>,
     /// `--no-catalog`: instead of `catalog.enabled`.
     pub no_catalog: bool,
+    /// `--owner`, `--region`, `--account` and `--kind`: what is left of the inventory.
+    pub filter: Filter,
     /// Images to audit instead of those of the configuration; their registries may be contacted.
     pub images: Vec<ImageSource>,
     /// Further registries that were named on the command line, and may be contacted.
@@ -132,18 +134,18 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     }
     let hosts = registry::validate(section!(registry), &at("registry"), check);
     let (network, concurrency) = network::validate(section!(network), hosts, &at("network"), check);
-    let (ecr, images) = inventory::validate(section!(inventory), &at("inventory"), check);
+    let inventory = inventory::validate(section!(inventory), &at("inventory"), check);
     let mut settings = Settings {
         policy: policy::validate(section!(policy), &at("policy"), check),
         identify: identify::validate(section!(identify), &at("identify"), check),
         resolve: resolve::validate(section!(resolve), &at("resolve"), check),
-        ecr,
-        lambda: Vec::new(),
-        ecs: Vec::new(),
-        accounts: None,
-        owners: crate::inventory::Owners::default(),
-        filter: crate::inventory::Filter::default(),
-        images,
+        lambda: inventory.lambda,
+        ecs: inventory.ecs,
+        ecr: inventory.ecr,
+        images: inventory.images,
+        accounts: raw.accounts.as_ref().and_then(|raw| accounts::validate(raw, &at("accounts"), check)),
+        owners: owners::validate(section!(owners), &at("owners"), check),
+        filter: Filter::default(),
         network,
         catalog: catalog::validate(section!(catalog), &at("catalog"), check),
         concurrency,
@@ -155,12 +157,18 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
 /// What the command line names takes the place of the configured inventory, and may be contacted: the
 /// allow-list guards against what labels name, not against what the user does.
 fn apply_named(settings: &mut Settings, flags: &Flags) {
+    settings.filter = flags.filter.clone();
+    if let Some(accounts) = &mut settings.accounts {
+        accounts.only.clone_from(&flags.filter.accounts);
+    }
     for registry in &flags.registries {
         settings.allow(registry);
     }
     if !flags.images.is_empty() {
         settings.images.clone_from(&flags.images);
         settings.ecr.clear();
+        settings.lambda.clear();
+        settings.ecs.clear();
         settings.allow_images();
     }
 }

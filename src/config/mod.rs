@@ -4,6 +4,7 @@
 //! The raw structs are the documentation: schema, example and `docs/configuration.md` are generated
 //! from them or compared with them. Knows what settings mean, never what is done with them.
 
+mod accounts;
 mod catalog;
 mod check;
 mod environment;
@@ -11,11 +12,13 @@ mod identify;
 mod inventory;
 mod load;
 mod network;
+mod owners;
 mod policy;
 mod problem;
 mod raw;
 mod registry;
 mod resolve;
+mod secret;
 mod shape;
 mod tree;
 mod values;
@@ -28,7 +31,7 @@ pub use problem::{Problem, Problems};
 pub use raw::schema;
 pub use tree::{KeyPath, Origin};
 
-use crate::inventory::ImageSource;
+use crate::inventory::{DeploymentKind, ImageSource};
 
 /// The commented configuration that `config init` writes: every key, with its default or an example.
 pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
@@ -65,6 +68,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The kinds of deployments that are looked for.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<DeploymentKind> {
+        let is_layout = |source: &&ImageSource| matches!(source, ImageSource::Layout { .. });
+        let layouts = self.images.iter().filter(is_layout).count();
+        let kinds = [
+            (DeploymentKind::Lambda, self.lambda.len()),
+            (DeploymentKind::Ecs, self.ecs.len()),
+            (DeploymentKind::Ecr, self.ecr.len()),
+            (DeploymentKind::Image, self.images.len() - layouts),
+            (DeploymentKind::Layout, layouts),
+        ];
+        kinds.into_iter().filter(|(_, number)| *number > 0).map(|(kind, _)| kind).collect()
+    }
+
     /// Lets the registry `host` be contacted.
     pub fn allow(&mut self, host: &str) {
         let allow = &mut self.network.allow;

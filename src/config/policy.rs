@@ -86,6 +86,9 @@ struct RawOverride {
     /// A pattern of the AWS account.
     #[schemars(example = &"123456789012")]
     account: Option<String>,
+    /// A pattern of the owner.
+    #[schemars(example = &"payments")]
+    owner: Option<String>,
     /// A pattern of the base's line or repository, with its registry.
     #[schemars(example = &"public.ecr.aws/lambda/java:*")]
     base: Option<String>,
@@ -95,17 +98,16 @@ struct RawOverride {
     /// As `policy.grace`, for these.
     #[schemars(example = &"30d")]
     grace: Option<DurationText>,
+    /// As `policy.runtime_warning`, for these.
+    #[schemars(example = &"180d")]
+    runtime_warning: Option<DurationText>,
     /// As `policy.severity`, for these.
     severity: Option<RawSeverities>,
 }
 
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
-    let mut terms =
-        merged(&Terms::default(), raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
-    let warning = check.duration(&at.key("runtime_warning"), raw.runtime_warning.as_ref(), Duration::ZERO);
-    if let Some(warning) = warning {
-        terms.runtime_warning = chrono::Duration::from_std(warning).expect("a hundred years fit");
-    }
+    let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
+    let terms = merged(&Terms::default(), spans, raw.severity.as_ref(), at, check);
     let at = at.key("override");
     let mut overrides: Vec<Override> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
@@ -126,26 +128,30 @@ fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &m
     let deployment = pattern("deployment", &raw.deployment);
     let repository = pattern("repository", &raw.repository);
     let account = pattern("account", &raw.account);
+    let owner = pattern("owner", &raw.owner);
     let base = pattern("base", &raw.base);
-    if [&raw.deployment, &raw.repository, &raw.account, &raw.base].iter().all(|text| text.is_none()) {
-        check
-            .refuse(at, "matches everything: name a deployment, repository, account or base, or set the policy itself");
+    let patterns = [&raw.deployment, &raw.repository, &raw.account, &raw.owner, &raw.base];
+    if patterns.iter().all(|text| text.is_none()) {
+        let names = "name a deployment, repository, account, owner or base";
+        check.refuse(at, format!("matches everything: {names}, or set the policy itself"));
     }
-    if raw.max_age.is_none() && raw.grace.is_none() && raw.severity.is_none() {
-        check.refuse(at, "changes nothing: set max_age, grace or severity");
+    let spans = [&raw.max_age, &raw.grace, &raw.runtime_warning];
+    if spans.iter().all(|span| span.is_none()) && raw.severity.is_none() {
+        check.refuse(at, "changes nothing: set max_age, grace, runtime_warning or severity");
     }
-    let terms = merged(general, raw.max_age.as_ref(), raw.grace.as_ref(), raw.severity.as_ref(), at, check);
+    let severity = raw.severity.as_ref();
+    let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
+    let terms = merged(general, spans, severity, at, check);
     let name = raw.name.clone()?;
     if name.trim().is_empty() {
         check.refuse(&at.key("name"), "findings need a name to show: write what the rule is for");
     }
-    Some(Override { name, deployment, repository, account, base, terms })
+    Some(Override { name, deployment, repository, account, owner, base, terms })
 }
 
 fn merged(
     general: &Terms,
-    max_age: Option<&DurationText>,
-    grace: Option<&DurationText>,
+    [max_age, grace, runtime_warning]: [Option<&DurationText>; 3],
     severities: Option<&RawSeverities>,
     at: &KeyPath,
     check: &mut Check<'_>,
@@ -156,9 +162,10 @@ fn merged(
     };
     let max_age = span("max_age", max_age, general.max_age);
     let grace = span("grace", grace, general.grace);
+    let runtime_warning = span("runtime_warning", runtime_warning, general.runtime_warning);
     let mut by_verdict = general.severities.clone();
     by_verdict.extend(severities.map(RawSeverities::given).unwrap_or_default());
-    Terms { max_age, grace, severities: by_verdict, ..general.clone() }
+    Terms { max_age, grace, runtime_warning, severities: by_verdict }
 }
 
 impl RawSeverities {

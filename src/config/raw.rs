@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    catalog::RawCatalog, identify::RawIdentify, inventory::RawInventory, network::RawNetwork, policy::RawPolicy,
-    registry::RawRegistries, resolve::RawResolve,
+    accounts::RawAccounts, catalog::RawCatalog, identify::RawIdentify, inventory::RawInventory, network::RawNetwork,
+    owners::RawOwners, policy::RawPolicy, registry::RawRegistries, resolve::RawResolve,
 };
 
 /// The configuration of basewatch.
@@ -22,6 +22,10 @@ pub(super) struct RawConfig {
     pub(super) resolve: Option<RawResolve>,
     /// What is audited.
     pub(super) inventory: Option<RawInventory>,
+    /// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials.
+    pub(super) accounts: Option<RawAccounts>,
+    /// Whose each deployment is.
+    pub(super) owners: Option<RawOwners>,
     /// Where facts are remembered, so that each digest is fetched once ever.
     pub(super) catalog: Option<RawCatalog>,
     /// How registries are talked to in general.

@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::{
     check::Check,
+    secret::{HOW, RawSecret, secret},
     tree::KeyPath,
     values::{endpoint, host},
 };
-use crate::registry::{Auth, HostSettings, Secret};
+use crate::registry::{Auth, HostSettings};
 
 /// The tables by host.
 pub(super) type RawRegistries = BTreeMap<String, RawRegistry>;
@@ -66,19 +67,6 @@ enum RawAuth {
     Basic,
     /// The login in Docker's `config.json`, or an error.
     DockerConfig,
-}
-
-/// Where a secret is: in an environment variable or in a file.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "{ env = \"NAME\" } or { file = \"PATH\" }, as secrets are never written here")]
-struct RawSecret {
-    /// The environment variable that holds it.
-    #[schemars(example = &"REGISTRY_PASSWORD")]
-    env: Option<String>,
-    /// The file that holds it; relative to this file. A line break at its end is no part of it.
-    #[schemars(example = &"./password")]
-    file: Option<String>,
 }
 
 pub(super) fn validate(raw: &RawRegistries, at: &KeyPath, check: &mut Check<'_>) -> BTreeMap<String, HostSettings> {
@@ -141,21 +129,15 @@ fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>)
                 // RFC 7617: a user name with a colon cannot be told from its password.
                 check.refuse(&at.key("username"), "\"basic\" needs a user name, without a colon");
             }
-            let password = secret(raw.password.as_ref(), &at.key("password"), check);
+            let password_at = at.key("password");
+            let password = match &raw.password {
+                Some(raw) => secret(raw, &password_at, check),
+                None => check.accept(&password_at, Err(format!("\"basic\" needs a password: {HOW}"))),
+            };
             match (username, password) {
                 (Some(username), Some(password)) => Auth::Basic { username, password },
                 _ => Auth::Anonymous,
             }
         }
-    }
-}
-
-fn secret(raw: Option<&RawSecret>, at: &KeyPath, check: &mut Check<'_>) -> Option<Secret> {
-    let how = "write { env = \"NAME\" } or { file = \"PATH\" }";
-    match raw.map(|raw| (&raw.env, &raw.file)) {
-        None => check.accept(at, Err(format!("\"basic\" needs a password: {how}"))),
-        Some((Some(name), None)) => check.secret_in_variable(&at.key("env"), name),
-        Some((None, Some(file))) => check.secret_in_file(&at.key("file"), file),
-        Some(_) => check.accept(at, Err(format!("names not one place but none or two: {how}"))),
     }
 }

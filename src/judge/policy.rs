@@ -42,6 +42,8 @@ pub struct Override {
     pub repository: Option<Glob>,
     /// Of the account.
     pub account: Option<Glob>,
+    /// Of the owner.
+    pub owner: Option<Glob>,
     /// Of the base's repository or line, with its registry.
     pub base: Option<Glob>,
     /// The terms in force.
@@ -57,6 +59,8 @@ pub struct Subject<'a> {
     pub repository: &'a str,
     /// The account.
     pub account: Option<&'a str>,
+    /// The owner.
+    pub owner: Option<&'a str>,
     /// The base's line, else its repository.
     pub base: Option<&'a str>,
 }
@@ -92,6 +96,7 @@ impl Policy {
                 holds(&rule.deployment, Some(subject.deployment))
                     && holds(&rule.repository, Some(subject.repository))
                     && holds(&rule.account, subject.account)
+                    && holds(&rule.owner, subject.owner)
                     && holds(&rule.base, subject.base)
             })
             .map_or((&self.terms, None), |rule| (&rule.terms, Some(&rule.name)))

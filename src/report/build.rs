@@ -22,6 +22,7 @@ pub struct Subjects {
     deployment: String,
     repository: String,
     account: Option<String>,
+    owner: Option<String>,
     base: Option<String>,
 }
 
@@ -35,6 +36,7 @@ impl Subjects {
             deployment: deployment.name.clone(),
             repository: deployment.repository().map_or_else(String::new, |repository| repository.name.to_string()),
             account: deployment.account.clone(),
+            owner: deployment.owner.clone(),
             base: line.or_else(repository),
         }
     }
@@ -46,6 +48,7 @@ impl Subjects {
             deployment: &self.deployment,
             repository: &self.repository,
             account: self.account.as_deref(),
+            owner: self.owner.as_deref(),
             base: self.base.as_deref(),
         }
     }

@@ -22,7 +22,11 @@ use crate::{
 ///
 /// When there is nothing to audit, no credentials to do it with, or the report cannot be written.
 pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
-    if settings.ecr.is_empty() && settings.images.is_empty() {
+    let kinds = settings.kinds();
+    if !kinds.is_empty() && !kinds.iter().any(|kind| settings.filter.admits_kind(*kind)) {
+        bail!("--kind leaves nothing to audit: nothing of that kind is in the configuration");
+    }
+    if kinds.is_empty() {
         bail!(
             "there is nothing to audit: name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a \
              configuration with `basewatch config init`"

@@ -1,15 +1,16 @@
 //! `config`: is a configuration valid, what would be audited, and how does one begin?
 
-use std::{fmt::Write as _, fs, io::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, fs, io::Write as _, path::Path};
 
 use anyhow::{Context as _, bail};
 
 use super::{Exit, print};
 use crate::{
+    aws::{AccountSettings, Members},
     cli::{ConfigCheckArgs, ConfigInitArgs},
     config::{EXAMPLE, Environment, Flags, Settings, candidates, load},
     glob::Glob,
-    inventory::{EcrSettings, ImageSource, Regions},
+    inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
 };
 
 /// Says what the configuration would audit; what is wrong with it is the error.
@@ -63,14 +64,30 @@ fn summary(settings: &Settings) -> String {
         count => format!(", {}", counted(count, "override")),
     };
     line("policy", &format!("stale over {}, out-of-date after {}{overrides}", span(terms.max_age), span(terms.grace)));
+    for lambda in &settings.lambda {
+        line("lambda", &format!("{}: functions {}", regions(&lambda.regions), choice(&lambda.choice)));
+    }
+    for ecs in &settings.ecs {
+        let of = list(&ecs.clusters);
+        line("ecs", &format!("{}: clusters {of}; services {}", regions(&ecs.regions), choice(&ecs.choice)));
+    }
     for ecr in &settings.ecr {
         line("ecr", &ecr_line(ecr));
     }
     for source in &settings.images {
         line("image", &source_line(source));
     }
-    if settings.ecr.is_empty() && settings.images.is_empty() {
-        line("nothing", "is audited yet: add [[inventory.ecr]] or [[inventory.images]]");
+    if settings.kinds().is_empty() {
+        line(
+            "nothing",
+            "is audited yet: add [[inventory.lambda]], [[inventory.ecs]], [[inventory.ecr]] or [[inventory.images]]",
+        );
+    }
+    if let Some(accounts) = &settings.accounts {
+        line("accounts", &accounts_line(accounts));
+    }
+    if settings.owners != Owners::default() {
+        line("owners", &owners_line(&settings.owners));
     }
     line("allowed", &format!("{}, and the audited ECR registries", settings.network.allow.join(", ")));
     let catalog = settings.catalog.as_folder().map(|folder| folder.display().to_string());
@@ -79,15 +96,52 @@ fn summary(settings: &Settings) -> String {
 }
 
 fn ecr_line(ecr: &EcrSettings) -> String {
-    let list = |globs: &[Glob]| globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ");
     let parts = [
-        Some(format!("repositories {}", list(&ecr.choice.include))),
-        (!ecr.choice.exclude.is_empty()).then(|| format!("without {}", list(&ecr.choice.exclude))),
+        Some(format!("repositories {}", choice(&ecr.choice))),
         (!ecr.tags.is_empty()).then(|| format!("tags {}", list(&ecr.tags))),
         ecr.untagged.then(|| "untagged images".to_owned()),
         ecr.newest.map(|newest| format!("only the newest {newest}")),
     ];
     format!("{}: {}", regions(&ecr.regions), parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+fn list(globs: &[Glob]) -> String {
+    globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What is chosen, and what is left out.
+fn choice(choice: &Choice) -> String {
+    let tags = |patterns: &[TagPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let Choice { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners } = choice;
+    let parts = [
+        ("", list(include)),
+        ("without ", list(exclude)),
+        ("with tags ", tags(resource_tags)),
+        ("without tags ", tags(exclude_resource_tags)),
+        ("of ", list(owners)),
+        ("not of ", list(exclude_owners)),
+    ];
+    let parts = parts.into_iter().filter(|(_, named)| !named.is_empty());
+    parts.map(|(lead, named)| format!("{lead}{named}")).collect::<Vec<_>>().join("; ")
+}
+
+fn accounts_line(accounts: &AccountSettings) -> String {
+    let list = |accounts: &BTreeSet<String>| accounts.iter().cloned().collect::<Vec<_>>().join(", ");
+    let members = match &accounts.members {
+        Members::Listed(accounts) => list(accounts),
+        Members::Organization { exclude } if exclude.is_empty() => "all of the organization".to_owned(),
+        Members::Organization { exclude } => format!("all of the organization, without {}", list(exclude)),
+    };
+    format!("{members}; as {}", accounts.role)
+}
+
+fn owners_line(owners: &Owners) -> String {
+    let parts = [
+        (!owners.tags.is_empty()).then(|| format!("by tag {}", owners.tags.join(", "))),
+        (!owners.rules.is_empty()).then(|| counted(owners.rules.len(), "rule")),
+        owners.default.as_ref().map(|default| format!("else {default}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn regions(regions: &Regions) -> String {

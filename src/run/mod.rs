@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod explain;
+pub mod iam;
 mod inventories;
 pub mod man;
 mod output;
@@ -134,7 +135,8 @@ pub async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Audit(args) => {
             let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
-            let flags = Flags { max_age, grace, images, no_catalog: args.no_catalog, ..flags };
+            let filter = (&args.left).into();
+            let flags = Flags { max_age, grace, images, filter, no_catalog: args.no_catalog, ..flags };
             audit::run(&load(&flags, environment, here)?.settings, &args, console).await
         }
         Command::Base(args) => {
@@ -149,6 +151,7 @@ pub async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, console).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here),
         Command::Config(ConfigCommand::Init(args)) => config::init(&args),
+        Command::Config(ConfigCommand::Iam(args)) => iam::run(&args, &load(&flags, environment, here)?.settings),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

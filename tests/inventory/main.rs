@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
+#[path = "../support/allowed.rs"]
+mod allowed;
 #[path = "../support/aws_replay.rs"]
 mod aws_replay;
 #[path = "../support/ecr_model.rs"]

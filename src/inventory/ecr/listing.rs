@@ -43,6 +43,8 @@ pub(in crate::inventory) struct EcrRepository {
     pub(in crate::inventory) arn: Option<String>,
     /// The same as registries are asked for it.
     pub(in crate::inventory) repository: Repository,
+    /// What a [`Gap`] about it is called.
+    scope: String,
 }
 
 impl EcrRepository {
@@ -58,6 +60,7 @@ impl EcrRepository {
             name: name.to_string(),
             arn: Some(format!("arn:{}:ecr:{region}:{account}:repository/{name}", host.partition())),
             repository: repository.clone(),
+            scope: scope(region, name, session.account().map(|_| account)),
         })
     }
 
@@ -70,13 +73,20 @@ impl EcrRepository {
 
     /// What a [`Gap`] about it is called.
     pub(in crate::inventory) fn scope(&self) -> String {
-        format!("ecr {} {}", self.region, self.name)
+        self.scope.clone()
     }
 
     /// What a [`Failure`] of `operation` on it is called.
     pub(super) fn call(&self, operation: &str) -> String {
         format!("ecr:{operation} of {} in {}", self.name, self.region)
     }
+}
+
+/// `ecr eu-west-1 orders`, or `ecr eu-west-1 orders of 123456789012` where several accounts are audited: all of
+/// them may have a repository of that name.
+fn scope(region: &str, name: &str, account: Option<&str>) -> String {
+    let account = account.map(|account| format!(" of {account}")).unwrap_or_default();
+    format!("ecr {region} {name}{account}")
 }
 
 /// An image that was chosen, with those of its tags that were.
@@ -121,9 +131,8 @@ where
 /// The repositories at `spot` that `settings` choose.
 pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
-    let scope = spot.scope("ecr");
     let call = format!("ecr:DescribeRepositories in {region}");
-    let listed = all_pages(&scope, |token| async {
+    let listed = all_pages(&spot.scope("ecr"), |token| async {
         let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
         let page = page.map_err(|error| Failure::of(&call, &error))?;
         Ok(Page { items: page.repositories.unwrap_or_default(), next: page.next_token })
@@ -136,9 +145,10 @@ pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<
         if !settings.choice.admits_name(&name) {
             continue;
         }
-        match repository_of(client, region, &repository) {
+        let scope = scope(region, &name, spot.session.account());
+        match repository_of(client, region, &repository, scope.clone()) {
             Ok(repository) => items.push(Arc::new(repository)),
-            Err(message) => gaps.push(Gap { scope: format!("{scope} {name}"), code: "malformed", message }),
+            Err(message) => gaps.push(Gap { scope, code: "malformed", message }),
         }
     }
     Listed { items, gaps }
@@ -148,6 +158,7 @@ fn repository_of(
     client: &Client,
     region: &str,
     repository: &aws_sdk_ecr::types::Repository,
+    scope: String,
 ) -> Result<EcrRepository, String> {
     let missing = |field: &str| format!("ecr:DescribeRepositories gives no {field}");
     let uri = repository.repository_uri().ok_or_else(|| missing("repositoryUri"))?;
@@ -158,6 +169,7 @@ fn repository_of(
         name: repository.repository_name().ok_or_else(|| missing("repositoryName"))?.to_owned(),
         arn: repository.repository_arn().map(str::to_owned),
         repository: uri.parse().map_err(|error| format!("repositoryUri {uri:?}: {error}"))?,
+        scope,
     })
 }
 

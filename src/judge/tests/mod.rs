@@ -21,6 +21,7 @@ const SUBJECT: Subject<'static> = Subject {
     deployment: "orders:421",
     repository: "orders",
     account: Some("123456789012"),
+    owner: Some("payments"),
     base: Some("r.test/java:21"),
 };
 
@@ -227,6 +228,7 @@ fn the_first_override_that_matches_wins_and_is_named() {
         deployment: None,
         repository: Some("ord*".parse().unwrap()),
         account: None,
+        owner: None,
         base: Some(base.parse().unwrap()),
         terms: Terms { max_age: Duration::days(days), ..Terms::default() },
     };

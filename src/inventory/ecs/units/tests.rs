@@ -1,4 +1,4 @@
-//! What units run, by what services, revisions, definitions and tasks say.
+//! Units against lists of services and tasks, one rule a test.
 
 use chrono::{DateTime, Utc};
 

@@ -5,16 +5,20 @@
     reason = "doc comments here are help texts, in which brackets mean optional"
 )]
 
-use std::{path::PathBuf, str::FromStr};
+mod choices;
+
+use std::path::PathBuf;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output};
+
 use crate::{
+    glob::Glob,
     image::{Platform, Reference},
-    inventory::ImageSource,
-    judge::Verdict,
+    inventory::{DeploymentKind, Filter, ImageSource},
 };
 
 const EXAMPLES: &str = "\
@@ -32,9 +36,22 @@ Exit codes:
 const AUDIT_EXAMPLES: &str = "\
 Examples:
   basewatch audit
+  basewatch audit --kind lambda --owner payments --region 'eu-*'
   basewatch audit 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
   basewatch audit oci:./layout:v1 --output - --output report.json
   basewatch audit --as-of 2026-12-24 --fail-on stale";
+
+const IAM_EXAMPLES: &str = "\
+What to print:
+  policy    what reading an account takes (default)
+  runner    what basewatch's own role needs besides, with [accounts]
+  trust     who may assume the role in each account
+  commands  the commands of the AWS CLI that set it up, and keep audits out of the images' pull times
+
+Examples:
+  basewatch config iam > policy.json
+  basewatch config iam trust --principal arn:aws:iam::111111111111:role/basewatch > trust.json
+  basewatch config iam commands";
 
 const BASE_EXAMPLES: &str = "\
 Examples:
@@ -142,6 +159,45 @@ pub struct AuditArgs {
     /// Remember nothing, and use nothing remembered
     #[arg(long)]
     pub no_catalog: bool,
+    /// What is left of the configured inventory.
+    #[command(flatten)]
+    pub left: Left,
+}
+
+/// What is left of the configured inventory.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "A part of the configured inventory (patterns, several with commas)")]
+pub struct Left {
+    /// Only deployments of these owners
+    #[arg(long, value_name = "OWNER", value_delimiter = ',', conflicts_with = "images")]
+    pub owner: Vec<Glob>,
+    /// Only in these regions; nothing is asked of the others
+    #[arg(long, value_name = "REGION", value_delimiter = ',', conflicts_with = "images")]
+    pub region: Vec<Glob>,
+    /// Only in these accounts
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', conflicts_with = "images")]
+    pub account: Vec<Glob>,
+    /// Only deployments of these kinds: lambda, ecs, ecr, image, layout
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        conflicts_with = "images"
+    )]
+    pub kind: Vec<Kind>,
+}
+
+impl From<&Left> for Filter {
+    fn from(left: &Left) -> Self {
+        Self {
+            owners: left.owner.clone(),
+            regions: left.region.clone(),
+            accounts: left.account.clone(),
+            kinds: left.kind.iter().copied().map(DeploymentKind::from).collect(),
+        }
+    }
 }
 
 /// What `base` takes.
@@ -209,6 +265,9 @@ pub enum ConfigCommand {
     Check(ConfigCheckArgs),
     /// Write a configuration in which every key is explained
     Init(ConfigInitArgs),
+    /// Print the AWS permissions that a configuration needs, and no more
+    #[command(after_help = IAM_EXAMPLES)]
+    Iam(ConfigIamArgs),
 }
 
 /// What `config check` takes.
@@ -230,6 +289,17 @@ pub struct ConfigInitArgs {
     pub force: bool,
 }
 
+/// What `config iam` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigIamArgs {
+    /// What to print: policy, runner, trust, commands
+    #[arg(value_enum, value_name = "WHAT", default_value_t, hide_possible_values = true)]
+    pub what: IamDocument,
+    /// Who may assume the role, for trust and commands: the ARN of basewatch's own role
+    #[arg(long, value_name = "ARN")]
+    pub principal: Option<String>,
+}
+
 /// What `completions` takes.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
@@ -244,95 +314,6 @@ pub struct ManArgs {
     /// Write the pages of all commands into this folder instead
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
-}
-
-/// The formats of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Table,
-    /// For machines
-    Json,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorWhen {
-    /// On a terminal, unless NO_COLOR is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// The verdict from which on a run fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Whatever is found
-    Never,
-    /// Anything at all
-    Fresh,
-    /// A newer base exists
-    Superseded,
-    /// Behind for longer than the grace
-    #[default]
-    OutOfDate,
-    /// Older than the limit
-    Stale,
-    /// The runtime has ended
-    Deprecated,
-    /// Nothing could be concluded
-    Unknown,
-}
-
-impl FailOn {
-    /// The least verdict that fails; none if no verdict does.
-    #[must_use]
-    pub fn threshold(self) -> Option<Verdict> {
-        match self {
-            Self::Never => None,
-            Self::Fresh => Some(Verdict::Fresh),
-            Self::Superseded => Some(Verdict::Superseded),
-            Self::OutOfDate => Some(Verdict::OutOfDate),
-            Self::Stale => Some(Verdict::Stale),
-            Self::Deprecated => Some(Verdict::Deprecated),
-            Self::Unknown => Some(Verdict::Unknown),
-        }
-    }
-}
-
-/// Where a report goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// To standard output, in the format of `--format`.
-    Stdout,
-    /// Into a file, in the format of its name.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The format.
-        format: Format,
-    },
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "-" {
-            return Ok(Self::Stdout);
-        }
-        let path = PathBuf::from(text);
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Format::Json,
-            Some("txt" | "table") => Format::Table,
-            _ => return Err("its name tells no format: end it in .json, .txt or .table".to_owned()),
-        };
-        Ok(Self::File { path, format })
-    }
 }
 
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {
@@ -366,30 +347,11 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_an_output_tells_its_format() {
-        let file = |path: &str, format| Ok(Output::File { path: path.into(), format });
-        assert_eq!("a/report.json".parse(), file("a/report.json", Format::Json));
-        assert_eq!("report.txt".parse(), file("report.txt", Format::Table));
-        assert_eq!("-".parse(), Ok(Output::Stdout));
-        for garbage in ["", "report", "report.html", "json", ".json"] {
-            assert!(garbage.parse::<Output>().is_err(), "{garbage}");
-        }
-    }
-
-    #[test]
     fn a_day_is_its_midnight_in_utc() {
         assert_eq!(instant("2026-11-20"), instant("2026-11-20T00:00:00Z"));
         assert_eq!(instant("2026-11-20T01:00:00+01:00"), instant("2026-11-20"));
         for garbage in ["", "now", "2026-13-01", "+262142-12-31", "-0001-01-01", "2026-11-20 06:00", "20.11.2026"] {
             assert!(instant(garbage).is_err(), "{garbage}");
-        }
-    }
-
-    #[test]
-    fn thresholds_are_the_verdicts_of_the_same_name() {
-        for choice in FailOn::value_variants() {
-            let name = choice.to_possible_value().expect("no choice is hidden").get_name().to_owned();
-            assert_eq!(choice.threshold(), name.parse().ok(), "{name}");
         }
     }
 }

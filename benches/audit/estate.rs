@@ -1,0 +1,198 @@
+//! What runs in AWS: functions in several accounts and regions, on images in private ECR, on six lines.
+
+use basewatch::{
+    aws::loopback::{Cloud, Function, StoredImage, Version},
+    image::{Annotations, Digest},
+    registry::{ImageSpec, Stock},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    fleet::{self, Line, NOW},
+    pace,
+    program::Program,
+};
+
+/// Functions that are packaged as images.
+pub const FUNCTIONS: usize = 10_000;
+/// The account basewatch runs in, which is not audited.
+pub const OWN: &str = "100000000000";
+
+const ACCOUNTS: [&str; 4] = ["111111111111", "222222222222", "333333333333", "444444444444"];
+const REGIONS: [&str; 3] = ["eu-central-1", "eu-west-1", "us-east-1"];
+/// Of each account, over its regions.
+const REPOSITORIES: usize = 40;
+const IMAGES: usize = 300;
+/// One function in so many has an alias of a published version.
+const ALIASED: usize = 20;
+/// Functions in each place that are archives: listed, and not asked for.
+const ARCHIVES: usize = 50;
+/// Versions on a page of Lambda's (its API model).
+const PAGE: usize = 50;
+const LINES: [(&str, &str); 6] = [
+    ("lambda/python", "3.12"),
+    ("lambda/python", "3.13"),
+    ("lambda/nodejs", "22"),
+    ("lambda/java", "21"),
+    ("lambda/dotnet", "8"),
+    ("lambda/provided", "al2023"),
+];
+/// Releases of each line, and those of them that images stand on, counted back from the newest.
+const RELEASES: i64 = 60;
+const IN_USE: [i64; 6] = [0, 5, 20, 30, 45, 59];
+
+/// The world, and what is known of it beforehand.
+pub struct Estate {
+    /// What AWS knows.
+    pub cloud: Cloud,
+    /// What the registries hold, bases and images.
+    pub stock: Stock,
+    /// What is to be found.
+    pub deployments: usize,
+    /// By account and region.
+    pub places: Vec<Place>,
+}
+
+/// One region of one account.
+pub struct Place {
+    account: &'static str,
+    region: &'static str,
+    images: Vec<(String, Digest)>,
+    functions: usize,
+}
+
+impl Place {
+    /// The `GetFunction` that it takes to see everything here for the first time.
+    pub fn gets(&self) -> usize {
+        self.functions + self.aliased()
+    }
+
+    /// The other calls of Lambda that it takes.
+    pub fn lists(&self) -> usize {
+        let listed = self.functions + self.aliased() + ARCHIVES;
+        listed.div_ceil(PAGE) + self.aliased()
+    }
+
+    fn aliased(&self) -> usize {
+        self.functions.div_ceil(ALIASED)
+    }
+
+    fn host(&self) -> String {
+        format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.region)
+    }
+
+    /// Deploys functions on the images here.
+    fn deploy(&self, cloud: &Cloud) {
+        let version = |number: usize| {
+            let (name, digest) = &self.images[number % self.images.len()];
+            Version::image(&format!("{}/{name}", self.host()), digest)
+        };
+        for number in 0..self.functions {
+            let name = format!("team-{}-function-{number}", number % 7);
+            let handler = format!("app.handler{number}");
+            let mut function = Function::new(&name, version(number).running(&[&handler]));
+            if number.is_multiple_of(ALIASED) {
+                function = function.publishing(version(number + 1)).alias("live", 1);
+            }
+            if !number.is_multiple_of(10) {
+                function = function.tag("team", &format!("team-{}", number % 7)).tag("stage", "production");
+            }
+            cloud.function(self.account, self.region, function);
+        }
+        for number in 0..ARCHIVES {
+            let function = Function::new(&format!("archive-{number}"), Version::zip("python3.13"));
+            cloud.function(self.account, self.region, function);
+        }
+    }
+}
+
+/// Fills a world.
+pub fn fill() -> Estate {
+    let now: DateTime<Utc> = NOW.parse().expect("an instant");
+    let (cloud, stock) = (Cloud::new(OWN), Stock::new());
+    let mut lines = fleet::lines(40);
+    lines.retain(|line| LINES.contains(&(line.repository, line.version)));
+    assert_eq!(lines.len(), LINES.len(), "all lines are there");
+    let bases: Vec<_> = lines.iter().map(|line| (line, publish(&stock, line, now))).collect();
+    let pairs = ACCOUNTS.into_iter().flat_map(|account| REGIONS.map(|region| (account, region)));
+    let count = ACCOUNTS.len() * REGIONS.len();
+    let mut places = Vec::new();
+    for (number, (account, region)) in pairs.enumerate() {
+        let functions = FUNCTIONS / count + usize::from(number < FUNCTIONS % count);
+        let mut place = Place { account, region, images: Vec::new(), functions };
+        push(&mut place, &cloud, &stock, &bases);
+        place.deploy(&cloud);
+        places.push(place);
+    }
+    let deployments = places.iter().map(Place::gets).sum();
+    Estate { cloud, stock, deployments, places }
+}
+
+/// Releases, and when they were published.
+type Releases = Vec<(Digest, DateTime<Utc>)>;
+
+/// Publishes the releases of `line`; those in use.
+fn publish(stock: &Stock, line: &Line, now: DateTime<Utc>) -> Releases {
+    let published = (0..RELEASES).rev().map(|age| {
+        let at = pace::published_at(age, now);
+        (age, pace::publish(stock, line, at), at)
+    });
+    let mut in_use: Vec<_> = published.filter(|(age, ..)| IN_USE.contains(age)).collect();
+    in_use.reverse();
+    in_use.into_iter().map(|(_, index, at)| (index, at)).collect()
+}
+
+/// Pushes the images of `place`: of an account's forty repositories those that are in this region.
+fn push(place: &mut Place, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releases)]) {
+    let is_here = |image: &usize| REGIONS[image % REPOSITORIES % REGIONS.len()] == place.region;
+    for image in (0..IMAGES).filter(is_here) {
+        let repository = format!("team-{}/app-{}", place.account, image % REPOSITORIES);
+        let tag = (image / REPOSITORIES + 1).to_string();
+        let (line, releases) = &bases[image % bases.len()];
+        let (base, published_at) = &releases[image / bases.len() % releases.len()];
+        let built_at = *published_at + TimeDelta::hours(2);
+        let label = format!("public.ecr.aws/{}@{base}", line.repository);
+        let spec = ImageSpec {
+            created: Some(built_at.to_rfc3339()),
+            labels: Annotations::from([("sdkBaseVersion".to_owned(), label)]),
+            layers: vec![format!("{repository}:{tag}").into_bytes()],
+            ..ImageSpec::default()
+        };
+        let digest = stock.push_image(&repository, &spec);
+        let stored = StoredImage::of(stock, &repository, digest.as_str()).expect("it was just pushed");
+        let stored = stored.tagged(&tag).pushed(built_at + TimeDelta::minutes(5));
+        cloud.push(place.account, place.region, &repository, stored);
+        place.images.push((format!("{repository}:{tag}"), digest));
+    }
+}
+
+impl Estate {
+    /// A machine with an empty catalog that audits everything, with AWS at `aws` and all registries at `registry`.
+    pub fn program(&self, aws: String, registry: &str) -> Program {
+        let hosts =
+            self.places.iter().map(|place| format!("[registry.\"{}\"]\nendpoint = \"{registry}\"\n", place.host()));
+        let config = format!(
+            r#"
+            [[inventory.lambda]]
+            regions = {REGIONS:?}
+
+            [accounts]
+            role = "arn:aws:iam::{{account}}:role/basewatch-audit"
+            ids = {ACCOUNTS:?}
+
+            [owners]
+            tags = ["team"]
+            default = "platform"
+
+            [registry."public.ecr.aws"]
+            endpoint = "{registry}"
+            auth = "anonymous"
+            rate = 10000
+
+            {}
+            "#,
+            hosts.collect::<String>()
+        );
+        Program::with_config(&config).aws(aws)
+    }
+}

@@ -1,0 +1,104 @@
+//! What do 10,000 functions cost, where Lambda's quotas are those of AWS? And what when nothing changed?
+
+use std::{collections::BTreeMap, process::Command};
+
+use basewatch::{
+    aws::loopback::{Calls, CloudServer, Quotas},
+    registry::Loopback,
+};
+
+use crate::{
+    estate::{self, Estate, FUNCTIONS, Place},
+    measure::{self, Measured, megabytes, row},
+    rivals::{audit, check},
+};
+
+/// Requests a second in one region of one account.
+const GET_FUNCTION: f64 = 100.0;
+const OTHERS: f64 = 15.0;
+
+/// Audits them, cold and warm; counts, prints.
+pub async fn count() {
+    let estate = estate::fill();
+    let server = CloudServer::start(estate.cloud.clone()).expect("a loopback port");
+    let registry = Loopback::start(estate.stock.clone()).expect("a loopback port");
+    let program = estate.program(server.endpoint(), &registry.endpoint());
+    println!(
+        "{FUNCTIONS} functions, {} with what aliases point to, in {} places with the quotas of AWS",
+        estate.deployments,
+        estate.places.len()
+    );
+
+    estate.cloud.limit(Quotas::real());
+    let cold = run(audit(&program)).await;
+    check(&cold, estate.deployments);
+    let calls = estate.cloud.calls();
+    let (least, why) = least(&estate);
+    row("cold audit", format!("{:.2?}, peak {} MB  (below 150)", cold.wall, megabytes(cold.peak_bytes)));
+    row("  the quotas allow at best", format!("{least:.2} s: {why}"));
+    row("  times as long", format!("{:.2}  (at most 1.2)", cold.wall.as_secs_f64() / least));
+    row("  GetFunction, others of Lambda that it takes", {
+        let sum = |count: fn(&Place) -> usize| estate.places.iter().map(count).sum::<usize>();
+        format!("{}, {}", sum(Place::gets), sum(Place::lists))
+    });
+    row("  calls that were throttled, that were refused", endings(&calls));
+    row("  calls of AWS", actions(&calls));
+    let requests = registry.requests().len();
+    row("  requests to registries about images, about bases", about(&registry, 0));
+
+    estate.cloud.forget_calls();
+    // A minute later, the buckets are full again.
+    estate.cloud.limit(Quotas::real());
+    let warm = run(audit(&program)).await;
+    check(&warm, estate.deployments);
+    let calls = estate.cloud.calls();
+    row("warm audit", format!("{:.2?}, peak {} MB  (below 150)", warm.wall, megabytes(warm.peak_bytes)));
+    row("  calls of Lambda that are not lists", format!("{}  (none)", not_lists(&calls)));
+    row("  calls that were throttled, that were refused", endings(&calls));
+    row("  calls of AWS", actions(&calls));
+    row("  requests to registries about images, about bases", about(&registry, requests));
+}
+
+/// AWS and the registries live on this runtime: waiting for the child must not take its threads.
+async fn run(mut command: Command) -> Measured {
+    tokio::task::spawn_blocking(move || measure::run(&mut command)).await.expect("a run")
+}
+
+/// The seconds that the slowest place takes if every call is made as early as the rates allow, and what holds it up.
+/// Each quota is for one account and region; places do not wait for each other. That a quota may let some calls of
+/// the first second through at once is not counted on.
+fn least(estate: &Estate) -> (f64, String) {
+    let seconds = |count: usize, rate: f64| measure::ratio(count, 1) / rate;
+    let places = estate.places.iter().flat_map(|place| {
+        let (gets, lists) = (place.gets(), place.lists());
+        [
+            (seconds(gets, GET_FUNCTION), format!("{gets} GetFunction at {GET_FUNCTION}/s in one place")),
+            (seconds(lists, OTHERS), format!("{lists} other calls at {OTHERS}/s in one place")),
+        ]
+    });
+    places.max_by(|one, other| one.0.total_cmp(&other.0)).expect("there are places")
+}
+
+fn endings(calls: &Calls) -> String {
+    let total = calls.total();
+    format!("{}, {}", total.throttled, total.refused)
+}
+
+fn actions(calls: &Calls) -> String {
+    let actions = calls.by_action().into_iter().map(|(action, count)| format!("{action} {count}"));
+    actions.collect::<Vec<_>>().join(", ")
+}
+
+fn not_lists(calls: &Calls) -> u64 {
+    calls.sum(|call| call.service == "lambda" && !call.operation.starts_with("List")).calls
+}
+
+/// Requests to the registry since there were `seen`.
+fn about(registry: &Loopback, seen: usize) -> String {
+    let mut counts = BTreeMap::<bool, usize>::new();
+    for request in registry.requests().split_off(seen) {
+        *counts.entry(request.path.starts_with("/v2/lambda/")).or_default() += 1;
+    }
+    let count = |is_base| counts.get(&is_base).copied().unwrap_or_default();
+    format!("{}, {}", count(false), count(true))
+}

@@ -1,0 +1,112 @@
+//! `[accounts]`: which AWS accounts are looked at, and as whom.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    check::Check,
+    secret::{RawSecret, secret},
+    tree::KeyPath,
+};
+use crate::aws::{AccountSettings, Members};
+
+/// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials, and as they are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccounts {
+    /// The role that is assumed in each account, an ARN in which `{account}` stands for the account. The
+    /// account that basewatch itself runs in may do without the role; it is then read with the credentials
+    /// as they are.
+    #[schemars(required, example = &"arn:aws:iam::{account}:role/basewatch-audit")]
+    role: Option<String>,
+    /// The external id that the role's trust policy asks for: where it is, never what it is.
+    external_id: Option<RawSecret>,
+    /// The accounts, by their twelve digits.
+    #[schemars(example = ["123456789012", "210987654321"])]
+    ids: Option<Vec<String>>,
+    /// Whether all active accounts of the AWS Organization are meant instead. Listing them is allowed to its
+    /// management account and to delegated administrators.
+    #[schemars(extend("default" = false))]
+    organization: Option<bool>,
+    /// Accounts to leave out.
+    #[schemars(extend("default" = []), example = ["333333333333"])]
+    exclude: Option<Vec<String>>,
+}
+
+pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -> Option<AccountSettings> {
+    let role = raw.role.as_ref().and_then(|text| check.accept(&at.key("role"), role(text)));
+    let external_id = raw.external_id.as_ref().and_then(|raw| secret(raw, &at.key("external_id"), check));
+    let mut accounts = |key: &str, texts: &Option<Vec<String>>| -> BTreeSet<String> {
+        let texts = texts.as_deref().unwrap_or_default();
+        check.each(&at.key(key), texts, account).into_iter().collect()
+    };
+    let (ids, exclude) = (accounts("ids", &raw.ids), accounts("exclude", &raw.exclude));
+    let members = match (&raw.ids, raw.organization.unwrap_or_default()) {
+        (None, false) => {
+            check.refuse(at, "names no account: list them in ids, or set organization = true");
+            None
+        }
+        (Some(_), true) => {
+            check.refuse(&at.key("organization"), "means all accounts, and ids some: remove one of the two");
+            None
+        }
+        (Some(listed), false) => {
+            if listed.is_empty() {
+                check.refuse(&at.key("ids"), "names no account: write them as in [\"123456789012\"]");
+            }
+            Some(Members::Listed(ids.difference(&exclude).cloned().collect()))
+        }
+        (None, true) => Some(Members::Organization { exclude }),
+    };
+    Some(AccountSettings { role: role?, external_id, members: members?, only: Vec::new() })
+}
+
+/// A role's ARN with a place for the account
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+fn role(text: &str) -> Result<String, String> {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    let is_role = matches!(parts.as_slice(), ["arn", partition, "iam", "", "{account}", resource]
+        if partition.starts_with("aws") && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
+    let is_clean = text.bytes().all(|byte| byte.is_ascii_graphic()) && text.matches('{').count() == 1;
+    if is_role && is_clean {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is no role for all accounts: write it as in \"arn:aws:iam::{{account}}:role/basewatch-audit\", \
+         where {{account}} stands for each"
+    ))
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is no AWS account: write its twelve digits, as in \"123456789012\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_a_place_for_the_account() {
+        for good in ["arn:aws:iam::{account}:role/basewatch-audit", "arn:aws-cn:iam::{account}:role/path/to/x"] {
+            assert_eq!(role(good).as_deref(), Ok(good));
+        }
+        for garbage in [
+            "",
+            "basewatch-audit",
+            "arn:aws:iam::123456789012:role/basewatch",
+            "arn:aws:iam::{account}:role/",
+            "arn:aws:iam::{account}:user/x",
+            "arn:aws:iam::{account}:role/{account}",
+            "arn:aws:sts::{account}:role/x",
+            "arn:aws:iam::{account}:role/a b",
+        ] {
+            assert!(role(garbage).is_err(), "{garbage}");
+        }
+        assert!(account("123456789012").is_ok() && account("12345678901").is_err() && account("١٢٣٤٥٦٧٨٩٠١٢").is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! `config iam`: which permissions does a configuration need, and how are they given?
+
+mod policy;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub use policy::{Policy, reading, running};
+
+use super::{Exit, print};
+use crate::{
+    aws::AccountSettings,
+    cli::{ConfigIamArgs, IamDocument},
+    config::Settings,
+    inventory::Regions,
+};
+
+/// Prints what is asked for.
+///
+/// # Errors
+///
+/// When the settings need no AWS, or it is not said who may assume the role.
+pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
+    let reading = reading(settings);
+    if reading.is_empty() {
+        bail!(
+            "the configuration asks nothing of AWS: add [[inventory.lambda]], [[inventory.ecs]] or [[inventory.ecr]]"
+        );
+    }
+    let accounts = settings.accounts.as_ref();
+    let needed = "there is no [accounts] in the configuration, and so no role to assume";
+    match args.what {
+        IamDocument::Policy => print(&pretty(&reading))?,
+        IamDocument::Runner => {
+            accounts.context(needed)?;
+            print(&pretty(&running(settings)))?;
+        }
+        IamDocument::Trust => print(&pretty(&trust(accounts.context(needed)?, principal(args)?)))?,
+        IamDocument::Commands => print(&commands(settings, &reading, principal(args)?))?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn principal(args: &ConfigIamArgs) -> Result<&str> {
+    let given = args.principal.as_deref().context(
+        "say who audits: --principal with the ARN of basewatch's own role, as in \
+         arn:aws:iam::111111111111:role/basewatch",
+    )?;
+    let parts: Vec<_> = given.splitn(6, ':').collect();
+    let is_identity = matches!(parts.as_slice(), ["arn", _, "iam", "", account, name]
+        if account.len() == 12 && (name.starts_with("role/") || name.starts_with("user/")));
+    if !is_identity || !given.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"`$\\".contains(&byte)) {
+        bail!("{given:?} is no ARN of a role or user: write it as in arn:aws:iam::111111111111:role/basewatch");
+    }
+    Ok(given)
+}
+
+/// Who may assume the role: `principal`, with the external id where one is configured.
+fn trust(accounts: &AccountSettings, principal: &str) -> Value {
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": principal },
+        "Action": "sts:AssumeRole",
+    });
+    if accounts.external_id.is_some() {
+        statement["Condition"] = json!({ "StringEquals": { "sts:ExternalId": EXTERNAL_ID } });
+    }
+    json!({ "Version": "2012-10-17", "Statement": [statement] })
+}
+
+/// What stands where the external id belongs: what the configuration only refers to is not printed.
+const EXTERNAL_ID: &str = "PUT-YOUR-EXTERNAL-ID-HERE";
+
+/// The commands of the AWS CLI that set all of it up.
+fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
+    let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let put = |role: &str, policy: &str, document: &Policy| {
+        let document = json!(document);
+        format!(
+            "aws iam put-role-policy --role-name {role} --policy-name {policy} \\\n  --policy-document '{document}'\n"
+        )
+    };
+    let mut text = String::new();
+    let (role, shown) = match &settings.accounts {
+        None => (name(principal), principal.to_owned()),
+        Some(accounts) => (name(&accounts.role), accounts.role.replace("{account}", "$ACCOUNT")),
+    };
+    let mut add = |part: &str| text.push_str(part);
+    if let Some(accounts) = &settings.accounts {
+        add("# Once, where basewatch runs: it may assume the role of each account.\n");
+        add(&put(&name(principal), "basewatch-runner", &running(settings)));
+        add("\n# In each account: the role that reads, and who may assume it.\n");
+        add("ACCOUNT=$(aws sts get-caller-identity --query Account --output text)\n");
+        let trust = trust(accounts, principal);
+        add(&format!("aws iam create-role --role-name {role} \\\n  --assume-role-policy-document '{trust}'\n"));
+        add(&put(&role, "basewatch", reading));
+    } else {
+        add("# The role that reads.\n");
+        add(&put(&role, "basewatch", reading));
+    }
+    add(
+        "\n# In each account and region with repositories: what is read for an audit does not count as pulled, so that\n",
+    );
+    add("# lifecycle rules still remove what nobody uses.\n");
+    for region in regions(settings) {
+        let quoted = if shown.contains('$') { format!("\"{shown}\"") } else { shown.clone() };
+        add(&format!("aws ecr register-pull-time-update-exclusion --region {region} \\\n  --principal-arn {quoted}\n"));
+    }
+    text
+}
+
+/// The regions that are listed; a placeholder where all enabled ones are meant.
+fn regions(settings: &Settings) -> Vec<String> {
+    let tables = settings.lambda.iter().map(|lambda| &lambda.regions);
+    let tables = tables.chain(settings.ecs.iter().map(|ecs| &ecs.regions));
+    let tables = tables.chain(settings.ecr.iter().map(|ecr| &ecr.regions));
+    let mut regions: Vec<_> = tables
+        .flat_map(|regions| match regions {
+            Regions::Listed(regions) => regions.clone(),
+            Regions::Enabled => vec!["\"$REGION\"".to_owned()],
+        })
+        .collect();
+    regions.sort();
+    regions.dedup();
+    regions
+}
+
+/// A document as people read it.
+#[must_use]
+pub fn pretty<T: Serialize>(document: &T) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+}

@@ -1,0 +1,229 @@
+//! Which permissions do settings need? A statement for each purpose, with the narrowest resources that IAM
+//! knows for its actions. Pure.
+//!
+//! Which actions take which resources: the service authorization reference
+//! (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html>).
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    aws::Members,
+    config::Settings,
+    image::Repository,
+    inventory::{Choice, ImageSource, Regions},
+    registry::{Auth, EcrHost},
+};
+
+/// An IAM policy document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: &'static str,
+    effect: &'static str,
+    action: Vec<&'static str>,
+    resource: Vec<String>,
+}
+
+impl Policy {
+    fn of(statements: impl IntoIterator<Item = Option<Statement>>) -> Self {
+        Self { version: "2012-10-17", statement: statements.into_iter().flatten().collect() }
+    }
+
+    /// Whether it allows nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statement.is_empty()
+    }
+
+    /// The actions that it allows.
+    #[must_use]
+    pub fn actions(&self) -> BTreeSet<&'static str> {
+        self.statement.iter().flat_map(|statement| statement.action.iter().copied()).collect()
+    }
+}
+
+/// What reading an account takes: of basewatch itself, or with `[accounts]` of the role in each account.
+#[must_use]
+pub fn reading(settings: &Settings) -> Policy {
+    let needs = Needs::of(settings);
+    let own = settings.accounts.is_none().then(|| public_token(settings)).flatten();
+    Policy::of([
+        needs.repositories(),
+        needs.manifests(),
+        needs.functions_listed(),
+        needs.functions(),
+        needs.clusters_listed(),
+        needs.services(),
+        needs.repository_tags(),
+        needs.login(),
+        needs.caches(),
+        needs.regions_listed(),
+        own,
+    ])
+}
+
+/// What basewatch's own role needs besides, with `[accounts]`.
+#[must_use]
+pub fn running(settings: &Settings) -> Policy {
+    let Some(accounts) = &settings.accounts else { return Policy::of([]) };
+    let role = |account: &str| accounts.role.replace("{account}", account);
+    let (roles, lists) = match &accounts.members {
+        Members::Listed(listed) => (listed.iter().map(|account| role(account)).collect(), None),
+        Members::Organization { .. } => {
+            let all = anywhere("ListTheOrganization", &["organizations:ListAccounts"]);
+            (vec![role("*")], Some(all))
+        }
+    };
+    Policy::of([Some(statement("ReadAsTheRole", &["sts:AssumeRole"], roles)), lists, public_token(settings)])
+}
+
+/// What settings ask AWS for.
+struct Needs<'a> {
+    settings: &'a Settings,
+    partition: String,
+}
+
+impl<'a> Needs<'a> {
+    fn of(settings: &'a Settings) -> Self {
+        let role = settings.accounts.as_ref().and_then(|accounts| accounts.role.split(':').nth(1));
+        let region = listed(settings).iter().find_map(|regions| match regions {
+            Regions::Listed(regions) => regions.first(),
+            Regions::Enabled => None,
+        });
+        let of_region = region.map(|region| EcrHost { account: "", region }.partition());
+        Self { settings, partition: role.or(of_region).unwrap_or("aws").to_owned() }
+    }
+
+    /// The ARNs of what `service` calls `name` in `regions`, in whichever account.
+    fn arns(&self, service: &str, regions: &[&Regions], name: &str) -> Vec<String> {
+        let mut named = BTreeSet::new();
+        for regions in regions {
+            match regions {
+                Regions::Listed(regions) => named.extend(regions.iter().map(String::as_str)),
+                Regions::Enabled => drop(named.insert("*")),
+            }
+        }
+        if named.contains("*") {
+            named = BTreeSet::from(["*"]);
+        }
+        named.into_iter().map(|region| format!("arn:{}:{service}:{region}:*:{name}", self.partition)).collect()
+    }
+
+    fn images(&self) -> Vec<String> {
+        let mut regions = listed(self.settings);
+        let named: Vec<_> = self.named_regions().into_iter().map(|region| Regions::Listed(vec![region])).collect();
+        regions.extend(&named);
+        self.arns("ecr", &regions, "repository/*")
+    }
+
+    /// The regions of images of ECR that are named.
+    fn named_regions(&self) -> BTreeSet<String> {
+        let region = |repository: &Repository| Some(EcrHost::parse(&repository.registry)?.region.to_owned());
+        self.settings.images.iter().filter_map(ImageSource::repository).filter_map(region).collect()
+    }
+
+    fn has_ecr(&self) -> bool {
+        !listed(self.settings).is_empty() || !self.named_regions().is_empty()
+    }
+
+    fn has_running(&self) -> bool {
+        !self.settings.lambda.is_empty() || !self.settings.ecs.is_empty()
+    }
+
+    fn repositories(&self) -> Option<Statement> {
+        let lists = !self.settings.ecr.is_empty();
+        let mut actions = Vec::new();
+        actions.extend(lists.then_some("ecr:DescribeRepositories"));
+        actions.extend((lists || self.has_running()).then_some("ecr:DescribeImages"));
+        (!actions.is_empty()).then(|| statement("ListRepositoriesAndImages", &actions, self.images()))
+    }
+
+    fn manifests(&self) -> Option<Statement> {
+        let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+        self.has_ecr().then(|| statement("ReadManifestsAndConfigurations", &actions, self.images()))
+    }
+
+    fn functions_listed(&self) -> Option<Statement> {
+        let is_needed = !self.settings.lambda.is_empty();
+        is_needed.then(|| anywhere("ListFunctions", &["lambda:ListFunctions"]))
+    }
+
+    fn functions(&self) -> Option<Statement> {
+        let regions: Vec<_> = self.settings.lambda.iter().map(|lambda| &lambda.regions).collect();
+        // GetFunction gives the tags only to those who may list them.
+        let actions = ["lambda:GetFunction", "lambda:ListAliases", "lambda:ListTags"];
+        (!regions.is_empty()).then(|| statement("ReadFunctions", &actions, self.arns("lambda", &regions, "function:*")))
+    }
+
+    fn clusters_listed(&self) -> Option<Statement> {
+        let actions = ["ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeTaskDefinition"];
+        (!self.settings.ecs.is_empty()).then(|| anywhere("ListServicesAndTasks", &actions))
+    }
+
+    fn services(&self) -> Option<Statement> {
+        let regions: Vec<_> = self.settings.ecs.iter().map(|ecs| &ecs.regions).collect();
+        let kinds = ["service/*", "service-revision/*", "task/*"];
+        let resources = kinds.iter().flat_map(|kind| self.arns("ecs", &regions, kind)).collect();
+        let actions = ["ecs:DescribeServices", "ecs:DescribeServiceRevisions", "ecs:DescribeTasks"];
+        (!regions.is_empty()).then(|| statement("ReadServicesAndTasks", &actions, resources))
+    }
+
+    fn repository_tags(&self) -> Option<Statement> {
+        let by_tag = |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
+        let chosen = self.settings.ecr.iter().any(|ecr| by_tag(&ecr.choice));
+        let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !listed(self.settings).is_empty());
+        is_needed.then(|| statement("ReadTagsOfRepositories", &["ecr:ListTagsForResource"], self.images()))
+    }
+
+    fn login(&self) -> Option<Statement> {
+        self.has_ecr().then(|| anywhere("LogInToPrivateRegistries", &["ecr:GetAuthorizationToken"]))
+    }
+
+    fn caches(&self) -> Option<Statement> {
+        let is_needed = !listed(self.settings).is_empty();
+        is_needed.then(|| anywhere("ReadPullThroughCacheRules", &["ecr:DescribePullThroughCacheRules"]))
+    }
+
+    fn regions_listed(&self) -> Option<Statement> {
+        let is_needed = listed(self.settings).contains(&&Regions::Enabled);
+        is_needed.then(|| anywhere("ListEnabledRegions", &["account:ListRegions"]))
+    }
+}
+
+/// The regions of all tables.
+fn listed(settings: &Settings) -> Vec<&Regions> {
+    let lambda = settings.lambda.iter().map(|lambda| &lambda.regions);
+    let ecs = settings.ecs.iter().map(|ecs| &ecs.regions);
+    lambda.chain(ecs).chain(settings.ecr.iter().map(|ecr| &ecr.regions)).collect()
+}
+
+/// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else.
+fn public_token(settings: &Settings) -> Option<Statement> {
+    let host = settings.network.hosts.get("public.ecr.aws");
+    let is_needed = host.is_none_or(|host| {
+        matches!(host.auth, Auth::Auto | Auth::EcrPublic)
+            && host.endpoint.is_none()
+            && host.rate.is_none_or(|rate| rate > 1.0)
+    });
+    let actions = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
+    is_needed.then(|| anywhere("ReadPublicBasesTenTimesFaster", &actions))
+}
+
+fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
+    Statement { sid, effect: "Allow", action: actions.to_vec(), resource }
+}
+
+/// Of actions that take no resource, or no pattern of one.
+fn anywhere(sid: &'static str, actions: &[&'static str]) -> Statement {
+    statement(sid, actions, vec!["*".to_owned()])
+}

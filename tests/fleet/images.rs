@@ -1,0 +1,175 @@
+//! What happened to the images of functions: deleted, archived, replaced by better ones, shared.
+
+use basewatch::{
+    aws::loopback::{Function, FunctionState, PullThroughRule, Scope},
+    judge::{Action, Verdict},
+    report::{Style, table},
+};
+
+use crate::company::{
+    AGING, BANK, Company, EU, NEWEST, OLD, OWN, PYTHON, SHOP, codes, errors, finding, host, publish, seen, version,
+};
+
+#[tokio::test]
+async fn a_deleted_image_is_to_be_restored_whether_or_not_it_was_seen_before() {
+    let company = Company::new();
+    let cart = company.run(SHOP, EU, "cart", OLD);
+    company.audit().await;
+    let search = company.run(SHOP, EU, "search", OLD);
+    for (repository, digest) in [("cart", &cart), ("search", &search)] {
+        assert!(company.cloud.remove_image(SHOP, EU, repository, digest));
+    }
+    let report = company.audit().await;
+    assert_eq!(errors(&report), []);
+    let (known, unknown) = (finding(&report, "cart"), finding(&report, "search"));
+    assert_eq!((known.action, known.verdict), (Action::Restore, Verdict::Stale));
+    assert_eq!(codes(known)[0], "image-missing");
+    assert_eq!((unknown.action, unknown.verdict), (Action::Restore, Verdict::Unknown));
+    assert_eq!(codes(unknown), ["image-missing"]);
+    assert_eq!(unknown.image.digest.as_ref(), Some(&search));
+}
+
+#[tokio::test]
+async fn an_archived_image_is_to_be_restored() {
+    let company = Company::new();
+    let cart = company.run(SHOP, EU, "cart", NEWEST);
+    company.run(SHOP, EU, "search", NEWEST);
+    assert!(company.cloud.archive_image(SHOP, EU, "cart", &cart));
+    let report = company.audit().await;
+    let archived = finding(&report, "cart");
+    assert_eq!((archived.action, codes(archived)), (Action::Restore, vec!["image-archived"]));
+    assert_eq!(archived.image.holding.as_deref(), Some("archived"));
+    assert_eq!((errors(&report), finding(&report, "search").action), (vec![], Action::None));
+}
+
+#[tokio::test]
+async fn a_function_that_failed_for_its_deleted_image_says_so() {
+    let company = Company::new();
+    let cart = company.run(SHOP, EU, "cart", OLD);
+    assert!(company.cloud.remove_image(SHOP, EU, "cart", &cart));
+    let failed = FunctionState::new("Failed", "ImageDeleted", "The image was deleted");
+    company.cloud.change_function(SHOP, EU, "cart", |function| function.latest.state = failed);
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    assert_eq!((found.action, codes(found)), (Action::Restore, vec!["image-missing", "function-failed"]));
+    assert_eq!(found.deployment.state_reason_code.as_deref(), Some("ImageDeleted"));
+}
+
+#[tokio::test]
+async fn a_better_image_in_the_repository_is_to_be_deployed_and_named() {
+    let company = Company::new();
+    company.run(SHOP, EU, "cart", OLD);
+    company.push(SHOP, EU, "cart:2", AGING);
+    let better = company.push(SHOP, EU, "cart:3", NEWEST);
+    company.push(BANK, EU, "cart:4", NEWEST);
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    assert_eq!((found.verdict, found.action, codes(found)[0]), (Verdict::Stale, Action::Redeploy, "not-deployed"));
+    let replacement = found.replacement.as_ref().unwrap();
+    assert_eq!(replacement.reference, format!("{}/cart:3", host(SHOP, EU)));
+    assert_eq!((&replacement.digest, replacement.verdict), (&better, Verdict::Fresh));
+}
+
+#[tokio::test]
+async fn a_better_image_that_is_out_of_date_itself_does_not_spare_the_rebuild() {
+    let company = Company::new();
+    company.run(SHOP, EU, "cart", OLD);
+    company.push(SHOP, EU, "cart:2", AGING);
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    assert_eq!((found.verdict, found.action), (Verdict::Stale, Action::Rebuild));
+    assert!(codes(found).contains(&"not-deployed"));
+    assert_eq!(found.replacement.as_ref().unwrap().verdict, Verdict::OutOfDate);
+}
+
+#[tokio::test]
+async fn many_functions_on_one_image_are_many_findings_and_one_row() {
+    let company = Company::new();
+    let digest = company.push(SHOP, EU, "workers:7", OLD);
+    for number in 0..40 {
+        let command = format!("app.handler{number}");
+        let version = version(SHOP, EU, "workers:7", &digest).running(&[&command]);
+        company.cloud.function(SHOP, EU, Function::new(&format!("worker-{number:02}"), version));
+    }
+    let report = company.audit().await;
+    assert_eq!((report.findings.len(), report.summary.images), (40, 1));
+    assert_eq!(finding(&report, "worker-07").deployment.command, ["app.handler7"]);
+    assert_eq!(company.cloud.calls().of("ecr:BatchGetImage").calls, 1);
+    assert_eq!(company.fetched("workers").len(), 1, "its configuration");
+    let table = table::render(&report, &Style { width: Some(160), ..Style::default() });
+    let rows = table.lines().filter(|line| line.contains("worker-")).count();
+    assert!(rows <= 2, "{table}");
+}
+
+#[tokio::test]
+async fn aliases_are_judged_by_the_versions_that_they_give_traffic() {
+    let company = Company::new();
+    let [old, new] = [("cart:1", OLD), ("cart:2", NEWEST)].map(|(name, base)| {
+        let digest = company.push(SHOP, EU, name, base);
+        version(SHOP, EU, name, &digest)
+    });
+    let function = Function::new("cart", new.clone()).publishing(old).publishing(new);
+    company.cloud.function(SHOP, EU, function.alias("stable", 1).weighted_alias("canary", 2, 1, 0.1));
+    let report = company.audit().await;
+    let qualifiers = ["$LATEST", "canary", "canary", "stable"];
+    assert_eq!(seen(&report), qualifiers.map(|qualifier| format!("111111111111 eu-west-1 cart:{qualifier}")));
+    let verdict = |id: &str| report.findings.iter().find(|finding| finding.id.ends_with(id)).unwrap().verdict;
+    assert_eq!([":canary", ":$LATEST"].map(verdict), [Verdict::Fresh; 2]);
+    assert_eq!([":canary/1", ":stable"].map(verdict), [Verdict::Stale; 2]);
+}
+
+#[tokio::test]
+async fn an_image_of_another_accounts_repository_is_read_where_that_is_shared() {
+    let company = Company::new();
+    let digest = company.push(OWN, EU, "golden:1", OLD);
+    company.cloud.function(SHOP, EU, Function::new("cart", version(OWN, EU, "golden:1", &digest)));
+    company.run(SHOP, EU, "search", NEWEST);
+    let closed = company.audit().await;
+    assert_eq!(errors(&closed), [("ecr eu-west-1 golden of 100000000000", "access-denied")]);
+    assert_eq!(codes(finding(&closed, "cart")), ["registry-denied"]);
+    assert_eq!(finding(&closed, "search").verdict, Verdict::Fresh);
+
+    company.cloud.share_repositories_of(OWN);
+    let open = company.audit().await;
+    assert_eq!((errors(&open), finding(&open, "cart").verdict), (vec![], Verdict::Stale));
+}
+
+#[tokio::test]
+async fn a_base_from_a_pull_through_cache_is_known_by_its_upstream() {
+    let company = Company::new();
+    let cached = format!("{}/ecr-public/{PYTHON}@{}", host(SHOP, EU), company.release(OLD));
+    let digest = company.push_labelled(SHOP, EU, "cart:1", OLD, &cached);
+    company.cloud.function(SHOP, EU, Function::new("cart", version(SHOP, EU, "cart:1", &digest)));
+    company.run(SHOP, EU, "search", NEWEST);
+    company.cloud.pull_through(SHOP, EU, PullThroughRule::ecr_public("ecr-public"));
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    let base = found.base.as_ref().unwrap();
+    assert_eq!(base.line.as_deref(), Some("public.ecr.aws/lambda/python:3.12"));
+    assert_eq!(base.mirror.as_deref(), Some(format!("{}/ecr-public/{PYTHON}", host(SHOP, EU)).as_str()));
+    assert_eq!((errors(&report), found.verdict), (vec![], Verdict::Stale));
+}
+
+#[tokio::test]
+async fn a_base_from_a_cache_whose_rules_may_not_be_read_is_looked_for_in_the_cache() {
+    let company = Company::new();
+    let repository = format!("ecr-public/{PYTHON}");
+    for at in [OLD, NEWEST] {
+        let _ = publish(&company.stock, &repository, at.parse().unwrap());
+    }
+    let cached = format!("{}/{repository}:3.12@{}", host(SHOP, EU), company.release(OLD));
+    let digest = company.push_labelled(SHOP, EU, "cart:1", OLD, &cached);
+    company.cloud.function(SHOP, EU, Function::new("cart", version(SHOP, EU, "cart:1", &digest)));
+    company.run(SHOP, EU, "search", NEWEST);
+    company.cloud.pull_through(SHOP, EU, PullThroughRule::ecr_public("ecr-public"));
+    company.cloud.deny(Scope::of("ecr:DescribePullThroughCacheRules"));
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    let base = found.base.as_ref().unwrap();
+    assert_eq!(
+        (base.mirror.as_deref(), base.line.clone().unwrap()),
+        (None, format!("{}/{repository}:3.12", host(SHOP, EU)))
+    );
+    assert_eq!((errors(&report), found.verdict), (vec![], Verdict::Stale));
+    assert_eq!(finding(&report, "search").verdict, Verdict::Fresh);
+}

@@ -1,0 +1,302 @@
+//! A company on AWS, in this process: a base line as AWS publishes it, images built on its releases, pushed to
+//! private ECR and run by functions in several accounts and regions. Audited as the program does.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
+};
+use basewatch::{
+    audit::Progress,
+    aws::{
+        AccountSettings, Members,
+        loopback::{Cloud, CloudTransport, Function, StoredImage, Version},
+    },
+    config::{CatalogPlace, Settings},
+    image::{Annotations, Digest, LambdaTag, Platform},
+    inventory::{Choice, LambdaSettings, Regions},
+    registry::{Auth, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Secret, Stock},
+    report::{Finding, Report},
+    run::{Instants, Ports, audit::report, iam},
+    store::Catalog,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use tempfile::TempDir;
+
+/// The account that basewatch runs in; nothing else does.
+pub(crate) const OWN: &str = "100000000000";
+/// Two accounts that are audited.
+pub(crate) const SHOP: &str = "111111111111";
+pub(crate) const BANK: &str = "222222222222";
+/// Two regions that are audited.
+pub(crate) const EU: &str = "eu-west-1";
+pub(crate) const US: &str = "us-east-1";
+/// The instant that all audits take for now.
+pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
+/// When the releases of the line were published: what stands on them now is stale, out of date, and fresh.
+pub(crate) const OLD: &str = "2026-08-01T04:00:00Z";
+pub(crate) const AGING: &str = "2026-10-12T04:00:00Z";
+pub(crate) const NEWEST: &str = "2026-11-19T04:00:00Z";
+/// The line.
+pub(crate) const PYTHON: &str = "lambda/python";
+
+const FAMILY: &str = "3.12";
+/// When the release after [`AGING`] was published.
+const BETWEEN: &str = "2026-10-30T04:00:00Z";
+const BASES: &str = "public.ecr.aws";
+
+/// The company, and how it is audited.
+pub(crate) struct Company {
+    pub(crate) cloud: Cloud,
+    pub(crate) stock: Stock,
+    pub(crate) settings: Settings,
+    registry: Loopback,
+    releases: BTreeMap<String, Digest>,
+    catalog: TempDir,
+    transport: Watched,
+}
+
+impl Company {
+    /// A line with its releases, and two accounts whose functions in two regions are audited; nothing runs yet.
+    pub(crate) fn new() -> Self {
+        let (cloud, stock) = (Cloud::new(OWN), Stock::new());
+        let registry = Loopback::start(stock.clone()).unwrap();
+        let releases = [OLD, AGING, BETWEEN, NEWEST].map(|at| (at.to_owned(), publish(&stock, PYTHON, instant(at))));
+        let settings = Settings {
+            lambda: vec![LambdaSettings {
+                regions: Regions::Listed(vec![EU.into(), US.into()]),
+                choice: Choice::default(),
+                refresh: Duration::from_hours(24),
+            }],
+            accounts: Some(AccountSettings {
+                role: "arn:aws:iam::{account}:role/basewatch-audit".into(),
+                external_id: None,
+                members: Members::Listed([SHOP.into(), BANK.into()].into()),
+                only: Vec::new(),
+            }),
+            network: NetworkSettings {
+                hosts: BTreeMap::from([(BASES.to_owned(), on_loopback(&registry))]),
+                retries: 0,
+                ..NetworkSettings::default()
+            },
+            catalog: CatalogPlace::Off,
+            ..Settings::default()
+        };
+        let transport = Watched { transport: cloud.transport(), watch: Arc::default() };
+        let (releases, catalog) = (releases.into(), tempfile::tempdir().unwrap());
+        let mut company = Self { cloud, stock, settings, registry, releases, catalog, transport };
+        for account in [OWN, SHOP, BANK] {
+            company.open(account);
+        }
+        company
+    }
+
+    /// Those of `members` instead of the two accounts.
+    pub(crate) fn accounts(&mut self, members: Members) {
+        self.settings.accounts.as_mut().unwrap().members = members;
+    }
+
+    /// Opens `account`, whose registries are the one on loopback.
+    pub(crate) fn open(&mut self, account: &str) {
+        self.cloud.account(account);
+        let hosts = [EU, US].map(|region| (host(account, region), on_loopback(&self.registry)));
+        self.settings.network.hosts.extend(hosts);
+    }
+
+    /// Builds `name`, `orders:1`, on the release of `base`, pushes it there a day later, and says what it is.
+    pub(crate) fn push(&self, account: &str, region: &str, name: &str, base: &str) -> Digest {
+        let label = format!("{BASES}/{PYTHON}@{}", self.releases[base]);
+        self.push_labelled(account, region, name, base, &label)
+    }
+
+    /// The same with another word of what it was built from.
+    pub(crate) fn push_labelled(&self, account: &str, region: &str, name: &str, base: &str, label: &str) -> Digest {
+        let (repository, tag) = name.split_once(':').unwrap();
+        let pushed_at = instant(base) + TimeDelta::days(1);
+        let mut layers = layers(instant(base), "amd64");
+        layers.push(name.as_bytes().to_vec());
+        let labels = Annotations::from([("sdkBaseVersion".to_owned(), label.to_owned())]);
+        let created = Some(pushed_at.to_rfc3339());
+        let digest = self.stock.push_image(repository, &ImageSpec { created, labels, layers, ..ImageSpec::default() });
+        self.stock.tag(repository, tag, &digest);
+        let stored = StoredImage::of(&self.stock, repository, digest.as_str()).unwrap();
+        self.cloud.push(account, region, repository, stored.tagged(tag).pushed(pushed_at));
+        digest
+    }
+
+    /// The digest of the release of `base`.
+    pub(crate) fn release(&self, base: &str) -> &Digest {
+        &self.releases[base]
+    }
+
+    /// Runs `function`, built, pushed and deployed as `function:1` on the release of `base`.
+    pub(crate) fn run(&self, account: &str, region: &str, function: &str, base: &str) -> Digest {
+        let name = format!("{function}:1");
+        let digest = self.push(account, region, &name, base);
+        self.cloud.function(account, region, Function::new(function, version(account, region, &name, &digest)));
+        digest
+    }
+
+    /// Does `act` once, just before the next call whose path or target ends in `end` is answered.
+    pub(crate) fn before(&self, end: &'static str, act: impl FnOnce() + Send + 'static) {
+        *self.transport.watch.lock().unwrap() = Some((end, Box::new(act)));
+    }
+
+    /// Audits it, with the catalog of the audits before.
+    pub(crate) async fn audit(&self) -> Report {
+        let catalog = Catalog::in_folder(self.catalog.path());
+        let ports = Ports::with(self.settings.network.clone(), catalog, |aws| {
+            aws.with_transport(self.transport.clone())
+                .with_access_key("AKIDEXAMPLE", &Secret::new("secret".into()))
+                .with_accounts(self.settings.accounts.clone())
+                .with_max_attempts(3)
+                .with_first_backoff(Duration::from_millis(1))
+        });
+        let instants = Instants { now: instant(NOW), clock: instant(NOW) };
+        let report = report(&self.settings, &ports.unwrap(), instants, &|_: Progress| {}).await;
+        assert_follows_schema(&report);
+        self.assert_allowed();
+        report
+    }
+
+    /// Every call so far is in the policies that `config iam` prints for these settings.
+    fn assert_allowed(&self) {
+        let mut allowed = iam::reading(&self.settings).actions();
+        allowed.extend(iam::running(&self.settings).actions());
+        // Allowed to everyone.
+        allowed.insert("sts:GetCallerIdentity");
+        for action in self.cloud.calls().by_action().keys() {
+            assert!(allowed.contains(action.as_str()), "{action} is not in the policies of these settings");
+        }
+    }
+
+    /// The requests to registries so far that name `repository`.
+    pub(crate) fn fetched(&self, repository: &str) -> Vec<LoggedRequest> {
+        let mut requests = self.registry.requests();
+        requests.retain(|request| request.path.contains(&format!("/v2/{repository}/")));
+        requests
+    }
+}
+
+/// A version that runs `name` of the registry of that account and region.
+pub(crate) fn version(account: &str, region: &str, name: &str, digest: &Digest) -> Version {
+    Version::image(&format!("{}/{name}", host(account, region)), digest)
+}
+
+/// The registry of an account in a region.
+pub(crate) fn host(account: &str, region: &str) -> String {
+    format!("{account}.dkr.ecr.{region}.amazonaws.com")
+}
+
+/// Places, names and qualifiers of all findings, in order: `111111111111 eu-west-1 orders:$LATEST`.
+pub(crate) fn seen(report: &Report) -> Vec<String> {
+    let place = |finding: &Finding| {
+        let fields = &finding.deployment;
+        let [account, region] = [&fields.account, &fields.region].map(|part| part.as_deref().unwrap_or_default());
+        format!("{account} {region} {}:{}", fields.name, fields.qualifier.as_deref().unwrap_or_default())
+    };
+    let mut seen: Vec<_> = report.findings.iter().map(place).collect();
+    seen.sort();
+    seen
+}
+
+/// The finding of the only deployment called `name`.
+pub(crate) fn finding<'a>(report: &'a Report, name: &str) -> &'a Finding {
+    let found: Vec<_> = report.findings.iter().filter(|finding| finding.deployment.name == name).collect();
+    let [finding] = found.as_slice() else { panic!("{} findings of {name}: {:?}", found.len(), report.errors) };
+    finding
+}
+
+/// The codes of its reasons.
+pub(crate) fn codes(finding: &Finding) -> Vec<&str> {
+    finding.reasons.iter().map(|reason| reason.code.as_str()).collect()
+}
+
+/// Scopes and codes of what could not be seen.
+pub(crate) fn errors(report: &Report) -> Vec<(&str, &str)> {
+    assert_eq!(report.complete, report.errors.is_empty(), "{:?}", report.errors);
+    report.errors.iter().map(|error| (error.scope.as_str(), error.code.as_str())).collect()
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Publishes a release for both architectures and moves the line's tag to it.
+pub(crate) fn publish(stock: &Stock, repository: &str, built_at: DateTime<Utc>) -> Digest {
+    let tag = LambdaTag { family: FAMILY.into(), built_at: Some(built_at), arch: None };
+    let children = ["amd64", "arm64"].map(|architecture| {
+        let platform = Platform::new("linux", architecture, None);
+        let created = Some((built_at + TimeDelta::minutes(13)).to_rfc3339());
+        let layers = layers(built_at, architecture);
+        let spec = ImageSpec { platform: platform.clone(), created, layers, ..ImageSpec::default() };
+        (stock.push_image(repository, &spec), platform)
+    });
+    let index = stock.push_index(repository, &children, &Annotations::new(), false);
+    stock.tag(repository, &tag.to_string(), &index);
+    stock.tag(repository, FAMILY, &index);
+    index
+}
+
+fn layers(built_at: DateTime<Utc>, architecture: &str) -> Vec<Vec<u8>> {
+    ["os".to_owned(), built_at.to_rfc3339()].map(|part| format!("{part} {architecture}").into_bytes()).into()
+}
+
+fn on_loopback(registry: &Loopback) -> HostSettings {
+    HostSettings {
+        endpoint: Some(registry.endpoint()),
+        auth: Auth::Anonymous,
+        rate: Some(10_000.0),
+        ..HostSettings::default()
+    }
+}
+
+fn assert_follows_schema(report: &Report) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let document = serde_json::to_value(report).unwrap();
+    let problems: Vec<_> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(&document).map(|error| error.to_string()).collect();
+    assert_eq!(problems, [""; 0]);
+}
+
+type Act = Box<dyn FnOnce() + Send>;
+
+/// The cloud, with something that happens before a call.
+#[derive(Clone)]
+struct Watched {
+    transport: CloudTransport,
+    watch: Arc<Mutex<Option<(&'static str, Act)>>>,
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watched")
+    }
+}
+
+impl HttpConnector for Watched {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let path = request.uri().split('?').next().unwrap_or_default();
+        let target = request.headers().get("x-amz-target").unwrap_or(path);
+        let due = self.watch.lock().unwrap().take_if(|(end, _)| target.ends_with(*end));
+        if let Some((_, act)) = due {
+            act();
+        }
+        self.transport.call(request)
+    }
+}
+
+impl HttpClient for Watched {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
