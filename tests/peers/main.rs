@@ -4,11 +4,13 @@
 #![cfg(feature = "peers")]
 #![expect(unreachable_pub, clippy::panic, reason = "a test crate has no users, and fails by panics")]
 
+mod account;
 mod builders;
 mod ecr;
 mod object_store;
 mod oracle;
 mod registries;
+mod stand_in;
 mod tools;
 mod world;
 
