@@ -8,7 +8,7 @@ use basewatch::{
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{Severity, Verdict},
-    registry::Auth,
+    registry::{Auth, Secret},
 };
 use tempfile::TempDir;
 
@@ -129,7 +129,7 @@ fn the_agreed_configuration_of_what_runs_works_as_written() {
     let ecs = &settings.ecs[0];
     assert!(ecs.clusters[0].matches("prod-1") && !ecs.clusters[0].matches("test"));
     let accounts = settings.accounts.as_ref().expect("accounts");
-    assert_eq!(accounts.external_id.as_ref().map(|id| id.reveal()), Some("hunter2"));
+    assert_eq!(accounts.external_id.as_ref().map(Secret::reveal), Some("hunter2"));
     assert_eq!(accounts.members, Members::Listed(["123456789012", "210987654321"].map(String::from).into()));
     assert_eq!(settings.owners.tags, ["team", "owner"]);
     assert_eq!(settings.owners.ruled("payments-api", None), Some("payments"));

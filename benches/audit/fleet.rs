@@ -128,7 +128,7 @@ pub struct Fleet {
 impl Fleet {
     /// Starts a registry and fills it, with images on `in_use` releases of each line.
     pub async fn fill(image_count: usize, line_count: usize, in_use: usize) -> Self {
-        let registry = Registry::default().start();
+        let registry = Registry { is_on_disk: true, ..Registry::default() }.start();
         let target = Target::open(registry.http());
         let lines = lines(line_count);
         publish(&lines, &target).await;

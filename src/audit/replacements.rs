@@ -109,9 +109,9 @@ impl Search<'_> {
         let image = deployment.image.as_ref().ok()?;
         // Of an image that is gone, the repository no longer says when it was pushed.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
-        let shelf = self.shelves.get(deployment.repository()?)?;
+        let held = self.shelves.get(deployment.repository()?)?;
         let mut best: Option<Newer> = None;
-        for held in shelf.pushed_after(since).into_iter().take(MOST) {
+        for held in held.pushed_after(since).into_iter().take(MOST) {
             let Some(newer) = self.look(audit, deployment, image, held).await else { continue };
             let judgement = newer.judged(deployment, self.terms);
             let replacement = newer.replacement(&judgement);
@@ -159,12 +159,11 @@ impl Search<'_> {
         };
         let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
         let key = Key::of(&deployment, &identification)?;
-        let resolution = match audit.resolutions.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
-                self.resolver.resolve(asked.get(&key)?).await
-            }
+        let resolution = if let Some(known) = audit.resolutions.get(&key) {
+            known.clone()
+        } else {
+            let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
+            self.resolver.resolve(asked.get(&key)?).await
         };
         let name = format!("{}:{tag}", repository.name);
         Some(Newer { deployment, digest: held.digest.clone(), name, identification, resolution })

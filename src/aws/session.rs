@@ -110,13 +110,14 @@ impl Session {
         client!(self, region, aws_sdk_organizations, "organizations")
     }
 
-    /// Lambda's control plane and Organizations have quotas of a few requests a second, so that patience is
-    /// needed there. What was set for tests stays. The SDK's adaptive mode is not used: in a region that goes on
-    /// throttling it slows down so far that calls end by their deadline, two minutes each; `Lambda` holds new
-    /// calls back itself.
+    /// Lambda's control plane and Organizations have quotas of a few requests a second, those of ECS are not much
+    /// wider, so that patience is needed there. What was set for tests stays. The SDK's adaptive mode is not used: in
+    /// a region that goes on throttling it slows down so far that calls end by their deadline, two minutes each;
+    /// `Lambda` holds new calls back itself.
     fn retry(&self, service: &str) -> Option<RetryConfig> {
         let retry = self.config.retry_config()?;
-        let is_narrow = matches!(service, "lambda" | "organizations") && retry.max_attempts() == super::MAX_ATTEMPTS;
+        let is_narrow =
+            matches!(service, "lambda" | "ecs" | "organizations") && retry.max_attempts() == super::MAX_ATTEMPTS;
         is_narrow.then(|| retry.clone().with_max_attempts(THROTTLED_ATTEMPTS))
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct RawOwners {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawRule {
-    /// A pattern of the deployment's name, or of its image's repository without the registry.
+    /// A pattern of the deployment's name, for a service with or without its cluster, or of its image's repository
+    /// without the registry.
     #[schemars(required, example = &"payments-*")]
     r#match: Option<String>,
     /// Who owns what matches.

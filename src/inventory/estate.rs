@@ -161,7 +161,7 @@ impl Estate {
     /// What `repository` holds; nothing if it cannot be listed, which is then a gap.
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
         let ask = async || match shelf(repository).await {
-            Ok(shelf) => Some(Arc::new(shelf)),
+            Ok(listed) => Some(Arc::new(listed)),
             Err(gap) => {
                 self.note(gap);
                 None

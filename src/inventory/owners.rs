@@ -37,9 +37,9 @@ impl Owners {
     /// `repository`, else the default.
     #[must_use]
     pub fn ruled(&self, name: &str, repository: Option<&str>) -> Option<&str> {
-        let holds = |rule: &&OwnerRule| {
-            rule.pattern.matches(name) || repository.is_some_and(|repository| rule.pattern.matches(repository))
-        };
+        // A service is named with its cluster, and people think of it without.
+        let names = [Some(name), name.rsplit_once('/').map(|(_, service)| service), repository];
+        let holds = |rule: &&OwnerRule| names.into_iter().flatten().any(|name| rule.pattern.matches(name));
         self.rules.iter().find(holds).map(|rule| rule.owner.as_str()).or(self.default.as_deref())
     }
 }
@@ -67,6 +67,7 @@ mod tests {
         }
         assert_eq!(owners.ruled("payments-api", None), Some("payments"));
         assert_eq!(owners.ruled("api", Some("payments-images")), Some("payments"));
+        assert_eq!(owners.ruled("prod/payments-api", None), Some("payments"));
         assert_eq!(owners.ruled("orders", Some("orders")), Some("platform"));
         assert_eq!(Owners::default().ruled("orders", None), None);
     }

@@ -1,28 +1,19 @@
 //! Audits of private ECR from end to end: the built binary, moto and two registries.
 
 use crate::{
+    account::password,
     peers::{Access, Registry},
     program::{codes, finding, findings},
     seed::{Image, Recipe, Target},
-    world::{ACCOUNT, ECR, ECR_PASSWORD, NOW, RELEASES, Release, World},
+    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, World, built_on},
 };
-
-const BASE: &str = "public.ecr.aws/lambda/java";
-
-/// An image on the release, with a layer of its own and the label that the build stamps.
-fn built_on(release: &Release, application: &str) -> Recipe {
-    let mut layers = release.layers();
-    layers.push(format!("application {application}"));
-    let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-    Recipe::new("2026-11-19T20:00:00Z", &layers).label("sdkBaseVersion", &format!("{BASE}@{}", release.index.digest))
-}
 
 #[tokio::test]
 async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
     let world = World::start();
     let releases = world.publish().await;
     for (name, release) in ["stale", "stale-too", "out-of-date", "superseded", "fresh"].iter().zip(&releases) {
-        world.deploy(name, "1", &built_on(release, name).build()).await;
+        world.own.push(name, "1", &built_on(release, name).build()).await;
     }
     let (code, report) = world.program("").audit(NOW, &[]);
     assert_eq!(code, 1, "{report:#}");
@@ -59,14 +50,14 @@ async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
     let world = World::start();
     let releases = world.publish().await;
     for (index, release) in releases.iter().enumerate() {
-        world.deploy(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
+        world.own.push(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
     }
     let program = world.program("");
     let (_, cold) = program.audit(NOW, &[]);
-    let (public, private) = (world.public.mark(), world.ecr.mark());
+    let (public, private) = (world.public.mark(), world.own.registry.mark());
     let (_, warm) = program.audit(NOW, &[]);
     assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
-    assert_eq!(world.ecr.requests_since(private), Vec::<String>::new(), "configurations are remembered");
+    assert_eq!(world.own.registry.requests_since(private), Vec::<String>::new(), "configurations are remembered");
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(warm["requests"]["public.ecr.aws"], 1);
 }
@@ -75,7 +66,7 @@ async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
 async fn a_moved_line_is_noticed_by_the_next_audit() {
     let world = World::start();
     let releases = world.publish().await;
-    world.deploy("orders", "1", &built_on(&releases[4], "orders").build()).await;
+    world.own.push("orders", "1", &built_on(&releases[4], "orders").build()).await;
     let program = world.program("");
     let (_, before) = program.audit(NOW, &[]);
     assert_eq!(finding(&before, "orders:1")["verdict"], "fresh", "{before:#}");
@@ -95,12 +86,12 @@ async fn a_moved_line_is_noticed_by_the_next_audit() {
 async fn what_cannot_be_concluded_is_unknown_and_says_why() {
     let world = World::start();
     let releases = world.publish().await;
-    world.deploy("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
+    world.own.push("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
     let latest = Recipe::new("2026-11-19T20:00:00Z", &["y"]).label("sdkBaseVersion", "latest");
-    world.deploy("garbage", "1", &latest.build()).await;
+    world.own.push("garbage", "1", &latest.build()).await;
     let hostile = Recipe::new("2026-11-19T20:00:00Z", &["z"]).label("sdkBaseVersion", "evil.example.com/base:1");
-    world.deploy("hostile", "1", &hostile.build()).await;
-    world.deploy("good", "1", &built_on(&releases[4], "good").build()).await;
+    world.own.push("hostile", "1", &hostile.build()).await;
+    world.own.push("good", "1", &built_on(&releases[4], "good").build()).await;
     let (code, report) = world.program("").audit(NOW, &[]);
     for (repository, reason) in
         [("bare", "base-unidentified"), ("garbage", "label-malformed"), ("hostile", "registry-not-allowed")]
@@ -120,7 +111,7 @@ async fn every_platform_of_an_index_has_a_finding() {
     let releases = world.publish().await;
     let amd64 = built_on(&releases[0], "amd64").build();
     let arm64 = built_on(&releases[4], "arm64").arm64().build();
-    world.deploy("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
+    world.own.push("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
     let (_, report) = world.program("").audit(NOW, &[]);
     let mut seen: Vec<_> = findings(&report)
         .iter()
@@ -145,11 +136,11 @@ async fn every_platform_of_an_index_has_a_finding() {
 async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
     let world = World::start();
     let releases = world.publish().await;
-    world.deploy("orders", "1", &built_on(&releases[0], "orders").build()).await;
+    world.own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     let wrong = Registry { access: Access::Basic("AWS", "another-password"), ..Default::default() }.start();
     let program = world.program("");
     let config = std::fs::read_to_string(program.home().join("basewatch.toml")).expect("the configuration");
-    std::fs::write(program.home().join("basewatch.toml"), config.replace(&world.ecr.address, &wrong.address))
+    std::fs::write(program.home().join("basewatch.toml"), config.replace(&world.own.registry.address, &wrong.address))
         .expect("the configuration changed");
     let (code, report) = program.audit(NOW, &[]);
     let finding = finding(&report, "orders:1");
@@ -157,5 +148,5 @@ async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
     assert!(codes(finding).contains(&"registry-denied"), "{finding:#}");
     assert_eq!(report["complete"], false);
     assert_eq!(code, 3);
-    assert!(!report.to_string().contains(ECR_PASSWORD), "the password is in the report");
+    assert!(!report.to_string().contains(&password(ACCOUNT)), "the password is in the report");
 }

@@ -4,11 +4,17 @@
 #![cfg(feature = "peers")]
 #![expect(unreachable_pub, clippy::panic, reason = "a test crate has no users, and fails by panics")]
 
+mod account;
+mod accounts;
 mod builders;
 mod ecr;
+mod ecs;
+mod lambda;
 mod object_store;
 mod oracle;
+mod permissions;
 mod registries;
+mod stand_in;
 mod tools;
 mod world;
 

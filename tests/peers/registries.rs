@@ -169,7 +169,7 @@ async fn no_credentials_follow_a_blob_to_another_host() {
     let store = ObjectStore::start().await;
     let endpoint = store.endpoint();
     let access = Access::Basic(USER, PASSWORD);
-    let registry = Registry { access, redirect: Some(&endpoint), ..Registry::default() }.start();
+    let registry = Registry { access, redirect: Some(&endpoint), is_on_disk: true, ..Registry::default() }.start();
     store.serve(registry.folder().join("data"));
     let digest = fill(&registry, &Target::with_login(registry.http(), USER, PASSWORD)).await;
     let login = format!("username = \"{USER}\"\npassword = {{ env = \"REGISTRY_PASSWORD\" }}");

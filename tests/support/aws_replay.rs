@@ -18,6 +18,8 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
+use crate::allowed::assert_allowed;
+
 /// A call as it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -36,6 +38,24 @@ pub(crate) struct Call {
     pub(crate) nth: usize,
     /// The `User-Agent`.
     pub(crate) user_agent: String,
+}
+
+impl Call {
+    /// As IAM calls it: `ecr:DescribeImages`; nothing for what needs no permission, such as instance metadata.
+    fn action(&self) -> Option<String> {
+        let service = self.host.strip_prefix("api.").unwrap_or(&self.host).split('.').next()?;
+        let operation = match self.operation.split_once(' ') {
+            None => self.operation.as_str(),
+            Some((_, path)) if service == "lambda" && path.ends_with("/aliases") => "ListAliases",
+            Some((_, path)) if service == "lambda" && path.trim_end_matches('/').ends_with("/functions") => {
+                "ListFunctions"
+            }
+            Some(_) if service == "lambda" => "GetFunction",
+            Some((_, "/listRegions")) => "ListRegions",
+            Some(_) => return None,
+        };
+        Some(format!("{service}:{operation}"))
+    }
 }
 
 /// What AWS answers.
@@ -106,6 +126,7 @@ impl AwsReplay {
         let user_agent = header("user-agent").to_owned();
         let query = pairs(query);
         let call = Call { host, operation, query, body, access_key, nth: *nth, user_agent };
+        call.action().iter().for_each(|action| assert_allowed(action));
         *nth += 1;
         self.calls.lock().unwrap().push(call.clone());
         call

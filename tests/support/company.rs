@@ -25,7 +25,7 @@ use basewatch::{
     inventory::{Choice, LambdaSettings, Regions},
     registry::{Auth, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Secret, Stock},
     report::{Finding, Report},
-    run::{Instants, Ports, audit::report},
+    run::{Instants, Ports, audit::report, iam},
     store::Catalog,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -163,7 +163,19 @@ impl Company {
         let instants = Instants { now: instant(NOW), clock: instant(NOW) };
         let report = report(&self.settings, &ports.unwrap(), instants, &|_: Progress| {}).await;
         assert_follows_schema(&report);
+        self.assert_allowed();
         report
+    }
+
+    /// Every call so far is in the policies that `config iam` prints for these settings.
+    fn assert_allowed(&self) {
+        let mut allowed = iam::reading(&self.settings).actions();
+        allowed.extend(iam::running(&self.settings).actions());
+        // Allowed to everyone.
+        allowed.insert("sts:GetCallerIdentity");
+        for action in self.cloud.calls().by_action().keys() {
+            assert!(allowed.contains(action.as_str()), "{action} is not in the policies of these settings");
+        }
     }
 
     /// The requests to registries so far that name `repository`.

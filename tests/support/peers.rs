@@ -94,11 +94,22 @@ impl Peer {
 
     /// The request lines of a registry's access log since `mark`: `GET /v2/x/manifests/1 200`.
     pub fn requests_since(&self, mark: u64) -> Vec<String> {
+        self.log_since(mark).lines().filter_map(request_line).collect()
+    }
+
+    /// The API calls to moto since `mark`, without account and region: `lambda ListFunctions`.
+    pub fn calls_since(&self, mark: u64) -> Vec<String> {
+        let log = self.log_since(mark);
+        let calls = log.lines().filter_map(|line| line.strip_prefix("call "));
+        calls.filter_map(|call| call.splitn(3, ' ').nth(2)).map(str::to_owned).collect()
+    }
+
+    fn log_since(&self, mark: u64) -> String {
         let mut file = File::open(self.folder().join("log")).expect("the log of a peer");
         file.seek(SeekFrom::Start(mark)).expect("a position in the log");
         let mut text = String::new();
         file.read_to_string(&mut text).expect("text in the log");
-        text.lines().filter_map(request_line).collect()
+        text
     }
 }
 
@@ -152,15 +163,15 @@ fn python(program: &str) -> Command {
     let venv = env::var_os("PEERS_VENV").map(PathBuf::from);
     let venv = venv.expect("PEERS_VENV is not set: run the tests with scripts/test");
     let mut command = Command::new(venv.join("bin").join(program));
-    command.env("PYTHONUNBUFFERED", "1");
+    command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 
-/// Starts moto: the AWS APIs, with account 123456789012.
+/// Starts moto: the AWS APIs, with account 123456789012, and what it does otherwise than AWS put right.
 pub fn moto() -> Peer {
-    let mut command = python("moto_server");
-    command.args(["-H", "127.0.0.1", "-p", "0"]);
-    Peer::start(command, folder(), "Running on http://")
+    let mut command = python("python");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/aws_server.py"));
+    Peer::start(command, folder(), "listening on ")
 }
 
 /// Starts a token server that signs with `certificate` for the service `registry.test`.
@@ -197,6 +208,8 @@ pub struct Registry<'a> {
     pub tls: Option<&'a Certificate>,
     /// Answers blob requests with a redirect to there.
     pub redirect: Option<&'a str>,
+    /// Keeps what it holds in files, below `data` in its folder, and not in memory, which is three times as fast.
+    pub is_on_disk: bool,
     /// Serves what that registry has, as a pull-through cache.
     pub mirror_of: Option<&'a str>,
 }
@@ -217,12 +230,14 @@ impl Registry<'_> {
             "version": 0.1,
             "log": { "level": "info" },
             "health": { "storagedriver": { "enabled": false } },
-            "storage": {
-                "cache": { "blobdescriptor": "inmemory" },
-                "filesystem": { "rootdirectory": folder.join("data") },
-            },
+            "storage": { "cache": { "blobdescriptor": "inmemory" } },
             "http": { "addr": "127.0.0.1:0", "secret": "shared-by-nobody" },
         });
+        if self.is_on_disk {
+            config["storage"]["filesystem"] = json!({ "rootdirectory": folder.join("data") });
+        } else {
+            config["storage"]["inmemory"] = json!({});
+        }
         if let Some(tls) = self.tls {
             config["http"]["tls"] = json!({ "certificate": tls.chain, "key": tls.key });
         }

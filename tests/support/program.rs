@@ -108,6 +108,12 @@ pub fn finding<'a>(report: &'a Value, name: &str) -> &'a Value {
     finding
 }
 
+/// The finding with this id.
+pub fn with_id<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let mut found = findings(report).iter().filter(|finding| finding["id"] == id);
+    found.next().unwrap_or_else(|| panic!("no finding {id} in {report:#}"))
+}
+
 /// All findings.
 pub fn findings(report: &Value) -> &[Value] {
     report["findings"].as_array().expect("a list of findings")

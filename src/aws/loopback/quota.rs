@@ -95,7 +95,7 @@ mod tests {
         let get = call("1", "eu-west-1", "GetFunction");
         assert_eq!(admitted(&mut meter, &get, 300, start), 100);
         assert_eq!(admitted(&mut meter, &get, 300, start + Duration::from_millis(500)), 50);
-        assert_eq!(admitted(&mut meter, &get, 300, start + Duration::from_secs(60)), 100, "the bucket does not grow");
+        assert_eq!(admitted(&mut meter, &get, 300, start + Duration::from_mins(1)), 100, "the bucket does not grow");
     }
 
     #[test]

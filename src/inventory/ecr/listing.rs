@@ -9,7 +9,7 @@ use aws_sdk_ecr::{
     Client,
     types::{DescribeImagesFilter, ImageDetail, ImageStatus, ImageStatusFilter, TagStatus},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::{
     aws::Failure,
@@ -256,8 +256,13 @@ fn image_of(detail: &ImageDetail) -> Result<EcrImage, String> {
     Ok(EcrImage {
         digest: text.parse().map_err(|error| format!("imageDigest {text:?}: {error}"))?,
         tags: detail.image_tags().iter().filter(|tag| !is_referrer_tag(tag)).cloned().collect(),
-        pushed_at: detail.image_pushed_at().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos())),
+        pushed_at: detail.image_pushed_at().and_then(instant),
     })
+}
+
+/// ECR writes an instant as seconds with three decimals, which read as a binary fraction are a little off.
+fn instant(at: &aws_sdk_ecr::primitives::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), at.subsec_nanos()).map(|at| at.round_subsecs(3))
 }
 
 /// Stand-ins list an image once for each of its tags.
@@ -300,5 +305,12 @@ mod tests {
         for tag in ["sha256-abc.sig", "421", "sha256", "v1.sig"] {
             assert!(!is_referrer_tag(tag), "{tag}");
         }
+    }
+
+    #[test]
+    fn an_instant_has_the_milliseconds_that_ecr_wrote() {
+        let at = aws_sdk_ecr::primitives::DateTime::from_secs_f64(1_795_240_610.506);
+        assert_ne!(at.subsec_nanos(), 506_000_000, "the fraction is binary");
+        assert_eq!(instant(&at), DateTime::from_timestamp_millis(1_795_240_610_506));
     }
 }

@@ -1,0 +1,192 @@
+//! How is ECS asked? In pages and batches, so many at once, and no longer where it does not answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_ecs::{Client, types};
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use crate::{
+    aws::Failure,
+    inventory::{
+        Estate, Gap,
+        estate::{Spot, gap},
+    },
+};
+
+/// Entries asked for in one page: the most that the lists of ECS give.
+pub(super) const PAGE: i32 = 100;
+/// The most pages of one list: a hundred thousand entries, many times what the quotas of ECS allow
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>), so that a list without
+/// an end has one.
+const PAGES: usize = 1_000;
+/// After so many calls in a row without an answer, each with its retries, a place is given up.
+const HOPELESS: usize = 5;
+
+/// ECS in one region of one account.
+pub(super) struct Ecs<'a> {
+    /// Its client.
+    pub(super) client: Client,
+    /// The place.
+    pub(super) spot: &'a Spot,
+    estate: &'a Estate,
+    turns: &'a Semaphore,
+    in_a_row: AtomicUsize,
+}
+
+/// What was gathered from several answers.
+#[derive(Debug)]
+pub(super) struct Gathered<T> {
+    pub(super) items: Vec<T>,
+    /// Whether none of the answers failed.
+    pub(super) is_whole: bool,
+}
+
+/// A page of a list.
+pub(super) struct Page {
+    pub(super) items: Option<Vec<String>>,
+    pub(super) next: Option<String>,
+}
+
+/// What a call says of what it was asked to describe.
+pub(super) struct Described<T> {
+    pub(super) items: Vec<T>,
+    /// What it does not describe, and why.
+    pub(super) failures: Option<Vec<types::Failure>>,
+}
+
+impl<'a> Ecs<'a> {
+    /// ECS at `spot`; requests to all places share `turns`.
+    pub(super) fn new(spot: &'a Spot, estate: &'a Estate, turns: &'a Semaphore) -> Self {
+        Self { client: spot.session.ecs(&spot.region), spot, estate, turns, in_a_row: AtomicUsize::new(0) }
+    }
+
+    /// What a [`Gap`] here is called.
+    pub(super) fn scope(&self) -> String {
+        self.spot.scope("ecs")
+    }
+
+    /// What a [`Failure`] of `operation` is called.
+    pub(super) fn call(&self, operation: &str) -> String {
+        format!("ecs:{operation} in {}", self.spot.region)
+    }
+
+    /// What to do at once.
+    pub(super) fn concurrency(&self) -> usize {
+        self.estate.concurrency
+    }
+
+    /// The answer to what is `sent` when its turn has come. That there is none is a gap called `scope`.
+    pub(super) async fn ask<T>(&self, scope: &str, sent: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+        let _turn = self.turns.acquire().await;
+        if self.in_a_row.load(Ordering::Relaxed) >= HOPELESS {
+            return None;
+        }
+        match sent.await {
+            Ok(answer) => {
+                self.in_a_row.store(0, Ordering::Relaxed);
+                Some(answer)
+            }
+            Err(failure) => {
+                self.failed(scope, failure);
+                None
+            }
+        }
+    }
+
+    /// The entries of all pages of a list. Those before a page that fails are kept.
+    pub(super) async fn list<F>(&self, scope: &str, call: &str, page: impl Fn(Option<String>) -> F) -> Gathered<String>
+    where
+        F: Future<Output = Result<Page, Failure>>,
+    {
+        let mut items = Vec::new();
+        let mut token = None;
+        for _ in 0..PAGES {
+            let Some(page) = self.ask(scope, page(token.clone())).await else {
+                return Gathered { items, is_whole: false };
+            };
+            items.extend(page.items.unwrap_or_default());
+            let next = page.next.filter(|next| !next.is_empty());
+            if next.is_none() {
+                return Gathered { items, is_whole: true };
+            }
+            if next == token {
+                self.note(scope, "malformed", format!("{call}: the list repeats its next token"));
+                return Gathered { items, is_whole: false };
+            }
+            token = next;
+        }
+        self.note(scope, "malformed", format!("{call}: the list does not end within {PAGES} pages"));
+        Gathered { items, is_whole: false }
+    }
+
+    /// What `describe` says of `names`, asked in batches of at most `size`. What is not there any more is left
+    /// out.
+    pub(super) async fn batches<T, F>(
+        &self,
+        (scope, call): (&str, &str),
+        (names, size): (&[String], usize),
+        describe: impl Fn(Vec<String>) -> F,
+    ) -> Gathered<T>
+    where
+        F: Future<Output = Result<Described<T>, Failure>>,
+    {
+        let batches: Vec<_> = names.chunks(size).map(<[String]>::to_vec).collect();
+        let answers = stream::iter(batches).map(|batch| self.ask(scope, describe(batch)));
+        let mut answers = answers.buffer_unordered(self.concurrency());
+        let mut gathered = Gathered { items: Vec::new(), is_whole: true };
+        while let Some(answer) = answers.next().await {
+            let Some(Described { items, failures }) = answer else {
+                gathered.is_whole = false;
+                continue;
+            };
+            gathered.items.extend(items);
+            for (code, why) in failures.unwrap_or_default().iter().filter_map(refusal) {
+                gathered.is_whole = false;
+                self.note(scope, code, format!("{call}: {why}"));
+            }
+        }
+        gathered
+    }
+
+    fn failed(&self, scope: &str, failure: Failure) {
+        // A refusal is quick, and says nothing of the next call.
+        let is_silence = matches!(failure.code, "throttled" | "unreachable" | "credentials");
+        if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
+            self.note(&self.scope(), failure.code, format!("{}; nothing more was asked there", failure.message));
+        }
+        self.estate.note(gap(scope.to_owned(), failure));
+    }
+
+    fn note(&self, scope: &str, code: &'static str, message: String) {
+        self.estate.note(Gap { scope: scope.to_owned(), code, message });
+    }
+}
+
+/// The code of a gap and the words for what a call does not describe; nothing for what is not there any more
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>).
+fn refusal(failure: &types::Failure) -> Option<(&'static str, String)> {
+    let reason = failure.reason.as_deref().unwrap_or("no reason given");
+    if reason == "MISSING" {
+        return None;
+    }
+    let is_denied = reason.to_ascii_lowercase().replace([' ', '_'], "").contains("denied");
+    let detail = failure.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let arn = failure.arn.as_deref().unwrap_or("something");
+    Some((if is_denied { "access-denied" } else { "failed" }, format!("{reason} for {arn}{detail}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_no_refusal_and_all_else_is_one_in_the_words_of_aws() {
+        let failure = |reason: &str| types::Failure::builder().arn("arn:x").reason(reason).build();
+        assert_eq!(refusal(&failure("MISSING")), None);
+        assert_eq!(refusal(&failure("ACCESS_DENIED")), Some(("access-denied", "ACCESS_DENIED for arn:x".into())));
+        assert_eq!(refusal(&failure("Access denied")).unwrap().0, "access-denied");
+        let told = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
+        assert_eq!(refusal(&told), Some(("failed", "AGENT for something: it is disconnected".into())));
+    }
+}

@@ -1,0 +1,158 @@
+//! What is remembered of ECS at one place from run to run? Service revisions and task definitions, which
+//! never change. Pure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::arn;
+use crate::{image::Arch, inventory::estate::Spot};
+
+/// How long ECS may take to find out the digests of a new revision: those of some registries it learns from the
+/// first task.
+const SETTLES_IN: TimeDelta = TimeDelta::days(1);
+
+/// What was said, by ARN.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    pub(super) revisions: BTreeMap<String, Arc<Revision>>,
+    pub(super) definitions: BTreeMap<String, Arc<Definition>>,
+}
+
+/// A service revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Revision {
+    /// The ARN of its task definition.
+    pub(super) definition: String,
+    /// When it was made.
+    pub(super) created_at: Option<DateTime<Utc>>,
+    /// Whether it runs on Fargate.
+    pub(super) is_fargate: bool,
+    /// Its containers.
+    pub(super) containers: Vec<Container>,
+}
+
+/// A task definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Definition {
+    /// The architecture that it asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) architecture: Option<Arch>,
+    /// Its containers; no digests.
+    pub(super) containers: Vec<Container>,
+}
+
+/// A container of a service revision, a task definition or a task, as ECS tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Container {
+    /// Its name in the task definition.
+    pub(super) name: String,
+    /// What its image is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<String>,
+    /// The digest that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<String>,
+}
+
+/// What of a place still counts.
+#[derive(Debug)]
+pub(super) struct Current<'a> {
+    /// The revisions that services name.
+    pub(super) revisions: BTreeSet<&'a str>,
+    /// The task definitions that were needed.
+    pub(super) definitions: BTreeSet<&'a str>,
+    /// The clusters that were not read as a whole; none if those are not even all known by name.
+    pub(super) unread: Option<BTreeSet<&'a str>>,
+}
+
+impl Revision {
+    /// Whether `now` no digest will be added to it any more.
+    pub(super) fn is_settled(&self, now: DateTime<Utc>) -> bool {
+        let is_old = self.created_at.is_some_and(|created_at| now - created_at > SETTLES_IN);
+        is_old || (!self.containers.is_empty() && self.containers.iter().all(|container| container.digest.is_some()))
+    }
+}
+
+impl Memory {
+    /// The name under which the catalog keeps what is remembered of `spot`.
+    pub(super) fn name(spot: &Spot) -> String {
+        format!("ecs/{}/{}", spot.session.account().unwrap_or("own"), spot.region)
+    }
+
+    /// What is worth keeping at `now`. Of clusters that were not read, what was known is still the best that is.
+    pub(super) fn kept(mut self, current: &Current<'_>, now: DateTime<Utc>) -> Self {
+        let is_unread = |arn: &str| match &current.unread {
+            Some(unread) => arn::cluster_of_revision(arn).is_some_and(|cluster| unread.contains(cluster)),
+            None => true,
+        };
+        self.revisions.retain(|arn, revision| {
+            (current.revisions.contains(arn.as_str()) || is_unread(arn)) && revision.is_settled(now)
+        });
+        let named: BTreeSet<_> = self.revisions.values().map(|revision| revision.definition.clone()).collect();
+        let counts = |arn: &String| current.definitions.contains(arn.as_str()) || named.contains(arn);
+        self.definitions.retain(|arn, _| current.unread.is_none() || counts(arn));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arn(cluster: &str, id: &str) -> String {
+        format!("arn:aws:ecs:eu-west-1:123456789012:service-revision/{cluster}/orders/{id}")
+    }
+
+    fn revision(definition: &str, digest: Option<&str>) -> Arc<Revision> {
+        let container = Container { name: "app".into(), digest: digest.map(str::to_owned), ..Container::default() };
+        Arc::new(Revision { definition: definition.into(), containers: vec![container], ..Revision::default() })
+    }
+
+    #[test]
+    fn what_no_service_names_any_more_is_forgotten_unless_its_cluster_was_not_read() {
+        let revisions = [("prod", "1"), ("prod", "2"), ("test", "1"), ("gone", "1")];
+        let remembered =
+            |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
+        let definitions = ["prod:1", "prod:2", "test:1", "gone:1", "task:1", "task:2"];
+        let memory = Memory {
+            revisions: revisions.iter().map(remembered).collect(),
+            definitions: definitions.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
+        };
+        let named = arn("prod", "2");
+        let current = Current {
+            revisions: [named.as_str()].into(),
+            definitions: ["prod:2", "task:2"].into(),
+            unread: Some(["test"].into()),
+        };
+        let unlisted = Current { unread: None, revisions: BTreeSet::new(), definitions: BTreeSet::new() };
+        assert_eq!(memory.clone().kept(&unlisted, DateTime::UNIX_EPOCH), memory);
+        let kept = memory.kept(&current, DateTime::UNIX_EPOCH);
+        assert_eq!(kept.revisions.into_keys().collect::<Vec<_>>(), [arn("prod", "2"), arn("test", "1")]);
+        assert_eq!(kept.definitions.into_keys().collect::<Vec<_>>(), ["prod:2", "task:2", "test:1"]);
+    }
+
+    #[test]
+    fn a_revision_whose_digests_may_still_come_is_asked_for_again() {
+        let at = |hours: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
+        let open = Revision { created_at: Some(at(0)), ..Revision::clone(&revision("x", None)) };
+        assert!(!open.is_settled(at(23)) && open.is_settled(at(25)));
+        assert!(revision("x", Some("y")).is_settled(at(0)));
+        assert!(!Revision::default().is_settled(at(99)), "nothing is known of it");
+    }
+
+    #[test]
+    fn what_is_remembered_reads_back_the_same() {
+        let definition = Definition { architecture: Some(Arch::Arm64), containers: Vec::new() };
+        let memory = Memory {
+            revisions: [(arn("prod", "1"), revision("x", Some("y")))].into(),
+            definitions: [("x".to_owned(), Arc::new(definition))].into(),
+        };
+        let text = serde_json::to_string(&memory).unwrap();
+        assert_eq!(serde_json::from_str::<Memory>(&text).unwrap(), memory);
+    }
+}

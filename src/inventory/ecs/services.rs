@@ -1,0 +1,191 @@
+//! What does ECS say of services, and of the revisions that they run?
+
+use std::sync::Arc;
+
+use aws_sdk_ecs::types::{self, CapacityProviderStrategyItem, LaunchType, ServiceField};
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+
+use super::{
+    arn,
+    calls::{Described, Ecs, Gathered, PAGE, Page},
+    memory::{Container, Revision},
+    tasks::tags,
+};
+use crate::{aws::Failure, inventory::ResourceTags};
+
+/// The most services that one `DescribeServices` takes (its API reference).
+const SERVICES: usize = 10;
+/// The most revisions that one `DescribeServiceRevisions` takes (its API reference).
+const REVISIONS: usize = 20;
+
+/// A service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Service {
+    pub(super) name: String,
+    pub(super) arn: String,
+    /// `ACTIVE` or `DRAINING`.
+    pub(super) status: Option<String>,
+    /// The ARN of the task definition that its primary deployment runs.
+    pub(super) definition: Option<String>,
+    /// What it runs, if it is deployed by revisions.
+    pub(super) revisions: Vec<CurrentRevision>,
+    pub(super) is_fargate: bool,
+    pub(super) tags: Arc<ResourceTags>,
+}
+
+/// A revision that a service runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CurrentRevision {
+    pub(super) arn: String,
+    /// How many tasks of it there shall be.
+    pub(super) requested: i32,
+    /// How many there are, started or not.
+    pub(super) tasks: i32,
+}
+
+/// The ARNs of the services of `cluster`.
+pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<String> {
+    let call = ecs.call("ListServices");
+    let page = |token| {
+        let sent = ecs.client.list_services().cluster(cluster).max_results(PAGE).set_next_token(token).send();
+        async {
+            let page = sent.await.map_err(|error| Failure::of(&call, &error))?;
+            Ok(Page { items: page.service_arns, next: page.next_token })
+        }
+        .boxed()
+    };
+    ecs.list(scope, &call, page).await
+}
+
+/// The services of `cluster` with these ARNs.
+pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[String]) -> Gathered<Service> {
+    let call = ecs.call("DescribeServices");
+    let batch = |names| {
+        let sent = ecs.client.describe_services().cluster(cluster).include(ServiceField::Tags);
+        let sent = sent.set_services(Some(names)).send();
+        async {
+            let answer = sent.await.map_err(|error| Failure::of(&call, &error))?;
+            let items = answer.services.unwrap_or_default().into_iter().filter_map(Service::of).collect();
+            Ok(Described { items, failures: answer.failures })
+        }
+        .boxed()
+    };
+    ecs.batches((scope, &call), (arns, SERVICES), batch).await
+}
+
+/// The service revisions with these ARNs.
+pub(super) async fn revisions(ecs: &Ecs<'_>, arns: &[String]) -> Vec<(String, Revision)> {
+    let call = ecs.call("DescribeServiceRevisions");
+    let batch = |names| {
+        let sent = ecs.client.describe_service_revisions().set_service_revision_arns(Some(names)).send();
+        async {
+            let answer = sent.await.map_err(|error| Failure::of(&call, &error))?;
+            let items = answer.service_revisions.unwrap_or_default().into_iter().filter_map(Revision::of).collect();
+            Ok(Described { items, failures: answer.failures })
+        }
+        .boxed()
+    };
+    ecs.batches((&ecs.scope(), &call), (arns, REVISIONS), batch).await.items
+}
+
+impl Service {
+    /// None for one that was deleted.
+    fn of(service: types::Service) -> Option<Self> {
+        if service.status.as_deref() == Some("INACTIVE") {
+            return None;
+        }
+        let is_primary = |status: &Option<String>| status.as_deref() == Some("PRIMARY");
+        // Services that CodeDeploy or others deploy have their task definitions in task sets.
+        let deployed = service.deployments().iter().find(|it| is_primary(&it.status));
+        let set = service.task_sets().iter().find(|it| is_primary(&it.status));
+        let deployed = deployed.and_then(|it| it.task_definition.clone());
+        let definition = deployed.or_else(|| set?.task_definition.clone()).or_else(|| service.task_definition.clone());
+        let is_fargate = is_fargate(service.launch_type(), service.capacity_provider_strategy())
+            || set.is_some_and(|it| is_fargate(it.launch_type(), it.capacity_provider_strategy()));
+        let arn = service.service_arn?;
+        Some(Self {
+            name: service.service_name.unwrap_or_else(|| arn::last(&arn).to_owned()),
+            arn,
+            status: service.status,
+            definition,
+            revisions: current(service.current_service_revisions.unwrap_or_default()),
+            is_fargate,
+            tags: Arc::new(tags(service.tags)),
+        })
+    }
+}
+
+/// The revisions that count: those of which there are tasks or shall be, and all of them for a service at rest.
+fn current(revisions: Vec<types::ServiceCurrentRevisionSummary>) -> Vec<CurrentRevision> {
+    let revisions = revisions.into_iter().filter_map(|summary| {
+        let tasks = summary.running_task_count + summary.pending_task_count;
+        Some(CurrentRevision { arn: summary.arn?, requested: summary.requested_task_count, tasks })
+    });
+    let (busy, idle): (Vec<_>, Vec<_>) = revisions.partition(|it| it.requested + it.tasks > 0);
+    if busy.is_empty() { idle } else { busy }
+}
+
+impl Revision {
+    fn of(revision: types::ServiceRevision) -> Option<(String, Self)> {
+        let is_fargate = is_fargate(revision.launch_type(), revision.capacity_provider_strategy());
+        let containers = revision.container_images.unwrap_or_default().into_iter().filter_map(|image| {
+            Some(Container { name: image.container_name?, image: image.image, digest: image.image_digest })
+        });
+        let containers = containers.collect();
+        let created_at = revision.created_at.as_ref().and_then(instant);
+        let definition = revision.task_definition?;
+        Some((revision.service_revision_arn?, Self { definition, created_at, is_fargate, containers }))
+    }
+}
+
+/// Whether tasks are put on Fargate: by launch type, or by its capacity providers.
+fn is_fargate(launch_type: Option<&LaunchType>, strategy: &[CapacityProviderStrategyItem]) -> bool {
+    let provides = |item: &CapacityProviderStrategyItem| matches!(item.capacity_provider(), "FARGATE" | "FARGATE_SPOT");
+    launch_type == Some(&LaunchType::Fargate) || strategy.iter().any(provides)
+}
+
+pub(super) fn instant(at: &aws_sdk_ecs::primitives::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), at.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(arn: &str, requested: i32, running: i32) -> types::ServiceCurrentRevisionSummary {
+        let summary = types::ServiceCurrentRevisionSummary::builder().arn(arn).requested_task_count(requested);
+        summary.running_task_count(running).pending_task_count(0).build()
+    }
+
+    #[test]
+    fn a_revision_without_tasks_counts_only_for_a_service_at_rest() {
+        let arns = |revisions: &[CurrentRevision]| revisions.iter().map(|it| it.arn.clone()).collect::<Vec<_>>();
+        let rolling = current(vec![summary("old", 0, 2), summary("failed", 0, 0), summary("new", 2, 0)]);
+        assert_eq!(arns(&rolling), ["old", "new"]);
+        assert_eq!(arns(&current(vec![summary("only", 0, 0)])), ["only"]);
+    }
+
+    #[test]
+    fn a_service_of_task_sets_runs_what_its_primary_one_does() {
+        let set = |status: &str, definition: &str| {
+            types::TaskSet::builder()
+                .status(status)
+                .task_definition(definition)
+                .launch_type(LaunchType::Fargate)
+                .build()
+        };
+        let service = types::Service::builder().service_arn("arn:aws:ecs:r:1:service/prod/orders").status("ACTIVE");
+        let service = service.task_sets(set("ACTIVE", "green")).task_sets(set("PRIMARY", "blue"));
+        let read = Service::of(service.clone().build()).unwrap();
+        assert_eq!((read.name.as_str(), read.definition.as_deref(), read.is_fargate), ("orders", Some("blue"), true));
+        assert!(Service::of(service.status("INACTIVE").build()).is_none());
+    }
+
+    #[test]
+    fn fargate_is_named_by_launch_type_or_capacity_provider() {
+        let item = |name: &str| CapacityProviderStrategyItem::builder().capacity_provider(name).build().unwrap();
+        assert!(is_fargate(Some(&LaunchType::Fargate), &[]) && is_fargate(None, &[item("FARGATE_SPOT")]));
+        assert!(!is_fargate(Some(&LaunchType::Ec2), &[]) && !is_fargate(None, &[item("mine")]));
+    }
+}

@@ -1,0 +1,113 @@
+//! Where do the images of a unit run? One sighting for each container and image. Pure.
+
+use std::sync::Arc;
+
+use super::{
+    arn, image,
+    units::{Running, Unit},
+};
+use crate::{
+    image::{Digest, Reference},
+    inventory::{
+        DeploymentKind, ImageSource, ResourceTags, Unreadable, Workload, estate::Spot, place::Place, read::Sighting,
+    },
+};
+
+/// The sightings of what is `running` in `unit` at `spot`, with those of its tags that `matters` leaves.
+pub(super) fn sightings(
+    spot: &Spot,
+    unit: &Unit<'_>,
+    running: Vec<Running>,
+    matters: &impl Fn(&str) -> bool,
+) -> Vec<Sighting> {
+    let account = arn::account(unit.arn()).map(str::to_owned);
+    let (cluster, name) = (unit.cluster, unit.name);
+    let part = if unit.service.is_some() { name.to_owned() } else { format!("task/{name}") };
+    let whole = format!("ecs:{}:{}:{cluster}/{part}", spot.region, account.as_deref().unwrap_or_default());
+    let tags: ResourceTags = {
+        let tags = unit.tags();
+        let tags = tags.iter().filter(|(key, _)| matters(key));
+        tags.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    let sighting = |image: Running| {
+        let (source, digest) = named(&image);
+        let others = match (&digest, image.is_main) {
+            (Ok(digest), false) => format!("@{}", digest.short()),
+            _ => String::new(),
+        };
+        let workload = Workload {
+            version: image.version,
+            state: unit.state().map(str::to_owned),
+            architecture: image.architecture,
+            ..Workload::default()
+        };
+        let id = format!("{whole}:{}{others}", image.container);
+        let place = Place {
+            account: account.clone(),
+            region: Some(spot.region.clone()),
+            arn: Some(unit.arn().to_owned()),
+            qualifier: Some(image.container),
+            workload: Some(Arc::new(workload)),
+            ..Place::new(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
+        };
+        Sighting { place, digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
+    };
+    running.into_iter().map(sighting).collect()
+}
+
+/// How an image is referred to, and which one it is.
+fn named(running: &Running) -> (ImageSource, Result<Digest, Unreadable>) {
+    let unknown = |what: &str| Unreadable::new("digest-unknown", format!("ECS does not tell which {what}"));
+    let Some(name) = &running.image else { return (ImageSource::Unknown, Err(unknown("image runs"))) };
+    let Reference { repository, tag, .. } = match image::reference(name) {
+        Ok(reference) => reference,
+        Err(error) => {
+            let why = Unreadable::new("image-malformed", format!("{name:?} is no name of an image: {error}"));
+            return (ImageSource::Unknown, Err(why));
+        }
+    };
+    let pinned = if tag.is_none() { running.digest.clone() } else { None };
+    let digest = running.digest.clone().ok_or_else(|| unknown(&format!("digest of {name} runs")));
+    (ImageSource::Reference(Reference { repository, tag, digest: pinned }), digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(image: Option<&str>, digest: Option<&Digest>) -> Running {
+        Running {
+            container: "app".into(),
+            image: image.map(str::to_owned),
+            digest: digest.cloned(),
+            version: None,
+            architecture: None,
+            is_main: true,
+        }
+    }
+
+    #[test]
+    fn an_image_is_referred_to_by_its_tag_or_else_by_the_digest_that_runs() {
+        let (runs, written) = (Digest::of(b"runs"), Digest::of(b"written"));
+        for (image, expected) in [
+            ("nginx".to_owned(), "docker.io/nginx:latest".to_owned()),
+            (format!("quay.io/x:1@{written}"), "quay.io/x:1".into()),
+            (format!("quay.io/x@{written}"), format!("quay.io/x@{runs}")),
+        ] {
+            let (source, digest) = named(&running(Some(&image), Some(&runs)));
+            assert_eq!((source.to_string(), digest), (expected, Ok(runs.clone())), "{image}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_says_so() {
+        for (image, expected, code) in [
+            (Some("nginx:1"), "docker.io/nginx:1", "digest-unknown"),
+            (None, "unknown", "digest-unknown"),
+            (Some("Nginx"), "unknown", "image-malformed"),
+        ] {
+            let (source, digest) = named(&running(image, None));
+            assert_eq!((source.to_string().as_str(), digest.unwrap_err().code), (expected, code));
+        }
+    }
+}

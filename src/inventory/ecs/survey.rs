@@ -1,0 +1,92 @@
+//! What runs in one region of one account? Clusters first, then what is not yet known of what they run.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::Semaphore;
+
+use super::{
+    admits,
+    calls::Ecs,
+    clusters::{self, Clusters},
+    memory::{Current, Memory},
+    services, sightings, tasks,
+    units::{self, Unit},
+};
+use crate::inventory::{Choice, EcsSettings, Estate, choice::is_match, estate::Spot, read::Sighting};
+
+/// What was seen of a service, or of a family of tasks.
+pub(super) struct Sighted {
+    pub(super) cluster: String,
+    pub(super) name: String,
+    pub(super) sightings: Vec<Sighting>,
+}
+
+/// What runs at `spot`, as far as any of `settings` chooses it by name. What could not be seen is noted in
+/// `estate`.
+pub(super) async fn survey(estate: &Estate, turns: &Semaphore, spot: &Spot, settings: &[&EcsSettings]) -> Vec<Sighted> {
+    let ecs = Ecs::new(spot, estate, turns);
+    let name = Memory::name(spot);
+    let old: Memory = estate.images.catalog().kept(&name).unwrap_or_default();
+    let is_meant = |cluster: &str| settings.iter().any(|settings| is_match(&settings.clusters, cluster));
+    let is_chosen = |cluster: &str, name: &str| settings.iter().any(|settings| admits(settings, cluster, name));
+    let clusters = clusters::read(&ecs, is_meant, is_chosen).await;
+    let units: Vec<_> =
+        clusters.read.iter().flat_map(|cluster| units::units(cluster, |name| is_chosen(&cluster.name, name))).collect();
+    let memory = learn(&ecs, &units, old.clone()).await;
+    let sighted = sighted(estate, spot, settings, &units, &memory);
+    let kept = kept(&clusters, &units, memory, estate);
+    if kept != old {
+        estate.images.catalog().keep(&name, &kept);
+    }
+    sighted
+}
+
+/// Adds to `memory` what is not yet known of `units`.
+async fn learn(ecs: &Ecs<'_>, units: &[Unit<'_>], mut memory: Memory) -> Memory {
+    let revisions = revisions(units).filter(|arn| !memory.revisions.contains_key(*arn));
+    let revisions: BTreeSet<_> = revisions.map(str::to_owned).collect();
+    let revisions = services::revisions(ecs, &revisions.into_iter().collect::<Vec<_>>()).await;
+    memory.revisions.extend(revisions.into_iter().map(|(arn, revision)| (arn, revision.into())));
+    let wanted = units.iter().flat_map(|unit| unit.editions(&memory)).map(|edition| edition.definition.to_owned());
+    let wanted: BTreeSet<_> = wanted.filter(|arn| !memory.definitions.contains_key(arn)).collect();
+    let definitions = tasks::definitions(ecs, wanted.into_iter().collect()).await;
+    memory.definitions.extend(definitions.into_iter().map(|(arn, definition)| (arn, definition.into())));
+    memory
+}
+
+fn revisions<'a>(units: &[Unit<'a>]) -> impl Iterator<Item = &'a str> {
+    let services: Vec<_> = units.iter().filter_map(|unit| unit.service).collect();
+    services.into_iter().flat_map(|service| &service.revisions).map(|revision| revision.arn.as_str())
+}
+
+fn sighted(
+    estate: &Estate,
+    spot: &Spot,
+    settings: &[&EcsSettings],
+    units: &[Unit<'_>],
+    memory: &Memory,
+) -> Vec<Sighted> {
+    let has_patterns = |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
+    let needs_all_tags = settings.iter().any(|settings| has_patterns(&settings.choice));
+    // Only tags that anything depends on are carried along: there may be fifty of each service.
+    let matters = |key: &str| needs_all_tags || estate.owners.tags.iter().any(|tag| tag == key);
+    let sighted = units.iter().map(|unit| Sighted {
+        cluster: unit.cluster.to_owned(),
+        name: unit.name.to_owned(),
+        sightings: sightings::sightings(spot, unit, unit.running(memory), &matters),
+    });
+    sighted.collect()
+}
+
+/// What of `memory` is worth keeping.
+fn kept(clusters: &Clusters, units: &[Unit<'_>], memory: Memory, estate: &Estate) -> Memory {
+    let editions = units.iter().flat_map(|unit| unit.editions(&memory));
+    let definitions: BTreeSet<_> = editions.map(|edition| edition.definition.to_owned()).collect();
+    let unread = clusters.unread.as_ref();
+    let current = Current {
+        revisions: revisions(units).collect(),
+        definitions: definitions.iter().map(String::as_str).collect(),
+        unread: unread.map(|unread| unread.iter().map(String::as_str).collect()),
+    };
+    memory.kept(&current, estate.seen_at)
+}

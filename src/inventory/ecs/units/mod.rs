@@ -1,0 +1,250 @@
+//! What runs images in a cluster, and which? Services, and the families of tasks that are in none. Pure.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    arn,
+    clusters::Cluster,
+    image,
+    memory::{Container, Memory, Revision},
+    services::{CurrentRevision, Service},
+    tasks::Task,
+};
+use crate::{
+    image::{Arch, Digest},
+    inventory::ResourceTags,
+};
+
+/// Containers that AWS puts into tasks, of its own images and under names that differ from task to task: Runtime
+/// Monitoring of `GuardDuty`, and Service Connect.
+const OF_AWS: [&str; 2] = ["aws-guardduty-agent-", "ecs-service-connect-"];
+
+/// A service, or the tasks of one family that are in no service.
+#[derive(Debug)]
+pub(super) struct Unit<'a> {
+    pub(super) cluster: &'a str,
+    /// The name of the service or of the family.
+    pub(super) name: &'a str,
+    pub(super) service: Option<&'a Service>,
+    /// Newest first.
+    tasks: Vec<&'a Task>,
+}
+
+/// What a unit runs, or one of several such things: a service revision or a task definition.
+#[derive(Debug)]
+pub(super) struct Edition<'a> {
+    /// The ARN of the task definition.
+    pub(super) definition: &'a str,
+    version: Option<&'a str>,
+    is_fargate: bool,
+    revision: Option<&'a Revision>,
+}
+
+/// An image in a container of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) container: String,
+    /// What the image is called.
+    pub(super) image: Option<String>,
+    /// Which one it is, where that is told.
+    pub(super) digest: Option<Digest>,
+    /// The service revision, or the revision of the task definition.
+    pub(super) version: Option<String>,
+    pub(super) architecture: Option<Arch>,
+    /// Whether it is the newest in this container.
+    pub(super) is_main: bool,
+}
+
+/// The units of `cluster` that `admits` chooses by name.
+pub(super) fn units(cluster: &Cluster, admits: impl Fn(&str) -> bool) -> Vec<Unit<'_>> {
+    let mut in_services = BTreeMap::<_, Vec<_>>::new();
+    let mut families = BTreeMap::<_, Vec<_>>::new();
+    for task in &cluster.tasks {
+        match &task.service {
+            Some(service) => in_services.entry(service.as_str()).or_default().push(task),
+            None => families.entry(arn::family(&task.definition).0).or_default().push(task),
+        }
+    }
+    let services = cluster.services.iter().map(|service| {
+        let tasks = in_services.remove(service.name.as_str()).unwrap_or_default();
+        Unit { cluster: &cluster.name, name: &service.name, service: Some(service), tasks }
+    });
+    let mut units: Vec<_> = services.collect();
+    let families = families.into_iter();
+    units.extend(families.map(|(name, tasks)| Unit { cluster: &cluster.name, name, service: None, tasks }));
+    units.retain(|unit| admits(unit.name));
+    for unit in &mut units {
+        unit.tasks.sort_by_key(|task| Reverse(task.started_at));
+    }
+    units
+}
+
+impl<'a> Unit<'a> {
+    /// The ARN of the service, or of the task definition of the newest task.
+    pub(super) fn arn(&self) -> &'a str {
+        match (self.service, self.tasks.first()) {
+            (Some(service), _) => &service.arn,
+            (None, task) => task.map_or("", |task| &task.definition),
+        }
+    }
+
+    /// The status of the service, or of the newest task.
+    pub(super) fn state(&self) -> Option<&'a str> {
+        match self.service {
+            Some(service) => service.status.as_deref(),
+            None => self.tasks.first()?.status.as_deref(),
+        }
+    }
+
+    /// The tags of the service, or of the newest task.
+    pub(super) fn tags(&self) -> Arc<ResourceTags> {
+        let tags = self.service.map(|service| &service.tags).or_else(|| Some(&self.tasks.first()?.tags));
+        tags.map(Arc::clone).unwrap_or_default()
+    }
+
+    /// What it runs, as far as `memory` knows its revisions: the newest first.
+    pub(super) fn editions<'m>(&self, memory: &'m Memory) -> Vec<Edition<'m>>
+    where
+        'a: 'm,
+    {
+        match self.service.and_then(|service| revised(service, memory)) {
+            Some(editions) => editions,
+            None => self.by_tasks(),
+        }
+    }
+
+    /// The same by its tasks: those of the primary deployment, then newer ones first. If there are none, what they
+    /// would be.
+    fn by_tasks(&self) -> Vec<Edition<'a>> {
+        let edition = |definition: &'a str| Edition {
+            definition,
+            version: arn::family(definition).1,
+            is_fargate: self.service.is_some_and(|service| service.is_fargate),
+            revision: None,
+        };
+        let primary = self.service.and_then(|service| service.definition.as_deref());
+        let mut definitions: Vec<&str> = self.tasks.iter().map(|task| task.definition.as_str()).collect();
+        if definitions.is_empty() {
+            definitions.extend(primary);
+        }
+        definitions.sort_by_key(|definition| Some(*definition) != primary);
+        let mut seen = BTreeSet::new();
+        definitions.into_iter().filter(|definition| seen.insert(*definition)).map(edition).collect()
+    }
+
+    /// The images that run, each container's newest first.
+    pub(super) fn running(&self, memory: &Memory) -> Vec<Running> {
+        let mut running = BTreeMap::<String, Vec<Running>>::new();
+        for edition in self.editions(memory) {
+            for image in self.images(&edition, memory) {
+                let known = running.entry(image.container.clone()).or_default();
+                // One of which nothing is told cannot be told from the others either.
+                let is_told = image.digest.is_some() && known.iter().all(|other| other.digest != image.digest);
+                if known.is_empty() || is_told {
+                    let is_main = known.is_empty();
+                    known.push(Running { is_main, ..image });
+                }
+            }
+        }
+        running.into_values().flatten().collect()
+    }
+
+    fn images(&self, edition: &Edition<'_>, memory: &Memory) -> Vec<Running> {
+        let tasks: Vec<_> = self.tasks.iter().filter(|task| task.definition == edition.definition).collect();
+        let definition = memory.definitions.get(edition.definition);
+        let by_definition = definition.and_then(|definition| definition.architecture);
+        // Fargate's default (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html).
+        let is_fargate = edition.is_fargate || tasks.iter().any(|task| task.is_fargate);
+        let by_default = is_fargate.then_some(Arch::X86_64);
+        let architecture = by_definition.or_else(|| agreed(&tasks)).or(by_default);
+        let version = edition.version.map(str::to_owned);
+        let running = |container: &Container, digest| Running {
+            container: container.name.clone(),
+            image: container.image.clone(),
+            digest,
+            version: version.clone(),
+            architecture,
+            is_main: false,
+        };
+        let mut images = Vec::new();
+        for container in edition.containers(&tasks, memory) {
+            let digests = digests(&container, &tasks);
+            if digests.is_empty() {
+                images.push(running(&container, None));
+            }
+            images.extend(digests.into_iter().map(|digest| running(&container, Some(digest))));
+        }
+        images
+    }
+}
+
+impl Edition<'_> {
+    /// Its containers: those that the task definition names, without what AWS adds.
+    fn containers(&self, tasks: &[&&Task], memory: &Memory) -> Vec<Container> {
+        let mut seen = BTreeMap::new();
+        let by_revision = self.revision.into_iter().flat_map(|revision| &revision.containers);
+        for container in by_revision {
+            seen.insert(container.name.as_str(), container.clone());
+        }
+        for container in tasks.iter().flat_map(|task| &task.containers) {
+            // A task's digest is that of this task.
+            let undigested = || Container { digest: None, ..container.clone() };
+            seen.entry(container.name.as_str()).or_insert_with(undigested);
+        }
+        let definition = memory.definitions.get(self.definition).filter(|it| !it.containers.is_empty());
+        let Some(definition) = definition else {
+            let is_added = |name: &str| OF_AWS.iter().any(|prefix| name.starts_with(prefix));
+            return seen.into_values().filter(|container| !is_added(&container.name)).collect();
+        };
+        let known = |named: &Container| match seen.remove(named.name.as_str()) {
+            Some(seen) => Container { image: seen.image.or_else(|| named.image.clone()), ..seen },
+            None => named.clone(),
+        };
+        definition.containers.iter().map(known).collect()
+    }
+}
+
+/// The revisions of `service`, the newest of those that shall run first; none if not all of them are known.
+fn revised<'a>(service: &'a Service, memory: &'a Memory) -> Option<Vec<Edition<'a>>> {
+    let known = service.revisions.iter().map(|current| Some((current, &**memory.revisions.get(&current.arn)?)));
+    let mut known: Vec<_> = known.collect::<Option<_>>()?;
+    // One that is rolled back is the newest, and shall not run any more.
+    known.sort_by_key(|(current, revision)| Reverse((current.requested > 0, revision.created_at)));
+    let edition = |(current, revision): (&'a CurrentRevision, &'a Revision)| Edition {
+        definition: &revision.definition,
+        version: Some(arn::last(&current.arn)),
+        is_fargate: revision.is_fargate || service.is_fargate,
+        revision: Some(revision),
+    };
+    (!known.is_empty()).then(|| known.into_iter().map(edition).collect())
+}
+
+/// The digests that run in `container`, newest first: the one that ECS resolved its image to; else those of `tasks`;
+/// else the one that is written in the name of the image.
+fn digests(container: &Container, tasks: &[&&Task]) -> Vec<Digest> {
+    let told = |container: &Container| container.digest.as_deref()?.parse().ok();
+    if let Some(digest) = told(container) {
+        return vec![digest];
+    }
+    let mut digests = Vec::new();
+    for ran in tasks.iter().flat_map(|task| &task.containers).filter(|ran| ran.name == container.name) {
+        digests.extend(told(ran).filter(|digest| !digests.contains(digest)));
+    }
+    if digests.is_empty() {
+        digests.extend(container.image.as_deref().and_then(image::digest));
+    }
+    digests
+}
+
+/// The architecture of `tasks`, if they agree.
+fn agreed(tasks: &[&&Task]) -> Option<Arch> {
+    let first = tasks.first()?.architecture;
+    tasks.iter().all(|task| task.architecture == first).then_some(first).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! What goes wrong in ECS is in the result, with its code, and the rest is still seen.
+
+use std::sync::Arc;
+
+use basewatch::inventory::EcsSettings;
+use serde_json::json;
+
+use crate::{
+    aws_replay::{Answer, Call},
+    ecs::{ORDERS, Stock, asked, everything, look, orders, rig_but, rig_with},
+    ecs_model::{EcsModel, Service, arn, task},
+    rig::{REGION, Rig, codes, ids, regions, unreadable},
+};
+
+const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform that";
+
+fn denied() -> Answer {
+    Answer::error("AccessDeniedException", DENIED)
+}
+
+fn throttled() -> Answer {
+    Answer::error("ThrottlingException", "Rate exceeded")
+}
+
+/// Two clusters with a service and a task each.
+fn model(stock: &Stock) -> EcsModel {
+    let app = [("app", ORDERS, Some(&stock.old))];
+    let with = |model: EcsModel, cluster| {
+        let model = model.service(cluster, orders("1", &stock.old));
+        let model = model.task(cluster, task("service:orders", "orders:7", 1, &app));
+        model.task(cluster, task("family:nightly", "nightly:1", 1, &app))
+    };
+    let both = with(with(EcsModel::default(), "prod"), "test");
+    both.definition("orders:7", None, &app).definition("nightly:1", None, &app)
+}
+
+fn faulty(fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static) -> Rig {
+    rig_but(model, fault).0
+}
+
+fn of_test(call: &Call) -> bool {
+    call.body["cluster"] == arn("cluster/test")
+}
+
+fn names(found: &basewatch::inventory::Inventoried) -> Vec<&str> {
+    found.deployments.iter().map(|deployment| deployment.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_denied_region_leaves_the_others_intact() {
+    let rig = faulty(|call| call.host.starts_with("ecs.us-east-1").then(denied));
+    let both = EcsSettings { regions: regions(&[REGION, "us-east-1"]), ..everything() };
+    let found = look(&rig, &[both]).await;
+    assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders", "test/nightly"]);
+    assert_eq!(codes(&found.gaps), [("ecs us-east-1", "access-denied")]);
+    let message = format!("ecs:ListClusters in us-east-1: AccessDeniedException: {DENIED} (request req-1)");
+    assert_eq!(found.gaps[0].message, message);
+}
+
+#[tokio::test]
+async fn a_denied_cluster_is_one_gap_and_leaves_the_others_intact() {
+    let found = look(&faulty(|call| of_test(call).then(denied)), &[everything()]).await;
+    assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "access-denied")]);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_denied_for_a_while_is_not_forgotten() {
+    let first = faulty(|_| None);
+    look(&first, &[everything()]).await;
+    let since = |rig: Rig| Rig { catalog: Arc::clone(&first.catalog), ..rig };
+    look(&since(faulty(|call| of_test(call).then(denied))), &[everything()]).await;
+    look(&since(faulty(|call| (call.operation == "ListClusters").then(denied))), &[everything()]).await;
+    let third = since(faulty(|_| None));
+    look(&third, &[everything()]).await;
+    assert!(!asked(&third, 0).contains("DescribeServiceRevisions"), "{}", asked(&third, 0));
+}
+
+#[tokio::test]
+async fn a_throttled_cluster_is_a_gap_after_the_last_attempt_and_one_that_recovers_is_none() {
+    let found = look(&faulty(|call| of_test(call).then(throttled)), &[everything()]).await;
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "throttled")]);
+    assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
+    let found = look(&faulty(|call| (call.nth == 0).then(throttled)), &[everything()]).await;
+    assert_eq!((found.deployments.len(), codes(&found.gaps)), (4, vec![]));
+}
+
+#[tokio::test]
+async fn a_place_that_goes_on_without_an_answer_is_given_up() {
+    let (rig, _) = rig_but(
+        |stock| (0..50).fold(EcsModel::default(), |model, n| model.service(&format!("c{n}"), orders("1", &stock.old))),
+        |call| (call.operation != "ListClusters" && call.host.starts_with("ecs.")).then(throttled),
+    );
+    let found = look(&rig, &[everything()]).await;
+    let whole: Vec<_> = found.gaps.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
+    assert_eq!((whole.len(), whole[0].code), (1, "throttled"));
+    assert!(whole[0].message.ends_with("; nothing more was asked there"), "{}", whole[0].message);
+    // What is under way when it is given up, eight at once, still ends by itself.
+    assert!(found.gaps.len() <= 1 + 5 + 8, "{:?}", codes(&found.gaps));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_gone_and_other_failures_are_gaps() {
+    let failing = |reason: &'static str| {
+        move |call: &Call| {
+            let failure = |arn: String| json!([{ "arn": arn, "reason": reason }]);
+            match call.operation.as_str() {
+                "DescribeServices" if of_test(call) => {
+                    Some(Answer::ok(json!({ "services": [], "failures": failure(arn("service/test/orders")) })))
+                }
+                "DescribeTasks" if of_test(call) => {
+                    Some(Answer::ok(json!({ "tasks": [], "failures": failure(arn("task/test/0")) })))
+                }
+                _ => None,
+            }
+        }
+    };
+    let gone = look(&faulty(failing("MISSING")), &[everything()]).await;
+    assert_eq!((names(&gone), codes(&gone.gaps)), (vec!["prod/orders", "prod/nightly"], vec![]));
+    let refused = look(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
+    assert_eq!(codes(&refused.gaps), [("ecs eu-west-1 test", "access-denied")]);
+    let broken = look(&faulty(failing("INTERNAL")), &[everything()]).await;
+    assert_eq!(codes(&broken.gaps), [("ecs eu-west-1 test", "failed")]);
+    assert!(broken.gaps[0].message.contains(": INTERNAL for arn:aws:ecs:"), "{}", broken.gaps[0].message);
+}
+
+#[tokio::test]
+async fn where_revisions_are_denied_the_tasks_tell() {
+    let found =
+        look(&faulty(|call| (call.operation == "DescribeServiceRevisions").then(denied)), &[everything()]).await;
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
+    assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
+    assert_eq!(found.deployments[0].workload.as_ref().unwrap().version.as_deref(), Some("7"), "of the definition");
+}
+
+#[tokio::test]
+async fn where_tasks_are_denied_the_services_are_still_told() {
+    let found = look(&faulty(|call| (call.operation == "ListTasks").then(denied)), &[everything()]).await;
+    assert_eq!(names(&found), ["prod/orders", "test/orders"]);
+    let expected = [("ecs eu-west-1 prod", "access-denied"), ("ecs eu-west-1 test", "access-denied")];
+    assert_eq!((codes(&found.gaps), unreadable(&found)), (expected.to_vec(), vec![]));
+}
+
+#[tokio::test]
+async fn where_definitions_are_denied_only_what_they_say_is_missing() {
+    let rig = faulty(|call| (call.operation == "DescribeTaskDefinition").then(denied));
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
+    assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
+}
+
+#[tokio::test]
+async fn a_denied_definition_is_not_asked_for_in_vain_a_hundred_times() {
+    let (rig, _) = rig_but(
+        |stock| {
+            (0..100).fold(EcsModel::default(), |model, n| {
+                model.task("prod", task("x", &format!("f{n}:1"), 1, &[("job", ORDERS, Some(&stock.old))]))
+            })
+        },
+        |call| (call.operation == "DescribeTaskDefinition").then(denied),
+    );
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!(found.deployments.len(), 100);
+    assert!(rig.replay.calls("DescribeTaskDefinition").len() <= 8, "so many are under way at once");
+}
+
+#[tokio::test]
+async fn a_page_that_fails_midway_keeps_what_was_read() {
+    let (rig, _) = rig_but(
+        |stock| model(stock).paged(1),
+        |call| (call.operation == "ListTasks" && call.body["nextToken"] == "1" && of_test(call)).then(denied),
+    );
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders"]);
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "access-denied")]);
+}
+
+#[tokio::test]
+async fn a_list_that_repeats_its_token_ends() {
+    let again = |call: &Call| {
+        (call.operation == "ListClusters").then(|| Answer::ok(json!({ "clusterArns": [], "nextToken": "again" })))
+    };
+    let rig = faulty(again);
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!((codes(&found.gaps), asked(&rig, 0).as_str()), (vec![("ecs eu-west-1", "malformed")], "ListClusters 2"));
+}
+
+#[tokio::test]
+async fn no_connection_is_told_as_such() {
+    let rig = faulty(|call| call.host.starts_with("ecs.").then_some(Answer::Refused));
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!((codes(&found.gaps), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_deleted_meanwhile_is_not_found() {
+    let gone = |call: &Call| of_test(call).then(|| Answer::error("ClusterNotFoundException", "Cluster not found."));
+    let found = look(&faulty(gone), &[everything()]).await;
+    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "not-found")]);
+    assert_eq!(ids(&found.deployments).len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_told_and_harms_nothing_else() {
+    let (rig, _) = rig_with(|stock| {
+        let images = [("bad", "Not an image", Some(&stock.old)), ("good", ORDERS, Some(&stock.old))];
+        EcsModel::default()
+            .service("prod", Service::new("web", "web:1").revision("1", "web:1", 1, &images))
+            .definition("web:1", None, &images)
+    });
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!(unreadable(&found), [("prod/web", "image-malformed")]);
+    assert_eq!(found.deployments.len(), 2);
+}

@@ -1,0 +1,129 @@
+//! Audits of several accounts from end to end, as the roles assumed in them.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    account::{Account, Function},
+    program::{Program, finding, findings},
+    world::{NOW, Release, World, built_on},
+};
+
+const OTHER: &str = "210987654321";
+const THIRD: &str = "345678901234";
+const ROLE: &str = "basewatch-audit";
+const EXTERNAL_ID: &str = "the-external-id";
+
+/// Makes `name` run in `account`, on an image of its own, on `release`.
+async fn run(account: &Account, name: &str, release: &Release) {
+    account.prepare_functions().await;
+    account.push(name, "1", &built_on(release, name).build()).await;
+    account.function(&Function::new(name, account.image(&format!("{name}:1")))).await;
+}
+
+fn program(world: &World, others: &[&Account], which: &str) -> Program {
+    let inventories = format!(
+        r#"
+        [[inventory.lambda]]
+        regions = ["us-east-1"]
+
+        [accounts]
+        role = "arn:aws:iam::{{account}}:role/{ROLE}"
+        external_id = {{ env = "BASEWATCH_EXTERNAL_ID" }}
+        {which}
+        "#
+    );
+    world.audits(&inventories, others).env("BASEWATCH_EXTERNAL_ID", EXTERNAL_ID)
+}
+
+fn seen(report: &serde_json::Value) -> BTreeSet<(&str, &str)> {
+    findings(report)
+        .iter()
+        .map(|it| &it["deployment"])
+        .map(|it| (it["account"].as_str().expect("an account"), it["name"].as_str().expect("a name")))
+        .collect()
+}
+
+#[tokio::test]
+async fn functions_of_two_accounts_are_seen_as_their_roles() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let one = Account::join(&world.moto, OTHER).await;
+    let two = Account::join(&world.moto, THIRD).await;
+    for (account, name) in [(&one, "orders"), (&two, "stock")] {
+        account.role(ROLE, Some(EXTERNAL_ID)).await;
+        run(account, name, &releases[0]).await;
+    }
+    let program = program(&world, &[&one, &two], &format!("ids = [\"{OTHER}\", \"{THIRD}\"]"));
+    let (code, report) = program.audit(NOW, &[]);
+    assert_eq!((code, &report["complete"]), (1, &true.into()), "{report:#}");
+    assert_eq!(seen(&report), BTreeSet::from([(OTHER, "orders"), (THIRD, "stock")]), "{report:#}");
+    for finding in findings(&report) {
+        assert_eq!(finding["verdict"], "stale", "the image is read as the role of its account: {finding:#}");
+    }
+    assert!(!report.to_string().contains(EXTERNAL_ID), "the external id is in the report");
+
+    let (_, report) = program.audit(NOW, &["--account", THIRD]);
+    assert_eq!(seen(&report), BTreeSet::from([(THIRD, "stock")]));
+}
+
+#[tokio::test]
+async fn an_account_that_lets_nobody_in_is_an_error_and_the_rest_is_audited() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let open = Account::join(&world.moto, OTHER).await;
+    open.role(ROLE, Some(EXTERNAL_ID)).await;
+    run(&open, "orders", &releases[4]).await;
+    let closed = Account::join(&world.moto, THIRD).await;
+    closed.role(ROLE, Some("another-external-id")).await;
+    run(&closed, "stock", &releases[0]).await;
+    let missing = "456789012345";
+    let which = format!("ids = [\"{OTHER}\", \"{THIRD}\", \"{missing}\"]");
+    let (code, report) = program(&world, &[&open, &closed], &which).audit(NOW, &[]);
+    assert_eq!(code, 3, "{report:#}");
+    assert_eq!(report["complete"], false);
+    assert_eq!(seen(&report), BTreeSet::from([(OTHER, "orders")]));
+    assert_eq!(finding(&report, "orders")["verdict"], "fresh");
+    let errors: BTreeSet<_> = report["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|error| (error["scope"].as_str().expect("a scope"), error["code"].as_str().expect("a code")))
+        .collect();
+    let [closed, missing] = [THIRD, missing].map(|id| format!("account {id}"));
+    assert_eq!(errors, BTreeSet::from([(&*closed, "access-denied"), (&*missing, "access-denied")]), "{report:#}");
+}
+
+#[tokio::test]
+async fn all_of_an_organization_but_what_is_excluded() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let ids = crate::account::organization(&world.moto, &["orders", "sandbox"]).await;
+    let orders = Account::join(&world.moto, &ids[0]).await;
+    orders.role(ROLE, Some(EXTERNAL_ID)).await;
+    run(&orders, "orders", &releases[0]).await;
+    let sandbox = Account::join(&world.moto, &ids[1]).await;
+    sandbox.role(ROLE, Some(EXTERNAL_ID)).await;
+    run(&sandbox, "toys", &releases[0]).await;
+    // The role is in no stack set: the managing account is audited as itself.
+    run(&world.own, "books", &releases[0]).await;
+    let which = format!("organization = true\nexclude = [\"{}\"]", sandbox.id);
+    let (_, report) = program(&world, &[&orders, &sandbox], &which).audit(NOW, &[]);
+    assert_eq!(report["complete"], true, "{report:#}");
+    assert_eq!(seen(&report), BTreeSet::from([(&*orders.id, "orders"), (&*world.own.id, "books")]), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_second_audit_of_two_accounts_assumes_their_roles_and_lists() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let other = Account::join(&world.moto, OTHER).await;
+    other.role(ROLE, Some(EXTERNAL_ID)).await;
+    run(&other, "orders", &releases[0]).await;
+    let program = program(&world, &[&other], &format!("ids = [\"{OTHER}\"]"));
+    let (_, cold) = program.audit(NOW, &[]);
+    let mark = world.moto.mark();
+    let (_, warm) = program.audit(NOW, &[]);
+    assert_eq!(cold["findings"], warm["findings"]);
+    assert_eq!(world.moto.calls_since(mark), ["sts AssumeRole", "lambda ListFunctions", "ecr DescribeImages"]);
+    assert_eq!(warm["requests"]["sts"], 1);
+}

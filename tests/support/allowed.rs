@@ -1,0 +1,15 @@
+//! What the shipped policies allow: every call that a test makes has to be in them.
+
+use serde_json::Value;
+
+/// What basewatch's own role may besides, with `[accounts]`, and what everyone may.
+const BESIDES: [&str; 3] = ["sts:AssumeRole", "organizations:ListAccounts", "sts:GetCallerIdentity"];
+
+/// Fails unless the policies allow `action`, such as `ecr:DescribeImages`.
+pub(crate) fn assert_allowed(action: &str) {
+    let policy: Value = serde_json::from_str(include_str!("../../config/iam-policy.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let mut allowed = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    let is_allowed = BESIDES.contains(&action) || allowed.any(|allowed| allowed == action);
+    assert!(is_allowed, "{action} is in no policy that ships");
+}

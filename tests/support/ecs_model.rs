@@ -1,0 +1,233 @@
+//! ECS in memory: clusters of one region with their services and tasks, listed in pages, described in batches.
+
+use std::collections::BTreeMap;
+
+use basewatch::image::Digest;
+use serde_json::{Value, json};
+
+use crate::{
+    aws_replay::{Answer, Call},
+    ecr_model::ACCOUNT,
+};
+
+/// A container of a revision, a task or a task definition: its name, its image, and its digest if that is told.
+pub(crate) type Container<'a> = (&'a str, &'a str, Option<&'a Digest>);
+
+/// A service.
+#[derive(Clone)]
+pub(crate) struct Service {
+    name: String,
+    described: Value,
+    /// The revisions that it runs, by their ids.
+    revisions: BTreeMap<String, Value>,
+}
+
+impl Service {
+    /// A service of `definition` (`orders:7`) without revisions.
+    pub(crate) fn new(name: &str, definition: &str) -> Self {
+        let described = json!({
+            "serviceName": name, "status": "ACTIVE", "desiredCount": 1, "runningCount": 1, "pendingCount": 0,
+            "launchType": "FARGATE", "taskDefinition": definition_arn(definition), "tags": [],
+            "deploymentController": { "type": "ECS" }, "currentServiceRevisions": [],
+        });
+        Self { name: name.to_owned(), described, revisions: BTreeMap::new() }
+    }
+
+    /// The same with a revision of `definition`, which was made at this second.
+    pub(crate) fn revision(mut self, id: &str, definition: &str, at: u32, containers: &[Container<'_>]) -> Self {
+        let images: Vec<_> = containers.iter().map(|container| image(container, "containerName")).collect();
+        let revision = json!({
+            "taskDefinition": definition_arn(definition), "launchType": self.described["launchType"],
+            "createdAt": at, "containerImages": images,
+        });
+        self.revisions.insert(id.to_owned(), revision);
+        self
+    }
+
+    /// The same with a part changed: `with("status", …)`.
+    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
+        self.described[field] = value;
+        self
+    }
+
+    /// The same with a tag.
+    pub(crate) fn tagged(mut self, key: &str, value: &str) -> Self {
+        self.described["tags"].as_array_mut().unwrap().push(json!({ "key": key, "value": value }));
+        self
+    }
+}
+
+/// A running task of `definition` in `group`, started at this second.
+pub(crate) fn task(group: &str, definition: &str, at: u32, containers: &[Container<'_>]) -> Value {
+    json!({
+        "group": group, "taskDefinitionArn": definition_arn(definition), "startedAt": at, "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING", "launchType": "FARGATE", "attributes": [],
+        "containers": containers.iter().map(|container| image(container, "name")).collect::<Vec<_>>(),
+    })
+}
+
+/// The clusters of one region.
+#[derive(Clone, Default)]
+pub(crate) struct EcsModel {
+    clusters: BTreeMap<String, (Vec<Service>, Vec<Value>)>,
+    definitions: BTreeMap<String, Value>,
+    page: Option<usize>,
+}
+
+impl EcsModel {
+    /// The same with a service.
+    pub(crate) fn service(mut self, cluster: &str, service: Service) -> Self {
+        self.clusters.entry(cluster.to_owned()).or_default().0.push(service);
+        self
+    }
+
+    /// The same with a task.
+    pub(crate) fn task(mut self, cluster: &str, task: Value) -> Self {
+        self.clusters.entry(cluster.to_owned()).or_default().1.push(task);
+        self
+    }
+
+    /// The same with a task definition, which names an architecture or not.
+    pub(crate) fn definition(mut self, name: &str, architecture: Option<&str>, containers: &[Container<'_>]) -> Self {
+        let containers: Vec<_> = containers.iter().map(|container| image(container, "name")).collect();
+        let mut definition = json!({ "taskDefinitionArn": definition_arn(name), "containerDefinitions": containers });
+        if let Some(architecture) = architecture {
+            definition["runtimePlatform"] = json!({ "cpuArchitecture": architecture });
+        }
+        self.definitions.insert(definition_arn(name), definition);
+        self
+    }
+
+    /// The same with so many entries a page.
+    pub(crate) fn paged(self, page: usize) -> Self {
+        Self { page: Some(page), ..self }
+    }
+
+    /// What ECS answers.
+    pub(crate) fn answer(&self, call: &Call) -> Answer {
+        let answer = match call.operation.as_str() {
+            "ListClusters" => {
+                let arns = self.clusters.keys().map(|name| arn(&format!("cluster/{name}")));
+                Ok(self.list(call, "clusterArns", &arns.collect::<Vec<_>>()))
+            }
+            "DescribeServiceRevisions" => self.revisions(call),
+            "DescribeTaskDefinition" => self.definition_of(call),
+            _ => self.in_cluster(call),
+        };
+        answer.map_or_else(|refusal| Answer::error(refusal, "no such thing"), Answer::ok)
+    }
+
+    fn in_cluster(&self, call: &Call) -> Result<Value, &'static str> {
+        let name = call.body["cluster"].as_str().unwrap().rsplit('/').next().unwrap();
+        let (services, tasks) = self.clusters.get(name).ok_or("ClusterNotFoundException")?;
+        let service_arn = |service: &Service| arn(&format!("service/{name}/{}", service.name));
+        let task_arn = |index: usize| arn(&format!("task/{name}/{index:032x}"));
+        match call.operation.as_str() {
+            "ListServices" => Ok(self.list(call, "serviceArns", &services.iter().map(service_arn).collect::<Vec<_>>())),
+            "ListTasks" => {
+                assert_eq!(call.body["desiredStatus"], "RUNNING");
+                Ok(self.list(call, "taskArns", &(0..tasks.len()).map(task_arn).collect::<Vec<_>>()))
+            }
+            "DescribeServices" => describe(call, ("services", "services", 10), |asked| {
+                let service = services.iter().find(|service| service_arn(service) == asked)?;
+                let mut described = with_tags(call, service.described.clone());
+                described["serviceArn"] = asked.into();
+                if described["currentServiceRevisions"] == json!([]) {
+                    described["currentServiceRevisions"] =
+                        service.revisions.keys().map(|id| current(name, &service.name, id)).collect();
+                }
+                Some(described)
+            }),
+            "DescribeTasks" => describe(call, ("tasks", "tasks", 100), |asked| {
+                let index = (0..tasks.len()).find(|index| task_arn(*index) == asked)?;
+                let mut described = with_tags(call, tasks[index].clone());
+                described["taskArn"] = asked.into();
+                Some(described)
+            }),
+            _ => Err("UnknownOperationException"),
+        }
+    }
+
+    fn revisions(&self, call: &Call) -> Result<Value, &'static str> {
+        describe(call, ("serviceRevisionArns", "serviceRevisions", 20), |asked| {
+            let mut parts = asked.rsplit('/');
+            let (id, service, cluster) = (parts.next()?, parts.next()?, parts.next()?);
+            let service = self.clusters.get(cluster)?.0.iter().find(|it| it.name == service)?;
+            let mut revision = service.revisions.get(id)?.clone();
+            revision["serviceRevisionArn"] = asked.into();
+            Some(revision)
+        })
+    }
+
+    fn definition_of(&self, call: &Call) -> Result<Value, &'static str> {
+        let asked = call.body["taskDefinition"].as_str().unwrap();
+        let definition = self.definitions.get(asked).ok_or("ClientException")?;
+        Ok(json!({ "taskDefinition": definition }))
+    }
+
+    fn list(&self, call: &Call, field: &str, arns: &[String]) -> Value {
+        let start: usize = call.body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let asked = call.body["maxResults"].as_u64().unwrap_or(10);
+        assert!(asked <= 100, "the API refuses more than a hundred");
+        let end = arns.len().min(start + self.page.unwrap_or(usize::try_from(asked).unwrap()));
+        let mut answer = json!({ field: arns[start..end] });
+        if end < arns.len() {
+            answer["nextToken"] = end.to_string().into();
+        }
+        answer
+    }
+}
+
+/// The ARN of something in the region of the model.
+pub(crate) fn arn(rest: &str) -> String {
+    format!("arn:aws:ecs:eu-west-1:{ACCOUNT}:{rest}")
+}
+
+/// The ARN of a task definition.
+pub(crate) fn definition_arn(name: &str) -> String {
+    arn(&format!("task-definition/{name}"))
+}
+
+/// A revision as a service tells it, with one task.
+pub(crate) fn current(cluster: &str, service: &str, id: &str) -> Value {
+    json!({
+        "arn": arn(&format!("service-revision/{cluster}/{service}/{id}")),
+        "requestedTaskCount": 1, "runningTaskCount": 1, "pendingTaskCount": 0,
+    })
+}
+
+fn image((name, image, digest): &Container<'_>, name_field: &str) -> Value {
+    let mut container = json!({ name_field: name, "image": image });
+    if let Some(digest) = digest {
+        container["imageDigest"] = digest.as_str().into();
+    }
+    container
+}
+
+/// Tags are told to those who ask for them.
+fn with_tags(call: &Call, mut described: Value) -> Value {
+    if call.body["include"] != json!(["TAGS"]) {
+        described.as_object_mut().unwrap().remove("tags");
+    }
+    described
+}
+
+/// What `find` says of each that the field names, and what it does not.
+fn describe(
+    call: &Call,
+    (asked, field, most): (&str, &str, usize),
+    find: impl Fn(&str) -> Option<Value>,
+) -> Result<Value, &'static str> {
+    let asked = call.body[asked].as_array().unwrap();
+    if asked.is_empty() || asked.len() > most {
+        return Err("InvalidParameterException");
+    }
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for name in asked.iter().map(|name| name.as_str().unwrap()) {
+        match find(name) {
+            Some(described) => found.push(described),
+            None => failures.push(json!({ "arn": name, "reason": "MISSING" })),
+        }
+    }
+    Ok(json!({ field: found, "failures": failures }))
+}
