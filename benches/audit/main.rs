@@ -8,7 +8,7 @@
 //! - `pace`: requests per line against ECR Public's one request a second.
 //! - `functions`: 10,000 Lambda functions over four accounts and three regions of an AWS that holds to Lambda's
 //!   quotas. How near to what they allow, which calls of AWS are made, cold and warm, and how much memory it takes.
-//!   A cold run writes a catalog of thousands of files. On ext4 those take longer for minutes after as many were
+//!   A cold run writes a catalog of some 1,450 files. On ext4 those take longer for minutes after as many were
 //!   deleted, as by the run before: `TMPDIR=/dev/shm` measures without that.
 #![expect(clippy::print_stdout, unreachable_pub, clippy::panic, reason = "a bench is a program that prints")]
 
