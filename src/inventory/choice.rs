@@ -66,6 +66,18 @@ impl Choice {
         is_match(&self.include, name) && !is_match(&self.exclude, name)
     }
 
+    /// Whether tags of resources choose.
+    #[must_use]
+    pub fn needs_tags(&self) -> bool {
+        !self.resource_tags.is_empty() || !self.exclude_resource_tags.is_empty()
+    }
+
+    /// Whether nothing but names chooses.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        !self.needs_tags() && self.owners.is_empty() && self.exclude_owners.is_empty()
+    }
+
     /// Whether a resource with these tags and this owner may be meant.
     #[must_use]
     pub fn admits(&self, tags: &ResourceTags, owner: Option<&str>) -> bool {

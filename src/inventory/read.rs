@@ -38,7 +38,8 @@ type Shelves = BTreeMap<Repository, Arc<Shelf>>;
 impl Estate {
     /// The deployments at `sightings` that `choice` and the command line leave.
     pub(super) async fn read(&self, sightings: Vec<Sighting>, choice: &Choice) -> Inventoried {
-        let repositories = self.repositories(&sightings).await;
+        let seen = sightings.iter().filter_map(|sighting| Some((sighting.repository()?, &sighting.session)));
+        let repositories = self.repositories(seen).await;
         let sightings = self.owned(sightings, &repositories, choice).await;
         let named: BTreeSet<_> = sightings.iter().filter_map(|sighting| sighting.repository().cloned()).collect();
         let shelves = self.shelves(&repositories, &named).await;
@@ -49,15 +50,31 @@ impl Estate {
         Inventoried { deployments, gaps: self.take_gaps(), shelves }
     }
 
+    /// Reads `images`, seen as `session`, into the catalog, where they will be asked for when all are known.
+    pub(super) async fn read_ahead(&self, images: BTreeSet<(Digest, Repository)>, session: &Arc<Session>) {
+        let repositories = self.repositories(images.iter().map(|(_, repository)| (repository, session))).await;
+        let named = images.iter().map(|(_, repository)| repository.clone()).collect();
+        let shelves = self.shelves(&repositories, &named).await;
+        let is_there = |(digest, repository): &(Digest, Repository)| {
+            let holding = shelves.get(repository).map_or(Holding::Unknown, |shelf| shelf.holding(digest));
+            matches!(holding, Holding::Unknown | Holding::Held)
+        };
+        let wanted = images.into_iter().filter(is_there).collect();
+        // What cannot be read is asked for again when it is needed, and told then.
+        self.fetch(wanted, &repositories, &mut Findings::default()).await;
+    }
+
     /// The ECR repositories that are named, each asked as its own account where that is audited.
-    async fn repositories(&self, sightings: &[Sighting]) -> Repositories {
+    async fn repositories<'a>(
+        &self,
+        named: impl Iterator<Item = (&'a Repository, &'a Arc<Session>)> + Send,
+    ) -> Repositories {
         let mut repositories = Repositories::new();
-        for sighting in sightings {
-            let Some(repository) = sighting.repository() else { continue };
+        for (repository, session) in named {
             if repositories.contains_key(repository) {
                 continue;
             }
-            let Some(mut found) = EcrRepository::parse(repository, &sighting.session) else { continue };
+            let Some(mut found) = EcrRepository::parse(repository, session) else { continue };
             let opened = &self.aws.sessions().await.opened;
             if let Some(session) = opened.iter().find(|session| session.account() == Some(&found.account)) {
                 found.client = session.ecr(&found.region);

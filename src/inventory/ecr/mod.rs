@@ -88,9 +88,7 @@ impl EcrInventory {
     /// The repositories that are meant, with their owners.
     async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<Owned> {
         let owned = stream::iter(repositories).map(|(settings, repository)| async move {
-            let needs_tags =
-                !settings.choice.resource_tags.is_empty() || !settings.choice.exclude_resource_tags.is_empty();
-            let tags = self.estate.repository_tags(&repository, needs_tags).await;
+            let tags = self.estate.repository_tags(&repository, settings.choice.needs_tags()).await;
             let owners = &self.estate.owners;
             let owner = owners.tagged(&tags).or_else(|| owners.ruled(&repository.name, None)).map(str::to_owned);
             let is_meant = settings.choice.admits(&tags, owner.as_deref());

@@ -12,7 +12,7 @@ use super::{
     services, sightings, tasks,
     units::{self, Unit},
 };
-use crate::inventory::{Choice, EcsSettings, Estate, choice::is_match, estate::Spot, read::Sighting};
+use crate::inventory::{EcsSettings, Estate, choice::is_match, estate::Spot, read::Sighting};
 
 /// What was seen of a service, or of a family of tasks.
 pub(super) struct Sighted {
@@ -66,8 +66,7 @@ fn sighted(
     units: &[Unit<'_>],
     memory: &Memory,
 ) -> Vec<Sighted> {
-    let has_patterns = |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
-    let needs_all_tags = settings.iter().any(|settings| has_patterns(&settings.choice));
+    let needs_all_tags = settings.iter().any(|settings| settings.choice.needs_tags());
     // Only tags that anything depends on are carried along: there may be fifty of each service.
     let matters = |key: &str| needs_all_tags || estate.owners.tags.iter().any(|tag| tag == key);
     let sighted = units.iter().map(|unit| Sighted {

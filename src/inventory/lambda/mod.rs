@@ -19,7 +19,7 @@ use self::{
     memory::{Belief, Memory},
     progress::Progress,
 };
-use super::{Choice, Estate, Gap, Inventoried, Inventory, LambdaSettings, estate::Spot, read::Sighting};
+use super::{Estate, Gap, Inventoried, Inventory, LambdaSettings, estate::Spot, read::Sighting};
 
 /// Places looked at at once. Each has quotas of its own; together they share connections and memory.
 const SPOTS: usize = 24;
@@ -88,9 +88,7 @@ impl LambdaInventory {
     /// What runs at one place, and what could not be seen there.
     async fn survey(&self, (spot, meant): &Meant) -> (Vec<Sighting>, Vec<Gap>) {
         let settings: Vec<_> = meant.iter().filter_map(|index| self.settings.get(*index)).collect();
-        let has_patterns =
-            |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
-        let needs_all_tags = settings.iter().any(|settings| has_patterns(&settings.choice));
+        let needs_all_tags = settings.iter().any(|settings| settings.choice.needs_tags());
         let owner_tags = &self.estate.owners.tags;
         let refresh = settings.iter().filter_map(|settings| TimeDelta::from_std(settings.refresh).ok()).min();
         let belief = Belief {
@@ -103,7 +101,16 @@ impl LambdaInventory {
         let old = catalog.kept(&name).unwrap_or_default();
         let mut progress = Progress::new(spot.scope("lambda"), old, belief);
         let admits = |name: &str| settings.iter().any(|settings| settings.choice.admits_name(name));
-        survey::survey(spot, &mut progress, self.estate.concurrency, admits).await;
+        // Where tags or owners choose, it is not known yet which of these will be read.
+        let is_all_meant = settings.iter().all(|settings| settings.choice.is_by_name());
+        let read_ahead = |images| -> BoxFuture<'_, ()> {
+            Box::pin(async move {
+                if is_all_meant && self.estate.filter.owners.is_empty() {
+                    self.estate.read_ahead(images, &spot.session).await;
+                }
+            })
+        };
+        survey::survey(spot, &mut progress, self.estate.concurrency, admits, read_ahead).await;
         let surveyed = progress.finish();
         if let Some(memory) = &surveyed.memory {
             catalog.keep(&name, memory);

@@ -10,11 +10,18 @@ use super::{
     listing::{Alias, LATEST, Mark, Next, Page, Version},
     memory::{Belief, Memory, Remembered},
 };
-use crate::{aws::Failure, inventory::Gap};
+use crate::{
+    aws::Failure,
+    image::{Digest, Repository},
+    inventory::{Gap, ImageSource},
+};
 
 /// So many calls of one operation that fail in a row, each after all its retries, are the last ones in a
 /// place: where everything is throttled, thousands of them would take hours.
 const HOPELESS: usize = 10;
+
+/// From so many versions on, asking for them takes seconds in which images can be read.
+const MANY: usize = 200;
 
 /// One place on the way from its list to its sightings.
 pub(super) struct Progress {
@@ -26,6 +33,9 @@ pub(super) struct Progress {
     left_out: BTreeSet<Arc<str>>,
     to_list: VecDeque<Arc<str>>,
     to_get: VecDeque<Ask>,
+    /// Versions asked for so far, and those still to be.
+    asked: usize,
+    is_read_ahead: bool,
     /// Whether the last page is read, or will never be.
     is_listed: bool,
     is_complete: bool,
@@ -136,6 +146,8 @@ impl Progress {
             left_out: BTreeSet::new(),
             to_list: VecDeque::new(),
             to_get: VecDeque::new(),
+            asked: 0,
+            is_read_ahead: false,
             is_listed: false,
             is_complete: true,
             listing: Patience::default(),
@@ -238,6 +250,24 @@ impl Progress {
         self.to_get.pop_front()
     }
 
+    /// The images that are known when half of the versions have been asked for, once: reading them meanwhile
+    /// leaves little to wait for at the end. Nothing where there is little to ask.
+    pub(super) fn known_halfway(&mut self) -> Option<BTreeSet<(Digest, Repository)>> {
+        let is_half = self.is_listed && self.asked >= MANY && self.to_get.len() <= self.asked / 2;
+        if !is_half || std::mem::replace(&mut self.is_read_ahead, true) {
+            return None;
+        }
+        let outcomes = self.functions.values().flat_map(|seen| &seen.found).map(|(_, outcome)| outcome);
+        let images = outcomes.filter_map(|outcome| match outcome {
+            Outcome::Known(function, _) => match function.image() {
+                (ImageSource::Reference(reference), Ok(digest)) => Some((digest, reference.repository)),
+                _ => None,
+            },
+            _ => None,
+        });
+        Some(images.collect())
+    }
+
     /// Takes what came of asking for a version.
     pub(super) fn got(&mut self, ask: &Ask, answer: Result<Function, Absence>) {
         match answer {
@@ -309,6 +339,7 @@ impl Progress {
         });
         let outcome = known.map(|known| Outcome::Known(Arc::clone(&known.function), Some(known.clone())));
         if outcome.is_none() {
+            self.asked += 1;
             self.to_get.push_back(Ask { function: Arc::clone(function), version: Arc::clone(version) });
         }
         let outcome = outcome.unwrap_or(Outcome::Asked);
@@ -421,6 +452,23 @@ mod tests {
         assert_eq!(progress.next_to_list(), None, "its aliases are known");
         progress.listed(page(&[]), None, |_| true);
         assert_eq!(asks(&mut progress), ["a:9"], "published after the list was read");
+    }
+
+    #[test]
+    fn what_is_known_halfway_is_read_ahead_once_and_of_many() {
+        for (number, expected) in [(MANY, Some(MANY / 2)), (MANY - 1, None)] {
+            let names: Vec<_> = (0..number).map(|number| format!("f{number:03}")).collect();
+            let listed: Vec<_> = names.iter().map(|name| (name.as_str(), LATEST)).collect();
+            let mut progress = progress(Memory::default());
+            progress.listed(page(&listed), None, |_| true);
+            let mut ahead = Vec::new();
+            while let Some(ask) = progress.next_to_get() {
+                let digest = Digest::of(ask.function.as_bytes());
+                progress.got(&ask, Ok(Function::resolved(&format!("quay.io/x@{digest}"))));
+                ahead.extend(progress.known_halfway().map(|images| images.len()));
+            }
+            assert_eq!(ahead, Vec::from_iter(expected), "{number}");
+        }
     }
 
     #[test]

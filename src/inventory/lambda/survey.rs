@@ -1,8 +1,8 @@
 //! How is one place asked? Its list, the aliases and `GetFunction` side by side, each at its own pace.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::{FutureExt as _, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use super::{
     function::{self, Absence, Function},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     aws::{Failure, Lambda},
+    image::{Digest, Repository},
     inventory::estate::Spot,
 };
 
@@ -24,15 +25,18 @@ enum Event {
     Page(Page, Option<Failure>),
     Aliases(Arc<str>, Result<Vec<Alias>, Failure>),
     Version(Ask, Result<Function, Absence>),
+    /// Images were read that will be asked for.
+    ReadAhead,
 }
 
 /// Asks for all that `progress` needs of `spot`, of functions whose name `admits` chooses; at most `concurrency`
-/// calls of an operation at once.
-pub(super) async fn survey(
-    spot: &Spot,
+/// calls of an operation at once. Images that are known halfway are given to `read_ahead`.
+pub(super) async fn survey<'a>(
+    spot: &'a Spot,
     progress: &mut Progress,
     concurrency: usize,
     admits: impl Fn(&str) -> bool + Send,
+    read_ahead: impl Fn(BTreeSet<(Digest, Repository)>) -> BoxFuture<'a, ()> + Send,
 ) {
     let lambda = spot.session.lambda(&spot.region);
     let (lambda, region) = (&lambda, spot.region.as_str());
@@ -66,7 +70,11 @@ pub(super) async fn survey(
             Some(Event::Version(ask, answer)) => {
                 getting -= 1;
                 progress.got(&ask, answer);
+                if let Some(images) = progress.known_halfway() {
+                    under_way.push(read_ahead(images).map(|()| Event::ReadAhead).boxed());
+                }
             }
+            Some(Event::ReadAhead) => {}
         }
     }
 }

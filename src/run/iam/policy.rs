@@ -12,7 +12,7 @@ use crate::{
     aws::Members,
     config::Settings,
     image::Repository,
-    inventory::{Choice, ImageSource, Regions},
+    inventory::{ImageSource, Regions},
     registry::{Auth, EcrHost},
 };
 
@@ -179,8 +179,7 @@ impl<'a> Needs<'a> {
     }
 
     fn repository_tags(&self) -> Option<Statement> {
-        let by_tag = |choice: &Choice| !choice.resource_tags.is_empty() || !choice.exclude_resource_tags.is_empty();
-        let chosen = self.settings.ecr.iter().any(|ecr| by_tag(&ecr.choice));
+        let chosen = self.settings.ecr.iter().any(|ecr| ecr.choice.needs_tags());
         let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !listed(self.settings).is_empty());
         is_needed.then(|| statement("ReadTagsOfRepositories", &["ecr:ListTagsForResource"], self.images()))
     }
