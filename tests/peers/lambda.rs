@@ -77,6 +77,24 @@ async fn where_no_better_image_was_pushed_one_has_to_be_built() {
 }
 
 #[tokio::test]
+async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let own = &world.own;
+    own.prepare_functions().await;
+    let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
+    own.push("orders", "1", &old).await;
+    own.push("orders", "1", &new).await;
+    let pinned = own.image(&format!("orders@{}", old.digest));
+    own.function(&Function::new("orders", pinned.clone())).await;
+    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let finding = finding(&report, "orders");
+    assert_eq!(finding["image"]["reference"], pinned);
+    assert_eq!(finding["image"]["holding"], "held");
+    assert_eq!((&finding["verdict"], &finding["action"]), (&json!("stale"), &json!("redeploy")), "{finding:#}");
+}
+
+#[tokio::test]
 async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     let world = World::start();
     let releases = world.publish().await;
