@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     account::{Account, Function},
-    program::{Program, finding, findings},
+    program::{Program, codes, finding, findings},
     world::{NOW, Release, World, built_on},
 };
 
@@ -149,4 +149,19 @@ async fn an_image_of_another_account_is_read_as_the_role_in_that_account() {
     assert_eq!(finding["deployment"]["account"], THIRD);
     assert_eq!((&finding["verdict"], &finding["action"]), (&"stale".into(), &"redeploy".into()), "{finding:#}");
     assert_eq!(finding["replacement"]["digest"], new.digest);
+}
+
+#[tokio::test]
+async fn an_image_of_an_account_that_is_not_audited_is_denied() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let builds = Account::join(&world.moto, OTHER).await;
+    builds.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
+    world.own.prepare_functions().await;
+    world.own.function(&Function::new("orders", builds.image("orders:1"))).await;
+    let (_, report) = world.audits("[[inventory.lambda]]\nregions = [\"us-east-1\"]\n", &[]).audit(NOW, &[]);
+    let finding = finding(&report, "orders");
+    assert_eq!((&finding["verdict"], &finding["action"]), (&"unknown".into(), &"investigate".into()), "{finding:#}");
+    assert!(codes(finding).contains(&"registry-denied"), "{finding:#}");
+    assert_eq!(report["complete"], false, "{report:#}");
 }
