@@ -100,13 +100,14 @@ async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     let releases = world.publish().await;
     let own = &world.own;
     own.prepare_functions().await;
-    for name in ["deleted", "failed", "archived", "held"] {
+    for name in ["deleted", "failed", "archived", "held", "orphaned"] {
         let image = built_on(&releases[4], name).build();
         own.push(name, "1", &image).await;
         own.function(&Function::new(name, own.image(&format!("{name}:1")))).await;
         match name {
             "held" => {}
             "archived" => own.archive(name, &image).await,
+            "orphaned" => own.delete_repository(name).await,
             _ => own.delete(name, &image).await,
         }
     }
@@ -117,9 +118,11 @@ async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     });
     own.bring_into("failed", state).await;
     let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    assert_eq!(report["errors"], json!([]), "what is gone is a finding, and no gap: {report:#}");
     for (name, holding, reason) in [
         ("deleted", "gone", "image-missing"),
         ("failed", "gone", "image-missing"),
+        ("orphaned", "gone", "image-missing"),
         ("archived", "archived", "image-archived"),
     ] {
         let finding = finding(&report, name);
