@@ -158,10 +158,12 @@ impl Estate {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }
 
-    /// What `repository` holds; nothing if it cannot be listed, which is then a gap.
+    /// What `repository` of something that runs holds: no image if it was deleted; not told if it cannot be
+    /// listed, which is then a gap.
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
         let ask = async || match shelf(repository).await {
             Ok(listed) => Some(Arc::new(listed)),
+            Err(gap) if gap.code == "not-found" => Some(Arc::default()),
             Err(gap) => {
                 self.note(gap);
                 None

@@ -178,6 +178,12 @@ impl Account {
         assert_eq!(answer.failures(), [], "an image deleted");
     }
 
+    /// Deletes `repository`, whatever it holds.
+    pub async fn delete_repository(&self, repository: &str) {
+        let request = self.ecr.delete_repository().repository_name(repository).force(true);
+        request.send().await.expect("a repository deleted");
+    }
+
     /// Archives `image` of `repository`.
     pub async fn archive(&self, repository: &str, image: &Image) {
         let id = ImageIdentifier::builder().image_digest(&image.digest).build();

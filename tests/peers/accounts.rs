@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     account::{Account, Function},
-    program::{Program, finding, findings},
+    program::{Program, codes, finding, findings},
     world::{NOW, Release, World, built_on},
 };
 
@@ -126,4 +126,42 @@ async fn a_second_audit_of_two_accounts_assumes_their_roles_and_lists() {
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(world.moto.calls_since(mark), ["sts AssumeRole", "lambda ListFunctions", "ecr DescribeImages"]);
     assert_eq!(warm["requests"]["sts"], 1);
+}
+
+#[tokio::test]
+async fn an_image_of_another_account_is_read_as_the_role_in_that_account() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let builds = Account::join(&world.moto, OTHER).await;
+    let runs = Account::join(&world.moto, THIRD).await;
+    for account in [&builds, &runs] {
+        account.role(ROLE, Some(EXTERNAL_ID)).await;
+    }
+    let [old, new] = [&releases[0], &releases[4]].map(|release| built_on(release, "orders").build());
+    builds.push("orders", "1", &old).await;
+    runs.prepare_functions().await;
+    runs.function(&Function::new("orders", builds.image("orders:1"))).await;
+    builds.push("orders", "2", &new).await;
+    let program = program(&world, &[&builds, &runs], &format!("ids = [\"{OTHER}\", \"{THIRD}\"]"));
+    let (_, report) = program.audit(NOW, &[]);
+    assert_eq!(report["complete"], true, "{report:#}");
+    let finding = finding(&report, "orders");
+    assert_eq!(finding["deployment"]["account"], THIRD);
+    assert_eq!((&finding["verdict"], &finding["action"]), (&"stale".into(), &"redeploy".into()), "{finding:#}");
+    assert_eq!(finding["replacement"]["digest"], new.digest);
+}
+
+#[tokio::test]
+async fn an_image_of_an_account_that_is_not_audited_is_denied() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let builds = Account::join(&world.moto, OTHER).await;
+    builds.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
+    world.own.prepare_functions().await;
+    world.own.function(&Function::new("orders", builds.image("orders:1"))).await;
+    let (_, report) = world.audits("[[inventory.lambda]]\nregions = [\"us-east-1\"]\n", &[]).audit(NOW, &[]);
+    let finding = finding(&report, "orders");
+    assert_eq!((&finding["verdict"], &finding["action"]), (&"unknown".into(), &"investigate".into()), "{finding:#}");
+    assert!(codes(finding).contains(&"registry-denied"), "{finding:#}");
+    assert_eq!(report["complete"], false, "{report:#}");
 }

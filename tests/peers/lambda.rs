@@ -77,18 +77,37 @@ async fn where_no_better_image_was_pushed_one_has_to_be_built() {
 }
 
 #[tokio::test]
+async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
+    let world = World::start();
+    let releases = world.publish().await;
+    let own = &world.own;
+    own.prepare_functions().await;
+    let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
+    own.push("orders", "1", &old).await;
+    own.push("orders", "1", &new).await;
+    let pinned = own.image(&format!("orders@{}", old.digest));
+    own.function(&Function::new("orders", pinned.clone())).await;
+    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let finding = finding(&report, "orders");
+    assert_eq!(finding["image"]["reference"], pinned);
+    assert_eq!(finding["image"]["holding"], "held");
+    assert_eq!((&finding["verdict"], &finding["action"]), (&json!("stale"), &json!("redeploy")), "{finding:#}");
+}
+
+#[tokio::test]
 async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     let world = World::start();
     let releases = world.publish().await;
     let own = &world.own;
     own.prepare_functions().await;
-    for name in ["deleted", "failed", "archived", "held"] {
+    for name in ["deleted", "failed", "archived", "held", "orphaned"] {
         let image = built_on(&releases[4], name).build();
         own.push(name, "1", &image).await;
         own.function(&Function::new(name, own.image(&format!("{name}:1")))).await;
         match name {
             "held" => {}
             "archived" => own.archive(name, &image).await,
+            "orphaned" => own.delete_repository(name).await,
             _ => own.delete(name, &image).await,
         }
     }
@@ -99,9 +118,11 @@ async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     });
     own.bring_into("failed", state).await;
     let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    assert_eq!(report["errors"], json!([]), "what is gone is a finding, and no gap: {report:#}");
     for (name, holding, reason) in [
         ("deleted", "gone", "image-missing"),
         ("failed", "gone", "image-missing"),
+        ("orphaned", "gone", "image-missing"),
         ("archived", "archived", "image-archived"),
     ] {
         let finding = finding(&report, name);

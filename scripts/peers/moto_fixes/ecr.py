@@ -5,6 +5,7 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 from moto.ecr.exceptions import InvalidParameterException
 from moto.ecr.models import ECRBackend, Image, ecr_backends
@@ -126,6 +127,27 @@ def lists():
     paged("describe_pull_through_cache_rules", "pullThroughCacheRules")
 
 
+def accounts():
+    """What is another account's is denied, where no policy of its repository says otherwise: policies are not read
+    here. moto looks for the repository in the caller's own account.
+    """
+
+    def denied(operation, action):
+        @wrapped(ECRResponse, operation)
+        def deny(original, self):
+            registry = self._get_param("registryId") or self.current_account
+            if registry != self.current_account:
+                who = f"arn:aws:sts::{self.current_account}:assumed-role/tests"
+                where = f"arn:aws:ecr:{self.region}:{registry}:repository/{self._get_param('repositoryName')}"
+                message = f"User: {who} is not authorized to perform: {action} on resource: {where}"
+                raise JsonRESTError("AccessDeniedException", message)
+            return original(self)
+
+    denied("describe_images", "ecr:DescribeImages")
+    denied("describe_repositories", "ecr:DescribeRepositories")
+    denied("batch_get_image", "ecr:BatchGetImage")
+
+
 def tokens():
     """A token lasts twelve hours; those of moto ended in 2015."""
 
@@ -139,5 +161,5 @@ def tokens():
 
 def apply():
     """Puts it all right."""
-    for fix in (images, storage_classes, lists, tokens):
+    for fix in (images, storage_classes, lists, accounts, tokens):
         fix()
