@@ -15,6 +15,7 @@ mod place;
 mod read;
 mod settings;
 mod shelf;
+mod tables;
 mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};

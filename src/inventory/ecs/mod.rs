@@ -15,22 +15,21 @@ mod survey;
 mod tasks;
 mod units;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::{StreamExt, future::BoxFuture, stream};
 use tokio::sync::Semaphore;
 
 use self::survey::Sighted;
-use super::{EcsSettings, Estate, Gap, Inventoried, Inventory, choice::is_match, estate::Spot, read::Sighting};
+use super::{
+    Choice, EcsSettings, Estate, Inventoried, Inventory, Regions, choice::is_match, read::Sighting, tables::Table,
+};
 
 /// The containers of services, and of tasks that are in no service.
 pub struct EcsInventory {
     settings: Vec<EcsSettings>,
     estate: Arc<Estate>,
 }
-
-/// A place, and which of the settings mean it.
-type Meant = (Spot, Vec<usize>);
 
 impl EcsInventory {
     /// The containers of `estate` that `settings` choose.
@@ -41,7 +40,7 @@ impl EcsInventory {
 
     async fn look(&self) -> Inventoried {
         let mut gaps = Vec::new();
-        let spots = self.spots(&mut gaps).await;
+        let spots = self.estate.spots_of(&self.settings, &mut gaps).await;
         let turns = &Semaphore::new(self.estate.concurrency);
         let mut looks = stream::iter(spots)
             .map(|(spot, meant)| async move {
@@ -56,33 +55,7 @@ impl EcsInventory {
                 self.give(&sighted, &meant, &mut chosen);
             }
         }
-        let mut found = Inventoried::default();
-        for (settings, sightings) in self.settings.iter().zip(chosen) {
-            let read = self.estate.read(sightings, &settings.choice).await;
-            found.deployments.extend(read.deployments);
-            found.shelves.extend(read.shelves);
-            gaps.extend(read.gaps);
-        }
-        found.deployments.sort_by(|one, other| one.id.cmp(&other.id));
-        found.deployments.dedup_by(|one, other| one.id == other.id);
-        for gap in gaps {
-            if !found.gaps.contains(&gap) {
-                found.gaps.push(gap);
-            }
-        }
-        found
-    }
-
-    /// The places that any of the settings means, each once.
-    async fn spots(&self, gaps: &mut Vec<Gap>) -> Vec<Meant> {
-        let mut spots = BTreeMap::<_, Meant>::new();
-        for (index, settings) in self.settings.iter().enumerate() {
-            for spot in self.estate.spots(&settings.regions, gaps).await {
-                let key = (spot.session.account().map(str::to_owned), spot.region.clone());
-                spots.entry(key).or_insert_with(|| (spot, Vec::new())).1.push(index);
-            }
-        }
-        spots.into_values().collect()
+        self.estate.read_all(&self.settings, chosen, gaps).await
     }
 
     /// Gives what was sighted to those of the settings `meant` that choose it.
@@ -92,6 +65,16 @@ impl EcsInventory {
                 chosen[*index].extend(sighted.sightings.iter().cloned());
             }
         }
+    }
+}
+
+impl Table for EcsSettings {
+    fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    fn choice(&self) -> &Choice {
+        &self.choice
     }
 }
 

@@ -10,7 +10,7 @@ mod progress;
 mod sightings;
 mod survey;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::{StreamExt, future::BoxFuture, stream};
@@ -19,7 +19,11 @@ use self::{
     memory::{Belief, Memory},
     progress::Progress,
 };
-use super::{Estate, Gap, Inventoried, Inventory, LambdaSettings, estate::Spot, read::Sighting};
+use super::{
+    Choice, Estate, Gap, Inventoried, Inventory, LambdaSettings, Regions,
+    read::Sighting,
+    tables::{Meant, Table},
+};
 
 /// Places looked at at once. Each has quotas of its own; together they share connections and memory.
 const SPOTS: usize = 24;
@@ -30,9 +34,6 @@ pub struct LambdaInventory {
     estate: Arc<Estate>,
 }
 
-/// A place, and which of the settings mean it.
-type Meant = (Spot, Vec<usize>);
-
 impl LambdaInventory {
     /// The functions of `estate` that `settings` choose.
     #[must_use]
@@ -42,7 +43,7 @@ impl LambdaInventory {
 
     async fn look(&self) -> Inventoried {
         let mut gaps = Vec::new();
-        let spots = self.spots(&mut gaps).await;
+        let spots = self.estate.spots_of(&self.settings, &mut gaps).await;
         let mut looks = stream::iter(spots)
             .map(|meant| async move {
                 let (sightings, gaps) = self.survey(&meant).await;
@@ -56,33 +57,7 @@ impl LambdaInventory {
                 self.give(sighting, &meant, &mut chosen);
             }
         }
-        let mut found = Inventoried::default();
-        for (settings, sightings) in self.settings.iter().zip(chosen) {
-            let read = self.estate.read(sightings, &settings.choice).await;
-            found.deployments.extend(read.deployments);
-            found.shelves.extend(read.shelves);
-            gaps.extend(read.gaps);
-        }
-        found.deployments.sort_by(|one, other| one.id.cmp(&other.id));
-        found.deployments.dedup_by(|one, other| one.id == other.id);
-        for gap in gaps {
-            if !found.gaps.contains(&gap) {
-                found.gaps.push(gap);
-            }
-        }
-        found
-    }
-
-    /// The places that any of the settings means, each once.
-    async fn spots(&self, gaps: &mut Vec<Gap>) -> Vec<Meant> {
-        let mut spots = BTreeMap::<_, Meant>::new();
-        for (index, settings) in self.settings.iter().enumerate() {
-            for spot in self.estate.spots(&settings.regions, gaps).await {
-                let key = (spot.session.account().map(str::to_owned), spot.region.clone());
-                spots.entry(key).or_insert_with(|| (spot, Vec::new())).1.push(index);
-            }
-        }
-        spots.into_values().collect()
+        self.estate.read_all(&self.settings, chosen, gaps).await
     }
 
     /// What runs at one place, and what could not be seen there.
@@ -132,6 +107,16 @@ impl LambdaInventory {
             }
             chosen[*last].push(sighting);
         }
+    }
+}
+
+impl Table for LambdaSettings {
+    fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    fn choice(&self) -> &Choice {
+        &self.choice
     }
 }
 
