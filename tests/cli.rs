@@ -60,6 +60,7 @@ fn help_is_as_reviewed() {
     insta::assert_snapshot!("help", stdout(&["--help"]));
     insta::assert_snapshot!("help_config_check", stdout(&["config", "check", "--help"]));
     insta::assert_snapshot!("help_config_init", stdout(&["config", "init", "--help"]));
+    insta::assert_snapshot!("help_config_iam", stdout(&["config", "iam", "--help"]));
     assert_eq!(stdout(&["--version"]), format!("basewatch {}\n", env!("CARGO_PKG_VERSION")));
 }
 
@@ -218,4 +219,99 @@ fn a_reader_that_leaves_early_is_no_error() {
         assert_eq!(child.wait().expect("the program ends").code(), Some(0), "{args:?}: {message}");
         assert_eq!(message, "", "{args:?}");
     }
+}
+
+/// A configuration of what runs in two accounts.
+const RUNNING: &str = r#"
+[[inventory.lambda]]
+regions = ["eu-west-1"]
+exclude = ["sandbox-*"]
+
+[[inventory.ecs]]
+regions = ["eu-west-1", "us-east-1"]
+clusters = ["prod-*"]
+resource_tags = ["env=prod"]
+
+[accounts]
+role = "arn:aws:iam::{account}:role/basewatch-audit"
+external_id = { file = "external-id" }
+ids = ["123456789012", "210987654321"]
+
+[owners]
+tags = ["team"]
+default = "platform"
+"#;
+
+fn running() -> TempDir {
+    let folder = folder();
+    fs::write(folder.path().join("basewatch.toml"), RUNNING).expect("a writable folder");
+    fs::write(folder.path().join("external-id"), "hunter2\n").expect("a writable folder");
+    folder
+}
+
+#[test]
+fn flags_that_leave_nothing_are_no_clean_audit() {
+    let folder = running();
+    for (args, told) in [
+        (["--kind", "ecr"], "--kind leaves nothing to audit: nothing of that kind is in the configuration"),
+        (["--region", "mars"], "--region leaves nothing to audit: the configuration names eu-west-1, us-east-1"),
+        (["--account", "3*"], "--account leaves nothing to audit: the configuration names 123456789012, 210987654321"),
+        (["--owner", "["], "\"[\" is no pattern"),
+        (["--kind", "pod"], "invalid value 'pod'"),
+    ] {
+        let refusal = refusal(folder.path(), &[&["audit"], &args[..]].concat());
+        assert!(refusal.contains(told), "{args:?}: {refusal}");
+    }
+    let both = refusal(folder.path(), &["audit", "ghcr.io/a/b:1", "--owner", "payments"]);
+    assert!(both.contains("cannot be used with"), "{both}");
+}
+
+#[test]
+fn config_check_says_what_of_what_runs_would_be_audited() {
+    let output = run(running().path(), &["config", "check"]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for line in [
+        "  lambda    eu-west-1: functions *; without sandbox-*\n",
+        "  ecs       eu-west-1, us-east-1: clusters prod-*; services *; with tags env=prod\n",
+        "  accounts  123456789012, 210987654321; as arn:aws:iam::{account}:role/basewatch-audit\n",
+        "  owners    by tag team, else platform\n",
+    ] {
+        assert!(printed.contains(line), "{line}{printed}");
+    }
+}
+
+#[test]
+fn config_iam_prints_what_is_needed_and_no_secret() {
+    let folder = running();
+    let principal = ["--principal", "arn:aws:iam::111111111111:role/basewatch"];
+    let iam = |args: &[&str]| {
+        let output = run(folder.path(), &[&["config", "iam"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    insta::assert_snapshot!("iam_policy", iam(&[]));
+    insta::assert_snapshot!("iam_runner", iam(&["runner"]));
+    insta::assert_snapshot!("iam_trust", iam(&[&["trust"], &principal[..]].concat()));
+    let commands = iam(&[&["commands"], &principal[..]].concat());
+    assert!(!commands.contains("hunter2"), "{commands}");
+    insta::assert_snapshot!("iam_commands", commands);
+    let unsaid = refusal(folder.path(), &["config", "iam", "trust"]);
+    assert!(unsaid.contains("say who audits: --principal"), "{unsaid}");
+    let wrong = refusal(folder.path(), &["config", "iam", "trust", "--principal", "basewatch"]);
+    assert!(wrong.contains("is no ARN of a role or user"), "{wrong}");
+    fs::write(folder.path().join("basewatch.toml"), "").expect("a writable folder");
+    let nothing = refusal(folder.path(), &["config", "iam"]);
+    assert!(nothing.contains("the configuration asks nothing of AWS"), "{nothing}");
+}
+
+#[test]
+fn the_commands_of_config_iam_are_a_shell_script() {
+    let folder = running();
+    let args = ["config", "iam", "commands", "--principal", "arn:aws:iam::111111111111:role/basewatch"];
+    let script = run(folder.path(), &args).stdout;
+    let file = folder.path().join("commands.sh");
+    fs::write(&file, script).expect("a writable folder");
+    let checked = Command::new("sh").arg("-n").arg(&file).output().expect("a shell");
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
 }

@@ -120,7 +120,12 @@ impl Aws {
         };
         let is_meant =
             |account: &String| settings.only.is_empty() || settings.only.iter().any(|pattern| pattern.matches(account));
-        let mut under_way = stream::iter(accounts.into_iter().filter(is_meant))
+        let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            let message = "none of the accounts that may be looked at is meant".to_owned();
+            return refused("accounts", Failure { code: "not-found", message });
+        }
+        let mut under_way = stream::iter(meant)
             .map(|account| async move {
                 let session = self.assume(settings, &account).await;
                 (account, session)
@@ -188,7 +193,6 @@ impl Aws {
 }
 
 /// `State` takes the place of `Status`, which AWS retires and stand-ins still give.
-#[allow(deprecated)]
 fn is_active(account: &Account) -> bool {
     match account.state() {
         Some(state) => *state == AccountState::Active,

@@ -46,12 +46,12 @@ What to print:
   policy    what reading an account takes (default)
   runner    what basewatch's own role needs besides, with [accounts]
   trust     who may assume the role in each account
-  commands  the commands of the AWS CLI that set it up, and keep audits out of the images' pull times
+  commands  the commands of the AWS CLI that set it up, and keep audits out of pull times
 
 Examples:
   basewatch config iam > policy.json
   basewatch config iam trust --principal arn:aws:iam::111111111111:role/basewatch > trust.json
-  basewatch config iam commands";
+  basewatch config iam commands --principal arn:aws:iam::111111111111:role/basewatch";
 
 const BASE_EXAMPLES: &str = "\
 Examples:

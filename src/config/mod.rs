@@ -31,7 +31,7 @@ pub use problem::{Problem, Problems};
 pub use raw::schema;
 pub use tree::{KeyPath, Origin};
 
-use crate::inventory::{DeploymentKind, ImageSource};
+use crate::inventory::{DeploymentKind, ImageSource, Regions};
 
 /// The commented configuration that `config init` writes: every key, with its default or an example.
 pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
@@ -68,6 +68,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where each table of the inventory looks in AWS.
+    #[must_use]
+    pub fn regions(&self) -> Vec<&Regions> {
+        let lambda = self.lambda.iter().map(|lambda| &lambda.regions);
+        let ecs = self.ecs.iter().map(|ecs| &ecs.regions);
+        lambda.chain(ecs).chain(self.ecr.iter().map(|ecr| &ecr.regions)).collect()
+    }
+
     /// The kinds of deployments that are looked for.
     #[must_use]
     pub fn kinds(&self) -> Vec<DeploymentKind> {

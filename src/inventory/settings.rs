@@ -54,6 +54,17 @@ pub enum Regions {
     Enabled,
 }
 
+impl Regions {
+    /// Those that are listed, if it is not all that are enabled.
+    #[must_use]
+    pub fn as_listed(&self) -> Option<&[String]> {
+        match self {
+            Self::Listed(regions) => Some(regions),
+            Self::Enabled => None,
+        }
+    }
+}
+
 /// How an image is named: at a registry or in a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageSource {

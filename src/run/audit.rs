@@ -1,5 +1,7 @@
 //! `basewatch audit`: walk the pipeline once and report; write nothing, tell nobody.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
 };
 use crate::{
     audit::{Progress, Terms, audit},
+    aws::Members,
     cli::AuditArgs,
     config::Settings,
     judge::Verdict,
@@ -22,11 +25,10 @@ use crate::{
 ///
 /// When there is nothing to audit, no credentials to do it with, or the report cannot be written.
 pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
-    let kinds = settings.kinds();
-    if !kinds.is_empty() && !kinds.iter().any(|kind| settings.filter.admits_kind(*kind)) {
-        bail!("--kind leaves nothing to audit: nothing of that kind is in the configuration");
+    if let Some(why) = nothing_left(settings) {
+        bail!("{why}");
     }
-    if kinds.is_empty() {
+    if settings.kinds().is_empty() {
         bail!(
             "there is nothing to audit: name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a \
              configuration with `basewatch config init`"
@@ -42,6 +44,30 @@ pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Res
     }
     output::write(sinks, &console.style(), &report)?;
     Ok(exit(&report, args.fail_on.threshold()))
+}
+
+/// Why the flags leave nothing of the configured inventory: a typing mistake must not look like a clean audit.
+fn nothing_left(settings: &Settings) -> Option<String> {
+    let kinds = settings.kinds();
+    if !kinds.is_empty() && !kinds.iter().any(|kind| settings.filter.admits_kind(*kind)) {
+        return Some("--kind leaves nothing to audit: nothing of that kind is in the configuration".to_owned());
+    }
+    let tables = settings.regions();
+    let listed: BTreeSet<_> = tables.iter().filter_map(|regions| regions.as_listed()).flatten().collect();
+    let is_all_listed = !tables.is_empty() && tables.iter().all(|regions| regions.as_listed().is_some());
+    // Images that are named are in no region, and would be left out as well.
+    if is_all_listed && !listed.iter().any(|region| settings.filter.admits_region(region)) {
+        let listed: Vec<_> = listed.into_iter().map(String::as_str).collect();
+        return Some(format!("--region leaves nothing to audit: the configuration names {}", listed.join(", ")));
+    }
+    let members = settings.accounts.as_ref().map(|accounts| &accounts.members);
+    if let Some(Members::Listed(accounts)) = members
+        && !accounts.iter().any(|account| settings.filter.admits_account(account))
+    {
+        let accounts: Vec<_> = accounts.iter().map(String::as_str).collect();
+        return Some(format!("--account leaves nothing to audit: the configuration names {}", accounts.join(", ")));
+    }
+    None
 }
 
 /// How an audit ended that fails from `threshold` on.

@@ -23,7 +23,7 @@ use crate::{
 /// When the settings need no AWS, or it is not said who may assume the role.
 pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
     let reading = reading(settings);
-    if reading.is_empty() {
+    if settings.kinds().is_empty() || reading.is_empty() {
         bail!(
             "the configuration asks nothing of AWS: add [[inventory.lambda]], [[inventory.ecs]] or [[inventory.ecr]]"
         );
@@ -76,7 +76,7 @@ const EXTERNAL_ID: &str = "PUT-YOUR-EXTERNAL-ID-HERE";
 fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
     let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
     let put = |role: &str, policy: &str, document: &Policy| {
-        let document = json!(document);
+        let document = serde_json::to_string(document).unwrap_or_default();
         format!(
             "aws iam put-role-policy --role-name {role} --policy-name {policy} \\\n  --policy-document '{document}'\n"
         )
@@ -112,10 +112,9 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
 
 /// The regions that are listed; a placeholder where all enabled ones are meant.
 fn regions(settings: &Settings) -> Vec<String> {
-    let tables = settings.lambda.iter().map(|lambda| &lambda.regions);
-    let tables = tables.chain(settings.ecs.iter().map(|ecs| &ecs.regions));
-    let tables = tables.chain(settings.ecr.iter().map(|ecr| &ecr.regions));
-    let mut regions: Vec<_> = tables
+    let mut regions: Vec<_> = settings
+        .regions()
+        .into_iter()
         .flat_map(|regions| match regions {
             Regions::Listed(regions) => regions.clone(),
             Regions::Enabled => vec!["\"$REGION\"".to_owned()],

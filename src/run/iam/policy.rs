@@ -96,7 +96,7 @@ struct Needs<'a> {
 impl<'a> Needs<'a> {
     fn of(settings: &'a Settings) -> Self {
         let role = settings.accounts.as_ref().and_then(|accounts| accounts.role.split(':').nth(1));
-        let region = listed(settings).iter().find_map(|regions| match regions {
+        let region = settings.regions().iter().find_map(|regions| match regions {
             Regions::Listed(regions) => regions.first(),
             Regions::Enabled => None,
         });
@@ -120,7 +120,7 @@ impl<'a> Needs<'a> {
     }
 
     fn images(&self) -> Vec<String> {
-        let mut regions = listed(self.settings);
+        let mut regions = self.settings.regions();
         let named: Vec<_> = self.named_regions().into_iter().map(|region| Regions::Listed(vec![region])).collect();
         regions.extend(&named);
         self.arns("ecr", &regions, "repository/*")
@@ -133,7 +133,7 @@ impl<'a> Needs<'a> {
     }
 
     fn has_ecr(&self) -> bool {
-        !listed(self.settings).is_empty() || !self.named_regions().is_empty()
+        !self.settings.regions().is_empty() || !self.named_regions().is_empty()
     }
 
     fn has_running(&self) -> bool {
@@ -180,7 +180,7 @@ impl<'a> Needs<'a> {
 
     fn repository_tags(&self) -> Option<Statement> {
         let chosen = self.settings.ecr.iter().any(|ecr| ecr.choice.needs_tags());
-        let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !listed(self.settings).is_empty());
+        let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !self.settings.regions().is_empty());
         is_needed.then(|| statement("ReadTagsOfRepositories", &["ecr:ListTagsForResource"], self.images()))
     }
 
@@ -189,21 +189,14 @@ impl<'a> Needs<'a> {
     }
 
     fn caches(&self) -> Option<Statement> {
-        let is_needed = !listed(self.settings).is_empty();
+        let is_needed = !self.settings.regions().is_empty();
         is_needed.then(|| anywhere("ReadPullThroughCacheRules", &["ecr:DescribePullThroughCacheRules"]))
     }
 
     fn regions_listed(&self) -> Option<Statement> {
-        let is_needed = listed(self.settings).contains(&&Regions::Enabled);
+        let is_needed = self.settings.regions().contains(&&Regions::Enabled);
         is_needed.then(|| anywhere("ListEnabledRegions", &["account:ListRegions"]))
     }
-}
-
-/// The regions of all tables.
-fn listed(settings: &Settings) -> Vec<&Regions> {
-    let lambda = settings.lambda.iter().map(|lambda| &lambda.regions);
-    let ecs = settings.ecs.iter().map(|ecs| &ecs.regions);
-    lambda.chain(ecs).chain(settings.ecr.iter().map(|ecr| &ecr.regions)).collect()
 }
 
 /// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else.
