@@ -193,8 +193,11 @@ impl ImageEntry {
             }
             cloud.function(account, region, function);
         }
-        if self.is_gone && !cloud.remove_image(account, region, repository, &digest) {
-            bail!("{} was not there to be removed", self.name);
+        if self.is_gone {
+            stock.untag(repository, tag);
+            if !cloud.remove_image(account, region, repository, &digest) {
+                bail!("{} was not there to be removed", self.name);
+            }
         }
         Ok(())
     }
