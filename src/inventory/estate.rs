@@ -10,9 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     Filter, Gap, Owners, Regions, ResourceTags, Shelf,
     ecr::{EcrRepository, shelf},
+    spot::{Spot, gap},
 };
 use crate::{
-    aws::{Aws, Failure, Session},
+    aws::{Aws, Failure},
     image::Repository,
     once::Once,
     store::{Images, TagsMemory},
@@ -49,25 +50,6 @@ pub struct Estate {
     tags: Once<Repository, Arc<ResourceTags>>,
     gaps: Mutex<BTreeMap<String, Gap>>,
     accounts: Mutex<BTreeSet<String>>,
-}
-
-/// One region of one account.
-#[derive(Clone)]
-pub(super) struct Spot {
-    /// As whom it is asked.
-    pub(super) session: Arc<Session>,
-    /// The region.
-    pub(super) region: String,
-}
-
-impl Spot {
-    /// What a [`Gap`] in `service` here is called: `lambda eu-west-1`, or `lambda eu-west-1 of 123456789012`.
-    pub(super) fn scope(&self, service: &str) -> String {
-        match self.session.account() {
-            Some(account) => format!("{service} {} of {account}", self.region),
-            None => format!("{service} {}", self.region),
-        }
-    }
 }
 
 impl Estate {
@@ -210,8 +192,4 @@ impl Estate {
     pub(super) fn take_gaps(&self) -> Vec<Gap> {
         std::mem::take(&mut *self.gaps.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
     }
-}
-
-pub(super) fn gap(scope: String, failure: Failure) -> Gap {
-    Gap { scope, code: failure.code, message: failure.message }
 }

@@ -15,6 +15,7 @@ mod place;
 mod read;
 mod settings;
 mod shelf;
+mod spot;
 mod tables;
 mod unreadable;
 

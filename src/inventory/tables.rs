@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Choice, Estate, Gap, Inventoried, Regions, estate::Spot, read::Sighting};
+use super::{Choice, Estate, Gap, Inventoried, Regions, read::Sighting, spot::Spot};
 
 /// A place, and which of the tables mean it.
 pub(super) type Meant = (Spot, Vec<usize>);

@@ -15,7 +15,7 @@ use crate::{
     aws::Failure,
     aws::Session,
     image::{Digest, Repository},
-    inventory::{EcrSettings, Gap, Held, ResourceTags, Shelf, estate::Spot},
+    inventory::{EcrSettings, Gap, Held, ResourceTags, Shelf, spot::Spot},
     registry::EcrHost,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     aws::Failure,
     inventory::{
         Estate, Gap,
-        estate::{Spot, gap},
+        spot::{Spot, gap},
     },
 };
 

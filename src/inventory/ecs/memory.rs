@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::arn;
-use crate::{image::Arch, inventory::estate::Spot};
+use crate::{image::Arch, inventory::spot::Spot};
 
 /// How long ECS may take to find out the digests of a new revision: those of some registries it learns from the
 /// first task.

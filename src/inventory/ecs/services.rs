@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{self, CapacityProviderStrategyItem, LaunchType, ServiceField};
-use chrono::{DateTime, Utc};
 use futures::FutureExt;
 
 use super::{
     arn,
     calls::{Described, Ecs, Gathered, PAGE, Page},
     memory::{Container, Revision},
-    tasks::tags,
+    tasks::{instant, tags},
 };
 use crate::{aws::Failure, inventory::ResourceTags};
 
@@ -143,10 +142,6 @@ impl Revision {
 fn is_fargate(launch_type: Option<&LaunchType>, strategy: &[CapacityProviderStrategyItem]) -> bool {
     let provides = |item: &CapacityProviderStrategyItem| matches!(item.capacity_provider(), "FARGATE" | "FARGATE_SPOT");
     launch_type == Some(&LaunchType::Fargate) || strategy.iter().any(provides)
-}
-
-pub(super) fn instant(at: &aws_sdk_ecs::primitives::DateTime) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(at.secs(), at.subsec_nanos())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     image::{Digest, Reference},
     inventory::{
-        DeploymentKind, ImageSource, ResourceTags, Unreadable, Workload, estate::Spot, place::Place, read::Sighting,
+        DeploymentKind, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting, spot::Spot,
     },
 };
 

@@ -12,7 +12,7 @@ use super::{
     services, sightings, tasks,
     units::{self, Unit},
 };
-use crate::inventory::{EcsSettings, Estate, choice::is_match, estate::Spot, read::Sighting};
+use crate::inventory::{EcsSettings, Estate, choice::is_match, read::Sighting, spot::Spot};
 
 /// What was seen of a service, or of a family of tasks.
 pub(super) struct Sighted {

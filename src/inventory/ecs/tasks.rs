@@ -12,7 +12,6 @@ use futures::{FutureExt, StreamExt, stream};
 use super::{
     calls::{Described, Ecs, Gathered, PAGE, Page},
     memory::{Container, Definition},
-    services::instant,
 };
 use crate::{aws::Failure, image::Arch, inventory::ResourceTags};
 
@@ -144,6 +143,10 @@ fn architecture(name: &str) -> Option<Arch> {
         "x86_64" => Some(Arch::X86_64),
         _ => None,
     }
+}
+
+pub(super) fn instant(at: &aws_sdk_ecs::primitives::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), at.subsec_nanos())
 }
 
 pub(super) fn tags(tags: Option<Vec<types::Tag>>) -> ResourceTags {

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{function::Function, listing::Mark};
-use crate::inventory::estate::Spot;
+use crate::inventory::spot::Spot;
 
 /// What `GetFunction` said, by function and version.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::{
     progress::{Outcome, Seen},
 };
 use crate::inventory::{
-    DeploymentKind, ImageSource, ResourceTags, Unreadable, estate::Spot, place::Place, read::Sighting,
+    DeploymentKind, ImageSource, ResourceTags, Unreadable, place::Place, read::Sighting, spot::Spot,
 };
 
 /// The sightings of the function `name` at `spot`, with those of its tags that `matters` leaves.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     aws::{Failure, Lambda},
     image::{Digest, Repository},
-    inventory::estate::Spot,
+    inventory::spot::Spot,
 };
 
 /// `GetFunction` under way at once: at its hundred a second, each may take a third of one.
