@@ -145,7 +145,7 @@ fn a_policy_allows_what_its_configuration_uses_and_no_more() {
     let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
     let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
     let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
-    let functions = ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListAliases", "lambda:ListTags"];
+    let functions = ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListAliases"];
     let services = [
         "ecs:ListClusters",
         "ecs:ListServices",
@@ -167,7 +167,7 @@ fn a_policy_allows_what_its_configuration_uses_and_no_more() {
             "[owners]\ntags = [\"team\"]\n[[inventory.lambda]]\nregions = [\"*\"]\n\
              [registry.\"public.ecr.aws\"]\nauth = \"anonymous\""
                 .into(),
-            vec![&images, &listed, &functions, &["ecr:ListTagsForResource", "account:ListRegions"]],
+            vec![&images, &listed, &functions, &["lambda:ListTags", "ecr:ListTagsForResource", "account:ListRegions"]],
         ),
         (
             "[[inventory.images]]\nreferences = [\"123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421\"]".into(),
@@ -194,6 +194,16 @@ fn resources_are_those_of_the_regions_and_the_partition() {
     ] {
         assert!(policy.contains(arn), "{arn}: {policy}");
     }
+    let narrow = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\ninclude = [\"orders\", \"payments-*\"]";
+    let narrow: Value = serde_json::from_str(&pretty(&reading(&settings(narrow)))).unwrap();
+    let of = |sid: &str| {
+        let statements = narrow["Statement"].as_array().unwrap();
+        statements.iter().find(|statement| statement["Sid"] == sid).unwrap().clone()
+    };
+    let arns = ["orders", "orders:*", "payments-*"].map(|name| format!("arn:aws:lambda:eu-west-1:*:function:{name}"));
+    assert_eq!(of("ReadFunctions")["Resource"], serde_json::json!(arns));
+    let region = &of("ListFunctions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
+    assert_eq!(*region, serde_json::json!(["eu-west-1"]));
     let runner = pretty(&running(&everything("ids = [\"123456789012\", \"210987654321\"]")));
     assert!(runner.contains("arn:aws:iam::123456789012:role/x") && !runner.contains("organizations"), "{runner}");
     let runner = pretty(&running(&everything("organization = true")));

@@ -4,13 +4,14 @@
 //! Which actions take which resources: the service authorization reference
 //! (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html>).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::{
     aws::Members,
     config::Settings,
+    glob::Glob,
     image::Repository,
     inventory::{ImageSource, Regions},
     registry::{Auth, EcrHost},
@@ -32,6 +33,15 @@ struct Statement {
     effect: &'static str,
     action: Vec<&'static str>,
     resource: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Condition>,
+}
+
+/// In which regions a statement holds whose actions take no resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
+    string_equals: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Policy {
@@ -106,17 +116,19 @@ impl<'a> Needs<'a> {
 
     /// The ARNs of what `service` calls `name` in `regions`, in whichever account.
     fn arns(&self, service: &str, regions: &[&Regions], name: &str) -> Vec<String> {
-        let mut named = BTreeSet::new();
-        for regions in regions {
-            match regions {
-                Regions::Listed(regions) => named.extend(regions.iter().map(String::as_str)),
-                Regions::Enabled => drop(named.insert("*")),
-            }
+        let arn = |region: &str| format!("arn:{}:{service}:{region}:*:{name}", self.partition);
+        match named(regions) {
+            Some(regions) => regions.into_iter().map(arn).collect(),
+            None => vec![arn("*")],
         }
-        if named.contains("*") {
-            named = BTreeSet::from(["*"]);
-        }
-        named.into_iter().map(|region| format!("arn:{}:{service}:{region}:*:{name}", self.partition)).collect()
+    }
+
+    /// Of actions that take no resource, in `regions` only.
+    fn in_regions(sid: &'static str, actions: &[&'static str], regions: &[&Regions]) -> Statement {
+        let regions = named(regions).map(|regions| regions.into_iter().map(str::to_owned).collect());
+        let condition =
+            regions.map(|regions| Condition { string_equals: BTreeMap::from([("aws:RequestedRegion", regions)]) });
+        Statement { condition, ..anywhere(sid, actions) }
     }
 
     fn images(&self) -> Vec<String> {
@@ -154,20 +166,26 @@ impl<'a> Needs<'a> {
     }
 
     fn functions_listed(&self) -> Option<Statement> {
-        let is_needed = !self.settings.lambda.is_empty();
-        is_needed.then(|| anywhere("ListFunctions", &["lambda:ListFunctions"]))
+        let regions: Vec<_> = self.settings.lambda.iter().map(|lambda| &lambda.regions).collect();
+        (!regions.is_empty()).then(|| Self::in_regions("ListFunctions", &["lambda:ListFunctions"], &regions))
     }
 
     fn functions(&self) -> Option<Statement> {
-        let regions: Vec<_> = self.settings.lambda.iter().map(|lambda| &lambda.regions).collect();
+        let lambda = &self.settings.lambda;
+        let regions: Vec<_> = lambda.iter().map(|lambda| &lambda.regions).collect();
+        let mut actions = vec!["lambda:GetFunction", "lambda:ListAliases"];
         // GetFunction gives the tags only to those who may list them.
-        let actions = ["lambda:GetFunction", "lambda:ListAliases", "lambda:ListTags"];
-        (!regions.is_empty()).then(|| statement("ReadFunctions", &actions, self.arns("lambda", &regions, "function:*")))
+        let are_tags_read = !self.settings.owners.tags.is_empty() || lambda.iter().any(|it| it.choice.needs_tags());
+        actions.extend(are_tags_read.then_some("lambda:ListTags"));
+        let included = lambda.iter().flat_map(|lambda| &lambda.choice.include).map(Glob::as_str);
+        let resources = functions_named(included).into_iter().flat_map(|name| self.arns("lambda", &regions, &name));
+        (!regions.is_empty()).then(|| statement("ReadFunctions", &actions, resources.collect()))
     }
 
     fn clusters_listed(&self) -> Option<Statement> {
+        let regions: Vec<_> = self.settings.ecs.iter().map(|ecs| &ecs.regions).collect();
         let actions = ["ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeTaskDefinition"];
-        (!self.settings.ecs.is_empty()).then(|| anywhere("ListServicesAndTasks", &actions))
+        (!regions.is_empty()).then(|| Self::in_regions("ListServicesAndTasks", &actions, &regions))
     }
 
     fn services(&self) -> Option<Statement> {
@@ -190,13 +208,37 @@ impl<'a> Needs<'a> {
 
     fn caches(&self) -> Option<Statement> {
         let is_needed = !self.settings.regions().is_empty();
-        is_needed.then(|| anywhere("ReadPullThroughCacheRules", &["ecr:DescribePullThroughCacheRules"]))
+        let regions = self.settings.regions();
+        let actions = ["ecr:DescribePullThroughCacheRules"];
+        is_needed.then(|| Self::in_regions("ReadPullThroughCacheRules", &actions, &regions))
     }
 
     fn regions_listed(&self) -> Option<Statement> {
         let is_needed = self.settings.regions().contains(&&Regions::Enabled);
         is_needed.then(|| anywhere("ListEnabledRegions", &["account:ListRegions"]))
     }
+}
+
+/// What IAM calls functions whose names match `patterns`, with and without a version or alias behind. It knows
+/// only `*` and `?`.
+fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for pattern in patterns {
+        if pattern == "*" || pattern.contains(['[', '{', '\\']) {
+            return BTreeSet::from(["function:*".to_owned()]);
+        }
+        names.insert(format!("function:{pattern}"));
+        if !pattern.ends_with('*') {
+            names.insert(format!("function:{pattern}:*"));
+        }
+    }
+    names
+}
+
+/// The regions that are named; none where all enabled ones are meant.
+fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
+    let listed: Option<Vec<_>> = regions.iter().map(|regions| regions.as_listed()).collect();
+    listed.map(|listed| listed.into_iter().flatten().map(String::as_str).collect())
 }
 
 /// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else.
@@ -212,7 +254,7 @@ fn public_token(settings: &Settings) -> Option<Statement> {
 }
 
 fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
-    Statement { sid, effect: "Allow", action: actions.to_vec(), resource }
+    Statement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
 }
 
 /// Of actions that take no resource, or no pattern of one.
