@@ -296,6 +296,10 @@ fn config_iam_prints_what_is_needed_and_no_secret() {
     let commands = iam(&[&["commands"], &principal[..]].concat());
     assert!(!commands.contains("hunter2"), "{commands}");
     insta::assert_snapshot!("iam_commands", commands);
+    let everywhere = RUNNING.replace("[\"eu-west-1\"]", "[\"*\"]").replace("role/", "role/audit/");
+    fs::write(folder.path().join("basewatch.toml"), everywhere).expect("a writable folder");
+    let commands = iam(&[&["commands"], &principal[..]].concat());
+    assert!(commands.contains("--role-name basewatch-audit --path /audit/ ") && commands.contains("list-regions"));
     let unsaid = refusal(folder.path(), &["config", "iam", "trust"]);
     assert!(unsaid.contains("say who audits: --principal"), "{unsaid}");
     let wrong = refusal(folder.path(), &["config", "iam", "trust", "--principal", "basewatch"]);

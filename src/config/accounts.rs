@@ -69,7 +69,8 @@ fn role(text: &str) -> Result<String, String> {
     let parts: Vec<_> = text.splitn(6, ':').collect();
     let is_role = matches!(parts.as_slice(), ["arn", partition, "iam", "", "{account}", resource]
         if partition.starts_with("aws") && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
-    let is_clean = text.bytes().all(|byte| byte.is_ascii_graphic()) && text.matches('{').count() == 1;
+    let is_of_role = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte);
+    let is_clean = parts.last().is_some_and(|resource| resource.bytes().all(is_of_role));
     if is_role && is_clean {
         return Ok(text.to_owned());
     }
@@ -104,6 +105,7 @@ mod tests {
             "arn:aws:iam::{account}:role/{account}",
             "arn:aws:sts::{account}:role/x",
             "arn:aws:iam::{account}:role/a b",
+            "arn:aws:iam::{account}:role/a;b",
         ] {
             assert!(role(garbage).is_err(), "{garbage}");
         }

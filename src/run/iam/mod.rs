@@ -2,6 +2,8 @@
 
 mod policy;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -93,7 +95,8 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
         add("\n# In each account: the role that reads, and who may assume it.\n");
         add("ACCOUNT=$(aws sts get-caller-identity --query Account --output text)\n");
         let trust = trust(accounts, principal);
-        add(&format!("aws iam create-role --role-name {role} \\\n  --assume-role-policy-document '{trust}'\n"));
+        let path = path(&accounts.role);
+        add(&format!("aws iam create-role --role-name {role}{path} \\\n  --assume-role-policy-document '{trust}'\n"));
         add(&put(&role, "basewatch", reading));
     } else {
         add("# The role that reads.\n");
@@ -103,26 +106,31 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
         "\n# In each account and region with repositories: what is read for an audit does not count as pulled, so that\n",
     );
     add("# lifecycle rules still remove what nobody uses.\n");
-    for region in regions(settings) {
-        let quoted = if shown.contains('$') { format!("\"{shown}\"") } else { shown.clone() };
-        add(&format!("aws ecr register-pull-time-update-exclusion --region {region} \\\n  --principal-arn {quoted}\n"));
-    }
+    add(&format!("for REGION in {}; do\n", regions(settings)));
+    add(&format!(
+        "  aws ecr register-pull-time-update-exclusion --region \"$REGION\" \\\n    --principal-arn \"{shown}\"\ndone\n"
+    ));
     text
 }
 
-/// The regions that are listed; a placeholder where all enabled ones are meant.
-fn regions(settings: &Settings) -> Vec<String> {
-    let mut regions: Vec<_> = settings
-        .regions()
-        .into_iter()
-        .flat_map(|regions| match regions {
-            Regions::Listed(regions) => regions.clone(),
-            Regions::Enabled => vec!["\"$REGION\"".to_owned()],
-        })
-        .collect();
-    regions.sort();
-    regions.dedup();
-    regions
+/// The option for the path of a role: without it, the role that is made has another ARN.
+fn path(role: &str) -> String {
+    let path = role.split_once(":role/").and_then(|(_, name)| name.rsplit_once('/'));
+    path.map_or_else(String::new, |(path, _)| format!(" --path /{path}/"))
+}
+
+/// The regions that are listed, as words of a shell; a question for them where all enabled ones are meant.
+fn regions(settings: &Settings) -> String {
+    let listed: Option<Vec<_>> = settings.regions().into_iter().map(Regions::as_listed).collect();
+    match listed {
+        Some(listed) => {
+            let regions: BTreeSet<_> = listed.into_iter().flatten().map(String::as_str).collect();
+            regions.into_iter().collect::<Vec<_>>().join(" ")
+        }
+        None => "$(aws account list-regions --region-opt-status-contains ENABLED ENABLED_BY_DEFAULT \\\n  \
+                 --query 'Regions[].RegionName' --output text)"
+            .to_owned(),
+    }
 }
 
 /// A document as people read it.
