@@ -11,10 +11,10 @@ use std::{
 };
 
 /// The stages, in the order data flows. A stage may name the types of earlier ones, never of later ones.
-const STAGES: [&str; 5] = ["inventory", "identify", "resolve", "judge", "report"];
+const STAGES: [&str; 7] = ["inventory", "identify", "resolve", "judge", "report", "rebuild", "notify"];
 
 /// The outside world. An adapter never names a stage.
-const ADAPTERS: [&str; 3] = ["registry", "store", "aws"];
+const ADAPTERS: [&str; 4] = ["registry", "store", "aws", "webhook"];
 
 /// Which modules each top-level module may name, besides itself.
 const EDGES: &[(&str, &[&str])] = &[
@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("glob", &[]),
     ("once", &[]),
     ("pace", &[]),
+    ("secret", &[]),
     ("image", &[]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
     ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
@@ -30,13 +31,38 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resolve", &["glob", "once", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
-    ("registry", &["glob", "pace", "image"]),
-    // What is remembered was fetched: through the `Registry` port.
-    ("store", &["image", "registry"]),
+    // Asks for builds: through webhooks.
+    ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "webhook"]),
+    // Tells people, through topics and webhooks; the ledger remembers rebuilds too.
+    (
+        "notify",
+        &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
+    ),
+    ("registry", &["glob", "pace", "secret", "image"]),
+    // What is remembered was fetched: through the `Registry` port. A bucket is reached through AWS.
+    ("store", &["image", "registry", "aws"]),
     // Provides the logins that the `registry` port asks for, and keeps to quotas.
-    ("aws", &["glob", "once", "pace", "image", "registry"]),
+    ("aws", &["glob", "once", "pace", "secret", "image", "registry"]),
+    ("webhook", &["pace", "secret", "registry"]),
     // Holds the settings type of each module.
-    ("config", &["glob", "image", "inventory", "identify", "resolve", "judge", "registry", "store", "aws"]),
+    (
+        "config",
+        &[
+            "glob",
+            "secret",
+            "image",
+            "inventory",
+            "identify",
+            "resolve",
+            "judge",
+            "rebuild",
+            "notify",
+            "registry",
+            "store",
+            "aws",
+            "webhook",
+        ],
+    ),
     // Walks the pipeline; the adapters come in through their ports.
     ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
     ("telemetry", &[]),
@@ -58,9 +84,13 @@ const EVERYTHING: &[&str] = &[
     "resolve",
     "judge",
     "report",
+    "rebuild",
+    "notify",
     "registry",
     "store",
     "aws",
+    "webhook",
+    "secret",
     "config",
     "audit",
     "telemetry",
@@ -70,7 +100,8 @@ const EVERYTHING: &[&str] = &[
 
 /// Crates that do I/O or bring a runtime, by the start of their name; and who may name them.
 const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
-const MAY_DO_IO: [&str; 8] = ["pace", "registry", "aws", "store", "inventory", "run", "main", "telemetry"];
+const MAY_DO_IO: [&str; 10] =
+    ["pace", "registry", "aws", "store", "webhook", "inventory", "notify", "run", "main", "telemetry"];
 
 /// More lines than this, tests aside, want splitting.
 const MOST_LINES: usize = 400;

@@ -8,7 +8,8 @@ use basewatch::{
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{Severity, Verdict},
-    registry::{Auth, Secret},
+    registry::Auth,
+    secret::Secret,
 };
 use tempfile::TempDir;
 

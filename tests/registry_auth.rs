@@ -17,9 +17,9 @@ use std::{
 use basewatch::{
     image::{Digest, Manifest, Reference, Repository},
     registry::{
-        Auth, AwsLogins, Behaviour, Error, HostSettings, ImageSpec, Issued, Login, Loopback, Registry as _, Secret,
-        Stock,
+        Auth, AwsLogins, Behaviour, Error, HostSettings, ImageSpec, Issued, Login, Loopback, Registry as _, Stock,
     },
+    secret::Secret,
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::future::{BoxFuture, join_all};

@@ -15,8 +15,9 @@ use basewatch::{
     image::{Digest, Manifest, Reference, Repository},
     registry::{
         AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Issued, Login, Loopback,
-        NetworkSettings, Registry as _, Requests, Secret, SettingsError, Stock, TagList,
+        NetworkSettings, Registry as _, Requests, SettingsError, Stock, TagList,
     },
+    secret::Secret,
 };
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;

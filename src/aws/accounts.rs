@@ -17,7 +17,8 @@ use futures::{StreamExt, stream};
 use super::{Aws, Failure, Session};
 use crate::{
     glob::Glob,
-    registry::{RequestKind, Requests, Secret},
+    registry::{RequestKind, Requests},
+    secret::Secret,
 };
 
 /// Roles assumed at once.

@@ -9,7 +9,8 @@ use futures::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::{Aws, Failure, Lookup};
-use crate::registry::{AwsLogins, Issued, Login, Secret};
+use crate::registry::{AwsLogins, Issued, Login};
+use crate::secret::Secret;
 
 /// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
 /// an instance metadata service that is not there.

@@ -30,10 +30,7 @@ pub use failure::Failure;
 pub(crate) use lambda::Lambda;
 pub use session::Session;
 
-use crate::{
-    once::Once,
-    registry::{Requests, Secret},
-};
+use crate::{once::Once, registry::Requests, secret::Secret};
 use counting::Counting;
 
 /// How long a connection may take to open.

@@ -13,7 +13,7 @@ use super::{
     tree::{KeyPath, Node, Origin},
     values::{DurationText, duration},
 };
-use crate::registry::Secret;
+use crate::secret::Secret;
 
 /// More than any password.
 const SECRET_LIMIT: u64 = 64 * 1024;

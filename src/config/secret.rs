@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
-use crate::registry::Secret;
+use crate::secret::Secret;
 
 /// Where a secret is: in an environment variable or in a file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -14,7 +14,7 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    Auth, AwsLogins, Error, Issued, RequestKind, Result, Secret,
+    Auth, AwsLogins, Error, Issued, RequestKind, Result,
     challenge::{self, Challenge},
     credentials::{self, Credential},
     ecr_host::EcrHost,
@@ -23,6 +23,7 @@ use super::{
     token::{Demand, TokenAnswer, TokenRules},
     transport::{Answer, Ask, Transport},
 };
+use crate::secret::Secret;
 
 /// The longest answer of a token server.
 const TOKEN_BYTES: u64 = 256 * 1024;

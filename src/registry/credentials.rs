@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
-use super::{Error, Result, Secret};
+use super::{Error, Result};
+use crate::secret::Secret;
 
 /// How long Docker's credential helper may take; it may ask a keychain, but nobody is there to type.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{Error, Issued, Login, Result, Secret};
+use super::{Error, Issued, Login, Result};
+use crate::secret::Secret;
 
 /// How long a login is used whose end is unknown, or lies in the past already when it is issued (moto's
 /// ECR does that).

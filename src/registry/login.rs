@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
-use super::Secret;
+use crate::secret::Secret;
 
 /// What proves who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

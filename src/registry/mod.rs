@@ -31,7 +31,7 @@ pub use error::{Error, Result};
 pub use login::{AwsLogins, Issued, Login};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 pub use requests::{RequestKind, Requests};
-pub use settings::{Auth, HostSettings, NetworkSettings, Secret, SettingsError};
+pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
 
 use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository};
 

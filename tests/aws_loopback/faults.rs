@@ -11,7 +11,8 @@ use basewatch::{
         Aws,
         loopback::{Call, Cloud, Function, Quotas, Scope, Version},
     },
-    registry::{AwsLogins as _, Login, Requests, Secret},
+    registry::{AwsLogins as _, Login, Requests},
+    secret::Secret,
 };
 use futures::{StreamExt as _, stream};
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use basewatch::{
     aws::{Members, loopback::AccountStatus},
     judge::Verdict,
-    registry::Secret,
+    secret::Secret,
 };
 
 use crate::company::{AGING, BANK, Company, EU, NEWEST, OLD, OWN, SHOP, US, codes, errors, finding, seen};

@@ -11,7 +11,8 @@ use basewatch::{
         Choice, Deployment, EcrInventory, EcrSettings, Estate, Gap, Inventoried, Inventory, LambdaInventory,
         LambdaSettings, Owners, Regions,
     },
-    registry::{Registry, Requests, Secret},
+    registry::{Registry, Requests},
+    secret::Secret,
     store::{Catalog, Images},
 };
 use chrono::{DateTime, Utc};

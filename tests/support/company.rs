@@ -23,9 +23,10 @@ use basewatch::{
     config::{CatalogPlace, Settings},
     image::{Annotations, Digest, LambdaTag, Platform},
     inventory::{Choice, LambdaSettings, Regions},
-    registry::{Auth, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Secret, Stock},
+    registry::{Auth, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
     report::{Finding, Report},
     run::{Instants, Ports, audit::report, iam},
+    secret::Secret,
     store::Catalog,
 };
 use chrono::{DateTime, TimeDelta, Utc};

@@ -19,8 +19,9 @@ use crate::{
     config::{CatalogPlace, Settings},
     image::Reference,
     inventory::{Choice, ImageSource, LambdaSettings, Owners, Regions},
-    registry::{Auth, EcrHost, HostSettings, Loopback, NetworkSettings, Secret, Stock},
+    registry::{Auth, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
     report::{Explanation, Report, Style},
+    secret::Secret,
     store::Catalog,
 };
 

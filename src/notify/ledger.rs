@@ -1,0 +1,171 @@
+//! The ledger: who was told what and when, and what is still to be told. Pure data.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{EventKind, Message};
+use crate::{judge::Severity, rebuild::Rebuild, store::Document};
+
+/// The memory of alerts and rebuilds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The last run that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<LastRun>,
+    /// What somebody was told about, by the id of the finding.
+    #[serde(default)]
+    pub alerts: BTreeMap<String, Alert>,
+    /// Messages that no receiver has acknowledged yet, oldest first.
+    #[serde(default)]
+    pub outbox: Vec<Due>,
+    /// What is known of receivers, by their ids.
+    #[serde(default)]
+    pub receivers: BTreeMap<String, ReceiverState>,
+    /// Rebuilds that were asked for, by their keys.
+    #[serde(default)]
+    pub rebuilds: BTreeMap<String, Rebuild>,
+}
+
+impl Document for Ledger {
+    const SCHEMA: &'static str = "basewatch.ledger/v1";
+    const NAME: &'static str = "ledger.json";
+}
+
+/// A run that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// Its id.
+    pub id: String,
+    /// The instant it took for now.
+    pub at: DateTime<Utc>,
+}
+
+/// A finding that somebody is told about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What people call it by: 12 hexadecimal digits, from the id of the finding.
+    pub id: String,
+    /// What people call the deployment.
+    pub name: String,
+    /// Whose it was when last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// How bad it was when last seen.
+    pub severity: Severity,
+    /// Since when every run has found it bad enough to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerting_since: Option<DateTime<Utc>>,
+    /// When a run last saw it, whatever it concluded.
+    pub seen_at: DateTime<Utc>,
+    /// Nobody is told before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// What each receiver was told, by the receiver's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, Told>,
+}
+
+/// What one receiver was told of one finding: the entry of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// How many times it was triggered.
+    pub episode: u32,
+    /// The worst that was told in this episode.
+    pub severity: Severity,
+    /// What was told in this episode, oldest first; the first, and the last few.
+    pub events: Vec<Event>,
+}
+
+/// One thing that was told, or is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// When it was recorded as due.
+    pub due_at: DateTime<Utc>,
+    /// When the receiver acknowledged it; until then it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The id that the receiver gave the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The `dedup_key` of the message that tells it.
+    pub dedup_key: String,
+}
+
+/// A message that is to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// To whom, by the receiver's id.
+    pub receiver: String,
+    /// The message. It is delivered as it was recorded, however often that is tried.
+    pub message: Message,
+    /// When it was recorded.
+    pub due_at: DateTime<Utc>,
+    /// The ids of all findings that it tells.
+    pub findings: Vec<String>,
+    /// How often it was tried in vain.
+    #[serde(default)]
+    pub attempts: u32,
+    /// It is not tried again before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+    /// Why the last try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// What is known of a receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverState {
+    /// When it was told for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_told_at: Option<DateTime<Utc>>,
+    /// When it last acknowledged something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sent_at: Option<DateTime<Utc>>,
+    /// Since when nothing could be delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<DateTime<Utc>>,
+}
+
+/// Where an entry of the ledger is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Recorded, and not yet acknowledged.
+    Due,
+    /// Acknowledged.
+    Sent,
+    /// Acknowledged, and told again since.
+    Reminded,
+    /// Acknowledged, and told again because it became worse.
+    Escalated,
+    /// Ended, and that was acknowledged.
+    Resolved,
+}
+
+impl Told {
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.events.last() {
+            None => State::Due,
+            Some(event) if event.sent_at.is_none() => State::Due,
+            Some(event) => match event.kind {
+                EventKind::Triggered => State::Sent,
+                EventKind::Reminded => State::Reminded,
+                EventKind::Escalated => State::Escalated,
+                EventKind::Resolved => State::Resolved,
+            },
+        }
+    }
+
+    /// Whether the receiver takes it for going on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.events.last().is_some_and(|event| event.kind != EventKind::Resolved)
+    }
+}

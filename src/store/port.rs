@@ -1,0 +1,121 @@
+//! Where things are kept between runs: a folder, or an S3 prefix.
+
+use std::{fmt, time::Duration};
+
+use futures::future::BoxFuture;
+
+/// What went wrong with a store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Somebody else changed it since it was read.
+    #[error("{name} was changed by somebody else in the meantime")]
+    Conflict {
+        /// What was to be written.
+        name: String,
+    },
+    /// Another run has its turn, and did not end it in time.
+    #[error("another run has been busy with the store for longer than {waited:?}{holder}")]
+    Busy {
+        /// How long was waited.
+        waited: Duration,
+        /// Who is busy, as ` (…)`, where that is known.
+        holder: String,
+    },
+    /// It may not be read or written.
+    #[error("{what}: {why}")]
+    Denied {
+        /// What was tried.
+        what: String,
+        /// What was said to it.
+        why: String,
+    },
+    /// It cannot be read or written now: no answer, no space, no such folder.
+    #[error("{what}: {why}")]
+    Unavailable {
+        /// What was tried.
+        what: String,
+        /// What was said to it.
+        why: String,
+    },
+    /// What is kept there is not what was written there.
+    #[error("{place} cannot be understood: {why}; it was left as it is")]
+    Unreadable {
+        /// What was read.
+        place: String,
+        /// Why it makes no sense.
+        why: String,
+    },
+    /// A newer basewatch wrote it.
+    #[error("{place} is of a newer basewatch: its format is {found}, this one knows {known}; it was left as it is")]
+    Newer {
+        /// What was read.
+        place: String,
+        /// Its format.
+        found: String,
+        /// The format that is known.
+        known: String,
+    },
+}
+
+/// What reading and writing comes to.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which state of an object this is; opaque, and only good for being compared by the store it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub(super) String);
+
+/// What was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their version.
+    pub version: Version,
+}
+
+/// When a write may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnlyIf {
+    /// In any case.
+    Always,
+    /// If there is nothing yet.
+    Absent,
+    /// If it is still this version.
+    Unchanged(Version),
+}
+
+/// A place to keep things in: `FolderStore` or `S3Store`.
+///
+/// Names are words separated by `/`, of ASCII letters, digits, `.`, `-`, `_`. A write is whole or did not
+/// happen, and once it has returned it outlives the machine's power.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// The place as people wrote it: `./basewatch-store`, `s3://bucket/prefix`.
+    fn place(&self) -> String;
+
+    /// What is kept under `name`; `None` if nothing is.
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>>;
+
+    /// Keeps `bytes` under `name`, and says their version. Fails with [`Error::Conflict`], and changes nothing,
+    /// if `only_if` does not hold.
+    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>>;
+
+    /// The names that begin with `prefix`, in order.
+    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
+
+    /// Forgets what is kept under `name`; nothing is fine.
+    fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Waits, at most so long, until no other run has its turn with this store, and takes the next. `holder` is
+    /// shown to those who wait. The turn of a process that was killed does not last: at once for a folder, after
+    /// a minute for S3.
+    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>>;
+}
+
+/// A run's turn with a store: nobody else has one. Ends when dropped at the latest.
+pub trait Turn: fmt::Debug + Send + Sync {
+    /// Whether it still lasts. One that was not renewed in time, as the machine slept, may have gone to another.
+    fn is_held(&self) -> bool;
+
+    /// Ends it, so that the next one need not wait.
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
