@@ -28,6 +28,7 @@ pub mod rebuild;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+mod retry;
 pub mod run;
 pub mod secret;
 pub mod store;

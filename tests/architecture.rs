@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("glob", &[]),
     ("once", &[]),
     ("pace", &[]),
+    ("retry", &[]),
     ("secret", &[]),
     ("image", &[]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
@@ -31,19 +32,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resolve", &["glob", "once", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
-    // Asks for builds: through webhooks.
-    ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "webhook"]),
+    // Asks for builds: through webhooks. A registry's host says whose account a repository is in.
+    ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),
     // Tells people, through topics and webhooks; the ledger remembers rebuilds too.
     (
         "notify",
         &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
     ),
-    ("registry", &["glob", "pace", "secret", "image"]),
+    ("registry", &["glob", "pace", "retry", "secret", "image"]),
     // What is remembered was fetched: through the `Registry` port. A bucket is reached through AWS.
     ("store", &["image", "registry", "aws"]),
     // Provides the logins that the `registry` port asks for, and keeps to quotas.
     ("aws", &["glob", "once", "pace", "secret", "image", "registry"]),
-    ("webhook", &["pace", "secret", "registry"]),
+    ("webhook", &["pace", "retry", "secret", "registry"]),
     // Holds the settings type of each module.
     (
         "config",
@@ -78,6 +79,7 @@ const EVERYTHING: &[&str] = &[
     "glob",
     "once",
     "pace",
+    "retry",
     "image",
     "inventory",
     "identify",

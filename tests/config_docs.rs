@@ -168,12 +168,17 @@ fn kind(schema: &Value, property: &Value) -> String {
     };
     match target["type"].as_str() {
         _ if !words.is_empty() => words.join(", "),
+        Some("string") if target["format"] == "date" => "day".to_owned(),
         Some("string") if target["title"].is_string() => "duration".to_owned(),
         Some("string") => "text".to_owned(),
         Some("array") => "list of texts".to_owned(),
         Some("integer") => format!("whole number{limits}"),
         Some("number") => format!("number{limits}"),
         Some("boolean") => "`true`, `false`".to_owned(),
+        Some("object") => match self::kind(schema, &target["additionalProperties"]).as_str() {
+            "text" => "texts by name".to_owned(),
+            other => format!("by name: {other}"),
+        },
         other => panic!("{other:?} in {target}"),
     }
 }
@@ -219,6 +224,7 @@ A TOML file, over it `BASEWATCH_…` variables, over them flags. The file is tha
 which every key is explained, `basewatch config check` says all that is wrong with one, or what it would audit.
 
 - **Durations** are a whole number and `s`, `m`, `h`, `d` or `w`: `\"14d\"`.
+- **Days** are written `\"2027-01-31\"`, with or without quotes, and last until midnight in UTC.
 - **Patterns** match the whole text: `*` matches anything, `/` too, `?` one character, `[…]` and `{a,b}` as in
   a shell.
 - **References** are strict: registry first, and a tag or a digest. Nothing is ever taken to be `latest`.

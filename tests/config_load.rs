@@ -6,8 +6,9 @@ use std::{fs, path::Path, time::Duration};
 use basewatch::{
     aws::Members,
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
+    glob::Glob,
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
-    judge::{Severity, Verdict},
+    judge::{ReasonCode, Severity, Verdict},
     registry::Auth,
     secret::Secret,
 };
@@ -382,7 +383,7 @@ fn the_file_is_looked_for_where_it_was_named_then_here_then_in_the_users_folder(
     assert_eq!(case.loaded().settings.network.retries, 1);
     fs::remove_file(case.folder.path().join("basewatch.toml")).expect("the file is there");
     assert_eq!(case.loaded().settings.network.retries, 2);
-    assert_eq!(case.loaded().settings.catalog, CatalogPlace::Folder(home.path().join(".cache/basewatch")));
+    assert_eq!(case.loaded().settings.catalog, CatalogPlace::UserCache(Some(home.path().join(".cache/basewatch"))));
     case = case.with("BASEWATCH_CONFIG", &home.path().join("variable.toml").display().to_string());
     assert_eq!(case.loaded().settings.network.retries, 3);
     case.flags.config = Some(home.path().join("flag.toml"));
@@ -396,7 +397,7 @@ fn no_file_at_all_means_the_defaults() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let loaded = load(&Flags::default(), &Environment::default(), folder.path()).expect("defaults are valid");
     assert_eq!(loaded.file, None);
-    assert_eq!(loaded.settings.catalog, CatalogPlace::Off, "there is no home to keep it in");
+    assert_eq!(loaded.settings.catalog, CatalogPlace::UserCache(None), "there is no home to keep it in");
     assert_eq!(loaded.settings.network.connect_timeout, Duration::from_secs(5));
 }
 
@@ -421,6 +422,63 @@ fn a_section_of_the_wrong_kind_is_one_problem() {
 }
 
 #[test]
+fn exemptions_have_a_reason_an_owner_an_end_and_a_scope() {
+    let file = |day: &str| {
+        format!(
+            "[[policy.exemption]]\nreason = \" vendor image \"\nowner = \"payments\"\nuntil = {day}\n\
+             deployment = \"legacy-*\"\ndeployment_owner = \"pay*\"\ncodes = [\"runtime-deprecated\", \"base-too-old\"]"
+        )
+    };
+    // TOML has days of its own.
+    for day in ["\"2027-01-31\"", "2027-01-31"] {
+        let policy = Case::of(&file(day)).loaded().settings.policy;
+        let [exemption] = policy.exemptions.as_slice() else { panic!("{:?}", policy.exemptions) };
+        assert_eq!((exemption.reason.as_str(), exemption.owner.as_str()), ("vendor image", "payments"));
+        assert_eq!(exemption.until.to_string(), "2027-01-31");
+        assert_eq!(exemption.scope.owner.as_ref().map(Glob::as_str), Some("pay*"));
+        assert_eq!(exemption.codes, [ReasonCode::RuntimeDeprecated, ReasonCode::BaseTooOld]);
+    }
+    // Whatever day it is, the same file is valid.
+    for day in ["\"1999-12-31\"", "9999-12-31"] {
+        Case::of(&file(day)).loaded();
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_exemptions_is_reported_together() {
+    insta::assert_snapshot!(Case::of(BROKEN_EXEMPTIONS).problems());
+}
+
+const BROKEN_EXEMPTIONS: &str = r#"
+[[policy.exemption]]
+[[policy.exemption]]
+reason = " "
+owner = ""
+until = "31.1.2027"
+deployment = "["
+codes = []
+[[policy.exemption]]
+reason = "everything"
+owner = "payments"
+until = "2027-02-30"
+codes = ["base-to-old", "ugly"]
+[[policy.exemption]]
+reason = "the key of overrides"
+owner = "pay*"
+until = 2027-01-31T12:00:00Z
+[[policy.exemption]]
+reason = "everything"
+owner = "payments"
+until = 2027-01-31
+[[policy.exemption]]
+reason = "no end"
+owner = "payments"
+until = 20270131
+expires = "2027-01-31"
+account = "*"
+"#;
+
+#[test]
 fn the_example_loads_and_says_the_defaults() {
     let from_example = Case::of(EXAMPLE).with("HOME", "/home/x").loaded().settings;
     let standard = Case::of("").with("HOME", "/home/x").loaded().settings;
@@ -429,12 +487,16 @@ fn the_example_loads_and_says_the_defaults() {
 
 #[test]
 fn the_example_loads_with_everything_switched_on() {
-    let case = Case::of(&switched_on(EXAMPLE)).with("REGISTRY_PASSWORD", "x").with("BASEWATCH_EXTERNAL_ID", "x");
-    for file in ["ca.pem", "password"] {
+    let variables =
+        ["REGISTRY_PASSWORD", "BASEWATCH_EXTERNAL_ID", "BASEWATCH_HOOK_SECRET", "GITHUB_TOKEN", "BUILDS_SECRET"];
+    let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
+    for file in ["ca.pem", "password", "hook-secret", "trigger-token"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
     }
     let settings = case.loaded().settings;
     assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
+    assert_eq!((settings.notify.receivers.len(), settings.rebuild.rules.len()), (4, 4));
+    assert_eq!((settings.policy.overrides.len(), settings.policy.exemptions.len()), (1, 1));
 }
 
 /// The example with the `#` away from keys and tables.
@@ -444,4 +506,89 @@ fn switched_on(example: &str) -> String {
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The configuration of who is told, as it was agreed on.
+const TELLING: &str = r#"
+store = "/var/lib/basewatch"           # or "s3://bucket/prefix"
+
+[notify]
+threshold = "medium"                   # the least severity that is told
+remind_every = "7d"
+
+[[notify.sns]]
+topic_arn = "arn:aws:sns:eu-west-1:123456789012:basewatch"
+format = "text"                        # text | json | chatbot
+owners = ["payments"]                  # default: all
+
+[[notify.webhook]]
+url = "https://hooks.example.com/basewatch"
+secret = { env = "BASEWATCH_HOOK_SECRET" }     # or { file = "…" }, { secretsmanager = "arn:…" }
+
+[[rebuild]]
+repositories = ["orders", "team-a/*"]  # ECR repositories whose images this rebuilds
+preset = "github-repository-dispatch"  # github-workflow-dispatch | gitlab | teamcity | cloudevents
+url = "https://api.github.com/repos/acme/orders/dispatches"
+secret = { env = "GITHUB_TOKEN" }
+"#;
+
+#[test]
+fn the_agreed_configuration_of_who_is_told_works_as_written() {
+    let case = Case::of(TELLING).with("BASEWATCH_HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
+    let settings = case.loaded().settings;
+    assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
+    let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
+    assert_eq!(ids, ["arn:aws:sns:eu-west-1:123456789012:basewatch", "hooks.example.com"]);
+    let topic = &settings.notify.receivers[0];
+    assert!(topic.is_for(Some("payments")) && !topic.is_for(Some("web")) && !topic.is_for(None));
+    assert!(settings.notify.receivers[1].is_for(None));
+    assert_eq!(settings.rebuild.rules[0].name, "orders");
+    let shown = format!("{settings:?}");
+    assert!(
+        ["hunter2", "hunter3", "/repos/acme", "example.com/basewatch"].iter().all(|secret| !shown.contains(secret))
+    );
+    let in_bucket = Case::of(&TELLING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
+        .with("BASEWATCH_HOOK_SECRET", "x")
+        .with("GITHUB_TOKEN", "x");
+    assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
+}
+
+#[test]
+fn what_is_wrong_with_telling_is_said_with_what_would_do() {
+    let hook = "[[notify.webhook]]\nurl = \"https://hooks.example.com/hunter2\"\n";
+    let sns = "[[notify.sns]]\ntopic_arn = \"arn:aws:sns:eu-west-1:123456789012:x\"\n";
+    let rebuild = "[[rebuild]]\nrepositories = [\"x\"]\npreset = \"gitlab\"\nurl = \"https://gitlab.example.com/x\"\n";
+    let table = [
+        ("store = \"s3://\"".to_owned(), "no bucket is named"),
+        ("[retention]\nreports = \"1h\"".to_owned(), "too short"),
+        ("[notify]\nthreshold = \"urgent\"".to_owned(), "critical"),
+        ("[notify]\nquiet_hours = { from = \"18\", to = \"08:00\" }".to_owned(), "\"18:00\""),
+        ("[notify]\nquiet_hours = { from = \"18:00\", to = \"18:00\" }".to_owned(), "the same as from"),
+        (
+            "[notify]\nquiet_hours = { from = \"18:00\", to = \"08:00\", time_zone = \"CET+1\" }".to_owned(),
+            "Europe/Berlin",
+        ),
+        ("[notify]\nquiet_hours = { from = \"18:00\", to = \"08:00\", days = [\"caturday\"] }".to_owned(), "\"sat\""),
+        ("[[notify.sns]]\ntopic_arn = \"basewatch\"".to_owned(), "no ARN of a topic"),
+        (format!("{sns}formats = {{ pigeon = \"text\" }}"), "no protocol of SNS"),
+        (format!("{sns}{sns}"), "give each a name"),
+        (format!("{hook}{hook}"), "give each a name"),
+        ("[[notify.webhook]]\nurl = \"http://hooks.example.com/hunter2\"".to_owned(), "write https://"),
+        ("[[notify.webhook]]\nurl = \"https://user:hunter2@x.example.com/\"".to_owned(), "no place in it"),
+        (format!("{hook}signature = \"github\""), "set secret as well"),
+        (format!("{hook}secret = {{ env = \"NOT_SET_ANYWHERE\" }}"), "not set"),
+        (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "no ARN of a secret"),
+        (format!("{hook}template = \"{{{{ nobody }}}}\""), "no template over an alert"),
+        (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
+        (format!("{hook}owners = [\"[\"]"), "no pattern"),
+        (rebuild.to_owned(), "ref"),
+        (rebuild.replace("[\"x\"]", "[]"), "names no repository"),
+        (rebuild.replace("gitlab\"\n", "jenkins\"\n"), "cloudevents"),
+        ("[rebuilds]\nmax_per_run = 0".to_owned(), "out of range"),
+    ];
+    for (file, said) in table {
+        let problems = Case::of(&file).problems();
+        assert!(problems.contains(said), "{file}\n{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
 }

@@ -92,8 +92,9 @@ fn every_configuration_in_the_readme_is_valid() {
         let file = folder.path().join("basewatch.toml");
         fs::write(&file, block).expect("a writable folder");
         let flags = config::Flags { config: Some(file), ..config::Flags::default() };
-        let secrets = [("BASEWATCH_EXTERNAL_ID".to_owned(), "x".to_owned())];
-        let secrets = secrets.into_iter().filter(|(name, _)| block.contains(name));
+        let secrets = ["BASEWATCH_EXTERNAL_ID", "BASEWATCH_HOOK_SECRET", "GITHUB_TOKEN"];
+        let secrets = secrets.into_iter().filter(|name| block.contains(name));
+        let secrets = secrets.map(|name| (name.to_owned(), "x".to_owned()));
         if let Err(problems) = config::load(&flags, &secrets.collect(), folder.path()) {
             panic!("{problems}\n{block}");
         }
@@ -112,6 +113,9 @@ fn every_exit_code_is_explained_and_no_other() {
 fn every_statement_of_the_iam_policy_is_explained() {
     let policy: serde_json::Value = serde_json::from_str(&page("config/iam-policy.json")).expect("JSON");
     let readme = page("README.md");
+    for name in ["`ListTheStore`, `KeepTheStore`", "`PublishToTheTopics`", "`ReadTheSecrets`"] {
+        assert!(readme.contains(&format!("| {name} |")), "{name} is not in the README");
+    }
     for statement in policy["Statement"].as_array().expect("a list") {
         let name = statement["Sid"].as_str().expect("a text");
         assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the README");
@@ -120,7 +124,15 @@ fn every_statement_of_the_iam_policy_is_explained() {
 
 #[test]
 fn every_link_within_the_repository_leads_somewhere() {
-    let pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/ARCHITECTURE.md"];
+    let pages = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "docs/ARCHITECTURE.md",
+        "docs/alerts.md",
+        "docs/webhooks.md",
+    ];
     for name in pages.into_iter().chain(["docs/verdicts.md", "docs/configuration.md"]) {
         let text = page(name);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).parent().expect("a folder").to_owned();

@@ -15,7 +15,7 @@ use basewatch::{
 use serde_json::Value;
 
 /// The SDK's method for each operation that is called, and the actions it needs.
-const CALLS: [(&str, &[&str]); 19] = [
+const CALLS: [(&str, &[&str]); 24] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
@@ -43,7 +43,17 @@ const CALLS: [(&str, &[&str]); 19] = [
         "get_authorization_token",
         &["ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"],
     ),
+    // Listing goes through a paginator, and a lone message through a call that is one word: both are named here.
+    ("get_object", &["s3:GetObject", "s3:ListBucket"]),
+    ("put_object", &["s3:PutObject"]),
+    ("delete_object", &["s3:DeleteObject"]),
+    ("publish_batch", &["sns:Publish"]),
+    ("get_secret_value", &["secretsmanager:GetSecretValue"]),
 ];
+
+/// What a store in a bucket needs. `HeadObject` needs what `GetObject` does, `HeadBucket` what listing does
+/// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html).
+const STORE_ACTIONS: [&str; 4] = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"];
 
 /// What the registry client needs to get a blob of private ECR over HTTP
 /// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-pull-iam.html).
@@ -102,7 +112,9 @@ fn every_call_in_the_sources_is_allowed_and_nothing_else_is() {
     assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
-    let of_runner = actions(&running(&everything("organization = true")));
+    let telling = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{TELLING}");
+    let mut of_runner = actions(&running(&everything("organization = true")));
+    of_runner.extend(actions(&running(&settings(&telling))));
     assert!(of_runner.contains("sts:AssumeRole"), "the SDK assumes roles, and no source names the call");
     let granted: BTreeSet<_> = allowed().union(&of_runner).filter(|it| *it != "sts:AssumeRole").cloned().collect();
     assert_eq!(granted, needed, "the actions of the policies, and those that are needed");
@@ -119,6 +131,20 @@ fn everything(accounts: &str) -> Settings {
          [[inventory.ecs]]\nregions = [\"*\"]\n[[inventory.ecr]]\nregions = [\"*\"]\n"
     ))
 }
+
+/// What a configuration that remembers and tells says besides.
+const TELLING: &str = r#"
+[[notify.sns]]
+topic_arn = "arn:aws:sns:eu-west-1:123456789012:basewatch"
+[[notify.webhook]]
+url = "https://hooks.example.com/x"
+secret = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hook-AbCdEf#key" }
+[[rebuild]]
+repositories = ["*"]
+preset = "cloudevents"
+url = "https://builds.example.com/x"
+secret = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds" }
+"#;
 
 fn settings(file: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
@@ -227,8 +253,72 @@ fn every_statement_is_named_and_only_reads() {
 }
 
 #[test]
+fn the_page_on_the_store_allows_what_a_bucket_needs_and_no_more() {
+    let page = fs::read_to_string(root().join("docs/store.md")).unwrap();
+    let (_, rest) = page.split_once("```json\n{\n  \"Version\"").unwrap();
+    let policy = format!("{{\"Version\"{}", rest.split_once("```").unwrap().0);
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let listed = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    let listed: BTreeSet<_> = listed.map(|action| action.as_str().unwrap()).collect();
+    assert_eq!(listed, BTreeSet::from(STORE_ACTIONS));
+    let made: BTreeSet<_> = sources(&root().join("src/store"))
+        .iter()
+        .flat_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            ["get_object", "head_object", "put_object", "delete_object", "list_objects_v2", "head_bucket"]
+                .into_iter()
+                .filter(move |call| text.contains(&format!(".{call}()")))
+        })
+        .collect();
+    assert_eq!(made.len(), 6, "each of them is called, which is why the actions are listed: {made:?}");
+}
+
+#[test]
 fn a_call_is_found_however_it_is_written() {
     let source =
         "use crate::aws::Aws;\nclient\n    .put_image()\n    .send(); x.get_mut(1); list_images(); y.delete_it ()";
     assert_eq!(calls(source).into_iter().collect::<Vec<_>>(), ["delete_it", "put_image"]);
+}
+
+#[test]
+fn what_is_written_is_only_what_the_configuration_names() {
+    let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
+    let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
+    let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{TELLING}"));
+    let expected = serde_json::json!([
+        {
+            "Sid": "ListTheStore", "Effect": "Allow", "Action": ["s3:ListBucket"],
+            "Resource": ["arn:aws:s3:::bucket"], "Condition": { "StringLike": { "s3:prefix": ["watch/*"] } },
+        },
+        {
+            "Sid": "KeepTheStore", "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::bucket/watch/*"],
+        },
+        {
+            "Sid": "PublishToTheTopics", "Effect": "Allow", "Action": ["sns:Publish"],
+            "Resource": ["arn:aws:sns:eu-west-1:123456789012:basewatch"],
+        },
+        {
+            "Sid": "ReadTheSecrets", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
+            "Resource": [
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds-??????",
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hook-AbCdEf",
+            ],
+        },
+    ]);
+    let written = |policy: Policy| {
+        let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
+        let statements = document["Statement"].as_array().unwrap().clone();
+        let is_of_store =
+            |sid: &str| ["ListTheStore", "KeepTheStore", "PublishToTheTopics", "ReadTheSecrets"].contains(&sid);
+        let of_store = statements.into_iter().filter(|statement| is_of_store(statement["Sid"].as_str().unwrap()));
+        Value::Array(of_store.collect())
+    };
+    // Without accounts basewatch is one with the role that reads; with them, the roles in the accounts only read.
+    assert_eq!(written(reading(&with("s3://bucket/watch", ""))), expected);
+    assert_eq!(written(running(&with("s3://bucket/watch", role))), expected);
+    assert_eq!(written(reading(&with("s3://bucket/watch", role))), serde_json::json!([]));
+    let in_folder = written(running(&with("/var/lib/basewatch", role)));
+    assert_eq!(in_folder.as_array().unwrap().len(), 2);
 }

@@ -75,9 +75,10 @@ fn the_summary_counts_findings_images_and_bases() {
     // Thirteen deployments share an image, and one has none that could be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
     // Two platforms and the three fresh ones share a base each; the four unknown have none.
-    assert_eq!(summary.bases, 9);
+    assert_eq!(summary.bases, 10);
     let counts: Vec<_> = Verdict::ALL.iter().map(|verdict| summary.by_verdict[verdict]).collect();
-    assert_eq!(counts, [3, 1, 4, 15, 1, 5]);
+    assert_eq!(counts, [3, 1, 4, 16, 1, 5]);
+    assert_eq!(summary.exempted, 1);
     assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 90, p90: 90, max: 204 }));
     assert_eq!(Summary::of(&[]).base_age_days, None);
     assert_eq!(Summary::of(&[]).by_verdict.len(), Verdict::ALL.len());
@@ -114,6 +115,26 @@ fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
     assert_eq!(text.matches("orders:").count(), 1, "{text}");
     assert!(text.contains("orders:421 and 12 more"), "{text}");
     assert!(text.contains("search:7 amd64") && text.contains("search:7 arm64"), "{text}");
+}
+
+#[test]
+fn what_is_exempted_comes_last_and_says_who_answers_for_it_until_when() {
+    let report = sample::report();
+    let text = table::render(&report, &at(140));
+    let place = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not in {text}"));
+    assert!(place("vendor-agent:2") > place("mirror:3"), "{text}");
+    assert!(
+        text.contains("\n             exempted until 2026-11-30 by platform: vendor image, replaced in Q1\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nexempted    1 of these: 1 stale\n"), "{text}");
+    assert!(text.contains(" of platform ends on 2026-11-30\n") && !text.contains("matches no deployment"), "{text}");
+    let all = table::render(&report, &Style { show_all: true, ..at(140) });
+    assert!(all.contains("matches no deployment"), "{all}");
+    // Where nothing else is left, nothing is to be done next.
+    let findings = report.findings.into_iter().filter(|finding| finding.exemption.is_some()).collect();
+    let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
+    assert!(text.contains("vendor-agent:2") && !text.contains("next"), "{text}");
 }
 
 #[test]
@@ -218,7 +239,7 @@ fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str) -> T {
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
             serde_json::Value::String(old) => {
-                const TYPED: [&str; 13] = [
+                const TYPED: [&str; 14] = [
                     "architecture",
                     "outcome",
                     "digest",
@@ -232,6 +253,7 @@ fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str) -> T {
                     "published_source",
                     "deprecation_date",
                     "block_update_date",
+                    "until",
                 ];
                 if !TYPED.contains(&key) && !key.ends_with("_at") && key != "since" {
                     text.clone_into(old);

@@ -10,8 +10,16 @@
 //!   quotas. How near to what they allow, which calls of AWS are made, cold and warm, and how much memory it takes.
 //!   A cold run writes a catalog of some 1,450 files. On ext4 those take longer for minutes after as many were
 //!   deleted, as by the run before: `TMPDIR=/dev/shm` measures without that.
-#![expect(clippy::print_stdout, unreachable_pub, clippy::panic, reason = "a bench is a program that prints")]
+//! - `alerts`: 10,000 findings at once, recorded and told.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    clippy::panic,
+    reason = "a bench is a program that prints"
+)]
 
+mod alerts;
 mod deployments;
 mod estate;
 mod fleet;
@@ -20,12 +28,18 @@ mod measure;
 mod pace;
 mod rivals;
 
+#[path = "../../tests/support/mailbox.rs"]
+mod mailbox;
+#[path = "../../tests/support/many.rs"]
+mod many;
 #[path = "../../tests/support/peers.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod peers;
 #[path = "../../tests/support/program.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod program;
+#[path = "../../tests/alerts/rig.rs"]
+mod rig;
 #[path = "../../tests/support/seed.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod seed;
@@ -46,5 +60,8 @@ fn main() {
     }
     if chosen("functions") {
         runtime.block_on(functions::count());
+    }
+    if chosen("alerts") {
+        runtime.block_on(alerts::tell());
     }
 }

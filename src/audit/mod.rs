@@ -42,6 +42,8 @@ pub struct Terms {
     pub owners: Owners,
     /// What is left of what the inventories find.
     pub filter: Filter,
+    /// Whether they see only a part of what is configured.
+    pub is_part: bool,
     /// Bases resolved at once.
     pub concurrency: usize,
     /// The instant that counts as now.

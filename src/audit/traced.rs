@@ -9,8 +9,8 @@ use super::{
 use crate::{
     identify::Identification,
     inventory::{DeployedImage, Deployment, Gap, Unreadable},
-    judge::{Case, Judgement, judge},
-    report::{ErrorEntry, Finding, Subjects},
+    judge::{Case, Judgement, encounters, judge},
+    report::{ErrorEntry, ExemptionFields, Finding, Note, ReplacementFields, Subjects},
     resolve::{Key, Resolution},
 };
 
@@ -47,12 +47,19 @@ impl Audit {
         })
     }
 
-    /// The findings, worst first: the fourth stage.
+    /// The findings, worst first, and what is to be known about exemptions: the fourth stage.
     #[must_use]
-    pub fn findings(&self, terms: &Terms) -> Vec<Finding> {
-        let mut findings: Vec<_> = self.traced().map(|traced| traced.judge(terms)).collect();
+    pub fn judge(&self, terms: &Terms) -> (Vec<Finding>, Vec<Note>) {
+        let concluded: Vec<_> = self.traced().map(|traced| traced.conclude(terms)).collect();
+        let judged: Vec<_> = concluded.iter().map(|one| (one.subjects.subject(), &one.judgement)).collect();
+        let is_whole = self.is_complete() && !terms.is_part;
+        let notes = encounters(&terms.policy, &judged, terms.now)
+            .iter()
+            .filter_map(|encounter| Note::of_exemption(encounter, is_whole, terms.now))
+            .collect();
+        let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
         findings.sort_by(Finding::worst_first);
-        findings
+        (findings, notes)
     }
 
     /// What could not be seen: an account, a region, a registry.
@@ -72,11 +79,15 @@ impl Audit {
     }
 }
 
-impl Traced<'_> {
+impl<'a> Traced<'a> {
     /// The finding of this deployment.
     #[must_use]
     pub fn judge(&self, terms: &Terms) -> Finding {
-        let Self { deployment, identification, resolution, replacement } = *self;
+        self.conclude(terms).finding(terms)
+    }
+
+    fn conclude(self, terms: &Terms) -> Concluded<'a> {
+        let Self { deployment, identification, resolution, replacement } = self;
         let mut judgement = self.judgement(terms);
         let mut fields = None;
         if let (Some(newer), Some(resolution)) = (replacement, resolution) {
@@ -87,13 +98,35 @@ impl Traced<'_> {
                 judgement = judgement.with(&replacement);
             }
         }
-        let judgement = judgement.at(deployment, resolution);
-        Finding { replacement: fields, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
+        Concluded {
+            traced: self,
+            subjects: Subjects::of(deployment, identification, resolution),
+            judgement: judgement.at(deployment, resolution),
+            replacement: fields,
+        }
     }
 
     /// The judgement of its image, wherever it runs.
     pub(super) fn judgement(&self, terms: &Terms) -> Judgement {
         judged(self.deployment, &self.deployment.image, self.identification, self.resolution, terms)
+    }
+}
+
+/// What is concluded about a deployment, before it is put as a finding.
+struct Concluded<'a> {
+    traced: Traced<'a>,
+    subjects: Subjects,
+    judgement: Judgement,
+    replacement: Option<ReplacementFields>,
+}
+
+impl Concluded<'_> {
+    fn finding(self, terms: &Terms) -> Finding {
+        let Self { traced, subjects, judgement, replacement } = self;
+        let exemption = terms.policy.exemption_for(subjects.subject(), &judgement, terms.now);
+        let exemption = exemption.map(ExemptionFields::of);
+        let Traced { deployment, identification, resolution, .. } = traced;
+        Finding { replacement, exemption, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
     }
 }
 

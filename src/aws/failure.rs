@@ -91,16 +91,21 @@ fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
 /// Our code for a service's error code, and what else to say.
 ///
 /// The codes: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>, and those the
-/// SDKs retry as throttling.
+/// SDKs retry as throttling. SNS has names of its own for the same:
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
 fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
     match code {
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "OptInRequired" => {
-            ("access-denied", None)
-        }
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "AuthorizationError"
+        | "KMSAccessDenied" => ("access-denied", None),
         "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
             ("credentials", Some("the AWS credentials have expired: sign in again"))
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "AuthFailure" => {
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "AuthFailure" => {
             ("credentials", Some("the AWS credentials are not valid there, or the region is not enabled"))
         }
         "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => ("credentials", None),
@@ -112,7 +117,8 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "ServiceNotFoundException"
         | "RepositoryNotFoundException"
         | "RegistryNotFoundException"
-        | "ImageNotFoundException" => ("not-found", None),
+        | "ImageNotFoundException"
+        | "NotFound" => ("not-found", None),
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -120,6 +126,8 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "RequestThrottledException"
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
+        | "Throttled"
+        | "KMSThrottling"
         | "SlowDown" => ("throttled", None),
         _ if status == 429 => ("throttled", None),
         _ => ("failed", None),

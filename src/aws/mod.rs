@@ -9,6 +9,8 @@ mod failure;
 mod lambda;
 mod logins;
 pub mod loopback;
+mod patience;
+mod secrets;
 mod session;
 
 use std::{
@@ -55,11 +57,13 @@ pub struct Aws {
     max_attempts: u32,
     first_backoff: Option<Duration>,
     transport: Option<SharedHttpClient>,
+    endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     accounts: Option<AccountSettings>,
     own: OnceCell<Arc<Session>>,
     sessions: OnceCell<Sessions>,
     single: Once<String, Option<Arc<Session>>>,
+    secrets: Once<String, Result<Secret, Failure>>,
     own_account: OnceCell<Option<String>>,
     config: OnceCell<SdkConfig>,
     found: OnceCell<Lookup>,
@@ -113,11 +117,13 @@ impl Aws {
             max_attempts: MAX_ATTEMPTS,
             first_backoff: None,
             transport: None,
+            endpoint: None,
             credentials: None,
             accounts: None,
             own: OnceCell::new(),
             sessions: OnceCell::new(),
             single: Once::default(),
+            secrets: Once::default(),
             own_account: OnceCell::new(),
             config: OnceCell::new(),
             found: OnceCell::new(),
@@ -141,6 +147,12 @@ impl Aws {
     #[must_use]
     pub fn with_transport(self, transport: impl HttpClient + 'static) -> Self {
         Self { transport: Some(SharedHttpClient::new(transport)), ..self }
+    }
+
+    /// Sends everything to what listens at `endpoint` in place of AWS, as `AWS_ENDPOINT_URL` would.
+    #[must_use]
+    pub fn with_endpoint(self, endpoint: impl Into<String>) -> Self {
+        Self { endpoint: Some(endpoint.into()), ..self }
     }
 
     /// Uses this access key instead of looking for credentials.
@@ -232,6 +244,9 @@ impl Aws {
         }
         if let Some(transport) = &self.transport {
             loader = loader.http_client(transport.clone());
+        }
+        if let Some(endpoint) = &self.endpoint {
+            loader = loader.endpoint_url(endpoint);
         }
         if let Some(credentials) = &self.credentials {
             loader = loader.credentials_provider(credentials.clone());

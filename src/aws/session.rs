@@ -11,6 +11,7 @@ use super::{
     Failure,
     counting::Counting,
     lambda::{Easing, Lambda, Quotas},
+    patience::TooManyRequests,
 };
 use crate::registry::Requests;
 
@@ -31,13 +32,14 @@ struct Clients {
     ecr: PerRegion<aws_sdk_ecr::Client>,
     ecs: PerRegion<aws_sdk_ecs::Client>,
     lambda: PerRegion<Lambda>,
+    s3: PerRegion<aws_sdk_s3::Client>,
 }
 
 type PerRegion<T> = Mutex<HashMap<String, T>>;
 
 /// A client of one service in one region.
 macro_rules! client {
-    ($self:ident, $region:ident, $sdk:ident, $service:literal $(, $interceptor:expr)?) => {{
+    ($self:ident, $region:ident, $sdk:ident, $service:literal $(, $interceptor:expr)? $(; $adjust:expr)?) => {{
         let mut config = $sdk::config::Builder::from(&$self.config)
             .region($sdk::config::Region::new($region.to_owned()))
             $(.interceptor($interceptor))?
@@ -47,6 +49,7 @@ macro_rules! client {
             // By default all accounts would share one budget of retries.
             config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
         }
+        $(let config = $adjust(config);)?
         $sdk::Client::from_conf(config.build())
     }};
 }
@@ -84,6 +87,33 @@ impl Session {
         })
     }
 
+    /// Secrets Manager in `region`.
+    pub(crate) fn secrets_manager(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        client!(self, region, aws_sdk_secretsmanager, "secretsmanager")
+    }
+
+    /// SNS in `region`.
+    pub(crate) fn sns(&self, region: &str) -> aws_sdk_sns::Client {
+        let adjust = |config: aws_sdk_sns::config::Builder| config.retry_classifier(TooManyRequests);
+        client!(self, region, aws_sdk_sns, "sns"; adjust)
+    }
+
+    /// S3 in `region`.
+    ///
+    /// In place of AWS, buckets are part of the path and not of the host's name: who runs such a server has one
+    /// name for it in DNS, and not one for each bucket. AWS itself is asked at the host of the bucket, as it wants
+    /// to be (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
+    pub(crate) fn s3(&self, region: &str) -> aws_sdk_s3::Client {
+        let is_elsewhere = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let adjust = |config: aws_sdk_s3::config::Builder| config.force_path_style(is_elsewhere);
+        once(&self.clients.s3, region, || client!(self, region, aws_sdk_s3, "s3"; adjust))
+    }
+
+    /// The region of the environment.
+    pub(crate) fn region(&self) -> &str {
+        self.config.region().map_or("us-east-1", Region::as_ref)
+    }
+
     /// The regions that the account has enabled, in order.
     pub(crate) async fn enabled_regions(&self) -> Result<Vec<String>, Failure> {
         use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
@@ -100,7 +130,7 @@ impl Session {
     }
 
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {
-        let region = self.config.region().map_or("us-east-1", Region::as_ref);
+        let region = self.region();
         client!(self, region, aws_sdk_sts, "sts")
     }
 

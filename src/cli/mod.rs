@@ -5,6 +5,7 @@
     reason = "doc comments here are help texts, in which brackets mean optional"
 )]
 
+mod alerts;
 mod choices;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use alerts::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, NotifyCommand, NotifyTestArgs};
 pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output};
 
 use crate::{
@@ -40,6 +42,12 @@ Examples:
   basewatch audit 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
   basewatch audit oci:./layout:v1 --output - --output report.json
   basewatch audit --as-of 2026-12-24 --fail-on stale";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  basewatch run --dry-run                       who would be told what
+  basewatch run                                 for cron, or a scheduled task
+  basewatch run --output report.json            keep the report as well";
 
 const IAM_EXAMPLES: &str = "\
 What to print:
@@ -110,6 +118,15 @@ pub enum Command {
     /// Audit what the configuration names, or the images given, and print a report
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Audit, record what was found, tell who has to know and ask for rebuilds: one cycle
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// List, show, snooze or send again what people are told about
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
+    /// Try whether messages arrive
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Show what a base image is now: its digests, publish date and line
     #[command(after_help = BASE_EXAMPLES)]
     Base(BaseArgs),
@@ -143,8 +160,9 @@ pub struct AuditArgs {
     /// output; may be repeated
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
-    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
-    /// stale, deprecated, unknown
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
+    /// out-of-date, stale, deprecated. Where nothing can be done, it counts as unknown at the most;
+    /// where it is exempted, not at all
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
     pub fail_on: FailOn,
     /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
@@ -162,6 +180,27 @@ pub struct AuditArgs {
     /// What is left of the configured inventory.
     #[command(flatten)]
     pub left: Left,
+}
+
+/// What `run` takes.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Show what would be sent to whom; write nothing, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// The format on standard output of what was done: table, json
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub format: Format,
+    /// Write the report to FILE, in the format of its name: .json, .txt or .table; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub output: Vec<Output>,
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
+    /// stale, deprecated, unknown
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
+    pub fail_on: FailOn,
 }
 
 /// What is left of the configured inventory.
@@ -252,8 +291,9 @@ pub struct DemoArgs {
     /// The format of the report on standard output: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
-    /// stale, deprecated, unknown
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
+    /// out-of-date, stale, deprecated. Where nothing can be done, it counts as unknown at the most;
+    /// where it is exempted, not at all
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
     pub fail_on: FailOn,
 }

@@ -12,7 +12,7 @@ use super::{CatalogPlace, check::Check, tree::KeyPath};
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCatalog {
     /// The folder, made when needed. Without it, `basewatch` in the user's cache folder:
-    /// `$XDG_CACHE_HOME`, else `~/.cache` (on macOS `~/Library/Caches`).
+    /// `$XDG_CACHE_HOME`, else `~/.cache` (on macOS `~/Library/Caches`); for `basewatch run`, the store.
     #[schemars(example = &"./catalog")]
     path: Option<String>,
     /// Whether anything is remembered. Without, every run fetches everything again.
@@ -34,6 +34,6 @@ pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) ->
             }
             CatalogPlace::Folder(folder)
         }
-        None => check.environment.cache_folder().map_or(CatalogPlace::Off, CatalogPlace::Folder),
+        None => CatalogPlace::UserCache(check.environment.cache_folder()),
     }
 }

@@ -113,14 +113,17 @@ fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
     }
 }
 
-/// The variables that secrets are in: their names are the user's choice.
+/// The variables that secrets are in, wherever there is an `env` key: their names are the user's choice.
 fn secret_variables(tree: &Node) -> Vec<String> {
-    let registries = match tree.get("registry").map(|node| &node.value) {
-        Some(Value::Table(registries)) => registries.values().collect(),
+    match &tree.value {
+        Value::Table(table) => {
+            let here = match table.get("env").map(|node| &node.value) {
+                Some(Value::Text(name)) => Some(name.clone()),
+                _ => None,
+            };
+            here.into_iter().chain(table.values().flat_map(secret_variables)).collect()
+        }
+        Value::List(list) => list.iter().flat_map(secret_variables).collect(),
         _ => Vec::new(),
-    };
-    let passwords = registries.into_iter().filter_map(|registry| registry.get("password"));
-    let external_id = tree.get("accounts").and_then(|accounts| accounts.get("external_id"));
-    let named = passwords.chain(external_id).filter_map(|secret| secret.get("env"));
-    named.filter_map(|node| if let Value::Text(name) = &node.value { Some(name.clone()) } else { None }).collect()
+    }
 }

@@ -1,7 +1,8 @@
 //! `[[inventory.…]]`: what is audited.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(super) struct RawInventory {
 
 /// Lambda functions that are packaged as images.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = about("function", "functions"))]
 struct RawLambda {
     /// The regions to look in; `["*"]` is all that an account has enabled.
     #[schemars(required, example = ["eu-west-1", "us-east-1"])]
@@ -44,19 +45,8 @@ struct RawLambda {
     /// Patterns of functions to leave out.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
-    /// Patterns of AWS tags, `KEY=VALUE` or `KEY`; where there are any, at least one has to match a tag of the
-    /// function.
-    #[schemars(extend("default" = []), example = ["env=prod"])]
-    resource_tags: Option<Vec<String>>,
-    /// The same to leave functions out.
-    #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
-    exclude_resource_tags: Option<Vec<String>>,
-    /// Patterns of owners; where there are any, at least one has to match.
-    #[schemars(extend("default" = []), example = ["payments"])]
-    owners: Option<Vec<String>>,
-    /// Patterns of owners to leave out.
-    #[schemars(extend("default" = []), example = ["attic"])]
-    exclude_owners: Option<Vec<String>>,
+    #[serde(flatten)]
+    choice: RawChoice,
     /// How long what `lambda:GetFunction` said of a function is believed while the list shows no change of it.
     /// Its state and its tags may be that old.
     #[schemars(extend("default" = "7d"))]
@@ -65,7 +55,7 @@ struct RawLambda {
 
 /// Containers of ECS services, and of tasks that are in no service.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = about("service or task", "services and tasks"))]
 struct RawEcs {
     /// The regions to look in; `["*"]` is all that an account has enabled.
     #[schemars(required, example = ["eu-west-1"])]
@@ -79,24 +69,13 @@ struct RawEcs {
     /// Patterns of services and families to leave out.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
-    /// Patterns of AWS tags, `KEY=VALUE` or `KEY`; where there are any, at least one has to match a tag of the
-    /// service or task.
-    #[schemars(extend("default" = []), example = ["env=prod"])]
-    resource_tags: Option<Vec<String>>,
-    /// The same to leave services and tasks out.
-    #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
-    exclude_resource_tags: Option<Vec<String>>,
-    /// Patterns of owners; where there are any, at least one has to match.
-    #[schemars(extend("default" = []), example = ["payments"])]
-    owners: Option<Vec<String>>,
-    /// Patterns of owners to leave out.
-    #[schemars(extend("default" = []), example = ["attic"])]
-    exclude_owners: Option<Vec<String>>,
+    #[serde(flatten)]
+    choice: RawChoice,
 }
 
 /// Images in private ECR.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = about("repository", "repositories"))]
 struct RawEcr {
     /// The regions to look in; `["*"]` is all that an account has enabled.
     #[schemars(required, example = ["eu-west-1"])]
@@ -116,11 +95,20 @@ struct RawEcr {
     /// Whether images without a tag are audited as well.
     #[schemars(extend("default" = false))]
     untagged: Option<bool>,
+    #[serde(flatten)]
+    choice: RawChoice,
+}
+
+/// By what the resources of a table are chosen, besides their names; [`about`] says what these are.
+// Flattened, which serde does not let a table deny unknown keys with; they are found before serde sees them, by the
+// schema.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct RawChoice {
     /// Patterns of AWS tags, `KEY=VALUE` or `KEY`; where there are any, at least one has to match a tag of the
-    /// repository.
+    /// {resource}.
     #[schemars(extend("default" = []), example = ["env=prod"])]
     resource_tags: Option<Vec<String>>,
-    /// The same to leave repositories out.
+    /// The same to leave {resources} out.
     #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
     exclude_resource_tags: Option<Vec<String>>,
     /// Patterns of owners; where there are any, at least one has to match.
@@ -129,6 +117,18 @@ struct RawEcr {
     /// Patterns of owners to leave out.
     #[schemars(extend("default" = []), example = ["attic"])]
     exclude_owners: Option<Vec<String>>,
+}
+
+/// Puts what a table is about into the documentation of the keys that it shares with others.
+fn about(one: &'static str, several: &'static str) -> impl Fn(&mut Schema) {
+    move |table| {
+        let keys = table.get_mut("properties").and_then(Value::as_object_mut);
+        for key in keys.into_iter().flat_map(Map::values_mut) {
+            if let Some(Value::String(text)) = key.get_mut("description") {
+                *text = text.replace("{resource}", one).replace("{resources}", several);
+            }
+        }
+    }
 }
 
 /// Images by name.
@@ -178,49 +178,25 @@ pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut Check<'_>) 
     Inventories { lambda, ecs, ecr, images }
 }
 
-/// The keys by which resources are chosen, as they are written.
-struct RawChoice<'a> {
-    /// The key of [`Choice::include`], which differs.
-    key: &'static str,
-    include: &'a Option<Vec<String>>,
-    exclude: &'a Option<Vec<String>>,
-    resource_tags: &'a Option<Vec<String>>,
-    exclude_resource_tags: &'a Option<Vec<String>>,
-    owners: &'a Option<Vec<String>>,
-    exclude_owners: &'a Option<Vec<String>>,
-}
+/// Patterns of names, and the key that they are written at.
+type Named<'a> = (&'static str, Option<&'a [String]>);
 
-macro_rules! choice {
-    ($raw:ident, $key:ident) => {
-        RawChoice {
-            key: stringify!($key),
-            include: &$raw.$key,
-            exclude: &$raw.exclude,
-            resource_tags: &$raw.resource_tags,
-            exclude_resource_tags: &$raw.exclude_resource_tags,
-            owners: &$raw.owners,
-            exclude_owners: &$raw.exclude_owners,
+impl RawChoice {
+    /// The choice of a table, with its patterns of names, whose keys differ.
+    fn validate(&self, include: Named<'_>, exclude: Named<'_>, at: &KeyPath, check: &mut Check<'_>) -> Choice {
+        let (key, included) = include;
+        let include = included.map(|texts| check.each(&at.key(key), texts, str::parse));
+        if included.is_some_and(<[_]>::is_empty) {
+            check.refuse(&at.key(key), "matches nothing: write patterns as in [\"*\"]");
         }
-    };
-}
-
-impl RawChoice<'_> {
-    fn validate(&self, at: &KeyPath, check: &mut Check<'_>) -> Choice {
-        let include = self.include.as_deref().map(|texts| check.each(&at.key(self.key), texts, str::parse));
-        if self.include.as_ref().is_some_and(Vec::is_empty) {
-            check.refuse(&at.key(self.key), "matches nothing: write patterns as in [\"*\"]");
-        }
-        let mut globs = |key: &str, texts: &Option<Vec<String>>| -> Vec<Glob> {
-            check.each(&at.key(key), texts.as_deref().unwrap_or_default(), str::parse)
-        };
-        let exclude = globs("exclude", self.exclude);
-        let owners = globs("owners", self.owners);
-        let exclude_owners = globs("exclude_owners", self.exclude_owners);
-        let mut tags = |key: &str, texts: &Option<Vec<String>>| {
-            check.each(&at.key(key), texts.as_deref().unwrap_or_default(), str::parse)
-        };
-        let resource_tags = tags("resource_tags", self.resource_tags);
-        let exclude_resource_tags = tags("exclude_resource_tags", self.exclude_resource_tags);
+        let mut globs =
+            |(key, texts): Named<'_>| -> Vec<Glob> { check.each(&at.key(key), texts.unwrap_or_default(), str::parse) };
+        let exclude = globs(exclude);
+        let owners = globs(("owners", self.owners.as_deref()));
+        let exclude_owners = globs(("exclude_owners", self.exclude_owners.as_deref()));
+        let mut tags = |(key, texts): Named<'_>| check.each(&at.key(key), texts.unwrap_or_default(), str::parse);
+        let resource_tags = tags(("resource_tags", self.resource_tags.as_deref()));
+        let exclude_resource_tags = tags(("exclude_resource_tags", self.exclude_resource_tags.as_deref()));
         let include = include.unwrap_or_else(|| Choice::default().include);
         Choice { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners }
     }
@@ -229,7 +205,12 @@ impl RawChoice<'_> {
 fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut Check<'_>) -> LambdaSettings {
     LambdaSettings {
         regions: regions(raw.regions.as_deref(), at, check),
-        choice: choice!(raw, include).validate(at, check),
+        choice: raw.choice.validate(
+            ("include", raw.include.as_deref()),
+            ("exclude", raw.exclude.as_deref()),
+            at,
+            check,
+        ),
         refresh: check.duration(&at.key("refresh"), raw.refresh.as_ref(), Duration::ZERO).unwrap_or(REFRESH),
     }
 }
@@ -242,7 +223,12 @@ fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSetting
     EcsSettings {
         regions: regions(raw.regions.as_deref(), at, check),
         clusters: check.each(&at.key("clusters"), &clusters, str::parse),
-        choice: choice!(raw, include).validate(at, check),
+        choice: raw.choice.validate(
+            ("include", raw.include.as_deref()),
+            ("exclude", raw.exclude.as_deref()),
+            at,
+            check,
+        ),
     }
 }
 
@@ -260,7 +246,12 @@ fn regions(texts: Option<&[String]>, at: &KeyPath, check: &mut Check<'_>) -> Reg
 
 fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSettings {
     let regions = regions(raw.regions.as_deref(), at, check);
-    let choice = choice!(raw, repositories).validate(at, check);
+    let choice = raw.choice.validate(
+        ("repositories", raw.repositories.as_deref()),
+        ("exclude", raw.exclude.as_deref()),
+        at,
+        check,
+    );
     let tags = raw.tags.clone().unwrap_or_else(|| vec!["*".to_owned()]);
     let tags = check.each(&at.key("tags"), &tags, str::parse);
     let untagged = raw.untagged.unwrap_or_default();

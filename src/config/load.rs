@@ -11,10 +11,11 @@ use serde::Deserialize as _;
 use super::{
     CONFIG_VARIABLE, Environment, Problem, Problems, Settings, accounts, catalog,
     check::Check,
-    environment, identify, inventory, network, owners, policy,
+    environment, identify, inventory, network, notify, owners, policy,
     raw::{RawConfig, schema},
-    registry, resolve,
+    rebuild, registry, resolve,
     shape::Shape,
+    store,
     tree::{KeyPath, Node, Origin, Value},
 };
 use crate::inventory::{Filter, ImageSource};
@@ -146,7 +147,18 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         accounts: raw.accounts.as_ref().and_then(|raw| accounts::validate(raw, &at("accounts"), check)),
         owners: owners::validate(section!(owners), &at("owners"), check),
         filter: Filter::default(),
+        is_part: false,
         network,
+        store: store::place(raw.store.as_ref(), &at("store"), check),
+        retention: store::retention(section!(retention), &at("retention"), check),
+        notify: notify::validate(section!(notify), &at("notify"), check),
+        rebuild: rebuild::validate(
+            section!(rebuilds),
+            &at("rebuilds"),
+            raw.rebuild.as_deref().unwrap_or_default(),
+            &at("rebuild"),
+            check,
+        ),
         catalog: catalog::validate(section!(catalog), &at("catalog"), check),
         concurrency,
     };
@@ -158,6 +170,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
 /// allow-list guards against what labels name, not against what the user does.
 fn apply_named(settings: &mut Settings, flags: &Flags) {
     settings.filter = flags.filter.clone();
+    settings.is_part = flags.filter != Filter::default() || !flags.images.is_empty();
     if let Some(accounts) = &mut settings.accounts {
         accounts.only.clone_from(&flags.filter.accounts);
     }

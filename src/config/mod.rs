@@ -8,18 +8,23 @@ mod accounts;
 mod catalog;
 mod check;
 mod environment;
+mod exemption;
 mod identify;
 mod inventory;
 mod load;
 mod network;
+mod notify;
 mod owners;
 mod policy;
 mod problem;
 mod raw;
+mod rebuild;
 mod registry;
 mod resolve;
+mod scope;
 mod secret;
 mod shape;
+mod store;
 mod tree;
 mod values;
 
@@ -57,10 +62,20 @@ pub struct Settings {
     pub owners: crate::inventory::Owners,
     /// What the command line leaves of all this.
     pub filter: crate::inventory::Filter,
+    /// Whether that is only a part, or other images instead: what is not seen may be there all the same.
+    pub is_part: bool,
     /// What to audit by name.
     pub images: Vec<ImageSource>,
     /// How registries are talked to.
     pub network: crate::registry::NetworkSettings,
+    /// Where ledger, reports and catalog are kept, for those who remember and tell.
+    pub store: Option<crate::store::Place>,
+    /// How long reports are kept there.
+    pub retention: crate::store::Retention,
+    /// Who is told what, and when.
+    pub notify: crate::notify::Settings,
+    /// Who is asked to build images again.
+    pub rebuild: crate::rebuild::Settings,
     /// Where facts are remembered.
     pub catalog: CatalogPlace,
     /// Images and bases worked on at once.
@@ -110,25 +125,30 @@ impl Settings {
 }
 
 /// Where the catalog is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogPlace {
-    /// `basewatch` in the user's cache folder; [`load`] puts that folder in its place, or nothing where
-    /// there is none.
-    #[default]
-    UserCache,
+    /// Nobody said where: `basewatch` in the user's cache folder, as far as there is one; with a store, there.
+    UserCache(Option<PathBuf>),
     /// A folder of one's own.
     Folder(PathBuf),
     /// Nowhere: everything is fetched again each run.
     Off,
 }
 
+impl Default for CatalogPlace {
+    fn default() -> Self {
+        Self::UserCache(None)
+    }
+}
+
 impl CatalogPlace {
-    /// The folder; none if nothing is to be kept, or before [`load`] has found the user's.
+    /// The folder, without regard to a store; none if nothing is to be kept.
     #[must_use]
     pub fn as_folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
-            Self::UserCache | Self::Off => None,
+            Self::UserCache(folder) => folder.as_deref(),
+            Self::Off => None,
         }
     }
 }

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath, values::DurationText};
-use crate::{
-    glob::Glob,
-    judge::{Calendar, Override, Policy, Severity, Terms, Verdict},
+use super::{
+    check::Check,
+    exemption::{self, RawExemption},
+    scope::RawScope,
+    tree::KeyPath,
+    values::DurationText,
 };
+use crate::judge::{Calendar, Override, Policy, Severity, Terms, Verdict};
 
 /// What is too old, and how bad that is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -30,6 +33,8 @@ pub(super) struct RawPolicy {
     /// Other terms for some deployments. Tried in order, the first that matches wins, and the finding
     /// names it. What it does not set is as above.
     r#override: Option<Vec<RawOverride>>,
+    /// What is put up with for a while.
+    exemption: Option<Vec<RawExemption>>,
 }
 
 /// How bad each verdict is.
@@ -60,7 +65,7 @@ struct RawSeverities {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a severity such as \"high\"")]
-enum RawSeverity {
+pub(super) enum RawSeverity {
     None,
     Info,
     Low,
@@ -72,26 +77,16 @@ enum RawSeverity {
 /// Other terms for some deployments. A pattern that is absent matches everything; at least one is
 /// needed, and all that are given have to match.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 struct RawOverride {
     /// What findings call this rule.
     #[schemars(required, example = &"batch jobs")]
     name: Option<String>,
-    /// A pattern of the deployment's name.
-    #[schemars(example = &"orders*")]
-    deployment: Option<String>,
-    /// A pattern of the image's repository, without its registry.
-    #[schemars(example = &"team-a/*")]
-    repository: Option<String>,
-    /// A pattern of the AWS account.
-    #[schemars(example = &"123456789012")]
-    account: Option<String>,
+    #[serde(flatten)]
+    scope: RawScope,
     /// A pattern of the owner.
     #[schemars(example = &"payments")]
     owner: Option<String>,
-    /// A pattern of the base's line or repository, with its registry.
-    #[schemars(example = &"public.ecr.aws/lambda/java:*")]
-    base: Option<String>,
     /// As `policy.max_age`, for these.
     #[schemars(example = &"90d")]
     max_age: Option<DurationText>,
@@ -108,6 +103,7 @@ struct RawOverride {
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
     let terms = merged(&Terms::default(), spans, raw.severity.as_ref(), at, check);
+    let exemptions = exemption::validate(raw.exemption.as_deref().unwrap_or_default(), &at.key("exemption"), check);
     let at = at.key("override");
     let mut overrides: Vec<Override> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
@@ -119,19 +115,12 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
             overrides.push(rule);
         }
     }
-    Policy { terms, overrides, calendar: Calendar::default() }
+    Policy { terms, overrides, exemptions, calendar: Calendar::default() }
 }
 
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
-    let mut pattern =
-        |key: &str, text: &Option<String>| text.as_ref().and_then(|text| check.parse::<Glob>(&at.key(key), text));
-    let deployment = pattern("deployment", &raw.deployment);
-    let repository = pattern("repository", &raw.repository);
-    let account = pattern("account", &raw.account);
-    let owner = pattern("owner", &raw.owner);
-    let base = pattern("base", &raw.base);
-    let patterns = [&raw.deployment, &raw.repository, &raw.account, &raw.owner, &raw.base];
-    if patterns.iter().all(|text| text.is_none()) {
+    let (scope, is_bounded) = raw.scope.validate("owner", raw.owner.as_ref(), at, check);
+    if !is_bounded {
         let names = "name a deployment, repository, account, owner or base";
         check.refuse(at, format!("matches everything: {names}, or set the policy itself"));
     }
@@ -146,7 +135,7 @@ fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &m
     if name.trim().is_empty() {
         check.refuse(&at.key("name"), "findings need a name to show: write what the rule is for");
     }
-    Some(Override { name, deployment, repository, account, owner, base, terms })
+    Some(Override { name, scope, terms })
 }
 
 fn merged(

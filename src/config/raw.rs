@@ -5,8 +5,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    accounts::RawAccounts, catalog::RawCatalog, identify::RawIdentify, inventory::RawInventory, network::RawNetwork,
-    owners::RawOwners, policy::RawPolicy, registry::RawRegistries, resolve::RawResolve,
+    accounts::RawAccounts,
+    catalog::RawCatalog,
+    identify::RawIdentify,
+    inventory::RawInventory,
+    network::RawNetwork,
+    notify::RawNotify,
+    owners::RawOwners,
+    policy::RawPolicy,
+    rebuild::{RawRebuild, RawRebuilds},
+    registry::RawRegistries,
+    resolve::RawResolve,
+    store::RawRetention,
 };
 
 /// The configuration of basewatch.
@@ -14,6 +24,12 @@ use super::{
 #[serde(deny_unknown_fields)]
 #[schemars(title = "basewatch configuration")]
 pub(super) struct RawConfig {
+    /// Where `basewatch run` keeps what it remembers, one place for each configuration: a folder, or
+    /// `s3://BUCKET/PREFIX`.
+    #[schemars(example = &"/var/lib/basewatch")]
+    pub(super) store: Option<String>,
+    /// How long reports are kept in the store.
+    pub(super) retention: Option<RawRetention>,
     /// What is too old, and how bad that is.
     pub(super) policy: Option<RawPolicy>,
     /// Which base an image stands on, and which line that base follows.
@@ -26,6 +42,12 @@ pub(super) struct RawConfig {
     pub(super) accounts: Option<RawAccounts>,
     /// Whose each deployment is.
     pub(super) owners: Option<RawOwners>,
+    /// Who is told what, and when.
+    pub(super) notify: Option<RawNotify>,
+    /// Who is asked to build images again.
+    pub(super) rebuild: Option<Vec<RawRebuild>>,
+    /// How often rebuilds are asked for, and when they count as failed.
+    pub(super) rebuilds: Option<RawRebuilds>,
     /// Where facts are remembered, so that each digest is fetched once ever.
     pub(super) catalog: Option<RawCatalog>,
     /// How registries are talked to in general.

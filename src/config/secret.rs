@@ -1,10 +1,10 @@
-//! Secrets by reference: a variable or a file, never the secret itself.
+//! Secrets by reference: a variable, a file or an ARN, never the secret itself.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretSource};
 
 /// Where a secret is: in an environment variable or in a file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -28,5 +28,52 @@ pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut Check<'_>) -> Op
         (Some(name), None) => check.secret_in_variable(&at.key("env"), name),
         (None, Some(file)) => check.secret_in_file(&at.key("file"), file),
         _ => check.accept(at, Err(format!("names not one place but none or two: {HOW}"))),
+    }
+}
+
+/// Where a secret is: in an environment variable, in a file, or in AWS Secrets Manager.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(
+    title = "{ env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }, as secrets are never written here"
+)]
+pub(super) struct RawSecretSource {
+    /// The environment variable that holds it.
+    #[schemars(example = &"BASEWATCH_HOOK_SECRET")]
+    env: Option<String>,
+    /// The file that holds it; relative to this file. A line break at its end is no part of it.
+    #[schemars(example = &"./hook-secret")]
+    file: Option<String>,
+    /// The ARN of the secret in AWS Secrets Manager; with `#KEY` behind it, that key of a secret that is JSON.
+    #[schemars(example = &"arn:aws:secretsmanager:eu-west-1:123456789012:secret:basewatch-AbCdEf")]
+    secretsmanager: Option<String>,
+}
+
+/// The place that `raw` leads to, with the secret where it is here.
+pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>) -> Option<SecretSource> {
+    match (&raw.env, &raw.file, &raw.secretsmanager) {
+        (Some(name), None, None) => check.secret_in_variable(&at.key("env"), name).map(SecretSource::Here),
+        (None, Some(file), None) => check.secret_in_file(&at.key("file"), file).map(SecretSource::Here),
+        (None, None, Some(arn)) => {
+            check.accept(&at.key("secretsmanager"), arn_of_secret(arn)).map(SecretSource::SecretsManager)
+        }
+        _ => check.accept(
+            at,
+            Err(format!("names not one place but none or several: {HOW} or {{ secretsmanager = \"ARN\" }}")),
+        ),
+    }
+}
+
+fn arn_of_secret(text: &str) -> Result<String, String> {
+    let parts: Vec<_> = text.splitn(7, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "secretsmanager", region, account, "secret", name]
+            if !region.is_empty() && account.len() == 12 && !name.is_empty() =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!(
+            "{text:?} is no ARN of a secret: write it as in \"arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME\""
+        )),
     }
 }

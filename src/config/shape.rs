@@ -97,6 +97,8 @@ impl Shape {
                     refuse(format!("no {text:?} here, only {}{hint}", words.join(", ")))
                 }
             }
+            // TOML has days of its own.
+            ("string", Value::Instant(_)) if target["format"] == "date" => true,
             ("boolean", Value::Boolean(_)) => true,
             ("integer" | "number", Value::Integer(number)) => {
                 #[expect(clippy::cast_precision_loss, reason = "limits are small")]

@@ -127,14 +127,6 @@ impl Node {
         *node = Self { value, origin: origin.clone() };
     }
 
-    /// The value of `key`, if this is a table that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Table(table) => table.get(key),
-            _ => None,
-        }
-    }
-
     /// Where the value at `path` was written; of what is not there, where the nearest table around it was.
     pub(super) fn origin_of(&self, path: &KeyPath) -> Origin {
         let mut node = self;

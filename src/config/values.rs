@@ -8,7 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::image::Repository;
+use crate::{image::Repository, secret::Secret};
 
 /// The longest duration that is accepted: a hundred years.
 const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
@@ -100,6 +100,20 @@ pub(super) fn endpoint(text: &str, plain_http: bool) -> Result<String, String> {
     }
     let path = path.trim_end_matches('/');
     Ok(if path.is_empty() { format!("{scheme}://{authority}") } else { format!("{scheme}://{authority}/{path}") })
+}
+
+/// The URL `text` of a webhook, and its host: `https`; `http` only to loopback. The text is never repeated, as a
+/// webhook may be known by nothing but its URL.
+pub(super) fn webhook_url(text: &str) -> Result<(String, Secret), String> {
+    let (before, _) = text.split_once(['?', '#']).unwrap_or((text, ""));
+    let address =
+        endpoint(before, false).ok().filter(|_| !text.contains(|c: char| c.is_whitespace() || c.is_control()));
+    let address = address.ok_or(
+        "is no URL of a webhook: write https://HOST/PATH; plain http is spoken only to this machine, and user names \
+         and passwords have no place in it",
+    )?;
+    let authority = address.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    Ok((authority.to_owned(), Secret::new(text.to_owned())))
 }
 
 /// The host of `host[:port]` or `[v6]:port`, if both are well-formed.

@@ -1,21 +1,25 @@
 //! Stage 4: so what? Verdict, severity, action and reasons. Pure: no clock, no network, no files.
 
 mod circumstance;
+mod exemption;
 mod judgement;
 mod policy;
 mod reason;
 mod reasons;
 mod replacement;
 mod runtime;
+mod scope;
 mod standing;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
+pub use exemption::{Encounter, Exemption, encounters};
 pub use judgement::{Case, Judgement, judge};
-pub use policy::{Override, Policy, Subject, Terms};
+pub use policy::{Override, Policy, Terms};
 pub use reason::{Reason, ReasonCode};
 pub use replacement::Replacement;
 pub use runtime::{Calendar, Runtime, RuntimeStatus};
+pub use scope::{Scope, Subject};
 pub use standing::Standing;
 pub use verdict::{Action, Severity, Verdict};

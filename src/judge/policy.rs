@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 
-use super::{Calendar, Severity, Verdict};
-use crate::glob::Glob;
+use super::{Calendar, Exemption, Judgement, Scope, Severity, Subject, Verdict};
 
-/// The general terms, and overrides of them.
+/// The general terms, overrides of them, and exemptions.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// What holds where no override matches.
     pub terms: Terms,
     /// Tried in order; the first that matches wins.
     pub overrides: Vec<Override>,
+    /// What is put up with for a while. Tried in order; the first that holds wins.
+    pub exemptions: Vec<Exemption>,
     /// When runtimes end.
     pub calendar: Calendar,
 }
@@ -31,38 +32,15 @@ pub struct Terms {
     pub severities: BTreeMap<Verdict, Severity>,
 }
 
-/// Other terms for some deployments. A pattern that is absent matches everything.
+/// Other terms for some deployments.
 #[derive(Clone, Debug)]
 pub struct Override {
     /// What findings call it.
     pub name: String,
-    /// Of the deployment's name.
-    pub deployment: Option<Glob>,
-    /// Of the image's repository, without its registry.
-    pub repository: Option<Glob>,
-    /// Of the account.
-    pub account: Option<Glob>,
-    /// Of the owner.
-    pub owner: Option<Glob>,
-    /// Of the base's repository or line, with its registry.
-    pub base: Option<Glob>,
+    /// Which deployments.
+    pub scope: Scope,
     /// The terms in force.
     pub terms: Terms,
-}
-
-/// What overrides are matched against.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// The deployment's name.
-    pub deployment: &'a str,
-    /// The image's repository, without its registry.
-    pub repository: &'a str,
-    /// The account.
-    pub account: Option<&'a str>,
-    /// The owner.
-    pub owner: Option<&'a str>,
-    /// The base's line, else its repository.
-    pub base: Option<&'a str>,
 }
 
 impl Default for Terms {
@@ -87,18 +65,17 @@ impl Policy {
     /// The terms for `subject`, and the name of the override they are from.
     #[must_use]
     pub fn terms_for(&self, subject: Subject<'_>) -> (&Terms, Option<&str>) {
-        let holds = |pattern: &Option<Glob>, text: Option<&str>| {
-            pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.matches(text)))
-        };
         self.overrides
             .iter()
-            .find(|rule| {
-                holds(&rule.deployment, Some(subject.deployment))
-                    && holds(&rule.repository, Some(subject.repository))
-                    && holds(&rule.account, subject.account)
-                    && holds(&rule.owner, subject.owner)
-                    && holds(&rule.base, subject.base)
-            })
+            .find(|rule| rule.scope.matches(subject))
             .map_or((&self.terms, None), |rule| (&rule.terms, Some(&rule.name)))
+    }
+
+    /// The exemption that holds for `judgement` of `subject` at `now`.
+    #[must_use]
+    pub fn exemption_for(&self, subject: Subject<'_>, judgement: &Judgement, now: DateTime<Utc>) -> Option<&Exemption> {
+        self.exemptions.iter().find(|exemption| {
+            !exemption.is_expired(now) && exemption.scope.matches(subject) && exemption.covers(judgement)
+        })
     }
 }

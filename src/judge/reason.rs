@@ -1,6 +1,6 @@
 //! Reason codes: stable, and each documented once in `docs/verdicts.md`.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// Why a finding is what it is, or what kept more from being known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,5 +104,14 @@ codes! {
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let code = Self::ALL.iter().find(|code| code.as_str() == text);
+        code.copied().ok_or_else(|| format!("no reason code {text:?}"))
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Facts<'a> {
 
 /// Why an image cannot be read.
 pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
-    let code = ReasonCode::ALL.iter().find(|code| code.as_str() == unreadable.code);
-    vec![Reason::new(code.copied().unwrap_or(ReasonCode::RegistryUnreachable), &unreadable.message)]
+    let code = unreadable.code.parse().unwrap_or(ReasonCode::RegistryUnreachable);
+    vec![Reason::new(code, &unreadable.message)]
 }
 
 /// Why no base could be identified.

@@ -3,14 +3,23 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EventKind, Message};
-use crate::{judge::Severity, rebuild::Rebuild, store::Document};
+use crate::{
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    rebuild::Rebuild,
+    store::Document,
+};
 
 /// The memory of alerts and rebuilds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
+    /// How often it was written: answers that came since are in the journal of this number.
+    #[serde(default)]
+    pub journal: u64,
     /// The last run that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
@@ -47,13 +56,8 @@ pub struct LastRun {
 pub struct Alert {
     /// What people call it by: 12 hexadecimal digits, from the id of the finding.
     pub id: String,
-    /// What people call the deployment.
-    pub name: String,
-    /// Whose it was when last seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// How bad it was when last seen.
-    pub severity: Severity,
+    /// The finding when last seen, and known.
+    pub subject: Subject,
     /// Since when every run has found it bad enough to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerting_since: Option<DateTime<Utc>>,
@@ -67,11 +71,41 @@ pub struct Alert {
     pub told: BTreeMap<String, Told>,
 }
 
+/// What is remembered of a finding, for when it is there no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// What people call the deployment.
+    pub name: String,
+    /// What sort of place it is.
+    pub kind: DeploymentKind,
+    /// The AWS account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The AWS region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whose it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The image it ran.
+    pub image: String,
+    /// The image's repository, without its registry.
+    pub repository: String,
+    /// What was concluded.
+    pub verdict: Verdict,
+    /// How bad it was.
+    pub severity: Severity,
+    /// What was to be done.
+    pub action: Action,
+}
+
 /// What one receiver was told of one finding: the entry of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
     /// How many times it was triggered.
     pub episode: u32,
+    /// How many events there were in all: no two are counted alike.
+    pub count: u32,
     /// The worst that was told in this episode.
     pub severity: Severity,
     /// What was told in this episode, oldest first; the first, and the last few.
@@ -79,10 +113,12 @@ pub struct Told {
 }
 
 /// One thing that was told, or is to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
+    /// How bad it was told to be; of what ended, how bad it had been told to be.
+    pub severity: Severity,
     /// When it was recorded as due.
     pub due_at: DateTime<Utc>,
     /// When the receiver acknowledged it; until then it is due.
@@ -120,9 +156,9 @@ pub struct Due {
 /// What is known of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiverState {
-    /// When it was told for the first time.
+    /// When a run first knew it: from then on it is told of what changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_told_at: Option<DateTime<Utc>>,
+    pub known_since: Option<DateTime<Utc>>,
     /// When it last acknowledged something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent_at: Option<DateTime<Utc>>,
@@ -132,7 +168,7 @@ pub struct ReceiverState {
 }
 
 /// Where an entry of the ledger is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Recorded, and not yet acknowledged.
@@ -147,7 +183,40 @@ pub enum State {
     Resolved,
 }
 
+/// So many of the last events of an episode are remembered, besides the first.
+const LAST_EVENTS: usize = 5;
+
+impl State {
+    /// The word in listings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Sent => "sent",
+            Self::Reminded => "reminded",
+            Self::Escalated => "escalated",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 impl Told {
+    /// Adds an event, and forgets the oldest but the first if there are many.
+    pub fn push(&mut self, event: Event) {
+        self.events.push(event);
+        self.count += 1;
+        if self.events.len() > LAST_EVENTS + 1 {
+            self.events.remove(1);
+        }
+    }
+
+    /// Forgets what the message `dedup_key` was to tell: nobody got it. How bad it was told to be goes back with it.
+    pub(super) fn untell(&mut self, dedup_key: &str) {
+        self.events.retain(|event| event.dedup_key != dedup_key);
+        let told = self.events.iter().filter(|event| event.kind != EventKind::Resolved);
+        self.severity = told.map(|event| event.severity).max().unwrap_or(self.severity);
+    }
+
     /// Where it is in its life.
     #[must_use]
     pub fn state(&self) -> State {
@@ -161,6 +230,18 @@ impl Told {
                 EventKind::Resolved => State::Resolved,
             },
         }
+    }
+
+    /// When it was last told, or recorded to be.
+    #[must_use]
+    pub fn last_at(&self) -> Option<DateTime<Utc>> {
+        self.events.last().map(|event| event.due_at)
+    }
+
+    /// When this episode began.
+    #[must_use]
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        self.events.first().map(|event| event.due_at)
     }
 
     /// Whether the receiver takes it for going on.

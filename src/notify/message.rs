@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::text;
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -156,6 +158,9 @@ pub struct Item {
     /// From this day on the runtime gets no more patches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecation_date: Option<NaiveDate>,
+    /// From this day on functions with the runtime can no longer be updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_update_date: Option<NaiveDate>,
     /// Why, the leading reason first.
     pub reasons: Vec<ReasonFields>,
     /// When this receiver was first told of it.
@@ -206,5 +211,56 @@ impl Message {
     #[must_use]
     pub fn resolved_count(&self) -> u64 {
         self.events.get(&EventKind::Resolved).copied().unwrap_or_default()
+    }
+}
+
+/// The longest `text` of a template, in bytes: Slack and Teams take more, and nobody reads more in a chat.
+const TEXT_BYTES: usize = 16 * 1024;
+
+/// Fields that are left out where there is nothing to say: templates may name them all the same.
+const OPTIONAL: [&str; 2] = ["owner", "report"];
+/// The same of items.
+const OPTIONAL_OF_ITEM: [&str; 16] = [
+    "account",
+    "age_days",
+    "arn",
+    "base",
+    "block_update_date",
+    "current",
+    "deprecation_date",
+    "ended",
+    "line",
+    "owner",
+    "rebuild",
+    "region",
+    "replacement",
+    "runtime",
+    "since",
+    "was",
+];
+
+impl Message {
+    /// All fields, for templates; those that are left out elsewhere are null. And what people get by mail: `subject`
+    /// and `text`, the latter as long as chat takes it.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        fill(&mut fields, &OPTIONAL);
+        if let Some(fields) = fields.as_object_mut() {
+            fields.entry("owners").or_insert_with(|| Value::Object(serde_json::Map::new()));
+            fields.insert("subject".to_owned(), Value::String(text::subject(self)));
+            fields.insert("text".to_owned(), Value::String(text::render(self, TEXT_BYTES)));
+        }
+        for item in fields["items"].as_array_mut().into_iter().flatten() {
+            fill(item, &OPTIONAL_OF_ITEM);
+        }
+        fields
+    }
+}
+
+fn fill(object: &mut Value, names: &[&str]) {
+    let Some(object) = object.as_object_mut() else { return };
+    for name in names {
+        object.entry(*name).or_insert(Value::Null);
     }
 }

@@ -3,17 +3,35 @@
 //! What is due is worked out by pure code from findings, ledger and settings. Knows nothing of how findings
 //! came about.
 
+mod body;
+mod cause;
+mod chatbot;
+mod deliver;
+mod item;
+mod journal;
+mod json;
+mod keeper;
 mod ledger;
 mod message;
+mod phrases;
+pub mod select;
 mod settings;
+mod sns;
+mod text;
+mod webhook;
 
 use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
-pub use ledger::{Alert, Due, Event, LastRun, Ledger, ReceiverState, State, Told};
+pub use deliver::{Delivered, Delivery, deliver};
+pub use journal::Answer;
+pub use keeper::{Keeper, read};
+pub use ledger::{Alert, Due, Event, LastRun, Ledger, ReceiverState, State, Subject, Told};
 pub use message::{EventKind, Item, Message, MessageKind, SCHEMA};
 pub use settings::{Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings};
+pub use sns::SnsNotifier;
+pub use webhook::WebhookNotifier;
 
 /// What a receiver said to a message it accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +66,11 @@ pub struct Preview {
 pub trait Notifier: fmt::Debug + Send + Sync {
     /// The id in the ledger.
     fn receiver(&self) -> &str;
+
+    /// How many messages are best delivered together.
+    fn batch(&self) -> usize {
+        1
+    }
 
     /// Delivers `messages`, in order, and says of each what came of it. Only what was acknowledged is a receipt.
     /// May stop at the first failure that is not about one message, and repeat it for those after it.

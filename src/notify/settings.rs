@@ -1,6 +1,6 @@
 //! Settings of alerts, already validated.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 
@@ -119,8 +119,17 @@ pub struct SnsSettings {
     pub formats: BTreeMap<String, MessageFormat>,
 }
 
+impl SnsSettings {
+    /// Whether it is a FIFO topic: the end of its name says so, in small letters
+    /// (<https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>).
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.topic_arn.strip_suffix(".fifo").is_some()
+    }
+}
+
 /// A webhook that is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebhookSettings {
     /// Where messages go.
     pub url: crate::secret::Secret,
@@ -132,6 +141,16 @@ pub struct WebhookSettings {
     pub signature: crate::webhook::Signature,
     /// Further headers, by name.
     pub headers: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for WebhookSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A header may well hold a token.
+        let headers: Vec<_> = self.headers.keys().collect();
+        let mut shown = f.debug_struct("WebhookSettings");
+        shown.field("secret", &self.secret).field("signature", &self.signature).field("headers", &headers);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// What a webhook's messages look like.

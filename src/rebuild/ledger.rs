@@ -29,12 +29,21 @@ pub struct Rebuild {
     /// Why the last try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// How often in a row the receiver was there and refused this very request.
+    #[serde(default)]
+    pub refusals: u32,
+    /// When people were told that nobody accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<DateTime<Utc>>,
     /// What became of it; `None` while that is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// When that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
+    /// What was seen then, for people: `orders:422 stands on 21.2026.11.19.13`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
 }
 
 /// What became of a rebuild.
@@ -45,6 +54,8 @@ pub enum Outcome {
     Rebuilt,
     /// No new image was there by the deadline.
     Overdue,
+    /// The receiver was there, and refused it again and again.
+    Refused,
     /// It is no longer needed: the repository, or every deployment of it, is gone, or was asked for another release.
     Moot,
 }
@@ -71,13 +82,13 @@ pub struct Request {
     /// Its name, where a dated tag gives it one: `21.2026.11.19.13`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_release: Option<String>,
-    /// The releases the running images stand on.
+    /// The releases the images stand on that need it, the first hundred: their names, else their digests.
     pub from: BTreeSet<String>,
     /// The deployments that need it, the first hundred, as people call them.
     pub deployments: BTreeSet<String>,
     /// How many deployments need it.
     pub deployment_count: u64,
-    /// Whose they are.
+    /// Whose they are, the first hundred.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub owners: BTreeSet<String>,
     /// The AWS account of the repository.
@@ -86,4 +97,19 @@ pub struct Request {
     /// Its region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+}
+
+impl Request {
+    /// The fields, those too that are absent: a template may name them.
+    #[must_use]
+    pub fn fields(&self) -> serde_json::Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            for name in ["base_release", "account", "region"] {
+                fields.entry(name).or_insert_with(|| serde_json::Value::Null);
+            }
+            fields.entry("owners").or_insert_with(|| serde_json::Value::Array(Vec::new()));
+        }
+        fields
+    }
 }

@@ -18,7 +18,6 @@ mod outage;
 mod redirect;
 mod refusal;
 mod requests;
-mod retry;
 mod settings;
 mod token;
 mod transport;

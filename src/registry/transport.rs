@@ -12,9 +12,12 @@ use reqwest::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Error, RequestKind, Requests, outage::Outage, redirect, retry};
-use crate::pace::{Pace, Turn};
-use crate::secret::Secret;
+use super::{Error, RequestKind, Requests, outage::Outage, redirect};
+use crate::{
+    pace::{Pace, Turn},
+    retry,
+    secret::Secret,
+};
 
 /// How much of the body of a refusal is read.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;

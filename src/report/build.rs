@@ -12,7 +12,7 @@ use crate::{
     identify::Identification,
     image::Repository,
     inventory::{Deployment, Gap, Holding},
-    judge::{Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject},
+    judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::{ProblemKind, Resolution},
 };
 
@@ -85,7 +85,19 @@ impl Finding {
             action: judgement.action,
             reasons: judgement.reasons.into_iter().map(reason).collect(),
             policy_rule: judgement.rule,
+            exemption: None,
         }
+    }
+
+    /// Whether a run fails for it that fails from `threshold` on.
+    ///
+    /// What is exempted fails none. Where nothing can be done, as on a line that is quiet, it counts no more than
+    /// `unknown`, which is of the same severity: nobody could make such a run succeed.
+    #[must_use]
+    pub fn fails(&self, threshold: Verdict) -> bool {
+        let is_hopeless = self.action == Action::None && self.verdict.is_at_least(Verdict::Unknown);
+        let counted = if is_hopeless { Verdict::Unknown } else { self.verdict };
+        self.exemption.is_none() && counted.is_at_least(threshold)
     }
 
     /// Orders by severity, then verdict, then age, then name.
@@ -260,6 +272,8 @@ pub struct Run {
     pub authentication: BTreeMap<String, String>,
     /// Registries that were read through a pull-through cache, each with the cache.
     pub caches: BTreeMap<String, String>,
+    /// What is to be known about exemptions.
+    pub notes: Vec<Note>,
 }
 
 impl Note {
@@ -292,7 +306,7 @@ impl Report {
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
             requests_by_kind: run.requests,
             authentication: run.authentication,
-            notes: run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache)).collect(),
+            notes: run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache)).chain(run.notes).collect(),
         }
     }
 }

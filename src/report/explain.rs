@@ -118,4 +118,7 @@ fn verdict(page: &mut Page, finding: &Finding) {
     if let Some(rule) = &finding.policy_rule {
         page.evidence(Paint::Plain, 4, format!("policy {rule}"));
     }
+    if let Some(exemption) = &finding.exemption {
+        page.evidence(Paint::Plain, 4, words::exempted(exemption));
+    }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ExemptionFields;
 use crate::{
     image::{Arch, Digest, DigestKind, Platform},
     inventory::DeploymentKind,
@@ -48,6 +49,9 @@ pub struct Finding {
     /// The policy override that was applied, by its name; null for the general policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_rule: Option<String>,
+    /// The exemption that holds for it: no run fails for it and nobody is alerted; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemption: Option<ExemptionFields>,
 }
 
 /// Where an image runs, or is meant to.

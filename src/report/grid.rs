@@ -15,16 +15,16 @@ const WIDEST: usize = 100;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub(crate) struct Column {
     /// Its title.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// How narrow it may get when there is not enough room; `None` is as wide as its cells.
-    pub(super) least: Option<usize>,
+    pub(crate) least: Option<usize>,
 }
 
 /// One cell.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     paint: Paint,
     text: Harmless,
     suffix: Harmless,
@@ -32,12 +32,12 @@ pub(super) struct Cell {
 
 impl Cell {
     /// A cell that may be shortened.
-    pub(super) fn new(paint: Paint, text: impl Into<Harmless>) -> Self {
+    pub(crate) fn new(paint: Paint, text: impl Into<Harmless>) -> Self {
         Self { paint, text: text.into(), suffix: Harmless::default() }
     }
 
     /// The same with a text behind it that stays whole.
-    pub(super) fn with_suffix(self, suffix: impl Into<Harmless>) -> Self {
+    pub(crate) fn with_suffix(self, suffix: impl Into<Harmless>) -> Self {
         Self { suffix: suffix.into(), ..self }
     }
 
@@ -48,14 +48,14 @@ impl Cell {
 
 /// Columns with their widths.
 #[derive(Debug)]
-pub(super) struct Grid<'a> {
+pub(crate) struct Grid<'a> {
     columns: &'a [Column],
     widths: Vec<usize>,
 }
 
 impl<'a> Grid<'a> {
     /// The columns, as wide as their cells; where that is too wide, the widest that may shrink do.
-    pub(super) fn fit(columns: &'a [Column], rows: &[Vec<Cell>], room: Option<usize>) -> Self {
+    pub(crate) fn fit(columns: &'a [Column], rows: &[Vec<Cell>], room: Option<usize>) -> Self {
         let mut widths: Vec<_> = columns.iter().map(|column| Harmless::from(column.title).width()).collect();
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -79,18 +79,18 @@ impl<'a> Grid<'a> {
     }
 
     /// How far from the margin column `number` starts.
-    pub(super) fn offset(&self, number: usize) -> usize {
+    pub(crate) fn offset(&self, number: usize) -> usize {
         self.widths.iter().take(number).map(|width| width + GAP).sum()
     }
 
     /// Writes the line of titles.
-    pub(super) fn titles(&self, page: &mut Page) {
+    pub(crate) fn titles(&self, page: &mut Page) {
         let titles: Vec<_> = self.columns.iter().map(|column| Cell::new(Paint::Dim, column.title)).collect();
         self.row(page, &titles);
     }
 
     /// Writes one row.
-    pub(super) fn row(&self, page: &mut Page, cells: &[Cell]) {
+    pub(crate) fn row(&self, page: &mut Page, cells: &[Cell]) {
         for (cell, width) in cells.iter().zip(&self.widths) {
             let text = cell.text.shortened(width.saturating_sub(cell.suffix.width()));
             let suffix = cell.suffix.shortened(width.saturating_sub(text.width()));

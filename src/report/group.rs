@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Finding, words};
+use super::{ExemptionFields, Finding, words};
 use crate::{
     image::{Digest, Platform},
     inventory::DeploymentKind,
@@ -29,6 +29,7 @@ struct Key<'a> {
     distance: String,
     reason: Option<(&'a str, &'a str)>,
     rule: Option<&'a str>,
+    exemption: Option<&'a ExemptionFields>,
     owner: Option<&'a str>,
     kind: DeploymentKind,
 }
@@ -47,6 +48,7 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
             distance: words::distance(finding.behind.as_ref()),
             reason: finding.reasons.first().map(|reason| (reason.code.as_str(), reason.message.as_str())),
             rule: finding.policy_rule.as_deref(),
+            exemption: finding.exemption.as_ref(),
             owner: finding.deployment.owner.as_deref(),
             kind: finding.deployment.kind,
         };

@@ -21,6 +21,26 @@ pub fn render<T: Serialize + ?Sized>(document: &T) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
+/// `document` as JSON in one line, without a line break at its end; what is invisible is written as by [`render`].
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the documents of a report all have a JSON form")]
+pub fn compact<T: Serialize + ?Sized>(document: &T) -> String {
+    let text = serde_json::to_string(document).expect("a document is made of texts, numbers, lists and maps of texts");
+    if text.chars().all(is_visible) {
+        return text;
+    }
+    // Outside of texts JSON is visible, and inside of them nothing else is escaped by its code.
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_visible(character) {
+            shown.push(character);
+        } else {
+            shown.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    shown
+}
+
 /// The pretty formatter, escaping what is invisible.
 struct Visible<'a>(PrettyFormatter<'a>);
 

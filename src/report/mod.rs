@@ -6,16 +6,17 @@
 mod base;
 pub mod base_table;
 mod build;
+mod exemption;
 pub mod explain;
 mod finding;
-mod grid;
+pub(crate) mod grid;
 mod group;
 pub mod json;
-mod style;
+pub(crate) mod style;
 mod summary;
 pub mod table;
 mod text;
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
+pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
     BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, ReplacementFields,
@@ -57,7 +59,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be seen.
     pub errors: Vec<ErrorEntry>,
-    /// What is to be known about how the answers were got.
+    /// What is to be known about how the answers were got, and about exemptions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// Requests sent, by registry host or AWS service.
@@ -79,10 +81,10 @@ pub struct PolicyFields {
     pub grace_days: i64,
 }
 
-/// Something to be known about how the answers were got.
+/// Something to be known about how the answers were got, or about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
-    /// A stable code: `pull-through-cache`.
+    /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,

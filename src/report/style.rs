@@ -18,7 +18,7 @@ pub struct Style {
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     /// As it is.
     #[default]
     Plain,
@@ -49,7 +49,7 @@ impl Paint {
 
 /// A page being written. It takes only [`Harmless`] text, so nothing from outside gets onto it as it came.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     style: Style,
     text: String,
     pending_blanks: usize,
@@ -60,17 +60,17 @@ const NARROWEST: usize = 60;
 
 impl Page {
     /// An empty page.
-    pub(super) fn new(style: &Style) -> Self {
+    pub(crate) fn new(style: &Style) -> Self {
         Self { style: *style, text: String::new(), pending_blanks: 0 }
     }
 
     /// The columns there are; `None` is as many as it takes.
-    pub(super) fn width(&self) -> Option<usize> {
+    pub(crate) fn width(&self) -> Option<usize> {
         self.style.width.map(|width| width.max(NARROWEST))
     }
 
     /// Adds to the line. Blanks at the end of a line never come out.
-    pub(super) fn put(&mut self, paint: Paint, text: impl Into<Harmless>) {
+    pub(crate) fn put(&mut self, paint: Paint, text: impl Into<Harmless>) {
         let text = text.into();
         if text.is_empty() {
             return;
@@ -83,24 +83,24 @@ impl Page {
     }
 
     /// Adds blanks.
-    pub(super) fn skip(&mut self, columns: usize) {
+    pub(crate) fn skip(&mut self, columns: usize) {
         self.pending_blanks += columns;
     }
 
     /// Ends the line.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.pending_blanks = 0;
         self.text.push('\n');
     }
 
     /// Adds a line of its own.
-    pub(super) fn line(&mut self, paint: Paint, text: impl Into<Harmless>) {
+    pub(crate) fn line(&mut self, paint: Paint, text: impl Into<Harmless>) {
         self.put(paint, text);
         self.end();
     }
 
     /// Adds `text` behind `indent` blanks, wrapped, in at most `most` lines.
-    pub(super) fn paragraph(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>, most: usize) {
+    pub(crate) fn paragraph(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>, most: usize) {
         for line in text.into().wrapped(self.room(indent), LongWords::Break, most) {
             self.skip(indent);
             self.line(paint, line);
@@ -108,7 +108,7 @@ impl Page {
     }
 
     /// Adds `text` behind `indent` blanks, wrapped between words only.
-    pub(super) fn evidence(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>) {
+    pub(crate) fn evidence(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>) {
         for line in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX) {
             self.skip(indent);
             self.line(paint, line);
@@ -116,7 +116,7 @@ impl Page {
     }
 
     /// Adds a line `title   text`, the text `indent` columns from the margin and wrapped between words only.
-    pub(super) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Harmless>) {
+    pub(crate) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Harmless>) {
         self.put(Paint::Dim, title);
         self.skip(indent.saturating_sub(title.len()));
         for (number, line) in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX).iter().enumerate() {
@@ -128,12 +128,12 @@ impl Page {
     }
 
     /// The columns that are left behind `indent`.
-    pub(super) fn room(&self, indent: usize) -> usize {
+    pub(crate) fn room(&self, indent: usize) -> usize {
         self.width().map_or(usize::MAX, |width| width.saturating_sub(indent))
     }
 
     /// The page.
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 }

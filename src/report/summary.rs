@@ -22,8 +22,16 @@ pub struct Summary {
     /// The same by owner, as far as owners are known; only verdicts that occur.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_owner: BTreeMap<String, BTreeMap<Verdict, u64>>,
+    /// Findings that are exempted; absent if none is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exempted: u64,
     /// How old the bases in use are, over all findings whose base has a date; null when none has.
     pub base_age_days: Option<AgeDistribution>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A distribution of ages in whole days.
@@ -60,6 +68,7 @@ impl Summary {
             bases: bases.len() as u64,
             by_verdict,
             by_owner,
+            exempted: findings.iter().filter(|finding| finding.exemption.is_some()).count() as u64,
             base_age_days: AgeDistribution::of(&ages),
         }
     }

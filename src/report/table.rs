@@ -1,9 +1,9 @@
 //! How does a person read a report on a terminal? Worst first: what is old, how old, and what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
-    Finding, Harmless, Report, Style,
+    Finding, Harmless, Note, Report, Style,
     grid::{Cell, Column, Grid},
     group::{Group, Names, groups},
     style::{Page, Paint},
@@ -64,7 +64,10 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
         return;
     }
     let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
-    let mut shown = groups(report.findings.iter().filter(is_row));
+    // What somebody answers for comes after all that nobody does.
+    let (exempted, open): (Vec<_>, Vec<_>) =
+        report.findings.iter().filter(is_row).partition(|finding| finding.exemption.is_some());
+    let mut shown = groups(open.into_iter().chain(exempted));
     let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
     let has_owners = !report.summary.by_owner.is_empty();
     let layout = Layout::of(page.width(), has_owners, Names::of(&report.findings));
@@ -86,7 +89,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
         page.end();
     }
     if !hidden.is_empty() {
-        let rest = tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        let rest = words::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
         let rows = count(hidden.len() as u64, "row");
         page.paragraph(Paint::Bold, 0, format!("and {rows} more, for {rest}; --format json has them all"), usize::MAX);
         page.end();
@@ -144,7 +147,8 @@ impl<'a> Layout<'a> {
 
     fn row(&self, group: &Group<'_>) -> Vec<Cell> {
         let finding = group.first;
-        let paint = Paint::Severity(finding.severity);
+        let is_exempted = finding.exemption.is_some();
+        let paint = if is_exempted { Paint::Dim } else { Paint::Severity(finding.severity) };
         let base = finding.base.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::base_name);
         let mut cells = vec![Cell::new(paint, finding.verdict.as_str())];
         if self.is_wide {
@@ -160,7 +164,7 @@ impl<'a> Layout<'a> {
         }
         cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
         cells.push(Cell::new(Paint::Plain, words::distance(finding.behind.as_ref())));
-        let paint = if finding.action == Action::None { Paint::Dim } else { Paint::Bold };
+        let paint = if is_exempted || finding.action == Action::None { Paint::Dim } else { Paint::Bold };
         cells.push(Cell::new(paint, finding.action.as_str()));
         cells
     }
@@ -182,7 +186,8 @@ impl<'a> Layout<'a> {
             format!("{lead}{}: {}", reason.code, reason.message)
         });
         let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
-        base.into_iter().chain(reasons).chain(rule).map(Harmless::from).collect()
+        let exempted = finding.exemption.as_ref().map(words::exempted);
+        base.into_iter().chain(reasons).chain(rule).chain(exempted).map(Harmless::from).collect()
     }
 }
 
@@ -223,26 +228,15 @@ fn errors(page: &mut Page, report: &Report, style: &Style) {
     page.end();
 }
 
-/// `2 stale, 1 out-of-date`, worst first, unknown last.
-fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
-    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-    for (verdict, number) in verdicts {
-        *counts.entry(verdict).or_default() += number;
-    }
-    let order = Verdict::ALL.into_iter().rev().filter(|verdict| *verdict != Verdict::Unknown);
-    let parts: Vec<_> = order
-        .chain([Verdict::Unknown])
-        .filter_map(|verdict| Some((verdict, *counts.get(&verdict)?)))
-        .filter(|(_, number)| *number > 0)
-        .map(|(verdict, number)| format!("{number} {verdict}"))
-        .collect();
-    parts.join(", ")
-}
-
 fn totals(page: &mut Page, report: &Report, style: &Style) {
-    let by_verdict = tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
+    let by_verdict = words::tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
     if !by_verdict.is_empty() {
         page.entry(INDENT, "verdicts", by_verdict);
+    }
+    let exempted = report.findings.iter().filter(|finding| finding.exemption.is_some());
+    let exempted = words::tally(exempted.map(|finding| (finding.verdict, 1)));
+    if !exempted.is_empty() {
+        page.entry(INDENT, "exempted", format!("{} of these: {exempted}", report.summary.exempted));
     }
     if let Some(ages) = report.summary.base_age_days {
         page.entry(
@@ -259,7 +253,8 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
     if let Some(owners) = owners(report) {
         page.entry(INDENT, "owners", owners);
     }
-    for note in &report.notes {
+    // An exemption that is not needed any more harms nobody.
+    for note in report.notes.iter().filter(|note| style.show_all || note.code != Note::EXEMPTION_UNUSED) {
         page.entry(INDENT, "note", note.message.as_str());
     }
     if !report.complete {
@@ -279,7 +274,7 @@ fn owners(report: &Report) -> Option<String> {
         .by_owner
         .iter()
         .map(|(owner, counts)| (owner, counts.iter().filter(bad).map(|(verdict, number)| (*verdict, *number))))
-        .map(|(owner, counts)| (owner, counts.clone().map(|(_, number)| number).sum::<u64>(), tally(counts)))
+        .map(|(owner, counts)| (owner, counts.clone().map(|(_, number)| number).sum::<u64>(), words::tally(counts)))
         .filter(|(_, number, _)| *number > 0)
         .collect();
     owners.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
@@ -312,7 +307,8 @@ fn requests(report: &Report) -> String {
 
 /// What to do now, ready to be copied.
 fn next(report: &Report) -> Option<String> {
-    let Some(worst) = report.findings.iter().find(|finding| finding.verdict != Verdict::Fresh) else {
+    let is_open = |finding: &&Finding| finding.verdict != Verdict::Fresh && finding.exemption.is_none();
+    let Some(worst) = report.findings.iter().find(is_open) else {
         let is_nothing_there = report.findings.is_empty() && report.errors.is_empty();
         return is_nothing_there.then(|| "basewatch audit IMAGE audits an image by name".to_owned());
     };

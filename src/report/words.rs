@@ -1,28 +1,53 @@
 //! How are ages, distances and bases put, the same in every table?
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
-use super::{BaseInUse, Behind, DeploymentFields, Finding};
+use super::{BaseInUse, Behind, DeploymentFields, ExemptionFields, Finding};
 use crate::{
     image::Digest,
     inventory::DeploymentKind,
+    judge::Verdict,
     resolve::{Published, PublishedSource},
 };
 
 /// What stands where nothing is known.
-pub(super) const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// The registry that is left out of names: nearly every base is from there.
 const USUAL_REGISTRY: &str = "public.ecr.aws/";
 
 /// `1 image`, `3 images`.
-pub(super) fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
+/// `2 stale, 1 out-of-date`, worst first, unknown last.
+pub(super) fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for (verdict, number) in verdicts {
+        *counts.entry(verdict).or_default() += number;
+    }
+    let order = Verdict::ALL.into_iter().rev().filter(|verdict| *verdict != Verdict::Unknown);
+    let parts: Vec<_> = order
+        .chain([Verdict::Unknown])
+        .filter_map(|verdict| Some((verdict, *counts.get(&verdict)?)))
+        .filter(|(_, number)| *number > 0)
+        .map(|(verdict, number)| format!("{number} {verdict}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// `exempted until 2027-01-31 by payments: replaced in Q1`.
+pub(super) fn exempted(exemption: &ExemptionFields) -> String {
+    let ExemptionFields { reason, owner, until } = exemption;
+    format!("exempted until {until} by {owner}: {reason}")
+}
+
 /// `2026-11-20 06:00 UTC`.
-pub(super) fn instant(at: DateTime<Utc>) -> String {
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -36,7 +61,7 @@ fn days(days: i64) -> String {
 }
 
 /// An age: `90 d`, `≥ 61 d` where the date is a bound.
-pub(super) fn age(
+pub(crate) fn age(
     age_days: Option<i64>,
     published_at: Option<DateTime<Utc>>,
     source: Option<PublishedSource>,
@@ -52,7 +77,7 @@ pub(super) fn age(
 }
 
 /// The age of the base a finding is about.
-pub(super) fn base_age(finding: &Finding) -> String {
+pub(crate) fn base_age(finding: &Finding) -> String {
     let base = finding.base.as_ref();
     age(
         base.and_then(|base| base.age_days),
@@ -62,7 +87,7 @@ pub(super) fn base_age(finding: &Finding) -> String {
 }
 
 /// How far behind: `89 d, 71 releases`; with `≥` in front where both are bounds.
-pub(super) fn distance(behind: Option<&Behind>) -> String {
+pub(crate) fn distance(behind: Option<&Behind>) -> String {
     let Some(behind) = behind else { return NOTHING.to_owned() };
     // A bound of no days says nothing.
     let days = behind.days.filter(|days| behind.exact || *days > 0).map(days);
@@ -76,7 +101,7 @@ pub(super) fn distance(behind: Option<&Behind>) -> String {
 }
 
 /// What people call a deployment: `orders`, `orders:live`, `prod/orders app`.
-pub(super) fn deployment_name(deployment: &DeploymentFields) -> String {
+pub(crate) fn deployment_name(deployment: &DeploymentFields) -> String {
     let name = &deployment.name;
     match (deployment.kind, deployment.qualifier.as_deref()) {
         // What people mean when they name a function without an alias.
@@ -88,7 +113,7 @@ pub(super) fn deployment_name(deployment: &DeploymentFields) -> String {
 
 /// A base in the fewest words that tell it from others: `lambda/java:21.2026.08.22.00`, else its line and
 /// the first digits of its digest, `lambda/java:21@2c26b46b68ff`.
-pub(super) fn base_name(base: &BaseInUse) -> String {
+pub(crate) fn base_name(base: &BaseInUse) -> String {
     let line = base.line.as_deref().map(short_name);
     match (&base.release, line, &base.digest) {
         (Some(release), Some(line), _) => format!("{}:{release}", without_tag(line)),
@@ -103,12 +128,12 @@ pub(super) fn base_name(base: &BaseInUse) -> String {
 }
 
 /// A reference without the registry that nearly all are from.
-pub(super) fn short_name(reference: &str) -> &str {
+pub(crate) fn short_name(reference: &str) -> &str {
     reference.strip_prefix(USUAL_REGISTRY).unwrap_or(reference)
 }
 
 /// A digest as people quote it: `sha256:2c26b46b68ff`.
-pub(super) fn short_digest(digest: &Digest) -> String {
+pub(crate) fn short_digest(digest: &Digest) -> String {
     format!("{}:{}", digest.algorithm(), digest.short())
 }
 

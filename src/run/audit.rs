@@ -25,25 +25,29 @@ use crate::{
 ///
 /// When there is nothing to audit, no credentials to do it with, or the report cannot be written.
 pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
-    if let Some(why) = nothing_left(settings) {
+    if let Some(why) = nothing_to_audit(settings) {
         bail!("{why}");
-    }
-    if settings.kinds().is_empty() {
-        bail!(
-            "there is nothing to audit: name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a \
-             configuration with `basewatch config init`"
-        );
     }
     let sinks = Sink::open(&args.output, args.format)?;
     let ports = Ports::open(settings)?;
     let bar = Bar::new(console.has_progress);
     let report = report(settings, &ports, Instants::new(args.as_of), &|progress| bar.show(progress)).await;
     bar.clear();
-    if let Some(why) = no_credentials(&report) {
+    if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
     }
     output::write(sinks, &console.style(), &report)?;
     Ok(exit(&report, args.fail_on.threshold()))
+}
+
+/// Why there is nothing to audit.
+pub(super) fn nothing_to_audit(settings: &Settings) -> Option<String> {
+    let nothing = || {
+        let how = "name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a configuration with \
+                   `basewatch config init`";
+        settings.kinds().is_empty().then(|| format!("there is nothing to audit: {how}"))
+    };
+    nothing_left(settings).or_else(nothing)
 }
 
 /// Why the flags leave nothing of the configured inventory: a typing mistake must not look like a clean audit.
@@ -73,8 +77,8 @@ fn nothing_left(settings: &Settings) -> Option<String> {
 /// How an audit ended that fails from `threshold` on.
 #[must_use]
 pub fn exit(report: &Report, threshold: Option<Verdict>) -> Exit {
-    let fails = |verdict: Verdict| threshold.is_some_and(|threshold| verdict.is_at_least(threshold));
-    if report.findings.iter().any(|finding| fails(finding.verdict)) {
+    let fails = |threshold| report.findings.iter().any(|finding| finding.fails(threshold));
+    if threshold.is_some_and(fails) {
         Exit::Failed
     } else if report.complete {
         Exit::Clean
@@ -84,7 +88,7 @@ pub fn exit(report: &Report, threshold: Option<Verdict>) -> Exit {
 }
 
 /// An audit that found nothing because there are no credentials never started.
-fn no_credentials(report: &Report) -> Option<&str> {
+pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
     let missing = report.errors.iter().find(|error| error.code == "credentials")?;
     report.findings.is_empty().then_some(&missing.message)
 }
@@ -98,6 +102,7 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
         resolve: settings.resolve.clone(),
         owners: settings.owners.clone(),
         filter: settings.filter.clone(),
+        is_part: settings.is_part,
         concurrency: settings.concurrency.0,
         now: instants.now,
         seen_at: instants.clock,
@@ -113,12 +118,14 @@ pub async fn report(
 ) -> Report {
     let terms = terms(settings, instants);
     let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, progress).await;
+    let (findings, notes) = audit.judge(&terms);
     let run = Run {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
         requests: ports.requests.snapshot(),
         authentication: ports.authentication(),
         caches: ports.client.caches(),
+        notes,
     };
-    Report::new(audit.findings(&terms), audit.errors(), audit.is_complete(), &terms.policy, run)
+    Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run)
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs, io::Write as _, path::Path};
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
 
 use super::{Exit, print};
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     config::{EXAMPLE, Environment, Flags, Settings, candidates, load},
     glob::Glob,
     inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
+    judge::{Exemption, Policy},
 };
 
 /// Says what the configuration would audit; what is wrong with it is the error.
@@ -27,7 +29,7 @@ pub fn check(
         let looked: Vec<_> = looked.iter().map(|file| file.display().to_string()).collect();
         bail!("there is no configuration file: looked for {}; `basewatch config init` writes one", looked.join(", "));
     };
-    print(&format!("{} is valid\n{}", file.display(), summary(&loaded.settings)))?;
+    print(&format!("{} is valid\n{}", file.display(), summary(&loaded.settings, Utc::now())))?;
     Ok(Exit::Clean)
 }
 
@@ -52,18 +54,20 @@ pub fn init(args: &ConfigInitArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the settings mean, in a few lines.
-fn summary(settings: &Settings) -> String {
+fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<9} {value}");
     };
     let terms = &settings.policy.terms;
-    let overrides = match settings.policy.overrides.len() {
-        0 => String::new(),
-        count => format!(", {}", counted(count, "override")),
-    };
-    line("policy", &format!("stale over {}, out-of-date after {}{overrides}", span(terms.max_age), span(terms.grace)));
+    let count = |count: usize, noun| if count == 0 { String::new() } else { format!(", {}", counted(count, noun)) };
+    let Policy { overrides, exemptions, .. } = &settings.policy;
+    let more = count(overrides.len(), "override") + &count(exemptions.len(), "exemption");
+    line("policy", &format!("stale over {}, out-of-date after {}{more}", span(terms.max_age), span(terms.grace)));
+    for warning in exemptions.iter().filter_map(|exemption| warning(exemption, now)) {
+        line("warning", &warning);
+    }
     for lambda in &settings.lambda {
         line("lambda", &format!("{}: functions {}", regions(&lambda.regions), choice(&lambda.choice)));
     }
@@ -90,9 +94,46 @@ fn summary(settings: &Settings) -> String {
         line("owners", &owners_line(&settings.owners));
     }
     line("allowed", &format!("{}, and the audited ECR registries", settings.network.allow.join(", ")));
+    telling(settings, &mut line);
     let catalog = settings.catalog.as_folder().map(|folder| folder.display().to_string());
     line("catalog", catalog.as_deref().unwrap_or("off"));
     text
+}
+
+/// Where a run remembers, whom it tells and whom it asks to rebuild.
+fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
+    if let Some(store) = &settings.store {
+        line("store", &store.to_string());
+    }
+    for receiver in &settings.notify.receivers {
+        let owners = if receiver.owners.is_empty() { "everybody".to_owned() } else { list(&receiver.owners) };
+        let least = receiver.threshold.map_or(settings.notify.threshold, |own| own.max(settings.notify.threshold));
+        line("tell", &format!("{} of findings of {owners}, from {} up", receiver.id, least.as_str()));
+    }
+    for rule in &settings.rebuild.rules {
+        line("rebuild", &format!("{} for {}, by {}", list(&rule.repositories), rule.name, rule.preset.as_str()));
+    }
+    let is_told = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
+    if is_told && settings.store.is_none() {
+        line("warning", "nobody is told without a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
+    }
+    let everything =
+        settings.rebuild.rules.iter().position(|rule| rule.repositories.iter().any(|glob| glob.as_str() == "*"));
+    for never in settings.rebuild.rules.iter().skip(everything.map_or(usize::MAX, |place| place + 1)) {
+        line("warning", &format!("{} is never asked: a table before it is for all repositories", never.name));
+    }
+}
+
+/// What is odd about the end of an exemption. Neither is an error: a configuration that was valid stays so, whatever
+/// day it is.
+fn warning(exemption: &Exemption, now: DateTime<Utc>) -> Option<String> {
+    let Exemption { reason, owner, until, .. } = exemption;
+    let what = match () {
+        () if exemption.is_expired(now) => format!("ended on {until}: it exempts nothing any more"),
+        () if exemption.is_far(now) => format!("ends on {until}: who will remember it then?"),
+        () => return None,
+    };
+    Some(format!("the exemption {reason:?} of {owner} {what}"))
 }
 
 fn ecr_line(ecr: &EcrSettings) -> String {

@@ -2,18 +2,23 @@
 //!
 //! The only place besides `main` that knows all stages and adapters; no stage knows it.
 
+pub mod alerts;
 pub mod audit;
 pub mod base;
 pub mod completions;
 pub mod config;
+pub mod cycle;
 pub mod demo;
 pub mod explain;
 pub mod iam;
 mod inventories;
 pub mod man;
+pub mod notify;
 mod output;
 mod ports;
 mod progress;
+mod receivers;
+mod world;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -26,9 +31,11 @@ use chrono::{DateTime, Utc};
 pub use inventories::sources;
 use output::print;
 pub use ports::Ports;
+pub use receivers::Receivers;
+pub use world::World;
 
 use crate::{
-    cli::{Cli, ColorWhen, Command, ConfigCommand, Global},
+    cli::{Cli, ColorWhen, Command, ConfigCommand, Global, NotifyCommand},
     config::{Environment, Flags, LOG_VARIABLE, load},
     telemetry::{self, Verbosity},
 };
@@ -147,6 +154,14 @@ pub async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Explain(args) => {
             let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
             explain::run(&load(&flags, environment, here)?.settings, &args, console).await
+        }
+        // A cycle is the longest future there is: on the heap, it is no part of all the others.
+        Command::Run(args) => Box::pin(cycle::run(&load(&flags, environment, here)?.settings, &args, console)).await,
+        Command::Alerts(command) => {
+            Box::pin(alerts::run(&load(&flags, environment, here)?.settings, &command, console)).await
+        }
+        Command::Notify(NotifyCommand::Test(args)) => {
+            notify::test(&load(&flags, environment, here)?.settings, &args).await
         }
         Command::Demo(args) => demo::run(&args, console).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here),

@@ -45,6 +45,13 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Whether it is standard output.
+    pub(super) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout(_))
+    }
+}
+
 /// A sink that was not written leaves nothing behind.
 impl Drop for Sink {
     fn drop(&mut self) {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     aws::Aws,
-    config::{CatalogPlace, Settings},
+    config::Settings,
     registry::{DistributionClient, NetworkSettings, Requests},
     store::{Catalog, Images},
 };
@@ -30,10 +30,7 @@ impl Ports {
     ///
     /// When a setting of the registries does not work out, a CA bundle that cannot be read for one.
     pub fn open(settings: &Settings) -> Result<Self> {
-        let catalog = match &settings.catalog {
-            CatalogPlace::Folder(folder) => Catalog::in_folder(folder),
-            CatalogPlace::UserCache | CatalogPlace::Off => Catalog::in_memory(),
-        };
+        let catalog = settings.catalog.as_folder().map_or_else(Catalog::in_memory, Catalog::in_folder);
         Self::with(settings.network.clone(), catalog, |aws| aws.with_accounts(settings.accounts.clone()))
     }
 
@@ -45,6 +42,15 @@ impl Ports {
     pub fn with(network: NetworkSettings, catalog: Catalog, prepare: impl FnOnce(Aws) -> Aws) -> Result<Self> {
         let requests = Arc::new(Requests::default());
         let aws = Arc::new(prepare(Aws::new(Arc::clone(&requests))));
+        Self::over(network, aws, requests, catalog)
+    }
+
+    /// Opens ports over `aws` and `catalog`; `requests` is what both count into.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ports::open`].
+    pub fn over(network: NetworkSettings, aws: Arc<Aws>, requests: Arc<Requests>, catalog: Catalog) -> Result<Self> {
         let client = DistributionClient::new(network, Some(Arc::clone(&aws) as _), Arc::clone(&requests))
             .context("the registry settings do not work")?;
         let client = Arc::new(client);

@@ -15,7 +15,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::writer::Writer;
+use super::{
+    segments::{Note, Segment},
+    writer::Writer,
+};
 use crate::image::{Content, Digest, DigestKind, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
@@ -33,6 +36,8 @@ pub struct Catalog {
     /// Of a catalog without a folder.
     notes: Mutex<BTreeMap<String, Vec<u8>>>,
     writer: Option<Writer>,
+    /// What a store is known to keep of it.
+    pub(super) saved: Mutex<Segment>,
 }
 
 /// The memory of a repository, and whether its file is behind it.
@@ -112,6 +117,7 @@ impl Catalog {
             repositories: Mutex::default(),
             notes: Mutex::default(),
             writer: None,
+            saved: Mutex::default(),
         }
     }
 
@@ -150,7 +156,7 @@ impl Catalog {
         change(&mut kept.memory);
         kept.is_unsaved = true;
         if kept.saved_at.is_none_or(|saved_at| saved_at.elapsed() >= SAVE_EVERY) {
-            self.save(repository, kept);
+            self.save_file(repository, kept);
         }
     }
 
@@ -173,7 +179,35 @@ impl Catalog {
         }
     }
 
-    fn save(&self, repository: &Repository, kept: &mut Kept) {
+    /// Takes over what `segment` says, besides what is known.
+    pub(super) fn learn(&self, segment: &Segment) {
+        let contents = segment.contents.iter().map(|(digest, content)| (digest.clone(), Arc::clone(content)));
+        lock(&self.contents).extend(contents);
+        for (repository, memory) in &segment.repositories {
+            if let Ok(repository) = repository.parse() {
+                let mut repositories = self.open(&repository);
+                let known = &mut repositories.entry(repository).or_default().memory;
+                known.merge(memory.clone());
+                known.settle();
+            }
+        }
+        let notes = segment.notes.iter();
+        let notes = notes.filter_map(|(name, note)| Some((name.clone(), serde_json::to_vec(&note.value).ok()?)));
+        lock(&self.notes).extend(notes);
+    }
+
+    /// All that is in memory, its notes as of `now`.
+    pub(super) fn snapshot(&self, now: DateTime<Utc>) -> Segment {
+        let contents = lock(&self.contents).iter().map(|(digest, known)| (digest.clone(), Arc::clone(known))).collect();
+        let repositories = lock(&self.repositories);
+        let repositories = repositories.iter().map(|(name, kept)| (name.to_string(), kept.memory.clone())).collect();
+        let note = |bytes: &Vec<u8>| serde_json::from_slice(bytes).ok().map(|value| Note { at: now, value });
+        let notes = lock(&self.notes);
+        let notes = notes.iter().filter_map(|(name, bytes)| Some((name.clone(), note(bytes)?))).collect();
+        Segment { contents, repositories, notes }
+    }
+
+    fn save_file(&self, repository: &Repository, kept: &mut Kept) {
         if let Some(file) = self.repository_file(repository).filter(|_| kept.is_unsaved) {
             self.write(file, &kept.memory);
         }
@@ -215,7 +249,7 @@ impl Drop for Catalog {
     fn drop(&mut self) {
         let mut repositories = std::mem::take(&mut *lock(&self.repositories));
         for (repository, kept) in &mut repositories {
-            self.save(repository, kept);
+            self.save_file(repository, kept);
         }
     }
 }
@@ -227,7 +261,7 @@ fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
         .ok()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

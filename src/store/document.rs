@@ -26,11 +26,12 @@ struct Tag {
     schema: String,
 }
 
+/// A document with its schema in front.
 #[derive(Serialize)]
-struct Tagged<'a, T> {
-    schema: &'static str,
+pub(super) struct Tagged<'a, T> {
+    pub(super) schema: &'static str,
     #[serde(flatten)]
-    document: &'a T,
+    pub(super) document: &'a T,
 }
 
 /// Reads the document of `store`; an empty one if there is none.
@@ -42,19 +43,24 @@ pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
     let Some(stored) = store.read(T::NAME).await? else {
         return Ok(Kept { document: T::default(), version: None });
     };
-    let place = || format!("{}/{}", store.place(), T::NAME);
-    let unreadable = |error: serde_json::Error| Error::Unreadable { place: place(), why: error.to_string() };
-    let tag: Tag = serde_json::from_slice(&stored.bytes).map_err(unreadable)?;
-    if tag.schema != T::SCHEMA {
-        return Err(match tag.schema.split_once('/').zip(T::SCHEMA.split_once('/')) {
-            Some(((found, _), (known, _))) if found == known => {
-                Error::Newer { place: place(), found: tag.schema, known: T::SCHEMA.to_owned() }
-            }
-            _ => Error::Unreadable { place: place(), why: format!("it is no {} but {:?}", T::SCHEMA, tag.schema) },
-        });
-    }
-    let document = serde_json::from_slice(&stored.bytes).map_err(unreadable)?;
+    let place = format!("{}/{}", store.place(), T::NAME);
+    let document = parse(&stored.bytes, T::SCHEMA, &place)?;
     Ok(Kept { document, version: Some(stored.version) })
+}
+
+/// What the document at `place` holds, if it is of the format `known`.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str) -> Result<T> {
+    let unreadable = |error: serde_json::Error| Error::Unreadable { place: place.to_owned(), why: error.to_string() };
+    let tag: Tag = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if tag.schema == known {
+        return serde_json::from_slice(bytes).map_err(unreadable);
+    }
+    let format = |schema: &str| schema.split_once("/v").map(|(name, _)| name.to_owned());
+    Err(if format(&tag.schema).is_some() && format(&tag.schema) == format(known) {
+        Error::Newer { place: place.to_owned(), found: tag.schema, known: known.to_owned() }
+    } else {
+        Error::Unreadable { place: place.to_owned(), why: format!("it is no {known} but {:?}", tag.schema) }
+    })
 }
 
 impl<T: Document> Kept<T> {

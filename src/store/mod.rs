@@ -2,13 +2,24 @@
 //!
 //! Knows no stage.
 
+mod atomic;
 mod catalog;
 mod document;
+mod folder;
 mod images;
+mod name;
 mod port;
+mod reports;
+mod s3;
+mod segments;
+mod settings;
 mod writer;
 
 pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use document::{Document, Kept, load};
+pub use folder::FolderStore;
 pub use images::{Images, Pointing};
 pub use port::{Error, OnlyIf, Result, Store, Stored, Turn, Version};
+pub use reports::{Ages, Day, History, LATEST, add_alerts, dated_name, history, latest, record};
+pub use s3::S3Store;
+pub use settings::{InvalidPlace, Place, Retention, open};

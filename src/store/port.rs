@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
+/// The longest that anybody waits for a turn, whatever was asked for.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// What went wrong with a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -64,6 +67,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub(super) String);
 
+impl Version {
+    /// The version that a store calls `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// What the store calls it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -97,6 +114,10 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Keeps `bytes` under `name`, and says their version. Fails with [`Error::Conflict`], and changes nothing,
     /// if `only_if` does not hold.
+    ///
+    /// A write that fails with [`Error::Unavailable`] may have happened nonetheless. So may, in a bucket, one that
+    /// fails with [`Error::Conflict`], if its answer was lost and another run wrote over it before it was looked
+    /// for. Whoever writes again reads first, and does not do twice what is already there.
     fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>>;
 
     /// The names that begin with `prefix`, in order.

@@ -2,11 +2,12 @@
 //! for a disk.
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc::{SyncSender, sync_channel},
     thread::{self, JoinHandle},
 };
+
+use super::atomic::{Outlives, replace};
 
 /// How many files may wait to be written.
 const QUEUE: usize = 1024;
@@ -25,7 +26,7 @@ impl Writer {
             let mut has_warned = false;
             for (file, bytes) in files {
                 // Told once: a full disk must not end an audit, nor fill the log.
-                if let Err(error) = write_atomically(&file, &bytes)
+                if let Err(error) = replace(&file, &bytes, Outlives::Process)
                     && !std::mem::replace(&mut has_warned, true)
                 {
                     tracing::warn!(
@@ -53,21 +54,4 @@ impl Drop for Writer {
             let _ = thread.join();
         }
     }
-}
-
-/// Writes beside and renames, so that a reader sees the old file or the new one.
-fn write_atomically(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let beside = folder.join(format!(".{}.{}", std::process::id(), fastrand::u64(..)));
-    let written = match fs::write(&beside, bytes) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).and_then(|()| fs::write(&beside, bytes))
-        }
-        written => written,
-    };
-    let renamed = written.and_then(|()| fs::rename(&beside, file));
-    if renamed.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    renamed
 }

@@ -2,9 +2,17 @@
 //!
 //! Knows no stage.
 
-use std::time::Duration;
+mod client;
+mod failure;
+mod hidden;
+mod signature;
+pub mod template;
+
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
+
+pub use client::{Settings, Webhooks, check_header};
 
 use crate::secret::Secret;
 
@@ -20,8 +28,8 @@ pub enum Signature {
     Bearer,
 }
 
-/// One call: a `POST`.
-#[derive(Clone, Debug)]
+/// One call: a `POST`. Not to be shown: its body may hold a token.
+#[derive(Clone)]
 pub struct Call {
     /// Where it goes. A secret, as many webhooks are known by nothing but their URL.
     pub url: Secret,
@@ -33,10 +41,19 @@ pub struct Call {
     pub body: Vec<u8>,
     /// The same for every repeat of this call: the `webhook-id`.
     pub id: String,
-    /// When it is made: the `webhook-timestamp`.
+    /// When it is made; the `webhook-timestamp` of a later try is later by as much.
     pub at: DateTime<Utc>,
     /// How it is signed, and with what.
     pub signing: Option<(Signature, Secret)>,
+    /// Whether doing it twice does no harm, as the receiver knows repeats by their id: then it is also repeated when
+    /// it is not known whether it has arrived.
+    pub may_repeat: bool,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 /// What was answered with a status of 2xx.
@@ -46,6 +63,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, as far as the limit goes.
     pub body: Vec<u8>,
+    /// What its headers call the request: `webhook-id`, else `x-request-id`. For the logs of whoever answered.
+    pub request_id: Option<String>,
 }
 
 /// Why a call was not accepted.
@@ -57,4 +76,6 @@ pub struct Refused {
     pub retry_after: Option<Duration>,
     /// Whether it was about this call alone, so that another one is still worth a try.
     pub is_about_call: bool,
+    /// Whether it may have arrived all the same: the connection was cut, or no answer came in time.
+    pub may_have_arrived: bool,
 }

@@ -45,6 +45,13 @@ pub(crate) fn since(rig: &Rig, before: usize) -> Vec<String> {
     asked(&rig.replay.all_calls()[before..])
 }
 
+/// The calls of Lambda that another look at all functions takes.
+async fn look_again(rig: &Rig) -> Vec<String> {
+    let before = rig.replay.all_calls().len();
+    rig.look_at_functions(&[functions()]).await;
+    since(rig, before)
+}
+
 pub(crate) fn find<'a>(deployments: &'a [Deployment], id: &str) -> &'a Deployment {
     let found = deployments.iter().find(|deployment| deployment.id.ends_with(id));
     found.unwrap_or_else(|| panic!("no {id} in {:?}", ids(deployments)))
@@ -170,14 +177,10 @@ async fn only_what_changed_is_asked_again_until_it_is_too_old_to_be_believed() {
     assert_eq!(since(&rig, 0), ["get b", "list"]);
 
     rig.now += chrono::TimeDelta::hours(23);
-    let before = rig.replay.all_calls().len();
-    rig.look_at_functions(&[functions()]).await;
-    assert_eq!(since(&rig, before), ["list"]);
+    assert_eq!(look_again(&rig).await, ["list"]);
 
     rig.now += chrono::TimeDelta::hours(1);
-    let before = rig.replay.all_calls().len();
-    rig.look_at_functions(&[functions()]).await;
-    assert_eq!(since(&rig, before), ["get a", "get b", "list"]);
+    assert_eq!(look_again(&rig).await, ["get a", "get b", "list"]);
 }
 
 #[tokio::test]
@@ -191,9 +194,7 @@ async fn a_function_that_was_being_created_or_updated_is_asked_again() {
     let found = rig.look_at_functions(&[functions()]).await;
     let state = |id: &str| find(&found.deployments, id).workload.as_ref().unwrap().state.clone().unwrap();
     assert_eq!((state("creating:$LATEST"), state("idle:$LATEST")), ("Pending".into(), "Inactive".into()));
-    let before = rig.replay.all_calls().len();
-    rig.look_at_functions(&[functions()]).await;
-    assert_eq!(since(&rig, before), ["get creating", "get updating", "list"]);
+    assert_eq!(look_again(&rig).await, ["get creating", "get updating", "list"]);
 }
 
 #[tokio::test]
@@ -207,13 +208,9 @@ async fn what_is_left_out_by_name_costs_no_call_and_is_remembered_for_others() {
     assert_eq!(ids(&found.deployments), ["lambda:eu-west-1:123456789012:orders:$LATEST"]);
     assert_eq!(since(&rig, 0), ["aliases orders", "get orders", "list"]);
 
-    let before = rig.replay.all_calls().len();
-    rig.look_at_functions(&[functions()]).await;
-    assert_eq!(since(&rig, before), ["aliases orders", "aliases sandbox-x", "get sandbox-x", "list"]);
+    assert_eq!(look_again(&rig).await, ["aliases orders", "aliases sandbox-x", "get sandbox-x", "list"]);
     rig.look_at_functions(&[chosen]).await;
-    let before = rig.replay.all_calls().len();
-    rig.look_at_functions(&[functions()]).await;
-    assert_eq!(since(&rig, before), ["aliases orders", "aliases sandbox-x", "list"]);
+    assert_eq!(look_again(&rig).await, ["aliases orders", "aliases sandbox-x", "list"]);
 }
 
 #[tokio::test]

@@ -45,8 +45,7 @@ fn seen(report: &serde_json::Value) -> BTreeSet<(&str, &str)> {
 
 #[tokio::test]
 async fn functions_of_two_accounts_are_seen_as_their_roles() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let one = Account::join(&world.moto, OTHER).await;
     let two = Account::join(&world.moto, THIRD).await;
     for (account, name) in [(&one, "orders"), (&two, "stock")] {
@@ -68,8 +67,7 @@ async fn functions_of_two_accounts_are_seen_as_their_roles() {
 
 #[tokio::test]
 async fn an_account_that_lets_nobody_in_is_an_error_and_the_rest_is_audited() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let open = Account::join(&world.moto, OTHER).await;
     open.role(ROLE, Some(EXTERNAL_ID)).await;
     run(&open, "orders", &releases[4]).await;
@@ -95,8 +93,7 @@ async fn an_account_that_lets_nobody_in_is_an_error_and_the_rest_is_audited() {
 
 #[tokio::test]
 async fn all_of_an_organization_but_what_is_excluded() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let ids = crate::account::organization(&world.moto, &["orders", "sandbox"]).await;
     let orders = Account::join(&world.moto, &ids[0]).await;
     orders.role(ROLE, Some(EXTERNAL_ID)).await;
@@ -114,8 +111,7 @@ async fn all_of_an_organization_but_what_is_excluded() {
 
 #[tokio::test]
 async fn a_second_audit_of_two_accounts_assumes_their_roles_and_lists() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let other = Account::join(&world.moto, OTHER).await;
     other.role(ROLE, Some(EXTERNAL_ID)).await;
     run(&other, "orders", &releases[0]).await;
@@ -130,8 +126,7 @@ async fn a_second_audit_of_two_accounts_assumes_their_roles_and_lists() {
 
 #[tokio::test]
 async fn an_image_of_another_account_is_read_as_the_role_in_that_account() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let builds = Account::join(&world.moto, OTHER).await;
     let runs = Account::join(&world.moto, THIRD).await;
     for account in [&builds, &runs] {
@@ -153,8 +148,7 @@ async fn an_image_of_another_account_is_read_as_the_role_in_that_account() {
 
 #[tokio::test]
 async fn an_image_of_an_account_that_is_not_audited_is_denied() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let builds = Account::join(&world.moto, OTHER).await;
     builds.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     world.own.prepare_functions().await;

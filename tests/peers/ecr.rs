@@ -10,8 +10,7 @@ use crate::{
 
 #[tokio::test]
 async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     for (name, release) in ["stale", "stale-too", "out-of-date", "superseded", "fresh"].iter().zip(&releases) {
         world.own.push(name, "1", &built_on(release, name).build()).await;
     }
@@ -47,8 +46,7 @@ async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
 
 #[tokio::test]
 async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     for (index, release) in releases.iter().enumerate() {
         world.own.push(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
     }
@@ -64,8 +62,7 @@ async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
 
 #[tokio::test]
 async fn a_moved_line_is_noticed_by_the_next_audit() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     world.own.push("orders", "1", &built_on(&releases[4], "orders").build()).await;
     let program = world.program("");
     let (_, before) = program.audit(NOW, &[]);
@@ -84,8 +81,7 @@ async fn a_moved_line_is_noticed_by_the_next_audit() {
 
 #[tokio::test]
 async fn what_cannot_be_concluded_is_unknown_and_says_why() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     world.own.push("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
     let latest = Recipe::new("2026-11-19T20:00:00Z", &["y"]).label("sdkBaseVersion", "latest");
     world.own.push("garbage", "1", &latest.build()).await;
@@ -107,8 +103,7 @@ async fn what_cannot_be_concluded_is_unknown_and_says_why() {
 
 #[tokio::test]
 async fn every_platform_of_an_index_has_a_finding() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let amd64 = built_on(&releases[0], "amd64").build();
     let arm64 = built_on(&releases[4], "arm64").arm64().build();
     world.own.push("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
@@ -134,8 +129,7 @@ async fn every_platform_of_an_index_has_a_finding() {
 
 #[tokio::test]
 async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     world.own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     let wrong = Registry { access: Access::Basic("AWS", "another-password"), ..Default::default() }.start();
     let program = world.program("");

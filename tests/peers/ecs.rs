@@ -3,10 +3,9 @@
 use serde_json::json;
 
 use crate::{
-    account::Account,
     program::{codes, findings},
     seed::Image,
-    world::{ACCOUNT, NOW, World, built_on},
+    world::{ACCOUNT, NOW, Release, World, built_on},
 };
 
 const INVENTORY: &str = r#"
@@ -29,21 +28,33 @@ fn containers<'a>(report: &'a serde_json::Value, name: &str) -> Vec<[&'a str; 4]
     found
 }
 
-async fn web(own: &Account, app: &Image, sidecar: &Image) {
-    own.push("app", "1", app).await;
-    own.push("proxy", "1", sidecar).await;
-    own.define("web", &[("app", own.image("app:1")), ("proxy", own.image("proxy:1"))]).await;
+/// A published line, a cluster, and tasks `web` of an old application beside a fresh proxy.
+struct Web {
+    world: World,
+    releases: Vec<Release>,
+    app: Image,
+    sidecar: Image,
+}
+
+impl Web {
+    async fn defined() -> Self {
+        let (world, releases) = World::published().await;
+        let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
+        let own = &world.own;
+        own.push("app", "1", &app).await;
+        own.push("proxy", "1", &sidecar).await;
+        own.define("web", &[("app", own.image("app:1")), ("proxy", own.image("proxy:1"))]).await;
+        own.cluster("prod-eu").await;
+        Self { world, releases, app, sidecar }
+    }
 }
 
 #[tokio::test]
 async fn a_service_runs_what_its_revision_pinned_in_each_container() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let Web { world, releases, app, sidecar } = Web::defined().await;
     let own = &world.own;
-    let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
-    web(own, &app, &sidecar).await;
+    own.cluster("staging").await;
     for cluster in ["prod-eu", "staging"] {
-        own.cluster(cluster).await;
         own.service(cluster, "web", "web", 3, &[]).await;
     }
     own.push("app", "1", &built_on(&releases[4], "newer").build()).await;
@@ -66,12 +77,8 @@ async fn a_service_runs_what_its_revision_pinned_in_each_container() {
 
 #[tokio::test]
 async fn tasks_that_are_in_no_service_run_too() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let Web { world, app, .. } = Web::defined().await;
     let own = &world.own;
-    let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
-    web(own, &app, &sidecar).await;
-    own.cluster("prod-eu").await;
     own.task("prod-eu", "web", &[("team", "night-shift")]).await;
     own.task("prod-eu", "web", &[("team", "night-shift")]).await;
     own.delete("app", &app).await;
@@ -88,8 +95,7 @@ async fn tasks_that_are_in_no_service_run_too() {
 
 #[tokio::test]
 async fn an_index_is_told_from_the_image_of_a_platform() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let own = &world.own;
     let amd64 = built_on(&releases[4], "amd64").build();
     let arm64 = built_on(&releases[4], "arm64").arm64().build();
@@ -109,12 +115,8 @@ async fn an_index_is_told_from_the_image_of_a_platform() {
 
 #[tokio::test]
 async fn a_second_audit_describes_what_it_lists_and_reads_nothing_else() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let Web { world, .. } = Web::defined().await;
     let own = &world.own;
-    let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
-    web(own, &app, &sidecar).await;
-    own.cluster("prod-eu").await;
     for number in 0..12 {
         own.service("prod-eu", &format!("web-{number}"), "web", 1, &[]).await;
     }
@@ -141,12 +143,8 @@ const LISTS: [&str; 3] = ["ecs ListClusters", "ecs ListServices", "ecs ListTasks
 
 #[tokio::test]
 async fn a_deployment_is_noticed_by_the_next_audit() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let Web { world, releases, app, .. } = Web::defined().await;
     let own = &world.own;
-    let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
-    web(own, &app, &sidecar).await;
-    own.cluster("prod-eu").await;
     own.service("prod-eu", "web", "web", 2, &[]).await;
     let program = world.audits(INVENTORY, &[]);
     let (_, before) = program.audit(NOW, &[]);

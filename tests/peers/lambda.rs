@@ -8,7 +8,7 @@ use crate::{
     account::{Account, Function, owner},
     program::{codes, finding, findings, with_id},
     seed::Recipe,
-    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, World, built_on},
+    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, Release, World, built_on},
 };
 
 const INVENTORY: &str = r#"
@@ -20,12 +20,17 @@ fn id(rest: &str) -> String {
     format!("lambda:us-east-1:{ACCOUNT}:{rest}")
 }
 
+/// A published line, and an account that can have functions.
+async fn with_functions() -> (World, Vec<Release>) {
+    let (world, releases) = World::published().await;
+    world.own.prepare_functions().await;
+    (world, releases)
+}
+
 #[tokio::test]
 async fn a_function_stays_on_its_image_when_the_tag_moves_on() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
     own.push("orders", "1", &old).await;
     own.function(&Function::new("orders", own.image("orders:1"))).await;
@@ -62,10 +67,8 @@ async fn a_function_stays_on_its_image_when_the_tag_moves_on() {
 
 #[tokio::test]
 async fn where_no_better_image_was_pushed_one_has_to_be_built() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     own.push("orders", "1", &built_on(&releases[0], "running").build()).await;
     own.function(&Function::new("orders", own.image("orders:1"))).await;
     // Newer, and on the same base.
@@ -78,10 +81,8 @@ async fn where_no_better_image_was_pushed_one_has_to_be_built() {
 
 #[tokio::test]
 async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
     own.push("orders", "1", &old).await;
     own.push("orders", "1", &new).await;
@@ -96,10 +97,8 @@ async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
 
 #[tokio::test]
 async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     for name in ["deleted", "failed", "archived", "held", "orphaned"] {
         let image = built_on(&releases[4], name).build();
         own.push(name, "1", &image).await;
@@ -138,10 +137,8 @@ async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
 
 #[tokio::test]
 async fn every_version_that_an_alias_points_to_runs() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     own.push("orders", "1", &built_on(&releases[0], "1").build()).await;
     own.push("orders", "2", &built_on(&releases[2], "2").build()).await;
     own.push("orders", "3", &built_on(&releases[4], "3").build()).await;
@@ -169,10 +166,8 @@ async fn every_version_that_an_alias_points_to_runs() {
 
 #[tokio::test]
 async fn many_functions_on_one_image_are_asked_for_once_and_listed_ever_after() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     own.push("workers", "7", &built_on(&releases[0], "workers").build()).await;
     let names: Vec<_> = (0..60).map(|number| format!("worker-{number}")).collect();
     for name in &names {
@@ -204,10 +199,8 @@ async fn many_functions_on_one_image_are_asked_for_once_and_listed_ever_after() 
 
 #[tokio::test]
 async fn a_function_has_the_owner_that_its_tags_or_its_name_tell() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     own.create("tagged-repository", &[("owner", "warehouse")]).await;
     own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     own.push("tagged-repository", "1", &built_on(&releases[0], "warehouse").build()).await;
@@ -252,10 +245,8 @@ async fn a_function_has_the_owner_that_its_tags_or_its_name_tell() {
 
 #[tokio::test]
 async fn a_base_from_a_pull_through_cache_is_its_upstream_s() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let own = &world.own;
-    own.prepare_functions().await;
     own.cache("ecr-public", "public.ecr.aws").await;
     let recipe = built_on(&releases[0], "orders");
     let cache = format!("{ECR}/ecr-public/lambda/java");
@@ -270,10 +261,8 @@ async fn a_base_from_a_pull_through_cache_is_its_upstream_s() {
 
 #[tokio::test]
 async fn all_regions_that_an_account_has_enabled_are_looked_at() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = with_functions().await;
     let europe = Account::of(&world.moto, ACCOUNT, "eu-west-1", owner());
-    world.own.prepare_functions().await;
     for (account, name) in [(&world.own, "orders"), (&europe, "bestellungen")] {
         account.push(name, "1", &built_on(&releases[0], name).build()).await;
         account.function(&Function::new(name, account.image(&format!("{name}:1")))).await;

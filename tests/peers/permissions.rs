@@ -22,8 +22,7 @@ fn allowed(program: &Program, what: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn an_audit_asks_for_nothing_that_its_policies_do_not_allow() {
-    let world = World::start();
-    let releases = world.publish().await;
+    let (world, releases) = World::published().await;
     let ids = crate::account::organization(&world.moto, &["orders"]).await;
     let orders = Account::join(&world.moto, &ids[0]).await;
     orders.role("basewatch-audit", None).await;

@@ -58,6 +58,13 @@ impl World {
         Self { moto, public: Registry::default().start(), own }
     }
 
+    /// Starts the peers and publishes all releases.
+    pub async fn published() -> (Self, Vec<Release>) {
+        let world = Self::start();
+        let releases = world.publish().await;
+        (world, releases)
+    }
+
     /// Publishes all [`RELEASES`] of `lambda/java:21` as AWS does: dated tags for the index and for each
     /// architecture, and the moving tag on the newest.
     pub async fn publish(&self) -> Vec<Release> {

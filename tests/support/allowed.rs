@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// What basewatch's own role may besides, with `[accounts]`, and what everyone may.
-const BESIDES: [&str; 3] = ["sts:AssumeRole", "organizations:ListAccounts", "sts:GetCallerIdentity"];
+/// What basewatch's own role may besides, with `[accounts]` and with topics that are told, and what everyone may.
+const BESIDES: [&str; 4] = ["sts:AssumeRole", "organizations:ListAccounts", "sns:Publish", "sts:GetCallerIdentity"];
 
 /// Fails unless the policies allow `action`, such as `ecr:DescribeImages`.
 pub(crate) fn assert_allowed(action: &str) {

@@ -174,6 +174,24 @@ pub fn moto() -> Peer {
     Peer::start(command, folder(), "listening on ")
 }
 
+/// What the CloudEvents SDK makes of an HTTP message, as JSON.
+///
+/// # Panics
+/// If it is no event by the specification.
+pub fn read_event(content_type: &str, body: &[u8]) -> String {
+    let folder = folder();
+    let file = folder.path().join("body");
+    fs::write(&file, body).expect("a file in a new folder");
+    let mut command = python("python");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/read_event.py"));
+    tool(command.arg(content_type).arg(file))
+}
+
+/// Runs a Python program with its arguments and returns what it printed.
+pub fn run_python(program: &[&Path]) -> String {
+    tool(python("python").args(program))
+}
+
 /// Starts a token server that signs with `certificate` for the service `registry.test`.
 pub fn token_server(certificate: &Certificate) -> Peer {
     let mut command = python("python");

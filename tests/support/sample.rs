@@ -11,8 +11,8 @@ use basewatch::{
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorEntry,
-        Explanation, Finding, ImageFields, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow,
-        ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
+        ExemptionFields, Explanation, Finding, ImageFields, Note, Outcome, PlatformBase, PolicyFields, ReasonFields,
+        ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
@@ -79,6 +79,7 @@ pub(crate) fn fresh(name: &str) -> Finding {
         action: Action::None,
         reasons: Vec::new(),
         policy_rule: None,
+        exemption: None,
     }
 }
 
@@ -227,6 +228,28 @@ fn stale_on_a_quiet_line() -> Finding {
         Action::None,
         &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding cannot help")],
     )
+}
+
+/// What somebody answers for.
+fn exempted() -> Finding {
+    let old = judged(
+        Finding {
+            base: Some(base("lambda/ruby", "3.3", 75)),
+            current: Some(current("lambda/ruby", "3.3", 1)),
+            behind: Some(behind(70, 44)),
+            ..fresh("vendor-agent:2")
+        },
+        Verdict::Stale,
+        Severity::High,
+        Action::Rebuild,
+        &[("base-too-old", "published 75 days ago, over the limit of 45 days")],
+    );
+    let exemption = ExemptionFields {
+        reason: "vendor image, replaced in Q1".to_owned(),
+        owner: "platform".to_owned(),
+        until: "2026-11-30".parse().unwrap(),
+    };
+    Finding { exemption: Some(exemption), ..old }
 }
 
 /// One multi-platform image: two findings of one name.
@@ -397,6 +420,7 @@ fn unknowns() -> [Finding; 4] {
 pub(crate) fn report() -> Report {
     let mut findings = vec![deprecated(), stale_by_a_bound()];
     findings.extend(stale_under_many_tags());
+    findings.push(exempted());
     findings.push(stale_on_a_quiet_line());
     findings.extend(out_of_date());
     findings.push(superseded());
@@ -407,7 +431,15 @@ pub(crate) fn report() -> Report {
         error("ecr eu-central-1", "access-denied", "not authorized to perform ecr:DescribeRepositories"),
         error("account 210987654321", "throttled", "rate exceeded\u{1b}[0m after 5 attempts"),
     ];
-    report_of(findings, errors)
+    let notes = vec![
+        note("exemption-expiring", "the exemption \"vendor image, replaced in Q1\" of platform ends on 2026-11-30"),
+        note("exemption-unused", "the exemption \"gone\" of platform matches no deployment"),
+    ];
+    Report { notes, ..report_of(findings, errors) }
+}
+
+fn note(code: &str, message: &str) -> Note {
+    Note { code: code.to_owned(), message: message.to_owned() }
 }
 
 /// A report of these findings.

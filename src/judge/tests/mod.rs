@@ -1,5 +1,6 @@
 //! The verdicts, one table a rule, `now` passed in.
 
+mod exemptions;
 mod running;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 
-use super::{Action, Case, Judgement, Override, Policy, Severity, Subject, Terms, Verdict, judge};
+use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Verdict, judge};
 use crate::{
     identify::{Base, EvidenceKind, Identification, Malformed, Reading},
     image::{Digest, DigestKind, ImageFacts, InvalidReference, LambdaTag},
@@ -225,11 +226,11 @@ fn what_cannot_be_read_or_identified_is_unknown_and_never_fresh() {
 fn the_first_override_that_matches_wins_and_is_named() {
     let rule = |name: &str, base: &str, days| Override {
         name: name.into(),
-        deployment: None,
-        repository: Some("ord*".parse().unwrap()),
-        account: None,
-        owner: None,
-        base: Some(base.parse().unwrap()),
+        scope: Scope {
+            repository: Some("ord*".parse().unwrap()),
+            base: Some(base.parse().unwrap()),
+            ..Scope::default()
+        },
         terms: Terms { max_age: Duration::days(days), ..Terms::default() },
     };
     let policy = Policy {

@@ -1,6 +1,7 @@
 //! `config iam`: which permissions does a configuration need, and how are they given?
 
 mod policy;
+mod telling;
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::telling;
 use crate::{
     aws::Members,
     config::Settings,
@@ -28,21 +29,18 @@ pub struct Policy {
 /// One statement of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Statement {
-    sid: &'static str,
-    effect: &'static str,
-    action: Vec<&'static str>,
-    resource: Vec<String>,
+pub(super) struct Statement {
+    pub(super) sid: &'static str,
+    pub(super) effect: &'static str,
+    pub(super) action: Vec<&'static str>,
+    pub(super) resource: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Condition>,
+    pub(super) condition: Option<Condition>,
 }
 
-/// In which regions a statement holds whose actions take no resource.
+/// When a statement holds: the values of keys, by the operator that compares them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Condition {
-    string_equals: BTreeMap<&'static str, Vec<String>>,
-}
+pub(super) struct Condition(pub(super) BTreeMap<&'static str, BTreeMap<&'static str, Vec<String>>>);
 
 impl Policy {
     fn of(statements: impl IntoIterator<Item = Option<Statement>>) -> Self {
@@ -62,12 +60,14 @@ impl Policy {
     }
 }
 
-/// What reading an account takes: of basewatch itself, or with `[accounts]` of the role in each account.
+/// What reading an account takes, of the role in each account with `[accounts]`; without, all that basewatch needs
+/// itself.
 #[must_use]
 pub fn reading(settings: &Settings) -> Policy {
     let needs = Needs::of(settings);
-    let own = settings.accounts.is_none().then(|| public_token(settings)).flatten();
-    Policy::of([
+    let is_own = settings.accounts.is_none();
+    let own = is_own.then(|| [Some(public_token(settings))].into_iter().chain(telling::statements(settings).map(Some)));
+    let read = [
         needs.repositories(),
         needs.manifests(),
         needs.functions_listed(),
@@ -78,14 +78,15 @@ pub fn reading(settings: &Settings) -> Policy {
         needs.login(),
         needs.caches(),
         needs.regions_listed(),
-        own,
-    ])
+    ];
+    Policy::of(read.into_iter().chain(own.into_iter().flatten().flatten()))
 }
 
-/// What basewatch's own role needs besides, with `[accounts]`.
+/// What basewatch's own role needs besides, with `[accounts]`: to become the others, to remember and to tell.
 #[must_use]
 pub fn running(settings: &Settings) -> Policy {
-    let Some(accounts) = &settings.accounts else { return Policy::of([]) };
+    let telling = telling::statements(settings);
+    let Some(accounts) = &settings.accounts else { return Policy::of(telling) };
     let role = |account: &str| accounts.role.replace("{account}", account);
     let (roles, lists) = match &accounts.members {
         Members::Listed(listed) => (listed.iter().map(|account| role(account)).collect(), None),
@@ -94,7 +95,8 @@ pub fn running(settings: &Settings) -> Policy {
             (vec![role("*")], Some(all))
         }
     };
-    Policy::of([Some(statement("ReadAsTheRole", &["sts:AssumeRole"], roles)), lists, public_token(settings)])
+    let read = [Some(statement("ReadAsTheRole", &["sts:AssumeRole"], roles)), lists, public_token(settings)];
+    Policy::of(read.into_iter().chain(telling))
 }
 
 /// What settings ask AWS for.
@@ -126,8 +128,10 @@ impl<'a> Needs<'a> {
     /// Of actions that take no resource, in `regions` only.
     fn in_regions(sid: &'static str, actions: &[&'static str], regions: &[&Regions]) -> Statement {
         let regions = named(regions).map(|regions| regions.into_iter().map(str::to_owned).collect());
-        let condition =
-            regions.map(|regions| Condition { string_equals: BTreeMap::from([("aws:RequestedRegion", regions)]) });
+        let condition = regions.map(|regions| {
+            let named = BTreeMap::from([("aws:RequestedRegion", regions)]);
+            Condition(BTreeMap::from([("StringEquals", named)]))
+        });
         Statement { condition, ..anywhere(sid, actions) }
     }
 
@@ -253,7 +257,7 @@ fn public_token(settings: &Settings) -> Option<Statement> {
     is_needed.then(|| anywhere("ReadPublicBasesTenTimesFaster", &actions))
 }
 
-fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
+pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
     Statement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
 }
 

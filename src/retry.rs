@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 /// The span of the first wait; each further one doubles it.
 const BASE: Duration = Duration::from_millis(250);
 
-/// The wait before try number `tries` + 1: exponential with full jitter, at least what the registry asked
-/// for, never more than `cap`.
-pub(super) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> Duration {
+/// The wait before try number `tries` + 1: exponential with full jitter, at least what was asked for, never more than `cap`.
+pub(crate) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> Duration {
     let ceiling = BASE.saturating_mul(1 << tries.min(16)).min(cap);
     let jittered = ceiling.mul_f64(fastrand::f64());
     // A little on top, so that those who were told the same instant do not come back together.
@@ -17,7 +16,7 @@ pub(super) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> 
 }
 
 /// The span that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110, section 10.2.3).
-pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -1,0 +1,51 @@
+//! What does a secret in AWS Secrets Manager hold?
+
+use serde_json::Value;
+
+use super::{Aws, Failure};
+use crate::secret::{Secret, SecretSource};
+
+impl Aws {
+    /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
+    ///
+    /// An ARN with `#KEY` behind it means that key of a secret that is a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When AWS does not tell, or the secret is no text, or has no such key. No error holds a part of a secret.
+    pub async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
+        match source {
+            SecretSource::Here(secret) => Ok(secret.clone()),
+            SecretSource::SecretsManager(name) => {
+                self.secrets.get(name.clone(), async || self.fetch_secret(name).await).await
+            }
+        }
+    }
+
+    async fn fetch_secret(&self, name: &str) -> Result<Secret, Failure> {
+        let (arn, key) = name.split_once('#').map_or((name, None), |(arn, key)| (arn, Some(key)));
+        self.require_credentials().await?;
+        // arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME
+        let region = arn.split(':').nth(3).unwrap_or_default();
+        let answer = self.own().await.secrets_manager(region).get_secret_value().secret_id(arn).send().await;
+        let answer = answer.map_err(|error| Failure::of(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
+        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is no text"))?;
+        let value = match key {
+            None => text,
+            Some(key) => {
+                let object: Value = serde_json::from_str(&text).map_err(|_| unusable(arn, "it is no JSON"))?;
+                let value = object.get(key).and_then(Value::as_str);
+                value.ok_or_else(|| unusable(arn, &format!("it has no text {key:?}")))?.to_owned()
+            }
+        };
+        // One that came out of a file ends in a line break, here as in files.
+        match value.trim_end_matches(['\r', '\n']) {
+            "" => Err(unusable(arn, "it is empty")),
+            value => Ok(Secret::new(value.to_owned())),
+        }
+    }
+}
+
+fn unusable(arn: &str, why: &str) -> Failure {
+    Failure { code: "failed", message: format!("the secret {arn} cannot be used: {why}") }
+}

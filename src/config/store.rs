@@ -1,0 +1,41 @@
+//! `store` and `[retention]`: where ledger, reports and catalog are kept, and for how long.
+
+use std::{path::Path, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{check::Check, tree::KeyPath, values::DurationText};
+use crate::store::{Place, Retention};
+
+/// How long reports are kept in the store.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRetention {
+    /// The report of each run. The last one is always kept.
+    #[schemars(extend("default" = "90d"))]
+    reports: Option<DurationText>,
+    /// The figures of each day.
+    #[schemars(extend("default" = "400d"))]
+    history: Option<DurationText>,
+}
+
+pub(super) fn place(raw: Option<&String>, at: &KeyPath, check: &mut Check<'_>) -> Option<Place> {
+    let place = check.accept(at, raw?.parse::<Place>().map_err(|error| error.to_string()))?;
+    Some(match place {
+        Place::Folder(folder) => Place::Folder(check.folder(at, Path::new(&folder))),
+        place @ Place::S3 { .. } => place,
+    })
+}
+
+pub(super) fn retention(raw: &RawRetention, at: &KeyPath, check: &mut Check<'_>) -> Retention {
+    let standard = Retention::default();
+    let day = Duration::from_hours(24);
+    let mut span = |key: &str, text: &Option<DurationText>, standard| {
+        check.duration(&at.key(key), text.as_ref(), day).unwrap_or(standard)
+    };
+    Retention {
+        reports: span("reports", &raw.reports, standard.reports),
+        history: span("history", &raw.history, standard.history),
+    }
+}

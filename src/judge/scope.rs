@@ -1,0 +1,49 @@
+//! Which deployments does a rule speak of? Patterns over the names of a deployment.
+
+use crate::glob::Glob;
+
+/// What rules are matched against.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The deployment's name.
+    pub deployment: &'a str,
+    /// The image's repository, without its registry.
+    pub repository: &'a str,
+    /// The account.
+    pub account: Option<&'a str>,
+    /// The owner.
+    pub owner: Option<&'a str>,
+    /// The base's line, else its repository.
+    pub base: Option<&'a str>,
+}
+
+/// The deployments that a rule is for. A pattern that is absent matches everything; of what is not known, only
+/// that matches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// Of the deployment's name.
+    pub deployment: Option<Glob>,
+    /// Of the image's repository, without its registry.
+    pub repository: Option<Glob>,
+    /// Of the account.
+    pub account: Option<Glob>,
+    /// Of the owner.
+    pub owner: Option<Glob>,
+    /// Of the base's repository or line, with its registry.
+    pub base: Option<Glob>,
+}
+
+impl Scope {
+    /// Whether all patterns match `subject`.
+    #[must_use]
+    pub fn matches(&self, subject: Subject<'_>) -> bool {
+        let holds = |pattern: &Option<Glob>, text: Option<&str>| {
+            pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.matches(text)))
+        };
+        holds(&self.deployment, Some(subject.deployment))
+            && holds(&self.repository, Some(subject.repository))
+            && holds(&self.account, subject.account)
+            && holds(&self.owner, subject.owner)
+            && holds(&self.base, subject.base)
+    }
+}

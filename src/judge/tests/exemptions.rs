@@ -1,0 +1,140 @@
+//! What is put up with, until when, and what is told of it.
+
+use super::*;
+use crate::judge::{Encounter, Exemption, ReasonCode, Scope, encounters};
+
+fn exemption(until: &str, codes: &[ReasonCode]) -> Exemption {
+    let scope = Scope { deployment: Some("orders:*".parse().unwrap()), ..Scope::default() };
+    Exemption {
+        reason: "replaced in Q1".into(),
+        owner: "payments".into(),
+        until: until.parse().unwrap(),
+        scope,
+        codes: codes.to_vec(),
+    }
+}
+
+#[test]
+fn an_exemption_holds_to_the_end_of_its_last_day_in_utc() {
+    let exemption = exemption("2026-11-30", &[]);
+    for (now, is_expired, is_expiring, is_far) in [
+        ("2024-01-01T00:00:00Z", false, false, true),
+        ("2024-11-30T00:00:00Z", false, false, false),
+        ("2026-11-16T23:59:59Z", false, false, false),
+        ("2026-11-17T00:00:00Z", false, true, false),
+        ("2026-11-30T23:59:59Z", false, true, false),
+        ("2026-12-01T00:59:59+01:00", false, true, false),
+        ("2026-12-01T00:00:00Z", true, false, false),
+        ("2027-06-01T00:00:00Z", true, false, false),
+    ] {
+        let now = now.parse().unwrap();
+        let told = (exemption.is_expired(now), exemption.is_expiring(now), exemption.is_far(now));
+        assert_eq!(told, (is_expired, is_expiring, is_far), "{now}");
+    }
+    assert!(!self::exemption("9999-12-31", &[]).is_expired(now()));
+}
+
+#[test]
+fn all_patterns_have_to_match_and_what_is_not_known_matches_none() {
+    let glob = |text: &str| Some(text.parse().unwrap());
+    let scope = |deployment, repository, account, owner, base| Scope { deployment, repository, account, owner, base };
+    let unowned = Subject { owner: None, base: None, ..SUBJECT };
+    for (scope, subject, expected) in [
+        (scope(None, None, None, None, None), SUBJECT, true),
+        (scope(glob("orders:*"), None, None, None, None), SUBJECT, true),
+        (scope(glob("orders"), None, None, None, None), SUBJECT, false),
+        (scope(None, glob("ord*"), glob("1234*"), glob("pay*"), glob("r.test/*")), SUBJECT, true),
+        (scope(None, glob("ord*"), glob("999*"), glob("pay*"), glob("r.test/*")), SUBJECT, false),
+        (scope(None, None, None, glob("pay*"), None), unowned, false),
+        (scope(None, None, None, glob("*"), None), unowned, false),
+        (scope(None, None, None, None, glob("*")), unowned, false),
+    ] {
+        assert_eq!(scope.matches(subject), expected, "{scope:?}");
+    }
+}
+
+#[test]
+fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
+    use ReasonCode::{BaseSuperseded, BaseTooOld, LineQuiet};
+    for (published, superseded, codes, expected) in [
+        (90, Some(89), vec![], true),
+        (90, Some(89), vec![BaseTooOld], true),
+        (90, Some(89), vec![LineQuiet, BaseTooOld], true),
+        // It is one of the reasons and not the first.
+        (90, Some(89), vec![BaseSuperseded], false),
+        (20, Some(15), vec![BaseSuperseded], true),
+        (60, None, vec![LineQuiet], true),
+        // There is nothing to put up with.
+        (10, None, vec![], false),
+        (10, None, vec![BaseSuperseded], false),
+    ] {
+        let judgement = world(published, superseded).judge(&Policy::default(), now());
+        let exemption = exemption("2027-01-31", &codes);
+        assert_eq!(exemption.covers(&judgement), expected, "{published} {superseded:?} {codes:?}");
+    }
+}
+
+#[test]
+fn a_function_that_fails_is_something_to_put_up_with_however_fresh_it_is() {
+    let mut judgement = world(10, None).judge(&Policy::default(), now());
+    assert!(!exemption("2027-01-31", &[]).covers(&judgement));
+    judgement.severity = Severity::Medium;
+    assert!(exemption("2027-01-31", &[]).covers(&judgement));
+}
+
+#[test]
+fn the_first_exemption_that_holds_wins_and_neither_verdict_nor_severity_change() {
+    let named = |reason: &str, until: &str, codes: &[ReasonCode]| Exemption {
+        reason: reason.into(),
+        ..exemption(until, codes)
+    };
+    let elsewhere = Scope { deployment: Some("other".parse().unwrap()), ..Scope::default() };
+    let policy = Policy {
+        exemptions: vec![
+            named("over", "2026-11-19", &[]),
+            named("of another reason", "2027-01-31", &[ReasonCode::ImageMissing]),
+            Exemption { scope: elsewhere, ..named("of others", "2027-01-31", &[]) },
+            named("first", "2027-01-31", &[]),
+            named("second", "2027-01-31", &[]),
+        ],
+        ..Policy::default()
+    };
+    let judgement = world(90, Some(89)).judge(&policy, now());
+    let holding = |now| policy.exemption_for(SUBJECT, &judgement, now).map(|exemption| exemption.reason.as_str());
+    assert_eq!(holding(now()), Some("first"));
+    assert_eq!(holding(days_ago(1)), Some("over"), "as of yesterday");
+    assert_eq!(holding("2027-02-01T00:00:00Z".parse().unwrap()), None);
+    assert_eq!(judgement, world(90, Some(89)).judge(&Policy::default(), now()));
+}
+
+#[test]
+fn what_exemptions_met_is_counted_once_and_what_has_expired_is_counted_where_no_other_holds() {
+    let stale = world(90, Some(89)).judge(&Policy::default(), now());
+    let fresh = world(10, None).judge(&Policy::default(), now());
+    let subject = |deployment| Subject { deployment, ..SUBJECT };
+    let judged = [
+        (subject("orders:1"), &stale),
+        (subject("orders:2"), &stale),
+        (subject("orders:3"), &fresh),
+        (subject("other"), &stale),
+    ];
+    let first = Scope { deployment: Some("orders:1".parse().unwrap()), ..Scope::default() };
+    let policy = Policy {
+        exemptions: vec![
+            exemption("2026-11-01", &[]),
+            Exemption { scope: first, ..exemption("2027-01-31", &[]) },
+            exemption("2026-11-01", &[ReasonCode::ImageMissing]),
+        ],
+        ..Policy::default()
+    };
+    let met = encounters(&policy, &judged, now());
+    let counts: Vec<_> = met.iter().map(|Encounter { matched, covered, .. }| (*matched, covered.clone())).collect();
+    let stale = |number| BTreeMap::from([(Verdict::Stale, number)]);
+    assert_eq!(counts, [(3, stale(1)), (1, stale(1)), (3, BTreeMap::new())]);
+    // Before it expired, the first was the one that held.
+    let met = encounters(&policy, &judged, "2026-11-01T12:00:00Z".parse().unwrap());
+    assert_eq!(
+        met.iter().map(|met| met.covered.clone()).collect::<Vec<_>>(),
+        [stale(2), BTreeMap::new(), BTreeMap::new()]
+    );
+}

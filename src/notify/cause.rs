@@ -1,0 +1,33 @@
+//! Which findings have the same to be said of them? Fifteen functions on one base are one paragraph.
+
+use std::collections::HashMap;
+
+use super::Item;
+use crate::judge::Action;
+
+/// The items with the same to say of them, in the order of the first of each.
+pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec<&'a Item>> {
+    let mut groups: Vec<Vec<&Item>> = Vec::new();
+    let mut known = HashMap::new();
+    for item in items {
+        let place = *known.entry(cause(item)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
+        }
+    }
+    groups
+}
+
+/// All that is said of an item, besides its name and place.
+fn cause(item: &Item) -> impl Eq + std::hash::Hash {
+    // These advise to do something about one image.
+    let image = matches!(item.action, Action::Restore | Action::Investigate).then_some(&item.image);
+    let codes: Vec<_> = item.reasons.iter().map(|reason| &reason.code).collect();
+    (
+        (item.event, item.verdict, item.severity, item.was, item.action, image, codes),
+        (&item.base, &item.age, &item.behind, &item.current, &item.line, &item.replacement),
+        (&item.runtime, item.deprecation_date, item.block_update_date, &item.ended, &item.rebuild),
+        item.since.map(|since| since.date_naive()),
+    )
+}

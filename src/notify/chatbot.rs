@@ -1,0 +1,240 @@
+//! How does an alert look in chat? As the custom notification of Amazon Q Developer in chat applications, formerly AWS
+//! Chatbot: <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>. A message of any other shape
+//! is dropped there without a word.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{EventKind, Item, Message, MessageKind, body::fitting, cause::by_cause, phrases};
+use crate::{
+    image::Digest,
+    judge::Action,
+    report::{harmless, json as compact},
+};
+
+/// The longest title, in characters.
+const TITLE_CHARS: usize = 250;
+/// The longest description, in characters.
+const DESCRIPTION_CHARS: usize = 8000;
+/// The longest line of a description, and the longest step to do: a line of names that are each as long as names get
+/// must not push all others out.
+const LINE_CHARS: usize = 700;
+/// So many paragraphs are in the description, and so many steps to do: a chat is no report.
+const SHOWN: usize = 10;
+/// So many owners are listed.
+const OWNERS: usize = 10;
+
+/// `message` as a notification of at most so many bytes.
+pub(super) fn render(message: &Message, most_bytes: usize) -> String {
+    let render = |message: &Message| compact::compact(&card(message));
+    fitting(message, most_bytes, render).unwrap_or_else(|| compact::compact(&bare(message)))
+}
+
+fn card(message: &Message) -> Value {
+    let mut content = json!({
+        "textType": "client-markdown",
+        "title": title(message),
+        "description": description(message),
+        "keywords": keywords(message),
+    });
+    let steps = steps(message);
+    if !steps.is_empty() {
+        content["nextSteps"] = json!(steps);
+    }
+    let mut metadata = json!({
+        "threadId": thread(message),
+        "summary": cut(plain(&phrases::summary(message)), TITLE_CHARS),
+        "eventType": format!("basewatch-{}", message.kind.as_str()),
+        "additionalContext": {
+            "severity": message.severity.as_str(),
+            "run": cut(plain(&message.run_id), LINE_CHARS),
+            "dedup_key": message.dedup_key,
+        },
+    });
+    let mut known = BTreeSet::new();
+    let arns = message.items.iter().filter_map(|item| item.arn.as_deref());
+    let arns: Vec<_> = arns.filter(|arn| is_arn(arn) && known.insert(*arn)).take(SHOWN).collect();
+    if !arns.is_empty() {
+        metadata["relatedResources"] = json!(arns);
+    }
+    json!({ "version": "1.0", "source": "custom", "id": message.dedup_key, "content": content, "metadata": metadata })
+}
+
+/// What is left when not even names fit.
+fn bare(message: &Message) -> Value {
+    json!({
+        "version": "1.0", "source": "custom", "id": message.dedup_key,
+        "content": { "textType": "client-markdown", "description": title(message) },
+    })
+}
+
+/// No markup, and no longer than any ARN is.
+fn is_arn(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:$+=,".contains(c);
+    text.starts_with("arn:") && text.len() <= 2048 && text.chars().all(is_plain)
+}
+
+fn title(message: &Message) -> String {
+    let whose = message.owner.as_deref().map(|owner| format!("{}: ", plain(owner))).unwrap_or_default();
+    cut(format!("{}{}", cut(whose, TITLE_CHARS / 2), plain(&phrases::headline(message))), TITLE_CHARS)
+}
+
+/// Messages of one owner go into one thread.
+fn thread(message: &Message) -> String {
+    let topic = match message.kind {
+        MessageKind::Test => "test",
+        MessageKind::Findings | MessageKind::Backlog | MessageKind::Rebuilds => "findings",
+    };
+    let owner = message.owner.as_deref().unwrap_or_default();
+    format!("basewatch-{topic}-{}", Digest::of(owner.as_bytes()).short())
+}
+
+/// As many paragraphs as there is room for, the most urgent first, between what is said first and last.
+fn description(message: &Message) -> String {
+    let mut first = vec![plain(&phrases::occasion(message))];
+    first.extend(overview(message));
+    let mut last = Vec::new();
+    if let Some(command) = phrases::snooze(message, code) {
+        last.push(format!("To hear no more of an alert for a week, unless it gets worse: {command}"));
+    }
+    last.push(cut(format!("You get this because {}.", plain(&message.because)), LINE_CHARS));
+    // Room for how many more there are and where, below.
+    let mut room = DESCRIPTION_CHARS - 2 * LINE_CHARS;
+    room = room.saturating_sub(first.iter().chain(&last).map(|line| line.chars().count() + 1).sum());
+    let (mut lines, mut shown, mut count) = (first, 0, 0);
+    for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
+        let mut heading = Some(format!("\n*{}*", phrases::title(message.kind, event)));
+        for group in by_cause(message.items.iter().filter(|item| item.event == event)) {
+            let paragraph = cut(format!("• {}", paragraph(&group)), LINE_CHARS);
+            let needed = paragraph.chars().count() + 20;
+            if count == SHOWN || needed > room {
+                break;
+            }
+            room -= needed;
+            count += 1;
+            shown += group.len();
+            lines.extend(heading.take());
+            lines.push(paragraph);
+        }
+    }
+    let left_out = message.left_out.saturating_add((message.items.len() - shown) as u64);
+    if left_out > 0 {
+        lines.push(cut(format!("… and {left_out} more: {}", phrases::whole_list(message, code)), LINE_CHARS));
+    }
+    if let Some(report) = &message.report {
+        lines.push(cut(format!("\nReport: {}", code(report)), LINE_CHARS));
+    }
+    lines.extend(last);
+    cut(lines.join("\n"), DESCRIPTION_CHARS)
+}
+
+/// What a backlog is made of, and whose findings a message is about that is about several owners'.
+fn overview(message: &Message) -> Vec<String> {
+    let mut lines = Vec::new();
+    if message.kind == MessageKind::Backlog {
+        lines.push(format!("By verdict: {}.", phrases::verdicts(message)));
+    }
+    let (owners, more) = phrases::owners(&message.owners, OWNERS);
+    if owners.is_empty() {
+        return lines;
+    }
+    let name = |owner: &str| if owner.is_empty() { "nobody".to_owned() } else { cut(plain(owner), 50) };
+    let mut names: Vec<_> = owners.into_iter().map(|(owner, count)| format!("{} {count}", name(owner))).collect();
+    if more > 0 {
+        names.push(format!("and {more} more owners"));
+    }
+    lines.push(format!("By owner: {}.", names.join(", ")));
+    lines
+}
+
+fn paragraph(group: &[&Item]) -> String {
+    let item = group[0];
+    if let Some(rebuild) = &item.rebuild {
+        return plain(rebuild);
+    }
+    let places = phrases::places(group, code);
+    if let Some(ended) = &item.ended {
+        return format!("{places}: {}", plain(ended));
+    }
+    let base = phrases::base(item, code).map(|base| format!(". Base: {base}")).unwrap_or_default();
+    format!("{places}: {}{base}", plain(&phrases::verdict(item)))
+}
+
+/// What to do, each thing once, in the order of the description.
+fn steps(message: &Message) -> Vec<String> {
+    let is_to_do =
+        |item: &&Item| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;
+    let to_do = message.items.iter().filter(is_to_do);
+    let mut steps: Vec<String> = Vec::new();
+    for group in by_cause(to_do) {
+        let step = cut(phrases::advice(&group, message.at, code), LINE_CHARS);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+        if steps.len() == SHOWN {
+            break;
+        }
+    }
+    steps
+}
+
+fn keywords(message: &Message) -> Vec<String> {
+    let mut words = vec!["basewatch".to_owned(), message.severity.as_str().to_owned()];
+    words.extend(message.owner.as_deref().filter(|owner| !owner.is_empty()).map(|owner| cut(plain(owner), 50)));
+    words
+}
+
+/// Text from outside as prose, in which chat finds no markup: no emphasis, no link, no mention. Words that look like
+/// any are shown as code, where nothing is markup, in Slack as in Teams.
+fn plain(text: &str) -> String {
+    let text = harmless(text);
+    let words = text.split(' ').map(|word| if is_markup(word) { code(word) } else { word.to_owned() });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_markup(word: &str) -> bool {
+    let is_inside = |(place, _): (usize, &str)| {
+        let is_letter = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+        is_letter(word[..place].chars().next_back()) && is_letter(word[place + 1..].chars().next())
+    };
+    // Chat makes a link of any address, a face of what is between colons, and slants what is between underscores
+    // unless they are inside of a word.
+    word.contains(['*', '~', '`', '@', '#', '[', ']', '|', '<', '>', '&', '\\'])
+        || word.contains("://")
+        || word.starts_with(':')
+        || !word.match_indices('_').all(is_inside)
+}
+
+/// Text from outside as code: it can be copied as it is, and nothing in it is markup. `&`, `<` and `>` are what Slack
+/// wants escaped even there (<https://docs.slack.dev/messaging/formatting-message-text>).
+fn code(text: &str) -> String {
+    let mut shown = String::from("`");
+    for character in harmless(text).chars() {
+        match character {
+            // It would end the code; no name may have one.
+            '`' => shown.push('\''),
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            _ => shown.push(character),
+        }
+    }
+    shown.push('`');
+    shown
+}
+
+/// At most so many characters of `text`; code that is cut is ended.
+fn cut(text: String, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text;
+    }
+    let mut kept: String = text.chars().take(most - 2).collect();
+    // Half an entity is no entity.
+    if let Some(start) = kept.rfind('&').filter(|start| !kept[*start..].contains(';')) {
+        kept.truncate(start);
+    }
+    let is_in_code = kept.matches('`').count() % 2 == 1;
+    kept.push_str(if is_in_code { "…`" } else { "…" });
+    kept
+}

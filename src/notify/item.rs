@@ -1,0 +1,122 @@
+//! How does a finding look in a message?
+
+use super::{EventKind, Item, Subject};
+use crate::{
+    image::Reference,
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    rebuild::ToldRebuild,
+    report::{Finding, words},
+};
+
+impl Subject {
+    /// What is remembered of `finding`.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        let deployment = &finding.deployment;
+        Self {
+            name: words::deployment_name(deployment),
+            kind: deployment.kind,
+            account: deployment.account.clone(),
+            region: deployment.region.clone(),
+            owner: deployment.owner.clone(),
+            image: finding.image.reference.clone(),
+            repository: repository(&finding.image.reference),
+            verdict: finding.verdict,
+            severity: finding.severity,
+            action: finding.action,
+        }
+    }
+}
+
+impl Item {
+    /// What a message says of a finding that is remembered as `subject`; more, if it is still there.
+    #[must_use]
+    pub fn of(event: EventKind, alert: &str, id: &str, subject: &Subject, finding: Option<&Finding>) -> Self {
+        let base = finding.and_then(|finding| finding.base.as_ref());
+        let runtime = finding.and_then(|finding| finding.runtime.as_ref());
+        let current = finding.and_then(|finding| finding.current.as_ref());
+        Self {
+            event,
+            alert: alert.to_owned(),
+            finding: id.to_owned(),
+            name: subject.name.clone(),
+            kind: subject.kind,
+            account: subject.account.clone(),
+            region: subject.region.clone(),
+            owner: subject.owner.clone(),
+            arn: finding.and_then(|finding| finding.deployment.arn.clone()),
+            image: subject.image.clone(),
+            repository: subject.repository.clone(),
+            base: base.map(words::base_name),
+            line: base.and_then(|base| base.line.clone()),
+            age: finding.map_or_else(|| words::NOTHING.to_owned(), words::base_age),
+            age_days: base.and_then(|base| base.age_days),
+            behind: words::distance(finding.and_then(|finding| finding.behind.as_ref())),
+            current: current
+                .map(|current| current.release.clone().unwrap_or_else(|| words::short_digest(&current.digest))),
+            verdict: subject.verdict,
+            severity: subject.severity,
+            was: None,
+            action: subject.action,
+            replacement: finding.and_then(|finding| finding.replacement.as_ref()).map(|found| found.reference.clone()),
+            runtime: runtime.map(|runtime| runtime.name.clone()),
+            deprecation_date: runtime.and_then(|runtime| runtime.deprecation_date),
+            block_update_date: runtime.and_then(|runtime| runtime.block_update_date),
+            reasons: finding.map(|finding| finding.reasons.clone()).unwrap_or_default(),
+            since: None,
+            ended: None,
+            rebuild: None,
+        }
+    }
+}
+
+impl Item {
+    /// An item to try templates on.
+    pub(super) fn sample() -> Self {
+        let subject = Subject {
+            name: "orders".to_owned(),
+            kind: DeploymentKind::Lambda,
+            account: Some("123456789012".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            owner: Some("payments".to_owned()),
+            image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421".to_owned(),
+            repository: "orders".to_owned(),
+            verdict: Verdict::Stale,
+            severity: Severity::High,
+            action: Action::Rebuild,
+        };
+        Self::of(EventKind::Triggered, "5f3a9c0b12de", "lambda:eu-west-1:123456789012:orders:$LATEST", &subject, None)
+    }
+
+    /// What a message says of a rebuild that is asked for by `told`.
+    #[must_use]
+    pub fn of_rebuild(told: &ToldRebuild, owner: Option<String>) -> Self {
+        let request = &told.request;
+        let subject = Subject {
+            name: request.repository.clone(),
+            kind: DeploymentKind::Ecr,
+            account: request.account.clone(),
+            region: request.region.clone(),
+            owner,
+            image: format!("{}/{}", request.registry, request.repository),
+            repository: request.repository.clone(),
+            verdict: Verdict::OutOfDate,
+            severity: told.severity,
+            action: Action::Rebuild,
+        };
+        let id = told.key.chars().take(12).collect::<String>();
+        let finding = format!("rebuild:{}/{}", request.registry, request.repository);
+        Self {
+            line: Some(request.line.clone()),
+            current: request.base_release.clone().or_else(|| Some(request.base_digest.clone())),
+            rebuild: Some(told.text.clone()),
+            ..Self::of(EventKind::Triggered, &id, &finding, &subject, None)
+        }
+    }
+}
+
+/// The repository of a reference, without its registry; as it is if it cannot be taken apart.
+fn repository(reference: &str) -> String {
+    reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |found| found.repository.name.to_string())
+}

@@ -1,0 +1,26 @@
+//! How do machines read an alert? As JSON: `schema/alert.schema.json`.
+
+use super::{Message, body::fitting};
+use crate::report::json;
+
+/// `message` as JSON of at most so many bytes; items that do not fit are counted as left out.
+pub(super) fn render(message: &Message, most_bytes: usize) -> String {
+    fitting(message, most_bytes, json::compact).unwrap_or_else(|| json::compact(&bare(message)))
+}
+
+/// What tells a message from others when not even its names fit.
+fn bare(message: &Message) -> Message {
+    let shortened = |text: &String| text.chars().take(200).collect();
+    Message {
+        owner: message.owner.as_ref().map(shortened),
+        because: shortened(&message.because),
+        report: message.report.as_ref().map(shortened),
+        owners: [].into(),
+        accounts: [].into(),
+        regions: [].into(),
+        repositories: [].into(),
+        items: Vec::new(),
+        left_out: message.count(),
+        ..message.clone()
+    }
+}

@@ -1,0 +1,178 @@
+//! What happened to each finding, as one receiver has to be told?
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{super::Event, Ledger, Receiver, Settings, threshold};
+use crate::{
+    judge::{Severity, Verdict},
+    notify::{Alert, EventKind, Told},
+    report::{Finding, Report},
+};
+
+/// Runs start a little earlier one day and a little later the next: a reminder that is due within this is due.
+const EARLY: Duration = Duration::hours(1);
+
+/// Something that a receiver has to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) kind: EventKind,
+    /// The id of the finding.
+    pub(super) id: String,
+    /// The finding, if it is still there.
+    pub(super) finding: Option<&'a Finding>,
+    /// How bad it is; of what has ended, how bad it was told to be.
+    pub(super) severity: Severity,
+    /// How bad it was told to be, of what escalated.
+    pub(super) was: Option<Severity>,
+    /// How it ended.
+    pub(super) ended: Option<String>,
+}
+
+impl Change<'_> {
+    /// How badly it has to be told at night; not at all for what has ended.
+    pub(super) fn urgency(&self) -> Option<Severity> {
+        (self.kind != EventKind::Resolved).then_some(self.severity)
+    }
+
+    /// Records it in the ledger; until a message tells it, it counts as told to nobody.
+    pub(super) fn record(&self, receiver: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
+        let Some(alert) = ledger.alerts.get_mut(&self.id) else { return };
+        let new = Told { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
+        let told = alert.told.entry(receiver.to_owned()).or_insert(new);
+        match self.kind {
+            EventKind::Triggered => {
+                told.episode += 1;
+                told.events.clear();
+                told.severity = self.severity;
+            }
+            EventKind::Escalated => told.severity = self.severity,
+            EventKind::Reminded | EventKind::Resolved => {}
+        }
+        told.push(Event {
+            kind: self.kind,
+            severity: told.severity,
+            due_at: now,
+            sent_at: Some(now),
+            message_id: None,
+            dedup_key: String::new(),
+        });
+    }
+}
+
+/// What makes `receiver` be told of the finding `id` once more, if it takes it for going on.
+pub(super) fn again<'a>(
+    id: &str,
+    finding: Option<&'a Finding>,
+    receiver: &Receiver,
+    ledger: &Ledger,
+) -> Option<Change<'a>> {
+    let told = ledger.alerts.get(id)?.told.get(&receiver.id).filter(|told| told.is_open())?;
+    let severity = finding.map_or(told.severity, |finding| finding.severity);
+    Some(Change { kind: EventKind::Reminded, id: id.to_owned(), finding, severity, was: None, ended: None })
+}
+
+/// What `receiver` has to be told, by the ids of the findings.
+pub(super) fn changes<'a>(
+    receiver: &Receiver,
+    ledger: &Ledger,
+    report: &'a Report,
+    settings: &Settings,
+) -> Vec<Change<'a>> {
+    let now = report.generated_at;
+    let mut changes: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict != Verdict::Unknown)
+        .filter_map(|finding| {
+            let alert = ledger.alerts.get(&finding.id)?;
+            change(finding, alert, receiver, settings, now)
+        })
+        .collect();
+    if report.complete {
+        changes.extend(vanished(receiver, ledger, now));
+    }
+    changes
+}
+
+fn change<'a>(
+    finding: &'a Finding,
+    alert: &Alert,
+    receiver: &Receiver,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Option<Change<'a>> {
+    let told = alert.told.get(&receiver.id);
+    let open = told.filter(|told| told.is_open());
+    let is_for = receiver.is_for(finding.deployment.owner.as_deref());
+    let is_bad = finding.severity >= threshold(receiver, settings);
+    let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
+    let new = |kind| Change {
+        kind,
+        id: finding.id.clone(),
+        finding: Some(finding),
+        severity: finding.severity,
+        was: None,
+        ended: None,
+    };
+    if finding.exemption.is_some() {
+        // Nobody wants to hear of it, and it has not ended.
+        return None;
+    }
+    match open {
+        None if is_bad && is_for && !is_snoozed && has_lasted(alert, settings, now) => Some(new(EventKind::Triggered)),
+        Some(told) if !is_bad || !is_for => {
+            let ended = if is_bad { other_owner(finding) } else { better(finding) };
+            Some(Change { severity: told.severity, ended: Some(ended), ..new(EventKind::Resolved) })
+        }
+        // What has become worse is told even while the rest of it is not to be heard of.
+        Some(told) if finding.severity > told.severity => {
+            Some(Change { was: Some(told.severity), ..new(EventKind::Escalated) })
+        }
+        Some(told) if !is_snoozed && is_to_be_reminded(told, settings, now) => Some(new(EventKind::Reminded)),
+        _ => None,
+    }
+}
+
+/// What is open and no longer there.
+fn vanished(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Change<'static>> {
+    let gone = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < now);
+    gone.filter_map(|(id, alert)| {
+        let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
+        Some(Change {
+            kind: EventKind::Resolved,
+            id: id.clone(),
+            finding: None,
+            severity: told.severity,
+            was: None,
+            ended: Some("it is not there any more".to_owned()),
+        })
+    })
+    .collect()
+}
+
+/// Whether it has been bad for long enough to be told.
+fn has_lasted(alert: &Alert, settings: &Settings, now: DateTime<Utc>) -> bool {
+    let grace = Duration::from_std(settings.grace).unwrap_or(Duration::MAX);
+    alert.alerting_since.is_some_and(|since| now - since >= grace)
+}
+
+fn is_to_be_reminded(told: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
+    let Some(every) = settings.remind_every.and_then(|every| Duration::from_std(every).ok()) else { return false };
+    let early = EARLY.min(every / 10);
+    told.last_at().is_some_and(|last| now - last >= every - early)
+}
+
+fn better(finding: &Finding) -> String {
+    match finding.verdict {
+        Verdict::Fresh => "it stands on the current release now".to_owned(),
+        Verdict::Superseded => "its base is new enough now".to_owned(),
+        _ => format!("its severity is {} now", finding.severity.as_str()),
+    }
+}
+
+fn other_owner(finding: &Finding) -> String {
+    match &finding.deployment.owner {
+        Some(owner) => format!("it belongs to {owner} now"),
+        None => "it belongs to nobody now".to_owned(),
+    }
+}

@@ -1,0 +1,183 @@
+//! Which alerts are due? Findings, ledger and settings in; messages out. Pure: no clock, no network, no files.
+
+mod changes;
+mod grouping;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+use chrono::{DateTime, Utc};
+
+use self::{changes::changes, grouping::messages};
+use super::{Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
+use crate::{judge::Severity, rebuild, report::Report};
+
+/// A report, as something to tell about.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    /// The report; its `generated_at` is now.
+    pub report: &'a Report,
+    /// Where people find it: `s3://bucket/prefix/reports/latest.json`.
+    pub place: Option<&'a str>,
+}
+
+impl News<'_> {
+    fn now(&self) -> DateTime<Utc> {
+        self.report.generated_at
+    }
+}
+
+/// What came of planning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// How many messages were recorded as due.
+    pub messages: usize,
+    /// How many findings they tell.
+    pub findings: usize,
+    /// How many things wait for the end of the quiet hours.
+    pub waiting: usize,
+    /// A later run has told already: nothing was planned.
+    pub is_outrun: bool,
+}
+
+/// Records in `ledger` what `news` make due, as messages in its outbox.
+///
+/// A finding that could not be judged neither triggers nor ends anything, and what is absent from an incomplete
+/// report has not ended.
+pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned {
+    let now = news.now();
+    if ledger.last_run.as_ref().is_some_and(|last| last.at > now) {
+        return Planned { is_outrun: true, ..Planned::default() };
+    }
+    upkeep::observe(ledger, news.report, settings);
+    let mut planned = Planned::default();
+    for receiver in &settings.receivers {
+        plan_for(receiver, ledger, news, settings, &mut planned);
+    }
+    upkeep::prune(ledger, now);
+    planned
+}
+
+fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: &Settings, planned: &mut Planned) {
+    let now = news.now();
+    let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
+    let all = changes(receiver, ledger, news.report, settings);
+    let (due, waiting): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|change| quiet.is_none_or(|hours| change.urgency() >= Some(hours.except)));
+    planned.waiting += waiting.len();
+    let is_new = ledger.receivers.get(&receiver.id).is_none_or(|state| state.known_since.is_none());
+    let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered).count();
+    let is_backlog = is_new && triggered > settings.backlog;
+    for change in &due {
+        change.record(&receiver.id, ledger, now);
+    }
+    let told = due.into_iter().filter(|change| receiver.resolved || change.kind != EventKind::Resolved).collect();
+    let occasion = Occasion { run_id: &news.report.run_id, at: now, complete: news.report.complete, place: news.place };
+    for (message, findings) in messages(told, receiver, ledger, occasion, settings, is_backlog) {
+        planned.messages += 1;
+        planned.findings += findings.len();
+        enqueue(ledger, &receiver.id, message, findings, now);
+    }
+    if is_new && waiting.is_empty() {
+        let state = ledger.receivers.entry(receiver.id.clone()).or_default();
+        state.known_since = Some(now);
+    }
+}
+
+/// Records in `ledger` that everybody who was told of `finding` is told again, as it is in `report` or else as it is
+/// remembered, and says how many messages that makes.
+pub fn resend(
+    ledger: &mut Ledger,
+    finding: &str,
+    report: Option<&Report>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> usize {
+    let found = report.and_then(|report| report.findings.iter().find(|known| known.id == finding));
+    let mut due = Vec::new();
+    for receiver in &settings.receivers {
+        let Some(change) = changes::again(finding, found, receiver, ledger) else { continue };
+        change.record(&receiver.id, ledger, now);
+        let run = report.map_or("resend", |report| &report.run_id);
+        let occasion = Occasion { run_id: run, at: now, complete: true, place: None };
+        due.extend(
+            messages(vec![change], receiver, ledger, occasion, settings, false)
+                .into_iter()
+                .map(|(message, findings)| (receiver, message, findings)),
+        );
+    }
+    let count = due.len();
+    for (receiver, message, findings) in due {
+        enqueue(ledger, &receiver.id, message, findings, now);
+    }
+    count
+}
+
+/// Records in `ledger` that the receivers of each owner are told what became of rebuilds.
+pub fn tell_of_rebuilds(ledger: &mut Ledger, told: &[rebuild::Told], news: News<'_>, settings: &Settings) {
+    for of_owner in told {
+        let is_for = |receiver: &&Receiver| receiver.is_for(of_owner.owner.as_deref());
+        for receiver in settings.receivers.iter().filter(is_for) {
+            let message = grouping::of_rebuilds(of_owner, receiver, news, settings.max_items);
+            enqueue(ledger, &receiver.id, message, Vec::new(), news.now());
+        }
+    }
+}
+
+/// Records `message` as due.
+fn enqueue(ledger: &mut Ledger, receiver: &str, message: Message, findings: Vec<String>, now: DateTime<Utc>) {
+    mark(ledger, receiver, &findings, &message.dedup_key);
+    ledger.outbox.push(Due {
+        receiver: receiver.to_owned(),
+        message,
+        due_at: now,
+        findings,
+        attempts: 0,
+        not_before: None,
+        last_error: None,
+    });
+}
+
+/// When and where messages come from.
+#[derive(Clone, Copy, Debug)]
+struct Occasion<'a> {
+    run_id: &'a str,
+    at: DateTime<Utc>,
+    complete: bool,
+    place: Option<&'a str>,
+}
+
+/// Notes which message tells the last event of each of `findings`.
+fn mark(ledger: &mut Ledger, receiver: &str, findings: &[String], key: &str) {
+    for finding in findings {
+        let told = ledger.alerts.get_mut(finding).and_then(|alert| alert.told.get_mut(receiver));
+        if let Some(event) = told.and_then(|told| told.events.last_mut()) {
+            key.clone_into(&mut event.dedup_key);
+            event.sent_at = None;
+        }
+    }
+}
+
+/// The least severity that `receiver` is told.
+fn threshold(receiver: &Receiver, settings: &Settings) -> Severity {
+    receiver.threshold.map_or(settings.threshold, |own| own.max(settings.threshold))
+}
+
+/// A message to try templates on.
+#[must_use]
+pub fn sample_message() -> Message {
+    let mut message = grouping::empty(MessageKind::Findings, "01JCZZZZZZZZZZZZZZZZZZZZZZ", DateTime::UNIX_EPOCH);
+    message.owner = Some("payments".to_owned());
+    message.events.insert(EventKind::Triggered, 1);
+    message.items.push(Item::sample());
+    message
+}
+
+/// A message that only tries whether messages arrive.
+#[must_use]
+pub fn test_message(receiver: &Receiver, run_id: &str, now: DateTime<Utc>) -> Message {
+    let mut message = grouping::empty(MessageKind::Test, run_id, now);
+    message.because = grouping::because(receiver);
+    message.dedup_key = grouping::key(&receiver.id, [run_id.to_owned()].into_iter());
+    message
+}

@@ -1,0 +1,368 @@
+//! Who is told what, run after run.
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    notify::{Channel, Event, MessageFormat, QuietHours, SnsSettings, State},
+    report::{Finding, Report},
+};
+
+const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
+
+/// A fleet that is looked at day after day, and what its receivers are told.
+struct Fleet {
+    ledger: Ledger,
+    settings: Settings,
+    now: DateTime<Utc>,
+    findings: Vec<Finding>,
+    is_complete: bool,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            settings: Settings { receivers: vec![receiver(TOPIC)], ..Settings::default() },
+            now: "2026-11-02T09:00:00Z".parse().unwrap(),
+            findings: Vec::new(),
+            is_complete: true,
+        }
+    }
+
+    fn set(&mut self, name: &str, severity: &str) -> &mut Self {
+        self.set_of(name, severity, Some("payments"))
+    }
+
+    fn set_of(&mut self, name: &str, severity: &str, owner: Option<&str>) -> &mut Self {
+        self.findings.retain(|finding| finding.deployment.name != name);
+        self.findings.push(finding(name, severity, owner));
+        self
+    }
+
+    fn remove(&mut self, name: &str) -> &mut Self {
+        self.findings.retain(|finding| finding.deployment.name != name);
+        self
+    }
+
+    /// Runs now, delivers everything, and says what was told: `orders triggered`.
+    fn run(&mut self) -> Vec<String> {
+        let messages = self.plan();
+        for due in std::mem::take(&mut self.ledger.outbox) {
+            for id in due.findings {
+                for event in &mut self.ledger.alerts.get_mut(&id).unwrap().told.get_mut(&due.receiver).unwrap().events {
+                    event.sent_at.get_or_insert(self.now);
+                }
+            }
+        }
+        let told = messages.iter().flat_map(|message| &message.items);
+        told.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
+    }
+
+    /// Runs now, and delivers nothing.
+    fn plan(&mut self) -> Vec<Message> {
+        let before = self.ledger.outbox.len();
+        let report = report(self.now, self.is_complete, &self.findings);
+        plan(&mut self.ledger, News { report: &report, place: None }, &self.settings);
+        self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
+    }
+
+    fn after(&mut self, days: i64) -> &mut Self {
+        self.now += Duration::days(days);
+        self
+    }
+}
+
+fn receiver(id: &str) -> Receiver {
+    let topic = SnsSettings { topic_arn: TOPIC.to_owned(), format: MessageFormat::Text, formats: [].into() };
+    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel: Channel::Sns(topic) }
+}
+
+fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
+    let verdict = match severity {
+        "none" => "fresh",
+        "info" => "superseded",
+        "low" => "unknown",
+        "medium" => "out-of-date",
+        "high" => "stale",
+        _ => "deprecated",
+    };
+    let finding = json!({
+        "id": format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
+        "deployment": { "kind": "lambda", "name": name, "account": "123456789012", "region": "eu-west-1", "owner": owner },
+        "image": { "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}:1") },
+        "verdict": verdict, "stale": false, "out_of_date": false, "deprecated": false,
+        "severity": severity, "action": "rebuild", "reasons": [],
+    });
+    serde_json::from_value(finding).unwrap()
+}
+
+fn report(now: DateTime<Utc>, complete: bool, findings: &[Finding]) -> Report {
+    let summary = crate::report::Summary::of(findings);
+    serde_json::from_value(json!({
+        "schema": "basewatch.report/v1", "run_id": now.timestamp().to_string(), "generated_at": now,
+        "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": summary,
+        "findings": findings, "errors": [], "requests": {},
+    }))
+    .unwrap()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_finding_is_told_once_then_weekly_when_it_gets_worse_and_when_it_ends() {
+    let mut fleet = Fleet::new();
+    assert_eq!(fleet.set("orders", "info").run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
+    for _ in 0..6 {
+        assert_eq!(fleet.after(1).run(), NOTHING);
+    }
+    assert_eq!(fleet.after(1).run(), ["orders reminded"]);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders escalated"]);
+    // What was told counts, not what is so: it is no news that it is as bad as it was.
+    assert_eq!(fleet.after(1).set("orders", "medium").run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), NOTHING);
+    assert_eq!(fleet.after(5).run(), ["orders reminded"]);
+    assert_eq!(fleet.after(1).set("orders", "none").run(), ["orders resolved"]);
+    assert_eq!(fleet.after(30).run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
+    let told = &fleet.ledger.alerts.values().next().unwrap().told[TOPIC];
+    assert_eq!((told.episode, told.count, told.state()), (2, 6, State::Sent));
+}
+
+#[test]
+fn a_daily_run_that_starts_a_minute_early_reminds_all_the_same() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").run();
+    fleet.now += Duration::days(7) - Duration::minutes(1);
+    assert_eq!(fleet.run(), ["orders reminded"]);
+}
+
+#[test]
+fn what_cannot_be_judged_neither_triggers_nor_ends() {
+    let mut fleet = Fleet::new();
+    fleet.settings.threshold = Severity::Low;
+    assert_eq!(fleet.set("orders", "low").run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
+    assert_eq!(fleet.after(1).set("orders", "low").run(), NOTHING);
+    assert_eq!(fleet.after(8).run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "none").run(), ["orders resolved"]);
+}
+
+#[test]
+fn only_a_complete_report_proves_that_something_is_gone() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").set("billing", "high").run();
+    fleet.is_complete = false;
+    assert_eq!(fleet.after(1).remove("orders").run(), NOTHING);
+    // What it does show has ended.
+    assert_eq!(fleet.after(1).set("billing", "none").run(), ["billing resolved"]);
+    fleet.is_complete = true;
+    assert_eq!(fleet.after(1).run(), ["orders resolved"]);
+    assert_eq!(fleet.after(1).run(), NOTHING);
+}
+
+#[test]
+fn there_is_one_message_for_each_owner_the_worst_first() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "medium").set("refunds", "high").set_of("search", "critical", Some("web"));
+    fleet.set_of("attic", "medium", None);
+    let messages = fleet.plan();
+    let owners: Vec<_> = messages.iter().map(|message| message.owner.as_deref()).collect();
+    assert_eq!(owners, [Some("web"), Some("payments"), None]);
+    let names: Vec<_> = messages[1].items.iter().map(|item| &*item.name).collect();
+    assert_eq!(names, ["refunds", "orders"]);
+    assert_eq!((messages[1].severity, messages[1].count()), (Severity::High, 2));
+}
+
+#[test]
+fn a_receiver_is_told_of_its_owners_and_from_its_severity_up() {
+    let mut fleet = Fleet::new();
+    let mut pager = receiver("pager");
+    pager.owners = vec!["pay*".parse().unwrap()];
+    pager.threshold = Some(Severity::High);
+    fleet.settings.receivers = vec![pager];
+    fleet.set("orders", "medium").set_of("search", "critical", Some("web")).set_of("attic", "critical", None);
+    assert_eq!(fleet.run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
+    // Below its own threshold it has ended for this receiver.
+    assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders resolved"]);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
+    assert_eq!(fleet.after(1).set_of("orders", "high", Some("web")).run(), ["orders resolved"]);
+}
+
+#[test]
+fn a_large_backlog_is_told_as_one_summary_and_what_is_new_after_it_singly() {
+    let mut fleet = Fleet::new();
+    for number in 0..432 {
+        fleet.set_of(&format!("f{number:03}"), "medium", Some(if number % 2 == 0 { "payments" } else { "web" }));
+    }
+    let messages = fleet.plan();
+    assert_eq!(messages.len(), 1);
+    let message = &messages[0];
+    assert_eq!((message.kind, message.count(), message.items.len()), (MessageKind::Backlog, 432, 20));
+    assert_eq!((message.left_out, message.owners["web"]), (412, 216));
+    // It is due, if not yet delivered: the next run does not tell it again.
+    fleet.after(1).set("orders", "high");
+    let messages = fleet.plan();
+    assert_eq!((messages.len(), messages[0].kind, &*messages[0].items[0].name), (1, MessageKind::Findings, "orders"));
+}
+
+#[test]
+fn what_is_too_many_for_one_run_is_told_in_its_last_message() {
+    let mut fleet = Fleet::new();
+    fleet.settings.max_messages = 3;
+    for owner in ["a", "b", "c", "d", "e"] {
+        fleet.set_of(owner, "high", Some(owner));
+    }
+    let messages = fleet.plan();
+    let owners: Vec<_> = messages.iter().map(|message| (message.owner.as_deref(), message.count())).collect();
+    assert_eq!(owners, [(Some("a"), 1), (Some("b"), 1), (None, 3)]);
+    assert_eq!(messages[2].owners.keys().collect::<Vec<_>>(), ["c", "d", "e"]);
+}
+
+#[test]
+fn at_night_only_what_is_urgent_is_told_and_the_rest_in_the_morning() {
+    let mut fleet = Fleet::new();
+    fleet.settings.quiet_hours = Some(QuietHours {
+        from: "18:00".parse().unwrap(),
+        to: "08:00".parse().unwrap(),
+        days: vec![chrono::Weekday::Sat, chrono::Weekday::Sun],
+        time_zone: chrono_tz::Europe::Berlin,
+        except: Severity::Critical,
+    });
+    // 07:30 in Berlin.
+    fleet.now = "2026-11-02T06:30:00Z".parse().unwrap();
+    assert_eq!(fleet.set("orders", "high").set("pay", "critical").run(), ["pay triggered"]);
+    fleet.now = "2026-11-02T07:00:00Z".parse().unwrap();
+    assert_eq!(fleet.run(), ["orders triggered"]);
+    // On Saturday nobody works, at noon neither.
+    fleet.now = "2026-11-07T11:00:00Z".parse().unwrap();
+    assert_eq!(fleet.set("orders", "none").run(), NOTHING);
+    fleet.now = "2026-11-09T11:00:00Z".parse().unwrap();
+    assert_eq!(fleet.run(), ["pay reminded", "orders resolved"]);
+    // In summer the same hours begin an hour earlier in UTC.
+    let hours = fleet.settings.quiet_hours.unwrap();
+    let at = |text: &str| hours.hold(text.parse().unwrap());
+    assert!(at("2027-07-01T16:00:00Z") && !at("2027-07-01T15:59:00Z") && !at("2027-07-01T06:00:00Z"));
+}
+
+#[test]
+fn a_snoozed_alert_is_silent_unless_it_gets_worse() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "medium").run();
+    let until = fleet.now + Duration::days(20);
+    fleet.ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(until);
+    assert_eq!(fleet.after(8).run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders escalated"]);
+    assert_eq!(fleet.after(10).run(), NOTHING);
+    assert_eq!(fleet.after(1).run(), ["orders reminded"]);
+}
+
+#[test]
+fn what_comes_and_goes_within_the_grace_is_never_told() {
+    let mut fleet = Fleet::new();
+    fleet.settings.grace = std::time::Duration::from_hours(48);
+    assert_eq!(fleet.set("orders", "high").run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), NOTHING);
+    assert_eq!(fleet.after(1).run(), NOTHING);
+    assert_eq!(fleet.after(1).run(), ["orders triggered"]);
+}
+
+#[test]
+fn the_same_message_has_the_same_key_and_another_another() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").set("billing", "high");
+    let mut again = Fleet::new();
+    again.set("billing", "high").set("orders", "high");
+    let key = fleet.plan()[0].dedup_key.clone();
+    // A run that was killed before it could record anything is repeated, an hour later.
+    again.now += Duration::hours(1);
+    assert_eq!(again.plan()[0].dedup_key, key);
+    fleet.ledger.outbox.clear();
+    let reminded = fleet.after(7).plan()[0].dedup_key.clone();
+    let reminded_again = fleet.after(7).plan()[0].dedup_key.clone();
+    assert!(key != reminded && reminded != reminded_again);
+    assert_eq!(key.len(), 64);
+}
+
+#[test]
+fn a_report_older_than_the_last_run_tells_nothing() {
+    let mut fleet = Fleet::new();
+    fleet.run();
+    fleet.now -= Duration::minutes(5);
+    fleet.set("orders", "high");
+    let report = report(fleet.now, true, &fleet.findings);
+    let planned = plan(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings);
+    assert!(planned.is_outrun && fleet.ledger.outbox.is_empty());
+}
+
+#[test]
+fn a_receiver_that_does_not_want_to_know_of_ends_is_not_told_and_the_ledger_knows_it_ended() {
+    let mut fleet = Fleet::new();
+    fleet.settings.receivers[0].resolved = false;
+    fleet.set("orders", "high").run();
+    assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
+    assert_eq!(fleet.ledger.alerts.values().next().unwrap().told[TOPIC].state(), State::Resolved);
+    assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
+}
+
+#[test]
+fn the_ledger_forgets_what_ended_long_ago_and_keeps_the_first_and_last_events() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").run();
+    for _ in 0..12 {
+        fleet.after(7).run();
+    }
+    let events = &fleet.ledger.alerts.values().next().unwrap().told[TOPIC].events;
+    let kinds: Vec<_> = events.iter().map(|event: &Event| event.kind).collect();
+    assert_eq!((kinds.len(), kinds[0]), (6, EventKind::Triggered));
+    fleet.after(1).remove("orders").run();
+    assert_eq!(fleet.ledger.alerts.len(), 1);
+    fleet.after(91).run();
+    assert!(fleet.ledger.alerts.is_empty());
+}
+
+#[test]
+fn what_the_ledger_has_forgotten_is_not_told_under_its_old_key() {
+    let mut fleet = Fleet::new();
+    let first = fleet.set("orders", "high").plan();
+    fleet.ledger.outbox.clear();
+    fleet.after(1).set("orders", "none").plan();
+    fleet.ledger.outbox.clear();
+    fleet.after(100).plan();
+    assert!(fleet.ledger.alerts.is_empty(), "forgotten");
+    let again = fleet.after(1).set("orders", "high").plan();
+    assert_eq!((first.len(), again.len()), (1, 1));
+    assert_ne!(first[0].dedup_key, again[0].dedup_key, "a receiver that knows the first would drop the second");
+}
+
+#[test]
+fn the_same_rebuild_told_to_one_receiver_for_two_owners_is_two_messages() {
+    let request = json!({
+        "dedup_key": "0", "run_id": "1", "at": "2026-11-02T09:00:00Z", "line": "public.ecr.aws/lambda/java:21",
+        "registry": "123456789012.dkr.ecr.eu-west-1.amazonaws.com", "repository": "orders",
+        "base": "public.ecr.aws/lambda/java:21", "base_digest": "sha256:0", "from": [], "deployments": [],
+        "deployment_count": 2,
+    });
+    let told = |owner: &str| rebuild::Told {
+        owner: Some(owner.to_owned()),
+        rebuilds: vec![rebuild::ToldRebuild {
+            key: "0".to_owned(),
+            dedup_key: "0".repeat(64),
+            what: rebuild::What::Overdue,
+            severity: Severity::Medium,
+            request: serde_json::from_value(request.clone()).unwrap(),
+            text: "no new image has been pushed".to_owned(),
+        }],
+    };
+    let mut fleet = Fleet::new();
+    let report = report(fleet.now, true, &[]);
+    let news = News { report: &report, place: None };
+    tell_of_rebuilds(&mut fleet.ledger, &[told("payments"), told("web")], news, &fleet.settings);
+    let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+}

@@ -1,0 +1,59 @@
+//! What the ledger notes of every run, whoever is told: what is there, since when it is bad, what can be forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Ledger, Settings};
+use crate::{
+    image::Digest,
+    judge::{Severity, Verdict},
+    notify::{Alert, LastRun, Subject, Told},
+    report::{Finding, Report},
+};
+
+/// How long what has ended, or was not seen any more, is remembered.
+const REMEMBERED: Duration = Duration::days(90);
+
+/// Notes what `report` says of every finding that is or was bad.
+pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &Settings) {
+    let now = report.generated_at;
+    for finding in &report.findings {
+        let is_bad = finding.severity >= settings.threshold && finding.verdict != Verdict::Unknown;
+        if let Some(alert) = ledger.alerts.get_mut(&finding.id) {
+            alert.seen_at = now;
+            if finding.verdict != Verdict::Unknown {
+                alert.subject = Subject::of(finding);
+                alert.alerting_since = alert.alerting_since.or(Some(now)).filter(|_| is_bad);
+            }
+        } else if is_bad {
+            ledger.alerts.insert(finding.id.clone(), new(finding, now));
+        }
+    }
+    ledger.last_run = Some(LastRun { id: report.run_id.clone(), at: now });
+}
+
+fn new(finding: &Finding, now: DateTime<Utc>) -> Alert {
+    Alert {
+        id: Digest::of(finding.id.as_bytes()).short().to_owned(),
+        subject: Subject::of(finding),
+        alerting_since: Some(now),
+        seen_at: now,
+        snoozed_until: None,
+        told: BTreeMap::new(),
+    }
+}
+
+/// Forgets what nobody was told, and what ended or was last seen long ago.
+pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
+    let due: BTreeSet<_> = ledger.outbox.iter().flat_map(|due| due.findings.iter().cloned()).collect();
+    ledger.alerts.retain(|id, alert| {
+        let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
+        let is_bad = alert.alerting_since.is_some() && alert.subject.severity > Severity::None;
+        let is_open = alert.told.values().any(Told::is_open);
+        let is_recent = now - alert.seen_at < REMEMBERED;
+        let last_told = alert.told.values().filter_map(Told::last_at).max();
+        let was_told_lately = last_told.is_some_and(|last| now - last < REMEMBERED);
+        due.contains(id) || (is_recent && (is_snoozed || is_bad || is_open)) || was_told_lately
+    });
+}

@@ -1,0 +1,159 @@
+//! Tells an SNS topic, standard or FIFO.
+
+mod attributes;
+mod entry;
+mod refusal;
+
+use std::sync::Arc;
+
+use aws_sdk_sns::types::PublishBatchRequestEntry;
+use futures::future::{BoxFuture, FutureExt as _};
+
+use self::entry::Entry;
+use super::{Message, Notifier, Preview, Receipt, SnsSettings, Undelivered};
+use crate::aws::Aws;
+
+/// The most messages that one call publishes
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
+const BATCH: usize = 10;
+/// The most bytes that one call publishes, attributes included, in all its messages.
+const CALL_BYTES: usize = 256 * 1024;
+
+/// An SNS topic that is told.
+#[derive(Debug)]
+pub struct SnsNotifier {
+    id: String,
+    settings: SnsSettings,
+    aws: Arc<Aws>,
+}
+
+impl SnsNotifier {
+    /// The topic that the ledger calls `id`, reached as `aws`.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, id: String, settings: SnsSettings) -> Self {
+        Self { id, settings, aws }
+    }
+
+    /// A client in the topic's own region: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
+    async fn client(&self) -> Result<aws_sdk_sns::Client, Undelivered> {
+        self.aws.require_credentials().await.map_err(|failure| Undelivered::of_receiver(failure.message))?;
+        let region = self.settings.topic_arn.split(':').nth(3).unwrap_or_default();
+        Ok(self.aws.own().await.sns(region))
+    }
+
+    /// Publishes what goes into one call.
+    async fn publish(&self, entries: &[Entry]) -> Vec<Result<Receipt, Undelivered>> {
+        let client = match self.client().await {
+            Ok(client) => client,
+            Err(failure) => return vec![Err(failure); entries.len()],
+        };
+        if let [entry] = entries {
+            return vec![self.publish_one(&client, entry.clone()).await];
+        }
+        match self.publish_batch(&client, entries).await {
+            Ok(outcomes) => outcomes,
+            // One of them is at fault, and SNS does not say which: it must not hold up the others.
+            Err(refused) if refused.is_about_message => {
+                let mut outcomes = Vec::new();
+                for entry in entries {
+                    outcomes.push(self.publish_one(&client, entry.clone()).await);
+                }
+                outcomes
+            }
+            Err(refused) => vec![Err(refused); entries.len()],
+        }
+    }
+
+    async fn publish_one(&self, client: &aws_sdk_sns::Client, entry: Entry) -> Result<Receipt, Undelivered> {
+        let Entry { subject, body, structure, group, dedup_key, attributes } = entry;
+        let call = client
+            .publish()
+            .topic_arn(&self.settings.topic_arn)
+            .subject(subject)
+            .message(body)
+            .set_message_structure(structure)
+            .set_message_deduplication_id(group.is_some().then_some(dedup_key))
+            .set_message_group_id(group)
+            .set_message_attributes(Some(attributes));
+        match call.send().await {
+            Ok(answer) => Ok(Receipt { message_id: answer.message_id }),
+            Err(error) => Err(refusal::of_call(&self.call("Publish"), &error)),
+        }
+    }
+
+    /// What came of each of `entries`; or why the call as a whole was refused.
+    async fn publish_batch(
+        &self,
+        client: &aws_sdk_sns::Client,
+        entries: &[Entry],
+    ) -> Result<Vec<Result<Receipt, Undelivered>>, Undelivered> {
+        let requests: Result<Vec<PublishBatchRequestEntry>, _> =
+            entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
+        let requests = requests.map_err(Undelivered::of_message)?;
+        let call = client.publish_batch().topic_arn(&self.settings.topic_arn);
+        let answer = call.set_publish_batch_request_entries(Some(requests)).send().await;
+        let name = self.call("PublishBatch");
+        let answer = answer.map_err(|error| refusal::of_call(&name, &error))?;
+        let said = |number: usize| {
+            let id = number.to_string();
+            if let Some(sent) = answer.successful().iter().find(|sent| sent.id() == Some(&id)) {
+                return Ok(Receipt { message_id: sent.message_id().map(str::to_owned) });
+            }
+            Err(match answer.failed().iter().find(|failed| failed.id() == id) {
+                Some(failed) => refusal::of_entry(&name, failed),
+                None => Undelivered::of_receiver(format!("{name}: the answer says nothing of this message")),
+            })
+        };
+        Ok((0..entries.len()).map(said).collect())
+    }
+
+    /// What is called, for people: `sns:Publish to arn:…`.
+    fn call(&self, operation: &str) -> String {
+        format!("sns:{operation} to {}", self.settings.topic_arn)
+    }
+}
+
+/// How many of `entries`, at least one, go into one call.
+fn in_one_call(entries: &[Entry]) -> usize {
+    let mut bytes = 0;
+    let fits = |entry: &&Entry| {
+        bytes += entry.bytes();
+        bytes <= CALL_BYTES
+    };
+    entries.iter().take(BATCH).take_while(fits).count().max(1)
+}
+
+impl Notifier for SnsNotifier {
+    fn receiver(&self) -> &str {
+        &self.id
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>> {
+        async move {
+            let entries: Vec<_> = messages.iter().map(|message| Entry::of(message, &self.settings)).collect();
+            let mut outcomes: Vec<Result<Receipt, Undelivered>> = Vec::new();
+            while outcomes.len() < entries.len() {
+                let rest = &entries[outcomes.len()..];
+                outcomes.extend(self.publish(&rest[..in_one_call(rest)]).await);
+                let is_down = |outcome: &&Result<_, Undelivered>| {
+                    outcome.as_ref().is_err_and(|failure| !failure.is_about_message)
+                };
+                // A topic that cannot be published to has cost minutes of tries already.
+                if let Some(down) = outcomes.iter().find(is_down).cloned() {
+                    outcomes.resize(entries.len(), down);
+                }
+            }
+            outcomes
+        }
+        .boxed()
+    }
+
+    fn preview(&self, message: &Message) -> Preview {
+        let entry = Entry::of(message, &self.settings);
+        Preview { to: self.settings.topic_arn.clone(), subject: Some(entry.subject), body: entry.body }
+    }
+}

@@ -1,0 +1,73 @@
+//! What did SNS refuse, and what is to be done about it?
+
+use std::error::Error;
+
+use aws_sdk_sns::types::BatchResultErrorEntry;
+use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::Undelivered;
+use crate::{aws::Failure, report::harmless};
+
+/// Why `call` failed.
+pub(super) fn of_call<E>(call: &str, error: &SdkError<E, Response>) -> Undelivered
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let answer = error.as_service_error();
+    let (code, said) = (answer.and_then(E::code).unwrap_or_default(), answer.and_then(E::message).unwrap_or_default());
+    let advice = advice(code).map(|advice| format!("; {advice}")).unwrap_or_default();
+    Undelivered {
+        why: format!("{}{advice}", Failure::of(call, error).message),
+        retry_after: None,
+        is_about_message: is_about_message(code, said),
+    }
+}
+
+/// Why one message of a batch was refused while others may have been accepted.
+pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> Undelivered {
+    let said = failed.message().map(|said| format!(": {}", harmless(said))).unwrap_or_default();
+    let advice = advice(failed.code()).map(|advice| format!("; {advice}")).unwrap_or_default();
+    Undelivered {
+        why: format!("{call}: {}{said}{advice}", harmless(failed.code())),
+        retry_after: None,
+        // What is wrong with the topic is the sender's fault too, and goes for every other message as well.
+        is_about_message: failed.sender_fault() && advice.is_empty(),
+    }
+}
+
+/// What those can do who run basewatch (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>, Errors).
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException" => {
+            "allow the role of basewatch sns:Publish on the topic, in its own policy or, for a topic of another \
+             account, in both"
+        }
+        "KMSAccessDenied" | "KMSAccessDeniedException" => {
+            "the topic is encrypted: allow the role of basewatch kms:GenerateDataKey and kms:Decrypt on its key"
+        }
+        "KMSDisabled"
+        | "KMSDisabledException"
+        | "KMSInvalidState"
+        | "KMSInvalidStateException"
+        | "KMSNotFound"
+        | "KMSNotFoundException" => "the topic is encrypted with a key that cannot be used: enable it, or change it",
+        "NotFound" | "NotFoundException" => "there is no such topic: correct topic_arn, or create it",
+        _ => return None,
+    })
+}
+
+/// Whether what was published is at fault, and not the topic.
+fn is_about_message(code: &str, said: &str) -> bool {
+    let is_about_content = matches!(
+        code,
+        "InvalidParameter"
+            | "InvalidParameterException"
+            | "InvalidParameterValue"
+            | "ParameterValueInvalid"
+            | "ValidationException"
+            | "BatchRequestTooLong"
+            | "InvalidBatchEntryId"
+    );
+    is_about_content && !said.contains("TopicArn")
+}

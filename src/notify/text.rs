@@ -1,0 +1,193 @@
+//! What does somebody read who gets an alert at nine in the morning? What is old, how old, what to do, and why they
+//! get it.
+
+use super::{
+    EventKind, Item, Message, MessageKind,
+    body::fitting,
+    cause::by_cause,
+    phrases::{self, clean},
+};
+
+/// SNS takes subjects of fewer than 100 ASCII characters without line breaks
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
+const SUBJECT_CHARS: usize = 99;
+/// How wide lines of prose get.
+const WIDTH: usize = 76;
+/// So many of the findings of a backlog are listed: nobody works through more on the first day.
+const BACKLOG: usize = 10;
+/// So many owners are listed.
+const OWNERS: usize = 25;
+/// The longest name of an owner in a list or a subject.
+const OWNER_CHARS: usize = 40;
+/// The words of an entry begin in this column.
+const INDENT: &str = "            ";
+
+/// The subject of `message`: at most 99 printable ASCII characters, the first of them a letter or digit.
+pub(super) fn subject(message: &Message) -> String {
+    let whose = message.owner.as_deref().unwrap_or_default();
+    let whose = if whose.is_empty() { String::new() } else { format!("{}: ", shortened(whose)) };
+    let subject = format!("{whose}{}", phrases::headline(message));
+    let ascii: String = subject.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    let ascii = ascii.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let subject: String = ascii.chars().take(SUBJECT_CHARS).collect();
+    subject.trim_end().to_owned()
+}
+
+/// `message` as plain text of at most so many bytes.
+pub(super) fn render(message: &Message, most_bytes: usize) -> String {
+    fitting(message, most_bytes, page).unwrap_or_else(|| {
+        let mut text: String = subject(message);
+        text.truncate(most_bytes);
+        text
+    })
+}
+
+fn page(message: &Message) -> String {
+    let mut lines = Vec::new();
+    let whose = message.owner.as_deref().map(|owner| format!("{}: ", clean(owner))).unwrap_or_default();
+    lines.extend(wrapped(&capitalized(&format!("{whose}{}.", phrases::summary(message))), "", ""));
+    lines.extend(wrapped(&phrases::occasion(message), "", ""));
+    let mut left_out = message.left_out;
+    if message.kind == MessageKind::Backlog {
+        overview(message, &mut lines);
+    }
+    for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
+        left_out += section(message, event, &mut lines);
+    }
+    if left_out > 0 {
+        lines.push(String::new());
+        let more = format!("… and {left_out} more: {}", phrases::whole_list(message, clean));
+        lines.extend(wrapped(&more, "", ""));
+    }
+    if message.kind != MessageKind::Backlog {
+        owners(message, &mut lines);
+    }
+    closing(message, &mut lines);
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+/// What a backlog is made of.
+fn overview(message: &Message, lines: &mut Vec<String>) {
+    lines.push(String::new());
+    lines.extend(wrapped(&format!("By verdict: {}.", phrases::verdicts(message)), "", ""));
+    owners(message, lines);
+}
+
+fn owners(message: &Message, lines: &mut Vec<String>) {
+    if message.owners.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push("BY OWNER".to_owned());
+    let (listed, more) = phrases::owners(&message.owners, OWNERS);
+    for (owner, count) in listed {
+        let owner = if owner.is_empty() { "(nobody)".to_owned() } else { shortened(owner) };
+        lines.push(format!("  {count:>6}  {owner}"));
+    }
+    if more > 0 {
+        lines.push(format!("          … and {more} more owners"));
+    }
+}
+
+fn closing(message: &Message, lines: &mut Vec<String>) {
+    lines.push(String::new());
+    // What mail programs take for the start of a signature.
+    lines.push("-- ".to_owned());
+    if let Some(report) = &message.report {
+        lines.extend(wrapped(&clean(report), "Report:   ", "          "));
+    }
+    if let Some(command) = phrases::snooze(message, clean) {
+        lines.push("To hear no more of an alert for a week, unless it gets worse:".to_owned());
+        lines.push(format!("  {command}"));
+    }
+    lines.extend(wrapped(&format!("You get this because {}.", clean(&message.because)), "", ""));
+}
+
+/// Shows the items of `event`, and says how many of them were too many.
+fn section(message: &Message, event: EventKind, lines: &mut Vec<String>) -> u64 {
+    let items: Vec<_> = message.items.iter().filter(|item| item.event == event).collect();
+    let most = if message.kind == MessageKind::Backlog { BACKLOG } else { items.len() };
+    let (shown, rest) = items.split_at(most.min(items.len()));
+    if shown.is_empty() {
+        return rest.len() as u64;
+    }
+    lines.push(String::new());
+    lines.push(phrases::title(message.kind, event).to_uppercase());
+    for group in &by_cause(shown.iter().copied()) {
+        if event != EventKind::Resolved {
+            lines.push(String::new());
+        }
+        paragraph(message, group, lines);
+    }
+    rest.len() as u64
+}
+
+fn paragraph(message: &Message, group: &[&Item], lines: &mut Vec<String>) {
+    let item = group[0];
+    if let Some(rebuild) = &item.rebuild {
+        lines.extend(wrapped(&clean(rebuild), "  ", "  "));
+        return;
+    }
+    let names = phrases::places(group, clean);
+    if let Some(ended) = &item.ended {
+        lines.extend(wrapped(&format!("{names}: {}", clean(ended)), "  ", "    "));
+        return;
+    }
+    lines.extend(wrapped(&names, "  ", "  "));
+    let mut entry = |title: &str, text: &str| lines.extend(wrapped(text, &format!("    {title:<8}"), INDENT));
+    entry("is", &phrases::verdict(item));
+    if let Some(base) = phrases::base(item, clean) {
+        entry("base", &base);
+    }
+    for reason in item.reasons.iter().filter(|reason| phrases::is_worth_telling(&reason.code)).take(2) {
+        entry("why", &clean(&reason.message));
+    }
+    entry("do", &phrases::advice(group, message.at, clean));
+    if item.event != EventKind::Triggered
+        && let Some(since) = item.since
+    {
+        entry("since", &format!("{}, when you were first told", since.format("%F")));
+    }
+    let ids: Vec<_> = group.iter().take(phrases::NAMES).map(|item| clean(&item.alert)).collect();
+    let more = group.len().saturating_sub(ids.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    entry(if group.len() == 1 { "alert" } else { "alerts" }, &format!("{}{more}", ids.join(" ")));
+}
+
+/// `text` in lines of prose, the first behind `first`, the others behind `indent`. Words that are longer than a line
+/// stay whole: they are there to be copied.
+fn wrapped(text: &str, first: &str, indent: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            last => {
+                let indent = if last.is_some() { indent } else { first };
+                lines.push(format!("{indent}{word}"));
+            }
+        }
+    }
+    lines
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    // An owner keeps its name.
+    match characters.next().filter(|_| text.starts_with("this ") || text.starts_with("a ")) {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => text.to_owned(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text = clean(text);
+    if text.chars().count() <= OWNER_CHARS {
+        return text;
+    }
+    text.chars().take(OWNER_CHARS - 1).collect::<String>() + "~"
+}

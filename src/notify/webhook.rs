@@ -1,0 +1,154 @@
+//! Tells a webhook: one call for each message.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use futures::future::{BoxFuture, FutureExt as _};
+use serde_json::Value;
+
+use super::{Message, Notifier, Preview, Receipt, Undelivered, WebhookBody, WebhookSettings, body};
+use crate::{
+    aws::Aws,
+    report::harmless,
+    secret::Secret,
+    webhook::{Answer, Call, Refused, Webhooks, template},
+};
+
+/// The longest id of a receiver that is kept, in characters.
+const ID_CHARS: usize = 100;
+
+/// A webhook that is told.
+#[derive(Debug)]
+pub struct WebhookNotifier {
+    id: String,
+    settings: WebhookSettings,
+    webhooks: Arc<Webhooks>,
+    aws: Arc<Aws>,
+}
+
+impl WebhookNotifier {
+    /// The webhook that the ledger calls `id`. Its secret, if AWS keeps it, is fetched for the first message.
+    #[must_use]
+    pub fn new(id: String, settings: WebhookSettings, webhooks: Arc<Webhooks>, aws: Arc<Aws>) -> Self {
+        Self { id, settings, webhooks, aws }
+    }
+
+    async fn one(&self, message: &Message) -> Result<Receipt, Undelivered> {
+        let call = self.call(message).await?;
+        self.webhooks.call(&call).await.map(|answer| receipt(&answer)).map_err(Undelivered::from)
+    }
+
+    async fn call(&self, message: &Message) -> Result<Call, Undelivered> {
+        let signing = match &self.settings.secret {
+            Some(source) => {
+                let secret =
+                    self.aws.secret(source).await.map_err(|failure| Undelivered::of_receiver(failure.message))?;
+                Some((self.settings.signature, secret))
+            }
+            None => None,
+        };
+        let (content_type, body) = self.body(message).map_err(Undelivered::of_message)?;
+        let headers = self.settings.headers.iter();
+        Ok(Call {
+            url: self.settings.url.clone(),
+            headers: headers.map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
+            content_type: content_type.to_owned(),
+            body: body.into_bytes(),
+            id: message.dedup_key.clone(),
+            at: Utc::now(),
+            signing,
+            // Whoever is told twice knows it by the id.
+            may_repeat: true,
+        })
+    }
+
+    fn body(&self, message: &Message) -> Result<(&'static str, String), String> {
+        match &self.settings.body {
+            WebhookBody::Format(format) => Ok((body::content_type(*format), body::render(message, *format))),
+            WebhookBody::Template(text) => {
+                let body = filled(text, message).map_err(|why| format!("the template of {}: {why}", self.id))?;
+                Ok(("application/json", body))
+            }
+        }
+    }
+}
+
+/// The body that `template` makes of `message`, with fewer of its findings where all are too much.
+fn filled(template: &str, message: &Message) -> Result<String, String> {
+    let mut shown = message.clone();
+    loop {
+        if let Some(body) = template::json_within(template, &shown.fields(), body::MOST_BYTES)? {
+            return Ok(body.to_string());
+        }
+        if shown.items.is_empty() {
+            return Err(format!("it gives more than {} bytes, even without findings", body::MOST_BYTES));
+        }
+        let kept = shown.items.len() / 2;
+        shown.left_out += (shown.items.len() - kept) as u64;
+        shown.items.truncate(kept);
+    }
+}
+
+impl Notifier for WebhookNotifier {
+    fn receiver(&self) -> &str {
+        &self.id
+    }
+
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>> {
+        async move {
+            let mut outcomes: Vec<Result<Receipt, Undelivered>> = Vec::new();
+            for message in messages {
+                let down = match outcomes.last() {
+                    Some(Err(failure)) if !failure.is_about_message => Some(failure.clone()),
+                    _ => None,
+                };
+                outcomes.push(match down {
+                    Some(failure) => Err(failure),
+                    None => self.one(message).await,
+                });
+            }
+            outcomes
+        }
+        .boxed()
+    }
+
+    fn preview(&self, message: &Message) -> Preview {
+        let body = self.body(message).map_or_else(|why| why, |(_, body)| body);
+        Preview { to: format!("webhook {}", self.id), subject: None, body }
+    }
+}
+
+/// The id that the receiver gave the message, if its answer is JSON that has one; else that of its answer.
+fn receipt(answer: &Answer) -> Receipt {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |id: &Value| match id {
+        Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    };
+    let given = ["id", "message_id", "messageId"].iter().find_map(|name| text(body.get(name)?));
+    let id = given.or_else(|| answer.request_id.clone());
+    Receipt { message_id: id.map(|id| harmless(&id).chars().take(ID_CHARS).collect()) }
+}
+
+impl From<Refused> for Undelivered {
+    fn from(refused: Refused) -> Self {
+        Self {
+            why: harmless(&refused.why).into_owned(),
+            retry_after: refused.retry_after,
+            is_about_message: refused.is_about_call,
+        }
+    }
+}
+
+impl Undelivered {
+    /// Nothing can be delivered there now.
+    pub(super) fn of_receiver(why: String) -> Self {
+        Self { why, retry_after: None, is_about_message: false }
+    }
+
+    /// This message cannot be delivered as it is.
+    pub(super) fn of_message(why: String) -> Self {
+        Self { why, retry_after: None, is_about_message: true }
+    }
+}

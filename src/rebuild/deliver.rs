@@ -1,0 +1,144 @@
+//! How is a rebuild called for, and what is remembered of the try? Pure: the call is made by whoever saves the ledger.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Rebuild, Rule, Settings, presets, select::first_rule};
+use crate::{
+    secret::Secret,
+    webhook::{Call, Refused},
+};
+
+/// How long after each try in vain the next one is made, at the least; after the last ones, always the last.
+const BACKOFF: [TimeDelta; 4] = [TimeDelta::zero(), TimeDelta::hours(1), TimeDelta::hours(4), TimeDelta::hours(24)];
+
+/// By how much a run may come early: one that starts a little sooner than yesterday's would otherwise have nothing to
+/// try, and a day is lost.
+pub(super) const SLACK: TimeDelta = TimeDelta::minutes(10);
+
+/// The longest that a receiver may put off the next try.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(7 * 24);
+
+/// The keys of the rebuilds that are recorded, not acknowledged, and may be tried at `now`. A run takes those that
+/// [`plan`](super::plan) names instead, which are still needed and within the cap.
+#[must_use]
+pub fn due(known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<String> {
+    known.iter().filter(|(_, rebuild)| is_callable(rebuild, now)).map(|(key, _)| key.clone()).collect()
+}
+
+/// Whether it is due and may be tried at `now`.
+pub(super) fn is_callable(rebuild: &Rebuild, now: DateTime<Utc>) -> bool {
+    rebuild.is_open() && rebuild.sent_at.is_none() && rebuild.not_before.is_none_or(|at| at <= now)
+}
+
+/// The rule by which `rebuild` is called for: the one it was recorded with, else the first that matches now.
+#[must_use]
+pub fn rule_for<'a>(rebuild: &Rebuild, settings: &'a Settings) -> Option<&'a Rule> {
+    let recorded = settings.rules.iter().find(|rule| rule.name == rebuild.rule);
+    recorded.or_else(|| first_rule(settings, &rebuild.request.repository))
+}
+
+/// The call that asks for `rebuild`, with the secret of its rule. One that cannot be made counts as refused, for
+/// [`Rebuild::failed`].
+pub fn call_for(rebuild: &Rebuild, rule: &Rule, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, Refused> {
+    presets::call(rule, &rebuild.request, secret, at).map_err(|why| Refused {
+        why: format!("the call of the rule {} cannot be made: {why}", rule.name),
+        retry_after: None,
+        is_about_call: true,
+        may_have_arrived: false,
+    })
+}
+
+impl Rebuild {
+    /// Records that it was accepted at `at`, and the id that was given to the build.
+    pub fn acknowledged(&mut self, at: DateTime<Utc>, message_id: Option<String>) {
+        self.sent_at = Some(at);
+        self.message_id = message_id;
+        self.not_before = None;
+        self.last_error = None;
+        self.refusals = 0;
+    }
+
+    /// Records that it was tried at `at` in vain, and when that is worth another try.
+    ///
+    /// A build that may be under way is not asked for a second time: it counts as accepted, and if it brings nothing
+    /// its deadline says so.
+    pub fn failed(&mut self, at: DateTime<Utc>, refused: &Refused) {
+        if refused.may_have_arrived {
+            self.acknowledged(at, None);
+            self.last_error = Some(refused.why.clone());
+            return;
+        }
+        let tries = usize::try_from(self.attempts).unwrap_or(usize::MAX);
+        let backoff = BACKOFF[tries.min(BACKOFF.len() - 1)];
+        let backoff = (backoff - SLACK).max(TimeDelta::zero());
+        let asked = refused.retry_after.map(|span| span.min(MAX_RETRY_AFTER));
+        let asked = asked.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
+        self.attempts = self.attempts.saturating_add(1);
+        self.refusals = if refused.is_about_call { self.refusals.saturating_add(1) } else { 0 };
+        self.not_before = at.checked_add_signed(backoff.max(asked));
+        self.last_error = Some(refused.why.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rebuild::tests::rebuild;
+
+    fn refused(retry_after: Option<u64>, is_about_call: bool) -> Refused {
+        Refused {
+            why: "503".to_owned(),
+            retry_after: retry_after.map(Duration::from_secs),
+            is_about_call,
+            may_have_arrived: false,
+        }
+    }
+
+    #[test]
+    fn tries_in_vain_are_further_and_further_apart() {
+        let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
+        let mut rebuild = rebuild("orders", at);
+        let mut minutes = Vec::new();
+        for _ in 0..6 {
+            rebuild.failed(at, &refused(None, false));
+            minutes.push((rebuild.not_before.expect("a next try") - at).num_minutes());
+        }
+        assert_eq!(minutes, [0, 50, 230, 1430, 1430, 1430]);
+        assert_eq!((rebuild.attempts, rebuild.refusals), (6, 0));
+        assert!(!is_callable(&rebuild, at) && is_callable(&rebuild, at + TimeDelta::hours(24)));
+        rebuild.acknowledged(at, Some("1".to_owned()));
+        assert!(!is_callable(&rebuild, at + TimeDelta::days(9)), "once is enough");
+        assert_eq!(rebuild.last_error, None);
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_not_asked_for_twice() {
+        let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
+        let mut rebuild = rebuild("orders", at);
+        rebuild.failed(at, &Refused { may_have_arrived: true, ..refused(None, false) });
+        assert!(!is_callable(&rebuild, at + TimeDelta::days(9)));
+        assert_eq!((rebuild.sent_at, rebuild.last_error.as_deref()), (Some(at), Some("503")));
+    }
+
+    #[test]
+    fn a_receiver_may_put_off_the_next_try_but_not_for_ever() {
+        let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
+        for (seconds, expected) in [(1, 1), (7200, 7200), (u64::MAX, 7 * 24 * 3600)] {
+            let mut rebuild = rebuild("orders", at);
+            rebuild.failed(at, &refused(Some(seconds), false));
+            assert_eq!(rebuild.not_before, Some(at + TimeDelta::seconds(expected)));
+        }
+    }
+
+    #[test]
+    fn only_refusals_of_the_call_itself_in_a_row_count_against_it() {
+        let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
+        let mut rebuild = rebuild("orders", at);
+        for (is_about_call, refusals) in [(true, 1), (true, 2), (false, 0), (true, 1)] {
+            rebuild.failed(at, &refused(None, is_about_call));
+            assert_eq!(rebuild.refusals, refusals);
+        }
+    }
+}

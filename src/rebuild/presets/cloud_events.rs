@@ -1,0 +1,71 @@
+//! How is anything else told? With a CloudEvent of version 1.0 in structured mode
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>), or with a body
+//! by template.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::{
+    rebuild::{Request, Rule},
+    secret::Secret,
+    webhook::{Call, template},
+};
+
+/// The `type` of the event.
+const TYPE: &str = "io.basewatch.rebuild.v1";
+
+/// The `source` of the event, a URI reference: together with the id it tells events apart.
+const SOURCE: &str = "urn:basewatch";
+
+pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+    if rule.secret.is_some() && secret.is_none() {
+        return Err("the secret is missing".to_owned());
+    }
+    let event = match &rule.template {
+        Some(template) => template::json(template, &request.fields())?,
+        None => event(rule, request)?,
+    };
+    let content_type = match event.get("specversion") {
+        Some(_) => "application/cloudevents+json; charset=utf-8",
+        None => "application/json",
+    };
+    Ok(Call {
+        url: rule.url.clone(),
+        headers: Vec::new(),
+        content_type: content_type.to_owned(),
+        body: event.to_string().into_bytes(),
+        id: request.dedup_key.clone(),
+        at,
+        signing: secret.map(|secret| (rule.signature, secret.clone())),
+        may_repeat: false,
+    })
+}
+
+/// The event. Repeated, it is the same to the byte.
+fn event(rule: &Rule, request: &Request) -> Result<Value, String> {
+    let mut data = serde_json::to_value(request).map_err(|error| error.to_string())?;
+    if !rule.inputs.is_empty() {
+        data["inputs"] = json!(template::all(&rule.inputs, &request.fields())?);
+    }
+    Ok(json!({
+        "specversion": "1.0",
+        "id": request.dedup_key,
+        "source": SOURCE,
+        "type": TYPE,
+        "subject": request.repository,
+        "time": request.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        "datacontenttype": "application/json",
+        "data": data,
+    }))
+}
+
+pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+    let Some(given) = &rule.template else { return };
+    if let Err(why) = template::json(given, &super::sample().fields()) {
+        problems.push(("template", format!("it is no template over a rebuild: {why}")));
+    }
+    if !rule.inputs.is_empty() {
+        problems.push(("inputs", "a template takes its values from the request: leave inputs out".to_owned()));
+    }
+}

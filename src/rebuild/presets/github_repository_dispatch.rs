@@ -1,0 +1,65 @@
+//! How is a repository of GitHub told? `POST /repos/{owner}/{repo}/dispatches`: a `repository_dispatch` event, which
+//! workflows on the default branch can run on
+//! (<https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event>).
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::{Problem, bearer_call, github_headers};
+use crate::{
+    rebuild::{Request, Rule},
+    secret::Secret,
+    webhook::{Call, template},
+};
+
+/// The `event_type`, which workflows name under `types`. GitHub takes up to 100 characters.
+pub(super) const EVENT_TYPE: &str = "basewatch-rebuild";
+
+/// How many properties `client_payload` may have; with more GitHub answers 422.
+const MAX_PROPERTIES: usize = 10;
+
+/// The size of `client_payload` from which GitHub answers 422, `client_payload is too large`.
+const MAX_PAYLOAD_BYTES: usize = 65_535;
+
+pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+    let payload =
+        if rule.inputs.is_empty() { payload(request)? } else { json!(template::all(&rule.inputs, &request.fields())?) };
+    let bytes = payload.to_string().len();
+    if bytes >= MAX_PAYLOAD_BYTES {
+        return Err(format!("client_payload has {bytes} bytes, GitHub takes fewer than {MAX_PAYLOAD_BYTES}"));
+    }
+    let body = json!({ "event_type": EVENT_TYPE, "client_payload": payload });
+    Ok(Call { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
+}
+
+/// What is nearly always needed by itself, and the whole request; of that as much as there is room for.
+fn payload(request: &Request) -> Result<Value, String> {
+    let mut whole = serde_json::to_value(request).map_err(|error| error.to_string())?;
+    let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
+    let with = |whole: &Value| {
+        json!({
+            "dedup_key": dedup_key,
+            "registry": registry,
+            "repository": repository,
+            "line": line,
+            "base": base,
+            "base_digest": base_digest,
+            "base_release": base_release,
+            "request": whole,
+        })
+    };
+    // The longest first; how many deployments there are is told all the same.
+    for list in ["deployments", "from", "owners"] {
+        if with(&whole).to_string().len() < MAX_PAYLOAD_BYTES {
+            break;
+        }
+        whole.as_object_mut().and_then(|whole: &mut Map<_, _>| whole.remove(list));
+    }
+    Ok(with(&whole))
+}
+
+pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+    if rule.inputs.len() > MAX_PROPERTIES {
+        problems.push(("inputs", format!("GitHub takes {MAX_PROPERTIES}, here are {}", rule.inputs.len())));
+    }
+}

@@ -1,0 +1,73 @@
+//! How is a pipeline of GitLab started? `POST /projects/{id}/trigger/pipeline` with a trigger token
+//! (<https://docs.gitlab.com/api/pipeline_triggers/#trigger-a-pipeline-with-a-token>).
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use super::{Problem, header, variables};
+use crate::{
+    rebuild::{Request, Rule},
+    secret::Secret,
+    webhook::{Call, template},
+};
+
+pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+    // GitLab takes a trigger token in no header.
+    let token = secret.ok_or("the preset needs a secret")?.reveal();
+    let git_ref = rule.git_ref.as_deref().ok_or("ref is missing")?;
+    let variables: Vec<(String, String)> = if rule.inputs.is_empty() {
+        variables(request).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    } else {
+        template::all(&rule.inputs, &request.fields())?.into_iter().collect()
+    };
+    let mut body = format!("token={}&ref={}", encoded(token), encoded(git_ref));
+    for (name, value) in variables {
+        let _ = write!(body, "&variables{}={}", encoded(&format!("[{name}]")), encoded(&value));
+    }
+    Ok(Call {
+        url: rule.url.clone(),
+        headers: vec![header("Accept", "application/json")],
+        content_type: "application/x-www-form-urlencoded".to_owned(),
+        body: body.into_bytes(),
+        id: request.dedup_key.clone(),
+        at,
+        signing: None,
+        may_repeat: false,
+    })
+}
+
+pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+    if rule.git_ref.is_none() {
+        problems.push(("ref", "GitLab needs the branch or tag that the pipeline runs for".to_owned()));
+    }
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    for name in rule.inputs.keys().filter(|name| !is_name(name)) {
+        problems.push(("inputs", format!("{name:?} is no name of a variable: letters, digits and _")));
+    }
+}
+
+/// `text` as a form holds it (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => encoded.push(char::from(byte)),
+            byte => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_holds_every_text() {
+        assert_eq!(encoded("a b&c=d[é]*~"), "a+b%26c%3Dd%5B%C3%A9%5D*%7E");
+    }
+}

@@ -1,0 +1,171 @@
+//! What does each service that builds images want to be told, and how? One file a preset.
+//!
+//! Pure: makes calls and reads answers, and sends nothing.
+
+mod cloud_events;
+mod github_repository_dispatch;
+mod github_workflow_dispatch;
+mod gitlab;
+mod place;
+mod teamcity;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Preset, Request, Rule};
+use crate::{
+    secret::Secret,
+    webhook::{Answer, Call, Signature, template},
+};
+
+/// What is wrong with a rule: the key, and what would do.
+pub type Problem = (&'static str, String);
+
+/// The longest id of a build that is kept, in bytes.
+const MAX_ID_BYTES: usize = 500;
+
+/// The call that asks for `request` by `rule`, made at `at` with the rule's secret.
+pub fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+    match rule.preset {
+        Preset::GitHubRepositoryDispatch => github_repository_dispatch::call(rule, request, secret, at),
+        Preset::GitHubWorkflowDispatch => github_workflow_dispatch::call(rule, request, secret, at),
+        Preset::GitLab => gitlab::call(rule, request, secret, at),
+        Preset::TeamCity => teamcity::call(rule, request, secret, at),
+        Preset::CloudEvents => cloud_events::call(rule, request, secret, at),
+    }
+}
+
+/// Where the build that was started can be looked at, else its id, as far as `answer` says.
+#[must_use]
+pub fn read(preset: Preset, answer: &Answer) -> Option<String> {
+    let answer: Value = serde_json::from_slice(&answer.body).ok()?;
+    let names: &[&str] = match preset {
+        Preset::GitHubRepositoryDispatch => &[],
+        Preset::GitHubWorkflowDispatch => &["html_url", "workflow_run_id"],
+        Preset::GitLab => &["web_url", "id"],
+        Preset::TeamCity => &["webUrl", "id"],
+        Preset::CloudEvents => &["id"],
+    };
+    names.iter().find_map(|name| id(answer.get(name)?))
+}
+
+/// An id as it may be kept: short, and in characters that can be seen.
+fn id(value: &Value) -> Option<String> {
+    let id = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    (!id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic())).then_some(id)
+}
+
+/// All that is wrong with `rule`.
+#[must_use]
+pub fn check(rule: &Rule) -> Vec<Problem> {
+    let mut problems = place::check(rule);
+    match rule.preset {
+        Preset::GitHubRepositoryDispatch => github_repository_dispatch::check(rule, &mut problems),
+        Preset::GitHubWorkflowDispatch => github_workflow_dispatch::check(rule, &mut problems),
+        Preset::GitLab => gitlab::check(rule, &mut problems),
+        Preset::TeamCity => teamcity::check(rule, &mut problems),
+        Preset::CloudEvents => cloud_events::check(rule, &mut problems),
+    }
+    for (name, given) in &rule.inputs {
+        if let Err(why) = template::text(given, &sample().fields()) {
+            problems.push(("inputs", format!("{name} is no template over a rebuild: {why}")));
+        }
+    }
+    problems
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 5] =
+        [Self::GitHubRepositoryDispatch, Self::GitHubWorkflowDispatch, Self::GitLab, Self::TeamCity, Self::CloudEvents];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GitHubRepositoryDispatch => "github-repository-dispatch",
+            Self::GitHubWorkflowDispatch => "github-workflow-dispatch",
+            Self::GitLab => "gitlab",
+            Self::TeamCity => "teamcity",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+}
+
+/// A call with a body of `content_type` that carries `secret` as `Authorization: Bearer`.
+fn bearer_call(
+    rule: &Rule,
+    request: &Request,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+    body: &Value,
+) -> Result<Call, String> {
+    let secret = secret.ok_or("the preset needs a secret")?;
+    Ok(Call {
+        url: rule.url.clone(),
+        headers: Vec::new(),
+        content_type: "application/json".to_owned(),
+        body: body.to_string().into_bytes(),
+        id: request.dedup_key.clone(),
+        at,
+        signing: Some((Signature::Bearer, secret.clone())),
+        may_repeat: false,
+    })
+}
+
+/// A header of a call that is no secret.
+fn header(name: &str, value: &str) -> (String, Secret) {
+    (name.to_owned(), Secret::new(value.to_owned()))
+}
+
+/// What GitHub's REST API wants in every request: the media type and the version that the answer is to have, and a
+/// `User-Agent`, without which it refuses
+/// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>).
+fn github_headers() -> Vec<(String, Secret)> {
+    vec![
+        header("Accept", "application/vnd.github+json"),
+        header("X-GitHub-Api-Version", "2022-11-28"),
+        header("User-Agent", "basewatch"),
+    ]
+}
+
+/// What a build is told where nothing is configured, by the names of environment variables.
+fn variables(request: &Request) -> Vec<(&'static str, String)> {
+    let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
+    vec![
+        ("BASEWATCH_BASE", base.clone()),
+        ("BASEWATCH_BASE_DIGEST", base_digest.clone()),
+        ("BASEWATCH_BASE_RELEASE", base_release.clone().unwrap_or_default()),
+        ("BASEWATCH_DEDUP_KEY", dedup_key.clone()),
+        ("BASEWATCH_LINE", line.clone()),
+        ("BASEWATCH_REGISTRY", registry.clone()),
+        ("BASEWATCH_REPOSITORY", repository.clone()),
+    ]
+}
+
+/// A request as templates are tried on.
+pub(super) fn sample() -> Request {
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let one = |text: &str| std::iter::once(text.to_owned()).collect();
+    Request {
+        dedup_key: "cd".repeat(32),
+        run_id: "01JCZZZZZZZZZZZZZZZZZZZZZZ".to_owned(),
+        at: DateTime::UNIX_EPOCH,
+        registry: "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned(),
+        repository: "orders".to_owned(),
+        line: "public.ecr.aws/lambda/java:21".to_owned(),
+        base: format!("public.ecr.aws/lambda/java@{digest}"),
+        base_digest: digest,
+        base_release: Some("21.2026.11.19.13".to_owned()),
+        from: one("21.2026.08.22.00"),
+        deployments: one("orders:live"),
+        deployment_count: 1,
+        owners: one("payments"),
+        account: Some("123456789012".to_owned()),
+        region: Some("eu-west-1".to_owned()),
+    }
+}

@@ -1,0 +1,101 @@
+//! Does a rule say where its calls go in the form that its preset wants?
+
+use super::Problem;
+use crate::rebuild::{Preset, Rule};
+
+/// What is wrong with the URL of `rule`, and with keys that its preset knows nothing of.
+pub(super) fn check(rule: &Rule) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Err(wanted) = url(rule.preset, rule.url.reveal()) {
+        problems.push(("url", wanted));
+    }
+    let name = rule.preset.as_str();
+    let has_ref = matches!(rule.preset, Preset::GitHubWorkflowDispatch | Preset::GitLab | Preset::TeamCity);
+    if rule.git_ref.is_some() && !has_ref {
+        problems.push(("ref", format!("{name} knows no ref: leave it out")));
+    }
+    if rule.build_type.is_some() && rule.preset != Preset::TeamCity {
+        problems.push(("build_type", format!("{name} knows no build_type: leave it out")));
+    }
+    if rule.template.is_some() && rule.preset != Preset::CloudEvents {
+        problems.push(("template", format!("the body of {name} is given: set inputs, or take the preset cloudevents")));
+    }
+    if rule.secret.is_none() && rule.preset != Preset::CloudEvents {
+        problems.push(("secret", format!("{name} needs one")));
+    }
+    problems
+}
+
+/// Whether `url` is where calls of `preset` go; else what it has to look like. The URL itself is not repeated: it may
+/// be a secret.
+fn url(preset: Preset, url: &str) -> Result<(), String> {
+    let Some(segments) = segments(url) else {
+        return Err("it has to begin with https:// or http:// and a host".to_owned());
+    };
+    let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+    let (holds, wanted) = match preset {
+        Preset::GitHubRepositoryDispatch => (
+            matches!(segments.as_slice(), [.., "repos", _, _, "dispatches"]),
+            "https://api.github.com/repos/OWNER/REPOSITORY/dispatches",
+        ),
+        Preset::GitHubWorkflowDispatch => (
+            matches!(segments.as_slice(), [.., "repos", _, _, "actions", "workflows", _, "dispatches"]),
+            "https://api.github.com/repos/OWNER/REPOSITORY/actions/workflows/FILE/dispatches",
+        ),
+        Preset::GitLab => (
+            // A project is its number, or its path with %2F in it.
+            matches!(segments.as_slice(), [.., "api", "v4", "projects", _, "trigger", "pipeline"]),
+            "https://gitlab.com/api/v4/projects/PROJECT/trigger/pipeline, PROJECT with %2F for each slash",
+        ),
+        Preset::TeamCity => {
+            (matches!(segments.as_slice(), [.., "app", "rest", "buildQueue"]), "https://HOST/app/rest/buildQueue")
+        }
+        Preset::CloudEvents => (true, ""),
+    };
+    if holds { Ok(()) } else { Err(format!("for {} it has to look like {wanted}", preset.as_str())) }
+}
+
+/// The parts of the path of a URL, without its query; `None` if it is no URL with a host.
+fn segments(url: &str) -> Option<Vec<String>> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
+    is_host.then(|| path.split('/').map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_to_be_that_of_the_preset() {
+        use Preset::{
+            CloudEvents as C, GitHubRepositoryDispatch as R, GitHubWorkflowDispatch as W, GitLab as G, TeamCity as T,
+        };
+        let table = [
+            (R, "https://api.github.com/repos/acme/orders/dispatches", true),
+            (R, "https://github.example.com/api/v3/repos/acme/orders/dispatches", true),
+            (R, "https://github.com/acme/orders", false),
+            (R, "https://api.github.com/repos/acme/orders/actions/workflows/rebuild.yml/dispatches", false),
+            (R, "https://api.github.com/repos/acme/orders/dispatches/", false),
+            (W, "https://api.github.com/repos/acme/orders/actions/workflows/rebuild.yml/dispatches", true),
+            (W, "https://api.github.com/repos/acme/orders/dispatches", false),
+            (G, "https://gitlab.com/api/v4/projects/42/trigger/pipeline", true),
+            (G, "https://gitlab.example.com/git/api/v4/projects/team%2Forders/trigger/pipeline", true),
+            (G, "https://gitlab.com/api/v4/projects/team/orders/trigger/pipeline", false),
+            (G, "https://gitlab.com/api/v4/projects/42/pipeline", false),
+            (T, "http://teamcity:8111/app/rest/buildQueue", true),
+            (T, "http://teamcity:8111/httpAuth/app/rest/buildQueue", true),
+            (T, "http://teamcity:8111/app/rest/builds", false),
+            (C, "https://hooks.example.com/x?y=1", true),
+            (C, "hooks.example.com", false),
+            (C, "https:///x", false),
+            (C, "ftp://hooks.example.com", false),
+        ];
+        for (preset, text, holds) in table {
+            assert_eq!(url(preset, text).is_ok(), holds, "{preset:?} {text}");
+        }
+        assert!(url(R, "https://x/SECRET").is_err_and(|why| !why.contains("SECRET")));
+    }
+}

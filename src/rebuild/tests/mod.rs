@@ -1,0 +1,252 @@
+//! Reports and ledgers to plan with, and the tests that need them.
+
+mod calls;
+mod law;
+mod plan;
+mod words;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Followed, Outcome, Planned, Preset, Rebuild, Request, Rule, Settings, plan as plan_rebuilds, presets};
+use crate::{
+    image::Digest,
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    report::{
+        BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, PolicyFields, ReplacementFields,
+        Report, SCHEMA, Summary,
+    },
+    secret::{Secret, SecretSource},
+    webhook::Signature,
+};
+
+pub(super) const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+
+pub(super) fn at(hours: i64) -> DateTime<Utc> {
+    "2026-11-20T06:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
+}
+
+/// The name of the release that was published in hour `number`.
+pub(super) fn release(number: u32) -> String {
+    format!("21.2026.11.{number:02}.13")
+}
+
+pub(super) fn digest(number: u32) -> Digest {
+    Digest::of(release(number).as_bytes())
+}
+
+fn base(number: u32) -> BaseInUse {
+    BaseInUse {
+        reference: format!("public.ecr.aws/lambda/java@{}", digest(number)),
+        mirror: None,
+        digest: Some(digest(number)),
+        digest_kind: None,
+        identified_by: "label".to_owned(),
+        evidence: "sdkBaseVersion".to_owned(),
+        line: Some("public.ecr.aws/lambda/java:21".to_owned()),
+        line_source: None,
+        release: Some(release(number)),
+        published_at: None,
+        published_source: None,
+        age_days: None,
+    }
+}
+
+/// The function `name`, whose image is from `repository` and stands on release `base` of lambda/java:21, of which
+/// `current` is the current one.
+pub(super) fn function(repository: &str, name: &str, base_number: u32, current: u32) -> Finding {
+    let is_behind = base_number < current;
+    Finding {
+        exemption: None,
+        id: format!("lambda:eu-west-1:123456789012:{name}"),
+        deployment: DeploymentFields {
+            kind: DeploymentKind::Lambda,
+            name: name.to_owned(),
+            qualifier: Some("live".to_owned()),
+            version: None,
+            arn: None,
+            account: Some("123456789012".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            owner: Some("payments".to_owned()),
+            state: None,
+            state_reason_code: None,
+            state_reason: None,
+            architecture: None,
+            memory_mb: None,
+            command: Vec::new(),
+        },
+        image: ImageFields {
+            reference: format!("{REGISTRY}/{repository}:{base_number}"),
+            digest: Some(Digest::of(format!("{repository}{base_number}").as_bytes())),
+            platform: "linux/arm64".parse().ok(),
+            created_at: None,
+            pushed_at: Some(at(i64::from(base_number))),
+            holding: None,
+        },
+        base: Some(base(base_number)),
+        current: Some(CurrentRelease {
+            reference: "public.ecr.aws/lambda/java:21".to_owned(),
+            digest: digest(current),
+            platform_digest: None,
+            release: Some(release(current)),
+            published_at: None,
+            published_source: None,
+        }),
+        behind: is_behind.then_some(Behind {
+            since: None,
+            days: Some(60),
+            releases: None,
+            exact: true,
+            content_changed: Some(true),
+        }),
+        replacement: None,
+        runtime: None,
+        verdict: if is_behind { Verdict::Stale } else { Verdict::Fresh },
+        stale: is_behind,
+        out_of_date: is_behind,
+        deprecated: false,
+        severity: if is_behind { Severity::High } else { Severity::None },
+        action: if is_behind { Action::Rebuild } else { Action::None },
+        reasons: Vec::new(),
+        policy_rule: None,
+    }
+}
+
+/// The same with an image on release `base` in the repository, which is not deployed.
+pub(super) fn with_replacement(finding: Finding, repository: &str, base: u32) -> Finding {
+    let replacement = ReplacementFields {
+        reference: format!("{REGISTRY}/{repository}:{base}"),
+        digest: Digest::of(format!("{repository}{base}").as_bytes()),
+        pushed_at: None,
+        base_release: Some(release(base)),
+        verdict: Verdict::Fresh,
+    };
+    Finding { replacement: Some(replacement), action: Action::Redeploy, ..finding }
+}
+
+/// The same, about which nothing can be concluded.
+pub(super) fn unknown(finding: Finding) -> Finding {
+    Finding {
+        exemption: None,
+        base: None,
+        current: None,
+        behind: None,
+        verdict: Verdict::Unknown,
+        severity: Severity::Low,
+        action: Action::Investigate,
+        ..finding
+    }
+}
+
+/// The same as a tag of a repository that nothing is known to run.
+pub(super) fn tag(finding: Finding) -> Finding {
+    let deployment = DeploymentFields { kind: DeploymentKind::Ecr, qualifier: None, ..finding.deployment };
+    Finding { deployment, ..finding }
+}
+
+pub(super) fn report(findings: Vec<Finding>) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        run_id: "run".to_owned(),
+        generated_at: at(0),
+        complete: true,
+        policy: PolicyFields { max_age_days: 45, grace_days: 14 },
+        summary: Summary::of(&findings),
+        findings,
+        errors: Vec::new(),
+        notes: Vec::new(),
+        requests: BTreeMap::new(),
+        requests_by_kind: BTreeMap::new(),
+        authentication: BTreeMap::new(),
+    }
+}
+
+pub(super) fn incomplete(findings: Vec<Finding>) -> Report {
+    Report { complete: false, ..report(findings) }
+}
+
+pub(super) fn rule(preset: Preset) -> Rule {
+    let url = match preset {
+        Preset::GitHubRepositoryDispatch => "https://api.github.com/repos/acme/orders/dispatches",
+        Preset::GitHubWorkflowDispatch => "https://api.github.com/repos/acme/orders/actions/workflows/r.yml/dispatches",
+        Preset::GitLab => "https://gitlab.com/api/v4/projects/42/trigger/pipeline",
+        Preset::TeamCity => "https://teamcity.example.com/app/rest/buildQueue",
+        Preset::CloudEvents => "https://hooks.example.com/rebuild",
+    };
+    let has_ref = matches!(preset, Preset::GitHubWorkflowDispatch | Preset::GitLab);
+    Rule {
+        name: "github".to_owned(),
+        repositories: vec!["*".parse().unwrap()],
+        preset,
+        url: Secret::new(url.to_owned()),
+        secret: Some(SecretSource::Here(Secret::new("s3cret".to_owned()))),
+        signature: Signature::default(),
+        git_ref: has_ref.then(|| "main".to_owned()),
+        build_type: (preset == Preset::TeamCity).then(|| "Shop_Orders".to_owned()),
+        inputs: BTreeMap::new(),
+        template: None,
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    Settings { rules: vec![rule(Preset::GitHubRepositoryDispatch)], ..Settings::default() }
+}
+
+/// A rebuild of `repository` that is due since `at`.
+pub(super) fn rebuild(repository: &str, at: DateTime<Utc>) -> Rebuild {
+    let request = Request { repository: repository.to_owned(), ..presets::sample() };
+    Rebuild {
+        request,
+        rule: "github".to_owned(),
+        due_at: at,
+        sent_at: None,
+        message_id: None,
+        attempts: 0,
+        not_before: None,
+        last_error: None,
+        refusals: 0,
+        told_at: None,
+        outcome: None,
+        ended_at: None,
+        seen: None,
+    }
+}
+
+/// A ledger over several runs.
+pub(super) struct Runs {
+    pub(super) known: BTreeMap<String, Rebuild>,
+    pub(super) settings: Settings,
+}
+
+impl Runs {
+    pub(super) fn new() -> Self {
+        Self { known: BTreeMap::new(), settings: settings() }
+    }
+
+    /// A run `hours` after the first, before anything is called for.
+    pub(super) fn plan(&mut self, hours: i64, report: &Report) -> Planned {
+        plan_rebuilds(report, &mut self.known, &self.settings, &format!("run-{hours}"), at(hours))
+    }
+
+    /// A run in which everything that is called for is accepted.
+    pub(super) fn run(&mut self, hours: i64, report: &Report) -> Planned {
+        let planned = self.plan(hours, report);
+        for key in &planned.due {
+            self.known.get_mut(key).unwrap().acknowledged(at(hours), None);
+        }
+        planned
+    }
+
+    /// The releases that were asked for, of all rebuilds in the order in which they were due.
+    pub(super) fn targets(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.known.values().collect();
+        all.sort_by_key(|rebuild| (rebuild.due_at, rebuild.request.repository.clone()));
+        all.into_iter().filter_map(|rebuild| rebuild.request.base_release.as_deref()).collect()
+    }
+}
+
+pub(super) fn outcomes(followed: &[Followed]) -> Vec<Outcome> {
+    followed.iter().map(|followed| followed.outcome).collect()
+}

@@ -1,0 +1,119 @@
+//! What people are told of rebuilds.
+
+use super::*;
+use crate::{
+    rebuild::{Told, What, told},
+    webhook::Refused,
+};
+
+fn lines(told: &[Told]) -> Vec<String> {
+    let line = |told: &Told| {
+        let owner = told.owner.as_deref().unwrap_or("nobody").to_owned();
+        told.rebuilds
+            .iter()
+            .map(move |rebuild| format!("{owner} {:?}: {}", rebuild.what, rebuild.text))
+            .collect::<Vec<_>>()
+    };
+    told.iter().flat_map(line).collect()
+}
+
+#[test]
+fn an_overdue_rebuild_is_told_to_those_it_concerns() {
+    let mut runs = Runs::new();
+    let mut findings = vec![function("orders", "a", 1, 9), function("orders", "b", 1, 9), function("carts", "c", 1, 9)];
+    findings[1].deployment.owner = Some("shop".to_owned());
+    findings[2].deployment.owner = None;
+    findings[2].severity = Severity::Critical;
+    runs.run(0, &report(findings.clone()));
+    runs.known.values_mut().for_each(|rebuild| rebuild.message_id = Some("https://ci.example.com/7".to_owned()));
+    let planned = runs.run(26, &report(findings));
+    let text = "a rebuild on lambda/java:21.2026.11.09.13 was asked for 26 h ago (github, https://ci.example.com/7), \
+                and no new image has been pushed";
+    let told = told(&planned, &runs.known, at(26));
+    let expected = [
+        format!("nobody Overdue: carts: {text}"),
+        format!("payments Overdue: orders: {text}"),
+        format!("shop Overdue: orders: {text}"),
+    ];
+    assert_eq!(lines(&told), expected);
+    assert_eq!(told[0].rebuilds[0].severity, Severity::Critical);
+    assert_eq!(told[1].rebuilds[0].dedup_key, told[2].rebuilds[0].dedup_key);
+    assert_eq!(told[1].rebuilds[0].dedup_key.len(), 64);
+    assert_ne!(told[0].rebuilds[0].dedup_key, told[1].rebuilds[0].dedup_key);
+}
+
+#[test]
+fn a_pause_is_told_along_with_its_cause() {
+    let mut runs = Runs::new();
+    let mut all = Vec::new();
+    for day in 0..8_u32 {
+        let hours = i64::from(day) * 24;
+        let planned = runs.run(hours, &report(vec![function("orders", "a", 1, 9 + day)]));
+        all.extend(lines(&told(&planned, &runs.known, at(hours))));
+    }
+    assert_eq!(all.len(), 3, "{all:#?}");
+    assert!(all[1].ends_with("no new image has been pushed"), "{}", all[1]);
+    let last =
+        "no new image has been pushed; 3 in a row brought nothing, no more are asked for until 2026-11-30 06:00 UTC";
+    assert!(all[2].ends_with(last), "{}", all[2]);
+}
+
+#[test]
+fn a_new_image_that_is_not_enough_is_told_as_that() {
+    let mut runs = Runs::new();
+    let both = |base| vec![function("orders", "a", base, 9), function("orders", "b", 1, 9)];
+    runs.run(0, &report(both(1)));
+    let planned = runs.run(80, &report(both(9)));
+    let told = told(&planned, &runs.known, at(80));
+    assert_eq!(
+        told[0].rebuilds[0].text,
+        "orders: a rebuild on lambda/java:21.2026.11.09.13 was asked for 3 d ago (github), and a:live stands on \
+         21.2026.11.09.13, but 1 more of its deployments still need one"
+    );
+}
+
+#[test]
+fn what_nobody_accepts_is_told_with_the_answer() {
+    let mut runs = Runs::new();
+    let mut findings = vec![function("orders", "a", 1, 9)];
+    findings[0].current.as_mut().unwrap().release = None;
+    let refused = |is_about_call| Refused {
+        may_have_arrived: false,
+        why: "the answer of api.github.com is 503".to_owned(),
+        retry_after: None,
+        is_about_call,
+    };
+    let mut all = Vec::new();
+    for hours in [0, 1, 25, 49] {
+        let planned = runs.plan(hours, &report(findings.clone()));
+        all.extend(told(&planned, &runs.known, at(hours)));
+        for key in planned.due {
+            runs.known.get_mut(&key).unwrap().failed(at(hours), &refused(false));
+        }
+    }
+    let short = digest(9).short().to_owned();
+    let expected = format!(
+        "payments Unaccepted: orders: a rebuild on lambda/java:21@{short} has been due for 25 h (github) and nobody \
+         accepts it, 2 tries: the answer of api.github.com is 503"
+    );
+    assert_eq!(lines(&all), [expected]);
+    let key = runs.known.keys().next().unwrap().clone();
+    for _ in 0..5 {
+        runs.known.get_mut(&key).unwrap().failed(at(49), &refused(true));
+    }
+    let planned = runs.plan(100, &report(findings));
+    let told = told(&planned, &runs.known, at(100));
+    assert_eq!(told[0].rebuilds[0].what, What::Refused);
+    assert!(
+        told[0].rebuilds[0].text.ends_with("is refused (github) after 9 tries: the answer of api.github.com is 503")
+    );
+}
+
+#[test]
+fn what_went_well_is_told_to_nobody() {
+    let mut runs = Runs::new();
+    runs.run(0, &report(vec![function("orders", "a", 1, 9)]));
+    let planned = runs.run(1, &report(vec![function("orders", "a", 9, 9)]));
+    assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
+    assert_eq!(told(&planned, &runs.known, at(1)), []);
+}

@@ -1,0 +1,207 @@
+//! Alerts as a list: the JSON contract `basewatch.alerts/v1`, and what people read.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    notify::{Alert, Due, Event, Ledger, State, Subject, Told},
+    report::{
+        Style,
+        grid::{Cell, Column, Grid},
+        style::{Page, Paint},
+        words,
+    },
+};
+
+/// The value of `schema` in every list.
+pub const ALERTS_SCHEMA: &str = "basewatch.alerts/v1";
+
+const COLUMNS: [Column; 7] = [
+    Column { title: "ID", least: None },
+    Column { title: "SEVERITY", least: None },
+    Column { title: "DEPLOYMENT", least: Some(12) },
+    Column { title: "OWNER", least: Some(8) },
+    Column { title: "SINCE", least: None },
+    Column { title: "LAST TOLD", least: None },
+    Column { title: "STATE", least: Some(8) },
+];
+
+const INDENT: usize = 10;
+
+/// Alerts, worst first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "basewatch alerts", extend("$id" = ALERTS_SCHEMA))]
+pub struct AlertList {
+    /// Always `basewatch.alerts/v1`.
+    pub schema: String,
+    /// The alerts.
+    pub alerts: Vec<AlertRow>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertRow {
+    /// The id of the alert.
+    pub id: String,
+    /// The id of the finding.
+    pub finding: String,
+    /// The finding when last seen.
+    pub subject: Subject,
+    /// When a run last saw it.
+    pub seen_at: DateTime<Utc>,
+    /// Nobody is told before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// Who was told what.
+    pub receivers: Vec<ReceiverRow>,
+}
+
+/// What one receiver was told of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReceiverRow {
+    /// The receiver's name.
+    pub receiver: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// What was told.
+    #[serde(flatten)]
+    pub told: Told,
+    /// Why the last try to deliver it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+impl AlertList {
+    /// What `ledger` knows of alerts that somebody was told, or is to be.
+    #[must_use]
+    pub fn of(ledger: &Ledger) -> Self {
+        let rows = ledger.alerts.iter().filter(|(_, alert)| !alert.told.is_empty() || alert.snoozed_until.is_some());
+        let mut alerts: Vec<_> = rows.map(|(finding, alert)| AlertRow::of(finding, alert, &ledger.outbox)).collect();
+        alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
+        Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
+    }
+}
+
+impl AlertRow {
+    fn of(finding: &str, alert: &Alert, outbox: &[Due]) -> Self {
+        let error = |receiver: &str, told: &Told| {
+            let key = &told.events.last()?.dedup_key;
+            let due = outbox.iter().find(|due| due.receiver == receiver && due.message.dedup_key == *key)?;
+            due.last_error.clone()
+        };
+        let receivers = alert.told.iter().map(|(receiver, told)| ReceiverRow {
+            receiver: receiver.clone(),
+            state: told.state(),
+            last_error: error(receiver, told),
+            told: told.clone(),
+        });
+        Self {
+            id: alert.id.clone(),
+            finding: finding.to_owned(),
+            subject: alert.subject.clone(),
+            seen_at: alert.seen_at,
+            snoozed_until: alert.snoozed_until,
+            receivers: receivers.collect(),
+        }
+    }
+
+    /// Whether somebody takes it for going on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.receivers.iter().any(|row| row.told.is_open())
+    }
+
+    fn since(&self) -> Option<DateTime<Utc>> {
+        self.receivers.iter().filter_map(|row| row.told.since()).min()
+    }
+
+    fn last_told(&self) -> Option<DateTime<Utc>> {
+        self.receivers.iter().filter_map(|row| row.told.last_at()).max()
+    }
+
+    /// Its states in words: `sent`, `due, sent`.
+    fn states(&self) -> String {
+        let mut states: Vec<_> = self.receivers.iter().map(|row| row.state.as_str()).collect();
+        states.sort_unstable();
+        states.dedup();
+        if self.snoozed_until.is_some_and(|until| until > self.seen_at) {
+            states.push("snoozed");
+        }
+        states.join(", ")
+    }
+}
+
+/// The list for a terminal.
+pub(super) fn table(list: &AlertList, style: &Style) -> String {
+    let mut page = Page::new(style);
+    if list.alerts.is_empty() {
+        page.line(Paint::Plain, "nobody is being told of anything");
+        return page.into_text();
+    }
+    let day =
+        |at: Option<DateTime<Utc>>| at.map_or_else(|| words::NOTHING.to_owned(), |at| at.format("%F").to_string());
+    let rows: Vec<Vec<Cell>> = list
+        .alerts
+        .iter()
+        .map(|alert| {
+            let severity = alert.subject.severity;
+            vec![
+                Cell::new(Paint::Plain, alert.id.as_str()),
+                Cell::new(Paint::Severity(severity), severity.as_str()),
+                Cell::new(Paint::Plain, alert.subject.name.as_str()),
+                Cell::new(Paint::Plain, alert.subject.owner.as_deref().unwrap_or(words::NOTHING)),
+                Cell::new(Paint::Plain, day(alert.since())),
+                Cell::new(Paint::Plain, day(alert.last_told())),
+                Cell::new(Paint::Plain, alert.states()),
+            ]
+        })
+        .collect();
+    let grid = Grid::fit(&COLUMNS, &rows, page.width());
+    grid.titles(&mut page);
+    for row in &rows {
+        grid.row(&mut page, row);
+    }
+    page.into_text()
+}
+
+/// One alert with all that was told, for a terminal.
+pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
+    let mut page = Page::new(style);
+    let subject = &alert.subject;
+    let what = format!("{}: {}, severity {}", subject.name, subject.verdict.as_str(), subject.severity.as_str());
+    page.evidence(Paint::Bold, 0, what);
+    page.end();
+    page.entry(INDENT, "alert", alert.id.as_str());
+    page.entry(INDENT, "finding", alert.finding.as_str());
+    page.entry(INDENT, "image", subject.image.as_str());
+    page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(words::NOTHING));
+    page.entry(INDENT, "seen", words::instant(alert.seen_at));
+    if let Some(until) = alert.snoozed_until {
+        page.entry(INDENT, "snoozed", format!("until {}", words::instant(until)));
+    }
+    for row in &alert.receivers {
+        page.end();
+        page.evidence(Paint::Bold, 0, format!("{}: {}", row.receiver, row.state.as_str()));
+        for event in &row.told.events {
+            page.entry(INDENT, event.kind.as_str(), event_line(event));
+        }
+        if let Some(error) = &row.last_error {
+            page.entry(INDENT, "not sent", error.as_str());
+        }
+    }
+    page.into_text()
+}
+
+fn event_line(event: &Event) -> String {
+    let sent = match event.sent_at {
+        Some(_) if event.dedup_key.is_empty() => ", told to nobody".to_owned(),
+        Some(at) if at == event.due_at => String::new(),
+        Some(at) => format!(", delivered {}", words::instant(at)),
+        None => ", not delivered yet".to_owned(),
+    };
+    let id = event.message_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
+    format!("{}{sent}{id}", words::instant(event.due_at))
+}

@@ -1,0 +1,144 @@
+//! `basewatch alerts`: what people are told about, to look at and to change.
+
+mod listing;
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use chrono::Utc;
+
+pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ReceiverRow};
+use super::{Console, Exit, Receivers, cycle::TURN_WAIT, output, world::memory};
+use crate::{
+    cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, Format},
+    config::Settings,
+    notify::{self, Keeper, Ledger, select},
+    report::{Report, json, words},
+    store::{self, Store},
+};
+
+/// Does what `command` says with the alerts in the store.
+///
+/// # Errors
+///
+/// When there is no store, the ledger cannot be used, or no alert has that id.
+pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console) -> Result<Exit> {
+    let (store, receivers) = memory(settings)?;
+    match command {
+        AlertsCommand::List(args) => list(&*store, args, console).await,
+        AlertsCommand::Show(args) => show(&*store, args, console).await,
+        AlertsCommand::Snooze(args) => snooze(&store, args).await,
+        AlertsCommand::Resend(args) => {
+            let keeper = keeper(&store, "alerts resend").await?;
+            let sent = resend(settings, &*store, &receivers, args, &keeper).await;
+            keeper.close().await;
+            sent
+        }
+    }
+}
+
+async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Result<Exit> {
+    let ledger = ledger(store).await?;
+    let mut list = AlertList::of(&ledger);
+    let is_wanted = |owner: Option<&str>| {
+        args.owner.is_empty() || owner.is_some_and(|owner| args.owner.iter().any(|glob| glob.matches(owner)))
+    };
+    list.alerts.retain(|alert| (args.all || alert.is_open()) && is_wanted(alert.subject.owner.as_deref()));
+    output::print(&match args.format {
+        Format::Json => json::render(&list),
+        Format::Table => listing::table(&list, &console.style()),
+    })?;
+    Ok(Exit::Clean)
+}
+
+async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<Exit> {
+    let ledger = ledger(store).await?;
+    let finding = find(&ledger, &args.id)?;
+    let mut list = AlertList::of(&ledger);
+    list.alerts.retain(|alert| alert.finding == finding);
+    output::print(&match args.format {
+        Format::Json => json::render(&list),
+        Format::Table => list.alerts.iter().map(|alert| listing::details(alert, &console.style())).collect(),
+    })?;
+    Ok(Exit::Clean)
+}
+
+async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit> {
+    let keeper = keeper(store, "alerts snooze").await?;
+    let finding = find(&keeper.ledger().await, &args.id)?;
+    let until = Some(args.until).filter(|until| *until > Utc::now());
+    let changed = keeper
+        .change(|ledger| {
+            let alert = ledger.alerts.get_mut(&finding)?;
+            alert.snoozed_until = until;
+            Some(alert.subject.name.clone())
+        })
+        .await;
+    keeper.close().await;
+    let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
+    output::say(&match until {
+        Some(until) => format!("nobody is told of {name} until {}, unless it gets worse", words::instant(until)),
+        None => format!("{name} is told as ever"),
+    });
+    Ok(Exit::Clean)
+}
+
+async fn resend(
+    settings: &Settings,
+    store: &dyn Store,
+    receivers: &Receivers,
+    args: &AlertArgs,
+    keeper: &Keeper,
+) -> Result<Exit> {
+    let finding = find(&keeper.ledger().await, &args.id)?;
+    let report = latest(store).await?;
+    let now = Utc::now();
+    let due = keeper.change(|ledger| select::resend(ledger, &finding, report.as_ref(), &settings.notify, now)).await?;
+    if due == 0 {
+        bail!("nobody is being told of {finding}: it has ended, or its receivers are not in the configuration");
+    }
+    let delivered = notify::deliver(keeper, &receivers.notifiers, &settings.notify, now).await?;
+    for delivery in &delivered.tried {
+        match &delivery.outcome {
+            Ok(_) => output::say(&format!("{} was told", delivery.receiver)),
+            Err(why) => output::say(&format!("{} was not told: {why}; the next run tries again", delivery.receiver)),
+        }
+    }
+    Ok(if delivered.tried.iter().all(|delivery| delivery.outcome.is_ok()) { Exit::Clean } else { Exit::Incomplete })
+}
+
+async fn keeper(store: &Arc<dyn Store>, holder: &str) -> Result<Keeper> {
+    let turn = store.turn(holder, TURN_WAIT).await.context("the store cannot be used")?;
+    Keeper::open(Arc::clone(store), turn).await.context("the ledger cannot be used")
+}
+
+async fn ledger(store: &dyn Store) -> Result<Ledger> {
+    notify::read(store).await.context("the ledger cannot be used")
+}
+
+/// The report that findings are read from; none before the first run.
+async fn latest(store: &dyn Store) -> Result<Option<Report>> {
+    let Some(bytes) = store::latest(store).await.context("the last report cannot be read")? else {
+        return Ok(None);
+    };
+    let report = serde_json::from_slice(&bytes).context("the last report cannot be understood")?;
+    Ok(Some(report))
+}
+
+/// The finding that `id` names: by the id of its alert, the start of that, or its own id.
+fn find(ledger: &Ledger, id: &str) -> Result<String> {
+    let named: Vec<_> = ledger
+        .alerts
+        .iter()
+        .filter(|(finding, alert)| *finding == id || (!id.is_empty() && alert.id.starts_with(id)))
+        .map(|(finding, alert)| (finding, &alert.id))
+        .collect();
+    match named.as_slice() {
+        [(finding, _)] => Ok((*finding).clone()),
+        [] => bail!("no alert is called {id:?}: `basewatch alerts list --all` shows those there are"),
+        several => {
+            let ids: Vec<_> = several.iter().take(5).map(|(_, id)| id.as_str()).collect();
+            bail!("{id:?} is the start of {} ids, as of {}: write more of it", several.len(), ids.join(", "))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The outside world of a run that remembers and tells: ports, store and receivers, built once and passed in.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+
+use super::{Ports, Receivers};
+use crate::{
+    aws::Aws,
+    config::{CatalogPlace, Settings},
+    registry::Requests,
+    store::{self, Catalog, Place, Store},
+};
+
+/// The catalog's folder in a store that is one.
+const CATALOG: &str = "catalog";
+
+/// Everything a run that remembers and tells talks to.
+pub struct World {
+    /// Registries, AWS and the catalog.
+    pub ports: Ports,
+    /// Where ledger, reports and catalog are kept.
+    pub store: Arc<dyn Store>,
+    /// Who is told and who is asked to rebuild.
+    pub receivers: Receivers,
+    /// Whether the catalog is kept in the store when the run is over.
+    pub keeps_catalog: bool,
+}
+
+impl World {
+    /// The world that `settings` describe; the catalog is read if it is in a bucket.
+    ///
+    /// # Errors
+    ///
+    /// When they name no store, and as [`Ports::over`].
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)).with_accounts(settings.accounts.clone()));
+        let place = place(settings)?;
+        let store = store::open(place, Arc::clone(&aws));
+        let (catalog, keeps_catalog) = match (&settings.catalog, place) {
+            (CatalogPlace::UserCache(_), Place::Folder(folder)) => (Catalog::in_folder(&folder.join(CATALOG)), false),
+            (CatalogPlace::UserCache(_), Place::S3 { .. }) => (Catalog::load(&*store).await, true),
+            (CatalogPlace::Folder(folder), _) => (Catalog::in_folder(folder), false),
+            (CatalogPlace::Off, _) => (Catalog::in_memory(), false),
+        };
+        let receivers = Receivers::open(settings, &aws, &requests)?;
+        let ports = Ports::over(settings.network.clone(), aws, requests, catalog)?;
+        Ok(Self { ports, store, receivers, keeps_catalog })
+    }
+}
+
+/// The store of `settings` and who is told, for those who audit nothing.
+///
+/// # Errors
+///
+/// As [`World::open`].
+pub(super) fn memory(settings: &Settings) -> Result<(Arc<dyn Store>, Receivers)> {
+    let requests = Arc::new(Requests::default());
+    let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+    let store = store::open(place(settings)?, Arc::clone(&aws));
+    Ok((store, Receivers::open(settings, &aws, &requests)?))
+}
+
+fn place(settings: &Settings) -> Result<&Place> {
+    settings.store.as_ref().ok_or_else(|| {
+        anyhow!(
+            "there is no store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\" in the configuration, or \
+             BASEWATCH_STORE; who was told what is remembered there"
+        )
+    })
+}

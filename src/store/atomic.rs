@@ -1,0 +1,167 @@
+//! Files that are whole: the one place that replaces a file, so that a reader sees the old one or the new one.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, ErrorKind, Write as _},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+/// How the name of a file ends that is not whole yet; it begins with a dot.
+const UNFINISHED: &str = ".unfinished";
+
+/// How old such a file has to be before it is taken for that of a run that was killed: no write takes as long.
+const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);
+
+/// What a write has to outlive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlives {
+    /// The process.
+    Process,
+    /// The machine's power: file and folder are flushed to the disk.
+    Power,
+}
+
+/// Writes beside `file` and renames. Makes the folder if there is none.
+pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
+    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+    let beside = folder.join(format!(".{}.{}{UNFINISHED}", std::process::id(), fastrand::u64(..)));
+    let written = match write_new(&beside, bytes, outlives) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_folder(folder, Access::AsElsewhere).and_then(|()| write_new(&beside, bytes, outlives))
+        }
+        written => written,
+    };
+    let renamed = written.and_then(|()| fs::rename(&beside, file));
+    if renamed.is_err() {
+        let _ = fs::remove_file(&beside);
+        return renamed;
+    }
+    if outlives == Outlives::Power { flush_folder(folder) } else { Ok(()) }
+}
+
+fn write_new(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
+    let mut opened = OpenOptions::new().write(true).create_new(true).open(file)?;
+    opened.write_all(bytes)?;
+    if outlives == Outlives::Power { opened.sync_all() } else { Ok(()) }
+}
+
+/// Who may look into a folder that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever the process's umask lets.
+    AsElsewhere,
+    /// Its owner alone.
+    Owner,
+}
+
+/// Makes `folder` and those above it that are missing; `access` is that of the last one.
+pub(super) fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
+    let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
+    for path in missing.into_iter().rev() {
+        let access = if path == folder { access } else { Access::AsElsewhere };
+        match builder(access).create(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // Another run has just made it, unless it is a file.
+                if !path.is_dir() {
+                    return Err(ErrorKind::NotADirectory.into());
+                }
+            }
+            made => made?,
+        }
+        flush_folder(path.parent().unwrap_or(path))?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn builder(access: Access) -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = DirBuilder::new();
+    if access == Access::Owner {
+        builder.mode(0o700);
+    }
+    builder
+}
+
+#[cfg(not(unix))]
+fn builder(_: Access) -> DirBuilder {
+    DirBuilder::new()
+}
+
+/// Flushes which names are in `folder`.
+#[cfg(unix)]
+pub(super) fn flush_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    match File::open(folder).and_then(|opened| opened.sync_all()) {
+        // Some file systems flush names by themselves and refuse to be asked; and a folder that may be written but
+        // not listed cannot be opened.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(())
+        }
+        flushed => flushed,
+    }
+}
+
+/// Folders cannot be opened there.
+#[cfg(not(unix))]
+pub(super) fn flush_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Removes from `folder` what killed runs left half written. What fails is left for the next time.
+pub(super) fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let now = SystemTime::now();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_unfinished = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(UNFINISHED));
+        let changed_at = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let is_old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > LEFT_OVER_AFTER);
+        if is_unfinished && changed_at().is_some_and(is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs::create_dir(&file).unwrap();
+        fs::write(file.join("b"), "").unwrap();
+        assert!(replace(&file, b"x", Outlives::Power).is_err(), "a folder is not replaced by a file");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn only_old_half_written_files_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - LEFT_OVER_AFTER - Duration::from_mins(1);
+        for (name, is_old) in [(".1.2.unfinished", true), (".1.3.unfinished", false), ("ledger.json", true)] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+        }
+        sweep(folder.path());
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, [".1.3.unfinished", "ledger.json"]);
+    }
+}

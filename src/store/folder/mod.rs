@@ -1,0 +1,328 @@
+//! A store in a folder of this machine, or of a file system that it shares with others.
+//!
+//! A file a name. Three rules make it safe for runs that meet or are killed: files are replaced as a whole and
+//! flushed, whoever writes holds a lock for that moment, and whose turn it is holds another one. Both locks are
+//! `flock`s of open files: the kernel ends them with the process, however that ends.
+
+mod lock;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    fs::{self, File},
+    io::{self, ErrorKind, Read as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use sha2::{Digest as _, Sha256};
+
+use self::lock::{FolderTurn, Lock};
+use super::{
+    Error, OnlyIf, Result, Store, Stored, Turn, Version,
+    atomic::{self, Access, Outlives},
+    name,
+    port::LONGEST_WAIT,
+};
+
+/// The lock of whoever writes just now.
+const WRITE_LOCK: &str = ".write.lock";
+/// The lock of whose turn it is.
+const TURN_LOCK: &str = ".turn.lock";
+/// How long a write waits for others to end theirs. Each takes as long as the disk flushes a file.
+const WRITE_WAIT: Duration = Duration::from_secs(30);
+/// How often is looked whether the turn is free.
+const TURN_POLL: Duration = Duration::from_millis(100);
+/// The largest file that is read: more is nothing this program wrote.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A store in a folder. The folder is made when something is first written, open to its owner alone: what is kept
+/// tells which deployments are old, and where. What is inside has the rights that new files have elsewhere, so that
+/// opening the folder to others (`chmod`, or making it beforehand) is all it takes to share it.
+#[derive(Clone)]
+pub struct FolderStore {
+    files: Arc<Files>,
+}
+
+/// The folder. Everything here blocks.
+struct Files {
+    folder: PathBuf,
+    /// The folders that were rid of what killed runs had left.
+    swept: Mutex<HashSet<PathBuf>>,
+}
+
+impl FolderStore {
+    /// A store in `folder`. Touches nothing yet.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { files: Arc::new(Files { folder, swept: Mutex::default() }) }
+    }
+
+    /// Runs `call` where it may block: a disk that is slow, or far away, must not hold up everything else.
+    fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Files) -> Result<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
+        let files = Arc::clone(&self.files);
+        async move {
+            let done = tokio::task::spawn_blocking(move || call(&files)).await;
+            done.unwrap_or_else(|error| {
+                Err(Error::Unavailable { what: "the store was interrupted".to_owned(), why: error.to_string() })
+            })
+        }
+        .boxed()
+    }
+}
+
+impl fmt::Debug for FolderStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FolderStore({:?})", self.files.folder)
+    }
+}
+
+impl Store for FolderStore {
+    fn place(&self) -> String {
+        self.files.folder.display().to_string()
+    }
+
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        let name = name.to_owned();
+        self.blocking(move |files| files.read(&name))
+    }
+
+    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+        let name = name.to_owned();
+        self.blocking(move |files| files.write(&name, &bytes, &only_if))
+    }
+
+    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        let prefix = prefix.to_owned();
+        self.blocking(move |files| files.names(&prefix))
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
+        let name = name.to_owned();
+        self.blocking(move |files| files.remove(&name))
+    }
+
+    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+        async move {
+            let deadline = Instant::now() + wait.min(LONGEST_WAIT);
+            loop {
+                let text = holder.to_owned();
+                let by = match self.blocking(move |files| files.try_turn(&text)).await? {
+                    Ok(lock) => return Ok(Box::new(FolderTurn::new(lock)) as Box<dyn Turn>),
+                    Err(by) => by,
+                };
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(Error::Busy { waited: wait, holder: by });
+                }
+                tokio::time::sleep(left.min(TURN_POLL)).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Files {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What failed with `error`: `cannot write /var/lib/basewatch/ledger.json`.
+    fn failed(&self, what: &str, name: &str, error: &io::Error) -> Error {
+        let what = format!("cannot {what} {}", self.path(name).display());
+        let why = in_words(error);
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::Denied { what, why },
+            _ => Error::Unavailable { what, why },
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Stored>> {
+        name::check(name)?;
+        match read_whole(&self.path(name)) {
+            Ok(bytes) => Ok(Some(Stored { version: version(&bytes), bytes })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", name, &error)),
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], only_if: &OnlyIf) -> Result<Version> {
+        name::check(name)?;
+        let _lock = self.write_lock()?;
+        let path = self.path(name);
+        let holds = match only_if {
+            OnlyIf::Always => true,
+            OnlyIf::Absent => !path.try_exists().map_err(|error| self.failed("read", name, &error))?,
+            OnlyIf::Unchanged(known) => self.read(name)?.is_some_and(|stored| stored.version == *known),
+        };
+        if !holds {
+            return Err(Error::Conflict { name: name.to_owned() });
+        }
+        self.sweep_once(path.parent().unwrap_or(&self.folder));
+        atomic::replace(&path, bytes, Outlives::Power).map_err(|error| self.failed("write", name, &error))?;
+        Ok(version(bytes))
+    }
+
+    fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        name::check_prefix(prefix)?;
+        let first = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut names = Vec::new();
+        let mut folders = vec![first.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for (name, is_folder) in self.list(&folder)? {
+                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                match (name.starts_with(prefix) && name::is_name(&name), is_folder) {
+                    (true, true) => folders.push(name),
+                    (true, false) => names.push(name),
+                    (false, _) => {}
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What is in `folder`, and which of it are folders.
+    fn list(&self, folder: &str) -> Result<Vec<(String, bool)>> {
+        let failed = |error: &io::Error| self.failed("list", folder, error);
+        let entries = match fs::read_dir(self.path(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&error))?;
+            // Through links, for people put folders that grow on other disks.
+            let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+            if let Ok(name) = entry.file_name().into_string() {
+                found.push((name, metadata.is_dir()));
+            }
+        }
+        Ok(found)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        name::check(name)?;
+        let path = self.path(name);
+        if !path.try_exists().map_err(|error| self.failed("remove", name, &error))? {
+            return Ok(());
+        }
+        let _lock = self.write_lock()?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed("remove", name, &error)),
+            _ => {}
+        }
+        // A folder a day would be left of the reports of each day; one that is not empty stays.
+        let above = path.ancestors().skip(1).take_while(|folder| *folder != self.folder);
+        let emptied = above.take_while(|folder| {
+            self.sweep_once(folder);
+            fs::remove_dir(folder).is_ok()
+        });
+        let kept = path.ancestors().nth(1 + emptied.count()).unwrap_or(&self.folder);
+        atomic::flush_folder(kept).map_err(|error| self.failed("remove", name, &error))
+    }
+
+    /// Rids `folder` of what killed runs left; once, for that means to read it.
+    fn sweep_once(&self, folder: &Path) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.insert(folder.to_owned()) {
+            drop(swept);
+            atomic::sweep(folder);
+        }
+    }
+
+    /// The lock of whoever writes; waits for it.
+    fn write_lock(&self) -> Result<Lock> {
+        let deadline = Instant::now() + WRITE_WAIT;
+        loop {
+            if let Some(lock) = self.lock(WRITE_LOCK)? {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Busy { waited: WRITE_WAIT, holder: " (with writing)".to_owned() });
+            }
+            std::thread::sleep(Duration::from_micros(fastrand::u64(500..5_000)));
+        }
+    }
+
+    /// The turn, or who has it, as ` (…)`.
+    fn try_turn(&self, holder: &str) -> Result<Result<Lock, String>> {
+        match self.lock(TURN_LOCK)? {
+            Some(mut lock) => {
+                let text = format!("{holder}, process {}", std::process::id());
+                lock.sign(&text).map_err(|error| self.failed("write", TURN_LOCK, &error))?;
+                Ok(Ok(lock))
+            }
+            None => Ok(Err(lock::signature(&self.path(TURN_LOCK)))),
+        }
+    }
+
+    fn lock(&self, name: &str) -> Result<Option<Lock>> {
+        let path = self.path(name);
+        let locked = Lock::try_take(&path).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                atomic::make_folder(&self.folder, Access::Owner)?;
+                Lock::try_take(&path)
+            }
+            _ => Err(error),
+        });
+        locked.map_err(|error| self.failed("write", name, &error))
+    }
+}
+
+/// The version of a file with this content. One that was changed and changed back is the same.
+fn version(bytes: &[u8]) -> Version {
+    Version(Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// What `error` means for whoever set up the folder.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotADirectory => "a part of that path is a file, where a folder is needed".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder, where a file is needed".to_owned(),
+        ErrorKind::StorageFull => "the disk is full".to_owned(),
+        ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        ErrorKind::FileTooLarge => format!("it is larger than {} MiB", MOST_BYTES >> 20),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_disk_is_said_in_words() {
+        let files = Files { folder: PathBuf::from("/var/lib/basewatch"), swept: Mutex::default() };
+        let failed = |kind: ErrorKind| files.failed("write", "ledger.json", &kind.into());
+        let table = [
+            (ErrorKind::StorageFull, false, "cannot write /var/lib/basewatch/ledger.json: the disk is full"),
+            (ErrorKind::QuotaExceeded, false, "the disk quota is used up"),
+            (ErrorKind::ReadOnlyFilesystem, true, "the file system is read-only"),
+            (ErrorKind::PermissionDenied, true, "permission denied"),
+            (ErrorKind::IsADirectory, false, "it is a folder"),
+        ];
+        for (kind, is_denied, expected) in table {
+            let error = failed(kind);
+            assert_eq!(matches!(error, Error::Denied { .. }), is_denied, "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! What did earlier runs find? The latest report, those of the last months, and a line a day for trends.
+//!
+//! Knows of a report that it is JSON with the id of its run in it, and no more.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{Document, Error, Kept, OnlyIf, Result, Retention, Store, Stored, load};
+
+/// Where the report of the last run is.
+pub const LATEST: &str = "reports/latest.json";
+/// Where the dated reports are.
+const REPORTS: &str = "reports/";
+/// How many dated reports one run removes at most.
+const MOST_REMOVED: usize = 500;
+/// How many of them at a time.
+const REMOVED_AT_ONCE: usize = 8;
+/// How often is tried to write what others are writing too.
+const ATTEMPTS: u32 = 50;
+/// How many owners a day tells apart, the largest ones.
+const MOST_OWNERS: usize = 100;
+
+/// A day in the history: what the day's last run found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// The day, in UTC.
+    pub date: NaiveDate,
+    /// The instant that the run took for now.
+    pub at: DateTime<Utc>,
+    /// The run. Ids sort by when their runs began.
+    pub run_id: String,
+    /// Whether it saw everything it was to see.
+    pub complete: bool,
+    /// How many deployments there were.
+    pub deployments: u64,
+    /// How many by verdict.
+    pub by_verdict: BTreeMap<String, u64>,
+    /// How many by severity.
+    pub by_severity: BTreeMap<String, u64>,
+    /// How many by owner, of those that are not well; `""` is nobody. The hundred owners with most of them.
+    #[serde(default)]
+    pub by_owner: BTreeMap<String, u64>,
+    /// How many those of all other owners are.
+    #[serde(default)]
+    pub other_owners: u64,
+    /// How old the bases in use are; nothing if that is known of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<Ages>,
+    /// How many alerts were sent that day, by all its runs.
+    #[serde(default)]
+    pub alerts_sent: u64,
+    /// How many runs there were that day.
+    #[serde(default)]
+    pub runs: u64,
+}
+
+/// Ages in whole days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ages {
+    /// Half of them are not older.
+    pub p50: u64,
+    /// Nine of ten are not older.
+    pub p90: u64,
+    /// The oldest.
+    pub max: u64,
+}
+
+/// The history: a line a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The days, oldest first.
+    pub days: Vec<Day>,
+    /// No dated report is older than this day, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned_before: Option<NaiveDate>,
+}
+
+impl Document for History {
+    const SCHEMA: &'static str = "basewatch.history/v1";
+    const NAME: &'static str = "history.json";
+}
+
+impl History {
+    /// Adds what a run found. Of two runs of one day the one that began later tells what was found.
+    fn add(&mut self, mut day: Day) {
+        largest_owners(&mut day);
+        let Some(known) = self.days.iter_mut().find(|known| known.date == day.date) else {
+            day.runs = 1;
+            self.days.push(day);
+            return self.days.sort_by_key(|day| day.date);
+        };
+        // The same run again, after a write whose outcome was not known, is no second one.
+        let is_other = known.run_id != day.run_id;
+        let alerts_sent = if is_other { known.alerts_sent + day.alerts_sent } else { known.alerts_sent };
+        let runs = known.runs + u64::from(is_other);
+        if day.run_id >= known.run_id {
+            *known = day;
+        }
+        (known.alerts_sent, known.runs) = (alerts_sent, runs);
+    }
+}
+
+fn largest_owners(day: &mut Day) {
+    let mut owners: Vec<_> = std::mem::take(&mut day.by_owner).into_iter().collect();
+    owners.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    day.other_owners += owners.iter().skip(MOST_OWNERS).map(|(_, count)| count).sum::<u64>();
+    day.by_owner = owners.into_iter().take(MOST_OWNERS).collect();
+}
+
+/// Where the report of a run is kept besides: `reports/2026/11/21/20261121T060000Z-01J….json`.
+#[must_use]
+pub fn dated_name(at: DateTime<Utc>, run_id: &str) -> String {
+    format!("{REPORTS}{}-{run_id}.json", at.format("%Y/%m/%d/%Y%m%dT%H%M%SZ"))
+}
+
+/// The day a dated report is of.
+fn date_of(name: &str) -> Option<NaiveDate> {
+    let date = name.strip_prefix(REPORTS)?.get(.."2026/11/21".len())?;
+    NaiveDate::parse_from_str(date, "%Y/%m/%d").ok()
+}
+
+/// Keeps the report of a run, and its day in the history; and removes what is older than `retention` as of `now`.
+///
+/// `now` is the real now, and not one that a rehearsal takes for it: it decides what is removed. What is written may
+/// be written again by the same run, and by several runs at once.
+///
+/// # Errors
+///
+/// Those of the store. That old reports cannot be removed is only logged.
+pub async fn record(
+    store: &dyn Store,
+    report_json: &[u8],
+    day: Day,
+    now: DateTime<Utc>,
+    retention: Retention,
+) -> Result<()> {
+    let dated = dated_name(day.at, &day.run_id);
+    store.write(&dated, report_json.to_vec(), OnlyIf::Always).await?;
+    keep_latest(store, report_json, &day.run_id).await?;
+    let kept_since = since(now, retention.history);
+    let history = change(store, |history| {
+        history.add(day.clone());
+        history.days.retain(|day| day.date >= kept_since);
+    })
+    .await?;
+    if let Err(error) = prune(store, &history.document, since(now, retention.reports)).await {
+        tracing::warn!("old reports are not removed: {error}");
+    }
+    Ok(())
+}
+
+/// Adds `count` to the alerts that the history says were sent on `date`, if it knows that day.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn add_alerts(store: &dyn Store, date: NaiveDate, count: u64) -> Result<()> {
+    let add = |history: &mut History| {
+        if let Some(day) = history.days.iter_mut().find(|day| day.date == date) {
+            day.alerts_sent += count;
+        }
+    };
+    change(store, add).await.map(drop)
+}
+
+/// The first day that is kept.
+fn since(now: DateTime<Utc>, kept_for: std::time::Duration) -> NaiveDate {
+    let kept_for = TimeDelta::from_std(kept_for).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(kept_for).unwrap_or(DateTime::<Utc>::MIN_UTC).date_naive()
+}
+
+/// Writes the history as `change` leaves it, over what others write meanwhile.
+async fn change(store: &dyn Store, change: impl Fn(&mut History)) -> Result<Kept<History>> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let mut history = load::<History>(store).await?;
+        let before = history.document.clone();
+        change(&mut history.document);
+        if history.document == before {
+            return Ok(history);
+        }
+        match history.save(store).await {
+            Err(Error::Conflict { .. }) if attempt < ATTEMPTS => pause().await,
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(history),
+        }
+    }
+}
+
+/// Others write at the same moment: not all again at the next one.
+async fn pause() {
+    tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(5..100))).await;
+}
+
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
+    run_id: String,
+}
+
+/// The number of a format: 1 of `basewatch.report/v1`.
+fn generation(schema: &str) -> u32 {
+    schema.rsplit_once("/v").and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+}
+
+/// Makes a report the latest, unless that of a run that began later is.
+async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Result<()> {
+    let own = serde_json::from_slice::<Head>(report_json).map(|own| own.schema).unwrap_or_default();
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let only_if = match store.read(LATEST).await? {
+            None => OnlyIf::Absent,
+            Some(Stored { bytes, version }) => {
+                match serde_json::from_slice::<Head>(&bytes) {
+                    Ok(head) if generation(&head.schema) > generation(&own) => {
+                        let place = format!("{}/{LATEST}", store.place());
+                        return Err(Error::Newer { place, found: head.schema, known: own });
+                    }
+                    Ok(head) if *head.run_id > *run_id => return Ok(()),
+                    Ok(_) => {}
+                    // It is a copy of a dated report, so that nothing is lost.
+                    Err(error) => tracing::warn!("{}/{LATEST} was unreadable and is replaced: {error}", store.place()),
+                }
+                OnlyIf::Unchanged(version)
+            }
+        };
+        match store.write(LATEST, report_json.to_vec(), only_if).await {
+            Err(Error::Conflict { .. }) if attempt < ATTEMPTS => pause().await,
+            written => return written.map(drop),
+        }
+    }
+}
+
+/// Removes the dated reports before `kept_since`. They are listed once a day: the history remembers since when there
+/// are none.
+async fn prune(store: &dyn Store, history: &History, kept_since: NaiveDate) -> Result<()> {
+    if history.pruned_before.is_some_and(|day| day >= kept_since) {
+        return Ok(());
+    }
+    let mut old = store.names(REPORTS).await?;
+    old.retain(|name| date_of(name).is_some_and(|day| day < kept_since));
+    let is_all = old.len() <= MOST_REMOVED;
+    old.truncate(MOST_REMOVED);
+    let removals = old.into_iter().map(|name| async move { store.remove(&name).await });
+    let mut removals = stream::iter(removals).buffer_unordered(REMOVED_AT_ONCE);
+    while let Some(removed) = removals.next().await {
+        removed?;
+    }
+    if is_all {
+        change(store, |history| history.pruned_before = history.pruned_before.max(Some(kept_since))).await?;
+    }
+    Ok(())
+}
+
+/// The latest report, as JSON; nothing before the first run.
+pub async fn latest(store: &dyn Store) -> Result<Option<Vec<u8>>> {
+    Ok(store.read(LATEST).await?.map(|stored| stored.bytes))
+}
+
+/// The days of the history, oldest first.
+pub async fn history(store: &dyn Store) -> Result<Vec<Day>> {
+    Ok(load::<History>(store).await?.document.days)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::FolderStore;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn day(at: DateTime<Utc>, run_id: &str, deployments: u64) -> Day {
+        Day {
+            date: at.date_naive(),
+            at,
+            run_id: run_id.to_owned(),
+            complete: true,
+            deployments,
+            by_verdict: BTreeMap::from([("stale".to_owned(), deployments)]),
+            by_severity: BTreeMap::new(),
+            by_owner: BTreeMap::new(),
+            other_owners: 0,
+            age_days: Some(Ages { p50: 31, p90: 88, max: 88 }),
+            alerts_sent: 2,
+            runs: 0,
+        }
+    }
+
+    fn report(run_id: &str) -> Vec<u8> {
+        format!("{{\"schema\":\"basewatch.report/v1\",\"run_id\":\"{run_id}\"}}").into_bytes()
+    }
+
+    async fn recorded(store: &dyn Store, at: DateTime<Utc>, run_id: &str, deployments: u64) {
+        record(store, &report(run_id), day(at, run_id, deployments), at, Retention::default()).await.unwrap();
+    }
+
+    fn store() -> (tempfile::TempDir, FolderStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path().join("store"));
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_run_is_kept_as_the_latest_by_its_date_and_in_the_history() {
+        let (_folder, store) = store();
+        assert_eq!(latest(&store).await.unwrap(), None);
+        recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
+        assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
+        let names = store.names("").await.unwrap();
+        assert_eq!(names, ["history.json", "reports/2026/11/21/20261121T060000Z-01A.json", "reports/latest.json"]);
+        let days = history(&store).await.unwrap();
+        assert_eq!(days, [Day { runs: 1, ..day(at("2026-11-21T06:00:00Z"), "01A", 3) }]);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_began_earlier_and_ends_later_takes_nothing_back() {
+        let (_folder, store) = store();
+        recorded(&store, at("2026-11-21T07:00:00Z"), "01B", 5).await;
+        recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
+        assert_eq!(latest(&store).await.unwrap(), Some(report("01B")));
+        let days = history(&store).await.unwrap();
+        assert_eq!(days.len(), 1);
+        assert_eq!((days[0].deployments, days[0].runs, days[0].alerts_sent), (5, 2, 4));
+        assert_eq!(store.names("reports/2026").await.unwrap().len(), 2, "both are kept by their dates");
+    }
+
+    #[tokio::test]
+    async fn the_same_run_recorded_twice_is_one() {
+        let (_folder, store) = store();
+        for _ in 0..2 {
+            recorded(&store, at("2026-11-21T07:00:00Z"), "01B", 5).await;
+        }
+        let days = history(&store).await.unwrap();
+        assert_eq!((days[0].runs, days[0].alerts_sent), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_old_is_removed_and_what_is_kept_is_not() {
+        let (_folder, store) = store();
+        let start = at("2026-01-01T06:00:00Z");
+        for days in [0, 1, 60, 100] {
+            recorded(&store, start + TimeDelta::days(days), &format!("01{days:03}"), 1).await;
+        }
+        store.write("reports/notes.json", b"mine".to_vec(), OnlyIf::Always).await.unwrap();
+        recorded(&store, start + TimeDelta::days(150), "01150", 1).await;
+        assert_eq!(
+            store.names("reports/").await.unwrap(),
+            [
+                "reports/2026/03/02/20260302T060000Z-01060.json",
+                "reports/2026/04/11/20260411T060000Z-01100.json",
+                "reports/2026/05/31/20260531T060000Z-01150.json",
+                "reports/latest.json",
+                "reports/notes.json",
+            ]
+        );
+        assert_eq!(history(&store).await.unwrap().len(), 5, "the history is kept for longer");
+        recorded(&store, start + TimeDelta::days(401), "01401", 1).await;
+        let dates: Vec<_> = history(&store).await.unwrap().iter().map(|day| day.run_id.clone()).collect();
+        assert_eq!(dates, ["01001", "01060", "01100", "01150", "01401"]);
+    }
+
+    #[tokio::test]
+    async fn a_history_of_another_format_is_left_as_it_is() {
+        let (_folder, store) = store();
+        let newer = br#"{"schema":"basewatch.history/v2","days":{}}"#.to_vec();
+        store.write("history.json", newer.clone(), OnlyIf::Always).await.unwrap();
+        let now = at("2026-11-21T06:00:00Z");
+        let error = record(&store, &report("01A"), day(now, "01A", 1), now, Retention::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Newer { .. }), "{error}");
+        assert_eq!(store.read("history.json").await.unwrap().unwrap().bytes, newer);
+    }
+
+    #[tokio::test]
+    async fn a_garbled_latest_report_is_replaced() {
+        let (_folder, store) = store();
+        store.write(LATEST, b"{".to_vec(), OnlyIf::Always).await.unwrap();
+        recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
+        assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
+    }
+
+    #[tokio::test]
+    async fn a_latest_report_of_a_newer_format_is_left_and_of_an_older_one_replaced() {
+        let (_folder, store) = store();
+        let newer = br#"{"schema":"basewatch.report/v2","run_id":"00"}"#.to_vec();
+        store.write(LATEST, newer.clone(), OnlyIf::Always).await.unwrap();
+        let error = keep_latest(&store, &report("01A"), "01A").await.unwrap_err();
+        assert!(matches!(error, Error::Newer { .. }), "{error}");
+        assert_eq!(latest(&store).await.unwrap(), Some(newer));
+        let newest = br#"{"schema":"basewatch.report/v10","run_id":"01A"}"#;
+        keep_latest(&store, newest, "01A").await.unwrap();
+        assert_eq!(latest(&store).await.unwrap(), Some(newest.to_vec()));
+    }
+
+    #[test]
+    fn many_owners_do_not_make_a_day_long() {
+        let mut history = History::default();
+        let mut today = day(at("2026-11-21T06:00:00Z"), "01A", 1);
+        today.by_owner = (0..150).map(|owner| (format!("team-{owner:03}"), owner)).collect();
+        history.add(today);
+        let kept = &history.days[0];
+        assert_eq!((kept.by_owner.len(), kept.other_owners), (100, (0..50).sum()));
+        assert!(kept.by_owner.contains_key("team-149") && !kept.by_owner.contains_key("team-049"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The calls to S3: each object read and written as a whole.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_s3::{
+    Client,
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeDeserializationInterceptorContextRef},
+    error::BoxError,
+    operation::get_object::GetObjectOutput,
+    primitives::{ByteStream, DateTime, DateTimeFormat},
+};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use tokio::{sync::OnceCell, time::timeout};
+use ulid::Ulid;
+
+use super::refusal::{Refusal, is_region};
+use crate::{
+    aws::{Aws, Session},
+    store::{Error, OnlyIf, Result, Version},
+};
+
+/// The largest object that is read: more is nothing this program wrote.
+const MOST_BYTES: u64 = 256 << 20;
+/// How long the body of one may take.
+const BODY_WAIT: Duration = Duration::from_mins(2);
+/// How often an object is asked for whose body ends early: the SDK repeats only until the body begins.
+const BODY_ATTEMPTS: u32 = 3;
+/// How many pages are listed at most, of a thousand keys each.
+const MOST_PAGES: usize = 1_000;
+/// What each object is marked with: which write it is from.
+const WRITE: &str = "basewatch-write";
+
+/// The objects of a bucket whose keys begin with a prefix.
+pub(super) struct Bucket {
+    aws: Arc<Aws>,
+    name: String,
+    prefix: String,
+    client: OnceCell<Client>,
+}
+
+/// An object.
+pub(super) struct Object {
+    pub(super) bytes: Vec<u8>,
+    pub(super) version: Version,
+    /// For how long it has been what it is, by S3's clock.
+    pub(super) age: Duration,
+}
+
+impl Bucket {
+    pub(super) fn new(aws: Arc<Aws>, name: String, prefix: String) -> Self {
+        Self { aws, name, prefix, client: OnceCell::new() }
+    }
+
+    pub(super) fn place(&self) -> String {
+        match self.prefix.as_str() {
+            "" => format!("s3://{}", self.name),
+            prefix => format!("s3://{}/{prefix}", self.name),
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) }
+    }
+
+    fn cannot(&self, what: &str, name: &str) -> String {
+        format!("cannot {what} {}/{name}", self.place())
+    }
+
+    /// A client where the bucket is.
+    async fn client(&self) -> Result<&Client> {
+        let open = || async {
+            let failed = || self.cannot("open", "");
+            self.aws
+                .require_credentials()
+                .await
+                .map_err(|failure| Error::Denied { what: failed(), why: failure.to_string() })?;
+            let session = self.aws.own().await;
+            let region = self.region(&session).await.map_err(|refusal| refusal.into_error(failed()))?;
+            Ok(session.s3(&region))
+        };
+        self.client.get_or_try_init(open).await
+    }
+
+    /// Where the bucket is. S3 tells that also to those whom it tells nothing else
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>).
+    async fn region(&self, session: &Session) -> Result<String, Refusal> {
+        let own = session.region();
+        let asked = session.s3(own).head_bucket().bucket(&self.name).send().await;
+        let told = match asked {
+            Ok(answer) => answer.bucket_region.filter(|region| is_region(region)),
+            Err(error) => {
+                let mut refusal = Refusal::of("s3:ListBucket", &error);
+                // An answer to HEAD has no body that would say so.
+                if refusal.status == 404 {
+                    "NoSuchBucket".clone_into(&mut refusal.code);
+                }
+                match refusal.region.take() {
+                    Some(region) => Some(region),
+                    // What is refused without the region is refused again, with reasons.
+                    None if matches!(refusal.status, 301 | 400 | 403) => None,
+                    None => return Err(refusal),
+                }
+            }
+        };
+        Ok(told.unwrap_or_else(|| own.to_owned()))
+    }
+
+    /// The object under `name`.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Object>> {
+        let client = self.client().await?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let date = DateHeader::default();
+            let call = client.get_object().bucket(&self.name).key(self.key(name));
+            let answer = match call.customize().interceptor(date.clone()).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let refusal = Refusal::of("s3:GetObject", &error);
+                    return if refusal.is_no_object() {
+                        Ok(None)
+                    } else {
+                        Err(refusal.into_error(self.cannot("read", name)))
+                    };
+                }
+            };
+            let age = date.since(answer.last_modified);
+            let version = answer.e_tag.clone();
+            let unavailable = |why| Error::Unavailable { what: self.cannot("read", name), why };
+            match timeout(BODY_WAIT, whole(answer)).await.unwrap_or_else(|_| Err("it did not end".to_owned())) {
+                Ok(Some(bytes)) => return Ok(Some(Object { bytes, version: self.version(name, version)?, age })),
+                Ok(None) => return Err(unavailable(format!("it is larger than {} MiB", MOST_BYTES >> 20))),
+                Err(why) if attempt >= BODY_ATTEMPTS => return Err(unavailable(why)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Writes an object.
+    ///
+    /// Whether a write that is not acknowledged has happened is not known: so each is marked, and one that is
+    /// refused, be it that the SDK has repeated it and met its own mark, is looked for.
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &OnlyIf) -> Result<Version> {
+        let client = self.client().await?;
+        let write = Ulid::generate().to_string();
+        let call = client.put_object().bucket(&self.name).key(self.key(name)).body(ByteStream::from(bytes));
+        let call = call.content_type("application/json").metadata(WRITE, &write);
+        let call = match only_if {
+            OnlyIf::Always => call,
+            OnlyIf::Absent => call.if_none_match("*"),
+            OnlyIf::Unchanged(Version(tag)) => call.if_match(tag),
+        };
+        let refusal = match call.send().await {
+            Ok(answer) => return self.version(name, answer.e_tag),
+            Err(error) => Refusal::of("s3:PutObject", &error),
+        };
+        let is_conflict = refusal.is_conflict(only_if);
+        if (is_conflict || refusal.is_silent())
+            && let Some(version) = self.written_by(client, name, &write).await
+        {
+            return Ok(version);
+        }
+        Err(if is_conflict {
+            Error::Conflict { name: name.to_owned() }
+        } else {
+            refusal.into_error(self.cannot("write", name))
+        })
+    }
+
+    /// The version of what is under `name`, if that is what `write` wrote.
+    async fn written_by(&self, client: &Client, name: &str, write: &str) -> Option<Version> {
+        let found = client.head_object().bucket(&self.name).key(self.key(name)).send().await.ok()?;
+        let is_ours = found.metadata.as_ref()?.get(WRITE).is_some_and(|mark| mark == write);
+        is_ours.then_some(found.e_tag).flatten().map(Version)
+    }
+
+    fn version(&self, name: &str, tag: Option<String>) -> Result<Version> {
+        tag.filter(|tag| !tag.is_empty()).map(Version).ok_or_else(|| Error::Unavailable {
+            what: self.cannot("use", name),
+            why: "it has no ETag, so that nobody can tell whether it was changed".to_owned(),
+        })
+    }
+
+    /// The names that begin with `prefix`.
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let client = self.client().await?;
+        let above = self.key("");
+        let call = client.list_objects_v2().bucket(&self.name).prefix(self.key(prefix));
+        let mut pages = call.into_paginator().send();
+        let mut names = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Some(page) = pages.next().await else { return Ok(names) };
+            let page =
+                page.map_err(|error| Refusal::of("s3:ListBucket", &error).into_error(self.cannot("list", prefix)))?;
+            let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+            names.extend(keys.filter_map(|key| key.strip_prefix(&above).map(str::to_owned)));
+        }
+        let why = format!("there are more than {MOST_PAGES} pages of keys");
+        Err(Error::Unavailable { what: self.cannot("list", prefix), why })
+    }
+
+    /// Removes an object; nothing is fine.
+    pub(super) async fn delete(&self, name: &str) -> Result<()> {
+        let client = self.client().await?;
+        match client.delete_object().bucket(&self.name).key(self.key(name)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match Refusal::of("s3:DeleteObject", &error) {
+                refusal if refusal.is_no_object() => Ok(()),
+                refusal => Err(refusal.into_error(self.cannot("remove", name))),
+            },
+        }
+    }
+}
+
+/// The body of an answer; nothing if it is too large.
+async fn whole(mut answer: GetObjectOutput) -> Result<Option<Vec<u8>>, String> {
+    let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+    if announced > MOST_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+    while let Some(part) = answer.body.try_next().await.map_err(|error| error.to_string())? {
+        if (bytes.len() + part.len()) as u64 > MOST_BYTES {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(Some(bytes))
+}
+
+/// When S3 answered, by its own clock.
+#[derive(Clone, Default)]
+struct DateHeader(Arc<Mutex<Option<String>>>);
+
+impl DateHeader {
+    /// How long before that `changed_at` was; by this machine's clock where S3 did not tell.
+    fn since(&self, changed_at: Option<DateTime>) -> Duration {
+        let header = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let told = header.and_then(|date| DateTime::from_str(&date, DateTimeFormat::HttpDate).ok());
+        let now = told.unwrap_or_else(|| DateTime::from(std::time::SystemTime::now()));
+        let seconds = changed_at.map_or(0, |at| now.secs().saturating_sub(at.secs()));
+        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for DateHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DateHeader")
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for DateHeader {
+    fn name(&self) -> &'static str {
+        "DateHeader"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date").map(str::to_owned);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! A store in a bucket of S3, for fleets that run without a disk.
+//!
+//! An object a name. Runs that meet are kept apart by S3's conditional writes alone
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>): a document is written only
+//! over the version that was read, and whose turn it is stands in an object that changes hands the same way.
+//! S3 reads what was last written, and lists it (<https://aws.amazon.com/s3/consistency/>).
+
+mod bucket;
+mod lease;
+mod refusal;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt as _};
+
+use self::{bucket::Bucket, lease::Terms};
+use super::{OnlyIf, Result, Store, Stored, Turn, Version, name};
+use crate::aws::Aws;
+
+/// A store in a bucket of S3.
+#[derive(Clone)]
+pub struct S3Store {
+    bucket: Arc<Bucket>,
+    terms: Terms,
+}
+
+impl S3Store {
+    /// A store in the objects of `bucket` whose keys begin with `prefix` and a `/`; in all if `prefix` is empty.
+    /// Contacts nothing yet.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, bucket: String, prefix: String) -> Self {
+        Self { bucket: Arc::new(Bucket::new(aws, bucket, prefix)), terms: Terms::default() }
+    }
+
+    /// With turns that others take over when they were not renewed for so long, instead of a minute; at least half a
+    /// second.
+    #[must_use]
+    pub fn with_lease(self, lasts: Duration) -> Self {
+        Self { terms: Terms::lasting(lasts), ..self }
+    }
+}
+
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S3Store({})", self.place())
+    }
+}
+
+impl Store for S3Store {
+    fn place(&self) -> String {
+        self.bucket.place()
+    }
+
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        async move {
+            name::check(name)?;
+            let object = self.bucket.get(name).await?;
+            Ok(object.map(|object| Stored { bytes: object.bytes, version: object.version }))
+        }
+        .boxed()
+    }
+
+    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+        async move {
+            name::check(name)?;
+            self.bucket.put(name, bytes, &only_if).await
+        }
+        .boxed()
+    }
+
+    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        async move {
+            name::check_prefix(prefix)?;
+            let mut names = self.bucket.list(prefix).await?;
+            // Whatever else somebody keeps there is not the store's.
+            names.retain(|name| name::is_name(name));
+            names.sort_unstable();
+            Ok(names)
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
+        async move {
+            name::check(name)?;
+            self.bucket.delete(name).await
+        }
+        .boxed()
+    }
+
+    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+        lease::take(&self.bucket, self.terms, holder, wait).boxed()
+    }
+}

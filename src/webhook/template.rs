@@ -1,0 +1,218 @@
+//! How does what is known get into the words of a configuration? Templates over it, in the syntax of Jinja.
+
+use std::{collections::BTreeMap, io};
+
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, value::Serde};
+use serde_json::Value as Json;
+
+/// The longest text that a template may give, in bytes.
+const MAX_BYTES: usize = 60_000;
+/// The longest template, in bytes.
+const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
+/// How many steps a template may take: some hundred for each finding of the longest message, and no loop in a loop
+/// over everything.
+const MAX_STEPS: u64 = 500_000;
+
+/// `template` with the fields of `context` in it, each as it is; one that is null leaves nothing.
+///
+/// # Errors
+///
+/// When the template is none, names what is not there, or gives too much.
+pub fn text(template: &str, context: &Json) -> Result<String, String> {
+    render(template, context, As::Text, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
+}
+
+/// `template` with the fields of `context` in it, each as JSON. The whole has to be JSON.
+///
+/// # Errors
+///
+/// As [`text`], and when what it gives is no JSON.
+pub fn json(template: &str, context: &Json) -> Result<Json, String> {
+    json_within(template, context, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
+}
+
+/// As [`json`], but `None` when the template gives more than so many bytes.
+///
+/// # Errors
+///
+/// As [`json`].
+pub fn json_within(template: &str, context: &Json, most_bytes: usize) -> Result<Option<Json>, String> {
+    let Some(text) = render(template, context, As::Json, most_bytes)? else { return Ok(None) };
+    let parsed = serde_json::from_str(&text);
+    parsed.map(Some).map_err(|error| format!("what the template gives is no JSON: {error}"))
+}
+
+/// `templates`, each rendered as by [`text`].
+///
+/// # Errors
+///
+/// As [`text`], with the name of the template.
+pub fn all(templates: &BTreeMap<String, String>, context: &Json) -> Result<BTreeMap<String, String>, String> {
+    let rendered = |(name, template): (&String, &String)| match text(template, context) {
+        Ok(value) => Ok((name.clone(), value)),
+        Err(why) => Err(format!("{name}: {why}")),
+    };
+    templates.iter().map(rendered).collect()
+}
+
+/// How values come out.
+#[derive(Clone, Copy, Debug)]
+enum As {
+    Text,
+    Json,
+}
+
+fn too_much(most_bytes: usize) -> String {
+    format!("the template gives more than {most_bytes} bytes")
+}
+
+/// What a template gives, as long as it fits.
+struct Limited {
+    bytes: Vec<u8>,
+    most: usize,
+    is_full: bool,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_full |= self.bytes.len() + bytes.len() > self.most;
+        if self.is_full {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `None` when it gives more than so many bytes.
+fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result<Option<String>, String> {
+    if template.len() > MAX_TEMPLATE_BYTES {
+        return Err(format!("it is longer than {MAX_TEMPLATE_BYTES} bytes"));
+    }
+    let environment = environment(form);
+    let template = environment.template_from_str(template).map_err(|error| said(&error))?;
+    let mut output = Limited { bytes: Vec::new(), most: most_bytes, is_full: false };
+    let rendered = template.render_captured_to(Value::from(Serde(context)), &mut output).map(drop);
+    if output.is_full {
+        return Ok(None);
+    }
+    rendered.map_err(|error| said(&error))?;
+    String::from_utf8(output.bytes).map(Some).map_err(|error| error.to_string())
+}
+
+fn environment(form: As) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(MAX_STEPS));
+    // The formatter alone says how a value comes out: no template can ask for less.
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_formatter(move |out, _, value| {
+        let text = match form {
+            _ if value.is_undefined() => return Err(Error::from(ErrorKind::UndefinedError)),
+            As::Json => serde_json::to_string(value)
+                .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?,
+            As::Text if value.is_none() => String::new(),
+            As::Text => value.to_string(),
+        };
+        out.write_str(&text).map_err(Error::from)
+    });
+    environment
+}
+
+fn said(error: &Error) -> String {
+    let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+    match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => format!("{line}it goes through too much"),
+        (kind, Some(detail)) => format!("{line}{kind}: {detail}"),
+        (kind, None) => format!("{line}{kind}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json as value;
+
+    use super::*;
+
+    fn sample() -> Json {
+        value!({ "name": "orders", "release": null, "number": 7, "from": ["21.2026.08.22.00"], "owners": ["payments"] })
+    }
+
+    #[test]
+    fn fields_come_out_as_they_are_and_absent_ones_leave_nothing() {
+        let given = text("{{ name }}|{{ release }}|{{ number }}|{{ from | join(',') }}", &sample());
+        assert_eq!(given.as_deref(), Ok("orders||7|21.2026.08.22.00"));
+        let conditional = text("{% if release %}{{ release }}{% else %}{{ name }}{% endif %}", &sample());
+        assert_eq!(conditional.as_deref(), Ok("orders"));
+    }
+
+    #[test]
+    fn a_field_that_does_not_exist_is_an_error() {
+        assert!(text("{{ nam }}", &sample()).is_err_and(|why| why.contains("undefined")));
+        assert!(text("{{ name", &sample()).is_err());
+        assert!(text("{{ name | nonsense }}", &sample()).is_err());
+    }
+
+    #[test]
+    fn in_a_body_every_value_comes_out_as_json() {
+        let body = json(r#"{"n": {{ name }}, "all": {{ from }}, "r": {{ release }}, "7": {{ number }}}"#, &sample());
+        assert_eq!(body, Ok(value!({ "n": "orders", "all": ["21.2026.08.22.00"], "r": null, "7": 7 })));
+        assert!(json(r#"{"n": {{ name | safe }}}"#, &sample()).is_ok(), "nothing switches that off");
+        assert!(json("{{ name }}, 1", &sample()).is_err_and(|why| why.contains("no JSON")));
+    }
+
+    #[test]
+    fn lists_are_gone_through() {
+        let template = "[{% for one in from %}{{ one }}{% if not loop.last %},{% endif %}{% endfor %}]";
+        assert_eq!(json(template, &value!({ "from": ["a", "b"] })), Ok(value!(["a", "b"])));
+        let named = "{% for item in items %}{{ item.name }}{% endfor %}";
+        assert_eq!(json(named, &value!({ "items": [{ "name": "x" }] })), Ok(value!("x")));
+        let inner = "[{% for one in from %}{{ one.x }}{% endfor %}]";
+        assert_eq!(json(inner, &value!({ "from": [{ "x": null }] })), Ok(value!([null])));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let why = text("{{ name }}\n{{ nam }}", &sample()).expect_err("undefined");
+        assert!(why.starts_with("line 2: undefined"), "{why}");
+    }
+
+    #[test]
+    fn a_template_cannot_give_a_flood_and_cannot_go_on_for_ever() {
+        let flood = "{% for i in range(9000) %}{{ name }}{% endfor %}{% for i in range(9000) %}{{ name }}{% endfor %}";
+        assert!(text(flood, &sample()).is_err_and(|why| why.contains("more than 60000 bytes")));
+        assert_eq!(json_within("[{{ name }}, {{ name }}]", &sample(), 19), Ok(None));
+        assert!(json_within("[{{ name }}, {{ name }}]", &sample(), 20).is_ok_and(|body| body.is_some()));
+        let endless = "{% for i in range(9000) %}{% for j in range(9000) %}{% endfor %}{% endfor %}";
+        assert!(text(endless, &sample()).is_err_and(|why| why.contains("too much")));
+        assert!(text(&"x".repeat(40_000), &sample()).is_err_and(|why| why.contains("longer than")));
+    }
+
+    #[test]
+    fn a_template_reads_no_file_and_no_other_template() {
+        for template in ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as x %}", "{{ env('HOME') }}"] {
+            assert!(text(template, &sample()).is_err(), "{template}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_value_is_the_body_holds_it_and_nothing_else(name in any::<String>(), last in any::<i64>()) {
+            let context = value!({ "name": name, "last": last });
+            let body = json(r#"{"name": {{ name }}, "said": {{ "by " ~ name }}, "last": {{ last }}}"#, &context);
+            prop_assert_eq!(body, Ok(value!({ "name": name, "said": format!("by {name}"), "last": last })));
+        }
+
+        #[test]
+        fn no_template_panics_or_gives_what_is_no_json(template in "[{}%a-z\" |\\[\\]0-9~.(),'-]{0,40}") {
+            if let Ok(body) = json_within(&template, &sample(), 500) {
+                prop_assert!(body.is_none_or(|body| body.to_string().len() <= 600));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A receiver that is down for a day, for long, or for good; and hours in which nobody is called.
+
+use std::time::Duration;
+
+use basewatch::{
+    judge::Severity,
+    notify::{QuietHours, Undelivered},
+};
+
+use crate::{
+    desk::{Desk, told},
+    mailbox::{Mailbox, down},
+};
+
+#[tokio::test]
+async fn a_receiver_that_was_down_for_a_day_gets_the_same_message_first_and_then_the_news() {
+    let (hook, other) = (Mailbox::new("hook"), Mailbox::new("other"));
+    let mut desk = Desk::new();
+    desk.add(&hook).add(&other).set("orders", "payments", "medium");
+    hook.refuse(Some(down()));
+    for _ in 0..3 {
+        desk.run().await;
+        desk.after(8);
+    }
+    assert_eq!(told(&other), ["orders triggered"], "who is there is told once, whoever else is not");
+    desk.set("orders", "payments", "high").set("refunds", "payments", "medium").run().await;
+    assert_eq!(told(&hook), [""; 0]);
+    let tried = hook.tried();
+    assert_eq!(tried.len(), 4, "what comes after a message that is refused is not even tried");
+    hook.refuse(None);
+    desk.after(8);
+    let delivered = desk.run().await;
+    assert_eq!(told(&hook), ["orders triggered", "refunds triggered, orders escalated"]);
+    assert!(hook.tried().iter().take(5).all(|key| *key == tried[0]), "under one key, however often");
+    assert_eq!((delivered.waiting, desk.ledger().await.outbox.len()), (0, 0));
+    desk.after(8);
+    assert!(desk.run().await.tried.is_empty(), "once is enough");
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_to_be_left_alone_is_left_alone_but_not_for_ever() {
+    let hook = Mailbox::new("hook");
+    let mut desk = Desk::new();
+    desk.add(&hook).set("orders", "payments", "medium");
+    let hour = Some(Duration::from_hours(1));
+    hook.refuse(Some(Undelivered { retry_after: hour, ..down() }));
+    desk.run().await;
+    desk.now += Duration::from_mins(59);
+    let delivered = desk.run().await;
+    assert_eq!((hook.tried().len(), delivered.waiting), (1, 1));
+    hook.refuse(Some(Undelivered { retry_after: Some(Duration::MAX), ..down() }));
+    desk.now += Duration::from_mins(1);
+    desk.run().await;
+    assert_eq!(hook.tried().len(), 2);
+    hook.refuse(None);
+    desk.after(7).run().await;
+    assert_eq!(told(&hook), ["orders triggered"], "a run a day is not held off by anybody");
+}
+
+#[tokio::test]
+async fn what_nobody_takes_for_a_fortnight_is_given_up_and_told_anew() {
+    let hook = Mailbox::new("hook");
+    let mut desk = Desk::new();
+    desk.add(&hook).set("orders", "payments", "medium").set("refunds", "payments", "medium");
+    hook.refuse(Some(down()));
+    for _ in 0..15 {
+        assert_eq!(desk.run().await.given_up, 0);
+        desk.after(24);
+    }
+    let old = hook.tried()[0].clone();
+    desk.set("refunds", "payments", "none");
+    hook.refuse(None);
+    let given_up = desk.run().await.given_up;
+    assert_eq!(given_up, 1);
+    assert_eq!(desk.after(24).run().await.given_up, 0);
+    let arrived = hook.take();
+    let names: Vec<_> = arrived.iter().flat_map(|message| &message.items).map(|item| item.name.as_str()).collect();
+    assert!(names.contains(&"orders"), "what is still there is told anew: {names:?}");
+    assert!(arrived.iter().all(|message| message.dedup_key != old), "as another message");
+}
+
+#[tokio::test]
+async fn an_escalation_that_was_given_up_is_told_anew() {
+    let hook = Mailbox::new("hook");
+    let mut desk = Desk::new();
+    desk.settings.remind_every = None;
+    desk.add(&hook).set("orders", "payments", "medium").run().await;
+    assert_eq!(told(&hook), ["orders triggered"]);
+    hook.refuse(Some(down()));
+    desk.set("orders", "payments", "critical");
+    for _ in 0..16 {
+        desk.after(24).run().await;
+    }
+    hook.refuse(None);
+    desk.after(24).run().await;
+    let arrived = hook.take();
+    let was: Vec<_> = arrived.iter().flat_map(|message| &message.items).map(|item| (item.severity, item.was)).collect();
+    assert_eq!(was, [(Severity::Critical, Some(Severity::Medium))]);
+}
+
+#[tokio::test]
+async fn quiet_hours_hold_back_what_is_tried_again_as_well() {
+    let hook = Mailbox::new("hook");
+    let mut desk = Desk::new();
+    desk.add(&hook).set("orders", "payments", "medium").set("pay", "web", "critical");
+    desk.settings.quiet_hours = Some(QuietHours {
+        from: "18:00".parse().unwrap(),
+        to: "08:00".parse().unwrap(),
+        days: Vec::new(),
+        time_zone: chrono_tz::UTC,
+        except: Severity::Critical,
+    });
+    hook.refuse(Some(down()));
+    desk.run().await;
+    hook.refuse(None);
+    let delivered = desk.after(12).run().await;
+    assert_eq!((told(&hook), delivered.waiting), (vec!["pay triggered".to_owned()], 1), "at nine in the evening");
+    desk.after(12).run().await;
+    assert_eq!(told(&hook), ["orders triggered"]);
+}

@@ -1,0 +1,21 @@
+//! Who is told what over days and weeks, with the world in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
+#[path = "../support/history.rs"]
+mod history;
+#[path = "../support/mailbox.rs"]
+mod mailbox;
+#[path = "../support/many.rs"]
+mod many;
+
+#[path = "../support/memory_store.rs"]
+mod memory_store;
+
+mod batches;
+mod desk;
+mod down;
+mod keeping;
+mod replay;
+mod rig;
+mod scale;

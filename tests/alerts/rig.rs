@@ -1,0 +1,71 @@
+//! A world whose store is a folder and whose receivers are mailboxes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use basewatch::{
+    aws::Aws,
+    config::Settings,
+    notify::{Channel, MessageFormat, Notifier, Receiver, SnsSettings},
+    registry::{NetworkSettings, Requests},
+    run::{Ports, Receivers, World, cycle},
+    store::{Catalog, FolderStore, Store},
+};
+use tempfile::TempDir;
+
+use crate::mailbox::Mailbox;
+
+/// A world, and what arrived in it.
+pub(crate) struct Rig {
+    pub(crate) settings: Settings,
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) folder: TempDir,
+}
+
+impl Rig {
+    /// One receiver for all, with the settings as they come.
+    pub(crate) fn new() -> Self {
+        let mut rig =
+            Self { settings: Settings::default(), mailboxes: Vec::new(), folder: tempfile::tempdir().unwrap() };
+        rig.add("everybody", &[]);
+        rig
+    }
+
+    /// A receiver for `owners`.
+    pub(crate) fn add(&mut self, id: &str, owners: &[&str]) {
+        let topic = SnsSettings {
+            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".into(),
+            format: MessageFormat::Text,
+            formats: BTreeMap::new(),
+        };
+        self.settings.notify.receivers.push(Receiver {
+            id: id.to_owned(),
+            owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+            threshold: None,
+            resolved: true,
+            channel: Channel::Sns(topic),
+        });
+        self.mailboxes.push(Mailbox::new(id));
+    }
+
+    fn world(&self) -> World {
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let mut receivers = Receivers::open(&Settings::default(), &aws, &requests).unwrap();
+        for mailbox in &self.mailboxes {
+            let id = mailbox.receiver().to_owned();
+            receivers.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
+        }
+        let ports = Ports::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        World { ports, store: self.store(), receivers, keeps_catalog: false }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        Arc::new(FolderStore::new(self.folder.path().to_owned()))
+    }
+
+    /// Records `report` and tells who has to know.
+    pub(crate) async fn run(&self, report: &basewatch::report::Report) -> cycle::RunReport {
+        cycle::complete(&self.settings, &self.world(), report, report.generated_at).await
+    }
+}

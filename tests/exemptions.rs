@@ -1,0 +1,217 @@
+//! The built program with exemptions: what is put up with for a while fails no run, is told as what it is, and is
+//! told again when the while is over. And what nobody can do anything about fails none either.
+
+#[path = "support/bare.rs"]
+mod bare;
+
+use std::{fs, process::Output};
+
+use bare::{basewatch, stderr, stdout};
+use basewatch::{
+    image::Annotations,
+    registry::{ImageSpec, Loopback, Stock},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NOW: &str = "2026-11-20";
+const OLD: &str = "2026-08-22T06:00:00Z";
+const NEW: &str = "2026-11-19T06:00:00Z";
+
+/// A registry with a line that went on, one that is quiet, and images on both; and a configuration that names them.
+struct Fleet {
+    folder: TempDir,
+    registry: Loopback,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let stock = Stock::new();
+        let registry = Loopback::start(stock.clone()).expect("a registry on loopback");
+        let build = |repository: &str, created: &str, base: Option<&str>, layers: &[&str]| {
+            let labels = base.map(|base| ("sdkBaseVersion".to_owned(), base.to_owned()));
+            let layers = layers.iter().map(|layer| layer.as_bytes().to_vec()).collect();
+            let labels: Annotations = labels.into_iter().collect();
+            let spec = ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() };
+            stock.push_image(repository, &spec)
+        };
+        let (old, new) = (build("java", OLD, None, &["old"]), build("java", NEW, None, &["new"]));
+        stock.tag("java", "21", &new);
+        let quiet = build("quiet", OLD, None, &["quiet"]);
+        stock.tag("quiet", "1", &quiet);
+        for (image, line, base, layer) in [
+            ("legacy", "java:21", &old, "old"),
+            ("orders", "java:21", &old, "old"),
+            ("agent", "quiet:1", &quiet, "quiet"),
+        ] {
+            let label = format!("{}/{line}@{base}", registry.host());
+            let digest = build(image, "2026-08-23T06:00:00Z", Some(&label), &[layer, image]);
+            stock.tag(image, "1", &digest);
+        }
+        Self { folder: tempfile::tempdir().expect("a folder"), registry }
+    }
+
+    /// Audits `images` as of `now`, with `policy` in the configuration.
+    fn audit(&self, images: &[&str], policy: &str, now: &str, arguments: &[&str]) -> Output {
+        let host = self.registry.host();
+        let images: Vec<_> = images.iter().map(|image| format!("\"{host}/{image}:1\"")).collect();
+        let file = format!("[[inventory.images]]\nreferences = [{}]\n{policy}", images.join(", "));
+        fs::write(self.folder.path().join("basewatch.toml"), file).expect("a writable folder");
+        let mut program = basewatch(self.folder.path());
+        program.args(["audit", "--as-of", now]).args(arguments).output().expect("the program starts")
+    }
+
+    /// The exit code, and the report, which follows its schema.
+    fn report(&self, images: &[&str], policy: &str, now: &str, arguments: &[&str]) -> (i32, Value) {
+        let output = self.audit(images, policy, now, &[&["--format", "json"], arguments].concat());
+        let report = serde_json::from_str(&stdout(&output)).expect("a report");
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/report.schema.json");
+        let schema: Value = serde_json::from_str(&fs::read_to_string(schema).expect("a schema")).expect("JSON");
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
+        let problems: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new());
+        (output.status.code().expect("an exit code"), report)
+    }
+}
+
+fn exemption(pattern: &str, more: &str) -> String {
+    format!(
+        "[[policy.exemption]]\nreason = \"vendor image\"\nowner = \"payments\"\nuntil = 2027-01-31\n\
+         deployment = \"*/{pattern}:1\"\n{more}\n"
+    )
+}
+
+/// Of each finding whose image is `name`: its verdict, severity and exemption.
+fn told(report: &Value, name: &str) -> Vec<(Value, Value, Value)> {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let of_name = |finding: &&Value| finding["id"].as_str().is_some_and(|id| id.contains(&format!("/{name}:1")));
+    let told = findings.filter(of_name);
+    told.map(|it| (it["verdict"].clone(), it["severity"].clone(), it["exemption"].clone())).collect()
+}
+
+fn notes(report: &Value) -> Vec<(&str, &str)> {
+    let notes = report["notes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    notes
+        .iter()
+        .map(|note| (note["code"].as_str().expect("a code"), note["message"].as_str().expect("a text")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_is_over() {
+    let fleet = Fleet::new();
+    let images = ["legacy", "orders"];
+    let (exit, report) = fleet.report(&images, "", NOW, &[]);
+    assert_eq!((exit, &report["summary"]["exempted"]), (1, &Value::Null));
+
+    let one = exemption("legacy", "codes = [\"base-too-old\"]");
+    let (exit, report) = fleet.report(&images, &one, NOW, &[]);
+    assert_eq!((exit, &report["summary"]["exempted"]), (1, &1.into()), "the other one still fails it");
+    assert_eq!(report["summary"]["by_verdict"]["stale"], 2);
+    let fields = serde_json::json!({ "reason": "vendor image", "owner": "payments", "until": "2027-01-31" });
+    assert_eq!(told(&report, "legacy"), [("stale".into(), "high".into(), fields)]);
+    assert_eq!(told(&report, "orders"), [("stale".into(), "high".into(), Value::Null)]);
+    assert_eq!(notes(&report), []);
+
+    let both = exemption("{legacy,orders}", "");
+    for (now, exit, note) in [
+        ("2026-11-20", 0, None),
+        ("2027-01-18T00:00:00Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
+        ("2027-01-31T23:59:59Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
+        (
+            "2027-02-01",
+            1,
+            Some(("exemption-expired", "ended on 2027-01-31, and it no longer exempts what it matches: 2 stale")),
+        ),
+    ] {
+        let (code, report) = fleet.report(&images, &both, now, &[]);
+        assert_eq!(code, exit, "{now}");
+        let named = |(code, message)| (code, format!("the exemption \"vendor image\" of payments {message}"));
+        let notes: Vec<_> = notes(&report).into_iter().map(|(code, message)| (code, message.to_owned())).collect();
+        assert_eq!(notes, note.map(named).into_iter().collect::<Vec<_>>(), "{now}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exemption_for_one_reason_ends_when_another_one_leads() {
+    let fleet = Fleet::new();
+    let policy = exemption("legacy", "codes = [\"base-superseded\"]");
+    let (exit, report) = fleet.report(&["legacy"], &policy, NOW, &["--grace", "1h", "--max-age", "365d"]);
+    assert_eq!((exit, &report["findings"][0]["verdict"]), (0, &"out-of-date".into()));
+    let (exit, report) = fleet.report(&["legacy"], &policy, NOW, &[]);
+    assert_eq!((exit, &report["findings"][0]["verdict"]), (1, &"stale".into()));
+    assert_eq!(report["findings"][0]["exemption"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_when_all_was_seen() {
+    let fleet = Fleet::new();
+    let policy = exemption("lagacy", "");
+    let unused = |arguments: &[&str]| {
+        let (_, report) = fleet.report(&["legacy"], &policy, NOW, arguments);
+        notes(&report).iter().filter(|(code, _)| *code == "exemption-unused").count()
+    };
+    assert_eq!(unused(&[]), 1);
+    let named = format!("{}/legacy:1", fleet.registry.host());
+    assert_eq!((unused(&[&named]), unused(&["--kind", "image"])), (0, 0), "what is not looked at may match");
+    let missing = fleet.report(&["legacy", "gone"], &policy, NOW, &[]).1;
+    assert_eq!((&missing["complete"], notes(&missing)), (&false.into(), vec![]));
+
+    let table = |arguments: &[&str]| stdout(&fleet.audit(&["legacy"], &policy, NOW, arguments));
+    assert!(!table(&[]).contains("vendor image"), "{}", table(&[]));
+    assert!(table(&["-v"]).contains("\nnote        the exemption \"vendor image\" of payments matches no deployment"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_marks_what_is_exempted_and_explain_says_so() {
+    let fleet = Fleet::new();
+    let output = fleet.audit(&["legacy", "orders"], &exemption("legacy", ""), NOW, &[]);
+    let table = stdout(&output);
+    assert!(table.contains("  exempted until 2027-01-31 by payments: vendor image\n"), "{table}");
+    assert!(table.contains("\nexempted    1 of these: 1 stale\n"), "{table}");
+    let next = format!("\nnext        basewatch explain {}/orders:1\n", fleet.registry.host());
+    assert!(table.ends_with(&next), "{table}");
+    let image = format!("{}/legacy:1", fleet.registry.host());
+    let mut program = basewatch(fleet.folder.path());
+    let output = program.args(["explain", "--as-of", NOW, &image]).output().expect("the program starts");
+    let explained = stdout(&output);
+    assert!(explained.ends_with("    exempted until 2027-01-31 by payments: vendor image\n"), "{explained}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
+    let fleet = Fleet::new();
+    for (fail_on, exit) in [
+        ("deprecated", 0),
+        ("stale", 0),
+        ("out-of-date", 0),
+        ("unknown", 1),
+        ("superseded", 1),
+        ("fresh", 1),
+        ("never", 0),
+    ] {
+        let (code, report) = fleet.report(&["agent"], "", NOW, &["--fail-on", fail_on]);
+        let finding = &report["findings"][0];
+        assert_eq!((&finding["verdict"], &finding["action"]), (&"stale".into(), &"none".into()));
+        assert_eq!(finding["reasons"][0]["code"], "line-quiet");
+        assert_eq!(code, exit, "{fail_on}");
+    }
+    assert_eq!(fleet.report(&["agent", "orders"], "", NOW, &["--fail-on", "stale"]).0, 1);
+}
+
+#[test]
+fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let policy = exemption("a", "").replace("2027-01-31", "2020-01-31") + &exemption("b", "").replace("2027", "9999");
+    fs::write(folder.path().join("basewatch.toml"), policy).expect("a writable folder");
+    let output = basewatch(folder.path()).args(["config", "check"]).output().expect("the program starts");
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for line in [
+        "after 14d, 2 exemptions\n",
+        "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31: it exempts nothing any more\n",
+        "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31: who will remember it then?\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+}

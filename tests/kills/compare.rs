@@ -1,0 +1,136 @@
+//! What did the receivers get, next to what they get when nobody is killed?
+//!
+//! A run that was killed before it had recorded what is due is repeated 50 minutes later by another run, with another
+//! id. So these may differ, and nothing else: the ids and instants of runs, and spans that are counted from them
+//! (`asked for 47 h ago`). Every message and call has the `dedup_key` that it has in the undisturbed fortnight, and
+//! whatever has the same key is the same to the byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basewatch::notify::Ledger;
+use serde_json::Value;
+
+use crate::post::Arrival;
+
+/// The path of whoever rebuilds.
+const BUILD: &str = "/build";
+
+/// How a fortnight differs from the undisturbed one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Messages and calls that never arrived.
+    pub(crate) lost: Vec<String>,
+    /// Those that are not in the undisturbed fortnight, in another order there, or the same key for something else.
+    pub(crate) strange: Vec<String>,
+    /// How many messages arrived again.
+    pub(crate) again: usize,
+    /// How many calls for rebuilds.
+    pub(crate) builds_again: usize,
+}
+
+impl Difference {
+    pub(crate) fn between(expected: &[Arrival], got: &[Arrival]) -> Self {
+        let mut difference = Self::default();
+        let paths: BTreeSet<_> = expected.iter().chain(got).map(|arrival| arrival.path.as_str()).collect();
+        for path in paths {
+            difference.at(path, &taken(expected, path), &taken(got, path));
+        }
+        difference
+    }
+
+    fn at(&mut self, path: &str, expected: &[&Value], got: &[&Value]) {
+        let expected: Vec<_> = expected.iter().map(|body| essence(body)).collect();
+        let mut by_key: BTreeMap<&str, &Value> = BTreeMap::new();
+        let mut first = Vec::new();
+        for body in got {
+            match by_key.insert(key(body), body) {
+                None => first.push(essence(body)),
+                Some(before) if before == *body => {}
+                Some(before) => self.strange.push(format!("{path}: one key for {before} and {body}")),
+            }
+        }
+        let again = got.len() - first.len();
+        *(if path == BUILD { &mut self.builds_again } else { &mut self.again }) += again;
+        let missing = |from: &[String], of: &[String]| {
+            let mut left = from.to_vec();
+            for one in of {
+                if let Some(at) = left.iter().position(|other| other == one) {
+                    left.remove(at);
+                }
+            }
+            left.into_iter().map(|one| format!("{path}: {one}")).collect::<Vec<_>>()
+        };
+        let (lost, strange) = (missing(&expected, &first), missing(&first, &expected));
+        if lost.is_empty() && strange.is_empty() && expected != first {
+            self.strange.push(format!("{path}: another order: {first:#?}"));
+        }
+        self.lost.extend(lost);
+        self.strange.extend(strange);
+    }
+}
+
+fn taken<'a>(arrivals: &'a [Arrival], path: &str) -> Vec<&'a Value> {
+    arrivals.iter().filter(|arrival| arrival.path == path && arrival.is_taken).map(|arrival| &arrival.body).collect()
+}
+
+/// What tells a message, or a call, from others.
+pub(crate) fn key(body: &Value) -> &str {
+    body.get("dedup_key").or_else(|| body.get("id")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A body without what may differ; of instants the day stays.
+fn essence(body: &Value) -> String {
+    let mut body = body.clone();
+    let is_call = body.get("specversion").is_some();
+    let whole = body.as_object_mut().unwrap();
+    if is_call {
+        whole["time"] = day(&whole["time"]);
+        let data = whole["data"].as_object_mut().unwrap();
+        data.remove("run_id");
+        data["at"] = day(&data["at"]);
+        return body.to_string();
+    }
+    // Of the report the place is told, and each fortnight has its own.
+    for name in ["run_id", "report"] {
+        whole.remove(name);
+    }
+    whole["at"] = day(&whole["at"]);
+    for item in whole["items"].as_array_mut().unwrap() {
+        let item = item.as_object_mut().unwrap();
+        if let Some(since) = item.get_mut("since") {
+            *since = day(since);
+        }
+        if let Some(rebuild) = item.get_mut("rebuild") {
+            *rebuild = without_hours(rebuild.as_str().unwrap()).into();
+        }
+    }
+    body.to_string()
+}
+
+fn day(instant: &Value) -> Value {
+    instant.as_str().unwrap()[..10].into()
+}
+
+/// The text, with no number in front of ` h `.
+fn without_hours(text: &str) -> String {
+    let parts: Vec<_> = text.split(" h ").collect();
+    let (last, before) = parts.split_last().unwrap();
+    let bare = before.iter().map(|part| format!("{}some h ", part.trim_end_matches(|c: char| c.is_ascii_digit())));
+    bare.chain([(*last).to_owned()]).collect()
+}
+
+/// The ledger without instants and ids: who was told what how often, what is open, what became of rebuilds.
+pub(crate) fn essence_of(ledger: &Ledger) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (finding, alert) in &ledger.alerts {
+        for (receiver, told) in &alert.told {
+            let (state, episode, count, severity) = (told.state().as_str(), told.episode, told.count, told.severity);
+            lines.push(format!("{finding} {receiver} {state} {episode} {count} {}", severity.as_str()));
+        }
+    }
+    lines.extend(ledger.outbox.iter().map(|due| format!("due to {} {}", due.receiver, due.message.dedup_key)));
+    lines.extend(ledger.rebuilds.iter().map(|(key, rebuild)| {
+        format!("{key} {} {:?} {}", rebuild.request.repository, rebuild.outcome, rebuild.sent_at.is_some())
+    }));
+    lines
+}

@@ -1,0 +1,113 @@
+//! A store whose process does not outlive a certain moment: before or after a write, a removal, or the change of a
+//! turn.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use basewatch::store::{OnlyIf, Result, Store, Stored, Turn, Version};
+use futures::future::{BoxFuture, FutureExt as _};
+use rustix::process::{Signal, getpid, kill_process};
+
+/// Counts the moments of a run, and ends the process at one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Moments {
+    passed: AtomicUsize,
+    /// Which one is the last, counted from 0.
+    last: Option<usize>,
+}
+
+impl Moments {
+    /// Ends the process at the moment `last`, if there is one.
+    pub(crate) fn until(last: Option<usize>) -> Arc<Self> {
+        Arc::new(Self { passed: AtomicUsize::new(0), last })
+    }
+
+    /// How many there were.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
+    }
+
+    fn pass(&self) {
+        if Some(self.passed.fetch_add(1, Ordering::SeqCst)) == self.last {
+            kill_process(getpid(), Signal::KILL).expect("a process may end itself");
+            unreachable!("nothing comes after SIGKILL");
+        }
+    }
+}
+
+/// The store.
+#[derive(Debug)]
+pub(crate) struct Killing {
+    inner: Arc<dyn Store>,
+    moments: Arc<Moments>,
+}
+
+impl Killing {
+    pub(crate) fn new(inner: Arc<dyn Store>, moments: Arc<Moments>) -> Self {
+        Self { inner, moments }
+    }
+
+    async fn between<T>(&self, work: BoxFuture<'_, T>) -> T {
+        self.moments.pass();
+        let done = work.await;
+        self.moments.pass();
+        done
+    }
+}
+
+impl Store for Killing {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        self.inner.read(name)
+    }
+
+    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+        self.between(self.inner.write(name, bytes, only_if)).boxed()
+    }
+
+    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        self.inner.names(prefix)
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.between(self.inner.remove(name)).boxed()
+    }
+
+    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+        let moments = Arc::clone(&self.moments);
+        async move {
+            let inner = self.between(self.inner.turn(holder, wait)).await?;
+            Ok(Box::new(KillingTurn { inner, moments }) as Box<dyn Turn>)
+        }
+        .boxed()
+    }
+}
+
+#[derive(Debug)]
+struct KillingTurn {
+    inner: Box<dyn Turn>,
+    moments: Arc<Moments>,
+}
+
+impl Turn for KillingTurn {
+    fn is_held(&self) -> bool {
+        self.inner.is_held()
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            self.moments.pass();
+            self.inner.end().await;
+            self.moments.pass();
+        }
+        .boxed()
+    }
+}

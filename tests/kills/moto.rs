@@ -1,0 +1,174 @@
+//! The same on a bucket of moto, whose conditional writes others wrote; and many runs at once.
+
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use basewatch::{
+    config::Settings,
+    notify::{self, EventKind, Ledger},
+};
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::{
+    child::{self, Orders},
+    compare::{Difference, essence_of},
+    fortnight::{Kill, Runner},
+    ground::{Ground, Kind, Place},
+    peers::{self, Peer},
+    post::{During, Post},
+    script::{self, Tools, instant},
+};
+
+const BUCKET: &str = "basewatch-audits";
+/// So many runs at once.
+const MANY: usize = 40;
+
+/// moto, with a bucket.
+fn moto() -> Peer {
+    let moto = peers::moto();
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test"))
+        .endpoint_url(moto.http())
+        .force_path_style(true)
+        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(BUCKET).send().await.unwrap();
+    });
+    moto
+}
+
+fn place(moto: &Peer, lease: Option<Duration>) -> Place {
+    let prefix = ulid::Ulid::generate().to_string();
+    Place::Bucket { endpoint: moto.http(), bucket: BUCKET.to_owned(), prefix, lease }
+}
+
+fn ledger(place: &Place) -> Ledger {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { notify::read(&*place.open()).await }).unwrap()
+}
+
+#[test]
+fn a_run_over_a_real_bucket_that_is_killed_every_other_day_loses_nothing() {
+    let runner = Runner::new();
+    let undisturbed = runner.undisturbed(Kind::Bucket);
+    let moto = moto();
+    // The lease of whoever is killed lasts until it is taken over, which is waited for.
+    let ground = Ground::Elsewhere(place(&moto, Some(Duration::from_secs(1))));
+    let kills = BTreeMap::from([
+        (0, Kill::Moment(8)),
+        (2, Kill::Call(1, During::Recorded)),
+        (4, Kill::Moment(13)),
+        (6, Kill::Call(1, During::HalfAnswered)),
+        (8, Kill::Call(3, During::Recorded)),
+        (10, Kill::Call(0, During::Connected)),
+        (12, Kill::Moment(11)),
+    ]);
+    let begun = Instant::now();
+    let outcome = runner.disturbed_on(&ground, &undisturbed, &kills);
+    println!("{outcome:?} in {:?}", begun.elapsed());
+    assert_eq!((outcome.killed, outcome.unreadable), (kills.len(), 0));
+    let Difference { lost, strange, again, builds_again } = outcome.difference;
+    assert_eq!((lost, strange, outcome.ledger), (Vec::new(), Vec::new(), Vec::<String>::new()));
+    assert!(again >= 2 && builds_again == 1, "{again} {builds_again}");
+}
+
+#[test]
+fn forty_processes_with_one_report_tell_it_once() {
+    let undisturbed = Runner::new().undisturbed(Kind::Bucket);
+    let moto = moto();
+    let place = place(&moto, None);
+    let post = Post::start(Vec::new());
+    post.open(0, None);
+    let orders = Orders { day: 0, store: place.clone(), post: post.endpoint(), last_moment: None };
+    let begun = Instant::now();
+    let children: Vec<_> = (0..MANY).map(|_| orders.start(&post)).collect();
+    for child in children {
+        // Each says if something went wrong, and fails then.
+        assert!(!child::was_killed(child, &post));
+    }
+    println!("{MANY} processes in {:?}", begun.elapsed());
+    let first: Vec<_> = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 0).cloned().collect();
+    assert_eq!(Difference::between(&first, &post.arrivals()), Difference::default());
+    let ledger = ledger(&place);
+    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "what three are told, and a rebuild: {ledger:?}");
+    assert!(ledger.outbox.is_empty());
+}
+
+/// What a fleet of the functions 0 to `last` is told of.
+fn growing(last: usize) -> basewatch::report::Report {
+    let findings: Vec<_> = (0..=last)
+        .map(|nth| {
+            json!({
+                "id": format!("lambda:eu-west-1:123456789012:f{nth:02}:$LATEST"),
+                "deployment": {
+                    "kind": "lambda", "name": format!("f{nth:02}"), "account": "123456789012",
+                    "region": "eu-west-1", "owner": if nth % 2 == 0 { "payments" } else { "search" },
+                },
+                "image": { "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/f{nth:02}:1") },
+                "verdict": "stale", "stale": true, "out_of_date": false, "deprecated": false,
+                "severity": "high", "action": "rebuild", "reasons": [],
+            })
+        })
+        .collect();
+    let minutes = TimeDelta::minutes(i64::try_from(last).unwrap());
+    script::report_of(&findings, true, instant(0, false) + minutes)
+}
+
+fn settings(post: &str) -> Settings {
+    let mut settings = script::settings(post);
+    settings.notify.backlog = 1_000;
+    settings.notify.max_items = 1_000;
+    settings.rebuild.rules.clear();
+    settings
+}
+
+/// A run with a thread of its own; what went wrong with it.
+fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let report = growing(nth);
+        let world = Tools::new().world(settings, place.open());
+        basewatch::run::cycle::complete(settings, &world, &report, report.generated_at).await.problems
+    })
+}
+
+#[test]
+fn forty_runs_with_a_report_each_tell_every_finding_once() {
+    let moto = moto();
+    let (place, post) = (place(&moto, None), Post::start(Vec::new()));
+    let settings = settings(&post.endpoint());
+    let begun = Instant::now();
+    let problems: Vec<String> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..MANY)
+            .map(|nth| {
+                scope.spawn({
+                    let (place, settings) = (&place, &settings);
+                    move || run(nth, place, settings)
+                })
+            })
+            .collect();
+        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+    });
+    println!("{MANY} runs in {:?}, {} of them outrun", begun.elapsed(), problems.len());
+    assert!(problems.iter().all(|problem| problem.starts_with("a later run has told already")), "{problems:?}");
+    let mut told: BTreeMap<(String, String), Vec<EventKind>> = BTreeMap::new();
+    for arrival in post.arrivals() {
+        let message: notify::Message = serde_json::from_value(arrival.body).unwrap();
+        for item in message.items {
+            told.entry((arrival.path.clone(), item.name)).or_default().push(item.event);
+        }
+    }
+    assert_eq!(told.len(), MANY + MANY / 2, "all to everybody, every other one to its owner");
+    assert!(told.values().all(|events| *events == [EventKind::Triggered]), "{told:?}");
+    let ledger = ledger(&place);
+    assert_eq!((ledger.alerts.len(), ledger.outbox.len()), (MANY, 0));
+    assert_eq!(ledger.last_run.map(|last| last.at), Some(growing(MANY - 1).generated_at));
+}

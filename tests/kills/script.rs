@@ -1,0 +1,231 @@
+//! The fortnight: what every day's audit finds, who is told, and who rebuilds.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use basewatch::{
+    aws::Aws,
+    config::Settings,
+    notify::{Channel, MessageFormat, Notifier, Receiver, WebhookBody, WebhookNotifier, WebhookSettings},
+    rebuild::{Preset, Rule},
+    registry::{NetworkSettings, Requests},
+    report::{Report, Summary},
+    run::{Ports, Receivers, World, cycle},
+    secret::Secret,
+    store::{Catalog, Retention, Store},
+    webhook::{self, Call, Signature, Webhooks},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+pub(crate) const DAYS: usize = 14;
+
+/// Who is told: the path of the receiver, and whose findings.
+pub(crate) const RECEIVERS: [(&str, &[&str]); 3] = [("everybody", &[]), ("payments", &["payments"]), ("web", &["web"])];
+
+/// How each deployment is on each day: absent, fresh, superseded, out of date (medium), stale (high), unknown.
+///
+/// `orders` and `stuck` are rebuilt when somebody is asked to; nobody ever does it for `stuck`.
+const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
+    ("billing", Some("payments"), "hhhhhhhhhhhhhh"),
+    ("cart", Some("web"), "fffffmmhhhhfff"),
+    ("ledger", Some("payments"), "ffmmmhhhfff.mm"),
+    ("lost", None, "uummmmmuummmss"),
+    ("orders", Some("payments"), "mmffffffmmmmff"),
+    ("search", Some("search"), "ffmm.mmm......"),
+    ("shop", Some("web"), "ffffmmmmmmmmff"),
+    ("stuck", Some("payments"), "ffmmmmmmmmmmmm"),
+    ("theme", Some("web"), "mmmmmmffffffff"),
+];
+
+/// The audit of this day does not see everything.
+const INCOMPLETE: usize = 4;
+
+/// Whether the receiver at `path` is down on `day`.
+pub(crate) fn is_down(path: &str, day: usize) -> bool {
+    path == "/web" && (day == 5 || day == 6)
+}
+
+/// When a day's run begins; the second one of a day comes 50 minutes later, when the first one was killed.
+pub(crate) fn instant(day: usize, is_second: bool) -> DateTime<Utc> {
+    let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let day = TimeDelta::days(i64::try_from(day).unwrap());
+    first + day + TimeDelta::minutes(if is_second { 50 } else { 0 })
+}
+
+fn digest(of: u32) -> String {
+    format!("sha256:{of:064x}")
+}
+
+fn finding(name: &str, owner: Option<&str>, day: usize, status: char) -> Option<Value> {
+    let (verdict, severity, action) = match status {
+        '.' => return None,
+        'f' => ("fresh", "none", "none"),
+        's' => ("superseded", "info", "none"),
+        'm' => ("out-of-date", "medium", "rebuild"),
+        'h' => ("stale", "high", "rebuild"),
+        'u' => ("unknown", "low", "investigate"),
+        other => panic!("{other} is no status"),
+    };
+    // A new release is there from the day on that makes `orders` old again.
+    let current = if day < 8 { 2 } else { 3 };
+    let (base, release) = if status == 'f' { (current, current) } else { (current - 1, current - 1) };
+    let mut finding = json!({
+        "id": format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
+        "deployment": { "kind": "lambda", "name": name, "account": "123456789012", "region": "eu-west-1" },
+        "image": { "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}@{}", digest(100 + base)) },
+        "base": {
+            "reference": format!("public.ecr.aws/lambda/java@{}", digest(base)), "digest": digest(base),
+            "digest_kind": "index", "identified_by": "label", "evidence": "sdkBaseVersion",
+            "line": "public.ecr.aws/lambda/java:21", "line_source": "dated-tag",
+            "release": format!("21.2026.0{release}.01.13"), "published_at": "2026-08-01T00:00:00Z",
+            "published_source": "dated-tag", "age_days": 60,
+        },
+        "current": {
+            "reference": "public.ecr.aws/lambda/java:21", "digest": digest(current),
+            "release": format!("21.2026.0{current}.01.13"), "published_at": "2026-10-01T00:00:00Z",
+            "published_source": "dated-tag",
+        },
+        "verdict": verdict, "stale": false, "out_of_date": false, "deprecated": false,
+        "severity": severity, "action": action,
+        "reasons": [{ "code": "base-superseded", "message": "40 newer releases, behind for 59 days" }],
+    });
+    if let Some(owner) = owner {
+        finding["deployment"]["owner"] = json!(owner);
+    }
+    Some(finding)
+}
+
+/// A report of `findings` at `now`.
+pub(crate) fn report_of(findings: &[Value], complete: bool, now: DateTime<Utc>) -> Report {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap();
+    let mut report: Report = serde_json::from_value(json!({
+        "schema": "basewatch.report/v1", "run_id": ulid::Ulid::from_parts(millis, 1).to_string(), "generated_at": now,
+        "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]),
+        "findings": findings, "errors": [], "requests": {},
+    }))
+    .unwrap();
+    report.summary = Summary::of(&report.findings);
+    report
+}
+
+/// What the audit of `day` finds.
+pub(crate) fn report(day: usize, is_second: bool) -> Report {
+    let findings = DEPLOYMENTS
+        .iter()
+        .filter_map(|(name, owner, statuses)| finding(name, *owner, day, statuses.chars().nth(day).unwrap()));
+    report_of(&findings.collect::<Vec<_>>(), day != INCOMPLETE, instant(day, is_second))
+}
+
+/// A webhook at `url` that is told of `owners`.
+pub(crate) fn receiver(id: &str, owners: &[&str], url: String) -> Receiver {
+    Receiver {
+        id: id.to_owned(),
+        owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+        threshold: None,
+        resolved: true,
+        channel: Channel::Webhook(WebhookSettings {
+            url: Secret::new(url),
+            body: WebhookBody::Format(MessageFormat::Json),
+            secret: None,
+            signature: Signature::default(),
+            headers: BTreeMap::new(),
+        }),
+    }
+}
+
+/// Who is told at `post`, and who rebuilds there.
+pub(crate) fn settings(post: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.notify.remind_every = Some(Duration::from_hours(3 * 24));
+    settings.notify.backlog = 2;
+    settings.notify.receivers =
+        RECEIVERS.iter().map(|(id, owners)| receiver(id, owners, format!("{post}/{id}"))).collect();
+    // Neither a run that comes 50 minutes later nor the one after it is near the deadline.
+    settings.rebuild.deadline = Duration::from_hours(36);
+    settings.rebuild.rules = vec![Rule {
+        name: "builds".to_owned(),
+        repositories: ["orders", "stuck"].iter().map(|name| name.parse().unwrap()).collect(),
+        preset: Preset::CloudEvents,
+        url: Secret::new(format!("{post}/build")),
+        secret: None,
+        signature: Signature::default(),
+        git_ref: None,
+        build_type: None,
+        inputs: BTreeMap::new(),
+        template: None,
+    }];
+    // Reports of days that are long gone are removed, those of the script are not.
+    let years = |years: u64| Duration::from_hours(years * 365 * 24);
+    settings.retention = Retention { reports: years(15), history: years(15) };
+    settings
+}
+
+/// What does not differ between runs, and takes a while to build.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    requests: Arc<Requests>,
+    aws: Arc<Aws>,
+    client: Arc<basewatch::registry::DistributionClient>,
+    images: Arc<basewatch::store::Images>,
+    webhooks: Arc<Webhooks>,
+}
+
+/// A call to this path is no event of the fortnight: it lets [`Tools`] forget that a receiver was down.
+pub(crate) const FORGET: &str = "/forget";
+
+impl Tools {
+    pub(crate) fn new() -> Self {
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let ports = Ports::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        let Ports { requests, aws, client, images } = ports;
+        let calls = webhook::Settings {
+            retries: 1,
+            retry_wait: Duration::from_millis(10),
+            rate: 10_000.0,
+            ..webhook::Settings::default()
+        };
+        let webhooks = Arc::new(Webhooks::new(calls, Arc::clone(&requests)).unwrap());
+        Self { requests, aws, client, images, webhooks }
+    }
+
+    /// The world of one run.
+    pub(crate) fn world(&self, settings: &Settings, store: Arc<dyn Store>) -> World {
+        let Self { requests, aws, client, images, webhooks } = self.clone();
+        let mut notifiers: BTreeMap<String, Arc<dyn Notifier>> = BTreeMap::new();
+        for receiver in &settings.notify.receivers {
+            let Channel::Webhook(webhook) = receiver.channel.clone() else { panic!("a webhook") };
+            let id = receiver.id.clone();
+            let notifier = WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(&aws));
+            notifiers.insert(id, Arc::new(notifier));
+        }
+        let receivers = Receivers { notifiers, webhooks, aws: Arc::clone(&aws) };
+        World { ports: Ports { requests, aws, client, images }, store, receivers, keeps_catalog: false }
+    }
+
+    /// A run of `day` over `store`, with the receivers at `post`.
+    pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> cycle::RunReport {
+        let settings = settings(post);
+        let world = self.world(&settings, store);
+        let done = cycle::complete(&settings, &world, &report(day, is_second), instant(day, is_second)).await;
+        if RECEIVERS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
+            self.forget(post).await;
+        }
+        done
+    }
+
+    /// What a run remembers of a host that is down ends with the run; here its client lives on.
+    async fn forget(&self, post: &str) {
+        let call = Call {
+            url: Secret::new(format!("{post}{FORGET}")),
+            headers: Vec::new(),
+            content_type: "application/json".to_owned(),
+            body: b"{}".to_vec(),
+            id: "forget".to_owned(),
+            at: Utc::now(),
+            signing: None,
+            may_repeat: true,
+        };
+        self.webhooks.call(&call).await.unwrap();
+    }
+}

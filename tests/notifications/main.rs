@@ -1,0 +1,44 @@
+//! How alerts look and how topics are told: every format of every sample, laws that hold for any message, and SNS when
+//! it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
+mod formats;
+mod limits;
+mod schema;
+mod sns;
+
+#[path = "../support/allowed.rs"]
+mod allowed;
+#[path = "../support/aws_replay.rs"]
+mod aws_replay;
+#[path = "../support/messages.rs"]
+mod messages;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use basewatch::{
+    aws::Aws,
+    notify::{Message, MessageFormat, Notifier as _, SnsNotifier, SnsSettings},
+    registry::Requests,
+};
+
+/// A topic.
+pub(crate) const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
+
+/// Settings of a topic that is told in `format`.
+pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
+    SnsSettings { topic_arn: topic_arn.to_owned(), format, formats: BTreeMap::new() }
+}
+
+/// Subject and body of `message` as a topic with `settings` gets it.
+pub(crate) fn sent(message: &Message, settings: SnsSettings) -> (String, String) {
+    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    let preview = SnsNotifier::new(aws, "topic".to_owned(), settings).preview(message);
+    (preview.subject.unwrap(), preview.body)
+}
+
+/// The same in one format.
+pub(crate) fn sent_as(message: &Message, format: MessageFormat) -> (String, String) {
+    sent(message, settings(TOPIC, format))
+}

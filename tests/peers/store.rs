@@ -1,0 +1,153 @@
+//! The store in a bucket of moto: whose conditional writes others wrote.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use basewatch::{
+    aws::Aws,
+    image::{Content, Digest, Index},
+    registry::Requests,
+    secret::Secret,
+    store::{Catalog, Error, OnlyIf, S3Store, Store},
+};
+
+use crate::{
+    counter::{all_are_counted, no_two_have_a_turn},
+    peers::{self, Peer},
+};
+
+const BUCKET: &str = "basewatch-audits";
+
+/// moto, with a bucket.
+async fn moto() -> (Peer, aws_sdk_s3::Client) {
+    let moto = peers::moto();
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test"))
+        .endpoint_url(moto.http())
+        .force_path_style(true)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    client.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+    (moto, client)
+}
+
+/// The store in it, as a run of its own sees it.
+fn store(moto: &Peer) -> S3Store {
+    let aws = Aws::new(Arc::new(Requests::default()))
+        .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
+        .with_endpoint(moto.http());
+    S3Store::new(Arc::new(aws), BUCKET.to_owned(), "team/basewatch".to_owned())
+}
+
+fn stores(moto: &Peer, count: usize) -> Vec<Arc<dyn Store>> {
+    (0..count).map(|_| Arc::new(store(moto)) as Arc<dyn Store>).collect()
+}
+
+fn content() -> Content {
+    Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() })
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_what_is_written_under_its_condition_and_lists_it() {
+    let (moto, client) = moto().await;
+    let store = store(&moto);
+    assert_eq!(store.read("ledger.json").await.expect("an answer"), None);
+    let first = store.write("ledger.json", b"first".to_vec(), OnlyIf::Absent).await.expect("written");
+    let stored = store.read("ledger.json").await.expect("an answer").expect("an object");
+    assert_eq!((stored.bytes.as_slice(), &stored.version), (&b"first"[..], &first));
+    let again = store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await;
+    assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
+    store.write("ledger.json", b"second".to_vec(), OnlyIf::Unchanged(first.clone())).await.expect("written");
+    let late = store.write("ledger.json", b"x".to_vec(), OnlyIf::Unchanged(first.clone())).await;
+    assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
+    store.remove("ledger.json").await.expect("removed");
+    store.remove("ledger.json").await.expect("removed already");
+    let gone = store.write("ledger.json", b"x".to_vec(), OnlyIf::Unchanged(first)).await;
+    assert!(matches!(gone, Err(Error::Conflict { .. })), "{gone:?}");
+
+    client.put_object().bucket(BUCKET).key("team/other").send().await.expect("an object");
+    for name in ["reports/2026/11/20/x.json", "reports/2026/11/21/y.json", "history.json"] {
+        store.write(name, b"{}".to_vec(), OnlyIf::Always).await.expect("written");
+    }
+    let names = store.names("reports/").await.expect("a list");
+    assert_eq!(names, ["reports/2026/11/20/x.json", "reports/2026/11/21/y.json"]);
+    store.turn("x", Duration::ZERO).await.expect("a turn").end().await;
+    assert_eq!(store.names("").await.expect("a list").len(), 3, "neither the lease nor what others keep");
+}
+
+#[tokio::test]
+async fn a_bucket_of_more_than_a_page_is_listed_whole() {
+    let (moto, client) = moto().await;
+    for start in (0..1_100).step_by(50) {
+        let puts = (start..start + 50)
+            .map(|nth| client.put_object().bucket(BUCKET).key(format!("team/basewatch/reports/{nth:04}.json")).send());
+        futures::future::try_join_all(puts).await.expect("objects");
+    }
+    let names = store(&moto).names("reports/").await.expect("a list");
+    assert_eq!((names.len(), names[1_099].as_str()), (1_100, "reports/1099.json"));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_told_of() {
+    let moto = peers::moto();
+    let error = store(&moto).read("ledger.json").await.expect_err("no bucket");
+    assert!(matches!(error, Error::Unavailable { .. }) && error.to_string().contains("make it first"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_writers_of_one_document_lose_nothing() {
+    let (moto, _) = moto().await;
+    all_are_counted(stores(&moto, 40)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_forty_runs_no_two_have_a_turn() {
+    let (moto, _) = moto().await;
+    no_two_have_a_turn(stores(&moto, 40), Duration::from_mins(3)).await;
+}
+
+#[tokio::test]
+async fn the_turn_of_a_run_that_was_killed_goes_to_the_next() {
+    let (moto, _) = moto().await;
+    let killed = store(&moto).with_lease(Duration::from_secs(2));
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let turn = runtime.block_on(killed.turn("the one that was killed", Duration::ZERO)).expect("a turn");
+        runtime.shutdown_background();
+        std::mem::forget(turn);
+    })
+    .join()
+    .expect("no panic");
+    let next = store(&moto);
+    let error = next.turn("next", Duration::ZERO).await.expect_err("not yet");
+    assert!(error.to_string().contains("the one that was killed"), "{error}");
+    let turn = next.turn("next", Duration::from_secs(30)).await.expect("a turn");
+    assert!(turn.is_held());
+    turn.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_learn_together_forget_nothing() {
+    let (moto, _) = moto().await;
+    let digest = |of: u8| Digest::of(&[of]);
+    for round in 0..2 {
+        let runs = stores(&moto, 12).into_iter().zip(round * 12..).map(|(store, of)| {
+            tokio::spawn(async move {
+                let catalog = Catalog::load(&*store).await;
+                catalog.remember(&digest(of), content());
+                catalog.keep(&format!("place/{of}"), &of);
+                catalog.save(&*store).await.expect("a segment written");
+            })
+        });
+        futures::future::try_join_all(runs).await.expect("no panic");
+    }
+    let catalog = Catalog::load(&store(&moto)).await;
+    for of in 0..24 {
+        assert_eq!(catalog.content(&digest(of)).as_deref(), Some(&content()), "{of}");
+        assert_eq!(catalog.kept::<u8>(&format!("place/{of}")), Some(of));
+    }
+    catalog.save(&store(&moto)).await.expect("a segment written");
+    assert!(store(&moto).names("catalog/").await.expect("a list").len() < 24, "they became few");
+}

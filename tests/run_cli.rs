@@ -1,0 +1,359 @@
+//! The built program, run after run: who is told, what is kept, and how it ends when something is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
+#[path = "support/bare.rs"]
+mod bare;
+#[path = "support/toxic.rs"]
+mod toxic;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bare::{basewatch, stderr, stdout};
+use basewatch::{
+    image::Annotations,
+    registry::{ImageSpec, Loopback, Stock},
+    run::{alerts::AlertList, cycle::RunReport},
+};
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+use tempfile::TempDir;
+use toxic::{Reply, Toxic};
+
+const NOW: &str = "2025-11-20";
+const NEXT_WEEK: &str = "2025-11-27";
+
+/// A registry with images on an old base, a webhook, and a user's folder.
+struct Rig {
+    folder: TempDir,
+    registry: Loopback,
+    hook: Toxic,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let stock = Stock::new();
+        let registry = Loopback::start(stock.clone()).unwrap();
+        let build = |repository: &str, created: &str, label: Option<String>, layer: &str| {
+            let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
+            let layers = vec![layer.as_bytes().to_vec()];
+            let spec = ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() };
+            stock.push_image(repository, &spec)
+        };
+        let old = build("java", "2025-08-22T06:00:00Z", None, "old");
+        let new = build("java", "2025-11-19T06:00:00Z", None, "new");
+        stock.tag("java", "21", &new);
+        for (image, base) in [("orders", &old), ("billing", &old), ("fresh", &new)] {
+            let label = format!("{}/java:21@{base}", registry.host());
+            let digest = build(image, "2025-08-23T06:00:00Z", Some(label), image);
+            stock.tag(image, "1", &digest);
+        }
+        let is_down = Arc::new(AtomicBool::new(false));
+        let down = Arc::clone(&is_down);
+        let hook = Toxic::start(move |_| {
+            if down.load(Ordering::SeqCst) {
+                Reply::new(400, "not today")
+            } else {
+                Reply::json(&serde_json::json!({ "id": "m-1" }))
+            }
+        });
+        let rig = Self { folder: tempfile::tempdir().unwrap(), registry, hook, is_down };
+        rig.configure("store = \"store\"\n", "");
+        rig
+    }
+
+    /// Writes the configuration, with something before its tables and something behind them.
+    fn configure(&self, before: &str, behind: &str) {
+        let host = self.registry.host();
+        let file = format!(
+            "{before}[inventory]\nimages = [{{ references = [\"{host}/orders:1\", \"{host}/billing:1\", \
+             \"{host}/fresh:1\"] }}]\n[owners]\ndefault = \"payments\"\n\
+             [[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in/hunter2\"\n{behind}",
+            self.hook.endpoint()
+        );
+        fs::write(self.folder.path().join("basewatch.toml"), file).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        basewatch(self.folder.path()).args(arguments).output().unwrap()
+    }
+
+    fn at(&self, now: &str, more: &[&str]) -> Output {
+        self.run(&[&["run", "--as-of", now], more].concat())
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// What was told since it was last asked: the events of each message.
+    fn told(&self, since: usize) -> Vec<Value> {
+        let log = self.hook.log();
+        log[since..].iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap()["events"].clone()).collect()
+    }
+
+    /// What people read, without what differs from run to run.
+    fn shown(&self, output: &Output) -> String {
+        let text = stdout(output).replace(&self.registry.host(), "REGISTRY");
+        let text = text.replace(&self.folder.path().display().to_string(), "FOLDER");
+        let is_ulid = |word: &str| word.len() == 26 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let words = |line: &str| {
+            let words: Vec<_> = line
+                .split(' ')
+                .map(|word| {
+                    if is_ulid(word.trim_end_matches(',')) {
+                        word.replace(word.trim_end_matches(','), "ULID")
+                    } else {
+                        word.to_owned()
+                    }
+                })
+                .collect();
+            words.join(" ")
+        };
+        text.lines().map(words).collect::<Vec<_>>().join("\n") + "\n"
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+/// Holds `document` to the types, and the schema in the repository to them; `UPDATE_SCHEMA=1` writes it.
+fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let schema = generator.into_root_schema_for::<T>().to_value();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, serde_json::to_string_pretty(&schema).unwrap() + "\n").unwrap();
+    }
+    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+    assert!(kept == schema, "schema/{name} is not what the types say; UPDATE_SCHEMA=1 writes it");
+    let document: Value = serde_json::from_str(document).unwrap();
+    let problems: Vec<_> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+    document
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_tells_once_then_nothing_and_after_a_week_again() {
+    let rig = Rig::new();
+    let first = rig.at(NOW, &[]);
+    assert_eq!((code(&first), stderr(&first).as_str()), (0, ""));
+    assert_eq!(rig.told(0), [serde_json::json!({ "triggered": 2 })]);
+    insta::assert_snapshot!("run_first", rig.shown(&first));
+    let second = rig.at(NOW, &[]);
+    assert_eq!((code(&second), rig.hook.log().len()), (0, 1));
+    insta::assert_snapshot!("run_second", rig.shown(&second));
+    rig.at(NEXT_WEEK, &[]);
+    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 2 })]);
+    for name in ["ledger.json", "history.json", "reports/latest.json", "catalog"] {
+        assert!(rig.store().join(name).exists(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
+    let rig = Rig::new();
+    let output = rig.at(NOW, &["--dry-run"]);
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+    assert!(stdout(&output).contains("would tell") && stdout(&output).contains("To webhook chat"));
+    assert!(!rig.store().join("ledger.json").exists() && !rig.store().join("reports").exists());
+    assert_eq!(rig.hook.log().len(), 0);
+    // A day that is still to come can be rehearsed, and only that.
+    assert_eq!(code(&rig.at("2199-01-01", &["--dry-run"])), 0);
+    let future = rig.at("2199-01-01", &[]);
+    assert_eq!(code(&future), 2);
+    assert!(stderr(&future).contains("--dry-run"), "{}", stderr(&future));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_told_to_machines_as_the_schema_says() {
+    let rig = Rig::new();
+    let output = rig.at(NOW, &["--format", "json", "--output", "-", "--output", "report.json"]);
+    let done = assert_follows::<RunReport>("run.schema.json", &stdout(&output));
+    assert_eq!((&done["messages"][0]["sent"], &done["messages"][0]["message_id"]), (&Value::Bool(true), &"m-1".into()));
+    let report: Value = serde_json::from_slice(&fs::read(rig.folder.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["run_id"]), (&"basewatch.report/v1".into(), &done["run_id"]));
+    let dry = rig.at(NEXT_WEEK, &["--dry-run", "--format", "json"]);
+    let dry = assert_follows::<RunReport>("run.schema.json", &stdout(&dry));
+    assert!(dry["messages"][0]["preview"]["body"].as_str().unwrap().contains("reminded"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_fail_a_run_only_if_that_is_asked_for() {
+    let rig = Rig::new();
+    assert_eq!(code(&rig.at(NOW, &[])), 0);
+    assert_eq!(code(&rig.at(NOW, &["--fail-on", "stale"])), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_place_to_remember_nothing_is_told() {
+    let rig = Rig::new();
+    rig.configure("", "");
+    for arguments in [vec!["run"], vec!["alerts", "list"]] {
+        let output = rig.run(&arguments);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+        assert!(stderr(&output).contains("store = "), "{}", stderr(&output));
+    }
+    assert_eq!(rig.hook.log().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
+    for (ledger, said) in [
+        ("{", "cannot be understood"),
+        ("{\"schema\":\"basewatch.ledger/v2\"}", "of a newer basewatch"),
+        ("{\"schema\":\"basewatch.history/v1\"}", "cannot be understood"),
+    ] {
+        let rig = Rig::new();
+        rig.at(NOW, &[]);
+        fs::write(rig.store().join("ledger.json"), ledger).unwrap();
+        for arguments in [vec!["run", "--as-of", NEXT_WEEK], vec!["alerts", "list"]] {
+            let output = rig.run(&arguments);
+            assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+            assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
+        }
+        assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
+        assert_eq!(rig.hook.log().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_a_file_is_refused_before_anything_is_sent() {
+    let rig = Rig::new();
+    fs::write(rig.store(), "x").unwrap();
+    let output = rig.at(NOW, &[]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("store"), "{}", stderr(&output));
+    assert_eq!(rig.hook.log().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_refuses_is_a_problem_of_the_run_and_is_told_later() {
+    let rig = Rig::new();
+    rig.is_down.store(true, Ordering::SeqCst);
+    let output = rig.at(NOW, &[]);
+    assert_eq!(code(&output), 3);
+    assert!(stdout(&output).contains("not told") && stdout(&output).contains("400: not today"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("hunter2"));
+    rig.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(code(&rig.at(NOW, &[])), 0);
+    let log = rig.hook.log();
+    assert_eq!(log.len(), 2);
+    assert_eq!(log[0].header("webhook-id"), log[1].header("webhook-id"));
+    assert_eq!(log[0].body, log[1].body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_listed_shown_snoozed_and_sent_again() {
+    let rig = Rig::new();
+    rig.at(NOW, &[]);
+    let listed = rig.run(&["alerts", "list", "--format", "json"]);
+    let list = assert_follows::<AlertList>("alerts.schema.json", &stdout(&listed));
+    let ids: Vec<_> = list["alerts"].as_array().unwrap().iter().map(|alert| alert["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+    let listed = stdout(&rig.run(&["alerts", "list"]));
+    assert!(ids.iter().all(|id| listed.contains(id)) && listed.starts_with("ID "), "{listed}");
+    assert!(stdout(&rig.run(&["alerts", "list", "--owner", "web"])).contains("nobody is being told"));
+
+    let shown = rig.run(&["alerts", "show", &ids[0][..6]]);
+    assert!(stdout(&shown).contains("chat: sent") && stdout(&shown).contains("triggered"), "{}", stdout(&shown));
+    for unknown in ["ffffffffffff", ""] {
+        let output = rig.run(&["alerts", "show", unknown]);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains("no alert is called"), "{}", stderr(&output));
+    }
+
+    let snoozed = rig.run(&["alerts", "snooze", ids[0], "--until", "2199-01-01"]);
+    assert_eq!(code(&snoozed), 0, "{}", stderr(&snoozed));
+    assert!(stderr(&snoozed).contains("until 2199-01-01"), "{}", stderr(&snoozed));
+    rig.at(NEXT_WEEK, &[]);
+    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 1 })]);
+
+    let resent = rig.run(&["alerts", "resend", ids[1]]);
+    assert_eq!(code(&resent), 0, "{}", stderr(&resent));
+    assert_eq!(rig.told(2), [serde_json::json!({ "reminded": 1 })]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_says_who_would_be_told_and_never_where_they_are() {
+    let rig = Rig::new();
+    let rebuilds = "[[rebuild]]\nrepositories = [\"*\"]\nname = \"all\"\npreset = \"cloudevents\"\n\
+                    url = \"https://builds.example.com/hunter2\"\n\
+                    [[rebuild]]\nrepositories = [\"orders\"]\npreset = \"cloudevents\"\n\
+                    url = \"https://builds.example.com/x\"\n";
+    rig.configure("store = \"store\"\n", rebuilds);
+    let said = stdout(&rig.run(&["config", "check"]));
+    for line in [
+        "store     store",
+        "tell      chat of findings of everybody, from medium up",
+        "rebuild   * for all, by cloudevents",
+        "warning   orders is never asked",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    rig.configure("", "");
+    let said = stdout(&rig.run(&["config", "check"]));
+    assert!(said.contains("nobody is told without a store") && !said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_message_leaves_no_trace_in_the_ledger() {
+    let rig = Rig::new();
+    let output = rig.run(&["notify", "test"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("chat acknowledged a test message"), "{}", stderr(&output));
+    assert!(!rig.store().exists());
+    let unknown = rig.run(&["notify", "test", "pager"]);
+    assert_eq!(code(&unknown), 2);
+    assert!(stderr(&unknown).contains("\"pager\"") && stderr(&unknown).contains("chat"), "{}", stderr(&unknown));
+    rig.is_down.store(true, Ordering::SeqCst);
+    let down = rig.run(&["notify", "test", "chat"]);
+    assert_eq!(code(&down), 1);
+    assert!(stderr(&down).contains("chat was not reached"), "{}", stderr(&down));
+    assert!(!stderr(&down).contains("hunter2"));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_in_the_middle_of_telling_is_gone_on_with_by_the_next() {
+    let rig = Rig::new();
+    let slow = Toxic::start(|asked| if asked.nth == 0 { Reply::hang() } else { Reply::new(200, "") });
+    rig.configure(
+        "store = \"store\"\n",
+        &format!("[[notify.webhook]]\nname = \"slow\"\nurl = \"{}\"\n", slow.endpoint()),
+    );
+    let mut run = basewatch(rig.folder.path())
+        .args(["run", "--as-of", NOW])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..1500 {
+        if !slow.log().is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let terminated = std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap();
+    assert!(terminated.success());
+    assert_eq!(run.wait().unwrap().code(), Some(143));
+    assert_eq!(code(&rig.at(NOW, &[])), 0);
+    let log = slow.log();
+    assert_eq!(log.len(), 2);
+    assert_eq!(log[0].header("webhook-id"), log[1].header("webhook-id"));
+}

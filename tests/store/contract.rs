@@ -1,0 +1,160 @@
+//! What a store promises, checked with a folder and with a bucket.
+
+use std::{sync::Arc, time::Duration};
+
+use basewatch::store::{Error, FolderStore, OnlyIf, Store, Turn};
+use tempfile::TempDir;
+
+use crate::{
+    bucket::Bucket,
+    counter::{all_are_counted, no_two_have_a_turn},
+};
+
+/// A place that stores share.
+pub(crate) enum Shared {
+    Folder(TempDir),
+    Bucket(Bucket),
+}
+
+impl Shared {
+    /// One of each kind.
+    pub(crate) fn both() -> [Self; 2] {
+        [Self::Folder(tempfile::tempdir().unwrap()), Self::Bucket(Bucket::start())]
+    }
+
+    /// The store there, as a run of its own sees it.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Folder(folder) => Arc::new(FolderStore::new(folder.path().join("store"))),
+            Self::Bucket(bucket) => Arc::new(bucket.store()),
+        }
+    }
+
+    /// As many runs see it.
+    pub(crate) fn stores(&self, count: usize) -> Vec<Arc<dyn Store>> {
+        (0..count).map(|_| self.store()).collect()
+    }
+}
+
+pub(crate) fn is_conflict<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Conflict { .. }))
+}
+
+#[tokio::test]
+async fn what_is_written_is_read() {
+    for shared in Shared::both() {
+        let (one, other) = (shared.store(), shared.store());
+        assert_eq!(one.read("a/b.json").await.unwrap(), None, "{one:?}");
+        for text in ["one", "", "{\"é\":\"☃\"}"] {
+            let version = one.write("a/b.json", text.into(), OnlyIf::Always).await.unwrap();
+            let stored = other.read("a/b.json").await.unwrap().unwrap();
+            assert_eq!((stored.bytes, stored.version), (text.as_bytes().to_vec(), version), "{one:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_happens_only_under_its_condition() {
+    for shared in Shared::both() {
+        let store = shared.store();
+        let write = |text: &str, only_if| {
+            let (store, text) = (Arc::clone(&store), text.to_owned());
+            async move { store.write("ledger.json", text.into_bytes(), only_if).await }
+        };
+        let first = write("first", OnlyIf::Absent).await.unwrap();
+        assert!(is_conflict(&write("again", OnlyIf::Absent).await), "{store:?}");
+        let second = write("second", OnlyIf::Unchanged(first.clone())).await.unwrap();
+        assert_ne!(first, second);
+        assert!(is_conflict(&write("late", OnlyIf::Unchanged(first.clone())).await), "{store:?}");
+        assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, b"second");
+        store.remove("ledger.json").await.unwrap();
+        assert!(is_conflict(&write("gone", OnlyIf::Unchanged(second)).await), "{store:?}");
+        assert_eq!(store.read("ledger.json").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn names_are_listed_in_order_by_how_they_begin() {
+    for shared in Shared::both() {
+        let store = shared.store();
+        assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
+        let names = ["a", "a-b", "a.b/c", "b/1", "b/10", "b/2", "b/3/x", "b/3/y/z", "b0", "catalog/v1/segments/x.json"];
+        for name in names.iter().rev() {
+            store.write(name, b"x".to_vec(), OnlyIf::Always).await.unwrap();
+        }
+        assert_eq!(store.names("").await.unwrap(), names, "{store:?}");
+        assert_eq!(store.names("b/").await.unwrap(), ["b/1", "b/10", "b/2", "b/3/x", "b/3/y/z"]);
+        assert_eq!(store.names("b/1").await.unwrap(), ["b/1", "b/10"]);
+        assert_eq!(store.names("b/3/y").await.unwrap(), ["b/3/y/z"]);
+        assert_eq!(store.names("nothing/here").await.unwrap(), Vec::<String>::new());
+        store.turn("somebody", Duration::ZERO).await.unwrap().end().await;
+        assert_eq!(store.names("").await.unwrap(), names, "a lock is nothing that is kept");
+    }
+}
+
+#[tokio::test]
+async fn what_is_removed_is_gone_and_what_is_not_there_may_be_removed() {
+    for shared in Shared::both() {
+        let store = shared.store();
+        store.remove("a/b").await.unwrap();
+        for name in ["a/b", "a/c"] {
+            store.write(name, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+        }
+        store.remove("a/b").await.unwrap();
+        assert_eq!(store.names("").await.unwrap(), ["a/c"], "{store:?}");
+        store.write("a/b", b"y".to_vec(), OnlyIf::Absent).await.unwrap();
+        assert_eq!(store.names("").await.unwrap(), ["a/b", "a/c"], "{store:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_outside_the_store() {
+    for shared in Shared::both() {
+        let store = shared.store();
+        for name in ["../x", "/etc/x", "a/../../x", "", "a//b", ".turn.lock", "lock.json", "a\0b"] {
+            let denied = |error| assert!(matches!(error, Error::Denied { .. }), "{store:?} {name}: {error}");
+            denied(store.read(name).await.unwrap_err());
+            denied(store.write(name, b"x".to_vec(), OnlyIf::Always).await.unwrap_err());
+            denied(store.remove(name).await.unwrap_err());
+        }
+        assert!(store.names("../").await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_for_whom() {
+    for shared in Shared::both() {
+        let store = shared.store();
+        let turn = store.turn("run 01J on worker-7", Duration::ZERO).await.unwrap();
+        assert!(turn.is_held());
+        let error = shared.store().turn("another", Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert!(error.to_string().contains("run 01J on worker-7"), "{error}");
+        assert!(turn.is_held(), "{store:?}");
+        turn.end().await;
+        shared.store().turn("another", Duration::ZERO).await.unwrap().end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_is_dropped_ends() {
+    for shared in Shared::both() {
+        let turn: Box<dyn Turn> = shared.store().turn("one", Duration::ZERO).await.unwrap();
+        drop(turn);
+        shared.store().turn("another", Duration::from_secs(20)).await.unwrap().end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_writers_at_once_lose_nothing() {
+    for shared in Shared::both() {
+        all_are_counted(shared.stores(40)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_forty_at_once_no_two_have_a_turn() {
+    for shared in Shared::both() {
+        no_two_have_a_turn(shared.stores(40), Duration::from_mins(2)).await;
+    }
+}

@@ -1,0 +1,150 @@
+//! A folder as machines have it: missing, closed, full of other things, left by a run that was killed.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use basewatch::store::{Error, FolderStore, OnlyIf, Store};
+
+fn store(folder: &Path) -> FolderStore {
+    FolderStore::new(folder.to_owned())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn the_folder_is_made_when_something_is_written_and_not_before() {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("a/b");
+    let store = store(&folder);
+    assert_eq!(store.read("ledger.json").await.unwrap(), None);
+    assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
+    store.remove("ledger.json").await.unwrap();
+    assert!(!above.path().join("a").exists());
+    store.write("reports/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert_eq!(mode(&folder), 0o700, "what it tells is not for everybody");
+}
+
+#[tokio::test]
+async fn a_folder_that_was_made_for_it_stays_as_open_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    store(folder.path()).write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert_eq!(mode(folder.path()), 0o755);
+}
+
+#[tokio::test]
+async fn a_file_in_place_of_the_folder_is_told_of() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let store = store(file.path());
+    let errors = [
+        store.read("ledger.json").await.unwrap_err(),
+        store.write("ledger.json", Vec::new(), OnlyIf::Always).await.unwrap_err(),
+        store.names("").await.unwrap_err(),
+        store.remove("ledger.json").await.unwrap_err(),
+        store.turn("x", Duration::ZERO).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains("where a folder is needed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_may_not_be_written_is_told_of() {
+    // Not even root may make a folder there.
+    let store = store(Path::new("/sys/basewatch"));
+    assert_eq!(store.read("ledger.json").await.unwrap(), None);
+    let error = store.write("ledger.json", Vec::new(), OnlyIf::Always).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+    assert!(error.to_string().contains("cannot write /sys/basewatch"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_far_too_large_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = fs::File::create(folder.path().join("ledger.json")).unwrap();
+    file.set_len((256 << 20) + 1).unwrap();
+    let error = store(folder.path()).read("ledger.json").await.unwrap_err();
+    assert!(error.to_string().contains("larger than 256 MiB"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_half_written_is_not_there_and_is_cleared_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join(".7.1.unfinished"), folder.path().join(".7.2.unfinished"));
+    for path in [&old, &new] {
+        fs::write(path, "{\"half").unwrap();
+    }
+    let yesterday = SystemTime::now() - Duration::from_hours(24);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(yesterday).unwrap();
+    let store = store(folder.path());
+    assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
+    store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert!(!old.exists() && new.exists(), "another run may be writing the new one");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_emptied_is_left_by_what_was_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let name = "reports/2026/11/21/x.json";
+    store.write(name, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write("reports/2026/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.remove(name).await.unwrap();
+    assert!(!folder.path().join("reports/2026/11").exists());
+    assert!(folder.path().join("reports/2026").exists());
+    store.remove("reports/2026/latest.json").await.unwrap();
+    assert!(folder.path().exists() && !folder.path().join("reports").exists());
+}
+
+#[tokio::test]
+async fn a_turn_with_a_folder_that_was_removed_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let turn = store.turn("one", Duration::ZERO).await.unwrap();
+    fs::remove_file(folder.path().join(".turn.lock")).unwrap();
+    assert!(!turn.is_held());
+    let next = store.turn("another", Duration::ZERO).await.unwrap();
+    assert!(next.is_held() && !turn.is_held());
+}
+
+/// The folder that the process below takes its turn with.
+const HELD: &str = "BASEWATCH_TEST_HELD_FOLDER";
+
+#[tokio::test]
+#[ignore = "the process that the next test kills"]
+async fn a_process_that_has_its_turn_until_it_is_killed() {
+    let Some(folder) = env::var_os(HELD) else { return };
+    let _turn = store(Path::new(&folder)).turn("run 01J", Duration::ZERO).await.unwrap();
+    println!("it has its turn");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+}
+
+#[tokio::test]
+async fn the_turn_of_a_process_that_is_killed_is_free_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "folder::a_process_that_has_its_turn_until_it_is_killed"])
+        .env(HELD, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let has_turn = output.lines().map_while(Result::ok).any(|line| line.contains("it has its turn"));
+    let store = store(folder.path());
+    let busy = store.turn("next", Duration::ZERO).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_turn);
+    let error = busy.unwrap_err().to_string();
+    assert!(error.contains(&format!("run 01J, process {}", child.id())), "{error}");
+    store.turn("next", Duration::ZERO).await.unwrap().end().await;
+}

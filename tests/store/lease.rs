@@ -1,0 +1,141 @@
+//! The turn with a bucket: who has it, for how long, and who gets it next.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use basewatch::store::{Error, Store};
+
+use crate::bucket::{Bucket, Fault, PREFIX};
+
+const LEASE: &str = "lock.json";
+/// Long enough for a machine with much else to do.
+const SHORT: Duration = Duration::from_secs(3);
+
+/// Waits until `is_so`, for a bounded time.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Takes a turn in a process of its own, as it were, which then is killed.
+fn take_and_be_killed(bucket: &Bucket) {
+    let store = bucket.store();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let turn = runtime.block_on(store.turn("the one that was killed", Duration::ZERO)).unwrap();
+        runtime.shutdown_background();
+        std::mem::forget(turn);
+    })
+    .join()
+    .unwrap();
+}
+
+#[tokio::test]
+async fn the_turn_of_one_that_was_killed_lasts_a_minute_of_the_buckets_clock() {
+    let bucket = Bucket::start();
+    take_and_be_killed(&bucket);
+    let store = bucket.store();
+    bucket.advance(Duration::from_secs(58));
+    let error = store.turn("next", Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }) && error.to_string().contains("the one that was killed"), "{error}");
+    bucket.advance(Duration::from_secs(4));
+    let turn = store.turn("next", Duration::ZERO).await.unwrap();
+    assert!(turn.is_held());
+    let error = bucket.store().turn("too late", Duration::ZERO).await.unwrap_err();
+    assert!(error.to_string().contains("next"), "{error}");
+    turn.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_find_a_turn_left_alone_one_gets_it() {
+    let bucket = Bucket::start();
+    take_and_be_killed(&bucket);
+    bucket.advance(Duration::from_secs(62));
+    let takers = (0..20).map(|_| {
+        let store = bucket.store();
+        tokio::spawn(async move { store.turn("taker", Duration::ZERO).await })
+    });
+    let taken = futures::future::join_all(takers).await.into_iter().map(Result::unwrap);
+    let turns: Vec<_> = taken.filter_map(Result::ok).collect();
+    assert_eq!(turns.len(), 1);
+    assert!(turns[0].is_held());
+}
+
+#[tokio::test]
+async fn a_turn_is_renewed_as_long_as_it_lasts_and_given_back_at_its_end() {
+    let bucket = Bucket::start();
+    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    until("renewed for longer than it lasts", || bucket.requests("PUT", LEASE).len() > 4).await;
+    assert!(turn.is_held());
+    assert!(bucket.store().turn("another", Duration::ZERO).await.is_err());
+    turn.end().await;
+    let lease = &bucket.objects()[&format!("{PREFIX}/{LEASE}")];
+    assert!(lease.contains("\"is_free\":true") && lease.contains("basewatch.lease/v1"), "{lease}");
+    let writes = bucket.requests("PUT", LEASE).len();
+    let turn = bucket.store().turn("another", Duration::ZERO).await.unwrap();
+    assert_eq!(bucket.requests("PUT", LEASE).len(), writes + 1, "nobody renews what has ended");
+    turn.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_cannot_be_renewed_is_lost_before_another_gets_it() {
+    let bucket = Bucket::start();
+    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    bucket.fail("PUT", LEASE, usize::MAX, Fault::Unheard);
+    let began = Instant::now();
+    loop {
+        let at = began.elapsed();
+        if !turn.is_held() {
+            break;
+        }
+        assert!(at < SHORT, "others may take over already");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    turn.end().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_once_is_tried_again_in_time() {
+    let bucket = Bucket::start();
+    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    // Done, and neither answered nor found: the next one meets a version that it does not know.
+    bucket.fail("PUT", LEASE, 5, Fault::Unanswered);
+    bucket.fail("HEAD", LEASE, 5, Fault::Unheard);
+    until("renewed after that", || bucket.requests("PUT", LEASE).len() > 8).await;
+    assert!(turn.is_held());
+    turn.end().await;
+    bucket.store().turn("another", Duration::ZERO).await.unwrap().end().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_went_to_another_is_lost() {
+    let bucket = Bucket::start();
+    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    let theirs = "{\"schema\":\"basewatch.lease/v1\",\"holder\":\"another\",\"turn\":\"01J\",\"renewals\":0,\"lasts_ms\":60000,\"is_free\":false}";
+    let key = format!("{PREFIX}/{LEASE}");
+    bucket.put(&key, theirs);
+    until("lost", || !turn.is_held()).await;
+    turn.end().await;
+    assert_eq!(bucket.objects()[&key], theirs, "who has lost it changes nothing");
+    let error = bucket.store().turn("a third", Duration::ZERO).await.unwrap_err();
+    assert!(error.to_string().contains("another"), "{error}");
+}
+
+#[tokio::test]
+async fn a_lease_that_makes_no_sense_lasts_a_minute_and_one_of_the_future_for_ever() {
+    let bucket = Bucket::start();
+    let key = format!("{PREFIX}/{LEASE}");
+    bucket.put(&key, "{");
+    let store: Arc<dyn Store> = Arc::new(bucket.store());
+    assert!(matches!(store.turn("one", Duration::ZERO).await, Err(Error::Busy { .. })));
+    bucket.advance(Duration::from_secs(62));
+    store.turn("one", Duration::ZERO).await.unwrap().end().await;
+    bucket.put(&key, "{\"schema\":\"basewatch.lease/v2\"}");
+    bucket.advance(Duration::from_hours(48));
+    assert!(matches!(store.turn("one", Duration::ZERO).await, Err(Error::Newer { .. })));
+}

@@ -1,0 +1,16 @@
+//! The store: what both kinds promise, and how each keeps it when disks, buckets and other runs get in the way.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
+
+mod contract;
+mod folder;
+mod lease;
+mod rivals;
+mod s3;
+
+#[path = "../support/bucket.rs"]
+mod bucket;
+#[path = "../support/counter.rs"]
+mod counter;
+#[path = "../support/toxic.rs"]
+mod toxic;

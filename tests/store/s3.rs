@@ -1,0 +1,168 @@
+//! A bucket that fails: what was written is known, what was not is said, and nothing is taken for ours that is not.
+
+use std::{sync::Arc, time::Duration};
+
+use basewatch::store::{Error, OnlyIf, Store};
+
+use crate::{
+    bucket::{Bucket, Fault, PREFIX},
+    contract::is_conflict,
+};
+
+const KEY: &str = "ledger.json";
+
+fn text(error: &Error) -> String {
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_busy_for_a_moment_is_waited_for() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    let busy = |method, key| {
+        bucket.recover();
+        bucket.fail(method, key, 1, Fault::Refused(503, "SlowDown"));
+        bucket.fail(method, key, 1, Fault::Refused(500, "InternalError"));
+        bucket.fail(method, key, 1, Fault::Unheard);
+    };
+    busy("HEAD", "");
+    assert_eq!(store.read(KEY).await.unwrap(), None);
+    busy("PUT", KEY);
+    store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    busy("GET", KEY);
+    assert_eq!(store.read(KEY).await.unwrap().unwrap().bytes, b"x");
+    busy("GET", "");
+    assert_eq!(store.names("").await.unwrap(), [KEY]);
+    busy("DELETE", KEY);
+    store.remove(KEY).await.unwrap();
+    assert!(bucket.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_bucket_that_stays_away_is_told_of() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    bucket.fail("PUT", KEY, 100, Fault::Refused(503, "SlowDown"));
+    bucket.fail("GET", KEY, 100, Fault::Unheard);
+    let error = store.write(KEY, b"y".to_vec(), OnlyIf::Always).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("SlowDown"), "{error}");
+    assert!(text(&error).contains("cannot write s3://audits/team/basewatch/ledger.json"), "{error}");
+    let error = store.read(KEY).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_known_to_have_happened() {
+    for only_if_absent in [true, false] {
+        let bucket = Bucket::start();
+        let store = bucket.store();
+        let only_if = if only_if_absent {
+            OnlyIf::Absent
+        } else {
+            OnlyIf::Unchanged(store.write(KEY, b"before".to_vec(), OnlyIf::Absent).await.unwrap())
+        };
+        let before = bucket.requests("PUT", KEY).len();
+        bucket.fail("PUT", KEY, 1, Fault::Unanswered);
+        let version = store.write(KEY, b"ours".to_vec(), only_if).await.unwrap();
+        assert_eq!(bucket.requests("PUT", KEY).len(), before + 2, "it was sent twice, and the second one refused");
+        store.write(KEY, b"next".to_vec(), OnlyIf::Unchanged(version)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_never_answered_is_looked_for() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    bucket.fail("PUT", KEY, 100, Fault::Unanswered);
+    let version = store.write(KEY, b"ours".to_vec(), OnlyIf::Always).await.unwrap();
+    bucket.recover();
+    assert_eq!(store.read(KEY).await.unwrap().unwrap().version, version);
+    bucket.fail("PUT", KEY, 100, Fault::Unheard);
+    let error = store.write(KEY, b"theirs".to_vec(), OnlyIf::Always).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_same_bytes_of_somebody_else_are_not_ours() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    bucket.fail("PUT", KEY, 1, Fault::Rival("{\"count\":1}"));
+    assert!(is_conflict(&store.write(KEY, b"{\"count\":1}".to_vec(), OnlyIf::Absent).await));
+}
+
+#[tokio::test]
+async fn two_that_meet_are_told_so_in_all_the_ways_of_s3() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    let version = store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    for only_if in [OnlyIf::Absent, OnlyIf::Unchanged(version)] {
+        bucket.fail("PUT", KEY, 1, Fault::Refused(409, "ConditionalRequestConflict"));
+        assert!(is_conflict(&store.write(KEY, b"y".to_vec(), only_if).await));
+    }
+    bucket.fail("PUT", KEY, 1, Fault::Refused(409, "OperationAborted"));
+    let error = store.write(KEY, b"y".to_vec(), OnlyIf::Always).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "there was no condition to fail: {error}");
+}
+
+#[tokio::test]
+async fn what_is_denied_says_where_the_permissions_are_listed() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    for (method, key) in [("HEAD", ""), ("GET", KEY), ("PUT", KEY)] {
+        bucket.fail(method, key, 100, Fault::Refused(403, "AccessDenied"));
+    }
+    for error in [store.read(KEY).await.unwrap_err(), store.write(KEY, Vec::new(), OnlyIf::Always).await.unwrap_err()] {
+        assert!(matches!(error, Error::Denied { .. }) && text(&error).contains("docs/store.md"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_not_an_empty_store() {
+    let bucket = Bucket::start();
+    bucket.fail("HEAD", "", 1, Fault::Refused(404, "NoSuchBucket"));
+    let error = bucket.store().read(KEY).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("make it first"), "{error}");
+    bucket.fail("GET", KEY, 1, Fault::Refused(404, "NoSuchBucket"));
+    let error = bucket.store().read(KEY).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "nor is one that was removed meanwhile: {error}");
+}
+
+#[tokio::test]
+async fn a_bucket_elsewhere_is_asked_where_it_is() {
+    let bucket = Bucket::start();
+    bucket.in_region("eu-central-1");
+    bucket.store().write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    let asked = bucket.requests("PUT", KEY);
+    assert!(asked[0].authorization().unwrap().contains("/eu-central-1/s3/"), "{:?}", asked[0].headers);
+    bucket.in_region("evil.example.com/");
+    bucket.store().write(KEY, b"x".to_vec(), OnlyIf::Always).await.unwrap();
+    let asked = bucket.requests("PUT", KEY);
+    assert!(asked[1].authorization().unwrap().contains("/us-east-1/s3/"), "what is no region is not followed");
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_early_is_asked_for_again() {
+    let bucket = Bucket::start();
+    let store = bucket.store();
+    store.write(KEY, b"a whole document".to_vec(), OnlyIf::Absent).await.unwrap();
+    bucket.fail("GET", KEY, 2, Fault::Cut);
+    assert_eq!(store.read(KEY).await.unwrap().unwrap().bytes, b"a whole document");
+    bucket.fail("GET", KEY, 3, Fault::Cut);
+    assert!(matches!(store.read(KEY).await, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn what_else_is_in_the_bucket_is_left_alone() {
+    let bucket = Bucket::start();
+    for key in ["ledger.json", "team/basewatch2/x", "team/basewatch/not ours", "team/basewatch/mine.json"] {
+        bucket.put(key, "{}");
+    }
+    let store: Arc<dyn Store> = Arc::new(bucket.store());
+    assert_eq!(store.names("").await.unwrap(), ["mine.json"]);
+    assert_eq!(store.read("ledger.json").await.unwrap(), None);
+    store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert_eq!(bucket.objects()[&format!("{PREFIX}/ledger.json")], "x");
+    assert_eq!(bucket.objects()["ledger.json"], "{}");
+    assert!(store.turn("x", Duration::ZERO).await.is_ok());
+}

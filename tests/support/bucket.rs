@@ -1,0 +1,253 @@
+//! A bucket that misbehaves: S3's objects on loopback, with its conditional writes, its listings in pages, and its
+//! failures when a test asks for them.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use basewatch::{aws::Aws, image::Digest, registry::Requests, secret::Secret, store::S3Store};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::toxic::{Asked, Reply, Toxic};
+
+/// The bucket's name.
+pub(crate) const BUCKET: &str = "audits";
+/// What all keys of the store begin with.
+pub(crate) const PREFIX: &str = "team/basewatch";
+/// How many keys a page has.
+const PAGE: usize = 3;
+
+/// What goes wrong with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// It is answered with this status and code, and not done.
+    Refused(u16, &'static str),
+    /// The connection closes, and it is not done.
+    Unheard,
+    /// It is done, and the connection closes.
+    Unanswered,
+    /// The body of the answer ends early.
+    Cut,
+    /// Somebody else writes these bytes first.
+    Rival(&'static str),
+}
+
+struct Object {
+    bytes: Vec<u8>,
+    metadata: BTreeMap<String, String>,
+    changed_at: DateTime<Utc>,
+}
+
+impl Object {
+    fn tag(&self) -> String {
+        format!("\"{}\"", &Digest::of(&self.bytes).hex()[..32])
+    }
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, Object>,
+    faults: Vec<Planned>,
+    ahead: TimeDelta,
+    region: Option<&'static str>,
+}
+
+struct Planned {
+    method: &'static str,
+    key: &'static str,
+    times: usize,
+    fault: Fault,
+}
+
+/// The bucket; its server stops when dropped.
+pub(crate) struct Bucket {
+    server: Toxic,
+    state: Arc<Mutex<State>>,
+}
+
+impl Bucket {
+    /// An empty one.
+    pub(crate) fn start() -> Self {
+        let state = Arc::<Mutex<State>>::default();
+        let answers = Arc::clone(&state);
+        let server = Toxic::start(move |asked| answers.lock().expect("no panic").answer(asked));
+        Self { server, state }
+    }
+
+    /// The store in it, as a machine of its own sees it.
+    pub(crate) fn store(&self) -> S3Store {
+        store_at(&self.server.endpoint(), BUCKET, PREFIX)
+    }
+
+    /// `http://127.0.0.1:PORT`, in place of AWS.
+    pub(crate) fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic")
+    }
+
+    /// Lets the next `times` requests of `method` fail for keys that end in `key`.
+    pub(crate) fn fail(&self, method: &'static str, key: &'static str, times: usize, fault: Fault) {
+        self.state().faults.push(Planned { method, key, times, fault });
+    }
+
+    /// Lets everything work again.
+    pub(crate) fn recover(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Sets S3's clock ahead.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.state().ahead += TimeDelta::from_std(by).expect("a short while");
+    }
+
+    /// Moves the bucket to another region.
+    pub(crate) fn in_region(&self, region: &'static str) {
+        self.state().region = Some(region);
+    }
+
+    /// Puts something into it, past the store.
+    pub(crate) fn put(&self, key: &str, bytes: &str) {
+        self.state().put(key, bytes.into(), BTreeMap::new());
+    }
+
+    /// What is in it, by key.
+    pub(crate) fn objects(&self) -> BTreeMap<String, String> {
+        let state = self.state();
+        let text = |object: &Object| String::from_utf8_lossy(&object.bytes).into_owned();
+        state.objects.iter().map(|(key, object)| (key.clone(), text(object))).collect()
+    }
+
+    /// The requests so far of `method` for keys that end in `key`.
+    pub(crate) fn requests(&self, method: &str, key: &str) -> Vec<Asked> {
+        let mut log = self.server.log();
+        log.retain(|asked| asked.method == method && split(&asked.path).0.ends_with(key));
+        log
+    }
+}
+
+/// A store in a bucket of whatever listens at `endpoint`.
+pub(crate) fn store_at(endpoint: &str, bucket: &str, prefix: &str) -> S3Store {
+    let aws = Aws::new(Arc::new(Requests::default()))
+        .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
+        .with_first_backoff(Duration::from_millis(1))
+        .with_endpoint(endpoint);
+    S3Store::new(Arc::new(aws), bucket.to_owned(), prefix.to_owned())
+}
+
+impl State {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.ahead
+    }
+
+    fn put(&mut self, key: &str, bytes: Vec<u8>, metadata: BTreeMap<String, String>) {
+        let changed_at = self.now();
+        self.objects.insert(key.to_owned(), Object { bytes, metadata, changed_at });
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Reply {
+        let (key, query) = split(&asked.path);
+        let fault = self.fault(&asked.method, &key);
+        let reply = match &fault {
+            Some(Fault::Refused(status, code)) => error(*status, code),
+            Some(Fault::Unheard) => return Reply::new(500, "").cut_head(),
+            Some(Fault::Rival(bytes)) => {
+                self.put(&key, bytes.as_bytes().to_vec(), BTreeMap::new());
+                self.done(asked, &key, &query)
+            }
+            _ => self.done(asked, &key, &query),
+        };
+        let reply = reply.header("date", &http_date(self.now()));
+        match fault {
+            Some(Fault::Unanswered) => reply.cut_head(),
+            Some(Fault::Cut) => reply.cut_after(1),
+            _ => reply,
+        }
+    }
+
+    fn fault(&mut self, method: &str, key: &str) -> Option<Fault> {
+        let planned = self.faults.iter_mut();
+        let mut planned = planned.filter(|it| it.times > 0 && it.method == method && key.ends_with(it.key));
+        let planned = planned.next()?;
+        planned.times -= 1;
+        Some(planned.fault.clone())
+    }
+
+    fn done(&mut self, asked: &Asked, key: &str, query: &BTreeMap<String, String>) -> Reply {
+        match (asked.method.as_str(), key) {
+            ("HEAD", "") => match self.region {
+                Some(region) => error(301, "PermanentRedirect").header("x-amz-bucket-region", region),
+                None => Reply::new(200, "").header("x-amz-bucket-region", "us-east-1"),
+            },
+            ("GET", "") => self.list(query),
+            ("GET" | "HEAD", _) => match self.objects.get(key) {
+                None => error(404, "NoSuchKey"),
+                Some(object) => {
+                    let reply = Reply::new(200, object.bytes.clone())
+                        .header("etag", &object.tag())
+                        .header("last-modified", &http_date(object.changed_at));
+                    object.metadata.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
+                }
+            },
+            ("PUT", _) => self.write(asked, key),
+            ("DELETE", _) => {
+                self.objects.remove(key);
+                Reply::new(204, "")
+            }
+            _ => error(405, "MethodNotAllowed"),
+        }
+    }
+
+    fn write(&mut self, asked: &Asked, key: &str) -> Reply {
+        let tag = self.objects.get(key).map(Object::tag);
+        match (asked.header("if-none-match"), asked.header("if-match"), &tag) {
+            (Some("*"), _, Some(_)) => return error(412, "PreconditionFailed"),
+            (_, Some(_), None) => return error(404, "NoSuchKey"),
+            (_, Some(wanted), Some(tag)) if wanted != tag => return error(412, "PreconditionFailed"),
+            _ => {}
+        }
+        let metadata = asked.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
+        let metadata = metadata.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.put(key, asked.body.clone().into_bytes(), metadata);
+        Reply::new(200, "").header("etag", &self.objects[key].tag())
+    }
+
+    fn list(&self, query: &BTreeMap<String, String>) -> Reply {
+        let asked = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+        let (prefix, after) = (asked("prefix"), asked("continuation-token"));
+        let all: Vec<_> = self.objects.keys().filter(|key| key.starts_with(prefix) && key.as_str() > after).collect();
+        let page = &all[..all.len().min(PAGE)];
+        let mut body = String::from("<ListBucketResult>");
+        for key in page {
+            let _ = write!(body, "<Contents><Key>{key}</Key></Contents>");
+        }
+        if let Some(last) = page.last().filter(|_| page.len() < all.len()) {
+            let _ = write!(body, "<NextContinuationToken>{last}</NextContinuationToken>");
+        }
+        let _ = write!(body, "<IsTruncated>{}</IsTruncated></ListBucketResult>", page.len() < all.len());
+        Reply::new(200, body)
+    }
+}
+
+fn error(status: u16, code: &str) -> Reply {
+    Reply::new(status, format!("<Error><Code>{code}</Code><Message>as the test wants it</Message></Error>"))
+}
+
+fn http_date(at: DateTime<Utc>) -> String {
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// The key in a path, and its query; the key of the bucket itself is empty.
+fn split(path: &str) -> (String, BTreeMap<String, String>) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let key = path.trim_start_matches('/').strip_prefix(BUCKET).unwrap_or_default().trim_start_matches('/');
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    (key.to_owned(), pairs.map(|(name, value)| (name.to_owned(), value.replace("%2F", "/"))).collect())
+}

@@ -1,0 +1,86 @@
+//! Many at once on one store: they count in one document, and take turns.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use basewatch::store::{self, Document, Error, Store};
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+/// How often one tries to write what others write too.
+const ATTEMPTS: usize = 500;
+
+/// A document to count in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    /// How far.
+    pub(crate) count: u64,
+    /// Who, in order.
+    pub(crate) who: Vec<usize>,
+}
+
+impl Document for Counter {
+    const SCHEMA: &'static str = "basewatch.counter/v1";
+    const NAME: &'static str = "counter.json";
+}
+
+async fn increment(store: &dyn Store, who: usize) {
+    for _ in 0..ATTEMPTS {
+        let mut kept = store::load::<Counter>(store).await.expect("a readable document");
+        kept.document.count += 1;
+        kept.document.who.push(who);
+        match kept.save(store).await {
+            Ok(()) => return,
+            Err(Error::Conflict { .. }) => tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("never got through");
+}
+
+/// Lets each of `stores` count once, all at the same time, and checks that each is counted, once.
+pub(crate) async fn all_are_counted(stores: Vec<Arc<dyn Store>>) {
+    let last = Arc::clone(&stores[0]);
+    let count = stores.len();
+    join_all(stores.into_iter().enumerate().map(|(who, store)| {
+        tokio::spawn(async move {
+            increment(&*store, who).await;
+        })
+    }))
+    .await
+    .into_iter()
+    .for_each(|ended| ended.expect("no panic"));
+    let mut counter = store::load::<Counter>(&*last).await.expect("a readable document").document;
+    counter.who.sort_unstable();
+    assert_eq!(counter, Counter { count: count as u64, who: (0..count).collect() });
+}
+
+/// Lets each of `stores` take a turn, all at the same time, and checks that no two have one together.
+pub(crate) async fn no_two_have_a_turn(stores: Vec<Arc<dyn Store>>, wait: Duration) {
+    let (holders, turns) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let count = stores.len();
+    join_all(stores.into_iter().enumerate().map(|(who, store)| {
+        let (holders, turns) = (Arc::clone(&holders), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let turn = store.turn(&format!("run {who}"), wait).await.expect("a turn");
+            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "somebody else has a turn");
+            assert!(turn.is_held());
+            // Long enough for others to try theirs.
+            store.names("x").await.expect("a list");
+            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "somebody else has a turn");
+            turns.fetch_add(1, Ordering::SeqCst);
+            turn.end().await;
+        })
+    }))
+    .await
+    .into_iter()
+    .for_each(|ended| ended.expect("no panic"));
+    assert_eq!(turns.load(Ordering::SeqCst), count);
+}

@@ -1,0 +1,173 @@
+//! The registry of `public.ecr.aws/lambda/java` as it was, day by day, with its real tags and digests.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Mutex,
+};
+
+use basewatch::{
+    image::{Child, Digest, Document, Index, Manifest, Reference, Repository},
+    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use serde_json::json;
+
+/// The repository.
+pub(crate) const JAVA: &str = "public.ecr.aws/lambda/java";
+
+/// A digest of one platform, behind a moving tag from an instant on.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) tag: String,
+    pub(crate) architecture: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) digest: Digest,
+}
+
+/// The registry.
+pub(crate) struct History {
+    /// What each moving tag pointed at, oldest first.
+    pub(crate) moving: Vec<Seen>,
+    /// The dated tags, and from when on they are listed.
+    dated: Vec<(String, DateTime<Utc>, Digest)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    now: DateTime<Utc>,
+    documents: HashMap<Digest, Document>,
+    configs: HashMap<Digest, Vec<u8>>,
+    /// The images of teams: `apps.example.com/orders:live`.
+    apps: BTreeMap<String, Digest>,
+}
+
+impl History {
+    /// The real history, at its beginning.
+    pub(crate) fn new() -> Self {
+        let mut history = Self { moving: Vec::new(), dated: Vec::new(), state: Mutex::default() };
+        for line in include_str!("../data/lambda_java_daily.tsv").lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [kind, tag, architecture, seen, digest]: [&str; 5] = fields.try_into().unwrap();
+            let digest: Digest = digest.parse().unwrap();
+            history.platform(&digest, architecture);
+            if kind == "moving" {
+                let at = DateTime::parse_from_str(&format!("{seen} +0000"), "%Y-%m-%dT%H:%MZ %z").unwrap().to_utc();
+                let seen = Seen { tag: tag.to_owned(), architecture: architecture.to_owned(), at, digest };
+                history.moving.push(seen);
+            } else {
+                let day: NaiveDate = seen.parse().unwrap();
+                history.dated.push((tag.to_owned(), day.and_time(chrono::NaiveTime::MIN).and_utc(), digest));
+            }
+        }
+        history
+    }
+
+    /// Lets it be `now`.
+    pub(crate) fn set(&self, now: DateTime<Utc>) {
+        self.state.lock().unwrap().now = now;
+    }
+
+    /// What the moving `tag` had pointed at on `architecture` by `at`, last.
+    pub(crate) fn at(&self, tag: &str, architecture: &str, at: DateTime<Utc>) -> Option<&Seen> {
+        let of = |seen: &&Seen| seen.tag == tag && seen.architecture == architecture && seen.at <= at;
+        self.moving.iter().rfind(of)
+    }
+
+    /// Deploys `app`, built at `at` on `base`, whose digest it carries in its label.
+    pub(crate) fn deploy(&self, app: &str, base: &Seen, at: DateTime<Utc>) {
+        let name = format!("{app} {at}");
+        let config = json!({
+            "architecture": base.architecture, "os": "linux", "created": at,
+            "config": { "Labels": { "sdkBaseVersion": format!("{JAVA}:{}@{}", base.tag, base.digest) } },
+            "rootfs": { "type": "layers", "diff_ids": [layer(&base.digest), Digest::of(name.as_bytes())] },
+        });
+        let digest = Digest::of(name.as_bytes());
+        self.image(&digest, &config.to_string());
+        self.state.lock().unwrap().apps.insert(format!("apps.example.com/{app}:live"), digest);
+    }
+
+    fn platform(&self, digest: &Digest, architecture: &str) {
+        let config = json!({
+            "architecture": architecture, "os": "linux",
+            "rootfs": { "type": "layers", "diff_ids": [layer(digest)] },
+        });
+        self.image(digest, &config.to_string());
+    }
+
+    fn image(&self, digest: &Digest, config: &str) {
+        let manifest = Manifest {
+            config: Digest::of(config.as_bytes()),
+            config_bytes: config.len() as u64,
+            annotations: BTreeMap::new(),
+        };
+        let mut state = self.state.lock().unwrap();
+        state.configs.insert(manifest.config.clone(), config.as_bytes().to_vec());
+        state.documents.insert(digest.clone(), Document::Manifest(manifest));
+    }
+
+    /// What `tag` points at now: an index of what it pointed at on each architecture.
+    fn moving(&self, tag: &str) -> Option<Digest> {
+        let now = self.state.lock().unwrap().now;
+        let children: Vec<_> = ["amd64", "arm64"]
+            .into_iter()
+            .filter_map(|architecture| self.at(tag, architecture, now))
+            .map(|seen| Child {
+                digest: seen.digest.clone(),
+                platform: Some(format!("linux/{}", seen.architecture).parse().unwrap()),
+            })
+            .collect();
+        if children.is_empty() {
+            return None;
+        }
+        let name: String = children.iter().map(|child| child.digest.to_string()).collect();
+        let digest = Digest::of(name.as_bytes());
+        let index = Index { children, annotations: BTreeMap::new() };
+        self.state.lock().unwrap().documents.insert(digest.clone(), Document::Index(index));
+        Some(digest)
+    }
+
+    fn find(&self, reference: &Reference) -> Result<(Digest, Document)> {
+        let missing = || Error::NotFound { what: reference.to_string() };
+        let digest = match (&reference.digest, &reference.tag) {
+            (Some(digest), _) => Some(digest.clone()),
+            (None, Some(tag)) if reference.repository.to_string() == JAVA => {
+                let now = self.state.lock().unwrap().now;
+                let dated = self.dated.iter().find(|(dated, at, _)| dated == tag && *at <= now);
+                dated.map(|(_, _, digest)| digest.clone()).or_else(|| self.moving(tag))
+            }
+            _ => self.state.lock().unwrap().apps.get(&reference.to_string()).cloned(),
+        };
+        let digest = digest.ok_or_else(missing)?;
+        let document = self.state.lock().unwrap().documents.get(&digest).cloned().ok_or_else(missing)?;
+        Ok((digest, document))
+    }
+}
+
+/// Every release differs in content.
+fn layer(base: &Digest) -> Digest {
+    Digest::of(base.as_str().as_bytes())
+}
+
+impl Registry for History {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+        let found = self.find(reference);
+        ready(found.map(|(digest, _)| Pointer { digest, kind: None })).boxed()
+    }
+
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+        ready(self.find(reference).map(|(digest, document)| Fetched { digest, document })).boxed()
+    }
+
+    fn config<'a>(&'a self, _: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+        let config = self.state.lock().unwrap().configs.get(&manifest.config).cloned();
+        ready(config.ok_or_else(|| Error::NotFound { what: manifest.config.to_string() })).boxed()
+    }
+
+    fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
+        let now = self.state.lock().unwrap().now;
+        let dated = self.dated.iter().filter(|(_, at, _)| *at <= now && repository.to_string() == JAVA);
+        ready(Ok(TagList { tags: dated.map(|(tag, _, _)| tag.clone()).collect(), is_complete: true })).boxed()
+    }
+}

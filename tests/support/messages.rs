@@ -1,0 +1,335 @@
+//! Messages as receivers are told them, for every test of how they look.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use basewatch::{
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    notify::{EventKind, Item, Message, MessageKind, SCHEMA},
+    report::ReasonFields,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+
+/// An instant.
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a literal instant or day")
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a literal instant or day")
+}
+
+fn reason(code: &str, message: &str) -> ReasonFields {
+    ReasonFields { code: code.to_owned(), message: message.to_owned() }
+}
+
+/// Twelve hexadecimal digits that nobody else has.
+fn id(of: &str) -> String {
+    basewatch::image::Digest::of(of.as_bytes()).short().to_owned()
+}
+
+/// The function `name` of payments, stale by three months.
+pub(crate) fn stale(name: &str) -> Item {
+    Item {
+        event: EventKind::Triggered,
+        alert: id(name),
+        finding: format!("lambda:eu-west-1:123456789012:{name}:live"),
+        name: format!("{name}:live"),
+        kind: DeploymentKind::Lambda,
+        account: Some("123456789012".to_owned()),
+        region: Some("eu-west-1".to_owned()),
+        owner: Some("payments".to_owned()),
+        arn: Some(format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}:live")),
+        image: format!("{REGISTRY}/{name}:421"),
+        repository: name.to_owned(),
+        base: Some("lambda/java:21.2026.08.22.00".to_owned()),
+        line: Some("public.ecr.aws/lambda/java:21".to_owned()),
+        age: "90 d".to_owned(),
+        age_days: Some(90),
+        behind: "89 d, 71 releases".to_owned(),
+        current: Some("21.2026.11.19.13".to_owned()),
+        verdict: Verdict::Stale,
+        severity: Severity::High,
+        was: None,
+        action: Action::Rebuild,
+        replacement: None,
+        runtime: Some("java21".to_owned()),
+        deprecation_date: Some(day("2029-06-30")),
+        block_update_date: Some(day("2029-08-31")),
+        reasons: vec![reason("base-too-old", "the base is 90 days old, and the limit is 45 days")],
+        since: None,
+        ended: None,
+        rebuild: None,
+    }
+}
+
+/// A service whose better image is not deployed, and which has become worse for it.
+fn redeploy() -> Item {
+    Item {
+        event: EventKind::Escalated,
+        name: "prod/checkout web".to_owned(),
+        kind: DeploymentKind::Ecs,
+        arn: Some("arn:aws:ecs:eu-west-1:123456789012:service/prod/checkout".to_owned()),
+        base: Some("amazonlinux/amazonlinux:2023.9.20260922.0".to_owned()),
+        line: Some("public.ecr.aws/amazonlinux/amazonlinux:2023".to_owned()),
+        current: Some("2023.9.20261117.0".to_owned()),
+        age: "≥ 59 d".to_owned(),
+        age_days: Some(59),
+        behind: "≥ 41 d, 6 releases".to_owned(),
+        was: Some(Severity::Medium),
+        action: Action::Redeploy,
+        replacement: Some(format!("{REGISTRY}/checkout@sha256:{}", "4f".repeat(32))),
+        runtime: None,
+        deprecation_date: None,
+        block_update_date: None,
+        reasons: vec![reason("base-too-old", "the base is at least 59 days old")],
+        since: Some(at("2026-11-02T06:00:00Z")),
+        ..stale("checkout")
+    }
+}
+
+fn upgrade() -> Item {
+    Item {
+        event: EventKind::Reminded,
+        base: Some("lambda/python:3.9.2025.12.10.12".to_owned()),
+        line: Some("public.ecr.aws/lambda/python:3.9".to_owned()),
+        age: "345 d".to_owned(),
+        age_days: Some(345),
+        behind: "–".to_owned(),
+        current: Some("3.9.2025.12.10.12".to_owned()),
+        verdict: Verdict::Deprecated,
+        action: Action::Upgrade,
+        runtime: Some("python3.9".to_owned()),
+        deprecation_date: Some(day("2025-12-15")),
+        block_update_date: Some(day("2027-03-03")),
+        reasons: vec![reason("runtime-deprecated", "python3.9 has been deprecated since 2025-12-15")],
+        since: Some(at("2026-11-06T06:00:00Z")),
+        ..stale("ledger_export")
+    }
+}
+
+fn restore() -> Item {
+    Item {
+        event: EventKind::Reminded,
+        action: Action::Restore,
+        severity: Severity::High,
+        image: format!("{REGISTRY}/refunds@sha256:{}", "0b".repeat(32)),
+        reasons: vec![
+            reason("image-missing", "the deployed image is not in its repository"),
+            reason("function-inactive", "the function has not been invoked for weeks"),
+        ],
+        since: Some(at("2026-11-13T06:00:00Z")),
+        ..stale("refunds")
+    }
+}
+
+fn resolved(name: &str, ended: &str) -> Item {
+    Item {
+        event: EventKind::Resolved,
+        ended: Some(ended.to_owned()),
+        since: Some(at("2026-10-30T06:00:00Z")),
+        ..stale(name)
+    }
+}
+
+/// A message that tells `items` to the topic of payments.
+pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
+    let mut message = Message {
+        schema: SCHEMA.to_owned(),
+        dedup_key: basewatch::image::Digest::of(format!("{kind:?} {}", items.len()).as_bytes()).hex().to_owned(),
+        kind,
+        run_id: "01KAF2Z0000000000000000000".to_owned(),
+        at: at("2026-11-20T06:00:00Z"),
+        complete: true,
+        owner: Some("payments".to_owned()),
+        because: "this topic is told about the findings of payments, search-*".to_owned(),
+        severity: Severity::None,
+        events: BTreeMap::new(),
+        severities: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        owners: BTreeMap::new(),
+        accounts: items.iter().filter_map(|item| item.account.clone()).take(100).collect(),
+        regions: items.iter().filter_map(|item| item.region.clone()).collect(),
+        repositories: items.iter().map(|item| item.repository.clone()).take(100).collect(),
+        items: Vec::new(),
+        left_out: 0,
+        report: Some("s3://acme-basewatch/prod/reports/latest.json".to_owned()),
+    };
+    for item in &items {
+        *message.events.entry(item.event).or_default() += 1;
+        if item.event != EventKind::Resolved {
+            message.severity = message.severity.max(item.severity);
+            *message.severities.entry(item.severity).or_default() += 1;
+            *message.verdicts.entry(item.verdict).or_default() += 1;
+        }
+    }
+    message.items = items;
+    message
+}
+
+/// One function that has just become stale.
+pub(crate) fn small() -> Message {
+    message(MessageKind::Findings, vec![stale("orders")])
+}
+
+/// All that can happen in one run: fifteen functions on one base among it, and a run that did not see everything.
+pub(crate) fn events() -> Message {
+    let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
+    let blocked =
+        Item { severity: Severity::Critical, was: Some(Severity::High), event: EventKind::Escalated, ..upgrade() };
+    items.extend([blocked, redeploy(), restore()]);
+    items.push(Item { alert: id("settle"), name: "settle".to_owned(), repository: "settle".to_owned(), ..upgrade() });
+    items.push(Item {
+        severity: Severity::Low,
+        action: Action::None,
+        event: EventKind::Reminded,
+        since: Some(at("2026-11-13T06:00:00Z")),
+        reasons: vec![
+            reason("base-too-old", "the base is 90 days old"),
+            reason("line-quiet", "it is still the newest of its line: there is nothing to rebuild on"),
+        ],
+        behind: "–".to_owned(),
+        ..stale("quiet")
+    });
+    items.push(resolved("carts", "it stands on the current release now"));
+    items.push(resolved("prices", "it stands on the current release now"));
+    items.push(resolved("old-import", "it is not there any more"));
+    Message { complete: false, ..message(MessageKind::Findings, items) }
+}
+
+/// What one owner of a large fleet has on the first day: ten thousand deployments of forty owners.
+pub(crate) fn backlog() -> Message {
+    let items = (0..10_000).map(|number| {
+        let owner = (number % 41 != 0).then(|| format!("team-{:02}", number % 40));
+        let item = match number % 25 {
+            0 => upgrade(),
+            1 => redeploy(),
+            _ => Item { verdict: if number % 3 == 0 { Verdict::OutOfDate } else { Verdict::Stale }, ..stale("orders") },
+        };
+        let name = format!("function-{number:05}");
+        let severity = if number < 7 { Severity::Critical } else { item.severity };
+        let age = 200 - number / 100;
+        Item {
+            event: EventKind::Triggered,
+            alert: id(&name),
+            finding: format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
+            repository: format!("team/{name}"),
+            image: format!("{REGISTRY}/team/{name}:7"),
+            name,
+            owner,
+            severity,
+            was: None,
+            since: None,
+            age: format!("{age} d"),
+            age_days: Some(age),
+            ..item
+        }
+    });
+    let mut message = message(MessageKind::Backlog, items.collect());
+    for item in &message.items {
+        *message.owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
+    }
+    message.owner = None;
+    "this topic is told about the findings of everybody from medium up".clone_into(&mut message.because);
+    message.items.truncate(20);
+    message.left_out = 9_980;
+    message
+}
+
+/// Rebuilds that brought nothing.
+pub(crate) fn rebuilds() -> Message {
+    let rebuild = |name: &str, text: &str| Item {
+        name: name.to_owned(),
+        kind: DeploymentKind::Ecr,
+        rebuild: Some(text.to_owned()),
+        verdict: Verdict::OutOfDate,
+        ..stale(name)
+    };
+    let items = vec![
+        rebuild(
+            "orders",
+            "orders: a rebuild on lambda/java:21.2026.11.19.13 was asked for 26 h ago (orders-ci, 7153), and no new \
+             image has been pushed; 3 in a row brought nothing, no more are asked for until 2026-11-27 06:00 UTC",
+        ),
+        rebuild(
+            "carts",
+            "carts: a rebuild on lambda/java:21.2026.11.19.13 is refused (carts-ci) after 5 tries: api.github.com \
+             answered 404: Not Found",
+        ),
+    ];
+    message(MessageKind::Rebuilds, items)
+}
+
+/// Somebody tries whether messages arrive.
+pub(crate) fn test() -> Message {
+    Message { owner: None, report: None, ..message(MessageKind::Test, Vec::new()) }
+}
+
+/// All that images, labels, tags and people may call things to do harm where they are read.
+pub(crate) const HOSTILE: [&str; 12] = [
+    "\u{1b}]8;;https://evil.example\u{7}click\u{1b}]8;;\u{7}\u{1b}[2J",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "**bold** _slanted_ ~gone~ [click](https://evil.example) ![x](https://evil.example/x.png)",
+    "<!channel> <@U012AB3CD> <https://evil.example|our dashboard> @here @everyone #general :fire:",
+    "``` out of the code ` and back",
+    "\u{202e}gnp.exe\u{202c} \u{2066}hidden\u{2069} zero\u{200b}width\u{feff}",
+    "line one\r\nSubject: another\r\n\r\nline two\u{2028}line three\u{85}",
+    "🔥🔥 注意 naïve cafe\u{301} \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+    "\"quotes\" 'and' \\back\\slashes\\ \u{0} \u{7f} \u{9b}31m",
+    "$(rm -rf ~); `reboot`; --until 2099-01-01 && echo",
+    "{\"default\": \"x\"}",
+    "A&amp;B &lt;!channel&gt; &#60;!here&#62;",
+];
+
+/// A message in which all that can be from outside is hostile.
+pub(crate) fn hostile() -> Message {
+    let mut items: Vec<_> = HOSTILE.iter().enumerate().map(|(number, text)| attacked(number, text)).collect();
+    items.push(attacked(99, &"x".repeat(10_240)));
+    items.push(attacked(100, &"\u{202e}".repeat(10_240)));
+    let mut message = message(MessageKind::Findings, items);
+    message.owner = Some(HOSTILE[3].to_owned());
+    message.because = format!("this topic is told about the findings of {}", HOSTILE.join(" "));
+    message.report = Some(format!("s3://bucket/{}", HOSTILE[0]));
+    message.owners = HOSTILE.iter().map(|text| ((*text).to_owned(), 1)).collect();
+    message
+}
+
+fn attacked(number: usize, text: &str) -> Item {
+    let text = || text.to_owned();
+    let event = [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved][number % 4];
+    Item {
+        event,
+        name: text(),
+        account: Some(text()),
+        region: Some(text()),
+        owner: Some(text()),
+        arn: Some(text()),
+        image: text(),
+        repository: text(),
+        base: Some(text()),
+        line: Some(text()),
+        current: Some(text()),
+        replacement: Some(text()),
+        runtime: Some(text()),
+        reasons: vec![reason("label-malformed", &text())],
+        action: [Action::Rebuild, Action::Redeploy, Action::Upgrade, Action::Restore, Action::Investigate][number % 5],
+        ended: (event == EventKind::Resolved).then(text),
+        ..stale(&number.to_string())
+    }
+}
+
+/// All samples, by name.
+pub(crate) fn all() -> Vec<(&'static str, Message)> {
+    vec![
+        ("small", small()),
+        ("events", events()),
+        ("backlog", backlog()),
+        ("rebuilds", rebuilds()),
+        ("test", test()),
+        ("hostile", hostile()),
+    ]
+}

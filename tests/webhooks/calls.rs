@@ -1,0 +1,210 @@
+//! One call after the other: what is tried again within a run, and what is left to a later one.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use basewatch::{
+    registry::Requests,
+    secret::Secret,
+    webhook::{Answer, Call, Refused, Settings, Signature, Webhooks},
+};
+use chrono::Utc;
+
+use crate::toxic::{Reply, Toxic};
+
+/// Waits that no test notices.
+pub(crate) fn quick() -> Settings {
+    Settings {
+        request_timeout: Duration::from_secs(2),
+        retry_wait: Duration::from_millis(1200),
+        rate: 1000.0,
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn webhooks(settings: Settings) -> Webhooks {
+    Webhooks::new(settings, Arc::new(Requests::default())).unwrap()
+}
+
+pub(crate) fn call(url: &str) -> Call {
+    Call {
+        url: Secret::new(format!("{url}/in/5f3a?token=hunter2")),
+        headers: vec![("x-team".to_owned(), Secret::new("payments".to_owned()))],
+        content_type: "application/json".to_owned(),
+        body: b"{}".to_vec(),
+        id: "msg-1".to_owned(),
+        at: Utc::now(),
+        signing: Some((Signature::StandardWebhooks, Secret::new("hush".to_owned()))),
+        may_repeat: true,
+    }
+}
+
+async fn made(server: &Toxic) -> Result<Answer, Refused> {
+    webhooks(quick()).call(&call(&server.endpoint())).await
+}
+
+pub(crate) fn refused(answer: Result<Answer, Refused>) -> Refused {
+    answer.expect_err("it is refused")
+}
+
+#[tokio::test]
+async fn a_call_is_what_was_asked_for_and_its_repeat_the_same() {
+    let server = Toxic::start(|asked| Reply::new(if asked.nth < 2 { 503 } else { 202 }, "ok"));
+    let answer = made(&server).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (202, &b"ok"[..]));
+    let log = server.log();
+    assert_eq!(log.len(), 3);
+    for asked in &log {
+        assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/in/5f3a?token=hunter2"));
+        assert_eq!((asked.header("webhook-id"), asked.header("x-team")), (Some("msg-1"), Some("payments")));
+        assert!(asked.header("user-agent").unwrap().starts_with("basewatch/"));
+        assert!(asked.header("webhook-signature").unwrap().starts_with("v1,"));
+        assert_eq!(asked.body, "{}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_throttles_is_left_alone_for_as_long_as_it_asks() {
+    let server = Toxic::start(|asked| match asked.nth {
+        0 => Reply::new(429, "").header("retry-after", "1"),
+        _ => Reply::new(200, ""),
+    });
+    let begun = Instant::now();
+    made(&server).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+
+    // Longer than a run waits: a later one calls again.
+    let server = Toxic::start(|_| Reply::new(429, "slow down").header("retry-after", "3600"));
+    let refused = refused(made(&server).await);
+    assert_eq!((refused.retry_after, server.log().len()), (Some(Duration::from_hours(1)), 1));
+    assert!(refused.why.ends_with("answered 429: slow down") && !refused.is_about_call, "{}", refused.why);
+
+    let until = (Utc::now() + chrono::TimeDelta::minutes(10)).to_rfc2822().replace("+0000", "GMT");
+    let server = Toxic::start(move |_| Reply::new(503, "").header("retry-after", &until));
+    let asked = self::refused(made(&server).await).retry_after.unwrap();
+    assert!((590..=600).contains(&asked.as_secs()), "{asked:?}");
+
+    // GitHub throttles with 403.
+    let server = Toxic::start(|_| Reply::new(403, "").header("x-ratelimit-remaining", "0").header("retry-after", "60"));
+    assert_eq!(self::refused(made(&server).await).retry_after, Some(Duration::from_mins(1)));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_call_is_told_from_what_is_wrong_with_the_receiver() {
+    let table: [(u16, bool, usize); 9] = [
+        (400, true, 1),
+        (413, true, 1),
+        (422, true, 1),
+        (401, false, 1),
+        (403, false, 1),
+        (404, false, 1),
+        (410, false, 1),
+        (500, false, 4),
+        (503, false, 4),
+    ];
+    for (status, is_about_call, tries) in table {
+        let server = Toxic::start(move |_| Reply::new(status, "no"));
+        let refused = refused(made(&server).await);
+        assert_eq!((refused.is_about_call, server.log().len()), (is_about_call, tries), "{status}");
+        assert!(!refused.may_have_arrived, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_midway_is_no_answer() {
+    for cut in [Reply::new(200, "a whole answer").cut_after(3), Reply::new(200, "").cut_head()] {
+        let server = Toxic::start(move |_| cut.clone());
+        let refused = refused(made(&server).await);
+        assert!(refused.may_have_arrived && !refused.is_about_call, "{}", refused.why);
+        assert_eq!(server.log().len(), 4);
+
+        // Nobody is asked twice for what may be under way.
+        let once = Call { may_repeat: false, ..call(&server.endpoint()) };
+        let refused = self::refused(webhooks(quick()).call(&once).await);
+        assert!(refused.may_have_arrived);
+        assert_eq!(server.log().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_longer_than_the_deadline() {
+    let hasty = Settings { request_timeout: Duration::from_millis(300), retries: 1, ..quick() };
+    for slow in [Reply::hang(), Reply::new(200, vec![b'x'; 100]).dripping(Duration::from_millis(50))] {
+        let server = Toxic::start(move |_| slow.clone());
+        let begun = Instant::now();
+        let refused = refused(webhooks(hasty.clone()).call(&call(&server.endpoint())).await);
+        assert!(refused.why.contains("no complete answer within 300ms") && refused.may_have_arrived, "{}", refused.why);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_counts_by_its_status_however_slowly_its_words_come() {
+    let server = Toxic::start(|_| Reply::new(422, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
+    let patient = Settings { request_timeout: Duration::from_secs(10), ..quick() };
+    let begun = Instant::now();
+    let refused = refused(webhooks(patient).call(&call(&server.endpoint())).await);
+    assert!(refused.is_about_call && refused.why.contains("answered 422: xxx"), "{}", refused.why);
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert_eq!(server.log().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_or_under_headers_that_are_not_the_callers() {
+    let far = refused(webhooks(quick()).call(&call("http://hooks.example.com")).await);
+    assert_eq!((far.why.as_str(), far.is_about_call), ("hooks.example.com is not called: only https is spoken", false));
+    let server = Toxic::start(|_| Reply::new(200, ""));
+    for name in ["Host", "content-length", "Transfer-Encoding", "webhook-signature", "two words"] {
+        let headers = vec![(name.to_owned(), Secret::new("hunter2".to_owned()))];
+        let refused = refused(webhooks(quick()).call(&Call { headers, ..call(&server.endpoint()) }).await);
+        assert!(refused.is_about_call && !refused.why.contains("hunter2"), "{name}: {}", refused.why);
+    }
+    assert_eq!(server.log().len(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_read_as_far_as_it_is_useful() {
+    let server = Toxic::start(|_| Reply::endless(200));
+    let answer = made(&server).await.unwrap();
+    assert_eq!(answer.body.len(), 64 * 1024);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_nothing_is_sent_there() {
+    let elsewhere = Toxic::start(|_| Reply::new(200, ""));
+    let there = elsewhere.endpoint();
+    let server = Toxic::start(move |_| Reply::redirect(&there));
+    let refused = refused(made(&server).await);
+    assert!(refused.why.contains("redirects are not followed"), "{}", refused.why);
+    assert_eq!((server.log().len(), elsewhere.log().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_work_costs_a_run_its_patience_twice_and_no_more() {
+    let server = Toxic::start(|_| Reply::new(503, ""));
+    let webhooks = webhooks(quick());
+    for _ in 0..5 {
+        refused(webhooks.call(&call(&server.endpoint())).await);
+    }
+    assert_eq!(server.log().len(), 8);
+    let refused = refused(webhooks.call(&call(&server.endpoint())).await);
+    assert!(refused.why.contains("did not work a moment ago"), "{}", refused.why);
+    // The next run tries again.
+    self::refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    assert_eq!(server.log().len(), 12);
+}
+
+#[tokio::test]
+async fn a_host_is_called_one_at_a_time_and_not_too_often() {
+    let server = Toxic::start(|_| Reply::new(200, ""));
+    let webhooks = webhooks(Settings { rate: 20.0, ..quick() });
+    let call = call(&server.endpoint());
+    let begun = Instant::now();
+    let calls = (0..6).map(|_| webhooks.call(&call));
+    for answer in futures::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+}

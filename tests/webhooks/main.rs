@@ -1,0 +1,19 @@
+//! Webhooks that are slow, down, throttled, or close midway: what is called again, when, and what is told of it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
+
+mod calls;
+mod messages;
+mod page;
+mod program;
+mod repeats;
+mod secrecy;
+
+#[path = "../support/bare.rs"]
+mod bare;
+#[path = "../support/memory_store.rs"]
+mod memory_store;
+#[path = "../support/messages.rs"]
+mod messages_of_alerts;
+#[path = "../support/toxic.rs"]
+mod toxic;

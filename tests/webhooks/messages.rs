@@ -1,0 +1,213 @@
+//! Alerts to a webhook, run after run, from the ledger.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use basewatch::{
+    aws::Aws,
+    notify::{
+        self, Channel, Keeper, Ledger, MessageFormat, Notifier, Receiver, Settings, WebhookBody, WebhookNotifier,
+        WebhookSettings,
+        select::{News, plan},
+    },
+    registry::Requests,
+    report::{Report, Summary},
+    secret::{Secret, SecretSource},
+    store::Store,
+    webhook::{self, Signature},
+};
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
+
+use crate::{
+    calls::{quick, webhooks},
+    memory_store::MemoryStore,
+    toxic::{Reply, Toxic},
+};
+
+fn webhook(url: &str, body: WebhookBody) -> WebhookSettings {
+    WebhookSettings {
+        url: Secret::new(url.to_owned()),
+        body,
+        secret: Some(SecretSource::Here(Secret::new("hush".to_owned()))),
+        signature: Signature::StandardWebhooks,
+        headers: BTreeMap::new(),
+    }
+}
+
+fn notifier(id: &str, settings: WebhookSettings) -> Arc<dyn Notifier> {
+    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    let impatient = webhook::Settings { retries: 0, ..quick() };
+    Arc::new(WebhookNotifier::new(id.to_owned(), settings, Arc::new(webhooks(impatient)), aws))
+}
+
+fn report(now: DateTime<Utc>, owners: &[&str]) -> Report {
+    let findings: Vec<_> = owners
+        .iter()
+        .map(|owner| {
+            json!({
+                "id": format!("lambda:eu-west-1:123456789012:{owner}:$LATEST"),
+                "deployment": { "kind": "lambda", "name": format!("{owner}-api"), "owner": owner },
+                "image": { "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{owner}:1") },
+                "verdict": "stale", "stale": true, "out_of_date": true, "deprecated": false,
+                "severity": "high", "action": "rebuild", "reasons": [],
+            })
+        })
+        .collect();
+    let mut report: Report = serde_json::from_value(json!({
+        "schema": "basewatch.report/v1", "run_id": now.to_rfc3339(), "generated_at": now, "complete": true,
+        "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]), "findings": findings,
+        "errors": [], "requests": {},
+    }))
+    .unwrap();
+    report.summary = Summary::of(&report.findings);
+    report
+}
+
+fn settings() -> Settings {
+    let channel = Channel::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
+    let receiver = Receiver { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel };
+    Settings { receivers: vec![receiver], ..Settings::default() }
+}
+
+/// A run at `now` that finds these owners' functions old.
+async fn run(store: &Arc<MemoryStore>, notifier: &Arc<dyn Notifier>, now: DateTime<Utc>, owners: &[&str]) -> Ledger {
+    let turn = store.turn("test", std::time::Duration::from_secs(1)).await.unwrap();
+    let keeper = Keeper::open(Arc::clone(store) as _, turn).await.unwrap();
+    let report = report(now, owners);
+    keeper.change(|ledger| plan(ledger, News { report: &report, place: None }, &settings())).await.unwrap();
+    let notifiers = BTreeMap::from([("hook".to_owned(), Arc::clone(notifier))]);
+    notify::deliver(&keeper, &notifiers, &settings(), now).await.unwrap();
+    keeper.close().await;
+    notify::read(&**store).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_down_for_a_day_gets_everything_once_it_is_back_and_as_it_was_recorded() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    // Down for a day of hourly runs.
+    let server = Toxic::start(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        ..=9 => Reply::new(503, "down"),
+        _ => Reply::json(&json!({ "id": "m-7" })),
+    });
+    let hook = webhook(&server.endpoint(), WebhookBody::Format(MessageFormat::Json));
+    let store = MemoryStore::new();
+    let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let mut ledger = Ledger::default();
+    for hour in 0..40 {
+        // Each run is a process of its own: no breaker outlives it.
+        let notifier = notifier("hook", hook.clone());
+        let owners: &[&str] = if hour < 5 { &["payments"] } else { &["payments", "search"] };
+        ledger = run(&store, &notifier, first + Duration::hours(hour), owners).await;
+    }
+    assert!(ledger.outbox.is_empty());
+    for alert in ledger.alerts.values() {
+        let event = alert.told["hook"].events.last().unwrap();
+        assert_eq!(event.message_id.as_deref(), Some("m-7"));
+        assert!(event.sent_at.unwrap() > event.due_at, "it was due before the receiver was back");
+    }
+    let log = server.log();
+    let mut bodies: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for asked in &log {
+        bodies.entry(asked.header("webhook-id").unwrap()).or_default().insert(&asked.body);
+    }
+    assert_eq!(bodies.len(), 2, "one message for each owner, whenever it arrives");
+    assert!(bodies.values().all(|bodies| bodies.len() == 1), "repeats are the same to the byte");
+    // A receiver that is down is not asked by every run for ever, and not for the second message after the first.
+    assert_eq!(log.len(), 12);
+}
+
+#[tokio::test]
+async fn one_message_that_is_refused_does_not_hold_up_the_others() {
+    let server = Toxic::start(|asked| Reply::new(if asked.body.contains("search-api") { 422 } else { 204 }, ""));
+    let hook = webhook(&server.endpoint(), WebhookBody::Format(MessageFormat::Json));
+    let store = MemoryStore::new();
+    let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let ledger = run(&store, &notifier("hook", hook), now, &["payments", "search", "web"]).await;
+    assert_eq!(ledger.outbox.len(), 1);
+    assert!(ledger.outbox[0].last_error.as_ref().unwrap().contains("422"));
+    assert_eq!(server.log().len(), 3);
+}
+
+#[tokio::test]
+async fn a_template_is_filled_with_the_message_and_every_value_is_json() {
+    let server = Toxic::start(|_| Reply::new(200, ""));
+    let template = r#"{ "text": {{ because }}, "who": {{ owner }}, "names": [{% for item in items %}{{ item.name }}{% if not loop.last %},{% endif %}{% endfor %}], "report": {{ report }} }"#;
+    let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
+    let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let ledger = run(&MemoryStore::new(), &notifier("hook", hook), now, &["payments"]).await;
+    assert!(ledger.outbox.is_empty(), "{:?}", ledger.outbox[0].last_error);
+    let body: Value = serde_json::from_str(&server.log()[0].body).unwrap();
+    assert_eq!(body["who"], "payments");
+    assert_eq!((body["names"].clone(), body["report"].clone()), (json!(["payments-api"]), Value::Null));
+}
+
+#[tokio::test]
+async fn every_format_has_its_media_type() {
+    let table = [
+        (MessageFormat::Json, "application/json"),
+        (MessageFormat::Text, "text/plain; charset=utf-8"),
+        (MessageFormat::Chatbot, "application/json"),
+    ];
+    let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    for (format, media_type) in table {
+        let server = Toxic::start(|_| Reply::new(200, ""));
+        let hook = webhook(&server.endpoint(), WebhookBody::Format(format));
+        run(&MemoryStore::new(), &notifier("hook", hook), now, &["payments"]).await;
+        assert_eq!(server.log()[0].header("content-type"), Some(media_type));
+    }
+}
+
+#[tokio::test]
+async fn a_chat_gets_what_people_get_by_mail() {
+    let server = Toxic::start(|_| Reply::new(200, "ok").header("x-request-id", "req-9"));
+    let template = r#"{ "text": {{ subject }}, "blocks": [{ "type": "plain_text", "text": {{ text[:2900] }} }] }"#;
+    let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
+    let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let ledger = run(&MemoryStore::new(), &notifier("hook", hook), now, &["payments"]).await;
+    let body: Value = serde_json::from_str(&server.log()[0].body).unwrap();
+    assert!(body["text"].as_str().unwrap().starts_with("payments: "), "{body}");
+    assert!(body["blocks"][0]["text"].as_str().unwrap().contains("payments-api"), "{body}");
+    let alert = ledger.alerts.values().next().unwrap();
+    assert_eq!(alert.told["hook"].events[0].message_id.as_deref(), Some("req-9"));
+}
+
+#[tokio::test]
+async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_more_there_are() {
+    let server = Toxic::start(|_| Reply::new(204, ""));
+    let template = r#"{ "items": {{ items }}, "left_out": {{ left_out }}, "pad": [{% for item in items %}{{ "x" * 2000 }}{% if not loop.last %},{% endif %}{% endfor %}] }"#;
+    let hook = notifier("hook", webhook(&server.endpoint(), WebhookBody::Template(template.to_owned())));
+    let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
+    let store = MemoryStore::new();
+    run(&store, &hook, now, &["payments"]).await;
+    let one: Value = serde_json::from_str(&server.log()[0].body).unwrap();
+    let message = json!({
+        "schema": notify::SCHEMA, "dedup_key": "ab".repeat(32), "kind": "findings", "run_id": "r", "at": now,
+        "complete": true, "because": "it is a test", "severity": "high", "events": { "triggered": 400 },
+        "severities": {}, "verdicts": {}, "accounts": [], "regions": [], "repositories": [], "left_out": 7,
+        "items": vec![one["items"][0].clone(); 400],
+    });
+    let message: notify::Message = serde_json::from_value(message).unwrap();
+    let sent = hook.preview(&message).body;
+    let body: Value = serde_json::from_str(&sent).unwrap();
+    let shown = body["items"].as_array().unwrap().len();
+    assert!(sent.len() <= 240 * 1024 && shown >= 40, "{shown} in {} bytes", sent.len());
+    assert_eq!(body["left_out"], json!(407 - shown));
+}
+
+#[test]
+fn settings_show_no_url_and_no_value_of_a_header() {
+    let mut hook = webhook("https://hooks.example.com/s3cret-path", WebhookBody::Format(MessageFormat::Json));
+    hook.headers.insert("authorization".to_owned(), "Bearer T0K3N".to_owned());
+    let notifier = notifier("hook", hook.clone());
+    for shown in [format!("{hook:?}"), format!("{notifier:?}")] {
+        assert!(shown.contains("authorization"), "{shown}");
+        assert!(["s3cret-path", "T0K3N", "hush"].iter().all(|secret| !shown.contains(secret)), "{shown}");
+    }
+}

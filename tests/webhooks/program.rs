@@ -1,0 +1,109 @@
+//! The built program over a receiver that repeats everything it is sent: nothing secret is printed or kept.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use basewatch::{
+    image::Annotations,
+    registry::{ImageSpec, Loopback, Stock},
+};
+
+use crate::{
+    bare::basewatch,
+    toxic::{Asked, Reply, Toxic},
+};
+
+/// What must not show: of the URL, of the secrets, of a header.
+const SECRETS: [&str; 5] = ["s3cret-path", "hunter2", "hush-hush", "T0K3N-of-the-forge", "H34D3R"];
+
+fn registry() -> Loopback {
+    let stock = Stock::new();
+    let registry = Loopback::start(stock.clone()).unwrap();
+    let build = |repository: &str, created: &str, label: Option<String>, layer: &str| {
+        let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
+        let layers = vec![layer.as_bytes().to_vec()];
+        stock.push_image(
+            repository,
+            &ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() },
+        )
+    };
+    let old = build("java", "2025-08-22T06:00:00Z", None, "old");
+    let new = build("java", "2025-11-19T06:00:00Z", None, "new");
+    stock.tag("java", "21", &new);
+    let label = format!("{}/java:21@{old}", registry.host());
+    let orders = build("orders", "2025-08-23T06:00:00Z", Some(label), "orders");
+    stock.tag("orders", "1", &orders);
+    registry
+}
+
+fn configure(folder: &Path, registry: &Loopback, server: &Toxic) {
+    let (host, url) = (registry.host(), server.endpoint());
+    let file = format!(
+        "store = \"store\"\n[inventory]\nimages = [{{ references = [\"{host}/orders:1\"] }}]\n[[notify.webhook]]\nname = \"chat\"\n\
+         url = \"{url}/in/s3cret-path?key=hunter2\"\nheaders = {{ x-team = \"H34D3R\" }}\nsecret = {{ env = \"HOOK\" }}\n\
+         [[notify.webhook]]\nname = \"bearer\"\nurl = \"{url}/in/s3cret-path\"\nsecret = {{ file = \"./hook\" }}\n\
+         signature = \"bearer\"\n[[rebuild]]\nrepositories = [\"*\"]\npreset = \"gitlab\"\nref = \"main\"\n\
+         url = \"{url}/api/v4/projects/1/trigger/pipeline?key=hunter2\"\nsecret = {{ env = \"FORGE\" }}\n"
+    );
+    fs::write(folder.join("basewatch.toml"), file).unwrap();
+    fs::write(folder.join("hook"), "hush-hush\n").unwrap();
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        if path.is_dir() { files(&path) } else { vec![(path.display().to_string(), fs::read(&path).unwrap())] }
+    };
+    entries.flat_map(read).collect()
+}
+
+fn assert_harmless(what: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{secret} in {what}:\n{text}");
+    }
+}
+
+fn echo(asked: &Asked, status: u16) -> Reply {
+    let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    Reply::new(status, format!("{} {} {}", asked.path, headers.join(" "), asked.body))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_secret_is_printed_logged_or_kept() {
+    let registry = registry();
+    for status in [400, 401] {
+        let server = Toxic::start(move |asked| echo(asked, status));
+        let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), &registry, &server);
+        let run = |arguments: &[&str], log: &str| -> Output {
+            let mut command: Command = basewatch(folder.path());
+            command.env("HOOK", "hush-hush").env("FORGE", "T0K3N-of-the-forge").env("BASEWATCH_LOG", log);
+            let output = command.args(arguments).output().unwrap();
+            let what = format!("{arguments:?} behind {status}");
+            assert_harmless(&what, &output.stdout);
+            assert_harmless(&what, &output.stderr);
+            output
+        };
+        let now = ["run", "--as-of", "2025-11-20"];
+        let checked = run(&["config", "check"], "trace");
+        assert!(checked.status.success(), "{checked:?}");
+        run(&["-vvv", "run", "--dry-run", "--as-of", "2025-11-20"], "info");
+        let first = run(&now, "trace");
+        assert!(String::from_utf8_lossy(&first.stdout).contains(&format!("answered {status}")), "{first:?}");
+        run(&[&now[..], &["--format", "json"]].concat(), "trace");
+        run(&["notify", "test"], "trace");
+        run(&["alerts", "list"], "trace");
+        run(&["alerts", "list", "--format", "json"], "trace");
+        let log = server.log();
+        assert!(log.iter().any(|asked| asked.path == "/in/s3cret-path?key=hunter2"));
+        assert!(log.iter().any(|asked| asked.authorization() == Some("Bearer hush-hush")));
+        assert!(log.iter().any(|asked| asked.body.contains("T0K3N-of-the-forge")), "a rebuild is asked for");
+        for (name, bytes) in files(&folder.path().join("store")) {
+            assert_harmless(&name, &bytes);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a repeat is: when it may be made, and what proves that it is ours.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use basewatch::{
+    secret::Secret,
+    webhook::{Call, Signature},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    calls::{call, quick, refused, webhooks},
+    toxic::{Asked, Reply, Toxic},
+};
+
+/// HMAC by its definition (RFC 2104, section 2), for keys no longer than a block.
+fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let pad = |byte: u8| -> Vec<u8> {
+        let mut pad = key.to_vec();
+        pad.resize(64, 0);
+        pad.iter().map(|of_key| of_key ^ byte).collect()
+    };
+    let inner = Sha256::digest([pad(0x36).as_slice(), text].concat());
+    Sha256::digest([pad(0x5c).as_slice(), &inner].concat()).to_vec()
+}
+
+/// What <https://www.standardwebhooks.com> has a receiver check, and the timestamp.
+fn checked(asked: &Asked, key: &[u8]) -> i64 {
+    let header = |name: &str| asked.header(name).unwrap();
+    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), asked.body);
+    let expected = format!("v1,{}", STANDARD.encode(hmac_sha256(key, signed.as_bytes())));
+    assert_eq!(header("webhook-signature"), expected);
+    header("webhook-timestamp").parse().unwrap()
+}
+
+#[tokio::test]
+async fn each_try_is_signed_for_the_time_at_which_it_is_made() {
+    let server = Toxic::start(|asked| match asked.nth {
+        0 | 1 => Reply::new(429, "").header("retry-after", "1"),
+        _ => Reply::new(200, ""),
+    });
+    let secret = format!("whsec_{}", STANDARD.encode(b"a key of 24 bytes, as it"));
+    let signing = Some((Signature::StandardWebhooks, Secret::new(secret)));
+    let call = Call { signing, body: "{\"q\":\"ü.\"}".into(), ..call(&server.endpoint()) };
+    webhooks(quick()).call(&call).await.unwrap();
+    let log = server.log();
+    let times: Vec<_> = log.iter().map(|asked| checked(asked, b"a key of 24 bytes, as it")).collect();
+    assert_eq!(times.len(), 3);
+    assert!(times[2] - times[0] >= 2, "{times:?}");
+    assert!(log.iter().all(|asked| asked.header("webhook-id") == Some("msg-1")));
+}
+
+#[tokio::test]
+async fn what_must_not_be_done_twice_is_repeated_only_behind_a_refusal_that_comes_before_the_work() {
+    for (status, tries) in [(500, 1), (502, 1), (504, 1), (503, 4), (429, 4), (408, 4)] {
+        let server = Toxic::start(move |_| Reply::new(status, ""));
+        let once = Call { may_repeat: false, ..call(&server.endpoint()) };
+        refused(webhooks(quick()).call(&once).await);
+        assert_eq!(server.log().len(), tries, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_asks_to_be_left_alone_is_for_the_rest_of_the_run() {
+    let server = Toxic::start(|_| Reply::new(429, "").header("retry-after", "3600"));
+    let other = Toxic::start(|_| Reply::new(200, ""));
+    let webhooks = webhooks(quick());
+    for _ in 0..3 {
+        let refused = refused(webhooks.call(&call(&server.endpoint())).await);
+        let rest = refused.retry_after.unwrap().as_secs();
+        assert!((3590..=3600).contains(&rest) && !refused.is_about_call, "{rest}");
+    }
+    assert_eq!(server.log().len(), 1);
+    webhooks.call(&call(&other.endpoint())).await.unwrap();
+    // The ledger says when it may be called again: that is for a later run to obey.
+    refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    assert_eq!(server.log().len(), 2);
+}
+
+#[tokio::test]
+async fn a_host_that_recovers_gets_the_rest() {
+    let server = Toxic::start(|asked| Reply::new(if asked.nth < 4 { 503 } else { 200 }, ""));
+    let webhooks = webhooks(quick());
+    refused(webhooks.call(&call(&server.endpoint())).await);
+    for _ in 0..5 {
+        webhooks.call(&call(&server.endpoint())).await.unwrap();
+    }
+    assert_eq!(server.log().len(), 9);
+}
+
+#[tokio::test]
+async fn whoever_refuses_connections_is_told_as_such_and_costs_little() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let begun = Instant::now();
+    let refused = refused(webhooks(quick()).call(&call(&format!("http://{address}"))).await);
+    assert!(refused.why.starts_with(&format!("{address} cannot be reached: ")), "{}", refused.why);
+    assert!(!refused.may_have_arrived && !refused.is_about_call);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}

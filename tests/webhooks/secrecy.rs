@@ -1,0 +1,64 @@
+//! What proves that a call is ours, and where it goes, shows nowhere.
+
+use basewatch::{
+    secret::Secret,
+    webhook::{Call, Signature},
+};
+use chrono::Utc;
+
+use crate::{
+    calls::{quick, webhooks},
+    toxic::{Reply, Toxic},
+};
+
+/// What must not show.
+const SECRETS: [&str; 4] = ["hunter2", "hush-hush", "T0K3N", "s3cret-path"];
+
+fn call(url: &str, signature: Signature) -> Call {
+    Call {
+        url: Secret::new(format!("{url}/s3cret-path?key=hunter2")),
+        headers: vec![("authorization".to_owned(), Secret::new("Bearer T0K3N".to_owned()))],
+        content_type: "application/json".to_owned(),
+        body: b"token=T0K3N".to_vec(),
+        id: "msg-1".to_owned(),
+        at: Utc::now(),
+        signing: Some((signature, Secret::new("hush-hush".to_owned()))),
+        may_repeat: true,
+    }
+}
+
+#[tokio::test]
+async fn no_error_and_no_debug_output_shows_url_secret_or_body() {
+    let server = Toxic::start(|_| Reply::new(400, "no"));
+    let redirect = Toxic::start(|_| Reply::redirect("https://elsewhere.example.com/x"));
+    let closed = "http://127.0.0.1:1".to_owned();
+    let garbage = "http://127.0.0.1:nine".to_owned();
+    let webhooks = webhooks(quick());
+    for url in [server.endpoint(), redirect.endpoint(), closed, garbage] {
+        for signature in [Signature::StandardWebhooks, Signature::GitHub, Signature::Bearer] {
+            let call = call(&url, signature);
+            let refused = webhooks.call(&call).await.unwrap_err();
+            let shown = format!("{} {refused:?} {call:?} {webhooks:?}", refused.why);
+            assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_repeats_what_it_was_sent_makes_nothing_known() {
+    let server = Toxic::start(|asked| {
+        let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        Reply::new(400, format!("Cannot POST {} with {} and {}", asked.path, headers.join(", "), asked.body))
+    });
+    let echoed = async |of: Call| webhooks(quick()).call(&of).await.unwrap_err().why;
+    for signature in [Signature::StandardWebhooks, Signature::GitHub, Signature::Bearer] {
+        let signed = echoed(call(&server.endpoint(), signature)).await;
+        assert!(signed.contains("answered 400: Cannot POST … with"), "{signed}");
+        assert!(SECRETS.iter().all(|secret| !signed.contains(secret)), "{signed}");
+    }
+    // Cut to what people read, the token of a form would be out of sight: it is what is repeated here.
+    let form = Toxic::start(|asked| Reply::new(400, format!("bad: {} {}", asked.body, asked.path)));
+    let content_type = "application/x-www-form-urlencoded".to_owned();
+    let of_form = Call { content_type, signing: None, ..call(&form.endpoint(), Signature::Bearer) };
+    assert!(echoed(of_form).await.ends_with("answered 400: bad: token=… …"));
+}
