@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from moto_fixes.patching import wrapped
 
-FIXED = {"account", "awslambda", "ecr", "ecs", "sts"}
+FIXED = {"account", "awslambda", "ecr", "ecs", "s3", "sts"}
 
 
 def create_app(service):
