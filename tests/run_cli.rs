@@ -171,13 +171,27 @@ async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
     assert!(stdout(&output).contains("would tell") && stdout(&output).contains("To webhook chat"));
-    assert!(!rig.store().join("ledger.json").exists() && !rig.store().join("reports").exists());
+    assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
     // A day that is still to come can be rehearsed, and only that.
     assert_eq!(code(&rig.at("2199-01-01", &["--dry-run"])), 0);
     let future = rig.at("2199-01-01", &[]);
     assert_eq!(code(&future), 2);
     assert!(stderr(&future).contains("--dry-run"), "{}", stderr(&future));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_does_not_promise_what_has_to_wait() {
+    let rig = Rig::new();
+    rig.is_down.store(true, Ordering::SeqCst);
+    rig.at(NOW, &[]);
+    // At night what failed by day waits as well.
+    let quiet = "[notify.quiet_hours]\nfrom = \"22:00\"\nto = \"08:00\"\n";
+    rig.configure("store = \"store\"\n", quiet);
+    let night = stdout(&rig.at(NOW, &["--dry-run"]));
+    assert!(!night.contains("would tell") && night.contains("1 message"), "{night}");
+    let day = stdout(&rig.at("2025-11-20T12:00:00Z", &["--dry-run"]));
+    assert!(day.contains("would tell"), "{day}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ use crate::{
         Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings,
         select::sample_message,
     },
-    webhook::{Signature, template},
+    webhook::{Signature, check_header, template},
 };
 
 /// Who is told what, and when.
@@ -270,6 +270,10 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
         }
         (None, format) => Some(WebhookBody::Format(format.map_or(MessageFormat::Json, MessageFormat::from))),
     };
+    let headers = raw.headers.clone().unwrap_or_default();
+    for (name, value) in &headers {
+        check.accept(&at.key("headers").key(name), check_header(name, value));
+    }
     let owners = check.each(&at.key("owners"), raw.owners.as_deref().unwrap_or_default(), str::parse::<Glob>);
     let name = raw.name.as_ref().and_then(|text| check.accept(&at.key("name"), name(text)));
     let (host, url) = url?;
@@ -283,7 +287,7 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
             body: body?,
             secret,
             signature: raw.signature.map(Signature::from).unwrap_or_default(),
-            headers: raw.headers.clone().unwrap_or_default(),
+            headers,
         }),
     })
 }

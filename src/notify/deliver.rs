@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt as _, stream};
 
-use super::{Due, Keeper, Ledger, Message, Notifier, Receipt, Settings, journal::Answer};
+use super::{Due, Keeper, Ledger, Message, Notifier, QuietHours, Receipt, Settings, journal::Answer};
 use crate::store;
 
 /// Receivers that are told at once.
 const RECEIVERS: usize = 8;
+
 /// What came of delivering.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
@@ -50,15 +51,13 @@ pub async fn deliver(
 ) -> store::Result<Delivered> {
     let given_up = keeper.change(|ledger| give_up(ledger, settings, now)).await?;
     let ledger = keeper.ledger().await;
-    let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
     let mut delivered = Delivered { given_up, ..Delivered::default() };
     let mut by_receiver: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
     for due in &ledger.outbox {
-        let is_too_early = due.not_before.is_some_and(|at| at > now);
-        if is_too_early || quiet.is_some_and(|hours| due.message.severity < hours.except) {
-            delivered.waiting += 1;
-        } else {
+        if due.is_ready(settings, now) {
             by_receiver.entry(&due.receiver).or_default().push(due);
+        } else {
+            delivered.waiting += 1;
         }
     }
     let work = by_receiver.into_iter().map(|(receiver, due)| async move {
@@ -75,6 +74,15 @@ pub async fn deliver(
     }
     delivered.tried.sort_by(|one, other| one.receiver.cmp(&other.receiver));
     Ok(delivered)
+}
+
+impl Due {
+    /// Whether it may be tried at `now`: it was not tried in vain a moment ago, and wakes nobody who sleeps.
+    #[must_use]
+    pub fn is_ready(&self, settings: &Settings, now: DateTime<Utc>) -> bool {
+        let is_quiet = |hours: &QuietHours| hours.hold(now) && self.message.severity < hours.except;
+        self.not_before.is_none_or(|at| at <= now) && !settings.quiet_hours.as_ref().is_some_and(is_quiet)
+    }
 }
 
 async fn deliver_to(

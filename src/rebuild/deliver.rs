@@ -1,6 +1,6 @@
 //! How is a rebuild called for, and what is remembered of the try? Pure: the call is made by whoever saves the ledger.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,13 +19,6 @@ pub(super) const SLACK: TimeDelta = TimeDelta::minutes(10);
 
 /// The longest that a receiver may put off the next try.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(7 * 24);
-
-/// The keys of the rebuilds that are recorded, not acknowledged, and may be tried at `now`. A run takes those that
-/// [`plan`](super::plan) names instead, which are still needed and within the cap.
-#[must_use]
-pub fn due(known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<String> {
-    known.iter().filter(|(_, rebuild)| is_callable(rebuild, now)).map(|(key, _)| key.clone()).collect()
-}
 
 /// Whether it is due and may be tried at `now`.
 pub(super) fn is_callable(rebuild: &Rebuild, now: DateTime<Utc>) -> bool {

@@ -15,7 +15,7 @@ mod settings;
 mod tests;
 mod told;
 
-pub use deliver::{call_for, due, rule_for};
+pub use deliver::{call_for, rule_for};
 pub use ledger::{Outcome, Rebuild, Request};
 pub use select::{Followed, Paused, Planned, plan};
 pub use settings::{Preset, Rule, Settings};

@@ -1,6 +1,6 @@
 //! The outside world of a run that remembers and tells: ports, store and receivers, built once and passed in.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Result, anyhow};
 
@@ -34,14 +34,27 @@ impl World {
     ///
     /// When they name no store, and as [`Ports::over`].
     pub async fn open(settings: &Settings) -> Result<Self> {
+        Self::with(settings, Catalog::in_folder).await
+    }
+
+    /// The same for who only wants to see what would be done: nothing is written, not even what is learned.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::open`].
+    pub async fn for_rehearsal(settings: &Settings) -> Result<Self> {
+        Self::with(settings, Catalog::reading).await
+    }
+
+    async fn with(settings: &Settings, in_folder: fn(&Path) -> Catalog) -> Result<Self> {
         let requests = Arc::new(Requests::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)).with_accounts(settings.accounts.clone()));
         let place = place(settings)?;
         let store = store::open(place, Arc::clone(&aws));
         let (catalog, keeps_catalog) = match (&settings.catalog, place) {
-            (CatalogPlace::UserCache(_), Place::Folder(folder)) => (Catalog::in_folder(&folder.join(CATALOG)), false),
+            (CatalogPlace::UserCache(_), Place::Folder(folder)) => (in_folder(&folder.join(CATALOG)), false),
             (CatalogPlace::UserCache(_), Place::S3 { .. }) => (Catalog::load(&*store).await, true),
-            (CatalogPlace::Folder(folder), _) => (Catalog::in_folder(folder), false),
+            (CatalogPlace::Folder(folder), _) => (in_folder(folder), false),
             (CatalogPlace::Off, _) => (Catalog::in_memory(), false),
         };
         let receivers = Receivers::open(settings, &aws, &requests)?;

@@ -102,9 +102,16 @@ impl Catalog {
     /// A catalog kept in `folder`, made when the first fact is written.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
+        let mut catalog = Self::reading(folder);
+        catalog.writer = Some(Writer::start());
+        catalog
+    }
+
+    /// What is kept in `folder`, and nothing more: what is learned is forgotten with the process.
+    #[must_use]
+    pub fn reading(folder: &Path) -> Self {
         let mut catalog = Self::in_memory();
         catalog.folder = Some(folder.join(VERSION));
-        catalog.writer = Some(Writer::start());
         catalog
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, process::Stdio, time::Instant};
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use basewatch::{
     image::Annotations,
     registry::{ImageSpec, Loopback, Stock},
@@ -10,8 +9,8 @@ use basewatch::{
 use serde_json::Value;
 
 use crate::{
-    peers::{self, Peer},
     program::Program,
+    store::{BUCKET, moto},
     toxic::{Reply, Toxic},
 };
 
@@ -42,26 +41,14 @@ fn registry() -> Loopback {
     registry
 }
 
-async fn bucket(moto: &Peer) {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test"))
-        .endpoint_url(moto.http())
-        .force_path_style(true)
-        .build();
-    aws_sdk_s3::Client::from_conf(config).create_bucket().bucket("watch").send().await.expect("a bucket");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_forty_runs_at_once_each_alert_is_sent_once() {
-    let (moto, registry) = (peers::moto(), registry());
-    bucket(&moto).await;
+    let ((moto, _), registry) = (moto().await, registry());
     let everybody = Toxic::start(|_| Reply::json(&serde_json::json!({ "id": "m-1" })));
     let web = Toxic::start(|_| Reply::new(204, ""));
     let host = registry.host();
     let program = Program::with_config(&format!(
-        "store = \"s3://watch/fleet\"\n\
+        "store = \"s3://{BUCKET}/fleet\"\n\
          [owners]\n\
          rules = [{{ match = \"orders\", owner = \"payments\" }}, {{ match = \"billing\", owner = \"payments\" }}, \
                   {{ match = \"refunds\", owner = \"payments\" }}, {{ match = \"search\", owner = \"search\" }}]\n\

@@ -16,10 +16,11 @@ use crate::{
     peers::{self, Peer},
 };
 
-const BUCKET: &str = "basewatch-audits";
+/// The bucket of [`moto`].
+pub const BUCKET: &str = "basewatch-audits";
 
 /// moto, with a bucket.
-async fn moto() -> (Peer, aws_sdk_s3::Client) {
+pub async fn moto() -> (Peer, aws_sdk_s3::Client) {
     let moto = peers::moto();
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -30,10 +30,6 @@ impl News<'_> {
 /// What came of planning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// How many messages were recorded as due.
-    pub messages: usize,
-    /// How many findings they tell.
-    pub findings: usize,
     /// How many things wait for the end of the quiet hours.
     pub waiting: usize,
     /// A later run has told already: nothing was planned.
@@ -74,8 +70,6 @@ fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: 
     let told = due.into_iter().filter(|change| receiver.resolved || change.kind != EventKind::Resolved).collect();
     let occasion = Occasion { run_id: &news.report.run_id, at: now, complete: news.report.complete, place: news.place };
     for (message, findings) in messages(told, receiver, ledger, occasion, settings, is_backlog) {
-        planned.messages += 1;
-        planned.findings += findings.len();
         enqueue(ledger, &receiver.id, message, findings, now);
     }
     if is_new && waiting.is_empty() {
@@ -94,21 +88,16 @@ pub fn resend(
     now: DateTime<Utc>,
 ) -> usize {
     let found = report.and_then(|report| report.findings.iter().find(|known| known.id == finding));
-    let mut due = Vec::new();
+    let run_id = report.map_or("resend", |report| &report.run_id);
+    let occasion = Occasion { run_id, at: now, complete: true, place: None };
+    let mut count = 0;
     for receiver in &settings.receivers {
         let Some(change) = changes::again(finding, found, receiver, ledger) else { continue };
         change.record(&receiver.id, ledger, now);
-        let run = report.map_or("resend", |report| &report.run_id);
-        let occasion = Occasion { run_id: run, at: now, complete: true, place: None };
-        due.extend(
-            messages(vec![change], receiver, ledger, occasion, settings, false)
-                .into_iter()
-                .map(|(message, findings)| (receiver, message, findings)),
-        );
-    }
-    let count = due.len();
-    for (receiver, message, findings) in due {
-        enqueue(ledger, &receiver.id, message, findings, now);
+        for (message, findings) in messages(vec![change], receiver, ledger, occasion, settings, false) {
+            enqueue(ledger, &receiver.id, message, findings, now);
+            count += 1;
+        }
     }
     count
 }
@@ -118,7 +107,12 @@ pub fn tell_of_rebuilds(ledger: &mut Ledger, told: &[rebuild::Told], news: News<
     for of_owner in told {
         let is_for = |receiver: &&Receiver| receiver.is_for(of_owner.owner.as_deref());
         for receiver in settings.receivers.iter().filter(is_for) {
-            let message = grouping::of_rebuilds(of_owner, receiver, news, settings.max_items);
+            let mut told = of_owner.clone();
+            told.rebuilds.retain(|rebuild| rebuild.severity >= threshold(receiver, settings));
+            if told.rebuilds.is_empty() {
+                continue;
+            }
+            let message = grouping::of_rebuilds(&told, receiver, news, settings.max_items);
             enqueue(ledger, &receiver.id, message, Vec::new(), news.now());
         }
     }

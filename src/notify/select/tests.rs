@@ -310,6 +310,36 @@ fn a_receiver_that_does_not_want_to_know_of_ends_is_not_told_and_the_ledger_know
 }
 
 #[test]
+fn what_became_of_a_rebuild_is_told_from_the_severity_of_the_receiver_up() {
+    let mut fleet = Fleet::new();
+    let mut pager = receiver("pager");
+    pager.threshold = Some(Severity::High);
+    fleet.settings.receivers.push(pager);
+    let report = report(fleet.now, true, &[]);
+    let told = |severity| {
+        let request = json!({
+            "dedup_key": "k", "run_id": "r", "at": fleet.now, "registry": "r.example.com", "repository": "orders",
+            "line": "l:1", "base": "l@d", "base_digest": "d", "from": [], "deployments": [], "deployment_count": 1,
+        });
+        let rebuild = rebuild::ToldRebuild {
+            key: "k".into(),
+            dedup_key: "k".into(),
+            what: rebuild::What::Overdue,
+            severity,
+            request: serde_json::from_value(request).unwrap(),
+            text: "no new image".into(),
+        };
+        [rebuild::Told { owner: Some("payments".into()), rebuilds: vec![rebuild] }]
+    };
+    let news = News { report: &report, place: None };
+    for (severity, receivers) in [(Severity::Medium, vec![TOPIC]), (Severity::High, vec![TOPIC, "pager"])] {
+        let mut ledger = Ledger::default();
+        tell_of_rebuilds(&mut ledger, &told(severity), news, &fleet.settings);
+        assert_eq!(ledger.outbox.iter().map(|due| due.receiver.as_str()).collect::<Vec<_>>(), receivers);
+    }
+}
+
+#[test]
 fn the_ledger_forgets_what_ended_long_ago_and_keeps_the_first_and_last_events() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").run();

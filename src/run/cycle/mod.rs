@@ -48,7 +48,7 @@ pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Resul
         bail!("--as-of names an instant that is still to come: rehearse it with --dry-run");
     }
     let sinks = Sink::open(&args.output, args.format)?;
-    let world = World::open(settings).await?;
+    let world = if args.dry_run { World::for_rehearsal(settings).await? } else { World::open(settings).await? };
     // What is wrong with it is found before an audit is spent on it.
     notify::read(&*world.store).await.context("the ledger cannot be used")?;
     let bar = Bar::new(console.has_progress);

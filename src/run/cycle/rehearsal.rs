@@ -18,12 +18,10 @@ pub(super) async fn rehearse(settings: &Settings, world: &World, report: &Report
     outcome.note(&planned);
     for due in &ledger.outbox {
         match world.receivers.notifiers.get(&due.receiver) {
-            Some(notifier) => outcome.messages.push(MessageOutcome::previewed(
-                &due.receiver,
-                &due.message,
-                notifier.preview(&due.message),
-            )),
-            None => outcome.waiting += 1,
+            Some(notifier) if due.is_ready(&settings.notify, report.generated_at) => outcome
+                .messages
+                .push(MessageOutcome::previewed(&due.receiver, &due.message, notifier.preview(&due.message))),
+            _ => outcome.waiting += 1,
         }
     }
     let due = planned.rebuilds.due.iter().filter_map(|key| ledger.rebuilds.get(key));
