@@ -12,6 +12,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
 COPY config ./config
+COPY docs/verdicts.md ./docs/verdicts.md
 COPY benches ./benches
 COPY scripts/glibc ./scripts/glibc
 # Without SSO profiles: tasks and functions get their credentials from their role.

@@ -30,6 +30,7 @@ pub mod report;
 pub mod resolve;
 mod retry;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod store;
 pub mod telemetry;

@@ -1,6 +1,7 @@
 //! The command line of basewatch: parse arguments, pick a run mode, exit.
 
 use std::{
+    env,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -9,12 +10,13 @@ use anyhow::Context as _;
 use basewatch::{
     cli::Cli,
     config::Environment,
-    run::{self, Exit},
+    run::{self, Exit, lambda::RUNTIME_API},
 };
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let environment = Environment::of_process();
+    let is_in_lambda = environment.get(RUNTIME_API).is_some();
+    let cli = match Cli::read(env::args_os(), is_in_lambda) {
         Ok(cli) => cli,
         // Help and version come this way as well. A reader that has left is no error.
         Err(message) => {
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
             return u8::try_from(message.exit_code()).map_or(Exit::CannotStart.into(), ExitCode::from);
         }
     };
-    match start(cli) {
+    match start(cli, &environment) {
         Ok(exit @ (Exit::Interrupted | Exit::Terminated)) => {
             say(if exit == Exit::Terminated { "terminated" } else { "interrupted" });
             exit.into()
@@ -35,19 +37,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<Exit> {
+fn start(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("failed to start threads")?;
-    let environment = Environment::of_process();
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = run::run(cli, &environment) => outcome,
-            exit = stopped() => Ok(exit),
-        }
-    });
+    let outcome = runtime.block_on(run::run(cli, environment, stopped()));
     // What still waits for a registry is not worth waiting for.
     runtime.shutdown_background();
     outcome

@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pace", &[]),
     ("retry", &[]),
     ("secret", &[]),
+    ("schedule", &[]),
     ("image", &[]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
     ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
@@ -51,6 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "glob",
             "secret",
+            "schedule",
             "image",
             "inventory",
             "identify",
@@ -93,6 +95,7 @@ const EVERYTHING: &[&str] = &[
     "aws",
     "webhook",
     "secret",
+    "schedule",
     "config",
     "audit",
     "telemetry",

@@ -487,9 +487,18 @@ fn the_example_loads_and_says_the_defaults() {
 
 #[test]
 fn the_example_loads_with_everything_switched_on() {
-    let variables =
-        ["REGISTRY_PASSWORD", "BASEWATCH_EXTERNAL_ID", "BASEWATCH_HOOK_SECRET", "GITHUB_TOKEN", "BUILDS_SECRET"];
+    let variables = [
+        "REGISTRY_PASSWORD",
+        "BASEWATCH_EXTERNAL_ID",
+        "BASEWATCH_HOOK_SECRET",
+        "BASEWATCH_TOKEN",
+        "GITHUB_TOKEN",
+        "BUILDS_SECRET",
+    ];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
+    let beat = "https://beats.example.com/0d338dcc";
+    let case = case.with("BASEWATCH_HEARTBEAT_URL", beat);
+    fs::write(case.folder.path().join("heartbeat-fail"), format!("{beat}/fail\n")).expect("a writable folder");
     for file in ["ca.pem", "password", "hook-secret", "trigger-token"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
     }
@@ -497,6 +506,7 @@ fn the_example_loads_with_everything_switched_on() {
     assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
     assert_eq!((settings.notify.receivers.len(), settings.rebuild.rules.len()), (4, 4));
     assert_eq!((settings.policy.overrides.len(), settings.policy.exemptions.len()), (1, 1));
+    assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
 }
 
 /// The example with the `#` away from keys and tables.

@@ -144,6 +144,11 @@ repositories = ["*"]
 preset = "cloudevents"
 url = "https://builds.example.com/x"
 secret = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds" }
+[watch]
+heartbeat = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:beat-AbCdEf" }
+heartbeat_fail = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:beat-AbCdEf#fail" }
+[serve]
+token = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf" }
 "#;
 
 fn settings(file: &str) -> Settings {
@@ -302,8 +307,10 @@ fn what_is_written_is_only_what_the_configuration_names() {
         {
             "Sid": "ReadTheSecrets", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
             "Resource": [
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:beat-AbCdEf",
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds-??????",
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hook-AbCdEf",
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf",
             ],
         },
     ]);
@@ -321,4 +328,24 @@ fn what_is_written_is_only_what_the_configuration_names() {
     assert_eq!(written(reading(&with("s3://bucket/watch", role))), serde_json::json!([]));
     let in_folder = written(running(&with("/var/lib/basewatch", role)));
     assert_eq!(in_folder.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
+    let text = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n".to_owned();
+    let flags =
+        Flags { config: Some("s3://settings/watch/basewatch.toml".into()), fetched: Some(text), ..Flags::default() };
+    let settings = load(&flags, &Environment::default(), Path::new("")).unwrap().settings;
+    let document: Value = serde_json::from_str(&pretty(&reading(&settings))).unwrap();
+    let of_s3: Vec<_> = document["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|statement| statement["Action"].to_string().contains("s3:"))
+        .collect();
+    let expected = serde_json::json!({
+        "Sid": "ReadTheConfiguration", "Effect": "Allow", "Action": ["s3:GetObject"],
+        "Resource": ["arn:aws:s3:::settings/watch/basewatch.toml"],
+    });
+    assert_eq!(of_s3, [&expected]);
 }

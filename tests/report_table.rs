@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
+#[path = "support/poison.rs"]
+mod poison;
 #[path = "support/sample.rs"]
 mod sample;
 
@@ -13,8 +15,8 @@ use basewatch::{
         AgeDistribution, Finding, Harmless, Report, Style, Summary, base_table, explain, is_visible, json, table,
     },
 };
+use poison::poisoned;
 use proptest::prelude::*;
-use serde::{Serialize, de::DeserializeOwned};
 
 fn at(width: usize) -> Style {
     Style { width: Some(width), ..Style::default() }
@@ -223,48 +225,6 @@ fn without_sgr(text: &str) -> String {
         plain.push_str(rest);
     }
     plain
-}
-
-/// Puts `text` into every field of `document` that is text.
-fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str) -> T {
-    fn poison(value: &mut serde_json::Value, key: &str, text: &str) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map.iter_mut() {
-                    poison(value, &key.clone(), text);
-                }
-                if matches!(key, "requests" | "authentication" | "by_owner") {
-                    *map = map.values().take(1).map(|value| (text.to_owned(), value.clone())).collect();
-                }
-            }
-            serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
-            serde_json::Value::String(old) => {
-                const TYPED: [&str; 14] = [
-                    "architecture",
-                    "outcome",
-                    "digest",
-                    "digest_kind",
-                    "platform",
-                    "platform_digest",
-                    "kind",
-                    "verdict",
-                    "severity",
-                    "action",
-                    "published_source",
-                    "deprecation_date",
-                    "block_update_date",
-                    "until",
-                ];
-                if !TYPED.contains(&key) && !key.ends_with("_at") && key != "since" {
-                    text.clone_into(old);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut value = serde_json::to_value(document).unwrap();
-    poison(&mut value, "", text);
-    serde_json::from_value(value).unwrap()
 }
 
 proptest! {

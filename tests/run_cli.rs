@@ -4,6 +4,8 @@
 
 #[path = "support/bare.rs"]
 mod bare;
+#[path = "support/java_fleet.rs"]
+mod java_fleet;
 #[path = "support/toxic.rs"]
 mod toxic;
 
@@ -19,11 +21,8 @@ use std::{
 };
 
 use bare::{basewatch, stderr, stdout};
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-    run::{alerts::AlertList, cycle::RunReport},
-};
+use basewatch::run::{alerts::AlertList, cycle::RunReport};
+use java_fleet::JavaFleet;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,29 +34,14 @@ const NEXT_WEEK: &str = "2025-11-27";
 /// A registry with images on an old base, a webhook, and a user's folder.
 struct Rig {
     folder: TempDir,
-    registry: Loopback,
+    fleet: JavaFleet,
     hook: Toxic,
     is_down: Arc<AtomicBool>,
 }
 
 impl Rig {
     fn new() -> Self {
-        let stock = Stock::new();
-        let registry = Loopback::start(stock.clone()).unwrap();
-        let build = |repository: &str, created: &str, label: Option<String>, layer: &str| {
-            let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
-            let layers = vec![layer.as_bytes().to_vec()];
-            let spec = ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() };
-            stock.push_image(repository, &spec)
-        };
-        let old = build("java", "2025-08-22T06:00:00Z", None, "old");
-        let new = build("java", "2025-11-19T06:00:00Z", None, "new");
-        stock.tag("java", "21", &new);
-        for (image, base) in [("orders", &old), ("billing", &old), ("fresh", &new)] {
-            let label = format!("{}/java:21@{base}", registry.host());
-            let digest = build(image, "2025-08-23T06:00:00Z", Some(label), image);
-            stock.tag(image, "1", &digest);
-        }
+        let fleet = JavaFleet::start().with_old(&["orders", "billing"]).with_new(&["fresh"]);
         let is_down = Arc::new(AtomicBool::new(false));
         let down = Arc::clone(&is_down);
         let hook = Toxic::start(move |_| {
@@ -67,14 +51,14 @@ impl Rig {
                 Reply::json(&serde_json::json!({ "id": "m-1" }))
             }
         });
-        let rig = Self { folder: tempfile::tempdir().unwrap(), registry, hook, is_down };
+        let rig = Self { folder: tempfile::tempdir().unwrap(), fleet, hook, is_down };
         rig.configure("store = \"store\"\n", "");
         rig
     }
 
     /// Writes the configuration, with something before its tables and something behind them.
     fn configure(&self, before: &str, behind: &str) {
-        let host = self.registry.host();
+        let host = self.fleet.host();
         let file = format!(
             "{before}[inventory]\nimages = [{{ references = [\"{host}/orders:1\", \"{host}/billing:1\", \
              \"{host}/fresh:1\"] }}]\n[owners]\ndefault = \"payments\"\n\
@@ -102,9 +86,19 @@ impl Rig {
         log[since..].iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap()["events"].clone()).collect()
     }
 
+    /// What each message is about, and what happened.
+    fn kinds(&self) -> Vec<String> {
+        let of = |body: &str| {
+            let message: Value = serde_json::from_str(body).unwrap();
+            let events: Vec<_> = message["events"].as_object().unwrap().keys().cloned().collect();
+            format!("{} {}", message["kind"].as_str().unwrap(), events.join(" "))
+        };
+        self.hook.log().iter().map(|asked| of(&asked.body)).collect()
+    }
+
     /// What people read, without what differs from run to run.
     fn shown(&self, output: &Output) -> String {
-        let text = stdout(output).replace(&self.registry.host(), "REGISTRY");
+        let text = stdout(output).replace(&self.fleet.host(), "REGISTRY");
         let text = text.replace(&self.folder.path().display().to_string(), "FOLDER");
         let is_ulid = |word: &str| word.len() == 26 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let words = |line: &str| {
@@ -242,8 +236,113 @@ async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
             assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
         }
         assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
-        assert_eq!(rig.hook.log().len(), 1);
+        // Of findings nobody is told anything, but that.
+        let told = rig.kinds();
+        assert_eq!(told, ["findings triggered", "watch triggered"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_is_told_once_until_it_works_again() {
+    let rig = Rig::new();
+    rig.at(NOW, &[]);
+    let ledger = rig.store().join("ledger.json");
+    let good = fs::read(&ledger).unwrap();
+    fs::write(&ledger, "{").unwrap();
+    for hour in 1..4 {
+        let failed = rig.at(&format!("2025-11-20T0{hour}:00:00Z"), &[]);
+        assert_eq!((code(&failed), stdout(&failed).as_str()), (2, ""));
+    }
+    assert_eq!(rig.kinds(), ["findings triggered", "watch triggered"]);
+    let told: Value = serde_json::from_str(&rig.hook.log()[1].body).unwrap();
+    assert!(told["watch"]["errors"][0]["message"].as_str().unwrap().contains("ledger.json"), "{told}");
+    assert!(!rig.hook.log()[1].body.contains("hunter2"));
+    fs::write(&ledger, good).unwrap();
+    let good = rig.at("2025-11-20T06:00:00Z", &["--format", "json"]);
+    assert_eq!(code(&good), 0);
+    let done = assert_follows::<RunReport>("run.schema.json", &stdout(&good));
+    assert_eq!(done["messages"][0]["kind"], "watch");
+    rig.at("2025-11-20T07:00:00Z", &[]);
+    assert_eq!(rig.kinds(), ["findings triggered", "watch triggered", "watch resolved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_and_a_mistake_in_the_configuration_are_no_runs() {
+    let rig = Rig::new();
+    rig.at(NOW, &[]);
+    fs::write(rig.store().join("ledger.json"), "{").unwrap();
+    assert_eq!(code(&rig.at(NEXT_WEEK, &["--dry-run"])), 2);
+    rig.configure("store = \"store\"\n", "[watch]\nfailed_runs = -1\n");
+    assert_eq!(code(&rig.at(NEXT_WEEK, &[])), 2);
+    assert_eq!(rig.kinds(), ["findings triggered"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_url_of_a_heartbeat_shows_nowhere() {
+    let rig = Rig::new();
+    // A service that repeats what it was sent.
+    let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
+    rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"BASEWATCH_HEARTBEAT_URL\" }\n");
+    let run = |arguments: &[&str]| {
+        let url = format!("{}/ping/s3cret-check?key=T0K3N", service.endpoint());
+        basewatch(rig.folder.path()).env("BASEWATCH_HEARTBEAT_URL", url).args(arguments).output().unwrap()
+    };
+    for arguments in [vec!["run", "--as-of", NOW, "-vv", "--format", "json"], vec!["config", "check"]] {
+        let output = run(&arguments);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let shown = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(!shown.contains("s3cret") && !shown.contains("T0K3N"), "{shown}");
+        assert_eq!(shown.contains("the heartbeat was not taken"), arguments[0] == "run", "{shown}");
+    }
+    let asked: Vec<_> = service.log().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(asked, ["/ping/s3cret-check?key=T0K3N"]);
+    for file in ["watch.json", "ledger.json", "reports/latest.json"] {
+        assert!(!fs::read_to_string(rig.store().join(file)).unwrap().contains("s3cret"), "{file}");
+    }
+    let wrong = basewatch(rig.folder.path())
+        .env("BASEWATCH_HEARTBEAT_URL", "ftp://beats.example.com/s3cret-check")
+        .args(["config", "check"])
+        .output()
+        .unwrap();
+    let said = stderr(&wrong);
+    assert!(code(&wrong) == 2 && said.contains("heartbeat") && !said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_nobody_would_hear_is_a_warning() {
+    let rig = Rig::new();
+    let check = |behind: &str| {
+        rig.configure("store = \"store\"\n", behind);
+        let output = rig.run(&["config", "check"]);
+        stdout(&output) + &stderr(&output)
+    };
+    assert!(!check("").contains("when basewatch itself"));
+    let silent = check("threshold = \"critical\"\n");
+    assert!(silent.contains("nobody is told when basewatch itself does not work"), "{silent}");
+    assert!(!check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when basewatch itself"));
+    let unknown = check("[watch]\nreceivers = [\"pager\"]\n");
+    assert!(unknown.contains("\"pager\" is no receiver"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_reached_fails_the_heartbeat_and_no_more() {
+    let (alive, ill) = (Toxic::start(|_| Reply::new(200, "OK")), Toxic::start(|_| Reply::new(200, "OK")));
+    let rig = Rig::new();
+    let urls = "[watch]\nheartbeat = { file = \"alive\" }\nheartbeat_fail = { file = \"ill\" }\n";
+    rig.configure("store = \"store\"\n", urls);
+    for (file, server) in [("alive", &alive), ("ill", &ill)] {
+        fs::write(rig.folder.path().join(file), format!("{}/{file}\n", server.endpoint())).unwrap();
+    }
+    fs::write(rig.store(), "x").unwrap();
+    let output = rig.at(NOW, &[]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("was not noted, and nobody is told"), "{}", stderr(&output));
+    assert_eq!((alive.log().len(), ill.log().len(), rig.hook.log().len()), (0, 1, 0));
+    fs::remove_file(rig.store()).unwrap();
+    assert_eq!(code(&rig.at(NOW, &[])), 0);
+    assert_eq!((alive.log().len(), ill.log().len()), (1, 1));
+    // What went unnoticed then is not told now.
+    assert_eq!(rig.kinds(), ["findings triggered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

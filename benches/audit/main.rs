@@ -11,6 +11,10 @@
 //!   A cold run writes a catalog of some 1,450 files. On ext4 those take longer for minutes after as many were
 //!   deleted, as by the run before: `TMPDIR=/dev/shm` measures without that.
 //! - `alerts`: 10,000 findings at once, recorded and told.
+//! - `start`: from the start of the process to its first AWS call, and the size of the program.
+//! - `serve`: a thousand requests a second to `basewatch serve` while a run is on, with a report of 10,000 findings.
+//!
+//! `BASEWATCH_PROGRAM` names another binary to measure, one that was built as a release for instance.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -27,6 +31,8 @@ mod functions;
 mod measure;
 mod pace;
 mod rivals;
+mod serve;
+mod start;
 
 #[path = "../../tests/support/mailbox.rs"]
 mod mailbox;
@@ -43,6 +49,9 @@ mod rig;
 #[path = "../../tests/support/seed.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod seed;
+
+#[path = "../../tests/support/toxic.rs"]
+mod toxic;
 
 fn main() {
     // Cargo passes `--bench`; what is left names modes.
@@ -63,5 +72,11 @@ fn main() {
     }
     if chosen("alerts") {
         runtime.block_on(alerts::tell());
+    }
+    if chosen("start") {
+        start::measure();
+    }
+    if chosen("serve") {
+        runtime.block_on(serve::load());
     }
 }

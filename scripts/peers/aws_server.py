@@ -7,6 +7,7 @@ Everything that the tests need and moto lacks is mended here, in moto_fixes, and
 works against this server has to work against AWS unchanged.
 """
 
+import functools
 import importlib
 import json
 import os
@@ -25,9 +26,16 @@ def create_app(service):
     """The service as moto has it, put right. Called once for each, when it is first asked for: to load them all
     would double the time until the server listens.
     """
-    if service in FIXED:
-        importlib.import_module(f"moto_fixes.{service}").apply()
+    # What a template makes is made by other services, asked for or not.
+    for fixed in FIXED if service == "cloudformation" else FIXED & {service}:
+        put_right(fixed)
     return create_backend_app(service)
+
+
+@functools.cache
+def put_right(service):
+    """Applies the fixes of a service, once."""
+    importlib.import_module(f"moto_fixes.{service}").apply()
 
 
 @wrapped(BaseResponse, "call_action")

@@ -82,8 +82,8 @@ pub async fn audit(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Audit {
     progress(Progress::Inventory);
-    let mut parts =
-        stream::iter(&sources.inventories).map(|inventory| inventory.deployments()).buffer_unordered(INVENTORIES);
+    let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
+    let mut parts = stream::iter(parts).buffer_unordered(INVENTORIES);
     let mut found = Inventoried::default();
     while let Some(part) = parts.next().await {
         found.deployments.extend(part.deployments);

@@ -95,11 +95,10 @@ impl Search<'_> {
                 wanted.insert(slot, traced);
             }
         }
-        let found: Vec<_> = stream::iter(wanted)
-            .map(|(slot, traced)| async move { Some((slot, self.newer(audit, traced).await?)) })
-            .buffer_unordered(self.terms.concurrency)
-            .collect()
-            .await;
+        let search = |(slot, traced)| async move { Some((slot, self.newer(audit, traced).await?)) };
+        // Laid out first: a stream that maps borrowed items as it goes makes no `Send` future.
+        let searches: Vec<_> = wanted.into_iter().map(search).collect();
+        let found: Vec<_> = stream::iter(searches).buffer_unordered(self.terms.concurrency).collect().await;
         Replacements(found.into_iter().flatten().collect())
     }
 

@@ -10,7 +10,7 @@ use crate::{
     identify::Identification,
     inventory::{DeployedImage, Deployment, Gap, Unreadable},
     judge::{Case, Judgement, encounters, judge},
-    report::{ErrorEntry, ExemptionFields, Finding, Note, ReplacementFields, Subjects},
+    report::{ErrorEntry, ExemptionFields, Finding, LineFields, Note, ReplacementFields, Subjects},
     resolve::{Key, Resolution},
 };
 
@@ -60,6 +60,12 @@ impl Audit {
         let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
         findings.sort_by(Finding::worst_first);
         (findings, notes)
+    }
+
+    /// The lines that `findings` stand on.
+    #[must_use]
+    pub fn lines(&self, findings: &[Finding]) -> Vec<LineFields> {
+        LineFields::of(findings, self.resolutions.values())
     }
 
     /// What could not be seen: an account, a region, a registry.

@@ -168,6 +168,21 @@ impl Aws {
         Self { credentials: Some(SharedCredentialsProvider::new(credentials)), ..self }
     }
 
+    /// The same identity for another run, counting into `requests`: its configuration, connections and credentials are
+    /// kept, and nothing of what the runs before found out with them.
+    pub async fn for_another_run(&self, requests: Arc<Requests>) -> Self {
+        Self {
+            max_attempts: self.max_attempts,
+            first_backoff: self.first_backoff,
+            transport: self.transport.clone(),
+            endpoint: self.endpoint.clone(),
+            credentials: self.credentials.clone(),
+            accounts: self.accounts.clone(),
+            config: OnceCell::new_with(Some(Box::pin(self.config()).await.clone())),
+            ..Self::new(requests)
+        }
+    }
+
     /// Asks the accounts of `accounts`, as the roles assumed in them.
     #[must_use]
     pub fn with_accounts(self, accounts: Option<AccountSettings>) -> Self {

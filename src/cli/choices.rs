@@ -1,6 +1,9 @@
 //! The words that arguments choose from, and what they mean.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::ValueEnum;
 
@@ -47,7 +50,7 @@ impl From<Kind> for DeploymentKind {
     }
 }
 
-/// The formats of a report.
+/// The formats of what is not a report: an explanation, a base, a list of alerts, what a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
@@ -55,6 +58,63 @@ pub enum Format {
     Table,
     /// For machines
     Json,
+}
+
+/// The formats of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people at a terminal
+    #[default]
+    Table,
+    /// For machines: the contract
+    Json,
+    /// For job summaries and comments on pull requests
+    Markdown,
+    /// For browsers: one file that needs nothing else
+    Html,
+    /// For spreadsheets and queries
+    Csv,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+}
+
+impl ReportFormat {
+    /// The format of the same name of what is not a report; none where only reports have it.
+    #[must_use]
+    pub fn simple(self) -> Option<Format> {
+        match self {
+            Self::Table => Some(Format::Table),
+            Self::Json => Some(Format::Json),
+            Self::Markdown | Self::Html | Self::Csv | Self::Sarif => None,
+        }
+    }
+
+    /// The format that the name of a file tells by its end.
+    fn of_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        // OASIS recommends both ends for SARIF (SARIF 2.1.0, section 3.2).
+        if name.strip_suffix(".sarif.json").is_some_and(|stem| !stem.is_empty()) {
+            return Some(Self::Sarif);
+        }
+        match path.extension()?.to_str()? {
+            "json" => Some(Self::Json),
+            "txt" | "table" => Some(Self::Table),
+            "md" => Some(Self::Markdown),
+            "html" => Some(Self::Html),
+            "csv" => Some(Self::Csv),
+            "sarif" => Some(Self::Sarif),
+            _ => None,
+        }
+    }
+}
+
+impl From<Format> for ReportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Table,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// When to use colours.
@@ -105,6 +165,9 @@ impl FailOn {
     }
 }
 
+/// The ends of file names that tell a format.
+const NAMES: &str = ".json, .md, .html, .csv, .sarif, .txt or .table";
+
 /// Where a report goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -115,7 +178,7 @@ pub enum Output {
         /// The file.
         path: PathBuf,
         /// The format.
-        format: Format,
+        format: ReportFormat,
     },
 }
 
@@ -127,12 +190,10 @@ impl FromStr for Output {
             return Ok(Self::Stdout);
         }
         let path = PathBuf::from(text);
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Format::Json,
-            Some("txt" | "table") => Format::Table,
-            _ => return Err("its name tells no format: end it in .json, .txt or .table".to_owned()),
-        };
-        Ok(Self::File { path, format })
+        match ReportFormat::of_name(&path) {
+            Some(format) => Ok(Self::File { path, format }),
+            None => Err(format!("its name tells no format: end it in {NAMES}")),
+        }
     }
 }
 
@@ -143,12 +204,36 @@ mod tests {
     #[test]
     fn the_name_of_an_output_tells_its_format() {
         let file = |path: &str, format| Ok(Output::File { path: path.into(), format });
-        assert_eq!("a/report.json".parse(), file("a/report.json", Format::Json));
-        assert_eq!("report.txt".parse(), file("report.txt", Format::Table));
+        for (name, format) in [
+            ("a/report.json", ReportFormat::Json),
+            ("report.txt", ReportFormat::Table),
+            ("report.table", ReportFormat::Table),
+            ("report.md", ReportFormat::Markdown),
+            ("report.html", ReportFormat::Html),
+            ("b.c/report.csv", ReportFormat::Csv),
+            ("report.sarif", ReportFormat::Sarif),
+            ("report.sarif.json", ReportFormat::Sarif),
+        ] {
+            assert_eq!(name.parse(), file(name, format), "{name}");
+        }
         assert_eq!("-".parse(), Ok(Output::Stdout));
-        for garbage in ["", "report", "report.html", "json", ".json"] {
+        for garbage in ["", "report", "report.xml", "json", ".json", "csv/", ".sarif", "report.MD", "a.md/.."] {
             assert!(garbage.parse::<Output>().is_err(), "{garbage}");
         }
+    }
+
+    #[test]
+    fn what_is_no_report_has_the_formats_of_the_same_name() {
+        let name = |choice: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
+            choice().expect("no choice is hidden").get_name().to_owned()
+        };
+        for format in Format::value_variants() {
+            let report = ReportFormat::from(*format);
+            assert_eq!(report.simple(), Some(*format));
+            assert_eq!(name(&|| format.to_possible_value()), name(&|| report.to_possible_value()));
+        }
+        let simple = ReportFormat::value_variants().iter().filter(|format| format.simple().is_some());
+        assert_eq!(simple.count(), Format::value_variants().len());
     }
 
     #[test]

@@ -7,15 +7,18 @@
 
 mod alerts;
 mod choices;
+mod values;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use alerts::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, NotifyCommand, NotifyTestArgs};
-pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output};
+pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output, ReportFormat};
+pub use values::instant;
+use values::named_image;
 
 use crate::{
     glob::Glob,
@@ -41,6 +44,7 @@ Examples:
   basewatch audit --kind lambda --owner payments --region 'eu-*'
   basewatch audit 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
   basewatch audit oci:./layout:v1 --output - --output report.json
+  basewatch audit --format markdown >> $GITHUB_STEP_SUMMARY
   basewatch audit --as-of 2026-12-24 --fail-on stale";
 
 const RUN_EXAMPLES: &str = "\
@@ -48,6 +52,12 @@ Examples:
   basewatch run --dry-run                       who would be told what
   basewatch run                                 for cron, or a scheduled task
   basewatch run --output report.json            keep the report as well";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  basewatch serve                               as [serve] of the configuration says
+  basewatch serve --listen 127.0.0.1:9000 --schedule '*/30 * * * *'
+  curl -X POST http://127.0.0.1:8080/api/v1/audit   ask for a run now";
 
 const IAM_EXAMPLES: &str = "\
 What to print:
@@ -97,7 +107,8 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The configuration file [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else the user's]
+    /// The configuration file, or s3://BUCKET/KEY [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else
+    /// the user's]
     // `BASEWATCH_CONFIG` is read with the rest of the environment, so that tests need no process environment.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -121,6 +132,11 @@ pub enum Command {
     /// Audit, record what was found, tell who has to know and ask for rebuilds: one cycle
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run on a schedule, and show what was found over HTTP: a dashboard, JSON, metrics
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Answer invocations of AWS Lambda; the default where its runtime starts the program
+    Lambda,
     /// List, show, snooze or send again what people are told about
     #[command(subcommand)]
     Alerts(AlertsCommand),
@@ -153,11 +169,12 @@ pub struct AuditArgs {
     /// oci:DIR[:TAG]
     #[arg(value_name = "IMAGE")]
     pub images: Vec<ImageSource>,
-    /// The format of the report on standard output: table, json
+    /// The format of the report on standard output: table, json, markdown, html, csv,
+    /// sarif
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
-    /// Write the report to FILE instead, in the format of its name: .json, .txt or .table; - is standard
-    /// output; may be repeated
+    pub format: ReportFormat,
+    /// Write the report to FILE instead, in the format of its name: .json, .md, .html, .csv, .sarif,
+    /// .txt or .table; - is standard output; may be repeated
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
@@ -182,6 +199,17 @@ pub struct AuditArgs {
     pub left: Left,
 }
 
+/// What `serve` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen, instead of serve.listen: 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// When to run, instead of serve.schedule: five or six fields, as in crontab
+    #[arg(long, value_name = "CRON")]
+    pub schedule: Option<String>,
+}
+
 /// What `run` takes.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -194,7 +222,8 @@ pub struct RunArgs {
     /// The format on standard output of what was done: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Write the report to FILE, in the format of its name: .json, .txt or .table; may be repeated
+    /// Write the report to FILE, in the format of its name: .json, .md, .html, .csv, .sarif, .txt or
+    /// .table; may be repeated
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
@@ -288,9 +317,10 @@ pub struct DemoArgs {
     /// Explain this image of the demo instead: orders:421
     #[arg(value_name = "IMAGE")]
     pub image: Option<String>,
-    /// The format of the report on standard output: table, json
+    /// The format of the report on standard output: table, json, markdown, html, csv,
+    /// sarif
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: ReportFormat,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
     /// out-of-date, stale, deprecated. Where nothing can be done, it counts as unknown at the most;
     /// where it is exempted, not at all
@@ -354,25 +384,6 @@ pub struct ManArgs {
     /// Write the pages of all commands into this folder instead
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
-}
-
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    let midnight = text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
-    midnight
-        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()))
-        .ok()
-        // RFC 3339, in which reports are written, knows no other years.
-        .filter(|instant| (0..=9999).contains(&instant.year()))
-        .ok_or_else(|| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
-}
-
-fn named_image(text: &str) -> Result<Reference, String> {
-    match text.parse::<ImageSource>()? {
-        ImageSource::Reference(reference) => Ok(reference),
-        ImageSource::Layout { .. } | ImageSource::Unknown => {
-            Err("a base is named by its registry, not by a folder".to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

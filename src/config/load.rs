@@ -13,17 +13,21 @@ use super::{
     check::Check,
     environment, identify, inventory, network, notify, owners, policy,
     raw::{RawConfig, schema},
-    rebuild, registry, resolve,
+    rebuild, registry, resolve, serve,
     shape::Shape,
     store,
     tree::{KeyPath, Node, Origin, Value},
+    watch,
 };
-use crate::inventory::{Filter, ImageSource};
+use crate::{
+    inventory::{Filter, ImageSource},
+    store::ObjectPlace,
+};
 
 /// The name of the file that is looked for.
 pub const FILE_NAME: &str = "basewatch.toml";
-/// More than any configuration: what is larger is some other file.
-const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// More than any configuration, in bytes: what is larger is some other file.
+pub const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,10 @@ pub struct Flags {
     pub max_age: Option<String>,
     /// `--grace`: instead of `policy.grace`.
     pub grace: Option<String>,
+    /// `--listen`: instead of `serve.listen`.
+    pub listen: Option<String>,
+    /// `--schedule`: instead of `serve.schedule`.
+    pub schedule: Option<String>,
     /// `--no-catalog`: instead of `catalog.enabled`.
     pub no_catalog: bool,
     /// `--owner`, `--region`, `--account` and `--kind`: what is left of the inventory.
@@ -42,6 +50,8 @@ pub struct Flags {
     pub images: Vec<ImageSource>,
     /// Further registries that were named on the command line, and may be contacted.
     pub registries: Vec<String>,
+    /// The file, where it is an object of S3 ([`object`]) and was fetched from there.
+    pub fetched: Option<String>,
 }
 
 /// A configuration that holds.
@@ -57,10 +67,17 @@ pub struct Loaded {
 ///
 /// The file is that of `--config`, else of `BASEWATCH_CONFIG`, else `basewatch.toml` in
 /// `working_folder`, else in the user's configuration folder, else there is none.
+///
+/// It may be an object of S3, which is not fetched here. Paths in such a file are relative to `working_folder`, as
+/// those in variables are: it has no folder of its own.
 pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> Result<Loaded, Problems> {
-    let file = find(flags, environment, working_folder);
+    let object = object(flags, environment)?;
+    let file = match &object {
+        Some(object) => Some(PathBuf::from(object.to_string())),
+        None => find(flags, environment, working_folder),
+    };
     let mut tree = match &file {
-        Some(file) => Node::parse(&read(file)?, file)?,
+        Some(file) => Node::parse(&text(file, object.is_some(), flags)?, file)?,
         None => Node::empty(),
     };
     let shape = Shape::new(schema());
@@ -72,14 +89,48 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
         let origin = file.map_or(Origin::Nowhere, |file| Origin::File { file, line: 0 });
         Problems::from(vec![Problem { origin, path: KeyPath::default(), message: error.to_string() }])
     })?;
-    let file_folder = file.as_deref().and_then(Path::parent).unwrap_or(working_folder);
+    let own_folder = file.as_deref().filter(|_| object.is_none()).and_then(Path::parent);
+    let file_folder = own_folder.unwrap_or(working_folder);
     let mut check = Check { tree: &tree, environment, file_folder, working_folder, problems };
     let mut settings = validate(&raw, &mut check);
     if !check.problems.is_empty() {
         return Err(check.problems.into());
     }
     apply_named(&mut settings, flags);
+    settings.config_object = object;
     Ok(Loaded { settings, file })
+}
+
+/// The object of S3 that `flags` or `environment` name as the file, if it is one: `s3://BUCKET/KEY`.
+///
+/// # Errors
+///
+/// When what begins with `s3://` names no object.
+pub fn object(flags: &Flags, environment: &Environment) -> Result<Option<ObjectPlace>, Problems> {
+    let (origin, asked) = if let Some(file) = &flags.config {
+        (Origin::Flag("--config"), file.to_string_lossy().into_owned())
+    } else {
+        let named = environment.get(CONFIG_VARIABLE).unwrap_or_default();
+        (Origin::Variable(CONFIG_VARIABLE.to_owned()), named.to_owned())
+    };
+    if !asked.starts_with("s3://") {
+        return Ok(None);
+    }
+    let refused = |message| Problems::from(vec![Problem { origin, path: KeyPath::default(), message }]);
+    asked.parse().map(Some).map_err(refused)
+}
+
+/// The text of the file.
+fn text(file: &Path, is_object: bool, flags: &Flags) -> Result<String, Problems> {
+    match &flags.fetched {
+        Some(text) if is_object => Ok(text.clone()),
+        None if is_object => {
+            let origin = Origin::File { file: file.display().to_string(), line: 0 };
+            let message = "cannot be read: it is in S3, and was not fetched".to_owned();
+            Err(Problems::from(vec![Problem { origin, path: KeyPath::default(), message }]))
+        }
+        _ => read(file),
+    }
 }
 
 /// The file to load; whether it can be read is another question if it was asked for.
@@ -121,7 +172,9 @@ fn overlay_flags(tree: &mut Node, flags: &Flags) {
     let max_age = flags.max_age.as_ref().map(|text| (["policy", "max_age"], Value::Text(text.clone()), "--max-age"));
     let grace = flags.grace.as_ref().map(|text| (["policy", "grace"], Value::Text(text.clone()), "--grace"));
     let catalog = flags.no_catalog.then_some((["catalog", "enabled"], Value::Boolean(false), "--no-catalog"));
-    for (keys, value, flag) in [max_age, grace, catalog].into_iter().flatten() {
+    let listen = flags.listen.as_ref().map(|text| (["serve", "listen"], Value::Text(text.clone()), "--listen"));
+    let schedule = flags.schedule.as_ref().map(|text| (["serve", "schedule"], Value::Text(text.clone()), "--schedule"));
+    for (keys, value, flag) in [max_age, grace, catalog, listen, schedule].into_iter().flatten() {
         tree.set(&KeyPath::from_iter(keys), value, &Origin::Flag(flag));
     }
 }
@@ -135,6 +188,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     }
     let hosts = registry::validate(section!(registry), &at("registry"), check);
     let (network, concurrency) = network::validate(section!(network), hosts, &at("network"), check);
+    let notify = notify::validate(section!(notify), &at("notify"), check);
     let inventory = inventory::validate(section!(inventory), &at("inventory"), check);
     let mut settings = Settings {
         policy: policy::validate(section!(policy), &at("policy"), check),
@@ -148,10 +202,12 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         owners: owners::validate(section!(owners), &at("owners"), check),
         filter: Filter::default(),
         is_part: false,
+        config_object: None,
         network,
         store: store::place(raw.store.as_ref(), &at("store"), check),
         retention: store::retention(section!(retention), &at("retention"), check),
-        notify: notify::validate(section!(notify), &at("notify"), check),
+        watch: watch::validate(section!(watch), &at("watch"), &notify, check),
+        notify,
         rebuild: rebuild::validate(
             section!(rebuilds),
             &at("rebuilds"),
@@ -159,6 +215,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
             &at("rebuild"),
             check,
         ),
+        serve: serve::validate(section!(serve), &at("serve"), check),
         catalog: catalog::validate(section!(catalog), &at("catalog"), check),
         concurrency,
     };

@@ -23,17 +23,20 @@ mod registry;
 mod resolve;
 mod scope;
 mod secret;
+mod serve;
 mod shape;
 mod store;
 mod tree;
 mod values;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
 pub use environment::{CONFIG_VARIABLE, Environment, LOG_VARIABLE};
-pub use load::{FILE_NAME, Flags, Loaded, candidates, load};
+pub use load::{FILE_LIMIT, FILE_NAME, Flags, Loaded, candidates, load, object};
 pub use problem::{Problem, Problems};
 pub use raw::schema;
+pub use serve::{ProxySettings, ServeSettings};
 pub use tree::{KeyPath, Origin};
 
 use crate::inventory::{DeploymentKind, ImageSource, Regions};
@@ -64,6 +67,8 @@ pub struct Settings {
     pub filter: crate::inventory::Filter,
     /// Whether that is only a part, or other images instead: what is not seen may be there all the same.
     pub is_part: bool,
+    /// Where the configuration is, if it is an object of S3.
+    pub config_object: Option<crate::store::ObjectPlace>,
     /// What to audit by name.
     pub images: Vec<ImageSource>,
     /// How registries are talked to.
@@ -74,8 +79,12 @@ pub struct Settings {
     pub retention: crate::store::Retention,
     /// Who is told what, and when.
     pub notify: crate::notify::Settings,
+    /// When basewatch tells of itself.
+    pub watch: crate::notify::WatchSettings,
     /// Who is asked to build images again.
     pub rebuild: crate::rebuild::Settings,
+    /// When `basewatch serve` runs, and who may read what it found.
+    pub serve: ServeSettings,
     /// Where facts are remembered.
     pub catalog: CatalogPlace,
     /// Images and bases worked on at once.

@@ -321,7 +321,7 @@ fn time(text: &str) -> Result<NaiveTime, String> {
         .ok_or_else(|| format!("{text:?} is no time of day: write hours and minutes, as in \"18:00\""))
 }
 
-fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
+pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
     text.parse().map_err(|_| format!("{text:?} is no time zone of the tz database: write one as in \"Europe/Berlin\""))
 }
 

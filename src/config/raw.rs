@@ -16,7 +16,9 @@ use super::{
     rebuild::{RawRebuild, RawRebuilds},
     registry::RawRegistries,
     resolve::RawResolve,
+    serve::RawServe,
     store::RawRetention,
+    watch::RawWatch,
 };
 
 /// The configuration of basewatch.
@@ -44,10 +46,14 @@ pub(super) struct RawConfig {
     pub(super) owners: Option<RawOwners>,
     /// Who is told what, and when.
     pub(super) notify: Option<RawNotify>,
+    /// When basewatch tells of itself: that it fails, finds nothing or does not see everything.
+    pub(super) watch: Option<RawWatch>,
     /// Who is asked to build images again.
     pub(super) rebuild: Option<Vec<RawRebuild>>,
     /// How often rebuilds are asked for, and when they count as failed.
     pub(super) rebuilds: Option<RawRebuilds>,
+    /// When `basewatch serve` runs, and who may read what it found.
+    pub(super) serve: Option<RawServe>,
     /// Where facts are remembered, so that each digest is fetched once ever.
     pub(super) catalog: Option<RawCatalog>,
     /// How registries are talked to in general.

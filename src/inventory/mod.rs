@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use caches::PullThroughRule;
 pub use choice::{Choice, Filter, ResourceTags, TagPattern};
-pub use ecr::EcrInventory;
+pub use ecr::{EcrInventory, NotMeant, Push, PushedInventory};
 pub use ecs::EcsInventory;
 pub use estate::{AllowAccount, Estate, OfferCache};
 pub use lambda::LambdaInventory;
@@ -53,6 +53,23 @@ pub enum DeploymentKind {
     Image,
     /// An image in an OCI layout folder.
     Layout,
+}
+
+impl DeploymentKind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 5] = [Self::Lambda, Self::Ecs, Self::Ecr, Self::Image, Self::Layout];
+
+    /// The word in reports and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lambda => "lambda",
+            Self::Ecs => "ecs",
+            Self::Ecr => "ecr",
+            Self::Image => "image",
+            Self::Layout => "layout",
+        }
+    }
 }
 
 /// One place where an image runs, or is meant to.
@@ -178,4 +195,11 @@ pub struct Inventoried {
 pub trait Inventory: Send + Sync {
     /// Looks. What cannot be seen is a [`Gap`], what cannot be read an [`Unreadable`] image.
     fn deployments(&self) -> BoxFuture<'_, Inventoried>;
+}
+
+/// One that somebody keeps, to ask it afterwards what it made of what it saw.
+impl<T: Inventory> Inventory for Arc<T> {
+    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+        (**self).deployments()
+    }
 }

@@ -119,6 +119,10 @@ impl Severity {
 }
 
 impl Action {
+    /// All actions, in order.
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Rebuild, Self::Redeploy, Self::Upgrade, Self::Restore, Self::Investigate];
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{EventKind, Item, Message, MessageKind, body::fitting, cause::by_cause, phrases};
+use super::{EventKind, Item, Message, MessageKind, body::fitting, cause::by_cause, phrases, watch};
 use crate::{
     image::Digest,
     judge::Action,
@@ -84,6 +84,7 @@ fn title(message: &Message) -> String {
 fn thread(message: &Message) -> String {
     let topic = match message.kind {
         MessageKind::Test => "test",
+        MessageKind::Watch => "watch",
         MessageKind::Findings | MessageKind::Backlog | MessageKind::Rebuilds => "findings",
     };
     let owner = message.owner.as_deref().unwrap_or_default();
@@ -93,6 +94,7 @@ fn thread(message: &Message) -> String {
 /// As many paragraphs as there is room for, the most urgent first, between what is said first and last.
 fn description(message: &Message) -> String {
     let mut first = vec![plain(&phrases::occasion(message))];
+    first.extend(watched(message));
     first.extend(overview(message));
     let mut last = Vec::new();
     if let Some(command) = phrases::snooze(message, code) {
@@ -129,6 +131,13 @@ fn description(message: &Message) -> String {
     cut(lines.join("\n"), DESCRIPTION_CHARS)
 }
 
+/// How basewatch itself does; what to do about it is a step.
+fn watched(message: &Message) -> Vec<String> {
+    let Some(watch) = &message.watch else { return Vec::new() };
+    let entries = watch::words::entries(watch, plain, code).into_iter().filter(|(title, _)| *title != "do");
+    entries.map(|(title, text)| cut(format!("• {title}: {text}"), LINE_CHARS)).collect()
+}
+
 /// What a backlog is made of, and whose findings a message is about that is about several owners'.
 fn overview(message: &Message) -> Vec<String> {
     let mut lines = Vec::new();
@@ -163,6 +172,9 @@ fn paragraph(group: &[&Item]) -> String {
 
 /// What to do, each thing once, in the order of the description.
 fn steps(message: &Message) -> Vec<String> {
+    if let Some(watch) = message.watch.as_ref().filter(|watch| watch.event != EventKind::Resolved) {
+        return vec![watch::words::advice(watch, code)];
+    }
     let is_to_do =
         |item: &&Item| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;
     let to_do = message.items.iter().filter(is_to_do);

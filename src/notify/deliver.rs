@@ -66,6 +66,7 @@ pub async fn deliver(
             None => Ok(unknown(receiver, &due)),
         }
     });
+    let work: Vec<_> = work.collect();
     let parts: Vec<_> = stream::iter(work).buffer_unordered(RECEIVERS).collect().await;
     for part in parts {
         let part: Delivered = part?;
@@ -129,10 +130,8 @@ fn unknown(receiver: &str, due: &[&Due]) -> Delivered {
 /// Forgets messages that were tried for too long, and that their findings were to be told by them: what is still
 /// there will be told anew.
 fn give_up(ledger: &mut Ledger, settings: &Settings, now: DateTime<Utc>) -> usize {
-    let longest = Duration::from_std(settings.keep_trying).unwrap_or(Duration::MAX);
-    let is_known = |due: &Due| settings.receivers.iter().any(|receiver| receiver.id == due.receiver);
-    let is_hopeless = |due: &Due| now - due.due_at > longest && (due.attempts > 0 || !is_known(due));
-    let (old, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut ledger.outbox).into_iter().partition(is_hopeless);
+    let (old, kept): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut ledger.outbox).into_iter().partition(|due| is_hopeless(due, settings, now));
     ledger.outbox = kept;
     for due in &old {
         for finding in &due.findings {
@@ -145,4 +144,11 @@ fn give_up(ledger: &mut Ledger, settings: &Settings, now: DateTime<Utc>) -> usiz
         }
     }
     old.len()
+}
+
+/// Whether `due` was tried for too long.
+pub(super) fn is_hopeless(due: &Due, settings: &Settings, now: DateTime<Utc>) -> bool {
+    let longest = Duration::from_std(settings.keep_trying).unwrap_or(Duration::MAX);
+    let is_known = || settings.receivers.iter().any(|receiver| receiver.id == due.receiver);
+    now - due.due_at > longest && (due.attempts > 0 || !is_known())
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Receipt, Undelivered};
+use super::{Due, Ledger, Receipt, Undelivered};
 use crate::{store::Document, webhook::Refused};
 
 /// The longest wait between two tries of one message: less than the time between two daily runs.
@@ -115,6 +115,18 @@ impl Answer {
     }
 }
 
+impl Due {
+    /// Takes note of a try in vain, and of when the next one is worth it.
+    pub(super) fn failed(&mut self, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
+        self.attempts += 1;
+        self.last_error = Some(why.to_owned());
+        let asked = retry_after.and_then(|seconds| Duration::try_seconds(i64::try_from(seconds).ok()?));
+        // The first failure is tried again by the next run, whenever that is.
+        let own = (self.attempts > 1).then(|| FIRST_WAIT * 2_i32.pow((self.attempts - 2).min(10)));
+        self.not_before = asked.max(own).map(|wait| now + wait.min(LONGEST_WAIT));
+    }
+}
+
 impl Ledger {
     /// Takes `answer` in.
     pub(super) fn take(&mut self, answer: &Answer) {
@@ -158,13 +170,7 @@ impl Ledger {
 
     fn failed(&mut self, receiver: &str, key: &str, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
         let Some(place) = self.find(receiver, key) else { return };
-        let due = &mut self.outbox[place];
-        due.attempts += 1;
-        due.last_error = Some(why.to_owned());
-        let asked = retry_after.and_then(|seconds| Duration::try_seconds(i64::try_from(seconds).ok()?));
-        // The first failure is tried again by the next run, whenever that is.
-        let own = (due.attempts > 1).then(|| FIRST_WAIT * 2_i32.pow((due.attempts - 2).min(10)));
-        due.not_before = asked.max(own).map(|wait| now + wait.min(LONGEST_WAIT));
+        self.outbox[place].failed(now, why, retry_after);
         self.receivers.entry(receiver.to_owned()).or_default().failing_since.get_or_insert(now);
     }
 

@@ -1,6 +1,6 @@
 //! How do machines read an alert? As JSON: `schema/alert.schema.json`.
 
-use super::{Message, body::fitting};
+use super::{Message, body::fitting, watch::WatchFields};
 use crate::report::json;
 
 /// `message` as JSON of at most so many bytes; items that do not fit are counted as left out.
@@ -21,6 +21,7 @@ fn bare(message: &Message) -> Message {
         repositories: [].into(),
         items: Vec::new(),
         left_out: message.count(),
+        watch: message.watch.clone().map(|watch| WatchFields { errors: Vec::new(), ..watch }),
         ..message.clone()
     }
 }

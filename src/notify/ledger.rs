@@ -63,6 +63,9 @@ pub struct Alert {
     pub alerting_since: Option<DateTime<Utc>>,
     /// When a run last saw it, whatever it concluded.
     pub seen_at: DateTime<Utc>,
+    /// Whether it is of no inventory, but of an image that was pushed: runs do not see it, and conclude nothing of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unlisted: bool,
     /// Nobody is told before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::text;
+use super::{text, watch::WatchFields};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -62,6 +62,9 @@ pub struct Message {
     pub items: Vec<Item>,
     /// How many more there are that the cap left out.
     pub left_out: u64,
+    /// How basewatch itself does, where the message is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchFields>,
     /// Where the whole report of the run is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -77,6 +80,8 @@ pub enum MessageKind {
     Backlog,
     /// Rebuilds that brought no new image, or that cannot be asked for.
     Rebuilds,
+    /// How basewatch itself does: its runs fail, find nothing or do not see everything, or work again.
+    Watch,
     /// Nothing happened: somebody tries whether messages arrive.
     Test,
 }
@@ -195,6 +200,7 @@ impl MessageKind {
             Self::Findings => "findings",
             Self::Backlog => "backlog",
             Self::Rebuilds => "rebuilds",
+            Self::Watch => "watch",
             Self::Test => "test",
         }
     }
@@ -218,7 +224,7 @@ impl Message {
 const TEXT_BYTES: usize = 16 * 1024;
 
 /// Fields that are left out where there is nothing to say: templates may name them all the same.
-const OPTIONAL: [&str; 2] = ["owner", "report"];
+const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
 /// The same of items.
 const OPTIONAL_OF_ITEM: [&str; 16] = [
     "account",

@@ -18,6 +18,7 @@ pub mod select;
 mod settings;
 mod sns;
 mod text;
+pub mod watch;
 mod webhook;
 
 use std::{fmt, time::Duration};
@@ -31,6 +32,7 @@ pub use ledger::{Alert, Due, Event, LastRun, Ledger, ReceiverState, State, Subje
 pub use message::{EventKind, Item, Message, MessageKind, SCHEMA};
 pub use settings::{Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings};
 pub use sns::SnsNotifier;
+pub use watch::WatchSettings;
 pub use webhook::WebhookNotifier;
 
 /// What a receiver said to a message it accepted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{EventKind, Item, Message, MessageKind};
+use super::{EventKind, Item, Message, MessageKind, watch};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity},
@@ -23,6 +23,7 @@ pub(super) type Copyable = fn(&str) -> String;
 /// The message in a few words, without whose it is: `3 deployments on old bases (1 critical), 2 fixed`.
 pub(super) fn headline(message: &Message) -> String {
     match message.kind {
+        MessageKind::Watch => message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), watch::words::headline),
         MessageKind::Test => "this is a test of basewatch".to_owned(),
         MessageKind::Rebuilds => match message.count() {
             1 => "a rebuild has brought no new image".to_owned(),
@@ -75,7 +76,7 @@ pub(super) fn summary(message: &Message) -> String {
             let what = words::count(open(message), "deployment");
             format!("a backlog of {what} on old bases ({})", severities(message))
         }
-        MessageKind::Rebuilds | MessageKind::Test => headline(message),
+        MessageKind::Rebuilds | MessageKind::Watch | MessageKind::Test => headline(message),
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn occasion(message: &Message) -> String {
     let at = words::instant(message.at);
     let seen = match (message.kind, message.complete) {
         (MessageKind::Test, _) => return format!("Sent {at}. If you can read this, alerts will arrive here."),
-        (_, true) => format!("As of {at}."),
+        (MessageKind::Watch, _) | (_, true) => format!("As of {at}."),
         (_, false) => format!("As of {at}; not everything could be seen in this run, so there may be more."),
     };
     match message.kind {

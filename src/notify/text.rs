@@ -6,6 +6,7 @@ use super::{
     body::fitting,
     cause::by_cause,
     phrases::{self, clean},
+    watch,
 };
 
 /// SNS takes subjects of fewer than 100 ASCII characters without line breaks
@@ -47,6 +48,7 @@ fn page(message: &Message) -> String {
     let whose = message.owner.as_deref().map(|owner| format!("{}: ", clean(owner))).unwrap_or_default();
     lines.extend(wrapped(&capitalized(&format!("{whose}{}.", phrases::summary(message))), "", ""));
     lines.extend(wrapped(&phrases::occasion(message), "", ""));
+    watched(message, &mut lines);
     let mut left_out = message.left_out;
     if message.kind == MessageKind::Backlog {
         overview(message, &mut lines);
@@ -66,6 +68,15 @@ fn page(message: &Message) -> String {
     let mut text = lines.join("\n");
     text.push('\n');
     text
+}
+
+/// How basewatch itself does.
+fn watched(message: &Message, lines: &mut Vec<String>) {
+    let Some(watch) = &message.watch else { return };
+    lines.push(String::new());
+    for (title, text) in watch::words::entries(watch, clean, clean) {
+        lines.extend(wrapped(&text, &format!("    {title:<8}"), INDENT));
+    }
 }
 
 /// What a backlog is made of.

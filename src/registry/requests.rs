@@ -48,6 +48,13 @@ impl Requests {
         *counts.entry(service.to_owned()).or_default().entry(kind.as_str()).or_default() += 1;
     }
 
+    /// How many there were so far.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.values().flat_map(BTreeMap::values).sum()
+    }
+
     /// All counts so far.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, BTreeMap<String, u64>> {

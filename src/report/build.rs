@@ -5,8 +5,8 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, Note, PolicyFields,
-    ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, LineFields, Note,
+    PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
 };
 use crate::{
     identify::Identification,
@@ -301,6 +301,7 @@ impl Report {
                 grace_days: policy.terms.grace.num_days(),
             },
             summary: Summary::of(&findings),
+            lines: Vec::new(),
             findings,
             errors,
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
@@ -308,5 +309,10 @@ impl Report {
             authentication: run.authentication,
             notes: run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache)).chain(run.notes).collect(),
         }
+    }
+    /// The same with the lines that its findings stand on.
+    #[must_use]
+    pub fn with_lines(self, lines: Vec<LineFields>) -> Self {
+        Self { lines, ..self }
     }
 }

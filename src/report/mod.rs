@@ -6,12 +6,18 @@
 mod base;
 pub mod base_table;
 mod build;
+pub mod csv;
 mod exemption;
 pub mod explain;
 mod finding;
 pub(crate) mod grid;
 mod group;
+pub mod html;
 pub mod json;
+mod line;
+pub mod markdown;
+pub mod query;
+pub mod sarif;
 pub(crate) mod style;
 mod summary;
 pub mod table;
@@ -32,6 +38,8 @@ pub use finding::{
     BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, ReplacementFields,
     RuntimeFields,
 };
+pub use line::{LineFields, LineRelease};
+pub use query::Query;
 pub use style::Style;
 pub use summary::{AgeDistribution, Summary};
 pub use text::{Harmless, harmless, is_visible};
@@ -57,6 +65,9 @@ pub struct Report {
     pub summary: Summary,
     /// One entry per deployment and platform, worst first.
     pub findings: Vec<Finding>,
+    /// The lines that the deployments stand on, and where on each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineFields>,
     /// What could not be seen.
     pub errors: Vec<ErrorEntry>,
     /// What is to be known about how the answers were got, and about exemptions.

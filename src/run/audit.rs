@@ -11,7 +11,7 @@ use super::{
     sources,
 };
 use crate::{
-    audit::{Progress, Terms, audit},
+    audit::{Progress, Sources, Terms, audit},
     aws::Members,
     cli::AuditArgs,
     config::Settings,
@@ -116,9 +116,21 @@ pub async fn report(
     instants: Instants,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
+    report_of(&sources(settings, ports, instants), settings, ports, instants, progress).await
+}
+
+/// Audits what `sources` show and reports it, as `settings` say.
+pub async fn report_of(
+    sources: &Sources,
+    settings: &Settings,
+    ports: &Ports,
+    instants: Instants,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Report {
     let terms = terms(settings, instants);
-    let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, progress).await;
+    let audit = audit(sources, &ports.images, &terms, progress).await;
     let (findings, notes) = audit.judge(&terms);
+    let lines = audit.lines(&findings);
     let run = Run {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
@@ -127,5 +139,5 @@ pub async fn report(
         caches: ports.client.caches(),
         notes,
     };
-    Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run)
+    Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run).with_lines(lines)
 }

@@ -5,25 +5,26 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, io::Write as _, path::Path
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 
-use super::{Exit, print};
+use super::{Exit, loaded, print};
 use crate::{
     aws::{AccountSettings, Members},
     cli::{ConfigCheckArgs, ConfigInitArgs},
-    config::{EXAMPLE, Environment, Flags, Settings, candidates, load},
+    config::{EXAMPLE, Environment, Flags, Settings, candidates},
     glob::Glob,
     inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
     judge::{Exemption, Policy},
+    notify::watch::{Trouble, addressed},
 };
 
 /// Says what the configuration would audit; what is wrong with it is the error.
-pub fn check(
+pub async fn check(
     args: ConfigCheckArgs,
     flags: &Flags,
     environment: &Environment,
     working_folder: &Path,
 ) -> anyhow::Result<Exit> {
     let flags = Flags { config: args.file.or_else(|| flags.config.clone()), ..flags.clone() };
-    let loaded = load(&flags, environment, working_folder)?;
+    let loaded = loaded(&flags, environment, working_folder).await?;
     let Some(file) = loaded.file else {
         let looked: Vec<_> = candidates(environment, working_folder);
         let looked: Vec<_> = looked.iter().map(|file| file.display().to_string()).collect();
@@ -116,6 +117,17 @@ fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     let is_told = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
     if is_told && settings.store.is_none() {
         line("warning", "nobody is told without a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
+    }
+    let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Incomplete]
+        .into_iter()
+        .any(|trouble| settings.watch.threshold(trouble).is_some());
+    let has_receivers = !settings.notify.receivers.is_empty();
+    if has_receivers && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
+        line(
+            "warning",
+            "nobody is told when basewatch itself does not work, which is of high severity: name somebody in \
+             watch.receivers",
+        );
     }
     let everything =
         settings.rebuild.rules.iter().position(|rule| rule.repositories.iter().any(|glob| glob.as_str() == "*"));

@@ -50,7 +50,8 @@ pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Source
     Sources { inventories, estate: Some(estate) }
 }
 
-fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
+/// What inventories share of AWS.
+pub(super) fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
     let (client, caching) = (Arc::clone(&ports.client), Arc::clone(&ports.client));
     let allow_account = Arc::new(move |account: &str| client.allow_account(account));
     let offer_cache = Arc::new(move |registry: &str, prefix: &str| caching.offer_cache(registry, prefix));

@@ -7,27 +7,32 @@ pub mod audit;
 pub mod base;
 pub mod completions;
 pub mod config;
+mod configured;
 pub mod cycle;
 pub mod demo;
 pub mod explain;
 pub mod iam;
 mod inventories;
+pub mod lambda;
 pub mod man;
 pub mod notify;
 mod output;
 mod ports;
 mod progress;
 mod receivers;
+pub mod serve;
 mod world;
 
 use std::{
     io::{self, IsTerminal as _},
     path::Path,
+    pin::pin,
     process::ExitCode,
 };
 
 use chrono::{DateTime, Utc};
 
+use configured::loaded;
 pub use inventories::sources;
 use output::print;
 pub use ports::Ports;
@@ -36,7 +41,7 @@ pub use world::World;
 
 use crate::{
     cli::{Cli, ColorWhen, Command, ConfigCommand, Global, NotifyCommand},
-    config::{Environment, Flags, LOG_VARIABLE, load},
+    config::{Environment, Flags, LOG_VARIABLE},
     telemetry::{self, Verbosity},
 };
 
@@ -99,6 +104,12 @@ pub struct Instants {
 }
 
 impl Instants {
+    /// `now`, by the clock.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self { now, clock: now }
+    }
+
     /// The clock's now, or `as_of` instead.
     #[must_use]
     pub fn new(as_of: Option<DateTime<Utc>>) -> Self {
@@ -130,45 +141,77 @@ fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> 
     }
 }
 
-/// Sets logging up and does what `cli` says.
-pub async fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
+/// Sets logging up and does what `cli` says, until `stop` comes true.
+pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output = Exit>) -> anyhow::Result<Exit> {
     let global = &cli.global;
-    let verbosity = Verbosity { verbose: global.verbose, is_quiet: global.quiet };
+    // Nobody is there to ask for more; and an invocation is one line.
+    let verbose = if matches!(cli.command, Command::Lambda) && environment.get(LOG_VARIABLE).is_none() {
+        global.verbose.max(1)
+    } else {
+        global.verbose
+    };
+    let verbosity = Verbosity { verbose, is_quiet: global.quiet };
     let is_log_colored = is_colored(global.color, environment, io::stderr().is_terminal());
     telemetry::init(verbosity, environment.get(LOG_VARIABLE), is_log_colored)?;
     let console = Console::new(global, environment);
-    let here = Path::new("");
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     match cli.command {
+        // What serves ends what is under way first; of all else nothing is lost if it ends at once.
+        Command::Serve(args) => {
+            let flags = Flags { listen: args.listen, schedule: args.schedule, ..flags };
+            let mut stop = pin!(stop);
+            let settings = tokio::select! {
+                loaded = loaded(&flags, environment, Path::new("")) => loaded?.settings,
+                exit = &mut stop => return Ok(exit),
+            };
+            Box::pin(serve::run(settings, stop)).await
+        }
+        command => tokio::select! {
+            outcome = once(command, flags, environment, console) => outcome,
+            exit = stop => Ok(exit),
+        },
+    }
+}
+
+/// Does what `command` says, and ends.
+async fn once(command: Command, flags: Flags, environment: &Environment, console: Console) -> anyhow::Result<Exit> {
+    let here = Path::new("");
+    match command {
         Command::Audit(args) => {
             let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
             let filter = (&args.left).into();
             let flags = Flags { max_age, grace, images, filter, no_catalog: args.no_catalog, ..flags };
-            audit::run(&load(&flags, environment, here)?.settings, &args, console).await
+            audit::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Base(args) => {
             let registries = vec![args.reference.repository.registry.to_string()];
             let flags = Flags { registries, no_catalog: args.no_catalog, ..flags };
-            base::run(&load(&flags, environment, here)?.settings, &args, console).await
+            base::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {
             let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
-            explain::run(&load(&flags, environment, here)?.settings, &args, console).await
+            explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         // A cycle is the longest future there is: on the heap, it is no part of all the others.
-        Command::Run(args) => Box::pin(cycle::run(&load(&flags, environment, here)?.settings, &args, console)).await,
+        Command::Run(args) => {
+            Box::pin(cycle::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
+        }
+        Command::Lambda => Box::pin(lambda::run(flags, environment, here)).await,
         Command::Alerts(command) => {
-            Box::pin(alerts::run(&load(&flags, environment, here)?.settings, &command, console)).await
+            Box::pin(alerts::run(&loaded(&flags, environment, here).await?.settings, &command, console)).await
         }
         Command::Notify(NotifyCommand::Test(args)) => {
-            notify::test(&load(&flags, environment, here)?.settings, &args).await
+            notify::test(&loaded(&flags, environment, here).await?.settings, &args).await
         }
         Command::Demo(args) => demo::run(&args, console).await,
-        Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here),
+        Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here).await,
         Command::Config(ConfigCommand::Init(args)) => config::init(&args),
-        Command::Config(ConfigCommand::Iam(args)) => iam::run(&args, &load(&flags, environment, here)?.settings),
+        Command::Config(ConfigCommand::Iam(args)) => {
+            iam::run(&args, &loaded(&flags, environment, here).await?.settings)
+        }
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Serve(_) => unreachable!("it does not end by itself"),
     }
 }
 

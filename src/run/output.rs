@@ -10,21 +10,21 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Console;
 use crate::{
-    cli::{Format, Output},
-    report::{Report, Style, json, table},
+    cli::{Output, ReportFormat},
+    report::{Report, Style, csv, html, json, markdown, sarif, table},
 };
 
 /// A place a report is written to, opened before the audit: a mistyped folder should not cost a run.
 pub(super) enum Sink {
     /// Standard output.
-    Stdout(Format),
+    Stdout(ReportFormat),
     /// A file, written beside its name until it is whole.
-    File { path: PathBuf, beside: PathBuf, format: Format },
+    File { path: PathBuf, beside: PathBuf, format: ReportFormat },
 }
 
 impl Sink {
     /// Opens `outputs`; without any, standard output in `format`.
-    pub(super) fn open(outputs: &[Output], format: Format) -> Result<Vec<Self>> {
+    pub(super) fn open(outputs: &[Output], format: ReportFormat) -> Result<Vec<Self>> {
         if outputs.is_empty() {
             return Ok(vec![Self::Stdout(format)]);
         }
@@ -96,10 +96,14 @@ fn save(text: &str, beside: &Path, path: &Path) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
-fn render(report: &Report, format: Format, style: &Style) -> String {
+fn render(report: &Report, format: ReportFormat, style: &Style) -> String {
     match format {
-        Format::Table => table::render(report, style),
-        Format::Json => json::render(report),
+        ReportFormat::Table => table::render(report, style),
+        ReportFormat::Json => json::render(report),
+        ReportFormat::Markdown => markdown::render(report),
+        ReportFormat::Html => html::render(report),
+        ReportFormat::Csv => csv::render(report),
+        ReportFormat::Sarif => sarif::render(report),
     }
 }
 

@@ -34,7 +34,19 @@ impl World {
     ///
     /// When they name no store, and as [`Ports::over`].
     pub async fn open(settings: &Settings) -> Result<Self> {
-        Self::with(settings, Catalog::in_folder).await
+        let requests = Arc::new(Requests::default());
+        Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::in_folder).await
+    }
+
+    /// The same as `aws`, which runs before it may have used.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::open`].
+    pub async fn open_as(settings: &Settings, aws: &Aws) -> Result<Self> {
+        let requests = Arc::new(Requests::default());
+        let aws = aws.for_another_run(Arc::clone(&requests)).await;
+        Self::over(settings, aws, requests, Catalog::in_folder).await
     }
 
     /// The same for who only wants to see what would be done: nothing is written, not even what is learned.
@@ -43,12 +55,29 @@ impl World {
     ///
     /// As [`World::open`].
     pub async fn for_rehearsal(settings: &Settings) -> Result<Self> {
-        Self::with(settings, Catalog::reading).await
+        let requests = Arc::new(Requests::default());
+        Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
-    async fn with(settings: &Settings, in_folder: fn(&Path) -> Catalog) -> Result<Self> {
-        let requests = Arc::new(Requests::default());
-        let aws = Arc::new(Aws::new(Arc::clone(&requests)).with_accounts(settings.accounts.clone()));
+    /// Keeps what was learned in the store, where the catalog is there and does not keep it as it learns.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn keep_catalog(&self) -> store::Result<()> {
+        if self.keeps_catalog {
+            self.ports.images.catalog().save(&*self.store).await?;
+        }
+        Ok(())
+    }
+
+    async fn over(
+        settings: &Settings,
+        aws: Aws,
+        requests: Arc<Requests>,
+        in_folder: fn(&Path) -> Catalog,
+    ) -> Result<Self> {
+        let aws = Arc::new(aws.with_accounts(settings.accounts.clone()));
         let place = place(settings)?;
         let store = store::open(place, Arc::clone(&aws));
         let (catalog, keeps_catalog) = match (&settings.catalog, place) {

@@ -21,5 +21,5 @@ pub use folder::FolderStore;
 pub use images::{Images, Pointing};
 pub use port::{Error, OnlyIf, Result, Store, Stored, Turn, Version};
 pub use reports::{Ages, Day, History, LATEST, add_alerts, dated_name, history, latest, record};
-pub use s3::S3Store;
+pub use s3::{ObjectPlace, S3Store};
 pub use settings::{InvalidPlace, Place, Retention, open};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::{StreamExt as _, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Document, Error, Kept, OnlyIf, Result, Retention, Store, Stored, load};
@@ -24,7 +25,7 @@ const ATTEMPTS: u32 = 50;
 const MOST_OWNERS: usize = 100;
 
 /// A day in the history: what the day's last run found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Day {
     /// The day, in UTC.
     pub date: NaiveDate,
@@ -58,7 +59,7 @@ pub struct Day {
 }
 
 /// Ages in whole days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ages {
     /// Half of them are not older.
     pub p50: u64,

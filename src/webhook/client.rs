@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use reqwest::{
-    Client, Response, Url,
+    Client, Method, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
@@ -23,6 +23,7 @@ use crate::{
     pace::Pace,
     registry::{RequestKind, Requests},
     retry,
+    secret::Secret,
 };
 
 /// How much of an answer is read.
@@ -144,6 +145,29 @@ impl Webhooks {
     ///
     /// When it was not accepted: what the last try came to.
     pub async fn call(&self, call: &Call) -> Result<Answer, Refused> {
+        self.made(Method::POST, call).await
+    }
+
+    /// Asks for what is at `url`, with no more in it than the URL: that somebody asks is all there is to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Webhooks::call`].
+    pub async fn get(&self, url: &Secret) -> Result<Answer, Refused> {
+        let call = Call {
+            url: url.clone(),
+            headers: Vec::new(),
+            content_type: String::new(),
+            body: Vec::new(),
+            id: String::new(),
+            at: Utc::now(),
+            signing: None,
+            may_repeat: true,
+        };
+        self.made(Method::GET, &call).await
+    }
+
+    async fn made(&self, method: Method, call: &Call) -> Result<Answer, Refused> {
         let url = address(call).map_err(lasting)?;
         let host = self.host(&url);
         let begun = Instant::now();
@@ -153,7 +177,7 @@ impl Webhooks {
         loop {
             let turn = host.pace.turn().await;
             self.requests.count(&format!("webhook {}", host.name), RequestKind::Api);
-            let answer = self.travel(&host, &url, call, begun.elapsed()).await;
+            let answer = self.travel(&host, &method, &url, call, begun.elapsed()).await;
             turn.answered();
             let failure = match answer {
                 Ok(answer) => {
@@ -191,11 +215,21 @@ impl Webhooks {
     }
 
     /// One try, so long after the call was made.
-    async fn travel(&self, host: &Host, url: &Url, call: &Call, after: Duration) -> Result<Answer, Failure> {
-        let headers = headers(call, after).map_err(|why| Failure::of_call(format!("{}: {why}", host.name)))?;
+    async fn travel(
+        &self,
+        host: &Host,
+        method: &Method,
+        url: &Url,
+        call: &Call,
+        after: Duration,
+    ) -> Result<Answer, Failure> {
         let http = if is_here(url) { &self.here } else { &self.elsewhere };
         let limit = self.settings.request_timeout;
-        let request = http.post(url.clone()).headers(headers).body(call.body.clone());
+        let mut request = http.request(method.clone(), url.clone());
+        if *method == Method::POST {
+            let headers = headers(call, after).map_err(|why| Failure::of_call(format!("{}: {why}", host.name)))?;
+            request = request.headers(headers).body(call.body.clone());
+        }
         let exchange = async {
             let response = request.send().await.map_err(|error| Failure::of_transport(&host.name, &error))?;
             read(&host.name, response, &Hidden::of(call, url)).await

@@ -28,7 +28,7 @@ pub enum Signature {
     Bearer,
 }
 
-/// One call: a `POST`. Not to be shown: its body may hold a token.
+/// One call: a `POST`, unless it is [`Webhooks::get`]'s. Not to be shown: its body may hold a token.
 #[derive(Clone)]
 pub struct Call {
     /// Where it goes. A secret, as many webhooks are known by nothing but their URL.

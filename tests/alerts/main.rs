@@ -11,6 +11,8 @@ mod many;
 
 #[path = "../support/memory_store.rs"]
 mod memory_store;
+#[path = "../support/toxic.rs"]
+mod toxic;
 
 mod batches;
 mod desk;
@@ -19,3 +21,4 @@ mod keeping;
 mod replay;
 mod rig;
 mod scale;
+mod watching;

@@ -47,7 +47,8 @@ impl Rig {
         self.mailboxes.push(Mailbox::new(id));
     }
 
-    fn world(&self) -> World {
+    /// The world around it.
+    pub(crate) fn world(&self) -> World {
         let requests = Arc::new(Requests::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
         let mut receivers = Receivers::open(&Settings::default(), &aws, &requests).unwrap();
@@ -66,6 +67,6 @@ impl Rig {
 
     /// Records `report` and tells who has to know.
     pub(crate) async fn run(&self, report: &basewatch::report::Report) -> cycle::RunReport {
-        cycle::complete(&self.settings, &self.world(), report, report.generated_at).await
+        cycle::complete(&self.settings, &self.world(), report, basewatch::run::Instants::at(report.generated_at)).await
     }
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod faults;
 mod images;
+mod interrupted;
 mod owners;
 
 #[path = "../support/company.rs"]

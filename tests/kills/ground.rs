@@ -106,7 +106,7 @@ impl Ground {
     pub(crate) fn unfinished(&self) -> Vec<String> {
         match self {
             Self::Folder(_) => self.snapshot().into_keys().filter(|name| name.ends_with(".unfinished")).collect(),
-            Self::Bucket(_) | Self::Elsewhere(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }

@@ -207,7 +207,13 @@ impl Tools {
     pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> cycle::RunReport {
         let settings = settings(post);
         let world = self.world(&settings, store);
-        let done = cycle::complete(&settings, &world, &report(day, is_second), instant(day, is_second)).await;
+        let done = cycle::complete(
+            &settings,
+            &world,
+            &report(day, is_second),
+            basewatch::run::Instants::at(instant(day, is_second)),
+        )
+        .await;
         if RECEIVERS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    notify::{Message, MessageFormat},
+    notify::{EventKind, Message, MessageFormat, watch::Trouble},
     report::is_visible,
 };
 use serde_json::Value;
@@ -40,7 +40,7 @@ fn every_sample_as_a_chat_card() {
 
 #[test]
 fn every_sample_as_json() {
-    for (name, message) in messages::all().into_iter().filter(|(name, _)| *name != "hostile") {
+    for (name, message) in messages::all().into_iter().filter(|(name, _)| !name.ends_with("hostile")) {
         let (_, body) = sent_as(&message, MessageFormat::Json);
         insta::assert_snapshot!(format!("{name}_json"), pretty(&body));
     }
@@ -61,19 +61,27 @@ fn json_says_exactly_what_is_told() {
 
 #[test]
 fn nothing_from_outside_is_obeyed_in_a_mail() {
-    let (subject, body) = sent_as(&messages::hostile(), MessageFormat::Text);
-    assert!(subject.chars().all(|c| matches!(c, ' '..='~')), "{subject}");
-    assert!(body.chars().all(|c| c == '\n' || is_visible(c)), "{body}");
-    assert!(!body.lines().any(|line| line.starts_with("Subject:")), "{body}");
+    let of_basewatch =
+        HOSTILE.map(|text| messages::watch(EventKind::Triggered, Trouble::Failed, 3, &[(text, text, text)]));
+    for message in of_basewatch.into_iter().chain([messages::hostile(), messages::watch_hostile()]) {
+        let (subject, body) = sent_as(&message, MessageFormat::Text);
+        assert!(subject.chars().all(|c| matches!(c, ' '..='~')), "{subject}");
+        assert!(body.chars().all(|c| c == '\n' || is_visible(c)), "{body}");
+        assert!(!body.lines().any(|line| line.starts_with("Subject:")), "{body}");
+    }
 }
 
 #[test]
 fn nothing_from_outside_is_markup_in_chat() {
-    for text in HOSTILE {
+    let of_owner = |text: &str| {
         let mut message = messages::hostile();
         message.items.truncate(8);
         message.owner = Some(text.to_owned());
         message.because = text.to_owned();
+        message
+    };
+    let of_basewatch = |text| messages::watch(EventKind::Triggered, Trouble::Incomplete, 3, &[(text, text, text)]);
+    for message in HOSTILE.into_iter().flat_map(|text| [of_owner(text), of_basewatch(text)]) {
         let (_, body) = sent_as(&message, MessageFormat::Chatbot);
         assert_card(&body);
         let card: Value = serde_json::from_str(&body).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basewatch::{
     judge::{Action, Severity, Verdict},
-    notify::{EventKind, Item, Message, MessageFormat, MessageKind},
+    notify::{EventKind, Item, Message, MessageFormat, MessageKind, watch::Trouble},
     report::ReasonFields,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -93,11 +93,16 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    let kinds = vec![MessageKind::Findings, MessageKind::Backlog, MessageKind::Rebuilds, MessageKind::Test];
+    let kinds =
+        vec![MessageKind::Findings, MessageKind::Backlog, MessageKind::Rebuilds, MessageKind::Watch, MessageKind::Test];
     let shape = (select(kinds), option::of(text()), text(), option::of(text()), 0_u64..100_000);
     (shape, items(), vec(text(), 0..200)).prop_map(|(shape, items, names)| {
         let (kind, owner, because, report, left_out) = shape;
-        let mut message = messages::message(kind, items);
+        let is_watch = kind == MessageKind::Watch;
+        let mut message = messages::message(kind, if is_watch { Vec::new() } else { items });
+        let errors: Vec<_> = names.iter().take(5).map(|name| (name.as_str(), "x", name.as_str())).collect();
+        message.watch =
+            messages::watch(EventKind::Escalated, Trouble::Incomplete, 3, &errors).watch.filter(|_| is_watch);
         message.left_out = left_out;
         message.owner = owner;
         message.because = because;

@@ -155,6 +155,8 @@ fn the_documentation_shows_messages_as_they_are_sent() {
     let pretty = |body: &str| basewatch::report::json::render(&serde_json::from_str::<Value>(body).unwrap());
     let (subject, body) = sent_as(&messages::events(), MessageFormat::Text);
     let mut expected = with_block(&page, "text", &format!("Subject: {subject}\n\n{body}"));
+    let (subject, body) = sent_as(&messages::watch_incomplete(), MessageFormat::Text);
+    expected = with_block(&expected, "watch", &format!("Subject: {subject}\n\n{body}"));
     for (marker, format) in [("json", MessageFormat::Json), ("chatbot", MessageFormat::Chatbot)] {
         expected = with_block(&expected, marker, &pretty(&sent_as(&messages::small(), format).1));
     }

@@ -10,15 +10,19 @@ mod builders;
 mod cloud_events;
 mod ecr;
 mod ecs;
+mod formats;
 mod lambda;
+mod lambda_runtime;
 mod object_store;
 mod oracle;
 mod permissions;
 mod racing;
 mod registries;
 mod secrets;
+mod serve;
 mod signatures;
 mod sns;
+mod stack;
 mod stand_in;
 mod store;
 mod tools;
@@ -26,12 +30,24 @@ mod world;
 
 #[path = "../support/counter.rs"]
 mod counter;
+#[path = "../support/java_fleet.rs"]
+mod java_fleet;
 #[path = "../support/messages.rs"]
 mod messages;
 #[path = "../support/peers.rs"]
 mod peers;
+#[path = "../support/poison.rs"]
+mod poison;
 #[path = "../support/program.rs"]
 mod program;
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+#[path = "../serve/rig.rs"]
+mod rig;
+#[path = "../support/runtime_api.rs"]
+mod runtime_api;
+#[expect(clippy::unwrap_used, reason = "the sample is written with texts that parse")]
+#[path = "../support/sample.rs"]
+mod sample;
 #[path = "../support/seed.rs"]
 mod seed;
 #[path = "../support/toxic.rs"]

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeSet, process::Stdio, time::Instant};
 
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-};
 use serde_json::Value;
 
 use crate::{
+    java_fleet::JavaFleet,
     program::Program,
     store::{BUCKET, moto},
     toxic::{Reply, Toxic},
@@ -16,37 +13,15 @@ use crate::{
 
 const RUNS: usize = 40;
 const NOW: &str = "2025-11-20";
+const IMAGES: [&str; 6] = ["orders", "billing", "refunds", "search", "site", "shop"];
 const OWNERS: [&str; 3] = ["payments", "search", "web"];
-
-/// A registry with a line that went on and images that did not.
-fn registry() -> Loopback {
-    let stock = Stock::new();
-    let registry = Loopback::start(stock.clone()).expect("a registry on loopback");
-    let build = |repository: &str, created: &str, label: Option<String>, layer: &str| {
-        let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
-        let layers = vec![layer.as_bytes().to_vec()];
-        stock.push_image(
-            repository,
-            &ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() },
-        )
-    };
-    let old = build("java", "2025-08-22T06:00:00Z", None, "old");
-    let new = build("java", "2025-11-19T06:00:00Z", None, "new");
-    stock.tag("java", "21", &new);
-    for image in ["orders", "billing", "refunds", "search", "site", "shop"] {
-        let label = format!("{}/java:21@{old}", registry.host());
-        let digest = build(image, "2025-08-23T06:00:00Z", Some(label), image);
-        stock.tag(image, "1", &digest);
-    }
-    registry
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_forty_runs_at_once_each_alert_is_sent_once() {
-    let ((moto, _), registry) = (moto().await, registry());
+    let ((moto, _), fleet) = (moto().await, JavaFleet::start().with_old(&IMAGES));
     let everybody = Toxic::start(|_| Reply::json(&serde_json::json!({ "id": "m-1" })));
     let web = Toxic::start(|_| Reply::new(204, ""));
-    let host = registry.host();
+    let images = fleet.references(&IMAGES);
     let program = Program::with_config(&format!(
         "store = \"s3://{BUCKET}/fleet\"\n\
          [owners]\n\
@@ -54,8 +29,7 @@ async fn of_forty_runs_at_once_each_alert_is_sent_once() {
                   {{ match = \"refunds\", owner = \"payments\" }}, {{ match = \"search\", owner = \"search\" }}]\n\
          default = \"web\"\n\
          [[inventory.images]]\n\
-         references = [\"{host}/orders:1\", \"{host}/billing:1\", \"{host}/refunds:1\", \"{host}/search:1\", \
-                       \"{host}/site:1\", \"{host}/shop:1\"]\n\
+         references = {images}\n\
          [[notify.webhook]]\nname = \"everybody\"\nurl = \"{}\"\n\
          [[notify.webhook]]\nname = \"web\"\nowners = [\"web\"]\nurl = \"{}\"\n",
         everybody.endpoint(),

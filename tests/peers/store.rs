@@ -22,6 +22,19 @@ pub const BUCKET: &str = "basewatch-audits";
 /// moto, with a bucket.
 pub async fn moto() -> (Peer, aws_sdk_s3::Client) {
     let moto = peers::moto();
+    let client = bucket(&moto).await;
+    (moto, client)
+}
+
+/// Makes the bucket in `moto`.
+pub async fn bucket(moto: &Peer) -> aws_sdk_s3::Client {
+    let client = client(moto);
+    client.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+    client
+}
+
+/// The S3 of `moto`.
+pub fn client(moto: &Peer) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -29,9 +42,7 @@ pub async fn moto() -> (Peer, aws_sdk_s3::Client) {
         .endpoint_url(moto.http())
         .force_path_style(true)
         .build();
-    let client = aws_sdk_s3::Client::from_conf(config);
-    client.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-    (moto, client)
+    aws_sdk_s3::Client::from_conf(config)
 }
 
 /// The store in it, as a run of its own sees it.

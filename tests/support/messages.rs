@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    notify::{EventKind, Item, Message, MessageKind, SCHEMA},
+    notify::{
+        EventKind, Item, Message, MessageKind, SCHEMA,
+        watch::{RUN, RunError, Trouble, WatchFields},
+    },
     report::ReasonFields,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -157,6 +160,7 @@ pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
         repositories: items.iter().map(|item| item.repository.clone()).take(100).collect(),
         items: Vec::new(),
         left_out: 0,
+        watch: None,
         report: Some("s3://acme-basewatch/prod/reports/latest.json".to_owned()),
     };
     for item in &items {
@@ -269,6 +273,60 @@ pub(crate) fn test() -> Message {
     Message { owner: None, report: None, ..message(MessageKind::Test, Vec::new()) }
 }
 
+/// Of basewatch itself: `trouble` for so many runs, with `errors` (scope, code, message).
+pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&str, &str, &str)]) -> Message {
+    let since = at("2026-11-18T06:00:00Z");
+    let errors = errors.iter().map(|(scope, code, message)| RunError::new(scope, code, message, since));
+    let is_over = event == EventKind::Resolved;
+    let mut message = message(MessageKind::Watch, Vec::new());
+    message.owner = None;
+    message.complete = is_over;
+    "this topic is told whether basewatch itself works".clone_into(&mut message.because);
+    message.report = message.report.filter(|_| trouble != Trouble::Failed || is_over);
+    message.severity = Severity::High;
+    message.events.insert(event, 1);
+    message.severities.extend((!is_over).then_some((Severity::High, 1)));
+    message.watch = Some(WatchFields {
+        event,
+        trouble,
+        runs,
+        since,
+        told_since: Some(at("2026-11-18T06:00:00Z")),
+        last_good_at: Some(at("2026-11-17T06:00:00Z")),
+        last_report_at: (trouble != Trouble::Empty).then(|| at("2026-11-17T06:00:00Z")),
+        errors: errors.collect(),
+        errors_left_out: 0,
+    });
+    message
+}
+
+/// Runs that fail for a ledger that cannot be read.
+pub(crate) fn watch_failed() -> Message {
+    let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json is of a newer basewatch: its format is \
+               basewatch.ledger/v2, this one knows basewatch.ledger/v1; it was left as it is";
+    watch(EventKind::Reminded, Trouble::Failed, 9, &[(RUN, "failed", why)])
+}
+
+/// Runs that may not look at two accounts, and cannot tell somebody.
+pub(crate) fn watch_incomplete() -> Message {
+    let denied = "sts:AssumeRole of arn:aws:iam::210987654321:role/basewatch-read: AccessDenied: not authorized";
+    let errors = [
+        ("account 210987654321", "access-denied", denied),
+        ("ecr eu-west-1", "throttled", "ecr:DescribeImages: ThrottlingException: Rate exceeded"),
+        (RUN, "problem", "on-call was not told: hooks.example.com answered 503"),
+    ];
+    let mut message = watch(EventKind::Triggered, Trouble::Incomplete, 3, &errors);
+    message.watch.as_mut().expect("its fields").errors_left_out = 4;
+    message
+}
+
+/// The same in whatever words AWS, a registry or a receiver may say it.
+pub(crate) fn watch_hostile() -> Message {
+    let errors: Vec<_> = HOSTILE.iter().map(|text| (*text, *text, *text)).collect();
+    let long = "x".repeat(10_240);
+    watch(EventKind::Escalated, Trouble::Incomplete, 3, &[&errors[..], &[(&long, "unreachable", &long)]].concat())
+}
+
 /// All that images, labels, tags and people may call things to do harm where they are read.
 pub(crate) const HOSTILE: [&str; 12] = [
     "\u{1b}]8;;https://evil.example\u{7}click\u{1b}]8;;\u{7}\u{1b}[2J",
@@ -329,6 +387,11 @@ pub(crate) fn all() -> Vec<(&'static str, Message)> {
         ("events", events()),
         ("backlog", backlog()),
         ("rebuilds", rebuilds()),
+        ("watch_failed", watch_failed()),
+        ("watch_empty", watch(EventKind::Triggered, Trouble::Empty, 1, &[])),
+        ("watch_incomplete", watch_incomplete()),
+        ("watch_over", watch(EventKind::Resolved, Trouble::Failed, 9, &[])),
+        ("watch_hostile", watch_hostile()),
         ("test", test()),
         ("hostile", hostile()),
     ]

@@ -174,6 +174,31 @@ pub fn moto() -> Peer {
     Peer::start(command, folder(), "listening on ")
 }
 
+/// Starts the emulator of Lambda's runtime: `PEER/.rt` is the runtime API, and it is invoked as Lambda is.
+pub fn lambda_emulator() -> Peer {
+    let folder = folder();
+    // It wants to be in a package, builds it or not.
+    fs::create_dir(folder.path().join("src")).expect("a folder");
+    fs::write(folder.path().join("src/main.rs"), "fn main() {}").expect("a file written");
+    let package = "[package]\nname = \"function\"\nversion = \"0.1.0\"\n[workspace]\n";
+    fs::write(folder.path().join("Cargo.toml"), package).expect("a file written");
+    // It takes port 0 for no port, so that a free one is looked for, which is still free a moment later.
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = free.expect("a free port").port().to_string();
+    let mut command = python("cargo-lambda");
+    command.args(["lambda", "watch", "--only-lambda-apis", "--offline", "-A", "127.0.0.1", "-P", &port]);
+    Peer::start(command, folder, "runtime_addr=")
+}
+
+/// What the emulator at `address` answers to an invocation with `payload`, asked by its own tool.
+pub fn lambda_invoke(address: &str, payload: &str) -> String {
+    let (host, port) = address.split_once(':').expect("a host and a port");
+    let folder = folder();
+    let mut command = python("cargo-lambda");
+    command.current_dir(folder.path()).args(["lambda", "invoke", "-A", host, "-P", port, "--data-ascii", payload]);
+    tool(&mut command)
+}
+
 /// What the CloudEvents SDK makes of an HTTP message, as JSON.
 ///
 /// # Panics
@@ -190,6 +215,42 @@ pub fn read_event(content_type: &str, body: &[u8]) -> String {
 /// Runs a Python program with its arguments and returns what it printed.
 pub fn run_python(program: &[&Path]) -> String {
     tool(python("python").args(program))
+}
+
+/// Asks the API that the OpenAPI document at `url` describes all that it may be asked, and what it may not; returns
+/// whether it did what the document says, and what was found.
+pub fn ask_api(url: &str) -> (bool, String) {
+    let folder = folder();
+    let output = clean(python("schemathesis").args(["run", url, "--no-color"]))
+        // The same questions each time; a run that was asked for is a run, and then too soon for another.
+        .args(["--seed", "1", "--max-examples", "40", "--phases", "examples,coverage,fuzzing"])
+        .args(["--checks", "all", "--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("schemathesis starts");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What Microsoft's SARIF Multitool finds wrong with `log`, by the specification and by what GitHub code scanning
+/// takes: the rule and the message of each error and warning.
+///
+/// # Panics
+/// If it is not installed, or fails.
+pub fn sarif_problems(log: &str) -> Vec<String> {
+    let peers = env::var_os("PEERS_SARIF").map(PathBuf::from);
+    let peers = peers.expect("PEERS_SARIF is not set: run the tests with scripts/test");
+    let folder = folder();
+    fs::write(folder.path().join("report.sarif"), log).expect("a file in a new folder");
+    let program = peers.join("node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool");
+    let mut command = Command::new(program);
+    command.current_dir(folder.path()).env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1");
+    command.args(["validate", "report.sarif", "--rule-kind", "Sarif;Ghas", "--level", "Error;Warning"]);
+    tool(command.args(["--output", "found.sarif"]));
+    let found = fs::read(folder.path().join("found.sarif")).expect("what it found");
+    let found: serde_json::Value = serde_json::from_slice(&found).expect("JSON");
+    let results = found["runs"][0]["results"].as_array().expect("results");
+    results.iter().map(|result| format!("{}: {}", result["ruleId"], result["message"])).collect()
 }
 
 /// Starts a token server that signs with `certificate` for the service `registry.test`.

@@ -2,6 +2,8 @@
 //! prints is read as its users read it.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     path::Path,
     process::{Command, Output},
@@ -16,6 +18,11 @@ use crate::peers::clean;
 pub struct Program {
     home: TempDir,
     environment: Vec<(String, String)>,
+}
+
+/// The program; which the benches may replace by one that was built otherwise.
+pub fn binary() -> OsString {
+    env::var_os("BASEWATCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_basewatch").into())
 }
 
 /// What a run printed.
@@ -58,7 +65,7 @@ impl Program {
 
     /// The command with these arguments, its configuration among them.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
+        let mut command = Command::new(binary());
         clean(&mut command).args(arguments).current_dir(self.home());
         for name in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "DOCKER_CONFIG", "RUST_LOG"] {
             command.env_remove(name);

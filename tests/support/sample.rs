@@ -11,8 +11,8 @@ use basewatch::{
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorEntry,
-        ExemptionFields, Explanation, Finding, ImageFields, Note, Outcome, PlatformBase, PolicyFields, ReasonFields,
-        ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
+        ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome, PlatformBase, PolicyFields,
+        ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
@@ -456,6 +456,7 @@ pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Repo
         complete: errors.is_empty(),
         policy: PolicyFields { max_age_days: 45, grace_days: 14 },
         summary: Summary::of(&findings),
+        lines: LineFields::of(&findings, []),
         findings,
         errors,
         notes: Vec::new(),

@@ -144,7 +144,6 @@ impl Reply {
     }
 
     fn send(&self, method: &str, mut stream: &TcpStream) -> io::Result<()> {
-        thread::sleep(self.delay);
         match self.body {
             Body::Hang => return hold(stream),
             Body::Nothing => return Ok(()),
@@ -220,8 +219,12 @@ impl Toxic {
                 thread::spawn(move || {
                     let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
                     most_at_once.fetch_max(now, Ordering::SeqCst);
-                    let _ = answer(&stream, address, &log, &*reply);
+                    let asked = take(&stream, address, &log);
+                    let reply = asked.as_ref().ok().map(|asked| (&asked.method, reply(asked)));
+                    thread::sleep(reply.as_ref().map(|(_, reply)| reply.delay).unwrap_or_default());
+                    // Whoever has the answer may ask again before this thread goes on.
                     at_once.fetch_sub(1, Ordering::SeqCst);
+                    let _ = reply.map(|(method, reply)| reply.send(method, &stream));
                     let _ = stream.shutdown(Shutdown::Write);
                 });
             }
@@ -247,7 +250,7 @@ impl Toxic {
         self.log().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
     }
 
-    /// The most requests that were under way together.
+    /// The most requests that waited for their answers together.
     pub(crate) fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::SeqCst)
     }
@@ -261,21 +264,15 @@ impl Drop for Toxic {
     }
 }
 
-fn answer(
-    stream: &TcpStream,
-    address: SocketAddr,
-    log: &Mutex<Vec<Asked>>,
-    reply: &dyn Fn(&Asked) -> Reply,
-) -> io::Result<()> {
+/// Reads a request and notes it.
+fn take(stream: &TcpStream, address: SocketAddr, log: &Mutex<Vec<Asked>>) -> io::Result<Asked> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut asked = read(stream, address)?;
-    {
-        let mut log = log.lock().expect("no panic");
-        asked.nth = log.len();
-        log.push(asked.clone());
-    }
-    reply(&asked).send(&asked.method, stream)
+    let mut log = log.lock().expect("no panic");
+    asked.nth = log.len();
+    log.push(asked.clone());
+    Ok(asked)
 }
 
 fn read(stream: &TcpStream, address: SocketAddr) -> io::Result<Asked> {
@@ -298,7 +295,7 @@ fn read(stream: &TcpStream, address: SocketAddr) -> io::Result<Asked> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
-    let mut body = vec![0; length.min(64 * 1024)];
+    let mut body = vec![0; length.min(16 << 20)];
     reader.read_exact(&mut body)?;
     let body = String::from_utf8_lossy(&body).into_owned();
     let endpoint = format!("http://{address}");

@@ -11,6 +11,8 @@ mod secrecy;
 
 #[path = "../support/bare.rs"]
 mod bare;
+#[path = "../support/java_fleet.rs"]
+mod java_fleet;
 #[path = "../support/memory_store.rs"]
 mod memory_store;
 #[path = "../support/messages.rs"]

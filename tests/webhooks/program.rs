@@ -6,41 +6,17 @@ use std::{
     process::{Command, Output},
 };
 
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-};
-
 use crate::{
     bare::basewatch,
+    java_fleet::JavaFleet,
     toxic::{Asked, Reply, Toxic},
 };
 
 /// What must not show: of the URL, of the secrets, of a header.
 const SECRETS: [&str; 5] = ["s3cret-path", "hunter2", "hush-hush", "T0K3N-of-the-forge", "H34D3R"];
 
-fn registry() -> Loopback {
-    let stock = Stock::new();
-    let registry = Loopback::start(stock.clone()).unwrap();
-    let build = |repository: &str, created: &str, label: Option<String>, layer: &str| {
-        let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
-        let layers = vec![layer.as_bytes().to_vec()];
-        stock.push_image(
-            repository,
-            &ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() },
-        )
-    };
-    let old = build("java", "2025-08-22T06:00:00Z", None, "old");
-    let new = build("java", "2025-11-19T06:00:00Z", None, "new");
-    stock.tag("java", "21", &new);
-    let label = format!("{}/java:21@{old}", registry.host());
-    let orders = build("orders", "2025-08-23T06:00:00Z", Some(label), "orders");
-    stock.tag("orders", "1", &orders);
-    registry
-}
-
-fn configure(folder: &Path, registry: &Loopback, server: &Toxic) {
-    let (host, url) = (registry.host(), server.endpoint());
+fn configure(folder: &Path, fleet: &JavaFleet, server: &Toxic) {
+    let (host, url) = (fleet.host(), server.endpoint());
     let file = format!(
         "store = \"store\"\n[inventory]\nimages = [{{ references = [\"{host}/orders:1\"] }}]\n[[notify.webhook]]\nname = \"chat\"\n\
          url = \"{url}/in/s3cret-path?key=hunter2\"\nheaders = {{ x-team = \"H34D3R\" }}\nsecret = {{ env = \"HOOK\" }}\n\
@@ -74,11 +50,11 @@ fn echo(asked: &Asked, status: u16) -> Reply {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_printed_logged_or_kept() {
-    let registry = registry();
+    let fleet = JavaFleet::start().with_old(&["orders"]);
     for status in [400, 401] {
         let server = Toxic::start(move |asked| echo(asked, status));
         let folder = tempfile::tempdir().unwrap();
-        configure(folder.path(), &registry, &server);
+        configure(folder.path(), &fleet, &server);
         let run = |arguments: &[&str], log: &str| -> Output {
             let mut command: Command = basewatch(folder.path());
             command.env("HOOK", "hush-hush").env("FORGE", "T0K3N-of-the-forge").env("BASEWATCH_LOG", log);

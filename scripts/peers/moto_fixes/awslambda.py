@@ -45,6 +45,8 @@ def deploy(function, uri):
         raise InvalidParameterValueException(f"{kind} {uri} is not supported.")
     # A published version shares this with the function that it is a copy of.
     function.code = {"ImageUri": uri}
+    # moto forgets it of what a template makes.
+    function.package_type = "Image"
     function.resolved = f"{repository}@{image.image_digest}"
     function.code_sha_256 = image.image_digest.removeprefix("sha256:")
     function.code_size = 0

@@ -7,7 +7,7 @@ use std::{
 
 use aws_sdk_ecr::{
     Client,
-    types::{DescribeImagesFilter, ImageDetail, ImageStatus, ImageStatusFilter, TagStatus},
+    types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, ImageStatus, ImageStatusFilter, TagStatus},
 };
 use chrono::{DateTime, SubsecRound as _, Utc};
 
@@ -171,6 +171,51 @@ fn repository_of(
         repository: uri.parse().map_err(|error| format!("repositoryUri {uri:?}: {error}"))?,
         scope,
     })
+}
+
+/// The repository `name` at `spot`; none if there is none.
+pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<EcrRepository>>, Gap> {
+    let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
+    let scope = scope(region, name, spot.session.account());
+    let gap = |code, message| Gap { scope: scope.clone(), code, message };
+    let answer = match client.describe_repositories().repository_names(name).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let failure = Failure::of(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
+            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure.code, failure.message)) };
+        }
+    };
+    let Some(found) = answer.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
+        return Ok(None);
+    };
+    match repository_of(client, region, found, scope.clone()) {
+        Ok(repository) => Ok(Some(Arc::new(repository))),
+        Err(message) => Err(gap("malformed", message)),
+    }
+}
+
+/// The image `digest` of `repository` with the tags it has now, as far as `settings` choose it; none if it is not
+/// there any more, or is no image.
+pub(super) async fn image(
+    repository: &EcrRepository,
+    digest: &Digest,
+    settings: &EcrSettings,
+) -> Result<Option<EcrImage>, Gap> {
+    let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
+    let request = repository.client.describe_images().registry_id(&repository.account);
+    let gap = |code, message| Gap { scope: repository.scope(), code, message };
+    let details = match request.repository_name(&repository.name).image_ids(id).send().await {
+        Ok(answer) => answer.image_details.unwrap_or_default(),
+        Err(error) => {
+            let failure = Failure::of(&repository.call("DescribeImages"), &error);
+            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure.code, failure.message)) };
+        }
+    };
+    let mut images = BTreeMap::new();
+    for detail in details.iter().filter(|detail| is_image(detail)) {
+        merge(&mut images, image_of(detail).map_err(|message| gap("malformed", message))?);
+    }
+    Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
 
 /// Everything that `repository` holds, archived images too.

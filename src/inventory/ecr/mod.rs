@@ -5,12 +5,14 @@
 
 mod listing;
 pub(in crate::inventory) mod manifests;
+mod pushed;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 
 pub(super) use self::listing::{EcrRepository, shelf};
+pub use self::pushed::{NotMeant, Push, PushedInventory};
 use self::{
     listing::{EcrImage, Listed},
     manifests::Wanted,

@@ -17,13 +17,14 @@ use futures::{StreamExt, future::BoxFuture, stream};
 
 use self::{
     memory::{Belief, Memory},
-    progress::Progress,
+    progress::{Progress, Surveyed},
 };
 use super::{
     Choice, Estate, Gap, Inventoried, Inventory, LambdaSettings, Regions,
     read::Sighting,
     tables::{Meant, Table},
 };
+use crate::store::Catalog;
 
 /// Places looked at at once. Each has quotas of its own; together they share connections and memory.
 const SPOTS: usize = 24;
@@ -74,7 +75,7 @@ impl LambdaInventory {
         let catalog = self.estate.images.catalog();
         let name = Memory::name(spot);
         let old = catalog.kept(&name).unwrap_or_default();
-        let mut progress = Progress::new(spot.scope("lambda"), old, belief);
+        let mut learning = Learning::new(catalog, name, Progress::new(spot.scope("lambda"), old, belief));
         let admits = |name: &str| settings.iter().any(|settings| settings.choice.admits_name(name));
         // Where tags or owners choose, it is not known yet which of these will be read.
         let is_all_meant = settings.iter().all(|settings| settings.choice.is_by_name());
@@ -85,11 +86,10 @@ impl LambdaInventory {
                 }
             })
         };
-        survey::survey(spot, &mut progress, self.estate.concurrency, admits, read_ahead).await;
-        let surveyed = progress.finish();
-        if let Some(memory) = &surveyed.memory {
-            catalog.keep(&name, memory);
+        if let Some(progress) = &mut learning.progress {
+            survey::survey(spot, progress, self.estate.concurrency, admits, read_ahead).await;
         }
+        let surveyed = learning.finish();
         // Only tags that anything depends on are carried along: there may be fifty of each function.
         let matters = |key: &str| needs_all_tags || owner_tags.iter().any(|tag| tag == key);
         let functions = surveyed.functions.iter();
@@ -107,6 +107,40 @@ impl LambdaInventory {
             }
             chosen[*last].push(sighting);
         }
+    }
+}
+
+/// A place that is being looked at. What is learned of it is kept also when the look is cut short: at a hundred
+/// functions a second, a large account is not asked again from the start.
+struct Learning<'a> {
+    catalog: &'a Catalog,
+    name: String,
+    progress: Option<Progress>,
+}
+
+impl<'a> Learning<'a> {
+    fn new(catalog: &'a Catalog, name: String, progress: Progress) -> Self {
+        Self { catalog, name, progress: Some(progress) }
+    }
+
+    /// What was seen, which is kept.
+    fn finish(mut self) -> Surveyed {
+        let surveyed = self.progress.take().map(Progress::finish).unwrap_or_default();
+        self.keep(surveyed.memory.as_ref());
+        surveyed
+    }
+
+    fn keep(&self, memory: Option<&Memory>) {
+        if let Some(memory) = memory {
+            self.catalog.keep(&self.name, memory);
+        }
+    }
+}
+
+impl Drop for Learning<'_> {
+    fn drop(&mut self) {
+        let memory = self.progress.take().and_then(Progress::cut_short);
+        self.keep(memory.as_ref());
     }
 }
 

@@ -79,6 +79,7 @@ pub(super) enum Outcome {
 }
 
 /// What there is to see of a place.
+#[derive(Default)]
 pub(super) struct Surveyed {
     /// The functions.
     pub(super) functions: BTreeMap<Arc<str>, Seen>,
@@ -350,6 +351,12 @@ impl Progress {
         if times > 0 {
             self.failures.entry(failure.code).or_insert((failure, 0)).1 += times;
         }
+    }
+
+    /// What is worth remembering when it goes no further.
+    pub(super) fn cut_short(mut self) -> Option<Memory> {
+        self.is_complete = false;
+        self.finish().memory
     }
 
     /// What there is to see, once everything is asked.

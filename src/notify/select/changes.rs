@@ -78,20 +78,26 @@ pub(super) fn changes<'a>(
     report: &'a Report,
     settings: &Settings,
 ) -> Vec<Change<'a>> {
-    let now = report.generated_at;
-    let mut changes: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.verdict != Verdict::Unknown)
-        .filter_map(|finding| {
-            let alert = ledger.alerts.get(&finding.id)?;
-            change(finding, alert, receiver, settings, now)
-        })
-        .collect();
+    let mut changes = changes_of_findings(receiver, ledger, report, settings);
     if report.complete {
-        changes.extend(vanished(receiver, ledger, now));
+        changes.extend(vanished(receiver, ledger, report.generated_at));
     }
     changes
+}
+
+/// The same of what is in `report` alone, whatever is not.
+pub(super) fn changes_of_findings<'a>(
+    receiver: &Receiver,
+    ledger: &Ledger,
+    report: &'a Report,
+    settings: &Settings,
+) -> Vec<Change<'a>> {
+    let known = report.findings.iter().filter(|finding| finding.verdict != Verdict::Unknown);
+    let changes = known.filter_map(|finding| {
+        let alert = ledger.alerts.get(&finding.id)?;
+        change(finding, alert, receiver, settings, report.generated_at)
+    });
+    changes.collect()
 }
 
 fn change<'a>(
@@ -135,7 +141,7 @@ fn change<'a>(
 
 /// What is open and no longer there.
 fn vanished(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Change<'static>> {
-    let gone = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < now);
+    let gone = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < now && !alert.is_unlisted);
     gone.filter_map(|(id, alert)| {
         let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
         Some(Change {
@@ -156,7 +162,8 @@ fn has_lasted(alert: &Alert, settings: &Settings, now: DateTime<Utc>) -> bool {
     alert.alerting_since.is_some_and(|since| now - since >= grace)
 }
 
-fn is_to_be_reminded(told: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
+/// Whether what is open was last told so long ago that it is told again.
+pub(in crate::notify) fn is_to_be_reminded(told: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
     let Some(every) = settings.remind_every.and_then(|every| Duration::from_std(every).ok()) else { return false };
     let early = EARLY.min(every / 10);
     told.last_at().is_some_and(|last| now - last >= every - early)

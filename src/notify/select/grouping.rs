@@ -159,7 +159,7 @@ pub(super) fn of_rebuilds(told: &rebuild::Told, receiver: &Receiver, news: News<
 }
 
 /// A message that tells nothing yet.
-pub(super) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Utc>) -> Message {
+pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Utc>) -> Message {
     Message {
         schema: SCHEMA.to_owned(),
         dedup_key: String::new(),
@@ -179,6 +179,7 @@ pub(super) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Utc>) -> Mess
         repositories: BTreeSet::new(),
         items: Vec::new(),
         left_out: 0,
+        watch: None,
         report: None,
     }
 }
@@ -196,7 +197,7 @@ pub(super) fn because(receiver: &Receiver) -> String {
 }
 
 /// The key of a message to `receiver` that is made of `parts`: the same parts give the same key.
-pub(super) fn key(receiver: &str, parts: impl Iterator<Item = String>) -> String {
+pub(in crate::notify) fn key(receiver: &str, parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<_> = parts.collect();
     parts.sort();
     let mut bytes = Vec::new();

@@ -2,13 +2,22 @@
 
 mod changes;
 mod grouping;
+mod part;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 use chrono::{DateTime, Utc};
 
-use self::{changes::changes, grouping::messages};
+pub use self::part::plan_part;
+pub(super) use self::{
+    changes::is_to_be_reminded,
+    grouping::{empty as blank_message, key as message_key},
+};
+use self::{
+    changes::{Change, changes},
+    grouping::messages,
+};
 use super::{Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
 use crate::{judge::Severity, rebuild, report::Report};
 
@@ -56,14 +65,35 @@ pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned
 
 fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: &Settings, planned: &mut Planned) {
     let now = news.now();
-    let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
     let all = changes(receiver, ledger, news.report, settings);
-    let (due, waiting): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|change| quiet.is_none_or(|hours| change.urgency() >= Some(hours.except)));
+    let (due, waiting) = awake(all, settings, now);
     planned.waiting += waiting.len();
     let is_new = ledger.receivers.get(&receiver.id).is_none_or(|state| state.known_since.is_none());
     let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered).count();
     let is_backlog = is_new && triggered > settings.backlog;
+    tell(receiver, due, ledger, news, settings, is_backlog);
+    if is_new && waiting.is_empty() {
+        let state = ledger.receivers.entry(receiver.id.clone()).or_default();
+        state.known_since = Some(now);
+    }
+}
+
+/// What may be told at `now`, and what waits for the end of the quiet hours.
+fn awake<'a>(all: Vec<Change<'a>>, settings: &Settings, now: DateTime<Utc>) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
+    let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
+    all.into_iter().partition(|change| quiet.is_none_or(|hours| change.urgency() >= Some(hours.except)))
+}
+
+/// Records that `receiver` is told what is `due`.
+fn tell(
+    receiver: &Receiver,
+    due: Vec<Change<'_>>,
+    ledger: &mut Ledger,
+    news: News<'_>,
+    settings: &Settings,
+    is_backlog: bool,
+) {
+    let now = news.now();
     for change in &due {
         change.record(&receiver.id, ledger, now);
     }
@@ -71,10 +101,6 @@ fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: 
     let occasion = Occasion { run_id: &news.report.run_id, at: now, complete: news.report.complete, place: news.place };
     for (message, findings) in messages(told, receiver, ledger, occasion, settings, is_backlog) {
         enqueue(ledger, &receiver.id, message, findings, now);
-    }
-    if is_new && waiting.is_empty() {
-        let state = ledger.receivers.entry(receiver.id.clone()).or_default();
-        state.known_since = Some(now);
     }
 }
 
@@ -153,7 +179,7 @@ fn mark(ledger: &mut Ledger, receiver: &str, findings: &[String], key: &str) {
 }
 
 /// The least severity that `receiver` is told.
-fn threshold(receiver: &Receiver, settings: &Settings) -> Severity {
+pub(super) fn threshold(receiver: &Receiver, settings: &Settings) -> Severity {
     receiver.threshold.map_or(settings.threshold, |own| own.max(settings.threshold))
 }
 

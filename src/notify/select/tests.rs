@@ -68,6 +68,16 @@ impl Fleet {
         self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
     }
 
+    /// Looks only at `name` now, and says what was told.
+    fn look(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
+        let before = self.ledger.outbox.len();
+        let report = report(self.now, true, &[finding(name, severity, Some("payments"))]);
+        plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, is_unlisted);
+        let messages = self.ledger.outbox[before..].iter().map(|due| &due.message);
+        let told = messages.flat_map(|message| &message.items);
+        told.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
+    }
+
     fn after(&mut self, days: i64) -> &mut Self {
         self.now += Duration::days(days);
         self
@@ -395,4 +405,77 @@ fn the_same_rebuild_told_to_one_receiver_for_two_owners_is_two_messages() {
     let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();
     assert_eq!(keys.len(), 2);
     assert_ne!(keys[0], keys[1]);
+}
+
+#[test]
+fn a_look_at_one_thing_tells_of_it_and_concludes_nothing_of_the_others() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").set("billing", "medium").run();
+    let run = fleet.ledger.last_run.clone();
+    assert_eq!(fleet.after(1).look("pushed", "high", false), ["pushed triggered"]);
+    assert_eq!(fleet.look("pushed", "high", false), NOTHING);
+    assert_eq!(fleet.ledger.last_run, run, "it is no run");
+    // The next run sees all three: nobody is told twice, and nothing has ended.
+    assert_eq!(fleet.set("pushed", "high").run().len(), 0);
+    // A run that began before the look does not take what it could not see for gone.
+    fleet.after(1).look("later", "high", false);
+    fleet.now -= Duration::hours(1);
+    assert_eq!(fleet.run(), NOTHING);
+    assert_eq!(fleet.after(1).run(), ["later resolved"]);
+}
+
+#[test]
+fn what_is_built_on_a_current_base_is_no_news_and_ends_only_its_own_alert() {
+    let mut fleet = Fleet::new();
+    fleet.settings.threshold = crate::judge::Severity::Info;
+    for severity in ["none", "info", "low"] {
+        assert_eq!(fleet.look("pushed", severity, false), NOTHING, "{severity}");
+    }
+    assert_eq!(fleet.look("pushed", "medium", false), ["pushed triggered"]);
+    assert_eq!(fleet.look("orders", "high", false), ["orders triggered"]);
+    assert_eq!(fleet.after(1).look("pushed", "none", false), ["pushed resolved"]);
+}
+
+#[test]
+fn what_no_inventory_lists_is_not_taken_for_gone() {
+    let mut fleet = Fleet::new();
+    fleet.set("orders", "high").run();
+    assert_eq!(fleet.after(1).look("pushed", "high", true), ["pushed triggered"]);
+    assert_eq!(fleet.after(1).run(), NOTHING);
+    assert_eq!(fleet.look("pushed", "none", true), ["pushed resolved"]);
+    // Once an inventory lists it, it is like any other.
+    fleet.look("pushed", "high", true);
+    fleet.after(1).set("pushed", "high").run();
+    assert_eq!(fleet.after(1).remove("pushed").run(), ["pushed resolved"]);
+}
+
+#[test]
+fn a_look_is_not_the_first_contact_with_a_receiver() {
+    let mut fleet = Fleet::new();
+    assert_eq!(fleet.look("pushed", "high", false), ["pushed triggered"]);
+    for number in 0..30 {
+        fleet.set(&format!("f-{number}"), "high");
+    }
+    fleet.ledger.outbox.clear();
+    let messages = fleet.after(1).set("pushed", "high").plan();
+    let kinds: Vec<_> = messages.iter().map(|message| message.kind).collect();
+    assert_eq!(kinds, [MessageKind::Backlog], "one summary, not thirty alerts");
+}
+
+#[test]
+fn a_look_at_night_is_left_to_the_next_run() {
+    let mut fleet = Fleet::new();
+    let time = |text: &str| text.parse().unwrap();
+    fleet.settings.quiet_hours = Some(QuietHours {
+        from: time("22:00:00"),
+        to: time("08:00:00"),
+        days: Vec::new(),
+        time_zone: chrono_tz::UTC,
+        except: crate::judge::Severity::Critical,
+    });
+    fleet.now = "2026-11-02T23:00:00Z".parse().unwrap();
+    assert_eq!(fleet.look("pushed", "high", false), NOTHING);
+    assert_eq!(fleet.look("worse", "critical", false), ["worse triggered"]);
+    fleet.now = "2026-11-03T09:00:00Z".parse().unwrap();
+    assert_eq!(fleet.set("pushed", "high").set("worse", "critical").run(), ["pushed triggered"]);
 }

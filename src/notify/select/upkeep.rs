@@ -15,22 +15,28 @@ use crate::{
 /// How long what has ended, or was not seen any more, is remembered.
 const REMEMBERED: Duration = Duration::days(90);
 
-/// Notes what `report` says of every finding that is or was bad.
+/// Notes what `report` says of every finding that is or was bad, and that it was a run.
 pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &Settings) {
+    observe_findings(ledger, report, settings, false);
+    ledger.last_run = Some(LastRun { id: report.run_id.clone(), at: report.generated_at });
+}
+
+/// Notes what `report` says of every finding that is or was bad; `is_unlisted` if no inventory will find them again.
+pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &Settings, is_unlisted: bool) {
     let now = report.generated_at;
     for finding in &report.findings {
         let is_bad = finding.severity >= settings.threshold && finding.verdict != Verdict::Unknown;
         if let Some(alert) = ledger.alerts.get_mut(&finding.id) {
             alert.seen_at = now;
+            alert.is_unlisted &= is_unlisted;
             if finding.verdict != Verdict::Unknown {
                 alert.subject = Subject::of(finding);
                 alert.alerting_since = alert.alerting_since.or(Some(now)).filter(|_| is_bad);
             }
         } else if is_bad {
-            ledger.alerts.insert(finding.id.clone(), new(finding, now));
+            ledger.alerts.insert(finding.id.clone(), Alert { is_unlisted, ..new(finding, now) });
         }
     }
-    ledger.last_run = Some(LastRun { id: report.run_id.clone(), at: now });
 }
 
 fn new(finding: &Finding, now: DateTime<Utc>) -> Alert {
@@ -39,6 +45,7 @@ fn new(finding: &Finding, now: DateTime<Utc>) -> Alert {
         subject: Subject::of(finding),
         alerting_since: Some(now),
         seen_at: now,
+        is_unlisted: false,
         snoozed_until: None,
         told: BTreeMap::new(),
     }

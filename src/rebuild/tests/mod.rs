@@ -155,6 +155,7 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
         policy: PolicyFields { max_age_days: 45, grace_days: 14 },
         summary: Summary::of(&findings),
         findings,
+        lines: Vec::new(),
         errors: Vec::new(),
         notes: Vec::new(),
         requests: BTreeMap::new(),

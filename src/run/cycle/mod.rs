@@ -1,16 +1,25 @@
 //! `basewatch run`: audit, record, alert, rebuild: one cycle.
 
+mod heartbeat;
 mod outcome;
+mod part;
 mod rebuilds;
 mod rehearsal;
 mod show;
+mod until;
+mod watch;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 
-pub use self::outcome::{MessageOutcome, PreviewFields, RUN_SCHEMA, RebuildOutcome, RunReport};
+pub use self::{
+    outcome::{MessageOutcome, PreviewFields, RUN_SCHEMA, RebuildOutcome, RunReport},
+    part::tell_part,
+    until::{Unfinished, Until, within},
+    watch::{failed, watch_over},
+};
 use super::{
     Console, Exit, Instants, World,
     audit::{exit, nothing_to_audit, report, stopped_before_it_began},
@@ -18,6 +27,7 @@ use super::{
     progress::Bar,
 };
 use crate::{
+    audit::Progress,
     cli::{Format, RunArgs},
     config::Settings,
     judge::Verdict,
@@ -47,26 +57,128 @@ pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Resul
     if !args.dry_run && instants.now > instants.clock {
         bail!("--as-of names an instant that is still to come: rehearse it with --dry-run");
     }
-    let sinks = Sink::open(&args.output, args.format)?;
-    let world = if args.dry_run { World::for_rehearsal(settings).await? } else { World::open(settings).await? };
-    // What is wrong with it is found before an audit is spent on it.
-    notify::read(&*world.store).await.context("the ledger cannot be used")?;
+    let sinks = Sink::open(&args.output, args.format.into())?;
     let bar = Bar::new(console.has_progress);
-    let report = report(settings, &world.ports, instants, &|progress| bar.show(progress)).await;
-    bar.clear();
-    if let Some(why) = stopped_before_it_began(&report) {
-        bail!("{why}");
-    }
-    let outcome = if args.dry_run {
-        rehearsal::rehearse(settings, &world, &report).await?
+    let progress = |progress| bar.show(progress);
+    let cycle = if args.dry_run {
+        rehearsal::rehearse(settings, &World::for_rehearsal(settings).await?, instants, &progress).await
     } else {
-        complete(settings, &world, &report, instants.now).await
+        once(settings, &World::open(settings).await?, instants, &progress).await
     };
+    bar.clear();
+    let Cycle { report, outcome } = cycle?;
     print(sinks, &outcome, &report, args, console)?;
     Ok(match exit(&report, args.fail_on.threshold()) {
         Exit::Clean if !outcome.problems.is_empty() => Exit::Incomplete,
         exit => exit,
     })
+}
+
+/// One cycle: what it found, and what it did.
+#[derive(Clone, Debug)]
+pub struct Cycle {
+    /// What was found.
+    pub report: Report,
+    /// What was done.
+    pub outcome: RunReport,
+}
+
+/// Audits what `settings` name, records it, tells who has to know and asks for rebuilds; and watches over itself while
+/// it does.
+///
+/// # Errors
+///
+/// When the ledger cannot be read or there are no credentials: before anything was sent.
+pub async fn once(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Cycle> {
+    let mut cycle = unwatched(settings, world, instants, progress).await;
+    watch_over(settings, world, instants.now, &mut cycle).await;
+    cycle
+}
+
+async fn unwatched(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Cycle> {
+    let report = audited(settings, world, instants, progress).await?;
+    let outcome = complete(settings, world, &report, instants).await;
+    Ok(Cycle { report, outcome })
+}
+
+/// The same with only so much time. What was learned by its end is kept, so that the next one goes on from there; of an
+/// audit that did not end nothing else is.
+///
+/// # Errors
+///
+/// As [`once`].
+pub async fn once_until(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    until: Until,
+) -> Result<Result<Cycle, Unfinished>> {
+    let mut cycle = match unwatched_until(settings, world, instants, until).await {
+        Ok(Ok(cycle)) => Ok(cycle),
+        // It is tried again at once, and whether that works is what counts.
+        Ok(Err(unfinished)) => return Ok(Err(unfinished)),
+        Err(error) => Err(error),
+    };
+    let watched = Box::pin(watch_over(settings, world, instants.now, &mut cycle));
+    if within(until.end, watched).await.is_none() {
+        tracing::warn!("there was no time left to note what the run came to");
+    }
+    cycle.map(Ok)
+}
+
+async fn unwatched_until(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    until: Until,
+) -> Result<Result<Cycle, Unfinished>> {
+    let Some(report) = within(until.audit, audited(settings, world, instants, &|_| ())).await else {
+        keep_catalog(world, until).await;
+        return Ok(Err(Unfinished::Audit));
+    };
+    let report = report?;
+    let completed = complete_until(settings, world, &report, instants, until).await;
+    let cycle = Cycle { report, outcome: completed.outcome };
+    match completed.broken {
+        Some(why) => bail!("{why}"),
+        None if completed.is_told => Ok(Ok(cycle)),
+        None => Ok(Err(Unfinished::Telling(Box::new(cycle)))),
+    }
+}
+
+/// What came of completing a cycle.
+struct Completed {
+    outcome: RunReport,
+    /// Whether the time sufficed for telling all.
+    is_told: bool,
+    /// What the store did not do, so that trying again is worth it.
+    broken: Option<String>,
+}
+
+/// The report, once it is certain that it can be told.
+pub(super) async fn audited(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report> {
+    // What is wrong with it is found before an audit is spent on it.
+    notify::read(&*world.store).await.context("the ledger cannot be used")?;
+    let report = report(settings, &world.ports, instants, progress).await;
+    if let Some(why) = stopped_before_it_began(&report) {
+        bail!("{why}");
+    }
+    Ok(report)
 }
 
 /// Standard output is what was done; the report goes into files.
@@ -84,41 +196,66 @@ fn print(sinks: Vec<Sink>, outcome: &RunReport, report: &Report, args: &RunArgs,
 
 /// Records `report`, tells who has to know and asks for rebuilds. What fails is in the outcome: one thing that does
 /// not work keeps no other from being done.
-pub async fn complete(settings: &Settings, world: &World, report: &Report, now: DateTime<Utc>) -> RunReport {
+pub async fn complete(settings: &Settings, world: &World, report: &Report, instants: Instants) -> RunReport {
+    complete_until(settings, world, report, instants, Until::default()).await.outcome
+}
+
+/// The same with only so much time.
+async fn complete_until(
+    settings: &Settings,
+    world: &World,
+    report: &Report,
+    instants: Instants,
+    until: Until,
+) -> Completed {
     let mut outcome = RunReport::of(report, world.store.place());
-    if let Err(error) = record(settings, world, report).await {
-        outcome.problems.push(format!("the report was not kept: {error}"));
-    }
-    if let Err(error) = tell(settings, world, report, now, &mut outcome).await {
-        outcome.problems.push(format!("nobody, or not everybody, was told: {error}; the next run goes on with it"));
-    }
+    let recorded = within(until.tell, record(settings, world, report, instants)).await;
+    let unkept = recorded.and_then(Result::err).map(|error| format!("the report was not kept: {error}"));
+    let told = tell(settings, world, report, instants.now, until, &mut outcome).await;
+    let is_told = !matches!(told, Ok(false));
+    let untold = told.err().map(|error| error.to_string());
+    let untold = untold.or_else(|| (!is_told).then(|| "there was no time left".to_owned()));
+    let untold = untold.map(|why| format!("nobody, or not everybody, was told: {why}; the next run goes on with it"));
+    let broken = unkept.clone().or_else(|| untold.clone().filter(|_| is_told));
+    outcome.problems.extend(unkept.into_iter().chain(untold));
     let sent = outcome.messages.iter().filter(|message| message.sent).count() as u64;
     if sent > 0
         && let Err(error) = store::add_alerts(&*world.store, report.generated_at.date_naive(), sent).await
     {
         tracing::warn!("the history does not say how many alerts were sent: {error}");
     }
-    if world.keeps_catalog
-        && let Err(error) = world.ports.images.catalog().save(&*world.store).await
-    {
-        outcome.problems.push(format!("the catalog was not kept, so that the next run asks again: {error}"));
-    }
-    outcome
+    outcome.problems.extend(keep_catalog(world, until).await);
+    Completed { outcome, is_told, broken }
 }
 
-/// Tells who has to know, and asks for rebuilds, while no other run does.
+/// Keeps what was learned, where that is not done meanwhile; what kept it from being kept.
+pub async fn keep_catalog(world: &World, until: Until) -> Option<String> {
+    let why = match within(until.end, world.keep_catalog()).await {
+        Some(Ok(())) => return None,
+        Some(Err(error)) => error.to_string(),
+        None => "there was no time left".to_owned(),
+    };
+    Some(format!("the catalog was not kept, so that the next run asks again: {why}"))
+}
+
+/// Tells who has to know, and asks for rebuilds, while no other run does; whether there was time for all of it.
 async fn tell(
     settings: &Settings,
     world: &World,
     report: &Report,
     now: DateTime<Utc>,
+    until: Until,
     outcome: &mut RunReport,
-) -> store::Result<()> {
-    let turn = world.store.turn(&report.run_id, TURN_WAIT).await?;
-    let keeper = Keeper::open(Arc::clone(&world.store), turn).await?;
-    let told = tell_in_turn(settings, world, report, now, &keeper, outcome).await;
+) -> store::Result<bool> {
+    let keeper = async {
+        let turn = world.store.turn(&report.run_id, TURN_WAIT).await?;
+        Keeper::open(Arc::clone(&world.store), turn).await
+    };
+    let Some(keeper) = within(until.tell, keeper).await.transpose()? else { return Ok(false) };
+    let told = Box::pin(tell_in_turn(settings, world, report, now, &keeper, outcome));
+    let told = within(until.tell, told).await;
     keeper.close().await;
-    told
+    told.transpose().map(|told| told.is_some())
 }
 
 async fn tell_in_turn(
@@ -165,8 +302,9 @@ fn report_place(store: &dyn Store) -> String {
 }
 
 /// Keeps the report, and its figures in the history.
-async fn record(settings: &Settings, world: &World, report: &Report) -> store::Result<()> {
-    store::record(&*world.store, json::render(report).as_bytes(), day(report), Utc::now(), settings.retention).await
+async fn record(settings: &Settings, world: &World, report: &Report, instants: Instants) -> store::Result<()> {
+    let json = json::render(report);
+    store::record(&*world.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
 }
 
 /// The figures of `report` for the history.
@@ -239,10 +377,10 @@ impl RunReport {
     fn delivered(&mut self, delivered: notify::Delivered) {
         self.waiting += delivered.waiting as u64;
         self.given_up += delivered.given_up as u64;
-        self.messages.extend(delivered.tried.into_iter().map(MessageOutcome::from));
-        let failed = self.messages.iter().filter_map(|message| Some((&message.receiver, message.error.as_ref()?)));
-        let mut problems: Vec<_> = failed.map(|(receiver, why)| format!("{receiver} was not told: {why}")).collect();
-        problems.dedup();
-        self.problems.extend(problems);
+        for message in delivered.tried.into_iter().map(MessageOutcome::from) {
+            let problem = message.error.as_ref().map(|why| format!("{} was not told: {why}", message.receiver));
+            self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
+            self.messages.push(message);
+        }
     }
 }

@@ -2,19 +2,25 @@
 
 use anyhow::{Context as _, Result};
 
-use super::{MessageOutcome, RebuildOutcome, RunReport, World, plan_all, report_place};
+use super::{Cycle, Instants, MessageOutcome, RebuildOutcome, RunReport, World, audited, plan_all, report_place};
 use crate::{
+    audit::Progress,
     config::Settings,
     notify::{self, select::News},
-    report::Report,
 };
 
-/// What a run that found `report` would do.
-pub(super) async fn rehearse(settings: &Settings, world: &World, report: &Report) -> Result<RunReport> {
+/// What a cycle would find and do.
+pub(super) async fn rehearse(
+    settings: &Settings,
+    world: &World,
+    instants: Instants,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Cycle> {
+    let report = audited(settings, world, instants, progress).await?;
     let mut ledger = notify::read(&*world.store).await.context("the ledger cannot be used")?;
     let place = report_place(&*world.store);
-    let planned = plan_all(&mut ledger, News { report, place: Some(&place) }, settings);
-    let mut outcome = RunReport { dry_run: true, ..RunReport::of(report, world.store.place()) };
+    let planned = plan_all(&mut ledger, News { report: &report, place: Some(&place) }, settings);
+    let mut outcome = RunReport { dry_run: true, ..RunReport::of(&report, world.store.place()) };
     outcome.note(&planned);
     for due in &ledger.outbox {
         match world.receivers.notifiers.get(&due.receiver) {
@@ -26,5 +32,5 @@ pub(super) async fn rehearse(settings: &Settings, world: &World, report: &Report
     }
     let due = planned.rebuilds.due.iter().filter_map(|key| ledger.rebuilds.get(key));
     outcome.rebuilds.extend(due.map(RebuildOutcome::of));
-    Ok(outcome)
+    Ok(Cycle { report, outcome })
 }

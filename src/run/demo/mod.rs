@@ -44,13 +44,15 @@ pub struct Demo {
 ///
 /// When no port on loopback can be had, there is no such image, or the report cannot be written.
 pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
-    let mut demo = Demo::serve()?;
     let style = Style { hide_next: true, ..console.style() };
     if let Some(image) = &args.image {
+        let format = args.format.simple().context("an explanation is no report: its format is table or json")?;
+        let mut demo = Demo::serve()?;
         demo.choose(image)?;
-        output::print(&explain::render(&demo.explanations().await, args.format, &style))?;
+        output::print(&explain::render(&demo.explanations().await, format, &style))?;
         return Ok(Exit::Clean);
     }
+    let demo = Demo::serve()?;
     let report = demo.report().await;
     output::say(&demo.introduction());
     output::write(Sink::open(&[], args.format)?, &style, &report)?;

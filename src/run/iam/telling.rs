@@ -1,13 +1,20 @@
-//! Which permissions does it take to remember and to tell? Writes, and so only to what the configuration names.
+//! Which permissions does it take to remember and to tell? Writes, and so only to what the configuration names; and
+//! to read that, where it is in a bucket itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::policy::{Condition, Statement, statement};
 use crate::{config::Settings, notify::Channel, secret::SecretSource, store::Place};
 
-/// What basewatch itself needs for the store, the topics and the secrets of `settings`.
-pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 4] {
-    [store_listed(settings), store(settings), topics(settings), secrets(settings)]
+/// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
+pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 5] {
+    [configuration(settings), store_listed(settings), store(settings), topics(settings), secrets(settings)]
+}
+
+fn configuration(settings: &Settings) -> Option<Statement> {
+    let object = settings.config_object.as_ref()?;
+    let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
+    Some(statement("ReadTheConfiguration", &["s3:GetObject"], vec![arn]))
 }
 
 /// The bucket of the store, and what its objects begin with; nothing if the store is none.
@@ -68,7 +75,9 @@ fn secret_arns(settings: &Settings) -> BTreeSet<String> {
         SecretSource::SecretsManager(name) => Some(whole(name.split('#').next().unwrap_or(name))),
         SecretSource::Here(_) => None,
     };
-    webhooks.chain(rebuilds).filter_map(arn).collect()
+    let watch = settings.watch.heartbeat.iter().chain(&settings.watch.heartbeat_fail);
+    let all = webhooks.chain(rebuilds).chain(watch).chain(&settings.serve.token);
+    all.filter_map(arn).collect()
 }
 
 /// The ARN of a secret as IAM knows it: with the six characters that Secrets Manager puts behind the name

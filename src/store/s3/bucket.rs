@@ -23,7 +23,7 @@ use crate::{
     store::{Error, OnlyIf, Result, Version},
 };
 
-/// The largest object that is read: more is nothing this program wrote.
+/// The largest object of a store that is read: more is nothing this program wrote.
 const MOST_BYTES: u64 = 256 << 20;
 /// How long the body of one may take.
 const BODY_WAIT: Duration = Duration::from_mins(2);
@@ -39,6 +39,8 @@ pub(super) struct Bucket {
     aws: Arc<Aws>,
     name: String,
     prefix: String,
+    most_bytes: u64,
+    hint: &'static str,
     client: OnceCell<Client>,
 }
 
@@ -51,8 +53,15 @@ pub(super) struct Object {
 }
 
 impl Bucket {
+    /// The bucket `name`, as a store.
     pub(super) fn new(aws: Arc<Aws>, name: String, prefix: String) -> Self {
-        Self { aws, name, prefix, client: OnceCell::new() }
+        let hint = "a store needs the permissions that docs/store.md lists";
+        Self { aws, name, prefix, most_bytes: MOST_BYTES, hint, client: OnceCell::new() }
+    }
+
+    /// The same for who reads no object larger than `most_bytes`, and needs what `hint` says to be let.
+    pub(super) fn for_reading(self, most_bytes: u64, hint: &'static str) -> Self {
+        Self { most_bytes, hint, ..self }
     }
 
     pub(super) fn place(&self) -> String {
@@ -79,7 +88,7 @@ impl Bucket {
                 .await
                 .map_err(|failure| Error::Denied { what: failed(), why: failure.to_string() })?;
             let session = self.aws.own().await;
-            let region = self.region(&session).await.map_err(|refusal| refusal.into_error(failed()))?;
+            let region = self.region(&session).await.map_err(|refusal| refusal.into_error(failed(), self.hint))?;
             Ok(session.s3(&region))
         };
         self.client.get_or_try_init(open).await
@@ -124,16 +133,19 @@ impl Bucket {
                     return if refusal.is_no_object() {
                         Ok(None)
                     } else {
-                        Err(refusal.into_error(self.cannot("read", name)))
+                        Err(refusal.into_error(self.cannot("read", name), self.hint))
                     };
                 }
             };
             let age = date.since(answer.last_modified);
             let version = answer.e_tag.clone();
             let unavailable = |why| Error::Unavailable { what: self.cannot("read", name), why };
-            match timeout(BODY_WAIT, whole(answer)).await.unwrap_or_else(|_| Err("it did not end".to_owned())) {
+            match timeout(BODY_WAIT, whole(answer, self.most_bytes))
+                .await
+                .unwrap_or_else(|_| Err("it did not end".to_owned()))
+            {
                 Ok(Some(bytes)) => return Ok(Some(Object { bytes, version: self.version(name, version)?, age })),
-                Ok(None) => return Err(unavailable(format!("it is larger than {} MiB", MOST_BYTES >> 20))),
+                Ok(None) => return Err(unavailable(format!("it is larger than {} MiB", self.most_bytes >> 20))),
                 Err(why) if attempt >= BODY_ATTEMPTS => return Err(unavailable(why)),
                 Err(_) => {}
             }
@@ -167,7 +179,7 @@ impl Bucket {
         Err(if is_conflict {
             Error::Conflict { name: name.to_owned() }
         } else {
-            refusal.into_error(self.cannot("write", name))
+            refusal.into_error(self.cannot("write", name), self.hint)
         })
     }
 
@@ -194,8 +206,9 @@ impl Bucket {
         let mut names = Vec::new();
         for _ in 0..MOST_PAGES {
             let Some(page) = pages.next().await else { return Ok(names) };
-            let page =
-                page.map_err(|error| Refusal::of("s3:ListBucket", &error).into_error(self.cannot("list", prefix)))?;
+            let refused =
+                |error| Refusal::of("s3:ListBucket", &error).into_error(self.cannot("list", prefix), self.hint);
+            let page = page.map_err(refused)?;
             let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
             names.extend(keys.filter_map(|key| key.strip_prefix(&above).map(str::to_owned)));
         }
@@ -210,21 +223,21 @@ impl Bucket {
             Ok(_) => Ok(()),
             Err(error) => match Refusal::of("s3:DeleteObject", &error) {
                 refusal if refusal.is_no_object() => Ok(()),
-                refusal => Err(refusal.into_error(self.cannot("remove", name))),
+                refusal => Err(refusal.into_error(self.cannot("remove", name), self.hint)),
             },
         }
     }
 }
 
 /// The body of an answer; nothing if it is too large.
-async fn whole(mut answer: GetObjectOutput) -> Result<Option<Vec<u8>>, String> {
+async fn whole(mut answer: GetObjectOutput, most_bytes: u64) -> Result<Option<Vec<u8>>, String> {
     let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-    if announced > MOST_BYTES {
+    if announced > most_bytes {
         return Ok(None);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
     while let Some(part) = answer.body.try_next().await.map_err(|error| error.to_string())? {
-        if (bytes.len() + part.len()) as u64 > MOST_BYTES {
+        if (bytes.len() + part.len()) as u64 > most_bytes {
             return Ok(None);
         }
         bytes.extend_from_slice(&part);

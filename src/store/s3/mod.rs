@@ -7,12 +7,14 @@
 
 mod bucket;
 mod lease;
+mod object;
 mod refusal;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _};
 
+pub use self::object::ObjectPlace;
 use self::{bucket::Bucket, lease::Terms};
 use super::{OnlyIf, Result, Store, Stored, Turn, Version, name};
 use crate::aws::Aws;

@@ -58,14 +58,14 @@ impl Refusal {
         self.status < 400 || self.status >= 500
     }
 
-    /// What to report, where `what` was tried.
-    pub(super) fn into_error(self, what: String) -> Error {
+    /// What to report, where `what` was tried; `hint` says what it takes to be let.
+    pub(super) fn into_error(self, what: String, hint: &str) -> Error {
         let Self { status, code, region, failure } = self;
         let why = match region {
             Some(region) if status == 301 => format!("{failure}; the bucket is in {region}"),
             _ if code == "NoSuchBucket" => format!("{failure}: make it first"),
             // S3 tells only those who may list a bucket that something is not there.
-            _ if status == 403 => format!("{failure}; a store needs the permissions that docs/store.md lists"),
+            _ if status == 403 => format!("{failure}; {hint}"),
             _ => failure.to_string(),
         };
         match failure.code {

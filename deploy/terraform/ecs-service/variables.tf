@@ -1,0 +1,169 @@
+variable "name" {
+  description = "What everything is called, or begins with"
+  type        = string
+  default     = "basewatch"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,28}$", var.name))
+    error_message = "The name needs 2 to 29 small letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "image_uri" {
+  description = "The image of basewatch in ECR, by its digest"
+  type        = string
+
+  validation {
+    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image_uri))
+    error_message = "Name the image by its digest: REGISTRY/REPOSITORY@sha256:DIGEST."
+  }
+}
+
+variable "architecture" {
+  description = "What the image was built for: x86_64 or arm64"
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "The architecture is x86_64 or arm64."
+  }
+}
+
+variable "alert_emails" {
+  description = "Who gets alerts about old bases by mail"
+  type        = set(string)
+  default     = []
+}
+
+variable "ops_emails" {
+  description = "Who gets alarms about basewatch itself by mail"
+  type        = set(string)
+  default     = []
+}
+
+variable "permissions_boundary" {
+  description = "The ARN of a policy that bounds every role that is made here; none if null"
+  type        = string
+  default     = null
+}
+
+variable "audit_policy" {
+  description = "What `basewatch config iam` prints for your configuration; what any configuration needs if null"
+  type        = string
+  default     = null
+}
+
+variable "audit_role_name" {
+  description = "The role that is assumed in each account, as [accounts] of the configuration names it; none if null"
+  type        = string
+  default     = null
+}
+
+variable "audit_organization" {
+  description = "Whether [accounts] of the configuration says organization = true"
+  type        = bool
+  default     = false
+}
+
+variable "secret_arns" {
+  description = "The secrets in Secrets Manager that the configuration names"
+  type        = list(string)
+  default     = []
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept"
+  type        = number
+  default     = 90
+}
+
+variable "force_destroy" {
+  description = "Whether the bucket is removed with all that is in it"
+  type        = bool
+  default     = false
+}
+
+variable "vpc_id" {
+  description = "Where the task runs"
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "The subnets of the task; with a way to the internet, or endpoints and mirrors for all it asks"
+  type        = list(string)
+}
+
+variable "assign_public_ip" {
+  description = "Whether the task gets a public address: only for subnets that have no NAT"
+  type        = bool
+  default     = false
+}
+
+variable "cluster_arn" {
+  description = "The cluster in which it runs; one is made if null"
+  type        = string
+  default     = null
+}
+
+variable "cpu" {
+  description = "CPU units of the task"
+  type        = number
+  default     = 256
+}
+
+variable "memory" {
+  description = "Memory of the task in MiB"
+  type        = number
+  default     = 512
+}
+
+variable "load_balancer_subnet_ids" {
+  description = "The subnets of the load balancer, in two zones at least"
+  type        = list(string)
+}
+
+variable "certificate_arn" {
+  description = "The certificate of the dashboard's name, in ACM of this region"
+  type        = string
+}
+
+variable "client_cidrs" {
+  description = "The networks from which the dashboard can be reached"
+  type        = set(string)
+}
+
+variable "token_secret_arn" {
+  description = "The secret in Secrets Manager that readers have to know: at least 16 characters, as plain text"
+  type        = string
+}
+
+variable "token_key_arn" {
+  description = "The KMS key of that secret, if it is not that of Secrets Manager itself"
+  type        = string
+  default     = null
+}
+
+variable "schedule" {
+  description = "When to run, as in crontab"
+  type        = string
+  default     = "0 6 * * *"
+}
+
+variable "time_zone" {
+  description = "Where the clock hangs that the schedule means, as in Europe/Berlin"
+  type        = string
+  default     = "UTC"
+}
+
+variable "access_log_bucket" {
+  description = "The bucket for the load balancer's access logs; none are written if null"
+  type        = string
+  default     = null
+}
+
+variable "deletion_protection" {
+  description = "Whether the load balancer is kept from being deleted"
+  type        = bool
+  default     = true
+}

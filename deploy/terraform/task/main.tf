@@ -1,0 +1,174 @@
+# basewatch as a task of Fargate: what the scheduled task and the service have in common.
+
+locals {
+  # 123456789012.dkr.ecr.eu-west-1.amazonaws.com/basewatch@sha256:…
+  image = regex("^(?P<account>[0-9]{12})\\.dkr[.-]ecr\\.(?P<region>[a-z0-9-]+)\\.[^/]+/(?P<repository>[^@:]+)@", var.image_uri)
+
+  repository_arn = "arn:${var.partition}:ecr:${local.image.region}:${local.image.account}:repository/${local.image.repository}"
+}
+
+resource "aws_ecs_cluster" "this" {
+  # checkov:skip=CKV_AWS_65:Container Insights costs more than the task; what matters is in basewatch's own figures
+  count = var.cluster_arn == null ? 1 : 0
+  name  = var.name
+}
+
+# ---- Whom the task may talk to ------------------------------------------------------------------
+
+resource "aws_security_group" "this" {
+  # checkov:skip=CKV2_AWS_5:Whoever uses this module gives it to the task
+  name_prefix = "${var.name}-"
+  description = "basewatch"
+  vpc_id      = var.vpc_id
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "https" {
+  security_group_id = aws_security_group.this.id
+  description       = "AWS, registries and whoever is told"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+# ---- What it may do -----------------------------------------------------------------------------
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [var.account]
+    }
+  }
+}
+
+resource "aws_iam_role" "task" {
+  name                 = var.name
+  description          = "What ${var.name} may do"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary
+}
+
+resource "aws_iam_role_policy" "task" {
+  for_each = var.policies
+
+  name   = each.key
+  role   = aws_iam_role.task.id
+  policy = each.value
+}
+
+# What starting it takes.
+resource "aws_iam_role" "execution" {
+  name                 = "${var.name}-execution"
+  description          = "How ECS starts ${var.name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "start"
+  role   = aws_iam_role.execution.id
+  policy = data.aws_iam_policy_document.execution.json
+}
+
+data "aws_iam_policy_document" "execution" {
+  # checkov:skip=CKV_AWS_107:ecr:GetAuthorizationToken is how images are pulled, and takes no resource
+  # checkov:skip=CKV_AWS_356:ecr:GetAuthorizationToken takes no resource
+  statement {
+    sid       = "LogInToTheRegistry"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "PullTheImage"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [local.repository_arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${var.log_group.arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = length(var.secrets) > 0 ? [values(var.secrets)] : []
+
+    content {
+      sid       = "ReadTheSecrets"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = statement.value
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.secrets_key_arn == null ? [] : [var.secrets_key_arn]
+
+    content {
+      sid       = "DecryptTheSecrets"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
+}
+
+# ---- What runs ----------------------------------------------------------------------------------
+
+resource "aws_ecs_task_definition" "this" {
+  # checkov:skip=CKV_AWS_97:There is no volume
+  family                   = var.name
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu
+  memory                   = var.memory
+  task_role_arn            = aws_iam_role.task.arn
+  execution_role_arn       = aws_iam_role.execution.arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = upper(var.architecture)
+  }
+
+  container_definitions = jsonencode([
+    {
+      name      = "basewatch"
+      image     = var.image_uri
+      command   = var.command
+      essential = true
+
+      # It writes no file: what it remembers is in the bucket.
+      readonlyRootFilesystem = true
+      user                   = "65532:65532"
+      linuxParameters        = { capabilities = { add = [], drop = ["ALL"] } }
+
+      environment  = [for name, value in var.environment : { name = name, value = value }]
+      secrets      = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
+      portMappings = var.port == null ? [] : [{ containerPort = var.port, hostPort = var.port, protocol = "tcp" }]
+
+      # The longest that Fargate waits between SIGTERM and SIGKILL.
+      stopTimeout = 120
+
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          awslogs-group         = var.log_group.name
+          awslogs-region        = var.region
+          awslogs-stream-prefix = var.command[0]
+        }
+      }
+    }
+  ])
+}

@@ -1,0 +1,57 @@
+//! How are arguments read, as a whole and one by one?
+
+use std::ffi::OsString;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use clap::{Parser as _, error::ErrorKind};
+
+use super::Cli;
+use crate::{image::Reference, inventory::ImageSource};
+
+impl Cli {
+    /// The command line `arguments`, the program's name first. Without a command, it is that for Lambda where the
+    /// process is one of its runtime's.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; help and version too.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>, is_in_lambda: bool) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<_> = arguments.into_iter().collect();
+        Self::try_parse_from(&arguments).or_else(|error| {
+            let has_none = matches!(
+                error.kind(),
+                ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            );
+            if !has_none || !is_in_lambda {
+                return Err(error);
+            }
+            arguments.push("lambda".into());
+            Self::try_parse_from(arguments)
+        })
+    }
+}
+
+/// An instant as people write it: RFC 3339, or a day for its midnight in UTC.
+///
+/// # Errors
+///
+/// What would do instead.
+pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let midnight = text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    midnight
+        .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()))
+        .ok()
+        // RFC 3339, in which reports are written, knows no other years.
+        .filter(|instant| (0..=9999).contains(&instant.year()))
+        .ok_or_else(|| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
+}
+
+/// The reference of an image at a registry.
+pub(super) fn named_image(text: &str) -> Result<Reference, String> {
+    match text.parse::<ImageSource>()? {
+        ImageSource::Reference(reference) => Ok(reference),
+        ImageSource::Layout { .. } | ImageSource::Unknown => {
+            Err("a base is named by its registry, not by a folder".to_owned())
+        }
+    }
+}

@@ -1,0 +1,366 @@
+// What the dashboard can do besides, where there is a script: search while typing, copy, keys, a theme that is
+// remembered; and in a file, which has no server behind it, filter, sort and save. Everything else works without.
+'use strict';
+
+(() => {
+  const root = document.documentElement;
+  const remembered = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* only not remembered */ } };
+  const THEME = 'basewatch-theme';
+  const KEYS = 'basewatch-keys';
+  const themes = ['auto', 'light', 'dark'];
+  const theme = () => (themes.includes(remembered(THEME)) ? remembered(THEME) : 'auto');
+  const dress = (name) => { if (name === 'auto') root.removeAttribute('data-theme'); else root.setAttribute('data-theme', name); };
+  // At once, before anything is drawn.
+  dress(theme());
+
+  const find = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const make = (name, properties = {}, ...children) => {
+    const node = Object.assign(document.createElement(name), properties);
+    node.append(...children);
+    return node;
+  };
+  const grouped = (number) => number.toLocaleString('en');
+  const counted = (number, noun) => `${grouped(number)} ${noun}${number === 1 ? '' : 's'}`;
+
+  // ---- Theme and keys
+
+  const tools = () => {
+    let chosen = theme();
+    const names = { auto: '◐ Auto', light: '☀ Light', dark: '☾ Dark' };
+    const button = make('button', { type: 'button', id: 'theme' });
+    const show = () => {
+      button.textContent = names[chosen];
+      button.setAttribute('aria-label', `Theme: ${chosen}. Change it`);
+    };
+    button.addEventListener('click', () => {
+      chosen = themes[(themes.indexOf(chosen) + 1) % themes.length];
+      remember(THEME, chosen);
+      dress(chosen);
+      show();
+    });
+    show();
+    const keys = make('button', { type: 'button', id: 'keys', textContent: 'Keys' });
+    keys.setAttribute('aria-label', 'Keys: what the keyboard does here');
+    keys.addEventListener('click', showKeys);
+    find('#tools').append(button, keys);
+  };
+
+  let areKeysOn = remembered(KEYS) !== 'off';
+
+  const showKeys = () => {
+    let dialog = find('#key-help');
+    if (!dialog) {
+      const list = make('dl');
+      for (const [key, what] of [['/', 'search the findings'], ['j', 'next finding'], ['k', 'previous finding'],
+        ['o', 'open or close its details'], ['?', 'this list']]) {
+        list.append(make('dt', {}, make('kbd', { textContent: key })), make('dd', { textContent: what }));
+      }
+      const box = make('input', { type: 'checkbox', checked: areKeysOn });
+      box.addEventListener('change', () => { areKeysOn = box.checked; remember(KEYS, box.checked ? 'on' : 'off'); });
+      const form = make('form', { method: 'dialog' }, make('h2', { id: 'key-title', textContent: 'Keyboard shortcuts' }),
+        list, make('label', {}, box, ' Use these keys'), make('button', { textContent: 'Close' }));
+      dialog = make('dialog', { id: 'key-help' }, form);
+      dialog.setAttribute('aria-labelledby', 'key-title');
+      document.body.append(dialog);
+    }
+    dialog.showModal();
+  };
+
+  const isTyping = (target) => target.closest('input, select, textarea, dialog, [contenteditable]');
+
+  const step = (by) => {
+    const handles = all('#list .self, .compact #list tbody tr[id] > td:last-child > a')
+      .filter((handle) => handle.checkVisibility({ contentVisibilityAuto: false }));
+    const here = document.activeElement.closest('tbody[id], tr[id]');
+    const at = handles.findIndex((handle) => handle.closest('tbody[id], tr[id]') === here);
+    const next = handles[Math.min(Math.max(at + by, 0), handles.length - 1)];
+    if (next) { next.focus(); next.scrollIntoView({ block: 'nearest' }); }
+  };
+
+  const keys = (event) => {
+    if (!areKeysOn || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const details = () => document.activeElement.closest('tbody[id]')?.querySelector('details');
+    const act = {
+      '/': () => find('#q')?.focus(),
+      j: () => step(1),
+      k: () => step(-1),
+      o: () => {
+        if (details()) details().open = !details().open;
+        else document.activeElement.closest('tr[id]')?.querySelector('td:last-child > a')?.click();
+      },
+      '?': showKeys,
+    }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  };
+
+  // ---- Copying
+
+  const addCopiers = (within) => {
+    for (const node of all('.copy', within)) {
+      if (find('.copier', node)) continue;
+      const text = node.textContent.trim();
+      const button = make('button', { type: 'button', className: 'copier', textContent: 'Copy' });
+      button.setAttribute('aria-label', `Copy: ${text}`);
+      button.addEventListener('click', async () => {
+        let isCopied = true;
+        try { await navigator.clipboard.writeText(text); } catch {
+          // Where a page may not write: what is selected can be copied by hand.
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          getSelection().removeAllRanges();
+          getSelection().addRange(range);
+          isCopied = false;
+        }
+        button.textContent = isCopied ? 'Copied' : 'Selected';
+        setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+      });
+      node.append(button);
+    }
+  };
+
+  // ---- Findings: what is known of a row
+
+  const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+  const known = new WeakMap();
+  let kinds = null;
+
+  // A block of a row and its details, or a compact row, as what can be filtered and sorted by.
+  const facts = (node) => {
+    let facts = known.get(node);
+    if (facts) return facts;
+    const cells = (node.rows ? node.rows[0] : node).cells;
+    const text = (place) => (cells[place].firstChild ? cells[place].textContent.trim() : '');
+    const small = (place) => find('small', cells[place])?.textContent.trim() ?? '';
+    const cause = node.dataset.c ?? find('a[href^="#w"]', cells[6])?.getAttribute('href').slice(2);
+    const [line, release, reasons] = kinds?.causes[cause] ?? ['', '', []];
+    const [kind, account, region, registry] = kinds?.places[node.dataset.p] ?? [];
+    const nothing = (value, otherwise) => (value === '–' ? otherwise : value);
+    const image = small(0);
+    const days = (value) => { const found = /(\d+) d/.exec(value); return found ? Number(found[1]) : -1; };
+    const name = text(0).slice(0, text(0).length - image.length).trim();
+    facts = {
+      node, name, registry, line, release, reason: reasons, kind, account, region, base: text(3),
+      image: registry ? `${registry}/${image}` : image,
+      verdict: (find('.badge', cells[1])?.lastChild ?? cells[1].firstChild).textContent.trim(), severity: small(1).split(',')[0], isExempted: small(1).includes(','),
+      owner: nothing(text(2), '-'), action: nothing(cells[6].firstChild.textContent.trim(), 'none'),
+      ageText: text(4), behindText: text(5), age: days(text(4)), behind: days(text(5)),
+    };
+    facts.text = [name, facts.image, facts.owner, facts.base, line ?? ''].join(' ').toLowerCase();
+    known.set(node, facts);
+    return facts;
+  };
+
+  // ---- A page from a server: search what is on it while typing
+
+  const searchPage = () => {
+    const field = find('#q');
+    const tally = find('#tally');
+    const said = tally.textContent;
+    const asked = field.value.trim();
+    field.addEventListener('input', () => {
+      const wanted = words(field.value);
+      const isAsked = field.value.trim() === asked || !wanted.length;
+      let count = 0;
+      const blocks = all('#list tbody');
+      for (const block of blocks) {
+        block.hidden = !isAsked && !wanted.every((word) => block.textContent.toLowerCase().includes(word));
+        count += block.hidden ? 0 : 1;
+      }
+      tally.textContent = isAsked ? said : `${grouped(count)} of the ${grouped(blocks.length)} on this page; Enter searches all`;
+    });
+  };
+
+  // ---- A file: filter, sort and save what is in it
+
+  const FILTERS = ['verdict', 'severity', 'action', 'owner', 'account', 'region', 'kind', 'line', 'release', 'reason'];
+  const BLOCK = 100;
+  const SEVERITIES = ['none', 'info', 'low', 'medium', 'high', 'critical'];
+
+  const fileTable = () => {
+    const table = find('#list');
+    const form = find('#filters');
+    if (!table) return;
+    kinds = JSON.parse(find('#kinds').textContent);
+    const isCompact = Boolean(find('.findings.compact'));
+    const head = table.tHead;
+    const caption = table.caption;
+    const items = all(isCompact ? 'tbody tr[id]' : 'tbody[id]', table);
+    let query = new URLSearchParams(location.search);
+    let shown = items;
+
+    const usual = { severity: 'descending', age: 'descending', behind: 'descending', name: 'ascending', owner: 'ascending' };
+    const text = (one, other) => (one < other ? -1 : Number(one > other));
+    const orders = {
+      age: (one, other) => other.age - one.age,
+      behind: (one, other) => other.behind - one.behind,
+      name: (one, other) => text(one.name, other.name),
+      owner: (one, other) => (one.owner === '-') - (other.owner === '-') || text(one.owner, other.owner),
+      severity: (one, other) => one.isExempted - other.isExempted
+        || SEVERITIES.indexOf(other.severity) - SEVERITIES.indexOf(one.severity),
+    };
+
+    const chips = () => {
+      const list = find('#chips');
+      list.replaceChildren();
+      for (const [name, value] of query) {
+        if (!value || ![...FILTERS, 'q'].includes(name)) continue;
+        const others = new URLSearchParams([...query].filter(([n, v]) => n !== name || v !== value));
+        const link = make('a', { href: `?${others}#findings` }, make('span', { className: 'key', textContent: name === 'q' ? 'search' : name }),
+          ` ${value === '-' ? 'nobody known' : value} ✕`, make('span', { className: 'unseen', textContent: ': take this filter away' }));
+        list.append(make('li', {}, link));
+      }
+      if (list.children.length > 1) list.append(make('li', {}, make('a', { href: '?#findings', textContent: 'All findings' })));
+    };
+
+    const show = () => {
+      const sort = query.get('sort') || 'severity';
+      const isReversed = sort.startsWith('-');
+      const by = isReversed ? sort.slice(1) : sort;
+      const wanted = FILTERS.map((name) => [name, query.getAll(name).filter(Boolean)]).filter(([, values]) => values.length);
+      const searched = words(query.get('q') ?? '');
+      const admits = (item) => wanted.every(([name, values]) => (name === 'reason'
+        ? item.reason.some((code) => values.includes(code)) : values.includes(item[name] ?? '')));
+      const isAll = !wanted.length && !searched.length;
+      shown = items;
+      if (!isAll) {
+        shown = items.filter((node) => {
+          const item = facts(node);
+          return admits(item) && searched.every((word) => item.text.includes(word));
+        });
+      }
+      if (sort !== 'severity' && orders[by]) {
+        shown = shown.map(facts).sort(orders[by]).map((item) => item.node);
+        if (isReversed) shown.reverse();
+      }
+      const blocks = [];
+      if (isCompact) {
+        for (let at = 0; at < shown.length; at += BLOCK) blocks.push(make('tbody', {}, ...shown.slice(at, at + BLOCK)));
+      } else blocks.push(...shown);
+      table.replaceChildren(caption, head, ...blocks);
+      for (const link of all('[data-sort]', head)) {
+        const order = usual[link.dataset.sort];
+        const other = order === 'ascending' ? 'descending' : 'ascending';
+        link.parentElement.setAttribute('aria-sort', link.dataset.sort !== by ? 'none' : (isReversed ? other : order));
+      }
+      find('#tally').textContent = isAll ? counted(items.length, 'finding') : `${grouped(shown.length)} of ${counted(items.length, 'finding')}`;
+      chips();
+    };
+
+    const fill = () => {
+      for (const field of all('[name]', form)) {
+        const values = query.getAll(field.name);
+        field.value = values.length === 1 ? values[0] : '';
+      }
+    };
+
+    const ask = (asked, isTyped) => {
+      query = asked;
+      // Some browsers do not let a file change its address.
+      try { history[isTyped ? 'replaceState' : 'pushState'](null, '', `?${query}`); } catch { /* the page is right all the same */ }
+      show();
+    };
+
+    const read = () => {
+      // What is filtered by and not in the form stays as it is.
+      const names = new Set(all('[name]', form).map((field) => field.name));
+      const kept = [...query].filter(([name]) => !names.has(name) || query.getAll(name).length > 1);
+      const chosen = [...new FormData(form)].filter(([name, value]) => value && !(query.getAll(name).length > 1));
+      return new URLSearchParams([...kept, ...chosen]);
+    };
+
+    form.addEventListener('submit', (event) => { event.preventDefault(); ask(read(), false); });
+    form.addEventListener('change', (event) => { if (event.target.id !== 'q') ask(read(), false); });
+    let due = 0;
+    find('#q').addEventListener('input', () => {
+      cancelAnimationFrame(due);
+      due = requestAnimationFrame(() => ask(read(), true));
+    });
+    document.addEventListener('click', (event) => {
+      const link = event.target.closest('a');
+      const href = link?.getAttribute('href') ?? '';
+      if (!href.startsWith('?') || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const by = link.dataset?.sort;
+      if (by) {
+        const asked = new URLSearchParams(query);
+        asked.set('sort', (query.get('sort') || 'severity') === by ? `-${by}` : by);
+        ask(asked, false);
+        return;
+      }
+      ask(new URLSearchParams(href.slice(1).split('#')[0]), false);
+      fill();
+      if (!link.closest('#chips')) find('#findings').scrollIntoView();
+    });
+    addEventListener('popstate', () => { query = new URLSearchParams(location.search); fill(); show(); });
+    if ([...query].length) { fill(); show(); }
+    saving(() => shown.map(facts));
+  };
+
+  const saving = (items) => {
+    const save = (name, type, text) => {
+      const address = URL.createObjectURL(new Blob([text], { type }));
+      make('a', { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60000);
+    };
+    // A spreadsheet takes what begins like this for a formula.
+    const cell = (value) => {
+      const text = String(value ?? '');
+      return `"${(/^[=+\-@\t\r]/.test(text) && text !== '-' ? `'${text}` : text).replaceAll('"', '""')}"`;
+    };
+    find('#save-csv').addEventListener('click', () => {
+      const columns = ['name', 'kind', 'account', 'region', 'owner', 'image', 'verdict', 'severity', 'action', 'line', 'release', 'age', 'behind'];
+      const rows = items().map((item) => columns.map((column) => ({ age: item.ageText, behind: item.behindText }[column] ?? item[column])));
+      save(`${kinds.name}.csv`, 'text/csv', [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join(''));
+    });
+    const report = find('#report');
+    const button = find('#save-json');
+    if (report) button.addEventListener('click', () => save(`${kinds.name}.json`, 'application/json', report.textContent));
+    else button.replaceWith(make('span', { className: 'quiet', textContent: 'JSON: write it with --output report.json' }));
+  };
+
+  // ---- Details
+
+  // In a compact table: what is said once, below, and what is of this row alone, under the row.
+  const unfold = (link) => {
+    const row = link.closest('tr');
+    const open = row.nextElementSibling?.classList.contains('why') ? row.nextElementSibling : null;
+    link.setAttribute('aria-expanded', String(!open));
+    if (open) { open.remove(); return; }
+    const item = facts(row);
+    const list = make('dl', { className: 'about-image' });
+    const where = [item.kind, item.account, item.region].filter(Boolean).join(', ');
+    const isPlain = /^[A-Za-z0-9_./:@][A-Za-z0-9_./:@-]*$/.test(item.image);
+    for (const [name, value, copied] of [['Image', item.image, true], ['Where', where, false],
+      ['Explain', `basewatch explain ${isPlain ? item.image : 'IMAGE'}`, true]]) {
+      list.append(make('div', {}, make('dt', { textContent: name }), make('dd', { textContent: value, className: copied ? 'copy' : '' })));
+    }
+    const details = make('div', { className: 'details' }, ...[...find(link.getAttribute('href')).cloneNode(true).childNodes], list);
+    const cell = make('td', { colSpan: 7 }, details);
+    row.after(make('tr', { className: 'why' }, cell));
+    addCopiers(cell);
+  };
+
+  const openTarget = () => {
+    const target = /^#f-[0-9a-f]+$/.test(location.hash) ? find(location.hash) : null;
+    const details = target && find('details', target);
+    if (details) details.open = true;
+    target?.scrollIntoView({ block: 'center' });
+  };
+
+  document.addEventListener('DOMContentLoaded', () => {
+    tools();
+    document.addEventListener('keydown', keys);
+    addCopiers(find('#next') ?? make('div'));
+    document.addEventListener('toggle', (event) => { if (event.target.open) addCopiers(event.target); }, true);
+    if (document.body.dataset.mode === 'file') fileTable();
+    else if (find('#list')) searchPage();
+    find('#list')?.addEventListener('click', (event) => {
+      const link = event.target.closest('a[href^="#w"]');
+      if (link) { event.preventDefault(); unfold(link); }
+    });
+    addEventListener('hashchange', openTarget);
+    openTarget();
+  });
+})();

@@ -1,0 +1,90 @@
+//! What does a file know besides its text? What its script filters by, and the report to be saved.
+
+use std::collections::BTreeMap;
+
+use askama::{Template, filters::HtmlSafe};
+use serde::Serialize;
+
+use super::{View, findings::Findings};
+use crate::report::json;
+
+/// A larger report is not in the file a second time.
+const MOST_REPORT_BYTES: usize = 1 << 20;
+
+/// Data in a file; nothing in a page that is served, where the API has it.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if is_file %}
+<script type="application/json" id="kinds">{{ kinds|safe }}</script>
+{% if !report.is_empty() %}
+<script type="application/json" id="report">{{ report|safe }}</script>
+{% endif %}
+{% endif %}
+"##
+)]
+pub(super) struct Embedded {
+    is_file: bool,
+    kinds: String,
+    report: String,
+}
+
+impl HtmlSafe for Embedded {}
+
+/// What rows name by number.
+#[derive(Serialize)]
+struct Kinds<'a> {
+    /// Line, release and reasons.
+    causes: Vec<(Option<&'a str>, Option<&'a str>, Vec<&'a str>)>,
+    /// Kind, account, region and registry.
+    places: &'a [[Option<&'a str>; 4]],
+    /// What the whole is called when it is saved.
+    name: String,
+    counts: BTreeMap<&'a str, usize>,
+}
+
+impl Embedded {
+    pub(super) fn of(view: &View<'_>, findings: &Findings<'_>) -> Self {
+        if !view.mode.is_file() {
+            return Self { is_file: false, kinds: String::new(), report: String::new() };
+        }
+        let causes = findings.examples.iter().map(|finding| {
+            let base = finding.base.as_ref();
+            let reasons = finding.reasons.iter().map(|reason| reason.code.as_str()).collect();
+            (base.and_then(|base| base.line.as_deref()), base.and_then(|base| base.release.as_deref()), reasons)
+        });
+        let kinds = Kinds {
+            causes: causes.collect(),
+            places: &findings.places,
+            name: format!("basewatch-{}", view.report.generated_at.format("%Y-%m-%d")),
+            counts: BTreeMap::from([("findings", findings.selected.len())]),
+        };
+        let report = json::compact(view.report);
+        Self {
+            is_file: true,
+            kinds: inside_a_script(&json::compact(&kinds)),
+            report: if report.len() > MOST_REPORT_BYTES { String::new() } else { inside_a_script(&report) },
+        }
+    }
+}
+
+/// JSON in which nothing ends a script element or begins a comment. Only texts hold these characters, and there
+/// their codes mean the same.
+fn inside_a_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_a_script_is_the_same_json_and_ends_nothing() {
+        let text = "</script><!--<script>&amp;";
+        let inside = inside_a_script(&json::compact(&[text]));
+        assert!(!inside.contains(['<', '>', '&']), "{inside}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&inside).unwrap(), [text]);
+    }
+}

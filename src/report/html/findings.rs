@@ -1,0 +1,299 @@
+//! The findings themselves: a table, a page of it or all of it.
+//!
+//! A file with many findings says what is the same for several of them once, below the table: ten thousand times
+//! the same reasons would be what most of the file is.
+
+use std::collections::HashMap;
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::{
+    View, filters, links,
+    look::{counted, grouped},
+    row::{Own, Row, Why},
+};
+use crate::report::{Finding, Query, group::Names, query::SortBy};
+
+/// Files with more findings than this are compact.
+const COMPACT_ABOVE: usize = 500;
+/// So many rows of a compact table are one block, which a browser draws when it comes into view.
+const BLOCK: usize = 100;
+
+/// The table of findings, and what stands around it.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<section class="card findings{% if is_compact %} compact{% endif %}" id="findings" aria-labelledby="findings-title">
+<div class="head"><h2 id="findings-title">Findings</h2>
+<ul class="downloads">
+{% if is_file %}
+<li class="scripted"><button type="button" id="save-csv">CSV</button></li><li class="scripted"><button type="button" id="save-json">JSON</button></li>
+{% else %}
+<li><a href="{{ csv }}" download>CSV{% if is_narrow %} of these{% endif %}</a></li><li><a href="{{ json }}" download>JSON report</a></li>
+{% endif %}
+</ul></div>
+{% if is_file %}<noscript><p class="quiet">Searching, filtering, sorting and downloading in this file take JavaScript; the pages of <code>basewatch serve</code> do without.</p></noscript>{% endif %}
+{{ filters }}
+<p class="tally" id="tally" role="status">{{ tally }}</p>
+{% if !rows.is_empty() %}
+<table class="list" id="list"><caption class="unseen">Findings</caption>
+<thead><tr>
+{% for column in columns %}
+<th scope="col" class="{{ column.class }}"{% if let Some(order) = column.order %} aria-sort="{{ order }}"{% endif %}>{% if let Some(link) = column.link %}<a href="{{ link }}" data-sort="{{ column.key }}">{{ column.title }}<span class="arrow" aria-hidden="true"></span></a>{% else %}{{ column.title }}{% endif %}</th>
+{% endfor %}
+</tr></thead>
+{% if is_compact %}
+{% for block in rows.chunks(BLOCK) %}
+<tbody>
+{%- for entry in block -%}
+{%- let row = entry.row -%}
+<tr id={{ row.anchor }} data-p={{ entry.place }}><th scope=row>{{ row.name }}{% if !row.place.is_empty() %} {{ row.place }}{% endif %}<small>{{ row.image }}</small><td class={{ row.look.letter }}>{{ row.look.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
+{%- endfor -%}
+</tbody>
+{% endfor %}
+{% else %}
+{% for entry in rows %}
+{% let row = entry.row %}
+<tbody id="{{ row.anchor }}"{% if is_file %} data-c="{{ entry.why }}" data-p="{{ entry.place }}"{% endif %}>
+<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.place.is_empty() %} <span class="quiet">{{ row.place }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.look.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.look.mark }}</span> {{ row.look.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
+{% if let Some(details) = entry.details %}
+<tr class="why"><td colspan="7"><details><summary>{{ details.summary }}</summary><div class="details">{{ details.why }}{{ details.own }}</div></details></td></tr>
+{% endif %}
+</tbody>
+{% endfor %}
+{% endif %}
+</table>
+{% endif %}
+{% if !pages.is_empty() %}
+<nav class="pages" aria-label="Pages of findings"><ul>
+{% for page in pages %}
+<li>{% if let Some(link) = page.link %}<a href="{{ link }}"{% if !page.rel.is_empty() %} rel="{{ page.rel }}"{% endif %}>{{ page.title }}</a>{% else %}<span{% if page.is_this %} aria-current="page"{% endif %}>{{ page.title }}</span>{% endif %}</li>
+{% endfor %}
+</ul></nav>
+{% endif %}
+{% if !causes.is_empty() %}
+<div class="causes" id="causes"><h3>Why</h3>
+{% for cause in causes %}
+<div class="cause" id="w{{ loop.index0 }}">{{ cause|safe }}</div>
+{% endfor %}
+</div>
+{% endif %}
+</section>
+"##
+)]
+pub(super) struct Findings<'a> {
+    is_file: bool,
+    is_compact: bool,
+    is_narrow: bool,
+    csv: String,
+    json: &'static str,
+    filters: filters::Filters,
+    tally: String,
+    columns: Vec<Column>,
+    rows: Vec<Entry>,
+    pages: Vec<Page>,
+    /// Each already rendered.
+    causes: Vec<String>,
+    /// The findings of the rows, in the same order.
+    pub(super) selected: Vec<&'a Finding>,
+    /// Of a file: the first finding of each cause, and the places; rows name both by number.
+    pub(super) examples: Vec<&'a Finding>,
+    pub(super) places: Vec<[Option<&'a str>; 4]>,
+}
+
+impl HtmlSafe for Findings<'_> {}
+
+struct Column {
+    title: &'static str,
+    class: &'static str,
+    key: String,
+    link: Option<String>,
+    order: Option<&'static str>,
+}
+
+struct Entry {
+    row: Row,
+    why: usize,
+    place: usize,
+    details: Option<Details>,
+}
+
+struct Details {
+    summary: String,
+    why: Why,
+    own: Own,
+}
+
+struct Page {
+    title: String,
+    link: Option<String>,
+    rel: &'static str,
+    is_this: bool,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn of(view: &View<'a>) -> Self {
+        let all = view.query.select(&view.report.findings);
+        let is_file = view.mode.is_file();
+        let selected = if is_file { all.clone() } else { view.query.page(&all).to_vec() };
+        let is_compact = is_file && selected.len() > COMPACT_ABOVE;
+        let names = Names::of(&view.report.findings);
+        let mut kinds = Kinds::default();
+        let rows = selected.iter().map(|finding| {
+            let (why, place) = if is_file { kinds.number(finding) } else { (0, 0) };
+            let details = || Details { summary: Why::summary(finding), why: Why::of(finding), own: Own::of(finding) };
+            Entry { row: Row::of(finding, &names.qualifier(finding)), why, place, details: (!is_compact).then(details) }
+        });
+        let rows = rows.collect();
+        Self {
+            is_file,
+            is_compact,
+            is_narrow: view.query.is_narrow(),
+            csv: links::csv(view.query),
+            json: links::REPORT,
+            filters: filters::Filters::of(view),
+            tally: tally(view, all.len(), selected.len()),
+            columns: columns(view.query),
+            rows,
+            pages: if is_file { Vec::new() } else { pages(view.query, all.len()) },
+            causes: if is_compact { kinds.causes } else { Vec::new() },
+            selected,
+            examples: kinds.examples,
+            places: kinds.places,
+        }
+    }
+}
+
+/// What findings have in common, each numbered.
+#[derive(Default)]
+struct Kinds<'a> {
+    numbers: HashMap<String, usize>,
+    causes: Vec<String>,
+    examples: Vec<&'a Finding>,
+    place_numbers: HashMap<[Option<&'a str>; 4], usize>,
+    places: Vec<[Option<&'a str>; 4]>,
+}
+
+impl<'a> Kinds<'a> {
+    /// The numbers of why the finding is what it is, and of where it is.
+    fn number(&mut self, finding: &'a Finding) -> (usize, usize) {
+        let cause = Why::of(finding).render().expect("writing to a text cannot fail");
+        let next = self.causes.len();
+        let why = *self.numbers.entry(cause).or_insert_with_key(|cause| {
+            self.causes.push(cause.clone());
+            self.examples.push(finding);
+            next
+        });
+        let deployment = &finding.deployment;
+        let registry = finding.image.reference.split_once('/').map(|(registry, _)| registry);
+        let place = [
+            Some(deployment.kind.as_str()),
+            deployment.account.as_deref(),
+            deployment.region.as_deref(),
+            registry.filter(|registry| registry.contains(['.', ':'])),
+        ];
+        let next = self.places.len();
+        let place_number = *self.place_numbers.entry(place).or_insert(next);
+        if place_number == next {
+            self.places.push(place);
+        }
+        (why, place_number)
+    }
+}
+
+fn tally(view: &View<'_>, wanted: usize, shown: usize) -> String {
+    let all = view.report.findings.len();
+    let total = if view.query.is_narrow() {
+        format!("{} of {}", grouped(wanted as u64), counted(all as u64, "finding"))
+    } else {
+        counted(all as u64, "finding")
+    };
+    match shown {
+        0 if wanted > 0 => format!("{total}; none from the {}th on", grouped(view.query.offset as u64 + 1)),
+        shown if shown < wanted => {
+            let first = view.query.offset;
+            format!("{total}; here are {} to {}", grouped(first as u64 + 1), grouped((first + shown) as u64))
+        }
+        _ => total,
+    }
+}
+
+fn columns(query: &Query) -> Vec<Column> {
+    let columns: [(&str, &str, Option<SortBy>); 7] = [
+        ("Deployment", "wide", Some(SortBy::Name)),
+        ("Verdict", "", Some(SortBy::Severity)),
+        ("Owner", "", Some(SortBy::Owner)),
+        ("Base", "", None),
+        ("Age", "num", Some(SortBy::Age)),
+        ("Behind", "", Some(SortBy::Behind)),
+        ("Action", "", None),
+    ];
+    let column = |(title, class, by): (&'static str, &'static str, Option<SortBy>)| Column {
+        title,
+        class,
+        key: by.map(|by| super::super::query::Sort { by, is_reversed: false }.to_string()).unwrap_or_default(),
+        link: by.map(|by| links::findings(&links::sorted(query, by))),
+        order: by.map(|by| match (by == query.sort.by, is_rising(by) != query.sort.is_reversed) {
+            (false, _) => "none",
+            (true, true) => "ascending",
+            (true, false) => "descending",
+        }),
+    };
+    columns.into_iter().map(column).collect()
+}
+
+/// Whether the usual order is from the least to the most.
+fn is_rising(by: SortBy) -> bool {
+    matches!(by, SortBy::Name | SortBy::Owner)
+}
+
+/// The links to other pages: the first, those around this one, and the last.
+fn pages(query: &Query, wanted: usize) -> Vec<Page> {
+    let size = query.page_size();
+    if wanted <= size && query.offset == 0 {
+        return Vec::new();
+    }
+    let this = query.offset / size;
+    let last = wanted.saturating_sub(1) / size;
+    let link = |page: usize| Some(links::findings(&Query { offset: page * size, ..query.clone() }));
+    let step = |title: &str, rel, link| Page { title: title.to_owned(), link, rel, is_this: false };
+    let mut pages = vec![step("Previous", "prev", if this > 0 { link((this - 1).min(last)) } else { None })];
+    let mut before = None;
+    for page in (0..=last).filter(|page| [0, last].contains(page) || page.abs_diff(this) <= 2) {
+        if before.is_some_and(|before| before + 1 < page) {
+            pages.push(step("…", "", None));
+        }
+        let is_this = page == this;
+        let link = if is_this { None } else { link(page) };
+        pages.push(Page { title: grouped(page as u64 + 1), link, rel: "", is_this });
+        before = Some(page);
+    }
+    pages.push(step("Next", "next", if this < last { link(this + 1) } else { None }));
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(offset: usize, wanted: usize) -> String {
+        let pages = pages(&Query { offset, ..Query::default() }, wanted);
+        let title = |page: &Page| match (&page.link, page.is_this) {
+            (_, true) => format!("[{}]", page.title),
+            (Some(_), _) => page.title.clone(),
+            (None, _) => format!("({})", page.title),
+        };
+        pages.iter().map(title).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn pages_lead_to_the_first_the_last_and_those_around() {
+        assert_eq!(titles(0, 100), "");
+        assert_eq!(titles(0, 101), "(Previous) [1] 2 Next");
+        assert_eq!(titles(500, 2341), "Previous 1 (…) 4 5 [6] 7 8 (…) 24 Next");
+        assert_eq!(titles(2300, 2341), "Previous 1 (…) 22 23 [24] (Next)");
+        assert_eq!(titles(9900, 150), "Previous 1 2 (Next)");
+    }
+}

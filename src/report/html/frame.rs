@@ -1,0 +1,161 @@
+//! What is around every page? Its head, its navigation and its foot; and the style and script, as files of their
+//! own or inside the page.
+
+use std::sync::LazyLock;
+
+use askama::{Template, filters::HtmlSafe};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha256};
+
+use super::links;
+
+const STYLE: &str = include_str!("dashboard.css");
+const SCRIPT: &str = include_str!("dashboard.js");
+const ICON: &str = include_str!("icon.svg");
+
+/// The `Content-Security-Policy` that served pages work under.
+pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A file that served pages load. Its name changes with its content: it may be cached for ever.
+#[derive(Debug)]
+pub struct Asset {
+    /// Where it is: `/assets/dashboard-0123456789ab.css`.
+    pub path: String,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its content.
+    pub bytes: &'static [u8],
+}
+
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+    [
+        asset("dashboard", "css", "text/css; charset=utf-8", STYLE),
+        asset("dashboard", "js", "text/javascript; charset=utf-8", SCRIPT),
+        asset("icon", "svg", "image/svg+xml", ICON),
+    ]
+});
+
+/// The files that served pages load.
+#[must_use]
+pub fn assets() -> &'static [Asset] {
+    &*ASSETS
+}
+
+fn asset(name: &str, ending: &str, content_type: &'static str, content: &'static str) -> Asset {
+    let hash = links::short_hash(content);
+    Asset { path: format!("/assets/{name}-{hash}.{ending}"), content_type, bytes: content.as_bytes() }
+}
+
+/// The policy of a file: nothing is loaded, and only its own style and script count.
+static FILE_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let source = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text.as_bytes())));
+    format!(
+        "default-src 'none'; style-src {}; script-src {}; img-src data:; form-action 'none'; base-uri 'none'",
+        source(STYLE),
+        source(SCRIPT)
+    )
+});
+
+/// A page with `body` in it, which has `sections` of id and title.
+pub(super) fn page<B: Template + HtmlSafe>(
+    is_file: bool,
+    title: &str,
+    sections: Vec<(&'static str, &'static str)>,
+    body: B,
+) -> String {
+    let [style, script, icon] = &*ASSETS;
+    let frame = Frame {
+        is_file,
+        title,
+        sections,
+        body,
+        version: env!("CARGO_PKG_VERSION"),
+        policy: &FILE_POLICY,
+        style: if is_file { STYLE } else { &style.path },
+        script: if is_file { SCRIPT } else { &script.path },
+        icon: if is_file { data_url(ICON) } else { icon.path.clone() },
+    };
+    frame.render().expect("writing to a text cannot fail")
+}
+
+fn data_url(svg: &str) -> String {
+    format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(svg))
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{% if is_file %}
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+{% endif %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex">
+<title>{{ title }} · basewatch</title>
+<link rel="icon" href="{{ icon }}">
+{% if is_file %}
+<style>{{ style|safe }}</style>
+<script>{{ script|safe }}</script>
+{% else %}
+<link rel="stylesheet" href="{{ style }}">
+<script src="{{ script }}"></script>
+{% endif %}
+</head>
+<body data-mode="{% if is_file %}file{% else %}served{% endif %}">
+<a class="skip" href="#main">Skip to the content</a>
+<header class="top">
+<a class="brand" href="?"><svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect class="b1" x="2" y="16" width="20" height="5" rx="1.5"/><rect class="b2" x="5" y="9.5" width="14" height="5" rx="1.5"/><rect class="b3" x="8" y="3" width="8" height="5" rx="1.5"/></svg>basewatch</a>
+{% if !sections.is_empty() %}
+<nav aria-label="Sections"><ul>
+{% for (id, title) in sections %}
+<li><a href="#{{ id }}">{{ title }}</a></li>
+{% endfor %}
+</ul></nav>
+{% endif %}
+<div class="tools" id="tools"></div>
+</header>
+<main id="main" tabindex="-1">
+{{ body }}
+</main>
+<footer class="foot"><p>basewatch {{ version }}. All times are in UTC.</p></footer>
+</body>
+</html>
+"##
+)]
+struct Frame<'a, B: Template + HtmlSafe> {
+    is_file: bool,
+    title: &'a str,
+    sections: Vec<(&'static str, &'static str)>,
+    body: B,
+    version: &'a str,
+    policy: &'a str,
+    style: &'a str,
+    script: &'a str,
+    icon: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn style_and_script_end_where_they_end() {
+        assert!(!STYLE.contains("</") && !SCRIPT.contains("</") && !SCRIPT.contains("<!--"));
+    }
+
+    #[test]
+    fn nothing_is_loaded_from_elsewhere() {
+        for (name, text) in [("style", STYLE), ("script", SCRIPT)] {
+            for foreign in ["http:", "https:", "//cdn", "@import", "url(", "fetch(", "XMLHttpRequest", "eval("] {
+                assert!(!text.contains(foreign), "{name} has {foreign}");
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What is to be done next? One line for each thing somebody has to do, however many deployments it is for.
+
+use std::{cmp::Reverse, collections::BTreeSet, collections::HashMap};
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::{
+    links,
+    look::{Look, counted, more, shown, shown_or, urgency},
+};
+use crate::{
+    judge::{Action, Severity, Verdict},
+    report::{Finding, Report, words},
+};
+
+/// So many things are shown at once.
+const FIRST: usize = 6;
+/// So many are shown at all.
+const MOST: usize = 60;
+/// So many owners of one thing are named.
+const MOST_OWNERS: usize = 3;
+
+/// The list of things to do, the most urgent first.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if !self.is_empty() %}
+<section class="card next" id="next" aria-labelledby="next-title">
+<div class="head"><h2 id="next-title">What to do next</h2><p class="quiet">The most urgent first; what is exempted is left out.</p></div>
+{% if first.is_empty() %}
+<p>Nothing now.</p>
+{% else %}
+<ol class="tasks">
+{% for task in first %}
+{{ task }}
+{% endfor %}
+</ol>
+{% if !others.is_empty() %}
+<details class="more"><summary>{{ others_title }}</summary><ol class="tasks">
+{% for task in others %}
+{{ task }}
+{% endfor %}
+</ol></details>
+{% endif %}
+{% endif %}
+{% if !rest.is_empty() %}<p class="quiet">{{ rest }}</p>{% endif %}
+</section>
+{% endif %}
+"##
+)]
+pub(super) struct Next {
+    first: Vec<Task>,
+    others: Vec<Task>,
+    others_title: String,
+    rest: String,
+}
+
+impl HtmlSafe for Next {}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<li class="task"><div class="what"><span class="badge v-{{ look.word }}"><span class="mark" aria-hidden="true">{{ look.mark }}</span> {{ look.word }}</span> <span class="quiet">{{ urgency }}</span></div>
+<p class="copy">{{ text }}</p>
+<p class="quiet"><a href="{{ link }}">{{ count }}</a>{% if !owners.is_empty() %} of {{ owners }}{% endif %}</p></li>
+"##
+)]
+struct Task {
+    look: Look,
+    urgency: &'static str,
+    text: String,
+    count: String,
+    owners: String,
+    link: String,
+}
+
+impl HtmlSafe for Task {}
+
+/// What makes findings one thing to do.
+#[derive(PartialEq, Eq, Hash)]
+struct Key<'a> {
+    action: Action,
+    subject: &'a str,
+    towards: Option<&'a str>,
+}
+
+impl<'a> Key<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        let reference = finding.image.reference.as_str();
+        let (subject, towards) = match finding.action {
+            Action::Redeploy => {
+                (repository(reference), finding.replacement.as_ref().map(|image| image.reference.as_str()))
+            }
+            Action::Restore => (reference, None),
+            Action::Upgrade => (repository(reference), finding.runtime.as_ref().map(|runtime| runtime.name.as_str())),
+            Action::Investigate => (repository(reference), finding.reasons.first().map(|reason| reason.code.as_str())),
+            Action::Rebuild | Action::None => {
+                (repository(reference), finding.current.as_ref().map(|current| current.reference.as_str()))
+            }
+        };
+        Self { action: finding.action, subject, towards }
+    }
+}
+
+/// Findings that are one thing to do; `worst` is the first of them, as reports are ordered.
+struct Group<'a> {
+    worst: &'a Finding,
+    count: u64,
+    owners: BTreeSet<&'a str>,
+}
+
+impl Next {
+    pub(super) fn of(report: &Report) -> Self {
+        let is_open = |finding: &&Finding| {
+            finding.action != Action::None && finding.verdict != Verdict::Fresh && finding.exemption.is_none()
+        };
+        let can_wait = |finding: &&Finding| finding.severity <= Severity::Info;
+        let waiting = report.findings.iter().filter(is_open).filter(can_wait).count();
+        let urgent = report.findings.iter().filter(is_open).filter(|finding| !can_wait(finding));
+        let groups = groups(urgent);
+        let beyond = groups.len().saturating_sub(MOST);
+        let mut first: Vec<_> = groups.iter().take(MOST).map(Task::of).collect();
+        let others = first.split_off(first.len().min(FIRST));
+        let mut rest = Vec::new();
+        if beyond > 0 {
+            rest.push(format!("And {}: filter the findings by action.", more(beyond, "thing")));
+        }
+        if waiting > 0 {
+            rest.push(format!("{} can wait, as the grace has not passed.", counted(waiting as u64, "deployment")));
+        }
+        Self { first, others_title: more(others.len(), "thing"), others, rest: rest.join(" ") }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.rest.is_empty()
+    }
+}
+
+fn groups<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut places = HashMap::new();
+    for finding in findings {
+        let place = *places.entry(Key::of(finding)).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Group { worst: finding, count: 0, owners: BTreeSet::new() });
+        }
+        groups[place].count += 1;
+        groups[place].owners.extend(finding.deployment.owner.as_deref());
+    }
+    groups.sort_by_key(|group| Reverse((group.worst.severity, group.count)));
+    groups
+}
+
+impl Task {
+    fn of(group: &Group<'_>) -> Self {
+        let finding = group.worst;
+        let mut owners: Vec<_> = group.owners.iter().take(MOST_OWNERS).map(|owner| shown(owner)).collect();
+        if group.owners.len() > MOST_OWNERS {
+            owners.push(more(group.owners.len() - MOST_OWNERS, "owner"));
+        }
+        let image = match finding.action {
+            Action::Restore => finding.image.reference.as_str(),
+            _ => repository(&finding.image.reference),
+        };
+        Self {
+            look: Look::of(finding.verdict),
+            urgency: urgency(finding.severity),
+            text: sentence(finding),
+            count: counted(group.count, "deployment"),
+            owners: owners.join(", "),
+            link: links::only_all([("action", finding.action.as_str()), ("q", image)]),
+        }
+    }
+}
+
+/// What to do about `finding`, in a sentence that can be sent to somebody.
+fn sentence(finding: &Finding) -> String {
+    let reference = shown(&finding.image.reference);
+    let name = shown(without_registry(repository(&finding.image.reference)));
+    match finding.action {
+        Action::Rebuild => match &finding.current {
+            Some(current) => {
+                let now = current.release.as_deref().map(|release| format!(" (now {})", shown(release)));
+                format!("Rebuild {name} on {}{} and deploy it", shown(&current.reference), now.unwrap_or_default())
+            }
+            None => format!("Rebuild {name} on the current base and deploy it"),
+        },
+        Action::Redeploy => {
+            let better =
+                shown_or(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the newer image");
+            format!("Deploy {better} to {}", shown(&words::deployment_name(&finding.deployment)))
+        }
+        Action::Upgrade => {
+            let runtime =
+                shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a runtime that has ended");
+            format!("Move {name} from {runtime} to a supported runtime")
+        }
+        Action::Restore => format!("Push {reference} again, or bring it back from the archive"),
+        Action::Investigate | Action::None => {
+            let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");
+            format!("Find out about {name} ({reason}): {}", explain(&finding.image.reference))
+        }
+    }
+}
+
+/// The command that explains the image, ready for a shell.
+pub(super) fn explain(reference: &str) -> String {
+    // Nothing that a shell would do more with than pass it on.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
+    let is_safe = !reference.is_empty() && reference.chars().all(is_plain) && !reference.starts_with('-');
+    format!("basewatch explain {}", if is_safe { reference } else { "IMAGE" })
+}
+
+/// A reference without its tag and digest.
+fn repository(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or(reference);
+    match name.rsplit_once(':') {
+        // A colon before the last slash is a port.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// A reference without its registry: a first part that has a dot or a port.
+pub(super) fn without_registry(reference: &str) -> &str {
+    match reference.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) => rest,
+        _ => reference,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_a_reference_without_tag_and_digest() {
+        let table = [
+            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/orders:421", "shop/orders"),
+            ("127.0.0.1:5000/orders@sha256:abc", "orders"),
+            ("127.0.0.1:5000/orders:1@sha256:abc", "orders"),
+            ("orders", "orders"),
+            ("shop/orders:1", "shop/orders"),
+        ];
+        for (reference, name) in table {
+            assert_eq!(without_registry(repository(reference)), name, "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_command_never_holds_what_a_shell_would_act_on() {
+        assert_eq!(explain("registry.example/a:1"), "basewatch explain registry.example/a:1");
+        for hostile in ["a;rm -rf /", "$(id)", "-x", "", "a b", "a\n"] {
+            assert_eq!(explain(hostile), "basewatch explain IMAGE");
+        }
+    }
+}

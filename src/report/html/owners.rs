@@ -1,0 +1,123 @@
+//! Whose deployments stand on old bases?
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::{
+    links,
+    look::{self, Part, grouped, shown},
+};
+use crate::{
+    judge::Verdict,
+    report::{Report, query::NOBODY, words},
+};
+
+/// So many owners are shown at once.
+const FIRST: usize = 8;
+/// So many are shown at all.
+const MOST: usize = 200;
+
+/// The owners, those with the most old bases first.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if !first.is_empty() %}
+<section class="card owners" id="owners" aria-labelledby="owners-title">
+<div class="head"><h2 id="owners-title">Owners</h2><p class="quiet">How many of whose deployments stand on an old base.</p></div>
+<ul class="owner-list">
+{% for owner in first %}
+{{ owner }}
+{% endfor %}
+</ul>
+{% if !more.is_empty() %}
+<details class="more"><summary>{{ more_title }}</summary><ul class="owner-list">
+{% for owner in more %}
+{{ owner }}
+{% endfor %}
+</ul></details>
+{% endif %}
+{% if !rest.is_empty() %}
+<p class="quiet">{{ rest }}</p>
+{% endif %}
+</section>
+{% endif %}
+"##
+)]
+pub(super) struct Owners {
+    first: Vec<Owner>,
+    more: Vec<Owner>,
+    more_title: String,
+    rest: String,
+}
+
+impl HtmlSafe for Owners {}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<li><a href="{{ link }}">{{ name }}</a> <span class="quiet">{{ old }} of {{ all }}</span>
+<svg class="bar" width="100%" height="8" role="img" aria-label="{{ tally }}">
+{% for part in parts %}
+<rect class="v-{{ part.look.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="8"><title>{{ part.count }} {{ part.look.word }}</title></rect>
+{% endfor %}
+</svg>
+<span class="tally">{{ tally }}</span></li>
+"##
+)]
+struct Owner {
+    name: String,
+    link: String,
+    old: String,
+    all: String,
+    tally: String,
+    parts: Vec<Part>,
+}
+
+impl HtmlSafe for Owner {}
+
+impl Owners {
+    pub(super) fn of(report: &Report) -> Self {
+        let mut by_owner: BTreeMap<&str, BTreeMap<Verdict, u64>> = BTreeMap::new();
+        for finding in &report.findings {
+            let owner = finding.deployment.owner.as_deref().unwrap_or(NOBODY);
+            *by_owner.entry(owner).or_default().entry(finding.verdict).or_default() += 1;
+        }
+        // Where nobody says whose anything is, a list of nobody helps nobody.
+        by_owner = if by_owner.keys().eq([&NOBODY]) { BTreeMap::new() } else { by_owner };
+        let old = |counts: &BTreeMap<Verdict, u64>| -> u64 {
+            counts.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum()
+        };
+        let mut owners: Vec<_> = by_owner.into_iter().collect();
+        owners.sort_by_key(|(_, counts)| Reverse((old(counts), counts.values().sum::<u64>())));
+        let all = owners.len();
+        let shown_owners = owners.iter().take(MOST).map(|(name, counts)| {
+            let all: u64 = counts.values().sum();
+            Owner {
+                name: if *name == NOBODY { "nobody known".to_owned() } else { shown(name) },
+                link: links::only("owner", name),
+                old: grouped(old(counts)),
+                all: grouped(all),
+                tally: words::tally(counts.iter().map(|(verdict, count)| (*verdict, *count))),
+                parts: look::parts(counts, all),
+            }
+        });
+        let mut first: Vec<_> = shown_owners.collect();
+        let more = first.split_off(first.len().min(FIRST));
+        let rest = all - first.len() - more.len();
+        Self {
+            more_title: look::more(more.len(), "owner"),
+            rest: if rest == 0 { String::new() } else { format!("And {}.", look::more(rest, "owner")) },
+            first,
+            more,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+}

@@ -1,0 +1,79 @@
+//! What is shown when there is no report to show: before the first run, and for an address that is not understood.
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{DateTime, Utc};
+
+use super::{Served, frame, look::shown, status::Instant};
+use crate::report::query::{Error, PARAMETERS};
+
+/// The page until the first run has ended: what `serve` does, as of `now`, and when it will run.
+#[must_use]
+pub fn waiting(served: Served<'_>, now: DateTime<Utc>, next_run_at: Option<DateTime<Utc>>) -> String {
+    let page = Waiting {
+        running: served.running_since.map(|at| Instant::of(at, now)),
+        failed: served.failed_run.map(|run| (Instant::of(run.at, now), shown(run.message))),
+        next: next_run_at.map(|at| Instant::of(at, now)),
+    };
+    frame::page(false, "No run yet", Vec::new(), page)
+}
+
+/// The page for a query that is not understood: what is wrong with it, and what would be accepted.
+#[must_use]
+pub fn refused(error: &Error) -> String {
+    let page = Refused { why: shown(&error.to_string()), parameters: &PARAMETERS };
+    frame::page(false, "This address cannot be understood", Vec::new(), page)
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<section class="card lonely">
+<h1>There has been no run yet</h1>
+{% if let Some(running) = running %}
+<p>The first one is on, since <time datetime="{{ running.iso }}">{{ running.text }}</time>. Load this page again when it has ended.</p>
+{% else if let Some(next) = next %}
+<p>The first one begins at <time datetime="{{ next.iso }}">{{ next.text }}</time>{% if !next.distance.is_empty() %}, {{ next.distance }}{% endif %}.</p>
+{% else %}
+<p>None is planned. <code>POST /api/v1/audit</code> asks for one.</p>
+{% endif %}
+{% if let Some((failed, why)) = failed %}
+<p class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</p>
+{% endif %}
+</section>
+"##
+)]
+struct Waiting {
+    running: Option<Instant>,
+    failed: Option<(Instant, String)>,
+    next: Option<Instant>,
+}
+
+impl HtmlSafe for Waiting {}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<section class="card lonely">
+<h1>This address cannot be understood</h1>
+<p>{{ why }}.</p>
+<p><a href="/">All findings</a></p>
+<h2>What is accepted</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="Parameters">
+<table class="plain"><thead><tr><th scope="col">Parameter</th><th scope="col">What it does</th></tr></thead><tbody>
+{% for (name, what) in parameters %}
+<tr><th scope="row"><code>{{ name }}</code></th><td>{{ what }}</td></tr>
+{% endfor %}
+</tbody></table></div>
+</section>
+"##
+)]
+struct Refused<'a> {
+    why: String,
+    parameters: &'a [(&'a str, &'a str)],
+}
+
+impl HtmlSafe for Refused<'_> {}

@@ -1,0 +1,78 @@
+//! What could not be seen, and what is to be known about how the answers were got?
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::look::{self, counted, shown};
+use crate::report::Report;
+
+/// More errors than this are only counted.
+const MOST: usize = 200;
+
+/// Errors and notes.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if !self.is_empty() %}
+<section class="card problems" id="problems" aria-labelledby="problems-title">
+<div class="head"><h2 id="problems-title">Errors and notes</h2></div>
+{% if !errors.is_empty() %}
+<h3>{{ errors_title }}</h3>
+<ul class="entries">
+{% for entry in errors %}
+<li class="error"><strong>{{ entry.scope }}</strong> <code>{{ entry.code }}</code> {{ entry.message }}</li>
+{% endfor %}
+</ul>
+{% if !more.is_empty() %}<p class="quiet">{{ more }}</p>{% endif %}
+{% endif %}
+{% if !notes.is_empty() %}
+<h3>To be known</h3>
+<ul class="entries">
+{% for entry in notes %}
+<li><code>{{ entry.code }}</code> {{ entry.message }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+</section>
+{% endif %}
+"##
+)]
+pub(super) struct Problems {
+    errors: Vec<Entry>,
+    errors_title: String,
+    more: String,
+    notes: Vec<Entry>,
+}
+
+impl HtmlSafe for Problems {}
+
+struct Entry {
+    scope: String,
+    code: String,
+    message: String,
+}
+
+impl Problems {
+    pub(super) fn of(report: &Report) -> Self {
+        let entry = |scope: &str, code: &str, message: &str| Entry {
+            scope: shown(scope),
+            code: shown(code),
+            message: shown(message),
+        };
+        let count = report.errors.len();
+        Self {
+            errors: report.errors.iter().take(MOST).map(|one| entry(&one.scope, &one.code, &one.message)).collect(),
+            errors_title: format!("{} kept basewatch from seeing everything", counted(count as u64, "error")),
+            more: match count.saturating_sub(MOST) {
+                0 => String::new(),
+                more => format!("And {}, which the report has in full.", look::more(more, "error")),
+            },
+            notes: report.notes.iter().take(MOST).map(|note| entry("", &note.code, &note.message)).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.errors.is_empty() && self.notes.is_empty()
+    }
+}

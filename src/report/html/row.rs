@@ -1,0 +1,189 @@
+//! One finding: a row of the table, and what is behind it.
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::{
+    links,
+    look::{Look, shown, shown_or, urgency},
+    next::{explain, without_registry},
+};
+use crate::{
+    judge::Action,
+    report::{Finding, words},
+};
+
+/// The cells of a finding's row.
+pub(super) struct Row {
+    pub(super) anchor: String,
+    pub(super) name: String,
+    pub(super) place: String,
+    pub(super) image: String,
+    pub(super) look: Look,
+    pub(super) severity: &'static str,
+    pub(super) owner: String,
+    pub(super) base: String,
+    pub(super) age: String,
+    pub(super) behind: String,
+    pub(super) action: &'static str,
+    pub(super) is_exempted: bool,
+}
+
+impl Row {
+    /// The row of `finding`; `qualifier` is what its name lacks to be the only one of that name.
+    pub(super) fn of(finding: &Finding, qualifier: &str) -> Self {
+        let deployment = &finding.deployment;
+        Self {
+            anchor: links::anchor(finding),
+            name: shown(&words::deployment_name(deployment)),
+            place: shown(qualifier.trim()),
+            image: shown(without_registry(&finding.image.reference)),
+            look: Look::of(finding.verdict),
+            severity: finding.severity.as_str(),
+            owner: shown_or(deployment.owner.as_deref(), words::NOTHING).into_owned(),
+            base: finding
+                .base
+                .as_ref()
+                .map_or_else(|| words::NOTHING.to_owned(), |base| shown(&words::base_name(base))),
+            age: words::base_age(finding),
+            behind: words::distance(finding.behind.as_ref()),
+            action: if finding.action == Action::None { words::NOTHING } else { finding.action.as_str() },
+            is_exempted: finding.exemption.is_some(),
+        }
+    }
+}
+
+/// A name and what it stands for, in a list of facts.
+pub(super) struct Fact {
+    name: &'static str,
+    value: String,
+    /// Whether it is there to be copied.
+    is_copied: bool,
+}
+
+fn fact(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
+    Some(Fact { name, value: shown(value?.as_ref()), is_copied: false })
+}
+
+fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
+    Some(Fact { is_copied: true, ..fact(name, value)? })
+}
+
+/// Why the verdict is what it is: the same for all deployments of which the same is to be said.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if !reasons.is_empty() %}<ul class="reasons">{% for (code, message) in reasons %}<li><code>{{ code }}</code> {{ message }}</li>{% endfor %}</ul>{% endif %}
+<dl class="about-base">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
+"##
+)]
+pub(super) struct Why {
+    reasons: Vec<(String, String)>,
+    facts: Vec<Fact>,
+}
+
+impl HtmlSafe for Why {}
+
+impl Why {
+    pub(super) fn of(finding: &Finding) -> Self {
+        let reason = |reason: &crate::report::ReasonFields| (shown(&reason.code), shown(&reason.message));
+        let facts = [
+            fact("Severity", Some(format!("{}: {}", finding.severity.as_str(), urgency(finding.severity)))),
+            copied("Better image", finding.replacement.as_ref().map(|image| &image.reference)),
+            copied("Base in use", finding.base.as_ref().map(|base| &base.reference)),
+            finding.base.as_ref().and_then(|base| fact("Its mirror", base.mirror.as_deref())),
+            fact(
+                "Identified by",
+                finding.base.as_ref().map(|base| format!("{} {}", base.identified_by, base.evidence)),
+            ),
+            fact("Release", finding.base.as_ref().and_then(release_in_use)),
+            fact("Line", finding.base.as_ref().and_then(line)),
+            copied("Current", finding.current.as_ref().map(current_release)),
+            fact("Behind since", behind(finding)),
+            fact("Runtime", finding.runtime.as_ref().map(runtime)),
+            fact("Policy", finding.policy_rule.as_deref()),
+            fact("Exempted", finding.exemption.as_ref().map(words::exempted)),
+        ];
+        Self { reasons: finding.reasons.iter().map(reason).collect(), facts: facts.into_iter().flatten().collect() }
+    }
+
+    /// The first reason, in words.
+    pub(super) fn summary(finding: &Finding) -> String {
+        finding.reasons.first().map_or_else(|| "Details".to_owned(), |reason| shown(&reason.message))
+    }
+}
+
+fn release_in_use(base: &crate::report::BaseInUse) -> Option<String> {
+    let source = base.published_source.map(|source| format!(" ({})", source.as_str())).unwrap_or_default();
+    let published = base.published_at.map(|at| format!("published {}{source}", words::instant(at)));
+    let parts: Vec<_> = base.release.iter().cloned().chain(published).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn line(base: &crate::report::BaseInUse) -> Option<String> {
+    let source = base.line_source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+    base.line.as_ref().map(|line| format!("{line}{source}"))
+}
+
+fn current_release(current: &crate::report::CurrentRelease) -> String {
+    format!("{}@{}", current.reference, current.digest)
+}
+
+fn behind(finding: &Finding) -> Option<String> {
+    let behind = finding.behind.as_ref()?;
+    let since = behind.since.map(words::instant)?;
+    Some(if behind.exact { since } else { format!("{since} or earlier") })
+}
+
+fn runtime(runtime: &crate::report::RuntimeFields) -> String {
+    let on =
+        |what: &str, date: Option<chrono::NaiveDate>| date.map(|date| format!(", {what} {date}")).unwrap_or_default();
+    format!(
+        "{}: {}{}{}",
+        runtime.name,
+        runtime.status,
+        on("deprecation", runtime.deprecation_date),
+        on("last update", runtime.block_update_date)
+    )
+}
+
+/// What is of this deployment alone.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<dl class="about-image">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
+"##
+)]
+pub(super) struct Own {
+    facts: Vec<Fact>,
+}
+
+impl HtmlSafe for Own {}
+
+impl Own {
+    pub(super) fn of(finding: &Finding) -> Self {
+        let (deployment, image) = (&finding.deployment, &finding.image);
+        let state = deployment.state.as_ref().map(|state| {
+            let parts = [Some(state), deployment.state_reason_code.as_ref(), deployment.state_reason.as_ref()];
+            parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
+        });
+        let place = [Some(deployment.kind.as_str()), deployment.account.as_deref(), deployment.region.as_deref()];
+        let platform = image.platform.as_ref().map(ToString::to_string);
+        let facts = [
+            copied("Image", Some(&image.reference)),
+            fact("Digest", image.digest.as_ref().map(ToString::to_string)),
+            fact("Platform", platform),
+            fact("Built", image.created_at.map(words::instant)),
+            fact("Pushed", image.pushed_at.map(words::instant)),
+            fact("In its repository", image.holding.as_deref()),
+            fact("Where", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
+            fact("State", state),
+            copied("ARN", deployment.arn.as_ref()),
+            copied("Explain", Some(explain(&image.reference))),
+        ];
+        Self { facts: facts.into_iter().flatten().collect() }
+    }
+}

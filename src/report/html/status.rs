@@ -1,0 +1,219 @@
+//! Is it complete, when was it checked, and how bad is it?
+
+use std::fmt::Write as _;
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Mode, View, links,
+    look::{self, Look, Part, counted, grouped, meaning, shown},
+};
+use crate::report::words;
+
+/// The head of the dashboard.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<section class="overview" id="overview" aria-labelledby="overview-title">
+<h1 id="overview-title">{{ headline }}</h1>
+<ul class="facts">
+{% if complete %}
+<li class="fact ok"><span aria-hidden="true">✓</span> Complete: everything was seen</li>
+{% else %}
+<li class="fact warn"><span aria-hidden="true">!</span> Incomplete: {{ gaps }}{% if has_errors %} <a href="#problems">What</a>{% endif %}</li>
+{% endif %}
+<li class="fact"><span class="key">Checked</span> <time datetime="{{ checked.iso }}">{{ checked.text }}</time>{% if !checked.distance.is_empty() %} <span class="quiet">{{ checked.distance }}</span>{% endif %}</li>
+{% if let Some(next) = next %}
+<li class="fact"><span class="key">Next</span> <time datetime="{{ next.iso }}">{{ next.text }}</time> <span class="quiet">{{ next.distance }}</span></li>
+{% else if is_served %}
+<li class="fact"><span class="key">Next</span> not planned</li>
+{% endif %}
+{% if let Some(running) = running %}
+<li class="fact busy"><span aria-hidden="true">↻</span> A run is on, since <time datetime="{{ running.iso }}">{{ running.text }}</time></li>
+{% endif %}
+{% if let Some((failed, why)) = failed %}
+<li class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</li>
+{% endif %}
+</ul>
+<ul class="tiles">
+{% for tile in tiles %}
+<li class="tile v-{{ tile.look.word }}{% if tile.is_none %} none{% endif %}"><a href="{{ tile.link }}"><span class="number">{{ tile.count }}</span><span class="word"><span class="mark" aria-hidden="true">{{ tile.look.mark }}</span> {{ tile.look.word }}</span><span class="meaning">{{ tile.meaning }}</span></a></li>
+{% endfor %}
+</ul>
+{% if !parts.is_empty() %}
+<svg class="bar" width="100%" height="12" role="img" aria-label="{{ bar }}">
+{% for part in parts %}
+<rect class="v-{{ part.look.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="12"><title>{{ part.count }} {{ part.look.word }}</title></rect>
+{% endfor %}
+</svg>
+{% endif %}
+{% if !details.is_empty() %}
+<p class="quiet details">{{ details }}</p>
+{% endif %}
+</section>
+"##
+)]
+pub(super) struct Status {
+    headline: String,
+    complete: bool,
+    has_errors: bool,
+    gaps: String,
+    is_served: bool,
+    checked: Instant,
+    next: Option<Instant>,
+    running: Option<Instant>,
+    failed: Option<(Instant, String)>,
+    tiles: Vec<Tile>,
+    parts: Vec<Part>,
+    bar: String,
+    details: String,
+}
+
+impl HtmlSafe for Status {}
+
+struct Tile {
+    look: Look,
+    count: String,
+    is_none: bool,
+    meaning: String,
+    link: String,
+}
+
+/// An instant and how far it is from now.
+pub(super) struct Instant {
+    pub(super) iso: String,
+    pub(super) text: String,
+    pub(super) distance: String,
+}
+
+impl Instant {
+    /// `at`, seen from `now`.
+    pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let iso = at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { iso, text: words::instant(at), distance: distance(at - now) }
+    }
+}
+
+/// `in 5 hours`, `3 days ago`; nothing if it is now.
+fn distance(from_now: TimeDelta) -> String {
+    let minutes = from_now.num_minutes();
+    let (number, unit) = match minutes.unsigned_abs() {
+        0 => return String::new(),
+        minutes @ 1..120 => (minutes, "minute"),
+        minutes @ 120..2880 => (minutes / 60, "hour"),
+        minutes => (minutes / 1440, "day"),
+    };
+    let span = counted(number, unit);
+    if minutes > 0 { format!("in {span}") } else { format!("{span} ago") }
+}
+
+impl Status {
+    pub(super) fn of(view: &View<'_>) -> Self {
+        let report = view.report;
+        let summary = &report.summary;
+        let served = match view.mode {
+            Mode::Served(served) => Some(served),
+            Mode::SelfContained => None,
+        };
+        let tile = |verdict| {
+            let count = summary.by_verdict.get(&verdict).copied().unwrap_or_default();
+            Tile {
+                look: Look::of(verdict),
+                count: grouped(count),
+                is_none: count == 0,
+                meaning: meaning(verdict, &report.policy),
+                link: links::only("verdict", verdict.as_str()),
+            }
+        };
+        let errors = report.errors.len() as u64;
+        let gaps = match errors {
+            0 => "some images could not be read".to_owned(),
+            _ => format!("{} kept basewatch from seeing everything.", counted(errors, "error")),
+        };
+        let instant = |at| Instant::of(at, view.now);
+        Self {
+            headline: headline(view),
+            complete: report.complete,
+            has_errors: errors > 0,
+            gaps,
+            is_served: served.is_some(),
+            checked: instant(report.generated_at),
+            next: view.next_run_at.map(instant),
+            running: served.and_then(|served| served.running_since).map(instant),
+            failed: served.and_then(|served| served.failed_run).map(|run| (instant(run.at), shown(run.message))),
+            tiles: look::WORST_FIRST.map(tile).into(),
+            parts: look::parts(&summary.by_verdict, summary.deployments),
+            bar: words::tally(summary.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
+            details: details(view),
+        }
+    }
+
+    /// What the page is called.
+    pub(super) fn headline(&self) -> String {
+        self.headline.clone()
+    }
+}
+
+fn headline(view: &View<'_>) -> String {
+    let summary = &view.report.summary;
+    let all = summary.deployments;
+    let old: u64 =
+        summary.by_verdict.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum();
+    let stands = |number: u64| if number == 1 { "stands" } else { "stand" };
+    match (all, old) {
+        (0, _) if view.report.complete => "There are no deployments".to_owned(),
+        (0, _) => "No deployment could be seen".to_owned(),
+        (all, 0) => format!("None of {} is known to stand on an old base", counted(all, "deployment")),
+        (all, old) if all == old && all > 1 => {
+            format!("All {} stand on an old base", counted(all, "deployment"))
+        }
+        (all, old) => format!("{} of {} {} on an old base", grouped(old), counted(all, "deployment"), stands(old)),
+    }
+}
+
+/// What is behind the numbers, in one line.
+fn details(view: &View<'_>) -> String {
+    let summary = &view.report.summary;
+    if summary.deployments == 0 {
+        return String::new();
+    }
+    // Writing to a text cannot fail.
+    let mut text = format!("{} on {}.", counted(summary.images, "image"), counted(summary.bases, "base"));
+    if let Some(ages) = summary.base_age_days {
+        let _ = write!(
+            text,
+            " Half of the bases are up to {} d old, 90 % up to {} d, the oldest {} d.",
+            ages.p50, ages.p90, ages.max
+        );
+    }
+    if summary.exempted > 0 {
+        let are = if summary.exempted == 1 { "is" } else { "are" };
+        let _ = write!(text, " {} of the deployments {are} exempted.", grouped(summary.exempted));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_in_the_unit_that_people_would_take() {
+        let table = [
+            (0, ""),
+            (1, "in 1 minute"),
+            (-59, "59 minutes ago"),
+            (-119, "119 minutes ago"),
+            (120, "in 2 hours"),
+            (-47 * 60, "47 hours ago"),
+            (48 * 60, "in 2 days"),
+            (-90 * 24 * 60, "90 days ago"),
+        ];
+        for (minutes, text) in table {
+            assert_eq!(distance(TimeDelta::minutes(minutes)), text);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! One line of the timeline: what it is called, its releases along time, and the deployments standing on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{DateTime, Utc};
+
+use super::{
+    super::{
+        links,
+        look::{self, Look, Part, counted, grouped, number, shown},
+    },
+    scale::Scale,
+};
+use crate::{
+    judge::Verdict,
+    report::{LineFields, LineRelease, RuntimeFields, words},
+    resolve::Published,
+};
+
+/// How circles are drawn: from which distance on, in per cent of the axis, releases have one each; the radius of the
+/// smallest, and what the largest has on top of it.
+#[derive(Clone, Copy)]
+struct Circles {
+    apart: f64,
+    radius: (f64, f64),
+}
+
+const WIDE: Circles = Circles { apart: 3.0, radius: (6.0, 15.0) };
+const NARROW: Circles = Circles { apart: 9.0, radius: (6.0, 9.0) };
+/// Releases without deployments nearer than this are one stroke.
+const STROKES_APART: f64 = 0.4;
+/// The radius that a circle has to have for its number to be in it, and more of it for each digit.
+const ROOMY: (f64, f64) = (2.0, 3.8);
+
+/// A line of the timeline.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+<div class="lane">
+<div class="about"><h3><a href="{{ link }}">{{ name }}</a></h3>
+{% if let Some((runtime, status)) = runtime %}
+<span class="chip {{ status }}">{{ runtime }}</span>
+{% endif %}
+<p class="counts">{% for part in parts %}<span class="count v-{{ part.look.word }}"><span class="mark" aria-hidden="true">{{ part.look.mark }}</span>{{ part.count }} {{ part.look.word }}</span> {% endfor %}</p>
+{% if !aside.is_empty() %}<p class="quiet">{{ aside }}</p>{% endif %}
+</div>
+<svg class="time" width="100%" height="64" aria-hidden="true">
+<rect class="too-old" x="0" y="0" width="{{ limit_at }}%" height="100%"/>
+<line class="limit" x1="{{ limit_at }}%" x2="{{ limit_at }}%" y1="0" y2="100%"/>
+<svg class="mid" y="50%" height="1">
+<line class="rail" x1="1%" x2="99%" y1="0" y2="0"/>
+<svg y="-5" height="10" viewBox="0 0 100 10" preserveAspectRatio="none"><path class="release" d="{{ strokes }}" vector-effect="non-scaling-stroke"/></svg>
+{% for at in current %}
+<line class="current" x1="{{ at }}%" x2="{{ at }}%" y1="-26" y2="26"/><circle class="current-ring" cx="{{ at }}%" cy="0" r="4.5"/>
+{% endfor %}
+{% for (class, stops) in stops %}
+<g class="{{ class }}">
+{% for stop in stops %}
+<a href="{{ stop.link }}" tabindex="-1"><title>{{ stop.title }}</title><circle class="stop v-{{ stop.look.word }}{% if stop.is_bound %} bound{% endif %}" cx="{{ stop.at }}%" cy="0" r="{{ stop.radius }}"/><text class="{% if stop.is_roomy %}inside{% else %}above{% endif %}" x="{{ stop.at }}%" y="{{ stop.text_y }}" text-anchor="middle">{{ stop.count }}</text></a>
+{% endfor %}
+</g>
+{% endfor %}
+</svg>
+</svg>
+</div>
+"##
+)]
+pub(super) struct Lane {
+    name: String,
+    link: String,
+    runtime: Option<(String, &'static str)>,
+    parts: Vec<Part>,
+    aside: String,
+    limit_at: String,
+    /// As a path, in per cent of the axis.
+    strokes: String,
+    current: Option<String>,
+    /// Those for wide windows, and those for narrow ones.
+    stops: [(&'static str, Vec<Stop>); 2],
+}
+
+impl HtmlSafe for Lane {}
+
+/// Deployments on releases that are next to each other.
+struct Stop {
+    look: Look,
+    at: String,
+    radius: String,
+    text_y: String,
+    is_roomy: bool,
+    is_bound: bool,
+    count: String,
+    title: String,
+    link: String,
+}
+
+/// How many days old `release` is; nothing if that is not known.
+#[expect(clippy::cast_precision_loss, reason = "no release is older than what a float counts exactly")]
+pub(super) fn age_days(release: &LineRelease, now: DateTime<Utc>) -> Option<f64> {
+    Some((now - release.published_at?).num_minutes() as f64 / 1440.0)
+}
+
+impl Lane {
+    pub(super) fn of(line: &LineFields, now: DateTime<Utc>, scale: Scale, limit: f64, most: u64) -> Self {
+        let place = |release: &LineRelease| age_days(release, now).map(|age| scale.at(age));
+        let used = line.releases.iter().filter(|release| release.deployments > 0);
+        let undated: u64 =
+            used.clone().filter(|release| release.published_at.is_none()).map(|release| release.deployments).sum();
+        let dated: Vec<_> = used.filter_map(|release| Some((place(release)?, release))).collect();
+        let current = line.releases.iter().find(|release| release.current);
+        let unused = line.releases.iter().filter(|release| release.deployments == 0 && !release.current);
+        Self {
+            name: shown(words::short_name(&line.reference)),
+            link: links::only("line", &line.reference),
+            runtime: line.runtime.as_ref().map(runtime),
+            parts: look::parts(&line.by_verdict, line.deployments),
+            aside: aside(line, undated),
+            limit_at: number(scale.at(limit)),
+            strokes: strokes(unused.filter_map(place)),
+            current: current.and_then(place).map(number),
+            stops: [("wide", WIDE), ("narrow", NARROW)].map(|(class, circles)| {
+                let groups = merged(&dated, circles.apart);
+                (class, groups.iter().map(|group| Stop::of(line, group, now, circles, most)).collect())
+            }),
+        }
+    }
+}
+
+fn runtime(runtime: &RuntimeFields) -> (String, &'static str) {
+    let name = &runtime.name;
+    let on = |date: Option<chrono::NaiveDate>| date.map(|date| date.to_string()).unwrap_or_default();
+    let (text, class) = match runtime.status.as_str() {
+        "ending" => (format!("{name} ends on {}", on(runtime.deprecation_date)), "warn"),
+        "deprecated" => (format!("{name} ended on {}", on(runtime.deprecation_date)), "bad"),
+        "blocked" => (format!("{name} ended, no updates since {}", on(runtime.block_update_date)), "bad"),
+        _ => match runtime.deprecation_date {
+            Some(date) => (format!("{name} supported until {date}"), "ok"),
+            None => (format!("{name} supported"), "ok"),
+        },
+    };
+    (shown(&text), class)
+}
+
+/// What the drawing does not say.
+fn aside(line: &LineFields, undated: u64) -> String {
+    let mut parts = Vec::new();
+    if undated > 0 {
+        parts.push(format!("{} on releases of unknown date", counted(undated, "deployment")));
+    }
+    if line.releases_omitted > 0 {
+        parts.push(format!("{} not drawn", counted(line.releases_omitted, "release")));
+    }
+    if !line.releases_complete {
+        parts.push("not all releases are known".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn strokes(places: impl Iterator<Item = f64>) -> String {
+    let mut places: Vec<_> = places.collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup_by(|next, kept| *next - *kept < STROKES_APART);
+    places.into_iter().flat_map(|at| ["M".to_owned(), number(at), " 0v10".to_owned()]).collect()
+}
+
+/// Neighbours together, from the right to the left: releases are newest first. The current one stays alone: who stands
+/// on it is well.
+fn merged<'a>(dated: &[(f64, &'a LineRelease)], apart: f64) -> Vec<Vec<(f64, &'a LineRelease)>> {
+    let mut groups: Vec<Vec<(f64, &LineRelease)>> = Vec::new();
+    for (at, release) in dated {
+        match groups.last_mut() {
+            Some(group) if group.first().is_some_and(|(first, newest)| !newest.current && first - at < apart) => {
+                group.push((*at, release));
+            }
+            _ => groups.push(vec![(*at, release)]),
+        }
+    }
+    groups
+}
+
+impl Stop {
+    #[expect(clippy::cast_precision_loss, reason = "a radius needs no more than a few digits")]
+    fn of(line: &LineFields, group: &[(f64, &LineRelease)], now: DateTime<Utc>, circles: Circles, most: u64) -> Self {
+        let count: u64 = group.iter().map(|(_, release)| release.deployments).sum();
+        let at = group.iter().map(|(at, release)| at * release.deployments as f64).sum::<f64>() / count.max(1) as f64;
+        let radius = circles.radius.0 + circles.radius.1 * (count as f64 / most.max(1) as f64).min(1.0).sqrt();
+        let mut by_verdict = BTreeMap::new();
+        for (verdict, count) in group.iter().flat_map(|(_, release)| &release.by_verdict) {
+            *by_verdict.entry(*verdict).or_insert(0) += count;
+        }
+        let number_shown = grouped(count);
+        let is_roomy = radius >= ROOMY.0 + ROOMY.1 * number_shown.len() as f64;
+        Self {
+            look: Look::of(look::worst(&by_verdict)),
+            at: number(at),
+            radius: number(radius),
+            text_y: number(if is_roomy { 4.0 } else { -radius - 4.0 }),
+            is_roomy,
+            is_bound: group.iter().any(|(_, release)| is_bound(release)),
+            count: number_shown,
+            title: title(group, &by_verdict, now),
+            link: link(line, group),
+        }
+    }
+}
+
+fn is_bound(release: &LineRelease) -> bool {
+    let published = release.published_at.zip(release.published_source);
+    published.is_some_and(|(at, source)| Published { at, source }.is_bound())
+}
+
+fn title(group: &[(f64, &LineRelease)], by_verdict: &BTreeMap<Verdict, u64>, now: DateTime<Utc>) -> String {
+    let verdicts = words::tally(by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
+    let text = match group {
+        [(_, release)] => format!("{}, {}: {verdicts}", name(release), age(release, now)),
+        [(_, newest), .., (_, oldest)] => {
+            let releases = counted(group.len() as u64, "release");
+            format!("{releases}, from {} to {}: {verdicts}", name(oldest), name(newest))
+        }
+        [] => verdicts,
+    };
+    shown(&text)
+}
+
+fn name(release: &LineRelease) -> String {
+    let digest = || release.digest.as_ref().map(words::short_digest);
+    release.release.clone().or_else(digest).unwrap_or_else(|| "release of unknown name".to_owned())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole days of an age fit")]
+fn age(release: &LineRelease, now: DateTime<Utc>) -> String {
+    let days = age_days(release, now).map(|days| days.floor() as i64);
+    words::age(days, release.published_at, release.published_source)
+}
+
+/// The deployments on these releases, else, as only dated tags can be asked for, those on the line.
+fn link(line: &LineFields, group: &[(f64, &LineRelease)]) -> String {
+    let releases: Option<BTreeSet<_>> = group.iter().map(|(_, release)| release.release.as_deref()).collect();
+    let releases = releases.unwrap_or_default();
+    let releases = releases.into_iter().map(|release| ("release", release));
+    links::only_all([("line", line.reference.as_str())].into_iter().chain(releases))
+}
+
+/// A row of the table that says what the drawing does.
+pub(super) struct Row {
+    pub(super) line: String,
+    pub(super) release: String,
+    pub(super) link: Option<String>,
+    pub(super) is_current: bool,
+    pub(super) published: String,
+    pub(super) age: String,
+    pub(super) deployments: String,
+    pub(super) verdicts: String,
+}
+
+/// The rows of `line`: its current release, and those that deployments stand on.
+pub(super) fn rows(line: &LineFields, now: DateTime<Utc>) -> impl Iterator<Item = Row> {
+    let used = line.releases.iter().filter(|release| release.current || release.deployments > 0);
+    used.map(move |release| Row {
+        line: shown(words::short_name(&line.reference)),
+        release: shown(&name(release)),
+        link: (release.deployments > 0).then(|| link(line, &[(0.0, release)])),
+        is_current: release.current,
+        published: release.published_at.map_or_else(|| words::NOTHING.to_owned(), words::instant),
+        age: age(release, now),
+        deployments: grouped(release.deployments),
+        verdicts: words::tally(release.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
+    })
+}

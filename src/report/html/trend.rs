@@ -1,0 +1,297 @@
+//! How did it change? The last ninety days: deployments by verdict, and how old the bases were.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{Days, NaiveDate};
+
+use super::{
+    TrendDay, View,
+    look::{self, Look, counted, grouped, number, percent},
+};
+use crate::report::words;
+
+/// So many days are shown.
+const DAYS: u64 = 90;
+/// How high the drawings are, in units of their own.
+const HEIGHT: f64 = 100.0;
+
+/// The history.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    whitespace = "minimize",
+    source = r##"
+{% if !self.is_empty() %}
+<section class="card history" id="history" aria-labelledby="history-title">
+<div class="head"><h2 id="history-title">The last 90 days</h2><p class="quiet">{{ change }}</p></div>
+<figure><figcaption><span>Deployments by verdict</span><span class="quiet">{{ most }} at the top</span></figcaption>
+<svg class="chart days" width="100%" height="150" viewBox="0 0 90 104" preserveAspectRatio="none" aria-hidden="true">
+{% for (at, length) in gaps %}
+<rect class="gap" x="{{ at }}" width="{{ length }}" y="0" height="100"/>
+{% endfor %}
+{% for bar in bars %}
+<g><title>{{ bar.title }}</title>
+{% for block in bar.blocks %}
+<rect class="v-{{ block.look.word }}" x="{{ bar.at }}" width=".86" y="{{ block.top }}" height="{{ block.height }}"/>
+{% endfor %}
+{% if !bar.complete %}<rect class="incomplete" x="{{ bar.at }}" width=".86" y="101" height="3"/>{% endif %}
+</g>
+{% endfor %}
+</svg></figure>
+{% if !lines.is_empty() %}
+<figure><figcaption><span>Age of the bases: <span class="key-p90">nine in ten are at most this old</span>, <span class="key-p50">half are</span></span><span class="quiet">{{ oldest }} d at the top{% if limit_at.is_some() %}, dashed is the limit of {{ limit }} d{% endif %}</span></figcaption>
+<svg class="chart ages" width="100%" height="90" viewBox="0 0 90 100" preserveAspectRatio="none" aria-hidden="true">
+{% if let Some(at) = limit_at %}
+<line class="limit" x1="0" x2="90" y1="{{ at }}" y2="{{ at }}" vector-effect="non-scaling-stroke"/>
+{% endif %}
+{% for (class, points) in lines %}
+<polyline class="{{ class }}" points="{{ points }}" vector-effect="non-scaling-stroke"/>
+{% endfor %}
+</svg></figure>
+{% endif %}
+<p class="ends quiet"><span>{{ first }}</span><span>{{ last }}</span></p>
+<p class="legend quiet">{% for look in looks %}<span class="count v-{{ look.word }}"><span class="swatch" aria-hidden="true"></span>{{ look.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete, below the day</span>{% endif %}</p>
+<details class="as-table"><summary>The same as a table</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="The last 90 days as a table">
+<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for look in looks %}<th scope="col" class="num">{{ look.word }}</th>{% endfor %}<th scope="col" class="num">Half up to</th><th scope="col" class="num">90 % up to</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
+{% for row in rows %}
+<tr><th scope="row">{{ row.date }}</th><td>{{ row.complete }}</td><td class="num">{{ row.deployments }}</td>{% for count in row.counts %}<td class="num">{{ count }}</td>{% endfor %}<td class="num">{{ row.p50 }}</td><td class="num">{{ row.p90 }}</td><td class="num">{{ row.alerts }}</td></tr>
+{% endfor %}
+</tbody></table></div></details>
+</section>
+{% endif %}
+"##
+)]
+pub(super) struct Trend {
+    change: String,
+    most: String,
+    gaps: Vec<(u64, u64)>,
+    bars: Vec<Bar>,
+    lines: Vec<(&'static str, String)>,
+    oldest: String,
+    limit: i64,
+    limit_at: Option<String>,
+    first: String,
+    last: String,
+    looks: Vec<Look>,
+    has_gaps: bool,
+    has_incomplete: bool,
+    rows: Vec<Row>,
+}
+
+impl HtmlSafe for Trend {}
+
+struct Bar {
+    at: String,
+    title: String,
+    complete: bool,
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    look: Look,
+    top: String,
+    height: String,
+}
+
+struct Row {
+    date: NaiveDate,
+    complete: &'static str,
+    deployments: String,
+    counts: Vec<String>,
+    p50: String,
+    p90: String,
+    alerts: String,
+}
+
+impl Trend {
+    pub(super) fn of(view: &View<'_>) -> Self {
+        let last = view.now.date_naive();
+        let first = last.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(last);
+        let place = |date: NaiveDate| u64::try_from((date - first).num_days()).ok().filter(|place| *place < DAYS);
+        let days: BTreeMap<u64, &TrendDay> =
+            view.trend.iter().filter_map(|day| Some((place(day.date)?, day))).collect();
+        let most = days.values().map(|day| total(day)).max().unwrap_or_default();
+        let oldest = days.values().filter_map(|day| day.age_p90_days.max(day.age_p50_days)).max().unwrap_or_default();
+        let limit = view.report.policy.max_age_days;
+        let top = oldest.max(u64::try_from(limit).unwrap_or_default().min(oldest.saturating_mul(2)));
+        let height = |days: u64| number(HEIGHT - percent(days, top) * 0.96);
+        let gaps = gaps(&days);
+        let is_on_it = u64::try_from(limit).ok().filter(|limit| *limit <= top && top > 0);
+        Self {
+            change: change(&days),
+            most: grouped(most),
+            bars: days.iter().map(|(place, day)| Bar::of(*place, day, most)).collect(),
+            lines: [("p90", TrendDay::p90 as fn(&TrendDay) -> _), ("p50", TrendDay::p50)]
+                .into_iter()
+                .flat_map(|(class, age)| lines(&days, age, &height).into_iter().map(move |points| (class, points)))
+                .collect(),
+            oldest: grouped(top),
+            limit,
+            limit_at: is_on_it.map(height),
+            first: first.to_string(),
+            last: last.to_string(),
+            looks: look::WORST_FIRST.map(Look::of).into(),
+            has_gaps: !gaps.is_empty(),
+            gaps,
+            has_incomplete: days.values().any(|day| !day.complete),
+            rows: days.values().rev().map(|day| Row::of(day)).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bars.is_empty()
+    }
+}
+
+impl TrendDay {
+    fn p50(&self) -> Option<u64> {
+        self.age_p50_days
+    }
+
+    fn p90(&self) -> Option<u64> {
+        self.age_p90_days
+    }
+
+    fn count(&self, verdict: crate::judge::Verdict) -> u64 {
+        self.by_verdict.get(&verdict).copied().unwrap_or_default()
+    }
+}
+
+fn total(day: &TrendDay) -> u64 {
+    day.by_verdict.values().sum()
+}
+
+fn old(day: &TrendDay) -> u64 {
+    look::WORST_FIRST.into_iter().filter(|verdict| look::is_old(*verdict)).map(|verdict| day.count(verdict)).sum()
+}
+
+/// What became of the number that matters.
+fn change(days: &BTreeMap<u64, &TrendDay>) -> String {
+    let (Some((_, first)), Some((_, last))) = (days.first_key_value(), days.last_key_value()) else {
+        return String::new();
+    };
+    if first.date == last.date {
+        return "There is one day so far.".to_owned();
+    }
+    let (was, is) = (old(first), old(last));
+    let direction = match is.cmp(&was) {
+        std::cmp::Ordering::Less => "down from",
+        std::cmp::Ordering::Equal => "as on",
+        std::cmp::Ordering::Greater => "up from",
+    };
+    let then = if is == was { first.date.to_string() } else { format!("{} on {}", grouped(was), first.date) };
+    format!("{} on an old base, {direction} {then}.", counted(is, "deployment"))
+}
+
+/// The stretches without a run between the first run and the last day.
+fn gaps(days: &BTreeMap<u64, &TrendDay>) -> Vec<(u64, u64)> {
+    let mut gaps = Vec::new();
+    let mut next = days.first_key_value().map_or(DAYS, |(place, _)| *place);
+    // Today's run may be yet to come.
+    for place in days.keys().copied().chain([DAYS - 1]) {
+        if place > next {
+            gaps.push((next, place - next));
+        }
+        next = place + 1;
+    }
+    gaps
+}
+
+/// The line of an age, in as many pieces as there are stretches of days that have it.
+fn lines(
+    days: &BTreeMap<u64, &TrendDay>,
+    age: impl Fn(&TrendDay) -> Option<u64>,
+    height: &impl Fn(u64) -> String,
+) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut next = None;
+    for (place, day) in days {
+        let Some(age) = age(day) else { continue };
+        let point = format!("{place}.5,{}", height(age));
+        match lines.last_mut() {
+            Some(line) if next == Some(*place) => {
+                // Writing to a text cannot fail.
+                let _ = write!(line, " {point}");
+            }
+            // A point of its own is a short line, else nothing would be seen of it.
+            _ => lines.push(format!("{place}.2,{} {point}", height(age))),
+        }
+        next = Some(place + 1);
+    }
+    lines
+}
+
+impl Bar {
+    fn of(place: u64, day: &TrendDay, most: u64) -> Self {
+        let mut from = 0;
+        let mut blocks = Vec::new();
+        for verdict in look::WORST_FIRST {
+            let count = day.count(verdict);
+            if count > 0 {
+                let top = HEIGHT - percent(from + count, most);
+                let height = number(percent(count, most));
+                blocks.push(Block { look: Look::of(verdict), top: number(top), height });
+            }
+            from += count;
+        }
+        let verdicts = words::tally(day.by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
+        let incomplete = if day.complete { "" } else { " (incomplete)" };
+        Self {
+            at: format!("{place}.07"),
+            title: format!("{}{incomplete}: {verdicts}", day.date),
+            complete: day.complete,
+            blocks,
+        }
+    }
+}
+
+impl Row {
+    fn of(day: &TrendDay) -> Self {
+        let days =
+            |age: Option<u64>| age.map_or_else(|| words::NOTHING.to_owned(), |age| format!("{} d", grouped(age)));
+        Self {
+            date: day.date,
+            complete: if day.complete { "yes" } else { "no" },
+            deployments: grouped(day.deployments),
+            counts: look::WORST_FIRST.map(|verdict| grouped(day.count(verdict))).into(),
+            p50: days(day.age_p50_days),
+            p90: days(day.age_p90_days),
+            alerts: grouped(day.alerts_sent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Verdict;
+
+    fn day(date: &str, stale: u64, p90: Option<u64>) -> TrendDay {
+        TrendDay {
+            date: date.parse().unwrap(),
+            by_verdict: BTreeMap::from([(Verdict::Stale, stale), (Verdict::Fresh, 1)]),
+            age_p90_days: p90,
+            ..TrendDay::default()
+        }
+    }
+
+    #[test]
+    fn days_without_a_run_are_gaps_and_break_the_line() {
+        let days = [day("2026-11-01", 3, Some(50)), day("2026-11-02", 2, Some(40)), day("2026-11-05", 1, Some(30))];
+        let days: BTreeMap<_, _> = [80, 81, 84].into_iter().zip(&days).collect();
+        assert_eq!(gaps(&days), [(82, 2), (85, 4)]);
+        let lines = lines(&days, TrendDay::p90, &|age: u64| age.to_string());
+        assert_eq!(lines, ["80.2,50 80.5,50 81.5,40", "84.2,30 84.5,30"]);
+        assert_eq!(change(&days), "1 deployment on an old base, down from 3 on 2026-11-01.");
+    }
+
+    #[test]
+    fn a_bar_stands_on_the_ground_with_the_worst_at_its_foot() {
+        let bar = Bar::of(4, &day("2026-11-01", 3, None), 8);
+        let blocks: Vec<_> =
+            bar.blocks.iter().map(|block| (block.look.word, block.top.as_str(), block.height.as_str())).collect();
+        assert_eq!(blocks, [("stale", "62.5", "37.5"), ("fresh", "50", "12.5")]);
+    }
+}

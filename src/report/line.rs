@@ -1,0 +1,302 @@
+//! Where does the fleet stand on a line? Its releases, oldest base in use first to current, and how many
+//! deployments stand on each.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BaseInUse, Finding, RuntimeFields};
+use crate::{
+    image::Digest,
+    judge::Verdict,
+    resolve::{PublishedSource, Resolution},
+};
+
+/// The most releases of a line that a report lists. What deployments stand on is always among them.
+const MOST_RELEASES: usize = 400;
+
+/// A line that deployments stand on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LineFields {
+    /// The line: `public.ecr.aws/lambda/java:21`.
+    pub reference: String,
+    /// The Lambda runtime it carries; null for other lines.
+    pub runtime: Option<RuntimeFields>,
+    /// Findings whose base is of this line.
+    pub deployments: u64,
+    /// The same by verdict; only verdicts that occur.
+    pub by_verdict: BTreeMap<Verdict, u64>,
+    /// Its releases, newest first, back to the oldest that a deployment stands on.
+    pub releases: Vec<LineRelease>,
+    /// Releases between them that are left out, as there are too many; absent if none is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub releases_omitted: u64,
+    /// Whether all releases of that time are known. Of lines without dated tags only those are that
+    /// deployments stand on, and the current one.
+    pub releases_complete: bool,
+}
+
+/// A release of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LineRelease {
+    /// Its dated tag; null where it has none.
+    pub release: Option<String>,
+    /// Its digest, where deployments record it or it is the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// When it was published.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Where that date is from.
+    pub published_source: Option<PublishedSource>,
+    /// Whether the line's moving tag points at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub current: bool,
+    /// Findings whose base it is; absent if none is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deployments: u64,
+    /// The same by verdict.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_verdict: BTreeMap<Verdict, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl LineFields {
+    /// The lines that `findings` stand on, by name; `resolutions` know their releases.
+    #[must_use]
+    pub fn of<'a>(findings: &[Finding], resolutions: impl IntoIterator<Item = &'a Resolution>) -> Vec<Self> {
+        let mut lines: BTreeMap<String, Gathered> = BTreeMap::new();
+        for finding in findings {
+            let Some(base) = &finding.base else { continue };
+            let Some(line) = &base.line else { continue };
+            lines.entry(line.clone()).or_default().add(finding, base);
+        }
+        let mut is_known: HashMap<String, bool> = HashMap::new();
+        for resolution in resolutions {
+            let (Some((line, _)), Some(current)) = (&resolution.line, &resolution.current) else { continue };
+            let line = line.to_string();
+            let releases = &current.releases;
+            let is_complete = releases.is_complete && !releases.tags.is_empty();
+            *is_known.entry(line.clone()).or_insert(true) &= is_complete;
+            if let Some(gathered) = lines.get_mut(&line) {
+                gathered.publish(resolution);
+            }
+        }
+        let finished = |(line, gathered): (String, Gathered)| {
+            let is_known = is_known.get(&line).copied().unwrap_or_default();
+            gathered.finish(line, is_known)
+        };
+        lines.into_iter().map(finished).collect()
+    }
+}
+
+/// A line while its findings are gone through.
+#[derive(Default)]
+struct Gathered {
+    runtime: Option<RuntimeFields>,
+    deployments: u64,
+    by_verdict: BTreeMap<Verdict, u64>,
+    /// By dated tag, else digest, else what the image calls it.
+    releases: BTreeMap<String, LineRelease>,
+}
+
+impl Gathered {
+    fn add(&mut self, finding: &Finding, base: &BaseInUse) {
+        self.deployments += 1;
+        *self.by_verdict.entry(finding.verdict).or_default() += 1;
+        self.runtime = self.runtime.take().or_else(|| finding.runtime.clone());
+        let (release, digest) = (base.release.as_deref(), base.digest.as_ref());
+        let stands_on = self.release(release, digest, &base.reference);
+        stands_on.dated(base.published_at, base.published_source);
+        stands_on.deployments += 1;
+        *stands_on.by_verdict.entry(finding.verdict).or_default() += 1;
+        if let Some(current) = &finding.current {
+            let newest = self.release(current.release.as_deref(), Some(&current.digest), &current.reference);
+            newest.dated(current.published_at, current.published_source);
+            newest.current = true;
+        }
+    }
+
+    fn release(&mut self, release: Option<&str>, digest: Option<&Digest>, name: &str) -> &mut LineRelease {
+        let key = release.map(str::to_owned).or_else(|| digest.map(ToString::to_string));
+        let entry = self.releases.entry(key.unwrap_or_else(|| name.to_owned())).or_insert_with(|| LineRelease {
+            release: release.map(str::to_owned),
+            digest: None,
+            published_at: None,
+            published_source: None,
+            current: false,
+            deployments: 0,
+            by_verdict: BTreeMap::new(),
+        });
+        entry.digest = entry.digest.take().or_else(|| digest.cloned());
+        entry
+    }
+
+    /// The dated releases of the line from the oldest that a deployment stands on up to the current one.
+    fn publish(&mut self, resolution: &Resolution) {
+        let Some(current) = &resolution.current else { return };
+        let dated = |release: &LineRelease| release.published_at.filter(|_| release.deployments > 0);
+        let Some(oldest) = self.releases.values().filter_map(dated).min() else { return };
+        let newest = current.release.as_ref().and_then(|release| release.built_at);
+        for tag in &current.releases.tags {
+            let Some(built_at) = tag.built_at else { continue };
+            if built_at < oldest || newest.is_some_and(|newest| built_at > newest) {
+                continue;
+            }
+            self.release(Some(&tag.to_string()), None, "").dated(Some(built_at), Some(PublishedSource::DatedTag));
+        }
+    }
+
+    fn finish(self, reference: String, releases_complete: bool) -> LineFields {
+        let mut releases: Vec<_> = self.releases.into_values().collect();
+        releases.sort_by_key(|release| Reverse((release.published_at, release.release.clone())));
+        let mut room = MOST_RELEASES.saturating_sub(releases.iter().filter(|release| release.is_used()).count());
+        let all = releases.len();
+        releases.retain(|release| {
+            let is_kept = release.is_used() || room > 0;
+            room -= usize::from(is_kept && !release.is_used());
+            is_kept
+        });
+        LineFields {
+            reference,
+            runtime: self.runtime,
+            deployments: self.deployments,
+            by_verdict: self.by_verdict,
+            releases_omitted: (all - releases.len()) as u64,
+            releases,
+            releases_complete,
+        }
+    }
+}
+
+impl LineRelease {
+    fn is_used(&self) -> bool {
+        self.current || self.deployments > 0
+    }
+
+    /// Of several dates the best: the one from the best source, and of two bounds the earlier, which says more.
+    fn dated(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
+        let (Some(at), Some(source)) = (at, source) else { return };
+        let is_better = match (self.published_at, self.published_source) {
+            (Some(known_at), Some(known)) => (source, at) < (known, known_at),
+            _ => true,
+        };
+        if is_better {
+            (self.published_at, self.published_source) = (Some(at), Some(source));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        image::{DigestKind, LambdaTag},
+        resolve::{Current, Line, LineSource, Releases},
+    };
+
+    const JAVA: &str = "public.ecr.aws/lambda/java:21";
+
+    /// A finding on a release of `JAVA`, or on a digest without one.
+    fn finding(release: &str, published_at: &str, verdict: &str) -> Finding {
+        let tag = Some(release).filter(|release| !release.is_empty());
+        let digest = format!("sha256:{:064x}", published_at.len());
+        serde_json::from_value(json!({
+            "id": "x", "deployment": { "kind": "lambda", "name": "x" }, "image": { "reference": "x" },
+            "base": {
+                "reference": "public.ecr.aws/lambda/java", "digest": digest, "identified_by": "label",
+                "evidence": "sdkBaseVersion", "line": JAVA, "release": tag, "published_at": published_at,
+                "published_source": if tag.is_some() { "dated-tag" } else { "at-least" },
+            },
+            "current": {
+                "reference": JAVA, "digest": format!("sha256:{:064x}", 1), "release": "21.2026.11.19.13",
+                "published_at": "2026-11-19T13:00:00Z", "published_source": "dated-tag",
+            },
+            "verdict": verdict, "stale": false, "out_of_date": false, "deprecated": false, "severity": "high",
+            "action": "rebuild", "reasons": [],
+        }))
+        .unwrap()
+    }
+
+    /// What is known of `JAVA`: a release each day up to 2026-11-20, the last of which is not current yet.
+    fn resolution(days: u32) -> Resolution {
+        let tag = |text: &str| LambdaTag::parse(text).unwrap();
+        let tags = (1..=days).map(|day| tag(&format!("21.2026.11.{:02}.13", 20 - days + day))).collect();
+        let (repository, family) = JAVA.split_once(':').unwrap();
+        let line = Line { repository: repository.parse().unwrap(), tag: family.to_owned() };
+        let current = Current {
+            digest: Digest::of(b"current"),
+            kind: DigestKind::Index,
+            platform_digest: None,
+            release: Some(tag("21.2026.11.19.13")),
+            published: None,
+            diff_ids: None,
+            releases: Arc::new(Releases { tags, is_complete: true }),
+        };
+        Resolution { line: Some((line, LineSource::DatedTag)), current: Some(current), ..Resolution::default() }
+    }
+
+    fn shown(line: &LineFields) -> Vec<(String, u64, bool)> {
+        let release = |release: &LineRelease| release.release.clone().unwrap_or_else(|| "?".to_owned());
+        line.releases.iter().map(|one| (release(one), one.deployments, one.current)).collect()
+    }
+
+    #[test]
+    fn a_line_goes_from_the_oldest_base_in_use_to_the_current_release() {
+        let findings = [
+            finding("21.2026.11.17.13", "2026-11-17T13:00:00Z", "stale"),
+            finding("21.2026.11.17.13", "2026-11-17T13:00:00Z", "out-of-date"),
+            finding("21.2026.11.19.13", "2026-11-19T13:00:00Z", "fresh"),
+        ];
+        let lines = LineFields::of(&findings, [&resolution(10)]);
+        assert_eq!(lines.len(), 1);
+        let line = &lines[0];
+        assert_eq!((line.reference.as_str(), line.deployments, line.releases_complete), (JAVA, 3, true));
+        let expected = [("21.2026.11.19.13", 1, true), ("21.2026.11.18.13", 0, false), ("21.2026.11.17.13", 2, false)];
+        assert_eq!(shown(line), expected.map(|(release, count, current)| (release.to_owned(), count, current)));
+        let stands = &line.releases[2].by_verdict;
+        assert_eq!(stands, &BTreeMap::from([(Verdict::Stale, 1), (Verdict::OutOfDate, 1)]));
+    }
+
+    #[test]
+    fn without_dated_tags_only_what_is_stood_on_is_known() {
+        let lines = LineFields::of(&[finding("", "2026-09-01T00:00:00Z", "stale")], []);
+        let expected = [("21.2026.11.19.13", 0, true), ("?", 1, false)];
+        assert_eq!(shown(&lines[0]), expected.map(|(release, count, current)| (release.to_owned(), count, current)));
+        assert!(!lines[0].releases_complete);
+        assert_eq!(lines[0].releases[1].published_source, Some(PublishedSource::AtLeast));
+    }
+
+    #[test]
+    fn a_long_line_leaves_out_what_nobody_stands_on_and_counts_it() {
+        let mut gathered = Gathered::default();
+        let oldest = finding("21.2020.01.01.00", "2020-01-01T00:00:00Z", "stale");
+        gathered.add(&oldest, oldest.base.as_ref().unwrap());
+        for number in 0..1_000 {
+            let at = DateTime::from_timestamp(1_600_000_000 + number * 3_600, 0);
+            gathered.release(Some(&number.to_string()), None, "").dated(at, Some(PublishedSource::DatedTag));
+        }
+        let line = gathered.finish(JAVA.to_owned(), true);
+        assert_eq!((line.releases.len(), line.releases_omitted), (MOST_RELEASES, 602));
+        assert!(line.releases[0].current && line.releases.last().unwrap().deployments == 1);
+    }
+
+    #[test]
+    fn a_finding_without_a_line_is_on_none() {
+        let mut nowhere = finding("", "2026-09-01T00:00:00Z", "unknown");
+        nowhere.base.as_mut().unwrap().line = None;
+        assert_eq!(LineFields::of(&[nowhere], []), []);
+    }
+}

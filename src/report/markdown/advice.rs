@@ -1,0 +1,84 @@
+//! What is to be done about what a report found? One item for each thing to do, however many deployments it is for.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{
+        Finding, Report,
+        group::Names,
+        words::{self, count},
+    },
+    NAME, list,
+    text::{Place, code, prose},
+};
+use crate::judge::{Action, Verdict};
+
+/// So many deployments are named for each thing to do.
+const NAMED: usize = 3;
+
+/// What to do, the most pressing first.
+pub(super) fn render(report: &Report) -> String {
+    let is_open = |finding: &&Finding| {
+        finding.verdict != Verdict::Fresh && finding.exemption.is_none() && finding.action != Action::None
+    };
+    // In the order in which they come first; there are few things to do and many that it is for.
+    let mut places = HashMap::new();
+    let mut things: Vec<(String, Vec<&Finding>)> = Vec::new();
+    for finding in report.findings.iter().filter(is_open) {
+        let place = *places.entry((finding.action, subject(finding))).or_insert_with(|| {
+            things.push((advice(finding), Vec::new()));
+            things.len() - 1
+        });
+        if let Some((_, findings)) = things.get_mut(place) {
+            findings.push(finding);
+        }
+    }
+    let names = Names::of(&report.findings);
+    let items = things.iter().map(|(advice, findings)| format!("{advice}: {}", whom(findings, &names)));
+    let items: Vec<_> = items.collect();
+    list("What to do", &items)
+}
+
+/// What it is done with: equal where one thing helps several.
+fn subject(finding: &Finding) -> Option<String> {
+    match finding.action {
+        Action::Rebuild => finding.current.as_ref().map(|current| format!("{}@{}", current.reference, current.digest)),
+        Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.clone()),
+        Action::Upgrade => finding.runtime.as_ref().map(|runtime| runtime.name.clone()),
+        Action::Restore => Some(finding.image.reference.clone()),
+        Action::Investigate => finding.reasons.first().map(|reason| reason.code.clone()),
+        Action::None => None,
+    }
+}
+
+fn advice(finding: &Finding) -> String {
+    let named = |otherwise: &str| {
+        // References are there to be copied: not shortened as names are.
+        subject(finding).map_or_else(|| otherwise.to_owned(), |subject| code(&subject, Place::Line, 2 * NAME))
+    };
+    match finding.action {
+        Action::Rebuild => format!("**Rebuild** on {} and deploy", named("the current release of the base")),
+        Action::Redeploy => format!("**Redeploy** with {}", named("the better image in the repository")),
+        Action::Upgrade => format!("**Upgrade** from {} to a supported runtime", named("the runtime")),
+        Action::Restore => format!("**Restore** {}, or deploy another image", named("the image that runs")),
+        Action::Investigate => {
+            format!("**Investigate** {} with `basewatch explain IMAGE`", named("what could not be concluded"))
+        }
+        Action::None => String::new(),
+    }
+}
+
+/// `orders:421`, `orders:420`, `orders:419` and 10 more deployments, of 1 image.
+fn whom(findings: &[&Finding], names: &Names<'_>) -> String {
+    let name = |finding: &&Finding| {
+        let name = code(&words::deployment_name(&finding.deployment), Place::Line, NAME);
+        let lacking = prose(&names.qualifier(finding), Place::Line, NAME);
+        if lacking.is_empty() { name } else { format!("{name} {lacking}") }
+    };
+    let names: Vec<_> = findings.iter().take(NAMED).map(name).collect();
+    let more = match findings.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {} more", count(more as u64, "deployment")),
+    };
+    format!("{}{more}", names.join(", "))
+}

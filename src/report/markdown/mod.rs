@@ -1,0 +1,223 @@
+//! How is a report read where work is discussed? As GitHub Flavored Markdown, for job summaries and for comments on pull
+//! requests: the counts, the worst first, what to do, and what could not be seen.
+//!
+//! Never larger than a comment may be; what is left out is counted.
+
+mod advice;
+mod text;
+
+use super::{
+    Finding, Note, Report,
+    group::{Group, Names, groups},
+    words::{self, count},
+};
+use crate::judge::{Action, Verdict};
+use text::{Place, code, prose};
+
+/// A comment on GitHub takes 65,536 characters; a byte is at most one, and somebody may add a heading. A job summary
+/// takes 1 MiB (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
+const MOST_BYTES: usize = 60_000;
+
+/// More rows than this are counted: nobody reads on.
+const MOST_ROWS: usize = 100;
+
+/// The same for each list below the table, and the bytes that one may take.
+const MOST_ITEMS: usize = 20;
+const MOST_LIST_BYTES: usize = 8_000;
+
+/// The columns of text that a name and a message may take.
+const NAME: usize = 100;
+const MESSAGE: usize = 300;
+
+/// The report in Markdown.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let head = head(report);
+    let tail = [advice::render(report), errors(report), notes(report), foot(report)].concat();
+    let table = table(report, MOST_BYTES.saturating_sub(head.len() + tail.len()));
+    [head, table, tail].concat()
+}
+
+fn head(report: &Report) -> String {
+    let summary = &report.summary;
+    let bad = summary.by_verdict.iter().filter(|(verdict, _)| **verdict != Verdict::Fresh);
+    let bad = words::tally(bad.map(|(verdict, number)| (*verdict, *number)));
+    let what = match (summary.deployments, bad.as_str()) {
+        (0, _) => "no deployment to audit".to_owned(),
+        (_, "") if report.complete => "everything is fresh".to_owned(),
+        (_, "") => "nothing old was found".to_owned(),
+        (_, bad) => bad.to_owned(),
+    };
+    let (title, lack) = if report.complete {
+        ("", "")
+    } else {
+        (", and not everything could be seen", "**Incomplete:** not everything that was to be audited could be.\n\n")
+    };
+    let audited = format!(
+        "{} of {} on {}, as of {}.",
+        count(summary.deployments, "deployment"),
+        count(summary.images, "image"),
+        count(summary.bases, "base"),
+        words::instant(report.generated_at),
+    );
+    let exempted = match summary.exempted {
+        0 => String::new(),
+        number => format!(" {} exempted.", if number == 1 { "1 is".to_owned() } else { format!("{number} are") }),
+    };
+    format!("## basewatch: {what}{title}\n\n{audited}{exempted}\n\n{lack}")
+}
+
+/// The findings that are not fresh, in at most `room` bytes.
+fn table(report: &Report, room: usize) -> String {
+    let not_fresh = report.findings.iter().filter(|finding| finding.verdict != Verdict::Fresh);
+    // What somebody answers for comes after all that nobody does.
+    let (exempted, open): (Vec<_>, Vec<_>) = not_fresh.partition(|finding| finding.exemption.is_some());
+    let groups = groups(open.into_iter().chain(exempted));
+    if groups.is_empty() {
+        return String::new();
+    }
+    let columns = Columns { names: Names::of(&report.findings), has_owners: !report.summary.by_owner.is_empty() };
+    let mut text = columns.titles();
+    // The line that counts the others has numbers only.
+    let room = room.saturating_sub(text.len() + 200);
+    let (rows, shown) = within(groups.iter().map(|group| columns.row(group)), MOST_ROWS, room);
+    text.push_str(&rows);
+    text.push('\n');
+    let hidden = groups.get(shown..).unwrap_or_default();
+    if !hidden.is_empty() {
+        let rest = words::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        let rows = count(hidden.len() as u64, "row");
+        text += "**And ";
+        text += &rows;
+        text += " more, for ";
+        text += &rest;
+        text += "**; the formats json and csv have them all.\n\n";
+    }
+    text
+}
+
+/// As many of `lines` as there is room for, and how many these are.
+fn within(lines: impl Iterator<Item = String>, most: usize, room: usize) -> (String, usize) {
+    let mut text = String::new();
+    let mut shown = 0;
+    for line in lines.take(most) {
+        if text.len() + line.len() > room {
+            break;
+        }
+        text.push_str(&line);
+        shown += 1;
+    }
+    (text, shown)
+}
+
+/// A list below a heading; what there is no room for is counted. Nothing without items.
+fn list(title: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let (lines, shown) = within(items.iter().map(|item| format!("- {item}\n")), MOST_ITEMS, MOST_LIST_BYTES);
+    let more = match items.len() - shown {
+        0 => String::new(),
+        more => format!("- and {more} more\n"),
+    };
+    format!("### {title}\n\n{lines}{more}\n")
+}
+
+/// The columns of the table.
+struct Columns<'a> {
+    names: Names<'a>,
+    has_owners: bool,
+}
+
+impl Columns<'_> {
+    fn titles(&self) -> String {
+        let owner = if self.has_owners { ("| owner ", "|---") } else { ("", "") };
+        format!(
+            "| verdict | severity | deployment {}| base | age | behind | action | why |\n\
+             |---|---|---{}|---|--:|---|---|---|\n",
+            owner.0, owner.1,
+        )
+    }
+
+    fn row(&self, group: &Group<'_>) -> String {
+        let finding = group.first;
+        let verdict = match finding.exemption {
+            Some(_) => finding.verdict.as_str().to_owned(),
+            None => format!("**{}**", finding.verdict),
+        };
+        let mut cells = vec![verdict, finding.severity.as_str().to_owned(), self.deployment(group)];
+        if self.has_owners {
+            cells.push(maybe(finding.deployment.owner.as_deref()));
+        }
+        let action = match finding.action {
+            Action::None => words::NOTHING,
+            action => action.as_str(),
+        };
+        cells.extend([
+            maybe(finding.base.as_ref().map(words::base_name).as_deref()),
+            prose(&words::base_age(finding), Place::Cell, NAME),
+            prose(&words::distance(finding.behind.as_ref()), Place::Cell, NAME),
+            action.to_owned(),
+            why(finding),
+        ]);
+        format!("| {} |\n", cells.join(" | "))
+    }
+
+    fn deployment(&self, group: &Group<'_>) -> String {
+        let name = code(&words::deployment_name(&group.first.deployment), Place::Cell, NAME);
+        let lacking = prose(&self.names.qualifier(group.first), Place::Cell, NAME);
+        let others = if group.count > 1 { format!("and {} more", group.count - 1) } else { String::new() };
+        let parts = [name, lacking, others].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn maybe(text: Option<&str>) -> String {
+    code(text.unwrap_or_default(), Place::Cell, NAME)
+}
+
+/// The first reason in full, the codes of the others, and whose rule or exemption holds.
+fn why(finding: &Finding) -> String {
+    let mut reasons = finding.reasons.iter();
+    let first = reasons.next().map(|reason| {
+        let message = prose(&reason.message, Place::Cell, MESSAGE);
+        format!("{}: {message}", code(&reason.code, Place::Cell, NAME))
+    });
+    let others: Vec<_> = reasons.take(MOST_ITEMS).map(|reason| code(&reason.code, Place::Cell, NAME)).collect();
+    let others = (!others.is_empty()).then(|| format!("also {}", others.join(", ")));
+    let rule = finding.policy_rule.as_deref().map(|rule| format!("policy {}", code(rule, Place::Cell, NAME)));
+    let exempted = finding.exemption.as_ref().map(|exemption| prose(&words::exempted(exemption), Place::Cell, MESSAGE));
+    [first, others, rule, exempted].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn errors(report: &Report) -> String {
+    let item = |error: &super::ErrorEntry| {
+        let scope = prose(&error.scope, Place::Line, NAME);
+        let code = code(&error.code, Place::Line, NAME);
+        format!("At {scope}, {code}: {}", prose(&error.message, Place::Line, MESSAGE))
+    };
+    let items: Vec<_> = report.errors.iter().map(item).collect();
+    list("What could not be seen", &items)
+}
+
+fn notes(report: &Report) -> String {
+    // An exemption that is not needed any more harms nobody.
+    let notes = report.notes.iter().filter(|note| note.code != Note::EXEMPTION_UNUSED);
+    let items: Vec<_> = notes.map(|note| format!("Note: {}", prose(&note.message, Place::Line, MESSAGE))).collect();
+    list("To be known", &items)
+}
+
+fn foot(report: &Report) -> String {
+    let policy = &report.policy;
+    let ages = report.summary.base_age_days.map_or_else(String::new, |ages| {
+        format!(
+            "Half of the bases are up to {} d old, nine in ten up to {} d, the oldest {} d. ",
+            ages.p50, ages.p90, ages.max
+        )
+    });
+    let run = code(&report.run_id, Place::Line, NAME);
+    format!(
+        "{ages}Stale is what is over {} d old, out-of-date what is over {} d behind. Run {run}.\n",
+        policy.max_age_days, policy.grace_days,
+    )
+}

@@ -1,0 +1,155 @@
+//! How does text from outside come out harmless in Markdown? Sentences stay sentences; every word in them that could
+//! mean something to a parser, or to the site that shows it, stands in a code span.
+//!
+//! In a code span nothing is markup: no HTML, no link, no image; and GitHub looks there for no address, no `@team`,
+//! no `#12`, no commit and no `:emoji:` (<https://github.github.com/gfm/#code-spans>). Escaping character by character
+//! would stop a parser, but not what a site does to the text afterwards. Whoever copies a reference from it gets it
+//! as it is.
+
+use super::super::{Harmless, words::NOTHING};
+
+/// Where a piece of text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the cell of a table, which a `|` would end.
+    Cell,
+    /// In a line of its own, behind other text.
+    Line,
+}
+
+/// `text` in a code span, at most `width` columns of it; a dash where there is none.
+pub(super) fn code(text: &str, place: Place, width: usize) -> String {
+    let harmless = Harmless::from(text).shortened(width);
+    if harmless.as_str().is_empty() { NOTHING.to_owned() } else { span(harmless.as_str(), place) }
+}
+
+/// `text` as a sentence, at most `width` columns of it.
+pub(super) fn prose(text: &str, place: Place, width: usize) -> String {
+    let harmless = Harmless::from(text).shortened(width);
+    let words = harmless.as_str().split(' ').filter(|word| !word.is_empty());
+    words.map(|word| self::word(word, place)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as it is if it is plain, else in a code span; punctuation around it stays outside.
+fn word(word: &str, place: Place) -> String {
+    let core = word.trim_start_matches(['(', '"', '\'', '…']);
+    let (before, core) = word.split_at(word.len() - core.len());
+    let kept = core.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '…', '?']);
+    let (core, after) = core.split_at(kept.len());
+    if is_plain(core) { word.to_owned() } else { format!("{before}{}{after}", span(core, place)) }
+}
+
+/// Whether a word means nothing but itself: letters, digits, and hyphens and apostrophes between them.
+///
+/// `ABC-12` may be an issue, of GitHub (`GH-12`) or of a tracker that a repository links to; seven hexadecimal digits
+/// and more may be a commit.
+fn is_plain(core: &str) -> bool {
+    let is_joint = |c: char| matches!(c, '-' | '\'');
+    // A `<` that a blank follows begins no tag.
+    let is_sign = matches!(core, "" | "≥" | "–" | "<" | "=");
+    let is_word = core.chars().all(|c| c.is_alphanumeric() || is_joint(c))
+        && core.starts_with(char::is_alphanumeric)
+        && core.ends_with(char::is_alphanumeric);
+    is_sign || (is_word && !is_issue(core) && !is_commit(core))
+}
+
+fn is_issue(core: &str) -> bool {
+    let digits = core.rsplit('-').next().unwrap_or_default();
+    core.starts_with(char::is_alphabetic) && core.contains('-') && digits.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_commit(core: &str) -> bool {
+    core.split('-').any(|part| part.len() >= 7 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// A code span (CommonMark 0.31.2, section 6.1) that holds `text`, which is in one line and not empty.
+fn span(text: &str, place: Place) -> String {
+    let text = match place {
+        Place::Cell => cell(text),
+        Place::Line => text.to_owned(),
+    };
+    let fence = "`".repeat(fence(&text));
+    // One blank at either end is taken away; and a backtick there would join the fence.
+    let is_padded = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
+    let pad = if is_padded && !text.chars().all(|c| c == ' ') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// A length that no run of backticks in `text` has.
+fn fence(text: &str) -> usize {
+    let runs: Vec<_> = text.split(|c| c != '`').map(str::len).collect();
+    // Not one more than the longest: parsers stop counting somewhere, cmark at 80.
+    (1..=text.len() + 1).find(|length| !runs.contains(length)).unwrap_or(1)
+}
+
+/// `text` as it stands in a cell: `\|` for `|` (GFM, section 4.10). Whether a backslash before that is taken away as
+/// well, parsers do not agree on: there the `|` is written as what is invisible is.
+fn cell(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '|' if shown.ends_with('\\') => shown.push_str("\\u{7c}"),
+            '|' => shown.push_str("\\|"),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_parser_or_a_site_would_see_more_in_is_code() {
+        let table = [
+            ("the base is 90 days old", "the base is 90 days old"),
+            ("out-of-date since 2026-10-23; look", "out-of-date since 2026-10-23; look"),
+            ("(what's left?)", "(what's left?)"),
+            ("≥ 61 d – 注文", "≥ 61 d – 注文"),
+            ("label sdkBaseVersion: ok", "label sdkBaseVersion: ok"),
+            ("ask @team, #12 or o/r#12", "ask `@team`, `#12` or `o/r#12`"),
+            ("GH-12 ABC-7: abcdef0 1234567", "`GH-12` `ABC-7`: `abcdef0` `1234567`"),
+            ("see https://x.y/z. www.x.y a@b.c", "see `https://x.y/z`. `www.x.y` `a@b.c`"),
+            ("[a](b) ![c](d) <e> &amp; **f** _g_ ~~h~~", "`[a](b`) `![c](d`) `<e>` `&amp`; `**f**` `_g_` `~~h~~`"),
+            (":smile: $x$ \\ # - + 1.", "`:smile`: `$x$` `\\` `#` `-` `+` 1."),
+            ("a|b `c` ``d", "`a\\|b` `` `c` `` ` ``d `"),
+            ("a\nb\u{202e}", "`a\\u{a}b\\u{202e}`"),
+            ("= < \"", "= < \""),
+            ("<b a=<c", "`<b` `a=<c`"),
+            ("  a   b ", "a b"),
+            ("", ""),
+        ];
+        for (text, shown) in table {
+            assert_eq!(prose(text, Place::Cell, 1000), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_span_holds_any_text() {
+        let table = [
+            ("orders:421", "`orders:421`"),
+            ("a`b", "``a`b``"),
+            ("`a``b", "``` `a``b ```"),
+            ("`", "`` ` ``"),
+            ("``", "` `` `"),
+            (" a ", "`  a  `"),
+            (" ", "` `"),
+            ("", "–"),
+        ];
+        for (text, shown) in table {
+            assert_eq!(code(text, Place::Line, 1000), shown, "{text:?}");
+        }
+        assert_eq!(code("a|b\\|c\\\\|", Place::Cell, 1000), "`a\\|b\\\\u{7c}c\\\\\\u{7c}`");
+        assert_eq!(code("a|b\\|c", Place::Line, 1000), "`a|b\\|c`");
+        // However many there are, a fence stays short.
+        let all: String = (1..44).map(|length| "`".repeat(length) + "x").collect();
+        assert!(code(&all, Place::Line, 2000).starts_with(&("`".repeat(44) + " `x")));
+    }
+
+    #[test]
+    fn long_text_is_shortened() {
+        assert_eq!(code("orders-and-payments:421", Place::Cell, 10), "`order…:421`");
+        assert_eq!(prose("one two three four", Place::Cell, 9), "one …four");
+    }
+}

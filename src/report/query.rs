@@ -1,0 +1,393 @@
+//! Which findings does somebody want to see, and in which order? The filters of the dashboard and of its API.
+//!
+//! Text in, text out: what is asked for comes as the parameters of a URL, and goes into links the same way.
+
+use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
+
+use super::Finding;
+use crate::{
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+};
+
+/// The most findings of a page.
+pub const LARGEST_PAGE: usize = 1000;
+/// How many findings a page has if nobody says.
+pub const USUAL_PAGE: usize = 100;
+/// The longest text that is searched for, in characters.
+const LONGEST_TEXT: usize = 200;
+
+/// Which findings are wanted. Of several values of one filter any will do; all filters have to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Verdicts.
+    pub verdicts: BTreeSet<Verdict>,
+    /// Severities.
+    pub severities: BTreeSet<Severity>,
+    /// Actions.
+    pub actions: BTreeSet<Action>,
+    /// Owners; `-` stands for nobody.
+    pub owners: BTreeSet<String>,
+    /// Accounts.
+    pub accounts: BTreeSet<String>,
+    /// Regions.
+    pub regions: BTreeSet<String>,
+    /// Kinds of deployments.
+    pub kinds: BTreeSet<DeploymentKind>,
+    /// Lines: `public.ecr.aws/lambda/java:21`.
+    pub lines: BTreeSet<String>,
+    /// Releases of a line: `21.2026.08.22.00`.
+    pub releases: BTreeSet<String>,
+    /// Codes of reasons.
+    pub reasons: BTreeSet<String>,
+    /// What the name, the image, the base or the owner contains, whatever its case; each word of it somewhere.
+    pub text: String,
+    /// The order.
+    pub sort: Sort,
+    /// How many come before the page.
+    pub offset: usize,
+    /// How many the page has at the most; `None` for the usual.
+    pub limit: Option<usize>,
+}
+
+/// The name of nobody among owners.
+pub const NOBODY: &str = "-";
+
+/// An order of findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// By what.
+    pub by: SortBy,
+    /// Whether the other way round.
+    pub is_reversed: bool,
+}
+
+/// What findings are ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// The worst first, as in the report.
+    #[default]
+    Severity,
+    /// The oldest base first; those of unknown age last.
+    Age,
+    /// The longest behind first; those that are not last.
+    Behind,
+    /// By the deployment's name.
+    Name,
+    /// By owner; those of nobody last.
+    Owner,
+}
+
+/// A parameter that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such parameter.
+    #[error("{name:?} is no parameter: {accepted} are")]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// Those that there are.
+        accepted: String,
+    },
+    /// It does not take this value.
+    #[error("{name} takes {accepted}, and not {value:?}")]
+    Value {
+        /// The parameter.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would do.
+        accepted: String,
+    },
+}
+
+/// The parameters, each with what it is for.
+pub const PARAMETERS: [(&str, &str); 14] = [
+    ("verdict", "Only findings with this verdict. May be repeated."),
+    ("severity", "Only findings of this severity. May be repeated."),
+    ("action", "Only findings with this action. May be repeated."),
+    ("owner", "Only findings of this owner; - stands for nobody. May be repeated."),
+    ("account", "Only deployments in this AWS account. May be repeated."),
+    ("region", "Only deployments in this AWS region. May be repeated."),
+    ("kind", "Only deployments of this kind. May be repeated."),
+    ("line", "Only deployments on a base of this line. May be repeated."),
+    ("release", "Only deployments on this release of a line. May be repeated."),
+    ("reason", "Only findings with a reason of this code. May be repeated."),
+    ("q", "Only findings whose name, image, base or owner contains each of these words."),
+    ("sort", "The order: severity, age, behind, name or owner; with - before it the other way round."),
+    ("offset", "How many findings to leave out at the beginning."),
+    ("limit", "How many findings to return at the most: 1 to 1000, usually 100."),
+];
+
+impl Query {
+    /// The query that the parameters of a URL stand for; empty values count as none, as forms send them.
+    pub fn parse<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+        let mut query = Self::default();
+        for (name, value) in parameters {
+            let Some((name, _)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
+                let accepted = PARAMETERS.map(|(name, _)| name).join(", ");
+                return Err(Error::Unknown { name: shown(name), accepted });
+            };
+            if !value.trim().is_empty() {
+                query.set(name, value.trim())?;
+            }
+        }
+        Ok(query)
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), Error> {
+        match name {
+            "verdict" => drop(self.verdicts.insert(choice(name, value, &Verdict::ALL, Verdict::as_str)?)),
+            "severity" => drop(self.severities.insert(choice(name, value, &Severity::ALL, Severity::as_str)?)),
+            "action" => drop(self.actions.insert(choice(name, value, &Action::ALL, Action::as_str)?)),
+            "kind" => drop(self.kinds.insert(choice(name, value, &DeploymentKind::ALL, DeploymentKind::as_str)?)),
+            "sort" => self.sort = value.parse()?,
+            "offset" => self.offset = number(name, value, 0, usize::MAX)?,
+            "limit" => self.limit = Some(number(name, value, 1, LARGEST_PAGE)?),
+            "q" => self.text = value.chars().take(LONGEST_TEXT).collect(),
+            _ => drop(self.texts(name).map(|texts| texts.insert(value.to_owned()))),
+        }
+        Ok(())
+    }
+
+    fn texts(&mut self, name: &str) -> Option<&mut BTreeSet<String>> {
+        Some(match name {
+            "owner" => &mut self.owners,
+            "account" => &mut self.accounts,
+            "region" => &mut self.regions,
+            "line" => &mut self.lines,
+            "release" => &mut self.releases,
+            "reason" => &mut self.reasons,
+            _ => return None,
+        })
+    }
+
+    /// The parameters that stand for it, in the order of [`PARAMETERS`]; what is usual is left out.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut parameters = Vec::new();
+        parameters.extend(self.verdicts.iter().map(|verdict| ("verdict", verdict.as_str().to_owned())));
+        parameters.extend(self.severities.iter().map(|severity| ("severity", severity.as_str().to_owned())));
+        parameters.extend(self.actions.iter().map(|action| ("action", action.as_str().to_owned())));
+        parameters.extend(self.kinds.iter().map(|kind| ("kind", kind.as_str().to_owned())));
+        let texts = [
+            ("owner", &self.owners),
+            ("account", &self.accounts),
+            ("region", &self.regions),
+            ("line", &self.lines),
+            ("release", &self.releases),
+            ("reason", &self.reasons),
+        ];
+        parameters.extend(texts.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone()))));
+        parameters.extend((!self.text.is_empty()).then(|| ("q", self.text.clone())));
+        parameters.extend((self.sort != Sort::default()).then(|| ("sort", self.sort.to_string())));
+        parameters.extend((self.offset > 0).then(|| ("offset", self.offset.to_string())));
+        parameters.extend(self.limit.map(|limit| ("limit", limit.to_string())));
+        parameters
+    }
+
+    /// How many findings its page has at the most.
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.limit.unwrap_or(USUAL_PAGE)
+    }
+
+    /// Whether it leaves anything out.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        Self { sort: Sort::default(), offset: 0, limit: None, ..self.clone() } != Self::default()
+    }
+
+    /// The findings that are wanted, in the order that is wanted. The page is not cut out of them.
+    #[must_use]
+    pub fn select<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
+        let words: Vec<_> = self.text.split_whitespace().map(str::to_lowercase).collect();
+        let is_wanted = |finding: &&Finding| self.admits(finding) && contains(finding, &words);
+        let mut selected: Vec<_> = findings.iter().filter(is_wanted).collect();
+        // What the report orders first stays first among equals.
+        selected.sort_by(|one, other| self.sort.by.compare(one, other));
+        if self.sort.is_reversed {
+            selected.reverse();
+        }
+        selected
+    }
+
+    /// The page of what [`Query::select`] selected.
+    #[must_use]
+    pub fn page<'a, 'f>(&self, selected: &'a [&'f Finding]) -> &'a [&'f Finding] {
+        let start = self.offset.min(selected.len());
+        let end = start.saturating_add(self.page_size()).min(selected.len());
+        &selected[start..end]
+    }
+
+    fn admits(&self, finding: &Finding) -> bool {
+        let deployment = &finding.deployment;
+        let base = finding.base.as_ref();
+        let line = base.and_then(|base| base.line.as_deref());
+        let release = base.and_then(|base| base.release.as_deref());
+        is_one_of(&self.verdicts, Some(&finding.verdict))
+            && is_one_of(&self.severities, Some(&finding.severity))
+            && is_one_of(&self.actions, Some(&finding.action))
+            && is_one_of(&self.owners, Some(deployment.owner.as_deref().unwrap_or(NOBODY)))
+            && is_one_of(&self.accounts, deployment.account.as_deref())
+            && is_one_of(&self.regions, deployment.region.as_deref())
+            && is_one_of(&self.kinds, Some(&deployment.kind))
+            && is_one_of(&self.lines, line)
+            && is_one_of(&self.releases, release)
+            && (self.reasons.is_empty() || finding.reasons.iter().any(|reason| self.reasons.contains(&reason.code)))
+    }
+}
+
+fn is_one_of<T: Ord + ?Sized, S: std::borrow::Borrow<T> + Ord>(wanted: &BTreeSet<S>, found: Option<&T>) -> bool {
+    wanted.is_empty() || found.is_some_and(|found| wanted.contains(found))
+}
+
+fn contains(finding: &Finding, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let deployment = &finding.deployment;
+    let base = finding.base.as_ref();
+    let texts = [
+        Some(finding.id.as_str()),
+        Some(deployment.name.as_str()),
+        deployment.owner.as_deref(),
+        Some(finding.image.reference.as_str()),
+        base.map(|base| base.reference.as_str()),
+        base.and_then(|base| base.line.as_deref()),
+        base.and_then(|base| base.release.as_deref()),
+    ];
+    let texts: Vec<_> = texts.into_iter().flatten().map(str::to_lowercase).collect();
+    words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
+}
+
+impl SortBy {
+    /// All orders, each with its name.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Severity, "severity"),
+        (Self::Age, "age"),
+        (Self::Behind, "behind"),
+        (Self::Name, "name"),
+        (Self::Owner, "owner"),
+    ];
+
+    fn compare(self, one: &Finding, other: &Finding) -> Ordering {
+        let age = |finding: &Finding| finding.base.as_ref().and_then(|base| base.age_days);
+        let behind = |finding: &Finding| finding.behind.as_ref().and_then(|behind| behind.days);
+        match self {
+            Self::Severity => one.worst_first(other),
+            Self::Age => age(other).cmp(&age(one)),
+            Self::Behind => behind(other).cmp(&behind(one)),
+            Self::Name => one.deployment.name.cmp(&other.deployment.name),
+            Self::Owner => {
+                let owner =
+                    |finding: &'_ Finding| (finding.deployment.owner.is_none(), finding.deployment.owner.clone());
+                owner(one).cmp(&owner(other))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = SortBy::ALL.iter().find(|(by, _)| *by == self.by).map_or("", |(_, name)| name);
+        write!(f, "{}{name}", if self.is_reversed { "-" } else { "" })
+    }
+}
+
+impl FromStr for Sort {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (is_reversed, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        let (by, _) = choice("sort", name, &SortBy::ALL, |(_, name)| name)?;
+        Ok(Self { by, is_reversed })
+    }
+}
+
+fn choice<T: Copy>(
+    name: &'static str,
+    value: &str,
+    choices: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, Error> {
+    let chosen = choices.iter().copied().find(|choice| word(*choice) == value);
+    chosen.ok_or_else(|| {
+        let words: Vec<_> = choices.iter().map(|choice| word(*choice)).collect();
+        Error::Value { name, value: shown(value), accepted: words.join(", ") }
+    })
+}
+
+fn number(name: &'static str, value: &str, least: usize, most: usize) -> Result<usize, Error> {
+    let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        let accepted = match most {
+            usize::MAX => "a whole number".to_owned(),
+            most => format!("a whole number from {least} to {most}"),
+        };
+        Error::Value { name, value: shown(value), accepted }
+    })
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(parameters: &[(&str, &str)]) -> Result<Query, Error> {
+        Query::parse(parameters.iter().copied())
+    }
+
+    #[test]
+    fn a_query_is_its_parameters_and_they_are_it() {
+        let parameters = [
+            ("verdict", "stale"),
+            ("verdict", "deprecated"),
+            ("severity", "critical"),
+            ("action", "rebuild"),
+            ("kind", "lambda"),
+            ("owner", "-"),
+            ("account", "123456789012"),
+            ("region", "eu-west-1"),
+            ("line", "public.ecr.aws/lambda/java:21"),
+            ("release", "21.2026.08.22.00"),
+            ("reason", "base-too-old"),
+            ("q", "Orders live"),
+            ("sort", "-age"),
+            ("offset", "100"),
+            ("limit", "50"),
+        ];
+        let query = parsed(&parameters).unwrap();
+        let back: Vec<_> = query.parameters();
+        assert_eq!(back.len(), parameters.len());
+        assert_eq!(Query::parse(back.iter().map(|(name, value)| (*name, value.as_str()))).unwrap(), query);
+        assert!(query.is_narrow() && !parsed(&[("sort", "age"), ("offset", "5")]).unwrap().is_narrow());
+        assert_eq!(Query::default().parameters(), []);
+    }
+
+    #[test]
+    fn every_parameter_is_taken_and_an_empty_one_is_none() {
+        for (name, _) in PARAMETERS {
+            assert_eq!(parsed(&[(name, " ")]).unwrap(), Query::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_parameter_or_no_value_is_refused_with_what_is() {
+        let table = [
+            (("verdikt", "stale"), "\"verdikt\" is no parameter: verdict, severity,"),
+            (("verdict", "Stale"), "verdict takes fresh, superseded,"),
+            (("sort", "size"), "sort takes severity, age, behind, name, owner, and not \"size\""),
+            (("limit", "0"), "limit takes a whole number from 1 to 1000, and not \"0\""),
+            (("limit", "1001"), "limit takes a whole number from 1 to 1000"),
+            (("offset", "-1"), "offset takes a whole number, and not \"-1\""),
+        ];
+        for (parameter, expected) in table {
+            let error = parsed(&[parameter]).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Which parts of the SARIF 2.1.0 format are written, and in which order? The names are those of the specification
+//! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// A SARIF file (section 3.13).
+#[derive(Serialize)]
+pub(super) struct Log {
+    #[serde(rename = "$schema")]
+    pub(super) schema: &'static str,
+    pub(super) version: &'static str,
+    pub(super) runs: [Run; 1],
+}
+
+/// What one run of the tool found (section 3.14).
+#[derive(Serialize)]
+pub(super) struct Run {
+    pub(super) tool: Tool,
+    pub(super) invocations: [Invocation; 1],
+    pub(super) results: Vec<Finding>,
+    pub(super) properties: BTreeMap<&'static str, String>,
+}
+
+/// The tool (section 3.18).
+#[derive(Serialize)]
+pub(super) struct Tool {
+    pub(super) driver: Driver,
+}
+
+/// What the tool consists of: of itself (section 3.19).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Driver {
+    pub(super) name: &'static str,
+    pub(super) semantic_version: &'static str,
+    pub(super) information_uri: &'static str,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// What a result can be about (section 3.49).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rule {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) short_description: Message,
+    pub(super) full_description: Message,
+    pub(super) help: Help,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) help_uri: Option<String>,
+    pub(super) default_configuration: Configuration,
+    pub(super) properties: RuleProperties,
+}
+
+/// Text for people (section 3.11).
+#[derive(Serialize)]
+pub(super) struct Message {
+    pub(super) text: String,
+}
+
+/// The same as plain text and as Markdown (section 3.12).
+#[derive(Serialize)]
+pub(super) struct Help {
+    pub(super) text: String,
+    pub(super) markdown: String,
+}
+
+/// How bad it is where a result does not say (section 3.50).
+#[derive(Serialize)]
+pub(super) struct Configuration {
+    pub(super) level: Level,
+}
+
+/// What GitHub sorts and filters rules by.
+#[derive(Serialize)]
+pub(super) struct RuleProperties {
+    pub(super) tags: [&'static str; 2],
+    pub(super) precision: &'static str,
+}
+
+/// How bad it is (section 3.27.10).
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    None,
+    Note,
+    Warning,
+    Error,
+}
+
+/// How the tool ran (section 3.20).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Invocation {
+    pub(super) execution_successful: bool,
+    pub(super) end_time_utc: String,
+    pub(super) tool_execution_notifications: Vec<Notification>,
+}
+
+/// What happened on the way (section 3.58).
+#[derive(Serialize)]
+pub(super) struct Notification {
+    pub(super) descriptor: DescriptorReference,
+    pub(super) level: Level,
+    pub(super) message: Message,
+}
+
+/// What it is about (section 3.52).
+#[derive(Serialize)]
+pub(super) struct DescriptorReference {
+    pub(super) id: String,
+}
+
+/// What was found (section 3.27, `result`).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Finding {
+    pub(super) rule_id: String,
+    pub(super) rule_index: usize,
+    pub(super) level: Level,
+    pub(super) message: Message,
+    pub(super) locations: [Location; 1],
+    pub(super) partial_fingerprints: Fingerprints,
+    pub(super) suppressions: Vec<Suppression>,
+    pub(super) properties: BTreeMap<&'static str, String>,
+}
+
+/// Where it was found (section 3.28).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Location {
+    pub(super) physical_location: PhysicalLocation,
+    pub(super) logical_locations: [LogicalLocation; 1],
+}
+
+/// In which artifact (section 3.29).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PhysicalLocation {
+    pub(super) artifact_location: ArtifactLocation,
+    pub(super) region: Region,
+}
+
+/// Which artifact (section 3.4).
+#[derive(Serialize)]
+pub(super) struct ArtifactLocation {
+    pub(super) uri: String,
+}
+
+/// Which part of it (section 3.30): GitHub wants all four, and an image has no lines.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Region {
+    pub(super) start_line: u8,
+    pub(super) start_column: u8,
+    pub(super) end_line: u8,
+    pub(super) end_column: u8,
+}
+
+/// Which deployment (section 3.33).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogicalLocation {
+    pub(super) name: String,
+    pub(super) fully_qualified_name: String,
+    pub(super) kind: &'static str,
+}
+
+/// What stays the same over runs (section 3.27.17).
+#[derive(Serialize)]
+pub(super) struct Fingerprints {
+    /// The only one that GitHub looks at.
+    #[serde(rename = "primaryLocationLineHash")]
+    pub(super) line_hash: String,
+    /// The hash of the finding's id.
+    #[serde(rename = "basewatchFinding/v1")]
+    pub(super) finding: String,
+}
+
+/// Why nobody is bothered by it (section 3.35).
+#[derive(Serialize)]
+pub(super) struct Suppression {
+    pub(super) kind: &'static str,
+    pub(super) status: &'static str,
+    pub(super) justification: String,
+}

@@ -1,0 +1,127 @@
+//! Which rules are there? One for each reason code, explained as `docs/verdicts.md` does.
+
+use super::{
+    log::{Configuration, Help, Level, Message, Rule, RuleProperties},
+    text::plain,
+};
+use crate::judge::ReasonCode;
+
+/// Where each code is explained, once.
+const PAGE: &str = include_str!("../../../docs/verdicts.md");
+
+/// Where people read that page.
+const PAGE_URI: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/verdicts.md");
+
+/// The rules of a log: all that are known, and those that come up besides.
+pub(super) struct Rules(Vec<Rule>);
+
+impl Rules {
+    /// A rule for each reason code.
+    pub(super) fn known() -> Self {
+        Self(ReasonCode::ALL.iter().map(|code| rule(code.as_str())).collect())
+    }
+
+    /// The id and the place of the rule `code`; one that is not known is added.
+    pub(super) fn place(&mut self, code: &str) -> (String, usize) {
+        // An id is at most as long as a name on GitHub, which takes 255 characters.
+        let id = plain(code, 100);
+        let id = if id.trim().is_empty() { "unexplained".to_owned() } else { id };
+        let place = self.0.iter().position(|rule| rule.id == id).unwrap_or_else(|| {
+            self.0.push(rule(&id));
+            self.0.len() - 1
+        });
+        (id, place)
+    }
+
+    /// The rules, in the order of their places.
+    pub(super) fn into_vec(self) -> Vec<Rule> {
+        self.0
+    }
+}
+
+fn rule(id: &str) -> Rule {
+    let section = section(id);
+    let about = section.as_ref().map_or_else(|| format!("The reason is {id}."), |section| section.about.clone());
+    let to_do = section.as_ref().map_or("look at the reason that is given.", |section| section.to_do.as_str());
+    let markdown = format!("{about}\n\n**What to do:** {to_do}");
+    Rule {
+        id: id.to_owned(),
+        name: id.split('-').map(capitalized).collect(),
+        short_description: Message { text: said(first_sentence(&about)) },
+        full_description: Message { text: said(&about) },
+        help: Help { text: said(&markdown), markdown: doubled(&markdown) },
+        help_uri: section.is_some().then(|| format!("{PAGE_URI}#{id}")),
+        default_configuration: Configuration { level: Level::Warning },
+        properties: RuleProperties { tags: ["containers", "base-images"], precision: "very-high" },
+    }
+}
+
+/// What the page says about a code: what it means, and what to do; paragraphs are one line each.
+struct Section {
+    about: String,
+    to_do: String,
+}
+
+fn section(code: &str) -> Option<Section> {
+    let (_, rest) = PAGE.split_once(&format!("\n### `{code}`\n"))?;
+    let body = rest.split("\n##").next()?;
+    let (about, to_do) = body.split_once("**What to do:**")?;
+    let unwrapped = |text: &str| {
+        let paragraphs = text.trim().split("\n\n");
+        paragraphs.map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
+    };
+    Some(Section { about: unwrapped(about), to_do: unwrapped(to_do) })
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.find(". ").or_else(|| text.find(".\n")).map_or(text, |end| &text[..=end])
+}
+
+/// Our own Markdown as plain text.
+fn said(markdown: &str) -> String {
+    doubled(&markdown.replace("**", "").replace('`', ""))
+}
+
+/// Braces stand twice where arguments could be filled in (section 3.11.5).
+fn doubled(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+fn capitalized(word: &str) -> String {
+    let mut characters = word.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_explained_within_what_github_takes() {
+        for (place, code) in ReasonCode::ALL.iter().enumerate() {
+            let section = section(code.as_str()).unwrap_or_else(|| panic!("{code}"));
+            // A link or a list would not survive as plain text.
+            assert!(!section.about.contains("](") && !section.about.contains("\n\n- "), "{code}");
+            assert!(!section.to_do.contains("](") && section.to_do.ends_with('.'), "{code}: {}", section.to_do);
+            let rule = rule(code.as_str());
+            assert!(rule.short_description.text.ends_with('.'), "{}", rule.short_description.text);
+            assert!(rule.short_description.text.chars().count() <= 300, "{}", rule.short_description.text);
+            assert!(rule.full_description.text.chars().count() <= 1024, "{code}");
+            assert!(rule.help.text.contains("\n\nWhat to do: ") && !rule.help.text.contains('`'), "{code}");
+            assert_eq!(Rules::known().place(code.as_str()), (code.to_string(), place));
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_gets_a_rule_of_its_own_once() {
+        let mut rules = Rules::known();
+        let known = rules.0.len();
+        assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));
+        assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));
+        assert_eq!(rules.place(""), ("unexplained".to_owned(), known + 1));
+        let rules = rules.into_vec();
+        assert_eq!(rules.len(), known + 2);
+        assert!(rules.iter().all(|rule| !rule.name.is_empty()));
+        assert_eq!((rules[0].name.as_str(), rules[known].help_uri.as_ref()), ("BaseSuperseded", None));
+    }
+}

@@ -1,0 +1,37 @@
+//! Which settings hold? Those of a file on this machine, or of one in S3, which is fetched first.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    aws::Aws,
+    config::{Environment, FILE_LIMIT, Flags, Loaded, load, object},
+    registry::Requests,
+};
+
+/// Loads the settings that `flags` and `environment` describe.
+///
+/// # Errors
+///
+/// When the file cannot be read, or something in it is wrong: then with all of that.
+pub(super) async fn loaded(flags: &Flags, environment: &Environment, here: &Path) -> Result<Loaded> {
+    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    loaded_as(&aws, flags, environment, here).await
+}
+
+/// The same where the file is fetched as `aws`.
+///
+/// # Errors
+///
+/// As [`loaded`].
+pub(super) async fn loaded_as(aws: &Arc<Aws>, flags: &Flags, environment: &Environment, here: &Path) -> Result<Loaded> {
+    let fetched = match object(flags, environment)? {
+        Some(object) => {
+            let bytes = object.read(Arc::clone(aws), FILE_LIMIT).await.context("the configuration was not fetched")?;
+            Some(String::from_utf8(bytes).ok().with_context(|| format!("{object} is not UTF-8 text"))?)
+        }
+        None => None,
+    };
+    Ok(load(&Flags { fetched, ..flags.clone() }, environment, here)?)
+}

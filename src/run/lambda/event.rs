@@ -1,0 +1,260 @@
+//! What does an invocation ask for? Events of EventBridge and direct invocations, told apart by their shape. Pure.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::{
+    cli,
+    image::Repository,
+    inventory::{ImageSource, Push},
+};
+
+/// What is understood, for those who were not.
+const ACCEPTED: &str = "send {} or a scheduled event of EventBridge for a run, an \"ECR Image Action\" of EventBridge \
+                        for the image that was pushed, or {\"images\": [\"REGISTRY/REPOSITORY:TAG\", …], \"as_of\": \
+                        \"2026-11-20\"} for a report";
+/// How many images one invocation may name.
+const MOST_IMAGES: usize = 1_000;
+/// How much of an event is quoted, in characters.
+const QUOTED_CHARS: usize = 80;
+
+/// What an invocation asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// One cycle.
+    Run,
+    /// To look at an image that was just pushed.
+    Pushed(Push),
+    /// A report on images.
+    Direct(Direct),
+    /// Nothing, for this reason.
+    Ignored(String),
+}
+
+/// A report that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Direct {
+    /// The images.
+    pub(super) images: Vec<ImageSource>,
+    /// The instant that counts as now.
+    pub(super) as_of: Option<DateTime<Utc>>,
+}
+
+impl Event {
+    /// What `payload` asks for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what is understood.
+    pub(super) fn read(payload: &Value) -> Result<Self, String> {
+        let event = match payload {
+            Value::Null => Ok(Self::Run),
+            Value::Object(fields) => read(fields),
+            other => Err(format!("it is {}, and no object", quoted(other))),
+        };
+        event.map_err(|why| format!("the event is not understood: {why}; {ACCEPTED}"))
+    }
+}
+
+fn read(fields: &Map<String, Value>) -> Result<Event, String> {
+    if fields.contains_key("images") {
+        return direct(fields).map(Event::Direct);
+    }
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    match (text("source"), text("detail-type")) {
+        _ if fields.is_empty() => Ok(Event::Run),
+        // EventBridge's rules on a schedule, and EventBridge Scheduler.
+        (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(Event::Run),
+        (Some("aws.ecr"), Some("ECR Image Action")) => image_action(fields),
+        (Some("aws.ecr"), other) => Ok(Event::Ignored(format!("ECR's event {other:?} is about no push"))),
+        (Some(source), _) => Err(format!("it is of {source:?}, which basewatch does not hear")),
+        (None, _) => {
+            let keys: Vec<_> = fields.keys().take(5).collect();
+            Err(format!("it has only the keys {}", quoted(&keys)))
+        }
+    }
+}
+
+fn direct(fields: &Map<String, Value>) -> Result<Direct, String> {
+    if let Some(key) = fields.keys().find(|key| !matches!(key.as_str(), "images" | "as_of")) {
+        return Err(format!("beside \"images\" only \"as_of\" may stand, and not {}", quoted(key)));
+    }
+    let named = fields.get("images").and_then(Value::as_array);
+    let named = named.filter(|named| !named.is_empty()).ok_or("\"images\" has to be a list of image references")?;
+    if named.len() > MOST_IMAGES {
+        return Err(format!("\"images\" names {} images, and {MOST_IMAGES} are the most", named.len()));
+    }
+    let images = named.iter().map(image).collect::<Result<_, _>>()?;
+    let as_of = match fields.get("as_of") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(cli::instant(text).map_err(|why| format!("as_of {}: {why}", quoted(text)))?),
+        Some(other) => return Err(format!("as_of is {}, and no text", quoted(other))),
+    };
+    Ok(Direct { images, as_of })
+}
+
+fn image(named: &Value) -> Result<ImageSource, String> {
+    let text = named.as_str().ok_or_else(|| format!("the image {} is no text", quoted(named)))?;
+    match text.parse::<ImageSource>()? {
+        source @ ImageSource::Reference(_) => Ok(source),
+        // Whoever may invoke the function is not thereby let into its file system.
+        _ => Err(format!("the image {} is in a folder: only those of registries can be named", quoted(named))),
+    }
+}
+
+/// An event as ECR sends it: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>.
+fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
+    let empty = Map::new();
+    let detail = fields.get("detail").and_then(Value::as_object).unwrap_or(&empty);
+    let needed = |of: &Map<String, Value>, key: &str| {
+        let text = of.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text.map(str::to_owned).ok_or_else(|| format!("ECR's event has no {key:?}"))
+    };
+    let (action, result) = (needed(detail, "action-type")?, needed(detail, "result")?);
+    if (action.as_str(), result.as_str()) != ("PUSH", "SUCCESS") {
+        return Ok(Event::Ignored(format!("{} with result {} is no push", quoted(&action), quoted(&result))));
+    }
+    let (account, region) = (needed(fields, "account")?, needed(fields, "region")?);
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_region = (1..=40).contains(&region.len())
+        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !is_account || !is_region {
+        return Err(format!("ECR's event is of account {} in {}", quoted(&account), quoted(&region)));
+    }
+    let repository = needed(detail, "repository-name")?;
+    let named = format!("{account}.dkr.ecr.{region}.amazonaws.com/{repository}").parse::<Repository>();
+    named.map_err(|why| format!("ECR's event names the repository {}: {why}", quoted(&repository)))?;
+    let digest = needed(detail, "image-digest")?;
+    let digest = digest.parse().map_err(|why| format!("ECR's event names the digest {}: {why}", quoted(&digest)))?;
+    // The platforms of an index come without a tag before it, and nothing tells yet that they belong to one.
+    let Ok(tag) = needed(detail, "image-tag") else {
+        return Ok(Event::Ignored(format!("{repository} was pushed to without a tag; runs see it if it is audited")));
+    };
+    Ok(Event::Pushed(Push { account, region, repository, digest, tag }))
+}
+
+/// A part of what was sent, as JSON: whatever is in it, it is harmless in a log.
+fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let shown: String = text.chars().take(QUOTED_CHARS).flat_map(harmless).collect();
+    if text.chars().count() > QUOTED_CHARS { format!("{shown}…") } else { shown }
+}
+
+fn harmless(c: char) -> impl Iterator<Item = char> {
+    let is_plain = !c.is_control() && (c.is_ascii() || c.is_alphanumeric() || c == '…');
+    if is_plain { vec![c] } else { c.escape_default().collect() }.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn push() -> Value {
+        json!({
+            "version": "0", "id": "13cde686-328b-6117-af20-0e5566167482", "detail-type": "ECR Image Action",
+            "source": "aws.ecr", "account": "123456789012", "time": "2026-11-20T06:00:00Z", "region": "eu-west-1",
+            "resources": [],
+            "detail": {
+                "result": "SUCCESS", "repository-name": "shop/orders", "image-digest": format!("sha256:{HEX}"),
+                "action-type": "PUSH", "image-tag": "421",
+            },
+        })
+    }
+
+    fn with(pointer: &str, value: impl Into<Value>) -> Value {
+        let mut event = push();
+        *event.pointer_mut(pointer).unwrap() = value.into();
+        event
+    }
+
+    #[test]
+    fn what_comes_on_a_schedule_is_a_run() {
+        let rule = json!({
+            "version": "0", "id": "x", "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": "123456789012", "time": "2026-11-20T06:00:00Z", "region": "eu-west-1",
+            "resources": ["arn:aws:events:eu-west-1:123456789012:rule/daily"], "detail": {},
+        });
+        for event in [rule, json!({ "source": "aws.scheduler" }), json!({}), Value::Null] {
+            assert_eq!(Event::read(&event), Ok(Event::Run), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_push_names_what_was_pushed_where() {
+        let expected = Push {
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            repository: "shop/orders".into(),
+            digest: format!("sha256:{HEX}").parse().unwrap(),
+            tag: "421".into(),
+        };
+        assert_eq!(Event::read(&push()), Ok(Event::Pushed(expected)));
+    }
+
+    #[test]
+    fn what_ecr_did_otherwise_is_ignored() {
+        let mut untagged = push();
+        untagged["detail"].as_object_mut().unwrap().remove("image-tag");
+        for event in [
+            with("/detail/action-type", "DELETE"),
+            with("/detail/result", "FAILURE"),
+            with("/detail-type", "ECR Image Scan"),
+            with("/detail/image-tag", ""),
+            untagged,
+        ] {
+            assert!(matches!(Event::read(&event), Ok(Event::Ignored(_))), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_asked_for_by_references() {
+        let images = ["public.ecr.aws/lambda/python:3.12", "registry.test/orders:1"];
+        let event = Event::read(&json!({ "images": images, "as_of": "2026-11-20" })).unwrap();
+        let Event::Direct(direct) = event else { panic!("{event:?}") };
+        assert_eq!(direct.images.iter().map(ToString::to_string).collect::<Vec<_>>(), images);
+        assert_eq!(direct.as_of, Some("2026-11-20T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_understood_says_why_and_what_would_be() {
+        let many = vec!["registry.test/orders:1"; 1_001];
+        let table = [
+            (json!("run"), "no object"),
+            (json!([1]), "no object"),
+            (json!({ "image": "x" }), "only the keys [\"image\"]"),
+            (json!({ "key1": "v", "key2": "v" }), "only the keys"),
+            (json!({ "Records": [] }), "only the keys [\"Records\"]"),
+            (json!({ "source": "aws.s3", "detail-type": "Object Created" }), "\"aws.s3\""),
+            (json!({ "images": [] }), "has to be a list"),
+            (json!({ "images": "x" }), "has to be a list"),
+            (json!({ "images": [1] }), "is no text"),
+            (json!({ "images": ["python"] }), "python"),
+            (json!({ "images": ["oci:/etc"] }), "is in a folder"),
+            (json!({ "images": many }), "1000 are the most"),
+            (json!({ "images": ["registry.test/orders:1"], "max_age": "1d" }), "\"max_age\""),
+            (json!({ "images": ["registry.test/orders:1"], "as_of": "soon" }), "as_of \"soon\""),
+            (json!({ "images": ["registry.test/orders:1"], "as_of": 3 }), "no text"),
+            (with("/detail", json!({})), "no \"action-type\""),
+            (with("/account", "12"), "account \"12\""),
+            (with("/region", "EU WEST"), "EU WEST"),
+            (with("/detail/repository-name", "../x"), "../x"),
+            (with("/detail/image-digest", "sha256:12"), "sha256:12"),
+        ];
+        for (event, expected) in table {
+            let why = Event::read(&event).unwrap_err();
+            assert!(why.contains(expected), "{event}: {why}");
+            assert!(why.ends_with("for a report") && why.contains("\"images\""), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_quoted_harmlessly_and_in_part() {
+        let hostile = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(500));
+        let why = Event::read(&json!({ hostile: 1 })).unwrap_err();
+        assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 600, "{why}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Is this process started by the Lambda runtime? What it has to tell is checked first: the runtime's own library ends
+//! the process where something of it is missing or malformed.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use axum::http::Uri;
+use serde_json::json;
+
+use crate::config::Environment;
+
+/// The variable that tells where the runtime API is.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// How long telling the runtime of a failed start may take.
+const INIT_ERROR_WAIT: Duration = Duration::from_secs(2);
+
+/// What the runtime tells its process
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Surroundings {
+    /// The name of the function.
+    pub(super) function: String,
+    /// `http://HOST:PORT`, with a path where there is one.
+    endpoint: String,
+}
+
+impl Surroundings {
+    /// What `environment` tells.
+    ///
+    /// # Errors
+    ///
+    /// All that is missing or malformed.
+    pub(super) fn of(environment: &Environment) -> Result<Self> {
+        let mut wrong = Vec::new();
+        let Some(api) = environment.get(RUNTIME_API) else {
+            bail!(
+                "`basewatch lambda` is started by the Lambda runtime, and {RUNTIME_API} is not set; to run once, use \
+                 `basewatch run`"
+            );
+        };
+        let endpoint = endpoint(api);
+        if endpoint.is_none() {
+            wrong.push(format!("{RUNTIME_API} is {api:?}: HOST:PORT is needed, or http://HOST:PORT with a path"));
+        }
+        let named = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"];
+        wrong.extend(
+            named.iter().filter(|name| environment.get(name).is_none()).map(|name| format!("{name} is not set")),
+        );
+        if let Some(memory) = environment.get(named[2]).filter(|memory| memory.parse::<i32>().is_err()) {
+            wrong.push(format!("{} is {memory:?}, and no number", named[2]));
+        }
+        match (endpoint, environment.get(named[0])) {
+            (Some(endpoint), Some(function)) if wrong.is_empty() => {
+                Ok(Self { function: function.to_owned(), endpoint })
+            }
+            _ => bail!("the Lambda runtime did not start this process as it does: {}", wrong.join("; ")),
+        }
+    }
+
+    /// Tells the runtime that the start failed with `kind`, for these reasons; it then need not wait for a process that
+    /// is gone.
+    pub(super) async fn init_failed(&self, kind: &str, message: &str) {
+        let client = reqwest::Client::builder().no_proxy().timeout(INIT_ERROR_WAIT).build();
+        let body = json!({ "errorType": kind, "errorMessage": message, "stackTrace": [] });
+        let url = format!("{}/2018-06-01/runtime/init/error", self.endpoint);
+        let told = match client {
+            Ok(client) => {
+                let request = client.post(url).header("Lambda-Runtime-Function-Error-Type", kind).json(&body);
+                request.send().await.map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::warn!("the Lambda runtime was not told that the start failed: {error}");
+        }
+    }
+}
+
+/// Where the API at `api` is. Without a scheme there must be no path: that is no URI
+/// (<https://www.rfc-editor.org/rfc/rfc3986#section-3>).
+fn endpoint(api: &str) -> Option<String> {
+    let uri: Uri = api.parse().ok()?;
+    let authority = uri.authority()?;
+    let is_plain = uri.scheme_str().is_none_or(|scheme| scheme == "http");
+    let is_whole = uri.query().is_none() && !authority.host().is_empty() && !authority.as_str().contains('@');
+    (is_plain && is_whole).then(|| format!("http://{authority}{}", uri.path().trim_end_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_api_is_a_host_and_a_port_or_a_plain_url() {
+        for (api, expected) in [
+            ("127.0.0.1:9001", "http://127.0.0.1:9001"),
+            ("http://127.0.0.1:9000/.rt", "http://127.0.0.1:9000/.rt"),
+            ("http://localhost:9000/", "http://localhost:9000"),
+            ("[::1]:9001", "http://[::1]:9001"),
+        ] {
+            assert_eq!(endpoint(api).as_deref(), Some(expected), "{api}");
+        }
+        for api in
+            ["127.0.0.1:9000/.rt", "https://127.0.0.1:9001", "/.rt", "a b", "http://", "http://x/?y", "u@h:1", ""]
+        {
+            assert_eq!(endpoint(api), None, "{api}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once() {
+        let nothing = Surroundings::of(&environment(&[])).unwrap_err().to_string();
+        assert!(nothing.contains(RUNTIME_API) && nothing.contains("basewatch run"), "{nothing}");
+        let some = [(RUNTIME_API, "x/y"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")];
+        let some = Surroundings::of(&environment(&some)).unwrap_err().to_string();
+        for part in ["\"x/y\"", "AWS_LAMBDA_FUNCTION_NAME is not", "AWS_LAMBDA_FUNCTION_VERSION is not", "\"much\""] {
+            assert!(some.contains(part), "{part}: {some}");
+        }
+        let all = [
+            (RUNTIME_API, "127.0.0.1:9001"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "watch"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ];
+        assert_eq!(Surroundings::of(&environment(&all)).unwrap().function, "watch");
+    }
+}

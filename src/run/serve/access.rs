@@ -1,0 +1,205 @@
+//! Who may read? Whoever knows the token, whoever the proxy knows, and without either whoever is on this machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Result, bail};
+use axum::http::{HeaderMap, Method, header};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::config::{ProxySettings, ServeSettings};
+
+/// The least characters of a token: what is shorter can be tried out.
+const LEAST: usize = 16;
+
+/// Who may read.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    /// The token's hash, so that comparing takes as long for every length.
+    token: Option<[u8; 32]>,
+    proxy: Option<ProxySettings>,
+}
+
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// The token is missing, or is another.
+    Token,
+    /// It came past the proxy, or the proxy named nobody.
+    Proxy,
+    /// It was asked under a name that is not this machine's: a page of somebody else might ask so.
+    Host,
+    /// A page of somebody else asks for something to be done.
+    Origin,
+}
+
+impl Access {
+    /// Who `settings` let in, with the token from where it is.
+    pub(super) fn new(settings: &ServeSettings, token: Option<String>) -> Result<Self> {
+        if token.as_ref().is_some_and(|token| token.len() < LEAST) {
+            bail!("serve.token is too short to be safe: it needs {LEAST} characters, as `openssl rand -hex 32` gives");
+        }
+        let token = token.map(|token| Sha256::digest(token.as_bytes()).into());
+        Ok(Self { token, proxy: settings.proxy.clone() })
+    }
+
+    /// Whether a request of `peer` with these headers may be answered.
+    pub(super) fn check(&self, method: &Method, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Denied> {
+        let by_token = self.token.as_ref().map(|token| presented(headers).is_some_and(|given| is_same(token, &given)));
+        let by_proxy = self.proxy.as_ref().map(|proxy| is_of(proxy, headers, peer.ip()));
+        match (by_token, by_proxy) {
+            (None, None) if !is_local_name(headers) => return Err(Denied::Host),
+            (None, None) | (Some(true), _) | (_, Some(true)) => {}
+            (Some(false), _) => return Err(Denied::Token),
+            (None, Some(false)) => return Err(Denied::Proxy),
+        }
+        if method.is_safe() || is_same_origin(headers) { Ok(()) } else { Err(Denied::Origin) }
+    }
+}
+
+/// The token in `Authorization`: after `Bearer`, or the password after `Basic`, which browsers ask for.
+fn presented(headers: &HeaderMap) -> Option<String> {
+    let (scheme, value) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
+    credentials.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn is_same(token: &[u8; 32], given: &str) -> bool {
+    let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+    token.ct_eq(&given).into()
+}
+
+fn is_of(proxy: &ProxySettings, headers: &HeaderMap, peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    let is_there = proxy.from.iter().any(|network| network.contains(&peer));
+    is_there && headers.get(&proxy.header).is_some_and(|reader| !reader.as_bytes().trim_ascii().is_empty())
+}
+
+/// Whether this machine was asked for by a name of its own. Any page on the internet can have a name that leads here.
+fn is_local_name(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether what asks is no page, or one of ours.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some() && host == text("host")
+        }
+        (None, None) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn access(token: Option<&str>, proxy: bool) -> Access {
+        let proxy = proxy.then(|| ProxySettings {
+            header: "x-auth-request-user".to_owned(),
+            from: vec!["10.0.0.0/16".parse().unwrap()],
+        });
+        let settings = ServeSettings { proxy, ..ServeSettings::default() };
+        Access::new(&settings, token.map(str::to_owned)).unwrap()
+    }
+
+    fn check(access: &Access, method: &Method, peer: &str, headers: &[(&'static str, &str)]) -> Result<(), Denied> {
+        let header = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
+        access.check(method, &headers.iter().map(header).collect(), SocketAddr::new(peer.parse().unwrap(), 1))
+    }
+
+    #[test]
+    fn a_token_is_a_bearer_token_or_the_password_of_anybody() {
+        let access = access(Some(TOKEN), false);
+        let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        let table = [
+            (format!("Bearer {TOKEN}"), Ok(())),
+            (format!("bearer {TOKEN}"), Ok(())),
+            (basic(&format!("me:{TOKEN}")), Ok(())),
+            (basic(&format!(":{TOKEN}")), Ok(())),
+            (basic(TOKEN), Err(Denied::Token)),
+            (format!("Bearer {TOKEN}x"), Err(Denied::Token)),
+            ("Bearer ".to_owned(), Err(Denied::Token)),
+            (format!("Digest {TOKEN}"), Err(Denied::Token)),
+            ("Basic !".to_owned(), Err(Denied::Token)),
+            (String::new(), Err(Denied::Token)),
+        ];
+        for (value, expected) in table {
+            let headers = [("authorization", value.as_str()), ("host", "anything.example")];
+            assert_eq!(check(&access, &Method::GET, "203.0.113.9", &headers), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_believed_only_where_it_is() {
+        let access = access(None, true);
+        let named = [("x-auth-request-user", "ada"), ("host", "basewatch.example")];
+        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &named), Ok(()));
+        assert_eq!(check(&access, &Method::GET, "::ffff:10.0.3.4", &named), Ok(()));
+        assert_eq!(check(&access, &Method::GET, "10.1.0.1", &named), Err(Denied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[("x-auth-request-user", " ")]), Err(Denied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[]), Err(Denied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "127.0.0.1", &[("host", "localhost")]), Err(Denied::Proxy));
+    }
+
+    #[test]
+    fn without_either_only_names_of_this_machine_lead_here() {
+        let access = access(None, false);
+        let table = [
+            ("localhost:8080", Ok(())),
+            ("127.0.0.1:8080", Ok(())),
+            ("[::1]:8080", Ok(())),
+            ("rebound.example:8080", Err(Denied::Host)),
+            ("localhost.example", Err(Denied::Host)),
+            ("10.0.0.1:8080", Err(Denied::Host)),
+        ];
+        for (host, expected) in table {
+            assert_eq!(check(&access, &Method::GET, "127.0.0.1", &[("host", host)]), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn pages_of_others_may_ask_for_nothing_to_be_done() {
+        let access = access(Some(TOKEN), false);
+        let bearer = format!("Bearer {TOKEN}");
+        let table: [(&[(&'static str, &str)], _); 6] = [
+            (&[], Ok(())),
+            (&[("sec-fetch-site", "same-origin")], Ok(())),
+            (&[("sec-fetch-site", "cross-site")], Err(Denied::Origin)),
+            (&[("origin", "https://basewatch.example")], Ok(())),
+            (&[("origin", "https://evil.example")], Err(Denied::Origin)),
+            (&[("origin", "null")], Err(Denied::Origin)),
+        ];
+        for (further, expected) in table {
+            let mut headers = vec![("authorization", bearer.as_str()), ("host", "basewatch.example")];
+            headers.extend_from_slice(further);
+            assert_eq!(check(&access, &Method::POST, "10.0.0.1", &headers), expected, "{further:?}");
+            assert_eq!(check(&access, &Method::GET, "10.0.0.1", &headers), Ok(()), "{further:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_is_refused_and_not_shown() {
+        let error = Access::new(&ServeSettings::default(), Some("hunter2".to_owned())).unwrap_err().to_string();
+        assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
+    }
+}

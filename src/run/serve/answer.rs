@@ -1,0 +1,175 @@
+//! How is answered: JSON, problems after RFC 9457, and nothing at all to who has it already.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::report::html;
+
+/// The media type of JSON.
+pub(super) const JSON: &str = "application/json";
+
+/// A problem, as <https://www.rfc-editor.org/rfc/rfc9457> has it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct Problem {
+    /// The HTTP status.
+    status: u16,
+    /// What sort of problem it is.
+    title: String,
+    /// What is wrong, and what would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// After how many seconds to ask again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// The problem of `status`.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Problem").to_owned();
+        Self { status: status.as_u16(), title, detail: Some(detail.into()), retry_after: None }
+    }
+
+    /// The same for who may ask again after `wait`.
+    pub(super) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait.as_secs().max(1)), ..self }
+    }
+
+    /// What is answered before the first run.
+    pub(super) fn no_report() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "there is no report yet: the first run is not over")
+            .after(Duration::from_secs(10))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// What depends on nothing but the last report and the question: whoever has it need not get it again.
+pub(super) fn cached(
+    asked: &HeaderMap,
+    run_id: &str,
+    question: &str,
+    media_type: &'static str,
+    body: impl FnOnce() -> Body,
+) -> Response {
+    let tag = tag(run_id, question);
+    let headers = [
+        (header::ETAG, tag.clone()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::VARY, HeaderValue::from_static("accept-encoding, authorization")),
+    ];
+    if has(asked, &tag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, media_type)], body()).into_response()
+}
+
+/// The same as JSON.
+pub(super) fn cached_json<T: Serialize>(asked: &HeaderMap, run_id: &str, question: &str, value: &T) -> Response {
+    cached(asked, run_id, question, JSON, || Body::from(serde_json::to_vec(value).unwrap_or_default()))
+}
+
+/// A tag for the answer to `question` about a run: weak, as it is the same compressed. The version is part of it,
+/// because another one may answer otherwise.
+fn tag(run_id: &str, question: &str) -> HeaderValue {
+    let of = format!("{} {run_id} {question}", env!("CARGO_PKG_VERSION"));
+    let digest = crate::image::Digest::of(of.as_bytes()).to_string();
+    let short = digest.split_once(':').map_or("", |(_, hex)| &hex[..32]);
+    HeaderValue::from_str(&format!("W/\"{short}\"")).expect("hexadecimal digits are a header")
+}
+
+fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+    let strong = |text: &str| text.trim().trim_start_matches("W/").to_owned();
+    let Ok(tag) = tag.to_str() else { return false };
+    asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|known| known.trim() == "*" || strong(known) == strong(tag)))
+}
+
+/// The body in the encoding that is accepted, of the two that there are.
+pub(super) fn encoded(response: Response, asked: &HeaderMap, plain: &Bytes, gzip: &Bytes) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return response;
+    }
+    let accepted = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (mut parts, _) = response.into_parts();
+    if !accepts_gzip(accepted) {
+        return Response::from_parts(parts, Body::from(plain.clone()));
+    }
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(gzip.clone()))
+}
+
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = parameters.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse() == Ok(0.0_f32));
+        matches!(name.trim(), "gzip" | "*") && !is_refused
+    })
+}
+
+/// What browsers are told about every answer: nothing from elsewhere, nothing inline, in no frame.
+pub(super) const SECURITY: [(HeaderName, HeaderValue); 7] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(html::POLICY)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_who_takes_it() {
+        for (accepted, expected) in [
+            ("gzip", true),
+            ("br, gzip;q=0.5", true),
+            ("*", true),
+            ("", false),
+            ("br", false),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+        ] {
+            assert_eq!(accepts_gzip(accepted), expected, "{accepted:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_of_one_run_and_one_question() {
+        let known = |value: &str| HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
+        let tag = tag("01A", "/x");
+        assert_ne!(tag, super::tag("01B", "/x"));
+        assert_ne!(tag, super::tag("01A", "/y"));
+        let text = tag.to_str().unwrap();
+        for value in [text, "*", &format!("\"other\", {text}"), text.trim_start_matches("W/")] {
+            assert!(has(&known(value), &tag), "{value}");
+        }
+        assert!(!has(&known("\"other\""), &tag) && !has(&HeaderMap::new(), &tag));
+    }
+}

@@ -1,0 +1,220 @@
+//! The answers of the API: the last report, its findings, the bases, the history, and that somebody asks for a run.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Query as Parameters, RawQuery, State as Shared},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    State, answer,
+    answer::Problem,
+    snapshot::Snapshot,
+    state::{Refusal, Status},
+};
+use crate::{
+    report::{Finding, LineFields, Query, csv},
+    store::Day,
+};
+
+/// The value of `schema` in answers of `/api/v1/findings`.
+const FINDINGS: &str = "basewatch.findings/v1";
+/// The value of `schema` in answers of `/api/v1/bases`.
+const BASES: &str = "basewatch.bases/v1";
+/// The value of `schema` in answers of `/api/v1/history`.
+const HISTORY: &str = "basewatch.trend/v1";
+/// The days of the history if nobody says how many.
+const USUAL_DAYS: usize = 90;
+/// The most days of the history.
+const MOST_DAYS: usize = 400;
+
+type Result<T> = std::result::Result<T, Problem>;
+
+/// A page of findings.
+#[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the field is the contract's")]
+pub(super) struct Findings<'a> {
+    /// Always `basewatch.findings/v1`.
+    schema: &'static str,
+    /// The run they are from.
+    run_id: &'a str,
+    /// When that was.
+    generated_at: DateTime<Utc>,
+    /// Whether the run saw everything it was to see.
+    complete: bool,
+    /// How many findings the filters leave, over all pages.
+    total: usize,
+    /// How many come before this page.
+    offset: usize,
+    /// How many a page has at the most.
+    limit: usize,
+    /// The path of the next page; null on the last one.
+    next: Option<String>,
+    /// The findings.
+    findings: &'a [&'a Finding],
+}
+
+/// The lines that deployments stand on.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Bases<'a> {
+    /// Always `basewatch.bases/v1`.
+    schema: &'static str,
+    /// The run they are from.
+    run_id: &'a str,
+    /// When that was.
+    generated_at: DateTime<Utc>,
+    /// The lines, by name, with their releases and how many deployments stand on each.
+    lines: &'a [LineFields],
+}
+
+/// What runs found, a line a day.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Trend<'a> {
+    /// Always `basewatch.trend/v1`.
+    schema: &'static str,
+    /// The days on which there was a run, oldest first.
+    days: &'a [Day],
+}
+
+fn shown(state: &State) -> Result<Arc<Snapshot>> {
+    state.snapshot().ok_or_else(Problem::no_report)
+}
+
+fn bad(error: &impl ToString) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+}
+
+/// The whole last report.
+pub(super) async fn report(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
+    let snapshot = shown(&state)?;
+    let response = answer::cached(&asked, &snapshot.report.run_id, "report", answer::JSON, Body::empty);
+    Ok(answer::encoded(response, &asked, &snapshot.json, &snapshot.gzip))
+}
+
+/// The findings that the parameters leave, a page of them as JSON, or all as CSV.
+pub(super) async fn findings(
+    Shared(state): Shared<Arc<State>>,
+    RawQuery(raw): RawQuery,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
+    asked: HeaderMap,
+) -> Result<Response> {
+    let is_format = |(name, _): &&(String, String)| name == "format";
+    let format = parameters.iter().rfind(is_format).map_or("json", |(_, format)| format.as_str());
+    let others = parameters.iter().filter(|parameter| !is_format(parameter));
+    let query =
+        Query::parse(others.map(|(name, value)| (name.as_str(), value.as_str()))).map_err(|error| bad(&error))?;
+    if !matches!(format, "json" | "csv") {
+        return Err(bad(&format!("format takes json and csv, and not {format:?}")));
+    }
+    let snapshot = shown(&state)?;
+    let report = &snapshot.report;
+    let selected = query.select(&report.findings);
+    let question = format!("findings {}", raw.unwrap_or_default());
+    if format == "csv" {
+        let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"basewatch-findings.csv\"");
+        let body = || Body::from(csv::of(report, selected.iter().copied()));
+        return Ok(([name], answer::cached(&asked, &report.run_id, &question, CSV, body)).into_response());
+    }
+    let page = query.page(&selected);
+    let end = query.offset + page.len();
+    let next = (end < selected.len()).then(|| path("/api/v1/findings", &Query { offset: end, ..query.clone() }));
+    let findings = Findings {
+        schema: FINDINGS,
+        run_id: &report.run_id,
+        generated_at: report.generated_at,
+        complete: report.complete,
+        total: selected.len(),
+        offset: query.offset,
+        limit: query.page_size(),
+        next,
+        findings: page,
+    };
+    Ok(answer::cached_json(&asked, &report.run_id, &question, &findings))
+}
+
+const CSV: &str = "text/csv; charset=utf-8; header=present";
+
+/// `base` with the parameters of `query`.
+fn path(base: &str, query: &Query) -> String {
+    let parameters = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
+    if parameters.is_empty() { base.to_owned() } else { format!("{base}?{parameters}") }
+}
+
+/// The lines that deployments stand on.
+pub(super) async fn bases(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
+    let snapshot = shown(&state)?;
+    let report = &snapshot.report;
+    let bases =
+        Bases { schema: BASES, run_id: &report.run_id, generated_at: report.generated_at, lines: &report.lines };
+    Ok(answer::cached_json(&asked, &report.run_id, "bases", &bases))
+}
+
+/// The last days of the history.
+pub(super) async fn history(
+    Shared(state): Shared<Arc<State>>,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
+    asked: HeaderMap,
+) -> Result<Response> {
+    let mut wanted = USUAL_DAYS;
+    for (name, value) in &parameters {
+        let days = value.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
+        wanted = match (name.as_str(), days) {
+            ("days", Some(days)) => days,
+            ("days", None) => {
+                return Err(bad(&format!("days takes a whole number from 1 to {MOST_DAYS}, and not {value:?}")));
+            }
+            _ => return Err(bad(&format!("{name:?} is no parameter: days is"))),
+        };
+    }
+    let snapshot = shown(&state)?;
+    let run_id = &snapshot.report.run_id;
+    let days = snapshot.last_days(wanted, state.clock.now());
+    Ok(answer::cached_json(
+        &asked,
+        run_id,
+        &format!("history {wanted} {}", days.len()),
+        &Trend { schema: HISTORY, days },
+    ))
+}
+
+/// How `serve` is doing.
+pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> axum::Json<Status> {
+    axum::Json(state.status())
+}
+
+/// Asks for a run now.
+pub(super) async fn audit(Shared(state): Shared<Arc<State>>) -> Result<Response> {
+    match state.ask() {
+        Ok(()) => Ok((StatusCode::ACCEPTED, axum::Json(state.status())).into_response()),
+        Err(Refusal::Running) => Err(Problem::new(StatusCode::CONFLICT, "a run is under way already")),
+        Err(Refusal::TooSoon(wait)) => {
+            let detail = "a run has ended only just now: its report is the newest there is";
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait))
+        }
+    }
+}
+
+/// Whether the process lives.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether there is something to be shown, or the first run is on its way.
+pub(super) async fn readyz(Shared(state): Shared<Arc<State>>) -> Result<&'static str> {
+    let status = state.status();
+    let is_ready = state.snapshot().is_some() || status.running.is_some() || status.next_run_at.is_some();
+    let detail = "the last report is being read";
+    if is_ready { Ok("ready\n") } else { Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)) }
+}
+
+/// What is counted, for Prometheus.
+pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
+    let text = state.metrics.text();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}

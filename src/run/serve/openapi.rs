@@ -1,0 +1,204 @@
+//! What is there to be asked? The API as an OpenAPI 3.1 document, with the schemas of the types themselves.
+
+use axum::Json;
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::Problem,
+    api::{Bases, Findings, Trend},
+    state::Status,
+};
+use crate::{
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    report::{
+        Report,
+        query::{LARGEST_PAGE, PARAMETERS, SortBy, USUAL_PAGE},
+    },
+};
+
+/// The document.
+pub(super) async fn answer() -> Json<Value> {
+    Json(document())
+}
+
+/// The OpenAPI document of what `serve` answers.
+#[must_use]
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
+    let paths = json!({
+        "/api/v1/report": { "get": report::<Report>(&mut schemas) },
+        "/api/v1/findings": { "get": findings(&mut schemas) },
+        "/api/v1/bases": { "get": bases(&mut schemas) },
+        "/api/v1/history": { "get": history(&mut schemas) },
+        "/api/v1/status": { "get": status(&mut schemas) },
+        "/api/v1/audit": { "post": audit(&mut schemas) },
+        "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
+        "/metrics": { "get": plain("metrics", "What is counted, as OpenMetrics text", "application/openmetrics-text") },
+        "/healthz": { "get": open("healthz", "Whether the process lives", &mut schemas) },
+        "/readyz": { "get": open("readyz", "Whether there is something to be shown", &mut schemas) },
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "basewatch",
+            "summary": "Which deployed container images stand on an old base image, and what to do about each one",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "serve.token of the configuration" },
+                "password": { "type": "http", "scheme": "basic", "description": "The same as the password of any user" },
+            },
+        },
+        "security": [{ "token": [] }, { "password": [] }, {}],
+    })
+}
+
+/// An operation that answers `content`, and what else may come of it.
+fn operation(id: &str, summary: &str, parameters: &Value, responses: &[(&str, Value)]) -> Value {
+    let responses: Map<_, _> = responses.iter().map(|(status, value)| ((*status).to_owned(), value.clone())).collect();
+    json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
+}
+
+fn content(description: &str, media_type: &str, schema: &Value) -> Value {
+    json!({ "description": description, "content": { media_type: { "schema": schema } } })
+}
+
+fn problem(description: &str, schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Problem>());
+    content(description, "application/problem+json", &schema)
+}
+
+/// Problems that every guarded path may answer with.
+fn guarded(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
+    vec![
+        ("401", problem("The token is missing, or is another", schemas)),
+        ("403", problem("It was asked in a way that is not allowed", schemas)),
+    ]
+}
+
+/// What depends on the last report.
+fn reading(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
+    let mut responses = guarded(schemas);
+    responses.push(("304", json!({ "description": "You have it already: see If-None-Match" })));
+    responses.push(("503", problem("There is no report yet", schemas)));
+    responses
+}
+
+/// The parameter of those who may have the answer already.
+fn conditional() -> Value {
+    json!({
+        "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
+        "description": "The ETag of an answer that you have: if it is still the same, it is not sent again",
+    })
+}
+
+fn report<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<T>());
+    let mut responses = reading(schemas);
+    responses.push(("200", content("The whole last report", "application/json", &schema)));
+    operation("report", "The last report", &json!([conditional()]), &responses)
+}
+
+fn findings(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Findings<'_>>());
+    let mut responses = reading(schemas);
+    responses.push(("400", problem("A parameter cannot be understood", schemas)));
+    let mut found = content("Findings: a page as JSON, or all as CSV", "application/json", &schema);
+    found["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
+    responses.push(("200", found));
+    let mut parameters: Vec<_> = PARAMETERS.iter().map(|(name, about)| parameter(name, about)).collect();
+    parameters.push(json!({
+        "name": "format", "in": "query", "description": "How: json, a page at a time, or csv, all of them",
+        "schema": { "type": "string", "enum": ["json", "csv"], "default": "json" },
+    }));
+    parameters.push(conditional());
+    operation("findings", "The findings that the filters leave", &json!(parameters), &responses)
+}
+
+fn parameter(name: &str, about: &str) -> Value {
+    // Forms send what was left open as nothing.
+    let one_of = |words: Vec<&str>| {
+        let words: Vec<_> = words.into_iter().chain([""]).collect();
+        json!({ "type": "array", "items": { "type": "string", "enum": words } })
+    };
+    let schema = match name {
+        "verdict" => one_of(Verdict::ALL.map(Verdict::as_str).to_vec()),
+        "severity" => one_of(Severity::ALL.map(Severity::as_str).to_vec()),
+        "action" => one_of(Action::ALL.map(Action::as_str).to_vec()),
+        "kind" => one_of(DeploymentKind::ALL.map(DeploymentKind::as_str).to_vec()),
+        "sort" => {
+            let orders = SortBy::ALL.iter().flat_map(|(_, name)| [(*name).to_owned(), format!("-{name}")]);
+            let orders = orders.chain([String::new()]);
+            json!({ "type": "string", "enum": orders.collect::<Vec<_>>(), "default": "severity" })
+        }
+        "offset" => json!({ "type": "integer", "minimum": 0, "default": 0 }),
+        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE }),
+        "q" => json!({ "type": "string" }),
+        _ => json!({ "type": "array", "items": { "type": "string" } }),
+    };
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+}
+
+fn bases(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Bases<'_>>());
+    let mut responses = reading(schemas);
+    responses.push(("200", content("The lines, each with its releases", "application/json", &schema)));
+    operation("bases", "The lines that deployments stand on, and where on each", &json!([conditional()]), &responses)
+}
+
+fn history(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Trend<'_>>());
+    let mut responses = reading(schemas);
+    responses.push(("400", problem("A parameter cannot be understood", schemas)));
+    responses.push(("200", content("A line a day", "application/json", &schema)));
+    let days = json!({
+        "name": "days", "in": "query", "description": "How many days back",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 400, "default": 90 },
+    });
+    operation("history", "What the runs of the last days found", &json!([days, conditional()]), &responses)
+}
+
+fn status(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Status>());
+    let mut responses = guarded(schemas);
+    responses.push((
+        "200",
+        content("The run under way, the next one, and how the last one ended", "application/json", &schema),
+    ));
+    operation("status", "How basewatch is doing", &json!([]), &responses)
+}
+
+fn audit(schemas: &mut SchemaGenerator) -> Value {
+    let schema = json!(schemas.subschema_for::<Status>());
+    let mut responses = guarded(schemas);
+    responses.push(("202", content("A run begins", "application/json", &schema)));
+    responses.push(("409", problem("A run is under way already", schemas)));
+    responses.push(("429", problem("A run has ended only just now", schemas)));
+    responses.push(("413", json!({ "description": "The request has a body that is too large; it needs none" })));
+    operation("audit", "Ask for a run now", &json!([]), &responses)
+}
+
+fn plain(id: &str, summary: &str, media_type: &str) -> Value {
+    let schema =
+        if media_type == "application/json" { json!({ "type": "object" }) } else { json!({ "type": "string" }) };
+    let denied = json!({ "description": "Not allowed" });
+    let responses = [("200", content(summary, media_type, &schema)), ("401", denied.clone()), ("403", denied)];
+    operation(id, summary, &json!([]), &responses)
+}
+
+fn open(id: &str, summary: &str, schemas: &mut SchemaGenerator) -> Value {
+    let yes = content("Yes", "text/plain", &json!({ "type": "string" }));
+    let mut operation = operation(id, summary, &json!([]), &[("200", yes), ("503", problem("No", schemas))]);
+    operation["security"] = json!([]);
+    operation
+}

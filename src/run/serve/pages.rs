@@ -1,0 +1,98 @@
+//! The dashboard: the pages of `report::html`, filled with the last report.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    extract::{Path, Query as Parameters, State as Shared},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    State,
+    answer::Problem,
+    snapshot::Snapshot,
+    state::{LastRun, Status},
+};
+use crate::{
+    report::{
+        Query,
+        html::{self, FailedRun, Mode, Served, TrendDay, View},
+    },
+    store::Day,
+};
+
+const HTML: &str = "text/html; charset=utf-8";
+/// How many days back the dashboard shows.
+const DAYS: usize = 90;
+/// Assets are named by what is in them, and so never change.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// The dashboard, of the findings that the parameters leave.
+pub(super) async fn dashboard(
+    Shared(state): Shared<Arc<State>>,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
+) -> Response {
+    let status = state.status();
+    let served = Served { running_since: status.running.as_ref().map(|run| run.since), failed_run: failed(&status) };
+    let now = state.clock.now();
+    let query = match Query::parse(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
+        Ok(query) => query,
+        Err(error) => return page(StatusCode::BAD_REQUEST, html::refused(&error)),
+    };
+    let Some(snapshot) = state.snapshot() else {
+        return page(StatusCode::OK, html::waiting(served, now, status.next_run_at));
+    };
+    let trend = trend(&snapshot, &state);
+    let view = View {
+        report: &snapshot.report,
+        trend: &trend,
+        query: &query,
+        now,
+        next_run_at: status.next_run_at,
+        mode: Mode::Served(served),
+    };
+    page(StatusCode::OK, html::page(&view))
+}
+
+fn page(status: StatusCode, text: String) -> Response {
+    (status, [(header::CONTENT_TYPE, HTML), (header::CACHE_CONTROL, "private, no-cache")], text).into_response()
+}
+
+/// The last run, if it failed.
+fn failed(status: &Status) -> Option<FailedRun<'_>> {
+    let LastRun { ended_at, succeeded, problems, .. } = status.last_run.as_ref()?;
+    let message = problems.first().map_or("it was stopped", String::as_str);
+    (!succeeded).then_some(FailedRun { at: *ended_at, message })
+}
+
+fn trend(snapshot: &Snapshot, state: &State) -> Vec<TrendDay> {
+    let days = snapshot.last_days(DAYS, state.clock.now());
+    days.iter().map(trend_day).collect()
+}
+
+fn trend_day(day: &Day) -> TrendDay {
+    let verdict = |(word, count): (&String, &u64)| Some((word.parse().ok()?, *count));
+    TrendDay {
+        date: day.date,
+        complete: day.complete,
+        deployments: day.deployments,
+        by_verdict: day.by_verdict.iter().filter_map(verdict).collect::<BTreeMap<_, _>>(),
+        age_p50_days: day.age_days.map(|ages| ages.p50),
+        age_p90_days: day.age_days.map(|ages| ages.p90),
+        alerts_sent: day.alerts_sent,
+    }
+}
+
+/// A style sheet, script or picture of the dashboard.
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
+    let path = format!("/assets/{name}");
+    let Some(asset) = html::assets().iter().find(|asset| asset.path == path) else {
+        return Problem::new(StatusCode::NOT_FOUND, "there is no such asset").into_response();
+    };
+    let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOR_EVER)];
+    if asked.contains_key(header::IF_NONE_MATCH) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, asset.bytes).into_response()
+}

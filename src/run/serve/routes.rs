@@ -1,0 +1,99 @@
+//! Which path leads where, and what holds for all of them: who may, how long, how large, and what browsers are told.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, MatchedPath, Request, State as Shared},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer,
+};
+
+use super::{
+    State,
+    access::{Access, Denied},
+    answer::{Problem, SECURITY},
+    api, openapi, pages,
+};
+
+/// How long an answer may take.
+const LONGEST: Duration = Duration::from_secs(20);
+/// The largest body of a request: none has to have any.
+const LARGEST: usize = 16 * 1024;
+
+/// All paths, answered to whom `access` lets in.
+pub(super) fn router(state: Arc<State>, access: Access) -> Router {
+    let guarded = Router::new()
+        .route("/", get(pages::dashboard))
+        .route("/assets/{name}", get(pages::asset))
+        .route("/api/v1/report", get(api::report))
+        .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/bases", get(api::bases))
+        .route("/api/v1/history", get(api::history))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/audit", post(api::audit))
+        .route("/api/v1/openapi.json", get(openapi::answer))
+        .route("/metrics", get(api::metrics))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(middleware::from_fn_with_state(Arc::new(access), admit));
+    let open = Router::new().route("/healthz", get(api::healthz)).route("/readyz", get(api::readyz));
+    guarded
+        .merge(open)
+        .layer(CompressionLayer::new())
+        .layer(RequestBodyLimitLayer::new(LARGEST))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made").into_response()
+        }))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), watch))
+        .with_state(state)
+}
+
+/// Lets in who may read.
+async fn admit(
+    Shared(access): Shared<Arc<Access>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let detail = match access.check(request.method(), request.headers(), peer) {
+        Ok(()) => return next.run(request).await,
+        Err(Denied::Token) => {
+            let detail = "send the token as \"Authorization: Bearer TOKEN\", or as the password in a browser";
+            let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+            for how in ["Bearer realm=\"basewatch\"", "Basic realm=\"basewatch\", charset=\"UTF-8\""] {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(how));
+            }
+            return response;
+        }
+        Err(Denied::Proxy) => "ask through the proxy that knows you",
+        Err(Denied::Host) => "without a token, ask for it as localhost or 127.0.0.1",
+        Err(Denied::Origin) => "pages of others may not ask for this",
+    };
+    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+}
+
+/// Counts what was asked for and how it was answered, and tells browsers what they may do with it.
+async fn watch(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let mut response = next.run(request).await;
+    state.metrics.answered(&route, response.status().as_u16());
+    for (name, value) in SECURITY {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; /api/v1/openapi.json lists what there is")
+}
+
+async fn not_so() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path is asked for otherwise: see /api/v1/openapi.json")
+}

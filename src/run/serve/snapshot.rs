@@ -1,0 +1,62 @@
+//! The last report, laid out once for all who read it.
+
+use std::io::Write as _;
+
+use axum::body::Bytes;
+use chrono::{DateTime, Days, Utc};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{
+    report::{Report, SCHEMA, json},
+    store::Day,
+};
+
+/// The last report, and the history up to it.
+pub struct Snapshot {
+    /// The report.
+    pub report: Report,
+    /// The days of the history, oldest first.
+    pub history: Vec<Day>,
+    /// The report as JSON.
+    pub(super) json: Bytes,
+    /// The same, compressed.
+    pub(super) gzip: Bytes,
+}
+
+impl Snapshot {
+    /// The snapshot of `report`.
+    #[must_use]
+    pub fn of(report: Report, history: Vec<Day>) -> Self {
+        let json = json::render(&report).into_bytes();
+        Self { report, history, gzip: compressed(&json).into(), json: json.into() }
+    }
+
+    /// The snapshot of a report that was kept as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it is no report, or one of a format that is not known.
+    pub fn read(json: Vec<u8>, history: Vec<Day>) -> Result<Self, String> {
+        let report: Report = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+        if report.schema != SCHEMA {
+            return Err(format!("it is {:?}, and not {SCHEMA}", report.schema));
+        }
+        Ok(Self { report, history, gzip: compressed(&json).into(), json: json.into() })
+    }
+}
+
+impl Snapshot {
+    /// The days of the history that are at the most `days` days ago at `now`.
+    #[must_use]
+    pub fn last_days(&self, days: usize, now: DateTime<Utc>) -> &[Day] {
+        let since = now.date_naive() - Days::new(days as u64);
+        let first = self.history.partition_point(|day| day.date <= since);
+        &self.history[first..]
+    }
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.expect("memory takes what is written")
+}

@@ -1,0 +1,156 @@
+//! The dashboard in a real browser: Chromium, driven by playwright-core, looked at by axe-core.
+//!
+//! Run by `scripts/test`, which installs them; without the feature `peers` there is nothing here. What is checked
+//! is in `check.mjs`. The pictures it takes are left in the folder of the build.
+#![cfg(feature = "peers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so where it is; what is measured is to be read"
+)]
+
+#[path = "../support/company_report.rs"]
+mod company_report;
+#[path = "../support/hostile_report.rs"]
+mod hostile_report;
+#[path = "../support/sample.rs"]
+mod sample;
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Query as Parameters, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use basewatch::report::{
+    Query, Report,
+    html::{self, Mode, Served, TrendDay, View},
+};
+use tempfile::TempDir;
+
+/// How long one round of looking may take; two cores are shared by all tests.
+const WITHIN: Duration = Duration::from_secs(220);
+
+/// Where pictures go: below the folder of the build, never into the tree.
+fn pictures(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Looks at `url`, and prints what was seen; `part` for only a part of it.
+fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
+    let peers = env::var("PEERS_BROWSER").expect("the tests are run with scripts/test, which sets PEERS_BROWSER");
+    let log = TempDir::new().unwrap();
+    let log = log.path().join("log");
+    let mut command = Command::new("node");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/check.mjs")).args([url, kind]);
+    command.arg(pictures(name)).env("PEERS_BROWSER", peers).envs(part.map(|part| ("BROWSER_PART", part)));
+    let file = File::create(&log).unwrap();
+    command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+    let mut child = command.spawn().expect("node: run the tests with scripts/test");
+    let deadline = Instant::now() + WITHIN;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    let said = fs::read_to_string(&log).unwrap();
+    println!("{name}\n{said}");
+    assert!(status.is_some_and(|status| status.success()), "{status:?}\n{said}");
+}
+
+/// `report` as a file beside its pictures, and its address.
+fn file(name: &str, report: &Report) -> String {
+    let path = pictures(name).join("report.html");
+    let page = html::render(report);
+    println!("{} findings: {} bytes", report.findings.len(), page.len());
+    fs::write(&path, page).unwrap();
+    format!("file://{}", path.display())
+}
+
+#[test]
+fn a_file_works_in_a_browser() {
+    let url = file("file", &company_report::report(sample::now(), 120));
+    check(&url, "file", "file", None);
+}
+
+#[test]
+fn a_compact_file_works_in_a_browser() {
+    let url = file("compact-file", &company_report::report(sample::now(), 510));
+    check(&url, "file", "compact-file", None);
+}
+
+#[test]
+fn a_file_of_ten_thousand_findings_works_in_a_browser() {
+    let url = file("large-file", &company_report::report(sample::now(), 10_000));
+    check(&url, "file", "large-file", None);
+}
+
+#[test]
+fn the_sample_looks_well_in_a_browser() {
+    let url = file("sample", &sample::report());
+    check(&url, "file", "sample", Some("looks"));
+}
+
+#[test]
+fn hostile_text_does_nothing_in_a_browser() {
+    let url = file("hostile", &hostile_report::report());
+    check(&url, "file", "hostile", Some("looks"));
+}
+
+#[test]
+fn a_served_page_works_in_a_browser() {
+    let report = company_report::report(sample::now(), 1200);
+    let trend = company_report::trend(&report);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().route("/", get(page)).route("/assets/{name}", get(asset));
+    let router = router.with_state(Arc::new((report, trend)));
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    check(&url, "served", "served", None);
+}
+
+/// As `serve` does: the page under its policy.
+async fn page(
+    State(seen): State<Arc<(Report, Vec<TrendDay>)>>,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
+) -> Response {
+    let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let policy = [(header::CONTENT_SECURITY_POLICY, html::POLICY)];
+    match Query::parse(parameters) {
+        Ok(query) => {
+            let (report, trend) = &*seen;
+            let now = report.generated_at + chrono::TimeDelta::hours(5);
+            let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
+            let mode = Mode::Served(Served::default());
+            let view = View { report, trend, query: &query, now, next_run_at, mode };
+            (policy, Html(html::page(&view))).into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::refused(&error))).into_response(),
+    }
+}
+
+async fn asset(uri: axum::http::Uri) -> Response {
+    match html::assets().iter().find(|asset| asset.path == uri.path()) {
+        Some(asset) => ([(header::CONTENT_TYPE, asset.content_type)], asset.bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

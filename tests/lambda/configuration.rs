@@ -1,0 +1,89 @@
+//! A configuration in a bucket: for every command, and read again for each invocation.
+
+use serde_json::json;
+
+use crate::{
+    bare::{stderr, stdout},
+    bucket::{BUCKET, Bucket, Fault},
+    fleet::{Fleet, LONG},
+    runtime_api::{Function, RuntimeApi},
+};
+
+const KEY: &str = "config/basewatch.toml";
+
+fn place() -> String {
+    format!("s3://{BUCKET}/{KEY}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_reads_it_from_there() {
+    let (fleet, bucket) = (Fleet::new(), Bucket::start());
+    let host = fleet.registry.host();
+    fleet.build("orders:1", true);
+    let inventory = format!("[inventory]\nimages = [{{ references = [\"{host}/orders:1\"] }}]");
+    bucket.put(KEY, &fleet.configuration("", &inventory, ""));
+    let run = |arguments: &[&str], named: &str| {
+        let mut command = fleet.command(arguments);
+        command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", named);
+        command.output().unwrap()
+    };
+    let by_variable = run(&["audit", "--fail-on", "stale"], &place());
+    assert_eq!(by_variable.status.code(), Some(1), "{}", stderr(&by_variable));
+    assert!(stdout(&by_variable).contains("orders:1"));
+    let by_flag = run(&["audit", "--config", &place()], "");
+    assert!(stdout(&by_flag).contains("orders:1"), "{}", stderr(&by_flag));
+    let check = run(&["config", "check", &place()], "");
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    assert!(stdout(&check).contains(&format!("{} is valid", place())), "{}", stdout(&check));
+    // Paths in it are relative to where the program runs: there is no folder beside it.
+    bucket.put(KEY, "[catalog]\npath = \"./facts\"\n");
+    let check = run(&["config", "check"], &place());
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_it_is_told_with_its_place() {
+    let (fleet, bucket) = (Fleet::new(), Bucket::start());
+    let run = |named: &str| {
+        let mut command = fleet.command(&["audit"]);
+        command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", named);
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+        stderr(&output)
+    };
+    let missing = run(&place());
+    assert!(missing.contains(&place()) && missing.contains("no such object"), "{missing}");
+    let unnamed = run("s3://audits");
+    assert!(unnamed.contains("BASEWATCH_CONFIG") && unnamed.contains("s3://BUCKET/KEY"), "{unnamed}");
+    bucket.put(KEY, "[policy]\nmax_age = \"soon\"\n");
+    let wrong = run(&place());
+    assert!(wrong.contains(&format!("{}:2", place())) && wrong.contains("soon"), "{wrong}");
+    bucket.put(KEY, &"#".repeat(5 << 20));
+    let large = run(&place());
+    assert!(large.contains("larger than 4 MiB"), "{large}");
+    bucket.fail("GET", "basewatch.toml", 9, Fault::Refused(403, "AccessDenied"));
+    let denied = run(&place());
+    assert!(denied.contains("s3:GetObject") && !denied.contains("store"), "{denied}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_reads_it_again_for_each_invocation() {
+    let (fleet, bucket) = (Fleet::new(), Bucket::start());
+    fleet.build("orders:1", true);
+    let direct = json!({ "images": [format!("{}/orders:1", fleet.registry.host())] });
+    let api = RuntimeApi::start().await;
+    bucket.put(KEY, &fleet.configuration("", "", "[policy]\nmax_age = \"45d\"\n"));
+    let mut command = fleet.command(&[]);
+    command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", place());
+    let _function = Function::start(command, &api.address);
+    let verdict = async || api.invoke(direct.clone(), LONG).await.response()["findings"][0]["verdict"].clone();
+    assert_eq!(verdict().await, "stale");
+    bucket.put(KEY, &fleet.configuration("", "", "[policy]\nmax_age = \"365d\"\ngrace = \"365d\"\n"));
+    assert_eq!(verdict().await, "superseded");
+    bucket.put(KEY, "not = toml = at all");
+    let (kind, message) = api.invoke(direct.clone(), LONG).await.error();
+    assert_eq!(kind, "Basewatch.Configuration");
+    assert!(message.contains(&place()), "{message}");
+    bucket.put(KEY, &fleet.configuration("", "", ""));
+    assert_eq!(verdict().await, "stale");
+}

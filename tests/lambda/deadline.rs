@@ -1,0 +1,157 @@
+//! The time of an invocation runs out: it ends before, keeps what it learned and nothing else, and the next one goes on.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, sync::atomic::Ordering, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    bucket::{BUCKET, Bucket, PREFIX},
+    fleet::{Fleet, LONG, Running, scheduled},
+    runtime_api::{Function, RuntimeApi},
+};
+
+/// How many images there are, each with a manifest and a configuration of its own.
+const IMAGES: usize = 200;
+/// How many requests a second the registry is asked at most: all of them take 4 seconds.
+const RATE: usize = 100;
+/// How many images are under way at once.
+const AT_ONCE: usize = 16;
+/// The time of an invocation, of which half is kept for its end.
+const SHORT: Duration = Duration::from_secs(5);
+
+/// Images in a slow registry, and a store without a disk.
+struct Slow {
+    fleet: Fleet,
+    bucket: Bucket,
+}
+
+impl Slow {
+    fn new() -> Self {
+        let fleet = Fleet::new();
+        let host = fleet.registry.host();
+        let mut references = String::new();
+        for number in 0..IMAGES {
+            // By digest, as inventories of AWS know them: where a tag points would have to be asked each time.
+            let digest = fleet.build(&format!("image-{number}:1"), number % 50 == 0);
+            let _ = write!(references, "\"{host}/image-{number}@{digest}\", ");
+        }
+        let inventory = format!("[inventory]\nimages = [{{ references = [{references}] }}]");
+        let more = format!("[registry.\"{host}\"]\nrate = {RATE}\nauth = \"anonymous\"\n");
+        fleet.configure(&format!("store = \"s3://{BUCKET}/{PREFIX}\""), &inventory, &more);
+        Self { fleet, bucket: Bucket::start() }
+    }
+
+    /// A process of its own, as after a cold start.
+    async fn start(&self) -> Running {
+        let api = RuntimeApi::start().await;
+        let mut command = self.fleet.command(&[]);
+        command.env("AWS_ENDPOINT_URL", self.bucket.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("BASEWATCH_NETWORK__CONCURRENCY", AT_ONCE.to_string());
+        Running { function: Function::start(command, &api.address), api }
+    }
+
+    fn requests(&self) -> usize {
+        self.fleet.registry.requests().len()
+    }
+
+    /// What the store keeps, by the names in it, without the catalog.
+    fn kept(&self) -> BTreeMap<String, String> {
+        let mut objects = self.bucket.objects();
+        objects.retain(|key, _| !key.contains("/catalog/"));
+        objects
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost() {
+    let undisturbed = Slow::new();
+    let running = undisturbed.start().await;
+    running.api.invoke(scheduled(), LONG).await.response();
+    let needed = undisturbed.requests();
+    assert!(needed >= 2 * IMAGES, "{needed}");
+
+    let slow = Slow::new();
+    let mut invocations = 0;
+    let done = loop {
+        // Each in a process of its own: what it learned is in the store, or it is lost.
+        let running = slow.start().await;
+        let answer = running.api.invoke(scheduled(), SHORT).await;
+        invocations += 1;
+        let metrics = running.function.metrics();
+        let ended = ["RunSucceeded", "RunFailed", "RunUnfinished"].map(|name| metrics[0][name].as_u64().unwrap());
+        if answer.error_type.is_none() {
+            assert_eq!(ended, [1, 0, 0]);
+            break answer.response();
+        }
+        let (kind, message) = answer.error();
+        assert_eq!(kind, "Basewatch.Unfinished");
+        assert!(message.starts_with("unfinished: "), "{message}");
+        assert_eq!(ended, [0, 0, 1]);
+        assert_eq!(slow.kept(), BTreeMap::new(), "nothing is concluded of half an audit");
+        assert_eq!(slow.fleet.told().len(), 0);
+        assert!(invocations < 6, "it gets nowhere: {} of {needed} requests", slow.requests());
+    };
+    assert!(invocations > 1, "it was not slow enough to be cut short");
+    assert_eq!(done["summary"]["deployments"], IMAGES);
+    assert_eq!(slow.fleet.told().concat().len(), IMAGES / 50);
+    // Each further invocation asks again only for what was under way when the one before it ended, of each image that
+    // its manifest or its configuration was missing.
+    let (asked, most) = (slow.requests(), needed + (invocations - 1) * AT_ONCE);
+    assert!(asked <= most, "{asked} requests in {invocations} invocations, undisturbed {needed}");
+    let report: Value = serde_json::from_str(&slow.bucket.objects()[&format!("{PREFIX}/reports/latest.json")]).unwrap();
+    assert_eq!(report["complete"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_that_is_cut_short_leaves_the_last_report_as_it_is() {
+    let slow = Slow::new();
+    let file = slow.fleet.folder.path().join("basewatch.toml");
+    let all = fs::read_to_string(&file).unwrap();
+    let (before, rest) = all.split_once("references = [").unwrap();
+    let (_, behind) = rest.split_once("] }]").unwrap();
+    let host = slow.fleet.registry.host();
+    fs::write(&file, format!("{before}references = [\"{host}/image-1:1\"] }}]{behind}")).unwrap();
+    let running = slow.start().await;
+    running.api.invoke(scheduled(), LONG).await.response();
+    let before = slow.kept();
+    assert!(before.contains_key(&format!("{PREFIX}/reports/latest.json")));
+    fs::write(&file, all).unwrap();
+    let (kind, _) = running.api.invoke(scheduled(), Duration::from_secs(2)).await.error();
+    assert_eq!(kind, "Basewatch.Unfinished");
+    assert_eq!(slow.kept(), before);
+    // The same process goes on with the next one.
+    running.api.invoke(scheduled(), LONG).await.response();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_time_nothing_is_begun() {
+    let slow = Slow::new();
+    let running = slow.start().await;
+    let (kind, _) = running.api.invoke(scheduled(), Duration::ZERO).await.error();
+    assert_eq!(kind, "Basewatch.Unfinished");
+    assert_eq!((slow.requests(), slow.kept().len()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_be_told_in_time_is_told_by_the_next_invocation_and_once() {
+    let fleet = Fleet::new();
+    let host = fleet.registry.host();
+    fleet.build("orders:1", true);
+    let inventory = format!("[inventory]\nimages = [{{ references = [\"{host}/orders:1\"] }}]");
+    fleet.configure("store = \"store\"", &inventory, "");
+    fleet.is_silent.store(true, Ordering::SeqCst);
+    let running = fleet.start().await;
+    let (kind, message) = running.api.invoke(scheduled(), SHORT).await.error();
+    assert_eq!(kind, "Basewatch.Unfinished");
+    assert!(message.contains("everybody was told"), "{message}");
+    assert!(fleet.kept("reports/latest.json").is_some(), "the audit itself was done");
+    assert_eq!(fleet.kept("ledger.json").unwrap()["outbox"].as_array().unwrap().len(), 1);
+    fleet.is_silent.store(false, Ordering::SeqCst);
+    let done = running.api.invoke(scheduled(), LONG).await.response();
+    assert_eq!(done["messages"][0]["sent"], true);
+    let [first, second] = fleet.hook.log().try_into().unwrap();
+    let key = |body: &str| serde_json::from_str::<Value>(body).unwrap()["dedup_key"].clone();
+    assert_eq!(key(&first.body), key(&second.body), "the same message, should the first have arrived");
+    running.api.invoke(scheduled(), LONG).await.response();
+    assert_eq!(fleet.hook.log().len(), 2);
+}

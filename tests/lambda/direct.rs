@@ -1,0 +1,67 @@
+//! A direct invocation gives a report, and changes nothing.
+
+use basewatch::image::{Annotations, Platform};
+use serde_json::json;
+
+use crate::fleet::Fleet;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_invocation_gives_the_report_on_the_images_it_names() {
+    let fleet = Fleet::new();
+    let host = fleet.registry.host();
+    let (orders, fresh) = (format!("{host}/orders:1"), format!("{host}/fresh:1"));
+    fleet.build("orders:1", true);
+    fleet.build("fresh:1", false);
+    // With a store and without.
+    for top in ["store = \"store\"", ""] {
+        fleet.configure(top, "[[inventory.ecr]]\nregions = [\"eu-west-1\"]", "");
+        let running = fleet.start().await;
+        let report = running.invoke(json!({ "images": [orders, fresh] })).await.response();
+        assert_eq!(report["schema"], "basewatch.report/v1");
+        let verdicts: Vec<_> = report["findings"].as_array().unwrap().iter().map(|it| it["verdict"].clone()).collect();
+        assert_eq!(verdicts, ["stale", "fresh"], "those that are named, and nothing of the configured inventory");
+        let past = running.invoke(json!({ "images": [orders], "as_of": "2020-01-01" })).await.response();
+        assert_eq!(past["generated_at"], "2020-01-01T00:00:00Z");
+        assert!(running.function.metrics().iter().all(|line| line.get("RunSucceeded").is_none()), "it was no run");
+    }
+    assert_eq!(fleet.told().len(), 0);
+    assert!(fleet.kept("ledger.json").is_none() && fleet.kept("reports/latest.json").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
+    let fleet = Fleet::new();
+    fleet.configure("", "", "");
+    let running = fleet.start().await;
+    let missing = format!("{}/nothing:1", fleet.registry.host());
+    let report = running.invoke(json!({ "images": [missing] })).await.response();
+    assert_eq!(report["findings"][0]["verdict"], "unknown");
+    for (event, said) in [
+        (json!({ "images": [] }), "list of image references"),
+        (json!({ "images": ["oci:/etc"] }), "in a folder"),
+        (json!({ "images": ["x"], "output": "y" }), "\"output\""),
+    ] {
+        let (kind, message) = running.invoke(event).await.error();
+        assert_eq!(kind, "Basewatch.UnknownEvent");
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_lambda_would_not_give_back_says_what_to_do() {
+    let fleet = Fleet::new();
+    fleet.configure("", "", "");
+    let host = fleet.registry.host();
+    let image = fleet.build("big:0", true);
+    // A finding for each platform of each tag.
+    let platforms = (0..100).map(|number| (image.clone(), Platform::new("linux", "arm", Some(&format!("v{number}")))));
+    let index = fleet.stock.push_index("big", &platforms.collect::<Vec<_>>(), &Annotations::new(), false);
+    let images: Vec<_> = (1..=80).map(|tag| format!("{host}/big:{tag}")).collect();
+    (1..=80).for_each(|tag| fleet.stock.tag("big", &tag.to_string(), &index));
+    let running = fleet.start().await;
+    let (kind, message) = running.invoke(json!({ "images": images })).await.error();
+    assert_eq!(kind, "Basewatch.TooLarge");
+    assert!(message.contains("8000 deployments") && message.contains("fewer images"), "{message}");
+    let some = running.invoke(json!({ "images": images[..10] })).await.response();
+    assert_eq!(some["findings"].as_array().unwrap().len(), 1000);
+}

@@ -1,0 +1,20 @@
+//! The program as a Lambda function: invoked through a runtime API on loopback, as Lambda does it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
+
+mod configuration;
+mod cycles;
+mod deadline;
+mod direct;
+mod fleet;
+mod pushes;
+mod start;
+
+#[path = "../support/bare.rs"]
+mod bare;
+#[path = "../support/bucket.rs"]
+mod bucket;
+#[path = "../support/runtime_api.rs"]
+mod runtime_api;
+#[path = "../support/toxic.rs"]
+mod toxic;

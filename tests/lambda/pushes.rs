@@ -1,0 +1,174 @@
+//! An image that was pushed is looked at alone and at once: who is told, what is left alone, what the next run makes of it.
+
+use std::fs;
+
+use basewatch::aws::loopback::Scope;
+use serde_json::{Value, json};
+
+use crate::fleet::{ALL_OF_ECR, Fleet, pushed, scheduled};
+
+const NOBODY: [[&str; 0]; 0] = [];
+
+fn fleet() -> Fleet {
+    let fleet = Fleet::new();
+    fleet.configure("store = \"store\"", ALL_OF_ECR, "");
+    fleet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_on_an_old_base_is_told_at_once_and_by_the_next_run_not_again() {
+    let fleet = fleet();
+    let running = fleet.start().await;
+    let done = running.invoke(fleet.push("orders:421", true)).await.response();
+    assert_eq!(done["findings"], json!([{ "id": "ecr:eu-west-1:123456789012:orders:421", "verdict": "stale" }]));
+    assert_eq!((&done["messages"], fleet.told()), (&1.into(), vec![vec!["orders:421 triggered".to_owned()]]));
+    // It was no run: nothing is recorded but that somebody was told.
+    assert!(fleet.kept("reports/latest.json").is_none() && fleet.kept("history.json").is_none());
+    let ledger = fleet.kept("ledger.json").unwrap();
+    assert_eq!((&ledger["last_run"], ledger["alerts"].as_object().unwrap().len()), (&Value::Null, 1));
+    let run = running.invoke(scheduled()).await.response();
+    assert_eq!(run["summary"]["by_verdict"]["stale"], 1);
+    assert_eq!(fleet.told().len(), 1, "{:?}", fleet.told());
+    // The event again, as EventBridge may deliver it twice.
+    let again = fleet.push("orders:421", true);
+    assert_eq!(running.invoke(again).await.response()["messages"], 0);
+    assert!(running.function.metrics().iter().filter(|line| line.get("RunSucceeded").is_some()).count() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_on_a_current_base_says_nothing_and_ends_its_own_alert_alone() {
+    let fleet = fleet();
+    fleet.push("orders:1", true);
+    fleet.push("billing:1", true);
+    let running = fleet.start().await;
+    assert_eq!(running.invoke(fleet.push("fresh:1", false)).await.response()["messages"], 0);
+    assert_eq!(fleet.told(), NOBODY);
+    assert!(fleet.kept("ledger.json").is_none(), "the store is left alone");
+    running.invoke(scheduled()).await.response();
+    let run = fleet.kept("ledger.json").unwrap()["last_run"].clone();
+    let report = fleet.kept("reports/latest.json").unwrap();
+    let history = fleet.kept("history.json").unwrap();
+    running.invoke(fleet.push("orders:1", false)).await.response();
+    assert_eq!(fleet.told()[1..], [["orders:1 resolved"]]);
+    assert_eq!(fleet.kept("ledger.json").unwrap()["last_run"], run);
+    assert_eq!(fleet.kept("reports/latest.json").unwrap(), report);
+    assert_eq!(fleet.kept("history.json").unwrap(), history);
+    running.invoke(scheduled()).await.response();
+    assert_eq!(fleet.told().len(), 2, "{:?}", fleet.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_each_of_its_platforms() {
+    let fleet = fleet();
+    let index = fleet.build_index("multi:1", true);
+    fleet.store("multi", &index, &["1"]);
+    let running = fleet.start().await;
+    let done = running.invoke(pushed("multi", &index, Some("1"))).await.response();
+    let ids: Vec<_> = done["findings"].as_array().unwrap().iter().map(|finding| finding["id"].clone()).collect();
+    assert_eq!(ids, ["linux/amd64", "linux/arm64"].map(|it| format!("ecr:eu-west-1:123456789012:multi:1#{it}")));
+    running.invoke(scheduled()).await.response();
+    assert_eq!(fleet.told().len(), 1, "the run knows them by the same names: {:?}", fleet.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_image_or_not_there_is_ignored() {
+    let fleet = fleet();
+    let artifact = |kind: &str| {
+        json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": { "mediaType": kind, "digest": format!("sha256:{}", "a".repeat(64)), "size": 2 },
+            "layers": [{
+                "mediaType": "application/vnd.in-toto+json", "digest": format!("sha256:{}", "b".repeat(64)), "size": 2,
+            }],
+        })
+        .to_string()
+        .into_bytes()
+    };
+    let running = fleet.start().await;
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    for (repository, kind) in [
+        ("chart", "application/vnd.cncf.helm.config.v1+json"),
+        // BuildKit's attestations call their configuration that of an image.
+        ("attested", "application/vnd.oci.image.config.v1+json"),
+    ] {
+        let digest = fleet.stock.push_raw(repository, media_type, artifact(kind));
+        fleet.store(repository, &digest, &["1"]);
+        let done = running.invoke(pushed(repository, &digest, Some("1"))).await.response();
+        assert!(done["ignored"].as_str().unwrap().contains("no image"), "{done}");
+    }
+    // The tag moved on before the event was heard, and the image or its repository were deleted.
+    let late = fleet.push("orders:1", true);
+    fleet.push("orders:1", false);
+    let gone = pushed("orders", &format!("sha256:{}", "c".repeat(64)).parse().unwrap(), Some("1"));
+    let nowhere = pushed("nowhere", &format!("sha256:{}", "c".repeat(64)).parse().unwrap(), Some("1"));
+    for event in [late, gone, nowhere] {
+        assert!(running.invoke(event).await.response()["ignored"].is_string());
+    }
+    assert_eq!((fleet.told(), running.function.log().contains("ERROR")), (vec![], false), "{}", running.function.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_does_not_choose_is_ignored_without_a_question() {
+    let fleet = Fleet::new();
+    let inventory = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nexclude = [\"sandbox-*\"]\ntags = [\"v*\"]\n";
+    fleet.configure("store = \"store\"", inventory, "");
+    let running = fleet.start().await;
+    let mut elsewhere = fleet.push("orders:v1", true);
+    elsewhere["region"] = "us-east-1".into();
+    let mut other = fleet.push("orders:v1", true);
+    other["account"] = "210987654321".into();
+    let mut deleted = fleet.push("orders:v1", true);
+    deleted["detail"]["action-type"] = "DELETE".into();
+    let mut failed = fleet.push("orders:v1", true);
+    failed["detail"]["result"] = "FAILURE".into();
+    let mut untagged = fleet.push("orders:v1", true);
+    untagged["detail"].as_object_mut().unwrap().remove("image-tag");
+    for event in
+        [fleet.push("sandbox-a:v1", true), fleet.push("orders:1", true), elsewhere, other, deleted, failed, untagged]
+    {
+        let done = running.invoke(event.clone()).await.response();
+        assert!(done["ignored"].is_string(), "{event:#}: {done}");
+    }
+    assert_eq!(fleet.told(), NOBODY);
+    assert_eq!(running.function.log().matches("ignored").count(), 7, "{}", running.function.log());
+    assert_eq!(running.invoke(fleet.push("orders:v2", true)).await.response()["messages"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_inventory_of_ecr_every_push_is_looked_at_and_no_run_takes_it_for_gone() {
+    let fleet = Fleet::new();
+    let host = fleet.registry.host();
+    fleet.build("named:1", false);
+    fleet.configure(
+        "store = \"store\"",
+        &format!("[inventory]\nimages = [{{ references = [\"{host}/named:1\"] }}]"),
+        "",
+    );
+    let running = fleet.start().await;
+    assert_eq!(running.invoke(fleet.push("orders:1", true)).await.response()["messages"], 1);
+    assert_eq!(running.invoke(scheduled()).await.response()["complete"], true);
+    assert_eq!(fleet.told(), [["orders:1 triggered"]]);
+    running.invoke(fleet.push("orders:1", false)).await.response();
+    assert_eq!(fleet.told()[1..], [["orders:1 resolved"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
+    let fleet = fleet();
+    let event = fleet.push("orders:1", true);
+    let file = fleet.folder.path().join("basewatch.toml");
+    let right = fs::read_to_string(&file).unwrap();
+    let unreachable =
+        right.replace(&format!("endpoint = \"{}\"", fleet.registry.endpoint()), "endpoint = \"http://127.0.0.1:9\"");
+    fs::write(&file, unreachable).unwrap();
+    let running = fleet.start().await;
+    let (kind, message) = running.invoke(event.clone()).await.error();
+    assert_eq!(kind, "Basewatch.Failed");
+    assert!(message.contains("orders:1 could not be looked at"), "{message}");
+    fs::write(&file, right).unwrap();
+    assert_eq!(running.invoke(event.clone()).await.response()["messages"], 1);
+    fleet.cloud.cloud().deny(Scope::of("ecr:DescribeImages"));
+    let (kind, message) = running.invoke(event).await.error();
+    assert_eq!(kind, "Basewatch.Failed");
+    assert!(message.contains("ecr:DescribeImages"), "{message}");
+}

@@ -1,0 +1,188 @@
+//! What people see in a browser: the page of the sample, what hostile text becomes in it, and how large it gets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
+#[path = "support/company_report.rs"]
+mod company_report;
+#[path = "support/hostile_report.rs"]
+mod hostile_report;
+#[path = "support/sample.rs"]
+mod sample;
+
+use std::collections::BTreeSet;
+
+use basewatch::report::{
+    Query, Report,
+    html::{self, FailedRun, Mode, Served, TrendDay, View},
+    is_visible,
+    query::PARAMETERS,
+};
+use hostile_report::TEXT as HOSTILE;
+
+/// The page without its style and script, which have files of their own to be read in.
+fn without_style_and_script(page: &str) -> String {
+    let mut text = page.to_owned();
+    for (start, end) in [("<style>", "</style>"), ("<script>", "</script>"), ("sha256-", "base-uri")] {
+        let (before, rest) = text.split_once(start).unwrap();
+        let (_, after) = rest.split_once(end).unwrap();
+        text = format!("{before}{start}…{end}{after}");
+    }
+    text
+}
+
+fn served<'a>(report: &'a Report, trend: &'a [TrendDay], query: &'a Query) -> View<'a> {
+    View { report, trend, query, now: report.generated_at, next_run_at: None, mode: Mode::Served(Served::default()) }
+}
+
+#[test]
+fn the_sample_as_a_file() {
+    insta::assert_snapshot!(without_style_and_script(&html::render(&sample::report())));
+}
+
+#[test]
+fn the_sample_as_it_is_served() {
+    let report = sample::report();
+    let query = Query::parse([("verdict", "stale"), ("owner", "-"), ("sort", "-age"), ("limit", "3")]).unwrap();
+    let next_run_at = Some(sample::now() + chrono::TimeDelta::hours(18));
+    let failed_run = Some(FailedRun { at: sample::now(), message: "the store cannot be reached" });
+    let mode = Mode::Served(Served { running_since: Some(sample::now()), failed_run });
+    let trend = company_report::trend(&report);
+    let view =
+        View { next_run_at, mode, now: sample::now() + chrono::TimeDelta::hours(6), ..served(&report, &trend, &query) };
+    let page = without_hashes(&html::page(&view));
+    insta::assert_snapshot!(page);
+}
+
+/// The names of assets change with every change to them.
+fn without_hashes(page: &str) -> String {
+    html::assets().iter().fold(page.to_owned(), |page, asset| {
+        let (stem, ending) = asset.path.rsplit_once('.').unwrap();
+        page.replace(&asset.path, &format!("{}-HASH.{ending}", stem.rsplit_once('-').unwrap().0))
+    })
+}
+
+#[test]
+fn pages_without_a_report_say_what_is_to_come_and_what_would_do() {
+    let now = sample::now();
+    let planned = html::waiting(Served::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
+    assert!(planned.contains("in 30 minutes"), "{planned}");
+    let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
+    let failed = html::waiting(Served { running_since: None, failed_run }, now, None);
+    assert!(failed.contains("None is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
+    let error = Query::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
+    let refused = html::refused(&error);
+    assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
+    assert!(PARAMETERS.iter().all(|(name, _)| refused.contains(&format!("<code>{name}</code>"))));
+}
+
+#[test]
+fn hostile_text_comes_out_as_text_wherever_it_is() {
+    let report = hostile_report::report();
+    let trend = company_report::trend(&report);
+    let query = Query { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..Query::default() };
+    let all = Query::default();
+    let pages = [
+        html::render(&report),
+        html::page(&served(&report, &trend, &query)),
+        html::page(&served(&report, &trend, &all)),
+    ];
+    for page in &pages {
+        let page = if page.contains("<style>") { without_style_and_script(page) } else { page.clone() };
+        assert!(page.contains("&#60;script&#62;alert(1)"), "the text is there");
+        // In JSON, quotes are escaped as JSON does, and angle brackets besides.
+        let page = page.split("<script type=\"application/json\"").next().unwrap();
+        assert!(!page.contains("<script>alert") && !page.contains("</style>&lt;") && !page.contains("\"' onload"));
+        let invisible: BTreeSet<_> = page.chars().filter(|c| !is_visible(*c) && *c != '\n').collect();
+        assert!(invisible.is_empty(), "{invisible:?}");
+    }
+}
+
+/// The values of an attribute in a page.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    let start = format!(" {attribute}=\"");
+    page.split(&start).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn links_lead_nowhere_else() {
+    let report = hostile_report::report();
+    let trend = company_report::trend(&report);
+    let query = Query { text: HOSTILE.to_owned(), ..Query::default() };
+    for page in [html::render(&report), html::page(&served(&report, &trend, &query))] {
+        for link in values(&page, "href").into_iter().chain(values(&page, "action")) {
+            let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"];
+            assert!(is_own.iter().any(|start| link.starts_with(start)), "{link}");
+        }
+        for source in values(&page, "src") {
+            assert!(source.starts_with("/assets/"), "{source}");
+        }
+    }
+}
+
+#[test]
+fn served_pages_keep_to_the_policy_they_are_served_with() {
+    let report = company_report::report(sample::now(), 300);
+    let trend = company_report::trend(&report);
+    let page = html::page(&served(&report, &trend, &Query::default()));
+    assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick="));
+    assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count());
+    for asset in html::assets() {
+        assert!(page.contains(&asset.path), "{}", asset.path);
+        assert!(!asset.bytes.is_empty());
+    }
+    assert!(html::POLICY.contains("default-src 'none'") && !html::POLICY.contains("unsafe"));
+}
+
+/// The anchors of the findings in a page. Compact rows leave the quotes out.
+fn anchors(page: &str) -> Vec<&str> {
+    let ids = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next());
+    ids.filter(|id| id.starts_with("f-")).collect()
+}
+
+#[test]
+fn every_finding_has_an_address_of_its_own() {
+    for report in [company_report::report(sample::now(), 2000), sample::report()] {
+        let page = html::render(&report);
+        let unique: BTreeSet<_> = anchors(&page).into_iter().collect();
+        assert_eq!(unique.len(), report.findings.len());
+    }
+}
+
+#[test]
+fn a_page_has_a_hundred_findings_and_a_file_has_all() {
+    let report = company_report::report(sample::now(), 1234);
+    let query = Query::parse([("offset", "1200")]).unwrap();
+    assert_eq!(anchors(&html::page(&served(&report, &[], &Query::default()))).len(), 100);
+    let last = html::page(&served(&report, &[], &query));
+    assert_eq!(anchors(&last).len(), 34);
+    assert!(last.contains("1,234 findings; here are 1,201 to 1,234"), "{last}");
+    assert_eq!(anchors(&html::render(&report)).len(), 1234);
+}
+
+#[test]
+fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
+    let report = company_report::report(sample::now(), 10_000);
+    let page = html::render(&report);
+    println!("10,000 findings: {} bytes", page.len());
+    assert!(page.len() < 3_000_000, "{}", page.len());
+    let served = html::page(&served(&report, &company_report::trend(&report), &Query::default()));
+    println!("a page of 100 of them: {} bytes", served.len());
+    assert!(served.len() < 500_000, "{}", served.len());
+}
+
+#[test]
+fn the_report_in_a_small_file_is_the_report() {
+    let report = sample::report();
+    let page = html::render(&report);
+    let (_, rest) = page.split_once("id=\"report\">").unwrap();
+    let (json, _) = rest.split_once("</script>").unwrap();
+    assert_eq!(serde_json::from_str::<Report>(json).unwrap(), report);
+}
+
+#[test]
+fn an_empty_report_is_a_page_too() {
+    let page = html::render(&sample::report_of(Vec::new(), Vec::new()));
+    assert!(page.contains("There are no deployments"), "{page}");
+    let blind = vec![sample::error("ecr", "access-denied", "no")];
+    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployment could be seen"));
+}

@@ -1,0 +1,17 @@
+//! `basewatch serve` in this process, with its own port on loopback: what is answered, to whom, and when it runs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+
+#[path = "../support/java_fleet.rs"]
+mod java_fleet;
+#[path = "../support/toxic.rs"]
+mod toxic;
+
+mod access;
+mod answers;
+mod fortnight;
+mod limits;
+mod pages;
+mod rig;
+mod stopping;
+mod watching;

@@ -1,0 +1,199 @@
+//! A `basewatch serve` of its own, and a clock that only goes when it is told to.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use basewatch::{
+    config::{Environment, Flags, Settings, load},
+    run::{
+        Exit,
+        serve::{self, timer::Clock},
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt as _;
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use crate::java_fleet::JavaFleet;
+
+/// The longest that anything here is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// A clock that is set, and that sleeping sets forward at once, up to an instant at which it stands still.
+#[derive(Clone)]
+pub(crate) struct SetClock(Arc<Mutex<(DateTime<Utc>, DateTime<Utc>)>>);
+
+impl SetClock {
+    /// Shows `now`, and stands still.
+    pub(crate) fn at(now: &str) -> Self {
+        Self(Arc::new(Mutex::new((at(now), at(now)))))
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.0.lock().unwrap().0
+    }
+
+    /// Lets time pass, as fast as there is something to wait for, until `end`.
+    pub(crate) fn run_until(&self, end: &str) {
+        self.0.lock().unwrap().1 = at(end);
+    }
+
+    /// Sets it, as an administrator does, or a machine that slept.
+    pub(crate) fn set(&self, by: TimeDelta) {
+        let mut times = self.0.lock().unwrap();
+        times.0 += by;
+    }
+
+    fn pass(&self, span: Duration) -> bool {
+        let mut times = self.0.lock().unwrap();
+        let later = times.0 + TimeDelta::from_std(span).unwrap();
+        let may = later <= times.1;
+        if may {
+            times.0 = later;
+        }
+        may
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let (shown, passing) = (self.clone(), self.clone());
+        Clock::new(
+            move || shown.now(),
+            move |span| {
+                let passing = passing.clone();
+                async move {
+                    while !passing.pass(span) {
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                    }
+                }
+                .boxed()
+            },
+        )
+    }
+}
+
+/// A `basewatch serve`, with a fleet to look at.
+pub(crate) struct Served {
+    pub(crate) folder: TempDir,
+    pub(crate) fleet: JavaFleet,
+    pub(crate) clock: SetClock,
+    pub(crate) client: Client,
+    running: Option<Running>,
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<Exit>,
+    ended: JoinHandle<anyhow::Result<Exit>>,
+}
+
+impl Served {
+    /// Two old images and one new one, as of `now`; not running yet.
+    pub(crate) fn prepare(now: &str, further: &str) -> Self {
+        let fleet = JavaFleet::start().with_old(&["orders", "billing"]).with_new(&["fresh"]);
+        let served = Self {
+            folder: tempfile::tempdir().unwrap(),
+            fleet,
+            clock: SetClock::at(now),
+            client: Client::builder().timeout(PATIENCE).build().unwrap(),
+            running: None,
+        };
+        let images = served.fleet.references(&["orders", "billing", "fresh"]);
+        let config = format!(
+            "store = \"store\"\n[inventory]\nimages = [{{ references = {images} }}]\n[owners]\ndefault = \"payments\"\n{further}"
+        );
+        fs::write(served.folder.path().join("basewatch.toml"), config).unwrap();
+        served
+    }
+
+    /// The same, running, and after its first run.
+    pub(crate) async fn start(now: &str, further: &str) -> Self {
+        let mut served = Self::prepare(now, further);
+        served.run().await;
+        served.wait_for_report().await;
+        served
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        load(&Flags::default(), &Environment::default(), self.folder.path()).unwrap().settings
+    }
+
+    /// Starts it on a port that the system picks.
+    pub(crate) async fn run(&mut self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = stopped.map(|exit| exit.unwrap_or(Exit::Terminated));
+        let ended = tokio::spawn(serve::serve(self.settings(), listener, self.clock.clock(), stopped));
+        self.running = Some(Running { address, stop, ended });
+    }
+
+    /// Stops it, and says how it ended.
+    pub(crate) async fn stop(&mut self) -> Exit {
+        let Running { stop, ended, .. } = self.running.take().unwrap();
+        stop.send(Exit::Terminated).unwrap();
+        timeout(PATIENCE, ended).await.expect("it stops").unwrap().unwrap()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().address
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// Waits until there is a report.
+    pub(crate) async fn wait_for_report(&self) {
+        self.wait(async || self.get("/api/v1/report").await.status() == 200, "a report").await;
+    }
+
+    /// Waits until `holds`.
+    pub(crate) async fn wait(&self, holds: impl AsyncFn() -> bool, what: &str) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !holds().await {
+            assert!(std::time::Instant::now() < deadline, "waited for {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// When runs were recorded, as their reports are named.
+    pub(crate) fn runs(&self) -> Vec<String> {
+        let mut runs = Vec::new();
+        let mut folders = vec![self.folder.path().join("store/reports")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+                let name = entry.file_name().into_string().unwrap();
+                match name.split_once('-') {
+                    Some((at, _)) => runs.push(at.to_owned()),
+                    None if entry.path().is_dir() => folders.push(entry.path()),
+                    None => {}
+                }
+            }
+        }
+        runs.sort();
+        runs
+    }
+}

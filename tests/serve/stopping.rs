@@ -1,0 +1,42 @@
+//! How it ends: what is being answered is answered, what is being told is told, and an audit is left.
+
+use std::time::{Duration, Instant};
+
+use basewatch::run::Exit;
+
+use crate::{
+    rig::Served,
+    toxic::{Reply, Toxic},
+};
+
+const NOW: &str = "2025-11-20T06:00:00Z";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_being_told_is_told_to_the_end() {
+    let hook = Toxic::start(|_| Reply::new(200, "{}").after(Duration::from_millis(700)));
+    let further = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
+    let mut served = Served::prepare(NOW, &further);
+    served.run().await;
+    served.wait(async || !hook.log().is_empty(), "a message under way").await;
+    assert_eq!(served.stop().await, Exit::Clean);
+    let ledger = std::fs::read_to_string(served.folder.path().join("store/ledger.json")).unwrap();
+    assert!(ledger.contains("\"sent_at\""), "it was recorded as sent: {ledger}");
+    served.run().await;
+    served.wait_for_report().await;
+    assert_eq!(hook.log().len(), 1, "and is not told again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_is_not_waited_for() {
+    let slow = Toxic::start(|_| Reply::hang());
+    let host = slow.endpoint().replace("http://", "");
+    let mut served = Served::prepare(NOW, "");
+    let config = format!("store = \"store\"\n[inventory]\nimages = [{{ references = [\"{host}/orders:1\"] }}]\n");
+    std::fs::write(served.folder.path().join("basewatch.toml"), config).unwrap();
+    served.run().await;
+    served.wait(async || !slow.log().is_empty(), "an audit under way").await;
+    let asked = Instant::now();
+    assert_eq!(served.stop().await, Exit::Clean);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(served.runs(), Vec::<String>::new(), "nothing is recorded of it");
+}

@@ -1,0 +1,46 @@
+//! A report in which every text tries to be more than text.
+
+use basewatch::report::Report;
+use serde_json::Value;
+
+/// Text that tries to be more than text.
+pub(crate) const TEXT: &str =
+    "<script>alert(1)</script>\"' onload=x javascript:alert(2)\u{1b}[2J\u{202e}\r\n</style>&lt;";
+
+/// Every text of `value` replaced by a hostile one, but those that have to be what they are.
+fn poison(key: &str, value: &mut Value) {
+    const MEANT: [&str; 18] = [
+        "digest",
+        "platform",
+        "kind",
+        "verdict",
+        "severity",
+        "action",
+        "digest_kind",
+        "published_source",
+        "schema",
+        "architecture",
+        "deprecation_date",
+        "block_update_date",
+        "until",
+        "platform_digest",
+        "generated_at",
+        "published_at",
+        "created_at",
+        "pushed_at",
+    ];
+    match value {
+        Value::String(text) if !MEANT.contains(&key) && key != "since" => TEXT.clone_into(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| poison(key, value)),
+        // Counts by verdict have verdicts for keys; those by owner have texts.
+        Value::Object(values) => values.iter_mut().for_each(|(key, value)| poison(key, value)),
+        _ => {}
+    }
+}
+
+/// The sample with all of its texts hostile.
+pub(crate) fn report() -> Report {
+    let mut value = serde_json::to_value(crate::sample::report()).unwrap();
+    poison("", &mut value);
+    serde_json::from_value(value).unwrap()
+}
