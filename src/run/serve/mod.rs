@@ -67,13 +67,18 @@ pub async fn serve(
     say(&format!("basewatch listens at http://{at} and runs by {}", state.settings.serve.timetable));
 
     let (stopping, stopped) = watch::channel(false);
-    let timer = tokio::spawn(Timer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
+    let mut timer = tokio::spawn(Timer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
     let router = routes::router(Arc::clone(&state), access);
-    let answering = tokio::spawn(connections::answer(listener, router, stopped));
-    stop.await;
+    let mut answering = tokio::spawn(connections::answer(listener, router, stopped));
+    // A service that looks alive and does nothing any more is worse than one that ends and is started again.
+    tokio::select! {
+        _ = stop => {}
+        _ = &mut timer => bail!("no run would ever begin again: what ran them has ended"),
+        _ = &mut answering => bail!("nobody would be answered any more: what answered has ended"),
+    }
     say("basewatch stops: what is under way is ended first");
     stopping.send_replace(true);
-    // A task that panicked has said so already; what is not over by then is crash-safe, as everything is.
+    // What is not over by then is crash-safe, as everything is.
     let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, answering)).await;
     Ok(Exit::Clean)
 }
