@@ -66,7 +66,9 @@ mod tests {
     fn identified(annotations: &[(&str, &str)], index: &[(&str, &str)], labels: &[(&str, &str)]) -> Identification {
         let facts = ImageFacts {
             platform: "linux/arm64".parse().unwrap(),
+            config: Digest::of(b"config"),
             created_at: None,
+            history_created_at: None,
             labels: pairs(labels),
             annotations: pairs(annotations),
             diff_ids: Vec::new(),

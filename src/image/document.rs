@@ -1,9 +1,8 @@
 //! Manifests and indexes: one document, read by what it is and not only by what it is called.
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, Digest, Index, Platform};
+use super::{Annotations, Digest, Index, Platform, lenient};
 
 /// The four media types a registry may answer a manifest request with, all of which must be asked for:
 /// a registry converts, or answers 404, when the stored one is not among them.
@@ -64,8 +63,36 @@ pub struct Manifest {
 pub struct Child {
     /// The digest of the platform's manifest.
     pub digest: Digest,
-    /// The platform, where the entry states it.
+    /// The platform, where the entry states it; the specification makes it optional.
     pub platform: Option<Platform>,
+    /// What the entry says it names: an image manifest, or another index.
+    #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
+    pub kind: DigestKind,
+    /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub annotations: Annotations,
+}
+
+impl Child {
+    /// The entry of an image that says no more than its platform.
+    #[must_use]
+    pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
+        Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new() }
+    }
+}
+
+/// The annotations of an index entry that are kept: when the image was built, and on which base (OCI image
+/// specification, annotations.md). docker-library writes them there and not into the manifest.
+pub const CHILD_ANNOTATIONS: [&str; 3] =
+    ["org.opencontainers.image.created", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
+
+fn manifest_kind() -> DigestKind {
+    DigestKind::Manifest
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_manifest_kind(kind: &DigestKind) -> bool {
+    *kind == DigestKind::Manifest
 }
 
 /// Why a body is no manifest.
@@ -135,11 +162,11 @@ impl Document {
             }
         }
         if is_index {
-            let index: ImageIndex = serde_json::from_slice(body).map_err(json)?;
-            Index::read(&index).map(Self::Index)
+            let index: RawIndex = serde_json::from_slice(body).map_err(json)?;
+            Index::from_raw(index).map(Self::Index)
         } else {
-            let manifest: ImageManifest = serde_json::from_slice(body).map_err(json)?;
-            Manifest::read(&manifest).map(Self::Manifest)
+            let manifest: RawManifest = serde_json::from_slice(body).map_err(json)?;
+            Manifest::from_raw(manifest).map(Self::Manifest)
         }
     }
 
@@ -153,56 +180,90 @@ impl Document {
     }
 }
 
-fn digest_of(descriptor: &Descriptor) -> Result<Digest, InvalidDocument> {
-    let text = descriptor.digest().to_string();
-    text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+/// A manifest, as far as it is used. Real documents break the specification in fields that basewatch does not
+/// use (`layers: null`, an annotation that is null), and are still images.
+#[derive(Deserialize)]
+struct RawManifest {
+    config: RawDescriptor,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    annotations: Annotations,
+}
+
+#[derive(Deserialize)]
+struct RawIndex {
+    #[serde(default)]
+    manifests: Option<Vec<RawDescriptor>>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    annotations: Annotations,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDescriptor {
+    media_type: Option<String>,
+    digest: String,
+    size: Option<u64>,
+    platform: Option<RawPlatform>,
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    annotations: Annotations,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+}
+
+impl RawDescriptor {
+    fn digest(&self) -> Result<Digest, InvalidDocument> {
+        let text = &self.digest;
+        text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+    }
+
+    /// The platform, if operating system and architecture are both stated.
+    fn platform(&self) -> Option<Platform> {
+        let platform = self.platform.as_ref()?;
+        let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Some(Platform::new(&stated(&platform.os)?, &stated(&platform.architecture)?, platform.variant.as_deref()))
+    }
+
+    /// What an entry of an index names; `None` for an attestation, a signature or another artifact.
+    fn child_kind(&self) -> Option<DigestKind> {
+        let is_attestation = self.annotations.contains_key("vnd.docker.reference.type");
+        if is_attestation || self.artifact_type.is_some() || self.platform().is_some_and(|it| it.is_unknown()) {
+            return None;
+        }
+        self.media_type.as_deref().map_or(Some(DigestKind::Manifest), DigestKind::of_media_type)
+    }
 }
 
 impl Manifest {
-    fn read(manifest: &ImageManifest) -> Result<Self, InvalidDocument> {
+    fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
+        let size = manifest.config.size;
         Ok(Self {
-            config: digest_of(manifest.config())?,
-            config_bytes: manifest.config().size(),
-            annotations: manifest.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            config: manifest.config.digest()?,
+            config_bytes: size.ok_or_else(|| InvalidDocument::Json("its config has no size".to_owned()))?,
+            annotations: manifest.annotations,
         })
     }
 }
 
 impl Index {
-    /// Keeps what names images: attestations, signatures and nested indexes are left out.
-    fn read(index: &ImageIndex) -> Result<Self, InvalidDocument> {
-        let is_image = |descriptor: &&Descriptor| {
-            let attests = descriptor
-                .annotations()
-                .as_ref()
-                .is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"));
-            let manifest = match descriptor.media_type() {
-                MediaType::ImageManifest => true,
-                other => other.to_string() == MANIFEST_MEDIA_TYPES[3],
-            };
-            manifest && !attests && descriptor.artifact_type().is_none()
-        };
-        let children: Vec<_> = index
-            .manifests()
-            .iter()
-            .filter(is_image)
-            .map(|descriptor| {
-                let platform = descriptor.platform().as_ref().map(|platform| {
-                    Platform::new(
-                        &platform.os().to_string(),
-                        &platform.architecture().to_string(),
-                        platform.variant().as_deref(),
-                    )
-                });
-                Ok(Child { digest: digest_of(descriptor)?, platform })
-            })
-            .filter(|child| !matches!(child, Ok(Child { platform: Some(platform), .. }) if platform.is_unknown()))
-            .collect::<Result<_, _>>()?;
+    /// Keeps what names images, also through a nested index: attestations and signatures are left out.
+    fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
+        let mut children = Vec::new();
+        for mut entry in index.manifests.unwrap_or_default() {
+            let Some(kind) = entry.child_kind() else { continue };
+            let mut annotations = std::mem::take(&mut entry.annotations);
+            annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));
+            children.push(Child { digest: entry.digest()?, platform: entry.platform(), kind, annotations });
+        }
         if children.len() > INDEX_IMAGES {
             return Err(InvalidDocument::TooManyImages(children.len()));
         }
-        let annotations = index.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(Self { children, annotations })
+        Ok(Self { children, annotations: index.annotations })
     }
 }
 
@@ -269,5 +330,42 @@ mod tests {
         for page in [&b"<html>"[..], b"{}"] {
             assert!(matches!(Document::parse(page, Some("text/html")), Err(InvalidDocument::MediaType(_))));
         }
+    }
+
+    #[test]
+    fn fields_that_are_not_used_may_break_the_specification() {
+        let oci = MANIFEST_MEDIA_TYPES[1];
+        let config = format!(r#""config":{{"digest":"sha256:{HEX}","size":2,"annotations":null}}"#);
+        for extra in [
+            r#""layers":null,"annotations":null"#,
+            r#""layers":[{"digest":"blake3:00"}],"annotations":{"a":null,"b":7,"c":"d"}"#,
+            r#""schemaVersion":"2","subject":[]"#,
+        ] {
+            let body = format!("{{{config},{extra}}}");
+            let Ok(Document::Manifest(read)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("{extra}") };
+            assert_eq!(read.config.hex(), HEX);
+            assert!(read.annotations.iter().all(|(key, value)| (key.as_str(), value.as_str()) == ("c", "d")));
+        }
+        for body in [format!(r#"{{"config":{{"digest":"sha256:{HEX}"}}}}"#), r#"{"config":null}"#.to_owned()] {
+            assert!(matches!(Document::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_entry_keeps_its_kind_and_says_which_base_and_when() {
+        let oci = MANIFEST_MEDIA_TYPES[0];
+        let body = format!(
+            r#"{{"manifests":[
+                {{"mediaType":"{oci}","digest":"sha256:{HEX}","platform":null}},
+                {{"digest":"sha256:{HEX}","platform":{{"architecture":"amd64"}}}},
+                {{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:{HEX}",
+                  "platform":{{"os":"linux","architecture":"arm64","variant":null}},
+                  "annotations":{{"org.opencontainers.image.created":"2026-11-14T00:00:00Z","x":"y","z":null}}}},
+                {{"artifactType":"application/x","digest":"garbage"}}]}}"#
+        );
+        let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("an index") };
+        let read: Vec<_> = index.children.iter().map(|c| (c.kind, c.platform.is_some(), c.annotations.len())).collect();
+        let (nested, image) = (DigestKind::Index, DigestKind::Manifest);
+        assert_eq!(read, [(nested, false, 0), (image, false, 0), (image, true, 1)]);
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
-use super::{Child, Digest, DigestKind, InvalidDocument, Manifest, Platform};
+use super::{Child, Digest, DigestKind, InvalidDocument, Manifest, Platform, lenient};
 
 /// Annotations or labels: untrusted text by key.
 pub type Annotations = BTreeMap<String, String>;
@@ -48,8 +47,13 @@ pub struct Index {
 pub struct ImageFacts {
     /// The platform, from the configuration.
     pub platform: Platform,
+    /// The digest of the configuration: what Docker calls the image's id.
+    pub config: Digest,
     /// `created` of the configuration as it stands there; see [`is_plausible`].
     pub created_at: Option<DateTime<Utc>>,
+    /// The youngest `created` among the entries of `history`, as it stands there; see [`is_plausible`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_created_at: Option<DateTime<Utc>>,
     /// The labels of the configuration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Annotations,
@@ -64,30 +68,26 @@ pub struct ImageFacts {
 impl ImageFacts {
     /// Reads the facts out of a manifest and the configuration it names.
     ///
+    /// Only operating system and architecture must be there. Whatever else is missing, null or of another type
+    /// is left out: real configurations have a `rootfs` without `type`, `diff_ids: null` and null labels
+    /// (siderolabs/talos#12537, moby/moby#27568). A diff_id that is no digest leaves the layers unknown, for a
+    /// shorter list would match images that stand on something else.
+    ///
     /// # Errors
     ///
     /// [`InvalidDocument::Json`] when the configuration does not parse.
     pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
-        let json = |error: String| InvalidDocument::Json(error);
-        let config: ImageConfiguration = serde_json::from_slice(config).map_err(|error| json(error.to_string()))?;
-        let diff_ids = config
-            .rootfs()
-            .diff_ids()
-            .iter()
-            .map(|text| text.parse().map_err(|error| json(format!("diff_id {text:?}: {error}"))))
-            .collect::<Result<_, _>>()?;
-        let created_at = config.created().as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        let labels = config.config().as_ref().and_then(|config| config.labels().as_ref());
+        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
+        let read: RawConfiguration = serde_json::from_slice(config).map_err(json)?;
+        let history = read.history.into_iter().flatten().filter_map(|entry| entry.created_at);
         Ok(Self {
-            platform: Platform::new(
-                &config.os().to_string(),
-                &config.architecture().to_string(),
-                config.variant().as_deref(),
-            ),
-            created_at: created_at.map(|at| at.to_utc()),
-            labels: labels.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            platform: Platform::new(&read.os, &read.architecture, read.variant.as_deref()),
+            config: manifest.config,
+            created_at: read.created_at,
+            history_created_at: history.max(),
+            labels: read.config.map(|config| config.labels).unwrap_or_default(),
             annotations: manifest.annotations,
-            diff_ids,
+            diff_ids: read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default(),
         })
     }
 
@@ -95,6 +95,44 @@ impl ImageFacts {
     #[must_use]
     pub fn stands_on(&self, base: &[Digest]) -> bool {
         !base.is_empty() && self.diff_ids.starts_with(base)
+    }
+}
+
+/// An image configuration, as far as it is used.
+#[derive(Deserialize)]
+struct RawConfiguration {
+    os: String,
+    architecture: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    variant: Option<String>,
+    #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
+    created_at: Option<DateTime<Utc>>,
+    config: Option<RawSettings>,
+    rootfs: Option<RawRootfs>,
+    history: Option<Vec<RawHistory>>,
+}
+
+#[derive(Deserialize)]
+struct RawSettings {
+    #[serde(default, rename = "Labels", deserialize_with = "lenient::texts")]
+    labels: Annotations,
+}
+
+#[derive(Deserialize)]
+struct RawRootfs {
+    diff_ids: Option<Vec<Option<String>>>,
+}
+
+#[derive(Deserialize)]
+struct RawHistory {
+    #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl RawRootfs {
+    /// The diff_ids, if all of them are digests.
+    fn diff_ids(self) -> Option<Vec<Digest>> {
+        self.diff_ids?.into_iter().map(|text| text?.parse().ok()).collect()
     }
 }
 
@@ -139,5 +177,33 @@ mod tests {
         assert!(!serde_json::to_string(&Content::Image(facts)).expect("serializes").contains("hush"));
         let bare = r#"{"architecture":"amd64","os":"linux","created":"","config":{"Labels":null},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert_eq!(ImageFacts::read(manifest, bare.as_bytes()).expect("reads").created_at, None);
+    }
+
+    #[test]
+    fn a_configuration_that_breaks_the_specification_is_read_as_far_as_it_goes() {
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: 0, annotations: BTreeMap::new() };
+        let read = |rest: &str| {
+            let config = format!(r#"{{"os":"linux","architecture":"amd64",{rest}}}"#);
+            ImageFacts::read(manifest.clone(), config.as_bytes()).expect(rest)
+        };
+        let layer = Digest::of(b"layer");
+        for rest in [
+            r#""rootfs":{"diff_ids":null}"#.to_owned(),
+            r#""rootfs":null,"config":null,"history":null,"variant":null"#.to_owned(),
+            r#""created":7,"config":{"Labels":{"a":null,"b":["x"]},"Env":"A=B"}"#.to_owned(),
+            // A shorter list would be a prefix of images that stand on something else.
+            format!(r#""rootfs":{{"diff_ids":["{layer}","blake3:00"]}}"#),
+            format!(r#""rootfs":{{"diff_ids":["{layer}",null]}}"#),
+        ] {
+            let facts = read(&rest);
+            assert!(facts.diff_ids.is_empty() && facts.labels.is_empty() && facts.created_at.is_none(), "{rest}");
+        }
+        let facts = read(&format!(
+            r#""rootfs":{{"diff_ids":["{layer}"]}},"created":"2026-08-18T00:00:00Z",
+               "history":[{{"created":"2026-11-14T07:00:00Z"}},{{"created":"then"}},{{}},{{"created":"2026-08-18T00:00:00Z"}}]"#
+        ));
+        assert_eq!(facts.diff_ids, [layer]);
+        assert_eq!(facts.history_created_at, "2026-11-14T07:00:00Z".parse().ok());
+        assert!(ImageFacts::read(manifest, b"{}").is_err());
     }
 }

@@ -6,11 +6,12 @@ mod digest;
 mod document;
 mod facts;
 mod lambda_tag;
+mod lenient;
 mod platform;
 mod reference;
 
 pub use digest::{Digest, InvalidDigest};
-pub use document::{Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
+pub use document::{CHILD_ANNOTATIONS, Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use lambda_tag::{Arch, LambdaTag};
 pub use platform::{InvalidPlatform, Platform};

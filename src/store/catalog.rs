@@ -22,7 +22,7 @@ use super::{
 use crate::image::{Content, Digest, DigestKind, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 
 /// Facts by digest, shared by all who ask.
 pub type Known = Arc<Content>;

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::image::Digest;
 
-const SCHEMA: &str = "basewatch.catalog/v1";
-const SEGMENTS: &str = "catalog/v1/segments/";
+const SCHEMA: &str = "basewatch.catalog/v2";
+const SEGMENTS: &str = "catalog/v2/segments/";
 /// How the name of a segment ends that is not worth being merged with others once more.
 const LARGE: &str = "-large.json";
 /// From which size on that is so, in bytes.
@@ -377,7 +377,7 @@ mod tests {
         let catalog = Catalog::load(&store).await;
         catalog.remember(&digest(1), content());
         catalog.save(&store).await.unwrap();
-        let newer = br#"{"schema":"basewatch.catalog/v2"}"#;
+        let newer = br#"{"schema":"basewatch.catalog/v99"}"#;
         for (name, bytes) in [("00", &b"{"[..]), ("01", newer)] {
             let name = format!("{SEGMENTS}{name}.json");
             store.write(&name, bytes.to_vec(), OnlyIf::Absent).await.unwrap();

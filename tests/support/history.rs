@@ -113,9 +113,9 @@ impl History {
         let children: Vec<_> = ["amd64", "arm64"]
             .into_iter()
             .filter_map(|architecture| self.at(tag, architecture, now))
-            .map(|seen| Child {
-                digest: seen.digest.clone(),
-                platform: Some(format!("linux/{}", seen.architecture).parse().unwrap()),
+            .map(|seen| {
+                let platform = format!("linux/{}", seen.architecture).parse().unwrap();
+                Child::new(seen.digest.clone(), Some(platform))
             })
             .collect();
         if children.is_empty() {

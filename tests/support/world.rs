@@ -80,10 +80,8 @@ impl World {
     }
 
     pub(crate) fn index(&self, name: &str, children: &[(&str, &Digest)]) -> Digest {
-        let child = |(arch, digest): &(&str, &Digest)| Child {
-            digest: (*digest).clone(),
-            platform: Some(Platform::new("linux", arch, None)),
-        };
+        let child =
+            |(arch, digest): &(&str, &Digest)| Child::new((*digest).clone(), Some(Platform::new("linux", arch, None)));
         let index = Index { children: children.iter().map(child).collect(), annotations: BTreeMap::new() };
         let digest = Digest::of(name.as_bytes());
         self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));

@@ -58,7 +58,9 @@ fn world(published: i64, superseded: Option<i64>) -> World {
     World {
         image: ImageFacts {
             platform: "linux/arm64".parse().unwrap(),
+            config: Digest::of(b"config"),
             created_at: None,
+            history_created_at: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
