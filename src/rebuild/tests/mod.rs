@@ -15,8 +15,8 @@ use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
-        BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, PolicyFields,
-        ReplacementFields, Report, SCHEMA, Summary,
+        BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
+        PolicyFields, ReplacementFields, Report, SCHEMA, Summary,
     },
     secret::{Secret, SecretSource},
     webhook::Signature,
