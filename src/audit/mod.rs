@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::{
     identify,
-    inventory::{Deployment, Estate, Filter, Inventoried, Inventory, Owners},
+    inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
     resolve::{self, Key, Question, Resolution, Resolver, questions},
     store::Images,
@@ -90,9 +90,8 @@ pub async fn audit(
         found.gaps.extend(part.gaps);
         found.shelves.extend(part.shelves);
     }
-    let Inventoried { deployments, mut gaps, shelves } = found;
-    gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
-    gaps.dedup_by(|one, other| (&one.scope, one.code) == (&other.scope, other.code));
+    let Inventoried { deployments, gaps, shelves } = found;
+    let gaps = Gap::merged(gaps);
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);

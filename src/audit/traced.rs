@@ -9,8 +9,11 @@ use super::{
 use crate::{
     identify::Identification,
     inventory::{DeployedImage, Deployment, Gap, Unreadable},
-    judge::{Case, Judgement, encounters, judge},
-    report::{ErrorEntry, ExemptionFields, Finding, LineFields, Note, ReplacementFields, Subjects},
+    judge::{Case, Judgement, Scope, encounters, judge},
+    report::{
+        ErrorEntry, ExemptionFields, Finding, FindingSubjects, LineFields, Note, ReplacementFields, SubjectFields,
+        Subjects,
+    },
     resolve::{Key, Resolution},
 };
 
@@ -52,10 +55,15 @@ impl Audit {
     pub fn judge(&self, terms: &Terms) -> (Vec<Finding>, Vec<Note>) {
         let concluded: Vec<_> = self.traced().map(|traced| traced.conclude(terms)).collect();
         let judged: Vec<_> = concluded.iter().map(|one| (one.subjects.subject(), &one.judgement)).collect();
-        let is_whole = self.is_complete() && !terms.is_part;
+        let is_complete = self.is_complete();
+        // A base that could not be resolved hides no deployment, but which pattern of bases it would match.
+        let is_whole = |scope: &Scope| {
+            let is_listed = !self.gaps.iter().any(|gap| scope.may_match_in(&gap.extent));
+            !terms.is_part && is_listed && (is_complete || scope.base.is_none())
+        };
         let notes = encounters(&terms.policy, &judged, terms.now)
             .iter()
-            .filter_map(|encounter| Note::of_exemption(encounter, is_whole, terms.now))
+            .filter_map(|met| Note::of_exemption(met, is_whole(&met.exemption.scope), terms.now))
             .collect();
         let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
         findings.sort_by(Finding::worst_first);
@@ -107,6 +115,8 @@ impl<'a> Traced<'a> {
         Concluded {
             traced: self,
             subjects: Subjects::of(deployment, identification, resolution),
+            workload: Judgement::of_workload(deployment),
+            base: judgement.clone(),
             judgement: judgement.at(deployment, resolution),
             replacement: fields,
         }
@@ -122,17 +132,25 @@ impl<'a> Traced<'a> {
 struct Concluded<'a> {
     traced: Traced<'a>,
     subjects: Subjects,
+    /// The judgement of base and workload together.
     judgement: Judgement,
+    /// The judgement of the base alone.
+    base: Judgement,
+    /// The judgement of the workload alone, if anything is wrong with it.
+    workload: Option<Judgement>,
     replacement: Option<ReplacementFields>,
 }
 
 impl Concluded<'_> {
     fn finding(self, terms: &Terms) -> Finding {
-        let Self { traced, subjects, judgement, replacement } = self;
-        let exemption = terms.policy.exemption_for(subjects.subject(), &judgement, terms.now);
-        let exemption = exemption.map(ExemptionFields::of);
+        let Self { traced, subjects: names, judgement, base, workload, replacement } = self;
+        let exemption_for = |judgement: &Judgement| terms.policy.exemption_for(names.subject(), judgement, terms.now);
+        let exemption = exemption_for(&judgement).map(ExemptionFields::of);
+        let alone = |judgement: &Judgement| SubjectFields::new(judgement, exemption_for(judgement).is_some());
+        let subjects = workload.map(|workload| FindingSubjects { base: alone(&base), workload: alone(&workload) });
         let Traced { deployment, identification, resolution, .. } = traced;
-        Finding { replacement, exemption, ..Finding::new(deployment, identification, resolution, judgement, terms.now) }
+        let finding = Finding::new(deployment, identification, resolution, judgement, terms.now);
+        Finding { replacement, subjects, exemption, ..finding }
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Members {
 pub struct Refused {
     /// What: `account 210987654321`, `organization`, `aws`.
     pub scope: String,
+    /// The account, where it is about one.
+    pub account: Option<String>,
     /// Why.
     pub failure: Failure,
 }
@@ -104,7 +106,7 @@ impl Aws {
     async fn open_sessions(&self) -> Sessions {
         let refused = |scope: &str, failure| Sessions {
             opened: Vec::new(),
-            refused: vec![Refused { scope: scope.to_owned(), failure }],
+            refused: vec![Refused { scope: scope.to_owned(), account: None, failure }],
         };
         if let Err(failure) = self.require_credentials().await {
             return refused("aws", failure);
@@ -144,7 +146,11 @@ impl Aws {
         Sessions {
             opened: opened.into_values().collect(),
             refused: refused
-                .map(|(account, failure)| Refused { scope: format!("account {account}"), failure })
+                .map(|(account, failure)| Refused {
+                    scope: format!("account {account}"),
+                    account: Some(account),
+                    failure,
+                })
                 .collect(),
         }
     }

@@ -8,9 +8,9 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Filter, Gap, Owners, Regions, ResourceTags, Shelf,
+    Extent, Filter, Gap, Owners, Regions, ResourceTags, Shelf,
     ecr::{EcrRepository, shelf},
-    spot::{Spot, gap},
+    spot::Spot,
 };
 use crate::{
     aws::{Aws, Failure},
@@ -100,7 +100,10 @@ impl Estate {
     /// The regions of all accounts that are meant; those that cannot be asked are in `gaps`.
     pub(super) async fn spots(&self, regions: &Regions, gaps: &mut Vec<Gap>) -> Vec<Spot> {
         let sessions = self.aws.sessions().await;
-        gaps.extend(sessions.refused.iter().map(|refused| gap(refused.scope.clone(), refused.failure.clone())));
+        gaps.extend(sessions.refused.iter().map(|refused| {
+            let extent = Extent::of_account(refused.account.as_deref());
+            Gap::new(refused.scope.clone(), extent, refused.failure.clone())
+        }));
         let mut spots = Vec::new();
         for session in &sessions.opened {
             if session.account().is_some_and(|account| !self.filter.admits_account(account)) {
@@ -120,7 +123,7 @@ impl Estate {
                 }
                 Err(failure) => {
                     let scope = session.account().map(|account| format!(" of {account}")).unwrap_or_default();
-                    gaps.push(gap(format!("account{scope}"), failure));
+                    gaps.push(Gap::new(format!("account{scope}"), Extent::of_account(session.account()), failure));
                 }
             }
         }
@@ -173,8 +176,8 @@ impl Estate {
                     Arc::new(tags)
                 }
                 Err(failure) => {
-                    // Only the owner is not known then.
-                    self.note(gap(repository.scope(), failure));
+                    // Only the owner is not known then, but owners and tags may choose what is read.
+                    self.note(Gap::new(repository.scope(), repository.extent(None), failure));
                     Arc::default()
                 }
             }
@@ -185,7 +188,7 @@ impl Estate {
     /// Notes what could not be seen; one gap for each place and code.
     pub(super) fn note(&self, gap: Gap) {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.entry(format!("{} {}", gap.scope, gap.code)).or_insert(gap);
+        gaps.entry(format!("{} {}", gap.scope, gap.code)).and_modify(|known| known.absorb(&gap)).or_insert(gap);
     }
 
     /// What was noted since the last time.

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use oci_spec::image::{Descriptor, ImageIndex};
 
 use super::{
-    Deployment, DeploymentKind, Gap, ImageSource, Inventoried, Inventory, Unreadable,
+    Deployment, DeploymentKind, Extent, Gap, ImageSource, Inventoried, Inventory, Unreadable,
     place::{Findings, Found, Place},
 };
 use crate::{
@@ -54,7 +54,12 @@ impl Inventory for LayoutInventory {
             match read.await {
                 Ok(deployments) => Inventoried { deployments, ..Inventoried::default() },
                 Err(error) => Inventoried {
-                    gaps: vec![Gap { scope: "layouts".into(), code: "failed", message: error.to_string() }],
+                    gaps: vec![Gap {
+                        scope: "layouts".into(),
+                        extent: Extent { kind: Some(DeploymentKind::Layout), ..Extent::default() },
+                        code: "failed",
+                        message: error.to_string(),
+                    }],
                     ..Inventoried::default()
                 },
             }

@@ -7,6 +7,7 @@ mod choice;
 mod ecr;
 mod ecs;
 mod estate;
+mod gap;
 mod lambda;
 mod layout;
 mod named;
@@ -30,6 +31,7 @@ pub use choice::{Choice, Filter, ResourceTags, TagPattern};
 pub use ecr::{EcrInventory, NotMeant, Push, PushedInventory};
 pub use ecs::EcsInventory;
 pub use estate::{AllowAccount, Estate, OfferCache};
+pub use gap::{Extent, Gap};
 pub use lambda::LambdaInventory;
 pub use layout::LayoutInventory;
 pub use named::NamedInventory;
@@ -165,19 +167,6 @@ pub struct Unreadable {
     pub digest: Option<Digest>,
     /// The platform, where known.
     pub platform: Option<Platform>,
-}
-
-/// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// What could not be seen: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
-    pub scope: String,
-    /// A stable code: `access-denied` (not permitted), `throttled` (still, after all retries),
-    /// `unreachable` (no connection, or no answer in time), `not-found`, `credentials` (none, expired or
-    /// refused), `malformed` (an answer that cannot be understood) or `failed` (anything else AWS says).
-    pub code: &'static str,
-    /// What happened, for people.
-    pub message: String,
 }
 
 /// What an inventory found.

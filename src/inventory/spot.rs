@@ -1,9 +1,9 @@
-//! Where is AWS asked? One region of one account, and what is said of it when it cannot be.
+//! Where is AWS asked? One region of one account, what it is called and what it may hide when it cannot be.
 
 use std::sync::Arc;
 
-use super::Gap;
-use crate::aws::{Failure, Session};
+use super::{DeploymentKind, Extent};
+use crate::aws::Session;
 
 /// One region of one account.
 #[derive(Clone)]
@@ -15,16 +15,16 @@ pub(super) struct Spot {
 }
 
 impl Spot {
-    /// What a [`Gap`] in `service` here is called: `lambda eu-west-1`, or `lambda eu-west-1 of 123456789012`.
+    /// What a [`Gap`](super::Gap) in `service` here is called: `lambda eu-west-1`, or `lambda eu-west-1 of 123456789012`.
     pub(super) fn scope(&self, service: &str) -> String {
         match self.session.account() {
             Some(account) => format!("{service} {} of {account}", self.region),
             None => format!("{service} {}", self.region),
         }
     }
-}
 
-/// What `failure` kept from being seen.
-pub(super) fn gap(scope: String, failure: Failure) -> Gap {
-    Gap { scope, code: failure.code, message: failure.message }
+    /// The deployments of `kind` here.
+    pub(super) fn extent(&self, kind: DeploymentKind) -> Extent {
+        Extent { kind: Some(kind), region: Some(self.region.clone()), ..Extent::of_account(self.session.account()) }
+    }
 }

@@ -46,12 +46,6 @@ impl Estate {
         }
         found.deployments.sort_by(|one, other| one.id.cmp(&other.id));
         found.deployments.dedup_by(|one, other| one.id == other.id);
-        let mut gaps: Vec<Gap> = Vec::new();
-        for gap in found.gaps {
-            if !gaps.contains(&gap) {
-                gaps.push(gap);
-            }
-        }
-        Inventoried { gaps, ..found }
+        Inventoried { gaps: Gap::merged(std::mem::take(&mut found.gaps)), ..found }
     }
 }

@@ -13,6 +13,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod workload;
 
 pub use exemption::{Encounter, Exemption, encounters};
 pub use judgement::{Case, Judgement, judge};

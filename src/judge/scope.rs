@@ -1,6 +1,9 @@
 //! Which deployments does a rule speak of? Patterns over the names of a deployment.
 
-use crate::glob::Glob;
+use crate::{
+    glob::Glob,
+    inventory::{DeploymentKind, Extent},
+};
 
 /// What rules are matched against.
 #[derive(Clone, Copy, Debug)]
@@ -45,5 +48,17 @@ impl Scope {
             && holds(&self.account, subject.account)
             && holds(&self.owner, subject.owner)
             && holds(&self.base, subject.base)
+    }
+
+    /// Whether it may match a deployment that a gap of this `extent` hides.
+    #[must_use]
+    pub fn may_match_in(&self, extent: &Extent) -> bool {
+        let may_hold = |pattern: &Option<Glob>, text: Option<&String>| {
+            pattern.as_ref().zip(text).is_none_or(|(pattern, text)| pattern.matches(text))
+        };
+        // The account of a repository is that of its registry: workloads of any account may run its images.
+        let is_of_deployment = extent.repository.is_none() || extent.kind == Some(DeploymentKind::Ecr);
+        may_hold(&self.account, extent.account.as_ref().filter(|_| is_of_deployment))
+            && may_hold(&self.repository, extent.repository.as_ref())
     }
 }

@@ -25,7 +25,7 @@ fn cause(item: &Item) -> impl Eq + std::hash::Hash {
     let image = matches!(item.action, Action::Restore | Action::Investigate).then_some(&item.image);
     let codes: Vec<_> = item.reasons.iter().map(|reason| &reason.code).collect();
     (
-        (item.event, item.verdict, item.severity, item.was, item.action, image, codes),
+        (item.event, item.about, item.verdict, item.severity, item.was, item.action, image, codes),
         (&item.base, &item.age, &item.behind, &item.current, &item.line, &item.replacement),
         (&item.runtime, item.deprecation_date, item.block_update_date, &item.ended, &item.rebuild),
         item.since.map(|since| since.date_naive()),

@@ -1,6 +1,6 @@
 //! How does a finding look in a message?
 
-use super::{EventKind, Item, Subject};
+use super::{AlertSubject, EventKind, Item, Subject, aspect::Aspect};
 use crate::{
     image::Reference,
     inventory::DeploymentKind,
@@ -10,9 +10,10 @@ use crate::{
 };
 
 impl Subject {
-    /// What is remembered of `finding`.
+    /// What is remembered of a finding, as far as it is about one subject.
     #[must_use]
-    pub fn of(finding: &Finding) -> Self {
+    pub(super) fn of(aspect: &Aspect<'_>) -> Self {
+        let Aspect { finding, severity, action, .. } = *aspect;
         let deployment = &finding.deployment;
         Self {
             name: words::deployment_name(deployment),
@@ -22,25 +23,34 @@ impl Subject {
             owner: deployment.owner.clone(),
             image: finding.image.reference.clone(),
             repository: repository(&finding.image.reference),
+            digest: finding.image.digest.clone(),
             verdict: finding.verdict,
-            severity: finding.severity,
-            action: finding.action,
+            severity,
+            action,
         }
     }
 }
 
 impl Item {
-    /// What a message says of a finding that is remembered as `subject`; more, if it is still there.
+    /// What a message says of the `about` of a finding that is remembered as `subject`; more, if it is still there.
     #[must_use]
-    pub fn of(event: EventKind, alert: &str, id: &str, subject: &Subject, finding: Option<&Finding>) -> Self {
+    pub fn of(
+        event: EventKind,
+        alert: &str,
+        (id, about): (&str, AlertSubject),
+        subject: &Subject,
+        finding: Option<&Finding>,
+    ) -> Self {
         let base = finding.and_then(|finding| finding.base.as_ref());
         let runtime = finding.and_then(|finding| finding.runtime.as_ref());
         let current = finding.and_then(|finding| finding.current.as_ref());
         Self {
             event,
+            about,
             alert: alert.to_owned(),
             finding: id.to_owned(),
             name: subject.name.clone(),
+            tags: Vec::new(),
             kind: subject.kind,
             account: subject.account.clone(),
             region: subject.region.clone(),
@@ -63,7 +73,7 @@ impl Item {
             runtime: runtime.map(|runtime| runtime.name.clone()),
             deprecation_date: runtime.and_then(|runtime| runtime.deprecation_date),
             block_update_date: runtime.and_then(|runtime| runtime.block_update_date),
-            reasons: finding.map(|finding| finding.reasons.clone()).unwrap_or_default(),
+            reasons: finding.map(|finding| Aspect::new(finding, about).reasons()).unwrap_or_default(),
             since: None,
             ended: None,
             rebuild: None,
@@ -82,11 +92,13 @@ impl Item {
             owner: Some("payments".to_owned()),
             image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421".to_owned(),
             repository: "orders".to_owned(),
+            digest: None,
             verdict: Verdict::Stale,
             severity: Severity::High,
             action: Action::Rebuild,
         };
-        Self::of(EventKind::Triggered, "5f3a9c0b12de", "lambda:eu-west-1:123456789012:orders:$LATEST", &subject, None)
+        let key = ("lambda:eu-west-1:123456789012:orders:$LATEST", AlertSubject::Base);
+        Self::of(EventKind::Triggered, "5f3a9c0b12de", key, &subject, None)
     }
 
     /// What a message says of a rebuild that is asked for by `told`.
@@ -101,6 +113,7 @@ impl Item {
             owner,
             image: format!("{}/{}", request.registry, request.repository),
             repository: request.repository.clone(),
+            digest: None,
             verdict: Verdict::OutOfDate,
             severity: told.severity,
             action: Action::Rebuild,
@@ -111,7 +124,7 @@ impl Item {
             line: Some(request.line.clone()),
             current: request.base_release.clone().or_else(|| Some(request.base_digest.clone())),
             rebuild: Some(told.text.clone()),
-            ..Self::of(EventKind::Triggered, &id, &finding, &subject, None)
+            ..Self::of(EventKind::Triggered, &id, (&finding, AlertSubject::Base), &subject, None)
         }
     }
 }

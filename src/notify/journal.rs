@@ -153,7 +153,7 @@ impl Ledger {
         }
     }
 
-    fn acknowledged(&mut self, receiver: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
+    pub(super) fn acknowledged(&mut self, receiver: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
         let Some(place) = self.find(receiver, key) else { return };
         let due = self.outbox.remove(place);
         for finding in &due.findings {

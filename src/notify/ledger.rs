@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EventKind, Message};
+use super::{AlertKey, AlertSubject, EventKind, Message};
 use crate::{
+    image::Digest,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::Rebuild,
@@ -23,9 +24,9 @@ pub struct Ledger {
     /// The last run that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
-    /// What somebody was told about, by the id of the finding.
+    /// What somebody was told about, by finding and subject.
     #[serde(default)]
-    pub alerts: BTreeMap<String, Alert>,
+    pub alerts: BTreeMap<AlertKey, Alert>,
     /// Messages that no receiver has acknowledged yet, oldest first.
     #[serde(default)]
     pub outbox: Vec<Due>,
@@ -51,11 +52,15 @@ pub struct LastRun {
     pub at: DateTime<Utc>,
 }
 
-/// A finding that somebody is told about.
+/// A finding that somebody is told about: its base, or the workload itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// What people call it by: 12 hexadecimal digits, from the id of the finding.
+    /// What people call it by: 12 hexadecimal digits, from its key.
     pub id: String,
+    /// What it is about, as in its key; absent where it was recorded before alerts were about one subject each. Such
+    /// an alert is about the base, and may have told about the workload along with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<AlertSubject>,
     /// The finding when last seen, and known.
     pub subject: Subject,
     /// Since when every run has found it bad enough to tell.
@@ -94,11 +99,14 @@ pub struct Subject {
     pub image: String,
     /// The image's repository, without its registry.
     pub repository: String,
+    /// The digest of the image, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// What was concluded.
     pub verdict: Verdict,
-    /// How bad it was.
+    /// How bad it was, as far as the alert is about it.
     pub severity: Severity,
-    /// What was to be done.
+    /// What was to be done about that.
     pub action: Action,
 }
 
@@ -143,8 +151,8 @@ pub struct Due {
     pub message: Message,
     /// When it was recorded.
     pub due_at: DateTime<Utc>,
-    /// The ids of all findings that it tells.
-    pub findings: Vec<String>,
+    /// The keys of all alerts that it tells: the ids of the findings, as far as they are about bases.
+    pub findings: Vec<AlertKey>,
     /// How often it was tried in vain.
     #[serde(default)]
     pub attempts: u32,

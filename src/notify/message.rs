@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{text, watch::WatchFields};
+use super::{AlertSubject, text, watch::WatchFields};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -43,11 +43,15 @@ pub struct Message {
     pub because: String,
     /// The worst severity of what is told; that of the items that are not resolved where there are some.
     pub severity: Severity,
-    /// How many findings it tells about, by what happened.
+    /// How many alerts it tells about, by what happened. Tags of one image of which the same is to be said count as
+    /// one.
     pub events: BTreeMap<EventKind, u64>,
     /// The same by severity; resolved ones are not counted.
     pub severities: BTreeMap<Severity, u64>,
-    /// The same by verdict; resolved ones are not counted.
+    /// The same by what the alerts are about; resolved ones are not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subjects: BTreeMap<AlertSubject, u64>,
+    /// The same of those about bases, by verdict; resolved ones are not counted.
     pub verdicts: BTreeMap<Verdict, u64>,
     /// The same by owner, where a message is about several; `""` is nobody.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -58,7 +62,7 @@ pub struct Message {
     pub regions: BTreeSet<String>,
     /// The image repositories concerned, without their registries, the first hundred.
     pub repositories: BTreeSet<String>,
-    /// The findings, what is new first and worst first, up to a cap.
+    /// The alerts, what is new first and worst first, up to a cap.
     pub items: Vec<Item>,
     /// How many more there are that the cap left out.
     pub left_out: u64,
@@ -100,17 +104,23 @@ pub enum EventKind {
     Resolved,
 }
 
-/// One finding in a message, or one rebuild.
+/// One alert in a message, or one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Item {
     /// What happened.
     pub event: EventKind,
-    /// The id of the alert, for `basewatch alerts show` and `snooze`.
+    /// What of the finding it is about.
+    #[serde(default)]
+    pub about: AlertSubject,
+    /// The id of the alert, for `basewatch alerts show` and `snooze`; of several tags, that of the first.
     pub alert: String,
-    /// The id of the finding in reports.
+    /// The id of the finding in reports; of several tags, that of the first.
     pub finding: String,
     /// What people call the deployment: `orders:live`.
     pub name: String,
+    /// The tags, where several tags of one image in ECR are told as one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// What sort of place it is.
     pub kind: DeploymentKind,
     /// The AWS account.
@@ -147,7 +157,7 @@ pub struct Item {
     pub current: Option<String>,
     /// What is concluded.
     pub verdict: Verdict,
-    /// How bad it is.
+    /// How bad it is, as far as the alert is about it.
     pub severity: Severity,
     /// How bad it was when it was last told; only of what escalated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,10 +217,16 @@ impl MessageKind {
 }
 
 impl Message {
-    /// How many findings it tells about.
+    /// How many alerts it tells about.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.events.values().sum()
+    }
+
+    /// How many of those that have not ended are about workloads.
+    #[must_use]
+    pub fn workload_count(&self) -> u64 {
+        self.subjects.get(&AlertSubject::Workload).copied().unwrap_or_default()
     }
 
     /// How many of them have ended.
@@ -253,12 +269,17 @@ impl Message {
         let mut fields = serde_json::to_value(self).unwrap_or_default();
         fill(&mut fields, &OPTIONAL);
         if let Some(fields) = fields.as_object_mut() {
-            fields.entry("owners").or_insert_with(|| Value::Object(serde_json::Map::new()));
+            for counts in ["owners", "subjects"] {
+                fields.entry(counts).or_insert_with(|| Value::Object(serde_json::Map::new()));
+            }
             fields.insert("subject".to_owned(), Value::String(text::subject(self)));
             fields.insert("text".to_owned(), Value::String(text::render(self, TEXT_BYTES)));
         }
         for item in fields["items"].as_array_mut().into_iter().flatten() {
             fill(item, &OPTIONAL_OF_ITEM);
+            if let Some(item) = item.as_object_mut() {
+                item.entry("tags").or_insert_with(|| Value::Array(Vec::new()));
+            }
         }
         fields
     }

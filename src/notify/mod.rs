@@ -3,6 +3,7 @@
 //! What is due is worked out by pure code from findings, ledger and settings. Knows nothing of how findings
 //! came about.
 
+mod aspect;
 mod body;
 mod cause;
 mod chatbot;
@@ -17,6 +18,7 @@ mod phrases;
 pub mod select;
 mod settings;
 mod sns;
+mod subject;
 mod text;
 pub mod watch;
 mod webhook;
@@ -32,6 +34,7 @@ pub use ledger::{Alert, Due, Event, LastRun, Ledger, ReceiverState, State, Subje
 pub use message::{EventKind, Item, Message, MessageKind, SCHEMA};
 pub use settings::{Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings};
 pub use sns::SnsNotifier;
+pub use subject::{AlertKey, AlertSubject};
 pub use watch::WatchSettings;
 pub use webhook::WebhookNotifier;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{EventKind, Item, Message, MessageKind, watch};
+use super::{AlertSubject, EventKind, Item, Message, MessageKind, watch};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity},
@@ -29,15 +29,13 @@ pub(super) fn headline(message: &Message) -> String {
             1 => "a rebuild has brought no new image".to_owned(),
             count => format!("{count} rebuilds have brought no new image"),
         },
-        MessageKind::Backlog => {
-            format!("a backlog of {} on old bases{}", words::count(open(message), "deployment"), worst(message))
-        }
+        MessageKind::Backlog => format!("a backlog of {}{}", what(message), worst(message)),
         MessageKind::Findings => {
             let resolved = message.resolved_count();
             let open = open(message);
             let old = match (open, message.items.first()) {
                 (1, Some(item)) if item.event != EventKind::Resolved => single(item),
-                _ => format!("{} on old bases{}", words::count(open, "deployment"), worst(message)),
+                _ => format!("{}{}", what(message), worst(message)),
             };
             match (open, resolved) {
                 (0, resolved) => format!("{} fixed", words::count(resolved, "deployment")),
@@ -48,11 +46,24 @@ pub(super) fn headline(message: &Message) -> String {
     }
 }
 
+/// What is open, by what it is about: `12 deployments on old bases and 2 to restore or repair`.
+fn what(message: &Message) -> String {
+    let workloads = message.workload_count();
+    let bases = open(message).saturating_sub(workloads);
+    let broken = "to restore or repair";
+    match (bases, workloads) {
+        (bases, 0) => format!("{} on old bases", words::count(bases, "deployment")),
+        (0, workloads) => format!("{} {broken}", words::count(workloads, "deployment")),
+        (bases, workloads) => format!("{} on old bases and {workloads} {broken}", words::count(bases, "deployment")),
+    }
+}
+
 /// `orders:live on a base 90 days old (critical, was high)`.
 fn single(item: &Item) -> String {
-    let name: String = clean(&item.name).chars().take(40).collect();
+    let name: String = clean(&name(item)).chars().take(40).collect();
     let what = match item.action {
         Action::Restore => "lost its image".to_owned(),
+        _ if item.about == AlertSubject::Workload => "cannot be invoked".to_owned(),
         Action::Upgrade => format!("on {}, which has ended", item.runtime.as_deref().map_or_else(runtime, clean)),
         _ if item.age == words::NOTHING => "on an old base".to_owned(),
         _ => format!("on a base {} old", spelled(&item.age)),
@@ -73,8 +84,7 @@ pub(super) fn summary(message: &Message) -> String {
             if severities.is_empty() { parts.join(", ") } else { format!("{} ({severities})", parts.join(", ")) }
         }
         MessageKind::Backlog => {
-            let what = words::count(open(message), "deployment");
-            format!("a backlog of {what} on old bases ({})", severities(message))
+            format!("a backlog of {} ({})", what(message), severities(message))
         }
         MessageKind::Rebuilds | MessageKind::Watch | MessageKind::Test => headline(message),
     }
@@ -139,21 +149,21 @@ fn severities(message: &Message) -> String {
 
 /// Deployments by where they are: `orders:live, carts and 7 more (lambda in eu-west-1, account 123456789012)`.
 pub(super) fn places(group: &[&Item], copyable: Copyable) -> String {
-    let mut by_place: Vec<(String, Vec<&str>, usize)> = Vec::new();
+    let mut by_place: Vec<(String, Vec<String>, usize)> = Vec::new();
     let (mut seen, mut elsewhere) = (0, 0);
     for item in group {
         let place = place(item, copyable);
         let has_room = seen < NAMES;
         match by_place.iter_mut().find(|(known, ..)| *known == place) {
-            Some((_, names, _)) if has_room => names.push(&item.name),
+            Some((_, names, _)) if has_room => names.push(name(item)),
             Some((.., more)) => *more += 1,
-            None if has_room => by_place.push((place, vec![&item.name], 0)),
+            None if has_room => by_place.push((place, vec![name(item)], 0)),
             None => elsewhere += 1,
         }
         seen += 1;
     }
     let places = by_place.into_iter().map(|(place, names, more)| {
-        let names = names.into_iter().map(copyable).collect::<Vec<_>>().join(", ");
+        let names = names.iter().map(|name| copyable(name)).collect::<Vec<_>>().join(", ");
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let place = if place.is_empty() { place } else { format!(" ({place})") };
         format!("{names}{more}{place}")
@@ -184,15 +194,31 @@ fn place(item: &Item, copyable: Copyable) -> String {
     [Some(place).filter(|place| !place.is_empty()), account].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// `stale, high`; `stale, critical (was high)`.
-pub(super) fn verdict(item: &Item) -> String {
-    let was = item.was.map(|was| format!(" (was {})", was.as_str())).unwrap_or_default();
-    format!("{}, {}{was}", item.verdict.as_str(), item.severity.as_str())
+/// `orders:live`; of several tags of one image `orders:3.2, 421, latest`.
+fn name(item: &Item) -> String {
+    if item.tags.is_empty() {
+        return item.name.clone();
+    }
+    let more = item.tags.len().saturating_sub(NAMES);
+    let more = if more > 0 { format!(" and {more} more tags") } else { String::new() };
+    format!("{}:{}{more}", item.repository, item.tags[..item.tags.len().min(NAMES)].join(", "))
 }
 
-/// `lambda/java:21.2026.08.22.00, 90 days old, 89 days and 71 releases behind`; nothing of a base that is not known.
+/// `stale, high`; `stale, critical (was high)`; `without its image, medium` of a workload.
+pub(super) fn verdict(item: &Item) -> String {
+    let was = item.was.map(|was| format!(" (was {})", was.as_str())).unwrap_or_default();
+    let what = match (item.about, item.action) {
+        (AlertSubject::Base, _) => item.verdict.as_str(),
+        (AlertSubject::Workload, Action::Restore) => "without its image",
+        (AlertSubject::Workload, _) => "not able to run",
+    };
+    format!("{what}, {}{was}", item.severity.as_str())
+}
+
+/// `lambda/java:21.2026.08.22.00, 90 days old, 89 days and 71 releases behind`; nothing of a base that is not known, or
+/// that the alert is not about.
 pub(super) fn base(item: &Item, copyable: Copyable) -> Option<String> {
-    let base = copyable(item.base.as_deref()?);
+    let base = copyable(item.base.as_deref().filter(|_| item.about == AlertSubject::Base)?);
     let age = if item.age == words::NOTHING { String::new() } else { format!(", {} old", spelled(&item.age)) };
     let behind = match item.behind.as_str() {
         words::NOTHING => String::new(),
@@ -238,7 +264,7 @@ pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) ->
         Action::Upgrade => upgrade(group, now.date_naive(), copyable),
         Action::Restore => {
             let image = copyable(&item.image);
-            format!("its image is gone from the repository: deploy another one, or push it again: {image}")
+            format!("the image was deleted from its repository or archived: restore it, or deploy another one: {image}")
         }
         Action::Investigate => format!("look into it: {}", copyable(&format!("basewatch explain {}", item.image))),
         Action::None => "nothing yet: its line has no newer release".to_owned(),

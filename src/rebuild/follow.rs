@@ -80,7 +80,7 @@ pub(super) fn look(request: &Request, slot: &Slot, world: &World<'_>) -> Seen {
     Seen {
         image: on_target().and_then(on_base).or_else(better),
         needing: count(needing.len()),
-        severity: needing.iter().map(|finding| finding.severity).max().unwrap_or(Severity::None),
+        severity: needing.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None),
     }
 }
 

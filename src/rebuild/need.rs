@@ -13,7 +13,8 @@ use crate::{
     image::{Digest, Reference},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    report::{BaseInUse, CurrentRelease, Finding, Report},
+    registry::EcrHost,
+    report::{BaseInUse, CurrentRelease, Finding, Location, Report},
 };
 
 /// A repository and a line that its images stand on: the place that at most one rebuild is open for.
@@ -36,8 +37,7 @@ pub(super) struct Sight<'a> {
 /// A report by slots.
 #[derive(Debug)]
 pub(super) struct World<'a> {
-    /// Whether the report shows all there is.
-    pub(super) is_complete: bool,
+    report: &'a Report,
     slots: BTreeMap<Slot, Sight<'a>>,
     /// Repositories with findings about which nothing could be concluded, not even on which line they are.
     unclear: BTreeSet<(String, String)>,
@@ -65,7 +65,7 @@ impl<'a> World<'a> {
             }
         }
         slots.values_mut().for_each(Sight::leave_out_the_replaced);
-        Self { is_complete: report.complete, slots, unclear }
+        Self { report, slots, unclear }
     }
 
     /// What is seen of `slot`.
@@ -83,7 +83,16 @@ impl<'a> World<'a> {
 
     /// Whether what is not seen of `slot` is not there.
     pub(super) fn shows_all_of(&self, slot: &Slot) -> bool {
-        self.is_complete && !self.unclear.contains(&(slot.registry.clone(), slot.repository.clone()))
+        // Any account and region may run its images.
+        let host = EcrHost::parse(&slot.registry);
+        let location = Location {
+            registry_account: host.map(|host| host.account),
+            registry_region: host.map(|host| host.region),
+            repository: Some(&slot.repository),
+            ..Location::default()
+        };
+        let is_clear = !self.unclear.contains(&(slot.registry.clone(), slot.repository.clone()));
+        is_clear && self.report.proves_absence(&location)
     }
 
     /// The slots that need a rebuild, worst first.
@@ -108,7 +117,7 @@ pub(super) struct Need<'a> {
 impl<'a> Sight<'a> {
     /// What it needs, if anything.
     pub(super) fn need(&self) -> Option<Need<'a>> {
-        let severity = self.needing.iter().map(|finding| finding.severity).max()?;
+        let severity = self.needing.iter().map(|finding| finding.base_severity()).max()?;
         // The tag may move while a report is made: the newest that any finding saw.
         let targets = self.needing.iter().filter_map(|finding| finding.current.as_ref());
         let target = targets.max_by_key(|current| (current.published_at, current.digest.clone()))?;
@@ -153,8 +162,9 @@ pub(super) fn is_good(finding: &Finding) -> bool {
 fn needs_rebuild(finding: &Finding, threshold: Severity) -> bool {
     let is_without_change = finding.behind.as_ref().is_some_and(|behind| behind.content_changed == Some(false));
     // Nobody wants a build of what is put up with.
-    let is_put_up_with = finding.exemption.is_some();
-    finding.action == Action::Rebuild && finding.severity >= threshold && !is_without_change && !is_put_up_with
+    let is_put_up_with = finding.is_base_exempted();
+    // Nor does a rebuild help a workload whose image is gone or that cannot be invoked.
+    finding.action == Action::Rebuild && finding.base_severity() >= threshold && !is_without_change && !is_put_up_with
 }
 
 /// The registry and the name of the repository of the image.

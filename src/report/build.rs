@@ -5,13 +5,13 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorEntry, Finding, ImageFields, LineFields, Note,
-    PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
+    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields, LineFields,
+    Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
 };
 use crate::{
     identify::Identification,
     image::Repository,
-    inventory::{Deployment, Gap, Holding},
+    inventory::{Deployment, Extent, Gap, Holding},
     judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::{ProblemKind, Resolution},
 };
@@ -84,6 +84,7 @@ impl Finding {
             severity: judgement.severity,
             action: judgement.action,
             reasons: judgement.reasons.into_iter().map(reason).collect(),
+            subjects: None,
             policy_rule: judgement.rule,
             exemption: None,
         }
@@ -223,7 +224,9 @@ impl Behind {
 
 impl From<Gap> for ErrorEntry {
     fn from(gap: Gap) -> Self {
-        Self { scope: gap.scope, code: gap.code.to_owned(), message: gap.message }
+        let Extent { kind, account, region, repository } = gap.extent;
+        let (about, code) = (ErrorAbout::Inventory, gap.code.to_owned());
+        Self { about, scope: gap.scope, kind, account, region, repository, code, message: gap.message }
     }
 }
 
@@ -242,7 +245,8 @@ impl ErrorEntry {
             .into_iter()
             .map(|((scope, code), (count, message))| {
                 let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-                Self { scope, code: code.to_owned(), message: format!("{message}{more}") }
+                let message = format!("{message}{more}");
+                Self { about: ErrorAbout::Line, scope, code: code.to_owned(), message, ..Self::default() }
             })
             .collect()
     }

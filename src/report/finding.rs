@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ExemptionFields;
+use super::{ExemptionFields, FindingSubjects};
 use crate::{
     image::{Arch, Digest, DigestKind, Platform},
     inventory::DeploymentKind,
@@ -46,6 +46,9 @@ pub struct Finding {
     pub action: Action,
     /// Why; see `docs/verdicts.md` for each code.
     pub reasons: Vec<ReasonFields>,
+    /// Severity, action and reasons of base and workload apart; absent where nothing is wrong with the workload itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<FindingSubjects>,
     /// The policy override that was applied, by its name; null for the general policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_rule: Option<String>,

@@ -7,6 +7,7 @@ mod base;
 pub mod base_table;
 mod build;
 pub mod csv;
+mod error;
 mod exemption;
 pub mod explain;
 mod finding;
@@ -19,6 +20,7 @@ pub mod markdown;
 pub mod query;
 pub mod sarif;
 pub(crate) mod style;
+mod subject;
 mod summary;
 pub mod table;
 mod text;
@@ -30,8 +32,11 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::DeploymentKind;
+
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
+pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
@@ -41,6 +46,7 @@ pub use finding::{
 pub use line::{LineFields, LineRelease};
 pub use query::Query;
 pub use style::Style;
+pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
 pub use text::{Harmless, harmless, is_visible};
 
@@ -102,10 +108,27 @@ pub struct Note {
 }
 
 /// Something that could not be seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorEntry {
-    /// What could not be seen: `ecr eu-west-1`, `account 210987654321`.
+    /// Whether deployments could not be listed, or a base not be fully resolved.
+    #[serde(default)]
+    pub about: ErrorAbout,
+    /// What could not be seen, for people: `ecr eu-west-1`, `account 210987654321`.
     pub scope: String,
+    /// The only kind of deployments that may be missing because of it; absent where any may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DeploymentKind>,
+    /// The AWS account in which deployments may be missing, or that of the repository's registry; absent where that is
+    /// not narrowed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The AWS region in which deployments may be missing, or that of the repository's registry; absent where that is
+    /// not narrowed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
     pub code: String,
     /// What happened, for people.

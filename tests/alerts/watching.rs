@@ -56,6 +56,7 @@ impl Desk {
             scope: (*scope).to_owned(),
             code: "access-denied".to_owned(),
             message: "not authorized to perform: sts:AssumeRole".to_owned(),
+            ..ErrorEntry::default()
         };
         let mut report: Report = serde_json::from_value(json!({
             "schema": "basewatch.report/v1", "run_id": ulid::Ulid::generate().to_string(), "generated_at": self.now,

@@ -1,6 +1,11 @@
 //! What cannot be seen somewhere: denied, throttled and silent regions.
 
-use basewatch::{aws::loopback::Scope, judge::Verdict, report::Report};
+use basewatch::{
+    aws::loopback::Scope,
+    inventory::DeploymentKind,
+    judge::Verdict,
+    report::{ErrorAbout, Report},
+};
 
 use crate::company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, US, codes, errors, finding, seen};
 
@@ -24,6 +29,9 @@ fn bank_in_us(action: &str) -> Scope {
 /// The bank's functions in one region are missing for this reason, and nothing else is.
 fn assert_only_payout_is_missing(report: &Report, code: &str) {
     assert_eq!(errors(report), [("lambda us-east-1 of 222222222222", code)]);
+    let error = &report.errors[0];
+    assert_eq!((error.about, error.kind), (ErrorAbout::Inventory, Some(DeploymentKind::Lambda)));
+    assert_eq!((error.account.as_deref(), error.region.as_deref()), (Some(BANK), Some(US)));
     assert_eq!(seen(report), [SHOPS[0], SHOPS[1], LEDGER]);
     assert_eq!(finding(report, "ledger").verdict, Verdict::Stale);
 }

@@ -2,14 +2,14 @@
 
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
-    inventory::{EcrInventory, EcrSettings, Inventory},
+    inventory::{DeploymentKind, EcrInventory, EcrSettings, Extent, Inventory},
     registry::Error,
 };
 use serde_json::json;
 
 use crate::{
     aws_replay::{Answer, Call},
-    ecr_model::EcrModel,
+    ecr_model::{ACCOUNT, EcrModel},
     memory_registry::MemoryRegistry,
     rig::{REGION, Rig, SECRET, codes, names, regions, settings, unreadable},
 };
@@ -42,6 +42,8 @@ async fn a_denied_region_leaves_the_others_intact() {
     let found = rig.look(&[both_regions()]).await;
     assert_eq!(names(&found), ["a:v1", "b:v1"]);
     assert_eq!(codes(&found.gaps), [("ecr us-east-1", "access-denied")]);
+    let us = Extent { kind: Some(DeploymentKind::Ecr), region: Some("us-east-1".into()), ..Extent::default() };
+    assert_eq!(found.gaps[0].extent, us);
     assert_eq!(
         found.gaps[0].message,
         format!("ecr:DescribeRepositories in us-east-1: AccessDeniedException: {DENIED} (request req-1)")
@@ -56,6 +58,13 @@ async fn a_denied_repository_leaves_the_others_intact() {
     });
     let found = rig.look(&[settings()]).await;
     assert_eq!((names(&found), codes(&found.gaps)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "access-denied")]));
+    let repository = Extent {
+        kind: Some(DeploymentKind::Ecr),
+        account: Some(ACCOUNT.into()),
+        region: Some(REGION.into()),
+        repository: Some("a".into()),
+    };
+    assert_eq!(found.gaps[0].extent, repository);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use basewatch::{
     aws::{AccountSettings, Members},
-    inventory::{Holding, LambdaSettings, Owners},
+    inventory::{DeploymentKind, Extent, Holding, LambdaSettings, Owners},
 };
 use serde_json::json;
 
@@ -240,6 +240,13 @@ async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
         let found = rig.look_at_functions(&[functions()]).await;
         assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
         assert_eq!(codes(&found.gaps), [("lambda eu-west-1 of 210987654321", "access-denied")]);
+        let extent = Extent {
+            kind: Some(DeploymentKind::Lambda),
+            account: Some("210987654321".into()),
+            region: Some("eu-west-1".into()),
+            repository: None,
+        };
+        assert_eq!(found.gaps[0].extent, extent);
         assert_eq!(since(&rig, before), calls);
     }
     let calls = rig.replay.all_calls();

@@ -58,6 +58,43 @@ async fn a_push_on_a_current_base_says_nothing_and_ends_its_own_alert_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_image_pushed_under_three_tags_is_one_message_across_invocations() {
+    let fleet = fleet();
+    let running = fleet.start().await;
+    let first = fleet.push("orders:1.2.3", true);
+    assert_eq!(running.invoke(first.clone()).await.response()["messages"], 1);
+    // The other tags are there by the time their events are heard.
+    let digest = first["detail"]["image-digest"].as_str().unwrap().parse().unwrap();
+    fleet.store("orders", &digest, &["1.2", "1.2.3", "latest"]);
+    for tag in ["1.2", "latest", "1.2.3"] {
+        let done = running.invoke(pushed("orders", &digest, Some(tag))).await.response();
+        assert_eq!((done["findings"].as_array().unwrap().len(), &done["messages"]), (3, &0.into()), "{done}");
+    }
+    assert_eq!(fleet.told(), [["orders:1.2.3 triggered"]]);
+    let told = |fleet: &Fleet| {
+        let ledger = fleet.kept("ledger.json").unwrap();
+        let alerts = ledger["alerts"].as_object().unwrap().clone();
+        alerts.into_values().map(|alert| alert["told"]["chat"]["events"][0]["message_id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&fleet), vec![Value::from("m-1"); 3]);
+    running.invoke(scheduled()).await.response();
+    assert_eq!(fleet.told().len(), 1, "the run knows all of them: {:?}", fleet.told());
+    // Another image that all tags are there for at once names them in its message.
+    let digest = fleet.build("search:1", true);
+    fleet.store("search", &digest, &["1", "latest"]);
+    running.invoke(pushed("search", &digest, Some("latest"))).await.response();
+    let log = fleet.hook.log();
+    let message: Value = serde_json::from_str(&log.last().unwrap().body).unwrap();
+    assert_eq!(message["items"][0]["tags"], json!(["1", "latest"]));
+    // All of them end together.
+    let fresh = fleet.build("orders:2", false);
+    fleet.store("orders", &fresh, &["1.2", "1.2.3", "latest"]);
+    running.invoke(scheduled()).await.response();
+    let resolved: Vec<_> = fleet.told().into_iter().flatten().filter(|told| told.contains("resolved")).collect();
+    assert_eq!(resolved, ["orders:1.2 resolved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_is_each_of_its_platforms() {
     let fleet = fleet();
     let index = fleet.build_index("multi:1", true);

@@ -8,7 +8,7 @@ use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     notify::{
-        EventKind, Item, Message, MessageKind, SCHEMA,
+        AlertSubject, EventKind, Item, Message, MessageKind, SCHEMA,
         watch::{RUN, RunError, Trouble, WatchFields},
     },
     report::ReasonFields,
@@ -39,9 +39,11 @@ fn id(of: &str) -> String {
 pub(crate) fn stale(name: &str) -> Item {
     Item {
         event: EventKind::Triggered,
+        about: AlertSubject::Base,
         alert: id(name),
         finding: format!("lambda:eu-west-1:123456789012:{name}:live"),
         name: format!("{name}:live"),
+        tags: Vec::new(),
         kind: DeploymentKind::Lambda,
         account: Some("123456789012".to_owned()),
         region: Some("eu-west-1".to_owned()),
@@ -118,8 +120,9 @@ fn upgrade() -> Item {
 fn restore() -> Item {
     Item {
         event: EventKind::Reminded,
+        about: AlertSubject::Workload,
         action: Action::Restore,
-        severity: Severity::High,
+        severity: Severity::Medium,
         image: format!("{REGISTRY}/refunds@sha256:{}", "0b".repeat(32)),
         reasons: vec![
             reason("image-missing", "the deployed image is not in its repository"),
@@ -127,6 +130,19 @@ fn restore() -> Item {
         ],
         since: Some(at("2026-11-13T06:00:00Z")),
         ..stale("refunds")
+    }
+}
+
+/// An image that was pushed under three tags.
+fn tagged() -> Item {
+    Item {
+        finding: "ecr:eu-west-1:123456789012:search:3.2".to_owned(),
+        name: "search:3.2".to_owned(),
+        tags: ["3.2", "3.2.1", "latest"].map(str::to_owned).to_vec(),
+        kind: DeploymentKind::Ecr,
+        arn: None,
+        image: format!("{REGISTRY}/search:3.2"),
+        ..stale("search")
     }
 }
 
@@ -153,6 +169,7 @@ pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
         severity: Severity::None,
         events: BTreeMap::new(),
         severities: BTreeMap::new(),
+        subjects: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         owners: BTreeMap::new(),
         accounts: items.iter().filter_map(|item| item.account.clone()).take(100).collect(),
@@ -168,7 +185,10 @@ pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
         if item.event != EventKind::Resolved {
             message.severity = message.severity.max(item.severity);
             *message.severities.entry(item.severity).or_default() += 1;
-            *message.verdicts.entry(item.verdict).or_default() += 1;
+            *message.subjects.entry(item.about).or_default() += 1;
+            if item.about == AlertSubject::Base {
+                *message.verdicts.entry(item.verdict).or_default() += 1;
+            }
         }
     }
     message.items = items;
@@ -185,7 +205,7 @@ pub(crate) fn events() -> Message {
     let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
     let blocked =
         Item { severity: Severity::Critical, was: Some(Severity::High), event: EventKind::Escalated, ..upgrade() };
-    items.extend([blocked, redeploy(), restore()]);
+    items.extend([tagged(), blocked, redeploy(), restore()]);
     items.push(Item { alert: id("settle"), name: "settle".to_owned(), repository: "settle".to_owned(), ..upgrade() });
     items.push(Item {
         severity: Severity::Low,

@@ -10,9 +10,9 @@ use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
-        BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorEntry,
-        ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome, PlatformBase, PolicyFields,
-        ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
+        BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorAbout,
+        ErrorEntry, ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome, PlatformBase,
+        PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
@@ -78,6 +78,7 @@ pub(crate) fn fresh(name: &str) -> Finding {
         severity: Severity::None,
         action: Action::None,
         reasons: Vec::new(),
+        subjects: None,
         policy_rule: None,
         exemption: None,
     }
@@ -471,7 +472,9 @@ pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Repo
 
 /// An entry of `errors`.
 pub(crate) fn error(scope: &str, code: &str, message: &str) -> ErrorEntry {
-    ErrorEntry { scope: scope.to_owned(), code: code.to_owned(), message: message.to_owned() }
+    let about = if scope.starts_with("registry") { ErrorAbout::Line } else { ErrorAbout::Inventory };
+    let message = message.to_owned();
+    ErrorEntry { about, scope: scope.to_owned(), code: code.to_owned(), message, ..ErrorEntry::default() }
 }
 
 /// The sample answer of `basewatch base --history`.

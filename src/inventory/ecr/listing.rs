@@ -15,7 +15,7 @@ use crate::{
     aws::Failure,
     aws::Session,
     image::{Digest, Repository},
-    inventory::{EcrSettings, Gap, Held, ResourceTags, Shelf, spot::Spot},
+    inventory::{DeploymentKind, EcrSettings, Extent, Gap, Held, ResourceTags, Shelf, spot::Spot},
     registry::EcrHost,
 };
 
@@ -76,6 +76,21 @@ impl EcrRepository {
         self.scope.clone()
     }
 
+    /// Its images as deployments of `kind`, or of any.
+    pub(in crate::inventory) fn extent(&self, kind: Option<DeploymentKind>) -> Extent {
+        Extent {
+            kind,
+            account: Some(self.account.clone()),
+            region: Some(self.region.clone()),
+            repository: Some(self.name.clone()),
+        }
+    }
+
+    /// What could not be seen of its images. That hides no workload: those are listed elsewhere, and read by digest.
+    fn gap(&self, failure: Failure) -> Gap {
+        Gap::new(self.scope(), self.extent(Some(DeploymentKind::Ecr)), failure)
+    }
+
     /// What a [`Failure`] of `operation` on it is called.
     pub(super) fn call(&self, operation: &str) -> String {
         format!("ecr:{operation} of {} in {}", self.name, self.region)
@@ -103,13 +118,13 @@ struct Page<T> {
 }
 
 /// Asks for page after page. What was read before a page failed is kept.
-async fn all_pages<T, F>(scope: &str, ask: impl Fn(Option<String>) -> F) -> Listed<T>
+async fn all_pages<T, F>((scope, extent): (&str, Extent), ask: impl Fn(Option<String>) -> F) -> Listed<T>
 where
     F: Future<Output = Result<Page<T>, Failure>>,
 {
     let mut items = Vec::new();
     let mut token = None;
-    let gap = |code, message: String| vec![Gap { scope: scope.to_owned(), code, message }];
+    let gap = |code, message: String| vec![Gap::new(scope.to_owned(), extent.clone(), Failure { code, message })];
     for _ in 0..PAGES {
         let page = match ask(token.clone()).await {
             Ok(page) => page,
@@ -132,7 +147,8 @@ where
 pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let call = format!("ecr:DescribeRepositories in {region}");
-    let listed = all_pages(&spot.scope("ecr"), |token| async {
+    let extent = spot.extent(DeploymentKind::Ecr);
+    let listed = all_pages((&spot.scope("ecr"), extent.clone()), |token| async {
         let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
         let page = page.map_err(|error| Failure::of(&call, &error))?;
         Ok(Page { items: page.repositories.unwrap_or_default(), next: page.next_token })
@@ -148,7 +164,10 @@ pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<
         let scope = scope(region, &name, spot.session.account());
         match repository_of(client, region, &repository, scope.clone()) {
             Ok(repository) => items.push(Arc::new(repository)),
-            Err(message) => gaps.push(Gap { scope, code: "malformed", message }),
+            Err(message) => {
+                let extent = Extent { repository: Some(name), ..extent.clone() };
+                gaps.push(Gap::new(scope, extent, Failure { code: "malformed", message }));
+            }
         }
     }
     Listed { items, gaps }
@@ -177,12 +196,13 @@ fn repository_of(
 pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<EcrRepository>>, Gap> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let scope = scope(region, name, spot.session.account());
-    let gap = |code, message| Gap { scope: scope.clone(), code, message };
+    let extent = Extent { repository: Some(name.to_owned()), ..spot.extent(DeploymentKind::Ecr) };
+    let gap = |failure| Gap::new(scope.clone(), extent.clone(), failure);
     let answer = match client.describe_repositories().repository_names(name).send().await {
         Ok(answer) => answer,
         Err(error) => {
             let failure = Failure::of(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure.code, failure.message)) };
+            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure)) };
         }
     };
     let Some(found) = answer.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
@@ -190,7 +210,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
     };
     match repository_of(client, region, found, scope.clone()) {
         Ok(repository) => Ok(Some(Arc::new(repository))),
-        Err(message) => Err(gap("malformed", message)),
+        Err(message) => Err(gap(Failure { code: "malformed", message })),
     }
 }
 
@@ -203,17 +223,17 @@ pub(super) async fn image(
 ) -> Result<Option<EcrImage>, Gap> {
     let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
     let request = repository.client.describe_images().registry_id(&repository.account);
-    let gap = |code, message| Gap { scope: repository.scope(), code, message };
     let details = match request.repository_name(&repository.name).image_ids(id).send().await {
         Ok(answer) => answer.image_details.unwrap_or_default(),
         Err(error) => {
             let failure = Failure::of(&repository.call("DescribeImages"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure.code, failure.message)) };
+            return if failure.code == "not-found" { Ok(None) } else { Err(repository.gap(failure)) };
         }
     };
     let mut images = BTreeMap::new();
     for detail in details.iter().filter(|detail| is_image(detail)) {
-        merge(&mut images, image_of(detail).map_err(|message| gap("malformed", message))?);
+        let image = image_of(detail);
+        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: "malformed", message }))?);
     }
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
@@ -254,9 +274,9 @@ async fn details<T>(
     filter: &DescribeImagesFilter,
     read: impl Fn(&ImageDetail) -> Result<T, String>,
 ) -> Listed<T> {
-    let scope = repository.scope();
+    let (scope, extent) = (repository.scope(), repository.extent(Some(DeploymentKind::Ecr)));
     let call = repository.call("DescribeImages");
-    let listed = all_pages(&scope, |token| async {
+    let listed = all_pages((&scope, extent), |token| async {
         let request = repository.client.describe_images();
         let request = request.registry_id(&repository.account).repository_name(&repository.name);
         let page = request.filter(filter.clone()).max_results(PAGE).set_next_token(token).send().await;
@@ -269,7 +289,7 @@ async fn details<T>(
     for item in listed.items {
         match item {
             Ok(item) => items.push(item),
-            Err(message) => gaps.push(Gap { scope: scope.clone(), code: "malformed", message }),
+            Err(message) => gaps.push(repository.gap(Failure { code: "malformed", message })),
         }
     }
     Listed { items, gaps }

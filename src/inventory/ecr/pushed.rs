@@ -1,4 +1,5 @@
-//! Which deployments does one push make? The tag that was pushed, as the inventory of ECR would see it.
+//! Which deployments does one push make? The image that was pushed, under each tag that it has by now, as the inventory
+//! of ECR would see it.
 //!
 //! What is not to be audited, or is not there any more, makes none.
 
@@ -133,10 +134,8 @@ impl PushedInventory {
             match listing::image(&repository, &self.push.digest, &settings).await.map_err(&mut gap)? {
                 None => why = NotMeant::NoImage,
                 Some(image) if !image.tags.contains(&self.push.tag) => why = NotMeant::Moved,
-                Some(mut image) => {
-                    image.tags.retain(|tag| *tag == self.push.tag);
-                    return Ok(Chosen { repository, owner, image });
-                }
+                // Its other tags are the same event: each push of a tag is one of EventBridge.
+                Some(image) => return Ok(Chosen { repository, owner, image }),
             }
         }
         Err(why)

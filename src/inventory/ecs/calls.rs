@@ -8,10 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     aws::Failure,
-    inventory::{
-        Estate, Gap,
-        spot::{Spot, gap},
-    },
+    inventory::{DeploymentKind, Estate, Gap, spot::Spot},
 };
 
 /// Entries asked for in one page: the most that the lists of ECS give.
@@ -155,11 +152,15 @@ impl<'a> Ecs<'a> {
         if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
             self.note(&self.scope(), failure.code, format!("{}; nothing more was asked there", failure.message));
         }
-        self.estate.note(gap(scope.to_owned(), failure));
+        self.estate.note(self.gap(scope, failure));
     }
 
     fn note(&self, scope: &str, code: &'static str, message: String) {
-        self.estate.note(Gap { scope: scope.to_owned(), code, message });
+        self.estate.note(self.gap(scope, Failure { code, message }));
+    }
+
+    fn gap(&self, scope: &str, failure: Failure) -> Gap {
+        Gap::new(scope.to_owned(), self.spot.extent(DeploymentKind::Ecs), failure)
     }
 }
 

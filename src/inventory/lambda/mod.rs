@@ -20,7 +20,7 @@ use self::{
     progress::{Progress, Surveyed},
 };
 use super::{
-    Choice, Estate, Gap, Inventoried, Inventory, LambdaSettings, Regions,
+    Choice, DeploymentKind, Estate, Gap, Inventoried, Inventory, LambdaSettings, Regions,
     read::Sighting,
     tables::{Meant, Table},
 };
@@ -75,7 +75,11 @@ impl LambdaInventory {
         let catalog = self.estate.images.catalog();
         let name = Memory::name(spot);
         let old = catalog.kept(&name).unwrap_or_default();
-        let mut learning = Learning::new(catalog, name, Progress::new(spot.scope("lambda"), old, belief));
+        let mut learning = Learning::new(
+            catalog,
+            name,
+            Progress::new((spot.scope("lambda"), spot.extent(DeploymentKind::Lambda)), old, belief),
+        );
         let admits = |name: &str| settings.iter().any(|settings| settings.choice.admits_name(name));
         // Where tags or owners choose, it is not known yet which of these will be read.
         let is_all_meant = settings.iter().all(|settings| settings.choice.is_by_name());

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     aws::Failure,
     image::{Digest, Repository},
-    inventory::{Gap, ImageSource},
+    inventory::{Extent, Gap, ImageSource},
 };
 
 /// So many calls of one operation that fail in a row, each after all its retries, are the last ones in a
@@ -27,6 +27,7 @@ const MANY: usize = 200;
 pub(super) struct Progress {
     belief: Belief,
     scope: String,
+    extent: Extent,
     old: Memory,
     functions: BTreeMap<Arc<str>, Seen>,
     /// Functions that are listed and not meant, but remembered: for runs that mean others.
@@ -137,11 +138,12 @@ impl Seen {
 }
 
 impl Progress {
-    /// A place of which nothing is seen yet and `old` is remembered; its gaps are called `scope`.
-    pub(super) fn new(scope: String, old: Memory, belief: Belief) -> Self {
+    /// A place of which nothing is seen yet and `old` is remembered; its gaps are called `scope` and hide `extent`.
+    pub(super) fn new((scope, extent): (String, Extent), old: Memory, belief: Belief) -> Self {
         Self {
             belief,
             scope,
+            extent,
             old,
             functions: BTreeMap::new(),
             left_out: BTreeSet::new(),
@@ -361,7 +363,7 @@ impl Progress {
 
     /// What there is to see, once everything is asked.
     pub(super) fn finish(self) -> Surveyed {
-        let Self { old, functions, left_out, is_complete, scope, failures, .. } = self;
+        let Self { old, functions, left_out, is_complete, scope, extent, failures, .. } = self;
         let mut memory = Memory::default();
         for (name, seen) in &functions {
             for (version, outcome) in &seen.found {
@@ -377,7 +379,7 @@ impl Progress {
         let memory = (memory != old).then_some(memory);
         let gaps = failures.into_values().map(|(failure, times)| {
             let more = if times > 1 { format!(" (and {} more like this)", times - 1) } else { String::new() };
-            Gap { scope: scope.clone(), code: failure.code, message: failure.message + &more }
+            Gap::new(scope.clone(), extent.clone(), Failure { code: failure.code, message: failure.message + &more })
         });
         Surveyed { gaps: gaps.collect(), functions, memory }
     }
@@ -392,7 +394,7 @@ mod tests {
     fn progress(old: Memory) -> Progress {
         let seen_at = DateTime::from_timestamp(1_000, 0).unwrap();
         let belief = Belief { seen_at, refresh: TimeDelta::seconds(100), needs_tags: false };
-        Progress::new("lambda eu-west-1".into(), old, belief)
+        Progress::new(("lambda eu-west-1".into(), Extent::default()), old, belief)
     }
 
     fn mark(revision: &str) -> Mark {

@@ -138,3 +138,26 @@ fn what_exemptions_met_is_counted_once_and_what_has_expired_is_counted_where_no_
         [stale(2), BTreeMap::new(), BTreeMap::new()]
     );
 }
+
+#[test]
+fn a_gap_hides_what_a_scope_may_match_unless_account_or_repository_rule_that_out() {
+    use crate::inventory::{DeploymentKind, Extent};
+    let some = |text: &str| Some(text.to_owned());
+    let glob = |text: &str| Some(text.parse().unwrap());
+    let region = Extent { account: some("111111111111"), region: some("eu-west-1"), ..Extent::default() };
+    let tags = Extent { repository: some("team/orders"), ..region.clone() };
+    let images = Extent { kind: Some(DeploymentKind::Ecr), ..tags.clone() };
+    let of = |account: Option<_>, repository: Option<_>| Scope { account, repository, ..Scope::default() };
+    for (scope, extent, may_match) in [
+        (Scope::default(), &Extent::default(), true),
+        (of(glob("111111111111"), glob("web-*")), &region, true),
+        (of(glob("222222222222"), None), &region, false),
+        (of(None, glob("team/*")), &tags, true),
+        (of(None, glob("web-*")), &tags, false),
+        // A function of any account may run an image of that repository; a tag of it is in its account.
+        (of(glob("222222222222"), None), &tags, true),
+        (of(glob("222222222222"), None), &images, false),
+    ] {
+        assert_eq!(scope.may_match_in(extent), may_match, "{scope:?} {extent:?}");
+    }
+}

@@ -159,3 +159,19 @@ fn a_newer_image_whose_base_is_not_known_is_no_better() {
         Replacement { name: "orders:422", pushed_at: None, judgement: &unknown, resolution: &newer.resolution };
     assert!(!replacement.is_better(&judgement, &ours.resolution));
 }
+
+#[test]
+fn what_is_wrong_with_a_workload_is_as_bad_whatever_its_base_is() {
+    let gone = running(Holding::Gone, state("Active", None));
+    let workload = Judgement::of_workload(&gone).unwrap();
+    let codes: Vec<_> = workload.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!((workload.severity, workload.action, codes), (Severity::Medium, Action::Restore, vec!["image-missing"]));
+    assert_eq!(at(&gone, 90, Some(89)).0, Severity::High, "together they are as bad as the worse of both");
+    let denied = Judgement::of_workload(&running(Holding::Held, state("Failed", Some("ImageAccessDenied")))).unwrap();
+    assert_eq!((denied.severity, denied.reasons.len()), (Severity::Medium, 1));
+    for well in [state("Active", None), state("Inactive", Some("Idle"))] {
+        assert_eq!(Judgement::of_workload(&running(Holding::Held, well)), None);
+    }
+    let tag = deployment(DeploymentKind::Ecr, Holding::Gone, Workload::default());
+    assert_eq!(Judgement::of_workload(&tag), None, "a tag runs nowhere");
+}

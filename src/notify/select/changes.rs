@@ -1,11 +1,11 @@
-//! What happened to each finding, as one receiver has to be told?
+//! What happened to each subject of each finding, as one receiver has to be told?
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{super::Event, Ledger, Receiver, Settings, threshold};
+use super::{super::Event, Ledger, Receiver, Settings, absence::Absence, threshold};
 use crate::{
     judge::{Severity, Verdict},
-    notify::{Alert, EventKind, Told},
+    notify::{Alert, AlertKey, AlertSubject, EventKind, Told, aspect::Aspect},
     report::{Finding, Report},
 };
 
@@ -16,8 +16,8 @@ const EARLY: Duration = Duration::hours(1);
 #[derive(Clone, Debug)]
 pub(super) struct Change<'a> {
     pub(super) kind: EventKind,
-    /// The id of the finding.
-    pub(super) id: String,
+    /// The key of the alert.
+    pub(super) key: AlertKey,
     /// The finding, if it is still there.
     pub(super) finding: Option<&'a Finding>,
     /// How bad it is; of what has ended, how bad it was told to be.
@@ -36,7 +36,7 @@ impl Change<'_> {
 
     /// Records it in the ledger; until a message tells it, it counts as told to nobody.
     pub(super) fn record(&self, receiver: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
-        let Some(alert) = ledger.alerts.get_mut(&self.id) else { return };
+        let Some(alert) = ledger.alerts.get_mut(&self.key) else { return };
         let new = Told { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
         let told = alert.told.entry(receiver.to_owned()).or_insert(new);
         match self.kind {
@@ -59,16 +59,17 @@ impl Change<'_> {
     }
 }
 
-/// What makes `receiver` be told of the finding `id` once more, if it takes it for going on.
+/// What makes `receiver` be told of the alert `key` once more, if it takes it for going on.
 pub(super) fn again<'a>(
-    id: &str,
+    key: &AlertKey,
     finding: Option<&'a Finding>,
     receiver: &Receiver,
     ledger: &Ledger,
 ) -> Option<Change<'a>> {
-    let told = ledger.alerts.get(id)?.told.get(&receiver.id).filter(|told| told.is_open())?;
-    let severity = finding.map_or(told.severity, |finding| finding.severity);
-    Some(Change { kind: EventKind::Reminded, id: id.to_owned(), finding, severity, was: None, ended: None })
+    let told = ledger.alerts.get(key)?.told.get(&receiver.id).filter(|told| told.is_open())?;
+    let aspect = finding.map(|finding| Aspect::new(finding, key.about)).filter(|aspect| aspect.is_known(None));
+    let severity = aspect.map_or(told.severity, |aspect| aspect.severity);
+    Some(Change { kind: EventKind::Reminded, key: key.clone(), finding, severity, was: None, ended: None })
 }
 
 /// What `receiver` has to be told, by the ids of the findings.
@@ -79,9 +80,7 @@ pub(super) fn changes<'a>(
     settings: &Settings,
 ) -> Vec<Change<'a>> {
     let mut changes = changes_of_findings(receiver, ledger, report, settings);
-    if report.complete {
-        changes.extend(vanished(receiver, ledger, report.generated_at));
-    }
+    changes.extend(vanished(receiver, ledger, report));
     changes
 }
 
@@ -92,46 +91,42 @@ pub(super) fn changes_of_findings<'a>(
     report: &'a Report,
     settings: &Settings,
 ) -> Vec<Change<'a>> {
-    let known = report.findings.iter().filter(|finding| finding.verdict != Verdict::Unknown);
-    let changes = known.filter_map(|finding| {
-        let alert = ledger.alerts.get(&finding.id)?;
-        change(finding, alert, receiver, settings, report.generated_at)
+    let changes = report.findings.iter().flat_map(Aspect::all).filter_map(|aspect| {
+        let alert = ledger.alerts.get(&aspect.key())?;
+        // Of a workload with which nothing is wrong now, upkeep has noted whether that is certain.
+        let is_over = aspect.about == AlertSubject::Workload && alert.alerting_since.is_none();
+        let is_known = is_over || aspect.is_known(None);
+        is_known.then(|| change(aspect, alert, receiver, settings, report.generated_at))?
     });
     changes.collect()
 }
 
 fn change<'a>(
-    finding: &'a Finding,
+    aspect: Aspect<'a>,
     alert: &Alert,
     receiver: &Receiver,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Option<Change<'a>> {
+    let Aspect { finding, severity, .. } = aspect;
     let told = alert.told.get(&receiver.id);
     let open = told.filter(|told| told.is_open());
     let is_for = receiver.is_for(finding.deployment.owner.as_deref());
-    let is_bad = finding.severity >= threshold(receiver, settings);
+    let is_bad = severity >= threshold(receiver, settings);
     let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
-    let new = |kind| Change {
-        kind,
-        id: finding.id.clone(),
-        finding: Some(finding),
-        severity: finding.severity,
-        was: None,
-        ended: None,
-    };
-    if finding.exemption.is_some() {
+    let new = |kind| Change { kind, key: aspect.key(), finding: Some(finding), severity, was: None, ended: None };
+    if aspect.is_exempted {
         // Nobody wants to hear of it, and it has not ended.
         return None;
     }
     match open {
         None if is_bad && is_for && !is_snoozed && has_lasted(alert, settings, now) => Some(new(EventKind::Triggered)),
         Some(told) if !is_bad || !is_for => {
-            let ended = if is_bad { other_owner(finding) } else { better(finding) };
+            let ended = if is_bad { other_owner(finding) } else { better(&aspect) };
             Some(Change { severity: told.severity, ended: Some(ended), ..new(EventKind::Resolved) })
         }
         // What has become worse is told even while the rest of it is not to be heard of.
-        Some(told) if finding.severity > told.severity => {
+        Some(told) if severity > told.severity => {
             Some(Change { was: Some(told.severity), ..new(EventKind::Escalated) })
         }
         Some(told) if !is_snoozed && is_to_be_reminded(told, settings, now) => Some(new(EventKind::Reminded)),
@@ -140,20 +135,21 @@ fn change<'a>(
 }
 
 /// What is open and no longer there.
-fn vanished(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Change<'static>> {
-    let gone = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < now && !alert.is_unlisted);
-    gone.filter_map(|(id, alert)| {
+fn vanished(receiver: &Receiver, ledger: &Ledger, report: &Report) -> Vec<Change<'static>> {
+    let absence = Absence::new(report);
+    let unseen = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < report.generated_at && !alert.is_unlisted);
+    let gone = unseen.filter_map(|(key, alert)| {
         let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
-        Some(Change {
+        absence.is_proved(key, &alert.subject).then(|| Change {
             kind: EventKind::Resolved,
-            id: id.clone(),
+            key: key.clone(),
             finding: None,
             severity: told.severity,
             was: None,
             ended: Some("it is not there any more".to_owned()),
         })
-    })
-    .collect()
+    });
+    gone.collect()
 }
 
 /// Whether it has been bad for long enough to be told.
@@ -169,11 +165,14 @@ pub(in crate::notify) fn is_to_be_reminded(told: &Told, settings: &Settings, now
     told.last_at().is_some_and(|last| now - last >= every - early)
 }
 
-fn better(finding: &Finding) -> String {
-    match finding.verdict {
-        Verdict::Fresh => "it stands on the current release now".to_owned(),
-        Verdict::Superseded => "its base is new enough now".to_owned(),
-        _ => format!("its severity is {} now", finding.severity.as_str()),
+fn better(aspect: &Aspect<'_>) -> String {
+    match (aspect.about, aspect.finding.verdict) {
+        (AlertSubject::Workload, _) if aspect.severity == Severity::None => {
+            "nothing is wrong with the workload any more".to_owned()
+        }
+        (AlertSubject::Base, Verdict::Fresh) => "it stands on the current release now".to_owned(),
+        (AlertSubject::Base, Verdict::Superseded) => "its base is new enough now".to_owned(),
+        _ => format!("its severity is {} now", aspect.severity.as_str()),
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use chrono::{DateTime, Utc};
 
-use super::{Ledger, News, Occasion, Receiver, Settings, changes::Change};
+use super::{Ledger, News, Occasion, Receiver, Settings, changes::Change, images::ImageKey};
 use crate::{
-    image::Digest,
+    image::{Digest, Reference},
     judge::Severity,
-    notify::{Channel, EventKind, Item, Message, MessageKind, SCHEMA},
+    notify::{AlertKey, AlertSubject, Channel, EventKind, Item, Message, MessageKind, SCHEMA},
     rebuild,
 };
 
@@ -20,7 +20,7 @@ const NAMED: usize = 100;
 
 type Group<'a> = (Option<String>, Vec<Change<'a>>);
 
-/// The messages that tell `changes`, each with the ids of the findings in it: one for each owner, or one for all
+/// The messages that tell `changes`, each with the keys of the alerts in it: one for each owner, or one for all
 /// if this is a backlog.
 pub(super) fn messages(
     changes: Vec<Change<'_>>,
@@ -29,7 +29,7 @@ pub(super) fn messages(
     occasion: Occasion<'_>,
     settings: &Settings,
     is_backlog: bool,
-) -> Vec<(Message, Vec<String>)> {
+) -> Vec<(Message, Vec<AlertKey>)> {
     if changes.is_empty() {
         return Vec::new();
     }
@@ -48,7 +48,7 @@ pub(super) fn messages(
 fn by_owner<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<Option<String>, Vec<Change<'a>>> = BTreeMap::new();
     for change in changes {
-        let owner = ledger.alerts.get(&change.id).and_then(|alert| alert.subject.owner.clone());
+        let owner = ledger.alerts.get(&change.key).and_then(|alert| alert.subject.owner.clone());
         groups.entry(owner).or_default().push(change);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
@@ -73,32 +73,25 @@ fn message(
     ledger: &Ledger,
     occasion: Occasion<'_>,
     settings: &Settings,
-) -> (Message, Vec<String>) {
+) -> (Message, Vec<AlertKey>) {
     changes.sort_by(|one, other| {
         let age =
             |change: &Change<'_>| change.finding.and_then(|found| found.base.as_ref()).and_then(|base| base.age_days);
         let rank = |change: &Change<'_>| (change.kind, Reverse(change.severity), Reverse(age(change)));
-        rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id))
+        rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key))
     });
+    let keys = changes.iter().map(|change| change.key.clone()).collect();
     let mut message = Message { owner, ..empty(kind, occasion.run_id, occasion.at) };
     message.complete = occasion.complete;
     message.because = because(receiver);
     message.report = occasion.place.map(str::to_owned);
     let mut parts = Vec::new();
     let mut owners = BTreeMap::new();
-    for change in &changes {
-        let Some(alert) = ledger.alerts.get(&change.id) else { continue };
-        let Some(told) = alert.told.get(&receiver.id) else { continue };
-        // The day it began tells it from what had the same numbers before the ledger forgot about it; a run that is
-        // repeated an hour later comes to the same.
-        let since = told.since().unwrap_or(occasion.at).date_naive();
-        parts.push(format!("{} {} {} {since} {}", change.id, told.episode, told.count, change.kind.as_str()));
-        let mut item = Item::of(change.kind, &alert.id, &change.id, &alert.subject, change.finding);
-        item.was = change.was;
-        item.ended.clone_from(&change.ended);
-        item.since = told.since();
+    for group in by_image(changes, ledger) {
+        let Some((item, part)) = item(&group, receiver, ledger, occasion.at) else { continue };
+        parts.push(part);
         *owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
-        count(&mut message, &item, change.severity);
+        count(&mut message, &item, group[0].severity);
         if message.items.len() < settings.max_items {
             message.items.push(item);
         } else {
@@ -109,7 +102,52 @@ fn message(
         message.owners = owners;
     }
     message.dedup_key = key(&receiver.id, parts.into_iter());
-    (message, changes.into_iter().map(|change| change.id).collect())
+    (message, keys)
+}
+
+/// Puts together the tags of one image of which the same is to be said, in the order of the first of each.
+fn by_image<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Vec<Change<'a>>> {
+    let mut groups: Vec<Vec<Change<'a>>> = Vec::new();
+    let mut known = HashMap::new();
+    for change in changes {
+        let alert = ledger.alerts.get(&change.key);
+        let image = alert.and_then(|alert| Some((ImageKey::of(&change.key, alert)?, alert.subject.owner.clone())));
+        let said = (change.kind, change.severity, change.was, change.ended.clone());
+        let verdict = alert.map(|alert| (alert.subject.verdict, alert.subject.action));
+        let place = match image {
+            Some(image) => *known.entry((image, said, verdict)).or_insert(groups.len()),
+            None => groups.len(),
+        };
+        match groups.get_mut(place) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
+    }
+    groups
+}
+
+/// What a message says of a group of changes, and its part of the message's key.
+fn item(group: &[Change<'_>], receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Option<(Item, String)> {
+    let first = group.first()?;
+    let alert = ledger.alerts.get(&first.key)?;
+    let told = group.iter().filter_map(|change| ledger.alerts.get(&change.key)?.told.get(&receiver.id));
+    // Which of its tags have a history is not what tells one event of an image from another.
+    let (episode, count, since) = told.map(|told| (told.episode, told.count, told.since())).min()?;
+    let mut item =
+        Item::of(first.kind, &alert.id, (&first.key.finding, first.key.about), &alert.subject, first.finding);
+    item.was = first.was;
+    item.ended.clone_from(&first.ended);
+    item.since = since;
+    if group.len() > 1 {
+        let images = group.iter().filter_map(|change| ledger.alerts.get(&change.key));
+        item.tags = images.filter_map(|alert| alert.subject.image.parse::<Reference>().ok()?.tag).collect();
+        item.tags.sort();
+    }
+    // The day it began tells it from what had the same numbers before the ledger forgot about it; a run that is
+    // repeated an hour later comes to the same.
+    let since = since.unwrap_or(now).date_naive();
+    let what = ImageKey::of(&first.key, alert).map_or_else(|| first.key.to_string(), |image| image.to_string());
+    Some((item, format!("{what} {episode} {count} {} {since}", first.kind.as_str())))
 }
 
 fn count(message: &mut Message, item: &Item, severity: Severity) {
@@ -124,7 +162,10 @@ fn count(message: &mut Message, item: &Item, severity: Severity) {
         }
         message.severity = message.severity.max(severity);
         *message.severities.entry(severity).or_default() += 1;
-        *message.verdicts.entry(item.verdict).or_default() += 1;
+        *message.subjects.entry(item.about).or_default() += 1;
+        if item.about == AlertSubject::Base {
+            *message.verdicts.entry(item.verdict).or_default() += 1;
+        }
     }
     let name = |names: &mut BTreeSet<String>, name: Option<&String>| {
         if let Some(name) = name.filter(|name| names.len() < NAMED && !name.is_empty()) {
@@ -172,6 +213,7 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
         severity: Severity::None,
         events: BTreeMap::new(),
         severities: BTreeMap::new(),
+        subjects: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         owners: BTreeMap::new(),
         accounts: BTreeSet::new(),

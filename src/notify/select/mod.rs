@@ -1,15 +1,17 @@
 //! Which alerts are due? Findings, ledger and settings in; messages out. Pure: no clock, no network, no files.
 
+mod absence;
 mod changes;
 mod grouping;
+mod images;
 mod part;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod upkeep;
 
 use chrono::{DateTime, Utc};
 
-pub use self::part::plan_part;
 pub(super) use self::{
     changes::is_to_be_reminded,
     grouping::{empty as blank_message, key as message_key},
@@ -18,7 +20,8 @@ use self::{
     changes::{Change, changes},
     grouping::messages,
 };
-use super::{Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
+pub use self::{images::same_image, part::plan_part};
+use super::{AlertKey, Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
 use crate::{judge::Severity, rebuild, report::Report};
 
 /// A report, as something to tell about.
@@ -41,14 +44,16 @@ impl News<'_> {
 pub struct Planned {
     /// How many things wait for the end of the quiet hours.
     pub waiting: usize,
+    /// How many things count as told, because their image was told a while ago under another tag.
+    pub joined: usize,
     /// A later run has told already: nothing was planned.
     pub is_outrun: bool,
 }
 
 /// Records in `ledger` what `news` make due, as messages in its outbox.
 ///
-/// A finding that could not be judged neither triggers nor ends anything, and what is absent from an incomplete
-/// report has not ended.
+/// A base that could not be judged neither triggers nor ends the alert about it, and what is absent from a report has
+/// ended only if no error of the inventory may hide it.
 pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned {
     let now = news.now();
     if ledger.last_run.as_ref().is_some_and(|last| last.at > now) {
@@ -66,6 +71,8 @@ pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned
 fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: &Settings, planned: &mut Planned) {
     let now = news.now();
     let all = changes(receiver, ledger, news.report, settings);
+    let (all, joined) = images::join(all, receiver, ledger, now);
+    planned.joined += joined;
     let (due, waiting) = awake(all, settings, now);
     planned.waiting += waiting.len();
     let is_new = ledger.receivers.get(&receiver.id).is_none_or(|state| state.known_since.is_none());
@@ -104,23 +111,25 @@ fn tell(
     }
 }
 
-/// Records in `ledger` that everybody who was told of `finding` is told again, as it is in `report` or else as it is
-/// remembered, and says how many messages that makes.
+/// Records in `ledger` that everybody who was told of the alert `key` is told again, as it is in `report` or else as it
+/// is remembered, and says how many messages that makes. Of an image in ECR all tags are told again.
 pub fn resend(
     ledger: &mut Ledger,
-    finding: &str,
+    key: &AlertKey,
     report: Option<&Report>,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> usize {
-    let found = report.and_then(|report| report.findings.iter().find(|known| known.id == finding));
+    let keys = same_image(ledger, key);
+    let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
     let run_id = report.map_or("resend", |report| &report.run_id);
     let occasion = Occasion { run_id, at: now, complete: true, place: None };
     let mut count = 0;
     for receiver in &settings.receivers {
-        let Some(change) = changes::again(finding, found, receiver, ledger) else { continue };
-        change.record(&receiver.id, ledger, now);
-        for (message, findings) in messages(vec![change], receiver, ledger, occasion, settings, false) {
+        let again = keys.iter().filter_map(|key| changes::again(key, found(key), receiver, ledger));
+        let again: Vec<_> = again.collect();
+        again.iter().for_each(|change| change.record(&receiver.id, ledger, now));
+        for (message, findings) in messages(again, receiver, ledger, occasion, settings, false) {
             enqueue(ledger, &receiver.id, message, findings, now);
             count += 1;
         }
@@ -145,7 +154,7 @@ pub fn tell_of_rebuilds(ledger: &mut Ledger, told: &[rebuild::Told], news: News<
 }
 
 /// Records `message` as due.
-fn enqueue(ledger: &mut Ledger, receiver: &str, message: Message, findings: Vec<String>, now: DateTime<Utc>) {
+fn enqueue(ledger: &mut Ledger, receiver: &str, message: Message, findings: Vec<AlertKey>, now: DateTime<Utc>) {
     mark(ledger, receiver, &findings, &message.dedup_key);
     ledger.outbox.push(Due {
         receiver: receiver.to_owned(),
@@ -167,8 +176,8 @@ struct Occasion<'a> {
     place: Option<&'a str>,
 }
 
-/// Notes which message tells the last event of each of `findings`.
-fn mark(ledger: &mut Ledger, receiver: &str, findings: &[String], key: &str) {
+/// Notes which message tells the last event of each of the alerts `findings`.
+fn mark(ledger: &mut Ledger, receiver: &str, findings: &[AlertKey], key: &str) {
     for finding in findings {
         let told = ledger.alerts.get_mut(finding).and_then(|alert| alert.told.get_mut(receiver));
         if let Some(event) = told.and_then(|told| told.events.last_mut()) {

@@ -3,9 +3,9 @@
 use super::{
     EventKind, Ledger, News, Planned, Settings, awake,
     changes::{Change, changes_of_findings},
-    tell, upkeep,
+    images, tell, upkeep,
 };
-use crate::judge::Verdict;
+use crate::{judge::Verdict, notify::AlertSubject};
 
 /// Records in `ledger` what the findings of `news` make due, as messages in its outbox; `is_unlisted` if no inventory
 /// will find them again.
@@ -19,6 +19,8 @@ pub fn plan_part(ledger: &mut Ledger, news: News<'_>, settings: &Settings, is_un
     for receiver in &settings.receivers {
         let mut all = changes_of_findings(receiver, ledger, news.report, settings);
         all.retain(is_news);
+        let (all, joined) = images::join(all, receiver, ledger, news.now());
+        planned.joined += joined;
         let (due, waiting) = awake(all, settings, news.now());
         planned.waiting += waiting.len();
         tell(receiver, due, ledger, news, settings, false);
@@ -30,5 +32,7 @@ pub fn plan_part(ledger: &mut Ledger, news: News<'_>, settings: &Settings, is_un
 /// behind for less than the grace is what every image is built on now and then.
 fn is_news(change: &Change<'_>) -> bool {
     let is_old = |verdict| matches!(verdict, Verdict::OutOfDate | Verdict::Stale | Verdict::Deprecated);
-    change.kind == EventKind::Resolved || change.finding.is_some_and(|finding| is_old(finding.verdict))
+    let is_about_workload = change.key.about == AlertSubject::Workload;
+    let is_on_old_base = change.finding.is_some_and(|finding| is_old(finding.verdict));
+    change.kind == EventKind::Resolved || is_about_workload || is_on_old_base
 }

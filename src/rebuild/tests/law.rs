@@ -92,7 +92,7 @@ impl Fleet {
                 });
             }
         }
-        Report { complete: is_complete, ..report(findings) }
+        if is_complete { report(findings) } else { incomplete(findings) }
     }
 
     /// The repositories with a function that is seen to need a rebuild.

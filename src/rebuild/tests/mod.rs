@@ -15,8 +15,8 @@ use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
-        BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, PolicyFields, ReplacementFields,
-        Report, SCHEMA, Summary,
+        BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
+        PolicyFields, ReplacementFields, Report, SCHEMA, Summary,
     },
     secret::{Secret, SecretSource},
     webhook::Signature,
@@ -110,6 +110,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
         severity: if is_behind { Severity::High } else { Severity::None },
         action: if is_behind { Action::Rebuild } else { Action::None },
         reasons: Vec::new(),
+        subjects: None,
         policy_rule: None,
     }
 }
@@ -165,7 +166,8 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
 }
 
 pub(super) fn incomplete(findings: Vec<Finding>) -> Report {
-    Report { complete: false, ..report(findings) }
+    // Nothing says which part of the inventory could not be read: anything may be missing.
+    Report { complete: false, errors: vec![ErrorEntry::default()], ..report(findings) }
 }
 
 pub(super) fn rule(preset: Preset) -> Rule {

@@ -379,3 +379,49 @@ fn the_ledger_comes_back_as_it_was() {
     let text = serde_json::to_string(&runs.known).unwrap();
     assert_eq!(serde_json::from_str::<BTreeMap<String, Rebuild>>(&text).unwrap(), runs.known);
 }
+
+#[test]
+fn what_is_wrong_with_a_workload_asks_for_no_rebuild() {
+    use crate::report::{FindingSubjects, SubjectFields};
+    let broken = |base: Severity, exempted: bool| {
+        let subject = |severity, action, exempted| SubjectFields { severity, action, reasons: vec![], exempted };
+        let subjects = FindingSubjects {
+            base: subject(base, Action::Rebuild, exempted),
+            workload: subject(Severity::Medium, Action::Investigate, false),
+        };
+        let mut finding = function("orders", "a", 1, 9);
+        finding.severity = base.max(Severity::Medium);
+        Finding { subjects: Some(subjects), ..finding }
+    };
+    for (finding, rebuilds) in [
+        (broken(Severity::Info, false), 0),
+        (broken(Severity::High, false), 1),
+        (broken(Severity::High, true), 0),
+        (Finding { action: Action::Restore, ..broken(Severity::High, false) }, 0),
+    ] {
+        assert_eq!(Runs::new().run(0, &report(vec![finding.clone()])).due.len(), rebuilds, "{finding:?}");
+    }
+}
+
+#[test]
+fn only_an_error_that_may_hide_users_of_the_repository_keeps_a_rebuild_open() {
+    let error = |account: &str, repository: Option<&str>| ErrorEntry {
+        account: Some(account.to_owned()),
+        repository: repository.map(str::to_owned),
+        ..ErrorEntry::default()
+    };
+    let line = ErrorEntry { about: ErrorAbout::Line, ..ErrorEntry::default() };
+    for (error, outcome) in [
+        (line, Some(Outcome::Moot)),
+        (error("123456789012", Some("billing")), Some(Outcome::Moot)),
+        (error("210987654321", Some("orders")), Some(Outcome::Moot)),
+        (error("123456789012", Some("orders")), None),
+        // A function of any account may run its images.
+        (error("210987654321", None), None),
+    ] {
+        let mut runs = Runs::new();
+        runs.run(0, &report(orders(1, 9)));
+        let after = Report { complete: false, errors: vec![error.clone()], ..report(vec![]) };
+        assert_eq!(outcomes(&runs.run(1, &after).followed), Vec::from_iter(outcome), "{error:?}");
+    }
+}

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    notify::{Alert, Due, Event, Ledger, State, Subject, Told},
+    notify::{Alert, AlertKey, AlertSubject, Due, Event, Ledger, State, Subject, Told},
     report::{
         Style,
         grid::{Cell, Column, Grid},
@@ -19,9 +19,10 @@ use crate::{
 /// The value of `schema` in every list.
 pub const ALERTS_SCHEMA: &str = "basewatch.alerts/v1";
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column { title: "ID", least: None },
     Column { title: "SEVERITY", least: None },
+    Column { title: "ABOUT", least: None },
     Column { title: "DEPLOYMENT", least: Some(12) },
     Column { title: "OWNER", least: Some(8) },
     Column { title: "SINCE", least: None },
@@ -48,7 +49,10 @@ pub struct AlertRow {
     pub id: String,
     /// The id of the finding.
     pub finding: String,
-    /// The finding when last seen.
+    /// What of it the alert is about.
+    #[serde(default)]
+    pub about: AlertSubject,
+    /// The finding when last seen, as far as the alert is about it.
     pub subject: Subject,
     /// When a run last saw it.
     pub seen_at: DateTime<Utc>,
@@ -79,14 +83,14 @@ impl AlertList {
     #[must_use]
     pub fn of(ledger: &Ledger) -> Self {
         let rows = ledger.alerts.iter().filter(|(_, alert)| !alert.told.is_empty() || alert.snoozed_until.is_some());
-        let mut alerts: Vec<_> = rows.map(|(finding, alert)| AlertRow::of(finding, alert, &ledger.outbox)).collect();
+        let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::of(key, alert, &ledger.outbox)).collect();
         alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
         Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
     }
 }
 
 impl AlertRow {
-    fn of(finding: &str, alert: &Alert, outbox: &[Due]) -> Self {
+    fn of(key: &AlertKey, alert: &Alert, outbox: &[Due]) -> Self {
         let error = |receiver: &str, told: &Told| {
             let key = &told.events.last()?.dedup_key;
             let due = outbox.iter().find(|due| due.receiver == receiver && due.message.dedup_key == *key)?;
@@ -100,7 +104,8 @@ impl AlertRow {
         });
         Self {
             id: alert.id.clone(),
-            finding: finding.to_owned(),
+            finding: key.finding.clone(),
+            about: key.about,
             subject: alert.subject.clone(),
             seen_at: alert.seen_at,
             snoozed_until: alert.snoozed_until,
@@ -151,6 +156,7 @@ pub(super) fn table(list: &AlertList, style: &Style) -> String {
             vec![
                 Cell::new(Paint::Plain, alert.id.as_str()),
                 Cell::new(Paint::Severity(severity), severity.as_str()),
+                Cell::new(Paint::Plain, alert.about.as_str()),
                 Cell::new(Paint::Plain, alert.subject.name.as_str()),
                 Cell::new(Paint::Plain, alert.subject.owner.as_deref().unwrap_or(words::NOTHING)),
                 Cell::new(Paint::Plain, day(alert.since())),
@@ -171,10 +177,15 @@ pub(super) fn table(list: &AlertList, style: &Style) -> String {
 pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
     let mut page = Page::new(style);
     let subject = &alert.subject;
-    let what = format!("{}: {}, severity {}", subject.name, subject.verdict.as_str(), subject.severity.as_str());
+    let severity = subject.severity.as_str();
+    let what = match alert.about {
+        AlertSubject::Base => format!("{}: {}, severity {severity}", subject.name, subject.verdict.as_str()),
+        AlertSubject::Workload => format!("{}: {}, severity {severity}", subject.name, subject.action.as_str()),
+    };
     page.evidence(Paint::Bold, 0, what);
     page.end();
     page.entry(INDENT, "alert", alert.id.as_str());
+    page.entry(INDENT, "about", format!("the {}", alert.about.as_str()));
     page.entry(INDENT, "finding", alert.finding.as_str());
     page.entry(INDENT, "image", subject.image.as_str());
     page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(words::NOTHING));

@@ -12,7 +12,7 @@ use super::{Console, Exit, Receivers, cycle::TURN_WAIT, output, world::memory};
 use crate::{
     cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, Format},
     config::Settings,
-    notify::{self, Keeper, Ledger, select},
+    notify::{self, AlertKey, Keeper, Ledger, select},
     report::{Report, json, words},
     store::{self, Store},
 };
@@ -53,9 +53,9 @@ async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Res
 
 async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<Exit> {
     let ledger = ledger(store).await?;
-    let finding = find(&ledger, &args.id)?;
+    let key = find(&ledger, &args.id)?;
     let mut list = AlertList::of(&ledger);
-    list.alerts.retain(|alert| alert.finding == finding);
+    list.alerts.retain(|alert| alert.finding == key.finding && alert.about == key.about);
     output::print(&match args.format {
         Format::Json => json::render(&list),
         Format::Table => list.alerts.iter().map(|alert| listing::details(alert, &console.style())).collect(),
@@ -65,20 +65,29 @@ async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<E
 
 async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit> {
     let keeper = keeper(store, "alerts snooze").await?;
-    let finding = find(&keeper.ledger().await, &args.id)?;
+    let ledger = keeper.ledger().await;
+    let key = find(&ledger, &args.id)?;
+    // However many tags an image has, whoever snoozes it means the image.
+    let keys = select::same_image(&ledger, &key);
     let until = Some(args.until).filter(|until| *until > Utc::now());
     let changed = keeper
         .change(|ledger| {
-            let alert = ledger.alerts.get_mut(&finding)?;
-            alert.snoozed_until = until;
-            Some(alert.subject.name.clone())
+            for key in &keys {
+                ledger.alerts.get_mut(key)?.snoozed_until = until;
+            }
+            Some(ledger.alerts.get(&key)?.subject.name.clone())
         })
         .await;
     keeper.close().await;
     let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
+    let others = match keys.len() {
+        0 | 1 => String::new(),
+        count => format!(" and {} of the same image", words::count(count as u64 - 1, "tag")),
+    };
+    let alert = format!("the alert about the {} of {name}{others}", key.about.as_str());
     output::say(&match until {
-        Some(until) => format!("nobody is told of {name} until {}, unless it gets worse", words::instant(until)),
-        None => format!("{name} is told as ever"),
+        Some(until) => format!("{alert} is snoozed until {}, unless it gets worse", words::instant(until)),
+        None => format!("{alert} is no longer snoozed"),
     });
     Ok(Exit::Clean)
 }
@@ -90,12 +99,16 @@ async fn resend(
     args: &AlertArgs,
     keeper: &Keeper,
 ) -> Result<Exit> {
-    let finding = find(&keeper.ledger().await, &args.id)?;
+    let key = find(&keeper.ledger().await, &args.id)?;
     let report = latest(store).await?;
     let now = Utc::now();
-    let due = keeper.change(|ledger| select::resend(ledger, &finding, report.as_ref(), &settings.notify, now)).await?;
+    let due = keeper.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
     if due == 0 {
-        bail!("nobody is being told of {finding}: it has ended, or its receivers are not in the configuration");
+        let AlertKey { finding, about } = &key;
+        bail!(
+            "nobody is being told of the {} of {finding}: it has ended, or its receivers are not in the configuration",
+            about.as_str()
+        );
     }
     let delivered = notify::deliver(keeper, &receivers.notifiers, &settings.notify, now).await?;
     for delivery in &delivered.tried {
@@ -125,19 +138,24 @@ async fn latest(store: &dyn Store) -> Result<Option<Report>> {
     Ok(Some(report))
 }
 
-/// The finding that `id` names: by the id of its alert, the start of that, or its own id.
-fn find(ledger: &Ledger, id: &str) -> Result<String> {
+/// The key of the alert that `id` names: by its id, the start of that, or the id of its finding.
+fn find(ledger: &Ledger, id: &str) -> Result<AlertKey> {
     let named: Vec<_> = ledger
         .alerts
         .iter()
-        .filter(|(finding, alert)| *finding == id || (!id.is_empty() && alert.id.starts_with(id)))
-        .map(|(finding, alert)| (finding, &alert.id))
+        .filter(|(key, alert)| key.finding == id || (!id.is_empty() && alert.id.starts_with(id)))
+        .map(|(key, alert)| (key, alert.id.as_str()))
         .collect();
     match named.as_slice() {
-        [(finding, _)] => Ok((*finding).clone()),
+        [(key, _)] => Ok((*key).clone()),
         [] => bail!("no alert is called {id:?}: `basewatch alerts list --all` shows those there are"),
+        several if several.iter().all(|(key, _)| key.finding == id) => {
+            let ids: Vec<_> =
+                several.iter().map(|(key, alert)| format!("{alert} about the {}", key.about.as_str())).collect();
+            bail!("{id:?} has {} alerts: name one, {}", several.len(), ids.join(" or "))
+        }
         several => {
-            let ids: Vec<_> = several.iter().take(5).map(|(_, id)| id.as_str()).collect();
+            let ids: Vec<_> = several.iter().take(5).map(|(_, id)| *id).collect();
             bail!("{id:?} is the start of {} ids, as of {}: write more of it", several.len(), ids.join(", "))
         }
     }

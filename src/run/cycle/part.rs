@@ -45,8 +45,9 @@ async fn tell(
     let news = News { report, place: None };
     let mut rehearsed = notify::read(&*world.store).await?;
     let due = rehearsed.outbox.len();
-    outcome.findings_waiting += select::plan_part(&mut rehearsed, news, &settings.notify, is_unlisted).waiting as u64;
-    if rehearsed.outbox.len() == due {
+    let planned = select::plan_part(&mut rehearsed, news, &settings.notify, is_unlisted);
+    outcome.findings_waiting += planned.waiting as u64;
+    if rehearsed.outbox.len() == due && planned.joined == 0 {
         return Ok(());
     }
     let turn = world.store.turn(&report.run_id, TURN_WAIT).await?;

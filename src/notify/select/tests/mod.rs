@@ -1,12 +1,17 @@
 //! Who is told what, run after run.
 
+mod images;
+mod subjects;
+mod unseen;
+mod upgrade;
+
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use super::*;
 use crate::{
     notify::{Channel, Event, MessageFormat, QuietHours, SnsSettings, State},
-    report::{Finding, Report},
+    report::{ErrorEntry, Finding, Report},
 };
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
@@ -17,7 +22,7 @@ struct Fleet {
     settings: Settings,
     now: DateTime<Utc>,
     findings: Vec<Finding>,
-    is_complete: bool,
+    errors: Vec<ErrorEntry>,
 }
 
 impl Fleet {
@@ -27,7 +32,7 @@ impl Fleet {
             settings: Settings { receivers: vec![receiver(TOPIC)], ..Settings::default() },
             now: "2026-11-02T09:00:00Z".parse().unwrap(),
             findings: Vec::new(),
-            is_complete: true,
+            errors: Vec::new(),
         }
     }
 
@@ -50,8 +55,9 @@ impl Fleet {
     fn run(&mut self) -> Vec<String> {
         let messages = self.plan();
         for due in std::mem::take(&mut self.ledger.outbox) {
-            for id in due.findings {
-                for event in &mut self.ledger.alerts.get_mut(&id).unwrap().told.get_mut(&due.receiver).unwrap().events {
+            for key in due.findings {
+                for event in &mut self.ledger.alerts.get_mut(&key).unwrap().told.get_mut(&due.receiver).unwrap().events
+                {
                     event.sent_at.get_or_insert(self.now);
                 }
             }
@@ -63,7 +69,7 @@ impl Fleet {
     /// Runs now, and delivers nothing.
     fn plan(&mut self) -> Vec<Message> {
         let before = self.ledger.outbox.len();
-        let report = report(self.now, self.is_complete, &self.findings);
+        let report = report(self.now, &self.errors, &self.findings);
         plan(&mut self.ledger, News { report: &report, place: None }, &self.settings);
         self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
     }
@@ -71,7 +77,7 @@ impl Fleet {
     /// Looks only at `name` now, and says what was told.
     fn look(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
         let before = self.ledger.outbox.len();
-        let report = report(self.now, true, &[finding(name, severity, Some("payments"))]);
+        let report = report(self.now, &[], &[finding(name, severity, Some("payments"))]);
         plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, is_unlisted);
         let messages = self.ledger.outbox[before..].iter().map(|due| &due.message);
         let told = messages.flat_map(|message| &message.items);
@@ -101,19 +107,21 @@ fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
     let finding = json!({
         "id": format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
         "deployment": { "kind": "lambda", "name": name, "account": "123456789012", "region": "eu-west-1", "owner": owner },
-        "image": { "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}:1") },
+        "image": {
+            "reference": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}:1"), "platform": "linux/arm64",
+        },
         "verdict": verdict, "stale": false, "out_of_date": false, "deprecated": false,
         "severity": severity, "action": "rebuild", "reasons": [],
     });
     serde_json::from_value(finding).unwrap()
 }
 
-fn report(now: DateTime<Utc>, complete: bool, findings: &[Finding]) -> Report {
+fn report(now: DateTime<Utc>, errors: &[ErrorEntry], findings: &[Finding]) -> Report {
     let summary = crate::report::Summary::of(findings);
     serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": now.timestamp().to_string(), "generated_at": now,
-        "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": summary,
-        "findings": findings, "errors": [], "requests": {},
+        "complete": errors.is_empty(), "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": summary,
+        "findings": findings, "errors": errors, "requests": {},
     }))
     .unwrap()
 }
@@ -161,14 +169,14 @@ fn what_cannot_be_judged_neither_triggers_nor_ends() {
 }
 
 #[test]
-fn only_a_complete_report_proves_that_something_is_gone() {
+fn what_the_inventory_could_not_list_is_not_taken_for_gone() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").set("billing", "high").run();
-    fleet.is_complete = false;
+    fleet.errors = vec![ErrorEntry::default()];
     assert_eq!(fleet.after(1).remove("orders").run(), NOTHING);
     // What it does show has ended.
     assert_eq!(fleet.after(1).set("billing", "none").run(), ["billing resolved"]);
-    fleet.is_complete = true;
+    fleet.errors.clear();
     assert_eq!(fleet.after(1).run(), ["orders resolved"]);
     assert_eq!(fleet.after(1).run(), NOTHING);
 }
@@ -304,7 +312,7 @@ fn a_report_older_than_the_last_run_tells_nothing() {
     fleet.run();
     fleet.now -= Duration::minutes(5);
     fleet.set("orders", "high");
-    let report = report(fleet.now, true, &fleet.findings);
+    let report = report(fleet.now, &[], &fleet.findings);
     let planned = plan(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings);
     assert!(planned.is_outrun && fleet.ledger.outbox.is_empty());
 }
@@ -325,7 +333,7 @@ fn what_became_of_a_rebuild_is_told_from_the_severity_of_the_receiver_up() {
     let mut pager = receiver("pager");
     pager.threshold = Some(Severity::High);
     fleet.settings.receivers.push(pager);
-    let report = report(fleet.now, true, &[]);
+    let report = report(fleet.now, &[], &[]);
     let told = |severity| {
         let request = json!({
             "dedup_key": "k", "run_id": "r", "at": fleet.now, "registry": "r.example.com", "repository": "orders",
@@ -399,7 +407,7 @@ fn the_same_rebuild_told_to_one_receiver_for_two_owners_is_two_messages() {
         }],
     };
     let mut fleet = Fleet::new();
-    let report = report(fleet.now, true, &[]);
+    let report = report(fleet.now, &[], &[]);
     let news = News { report: &report, place: None };
     tell_of_rebuilds(&mut fleet.ledger, &[told("payments"), told("web")], news, &fleet.settings);
     let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();

@@ -1,0 +1,107 @@
+//! A part of the inventory that could not be read, and the deployments that it may hide.
+
+use super::DeploymentKind;
+use crate::aws::Failure;
+
+/// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What could not be seen: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
+    pub scope: String,
+    /// The deployments that it may hide.
+    pub extent: Extent,
+    /// A stable code: `access-denied` (not permitted), `throttled` (still, after all retries),
+    /// `unreachable` (no connection, or no answer in time), `not-found`, `credentials` (none, expired or
+    /// refused), `malformed` (an answer that cannot be understood) or `failed` (anything else AWS says).
+    pub code: &'static str,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// The deployments that a gap may hide: their absence proves nothing. What is `None` is not narrowed down, so that
+/// the default hides deployments of any kind, everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Only deployments of this kind.
+    pub kind: Option<DeploymentKind>,
+    /// Only deployments in this AWS account; of a repository, the account of its registry.
+    pub account: Option<String>,
+    /// Only deployments in this AWS region; of a repository, the region of its registry.
+    pub region: Option<String>,
+    /// Only deployments whose image is in this repository, without its registry.
+    pub repository: Option<String>,
+}
+
+impl Extent {
+    /// Everything in `account`, whatever its kind and region.
+    #[must_use]
+    pub fn of_account(account: Option<&str>) -> Self {
+        Self { account: account.map(str::to_owned), ..Self::default() }
+    }
+
+    /// The smallest extent that covers both.
+    fn widened(self, other: &Self) -> Self {
+        let both = |one: Option<String>, other: &Option<String>| one.filter(|one| other.as_ref() == Some(one));
+        Self {
+            kind: self.kind.filter(|kind| other.kind == Some(*kind)),
+            account: both(self.account, &other.account),
+            region: both(self.region, &other.region),
+            repository: both(self.repository, &other.repository),
+        }
+    }
+}
+
+impl Gap {
+    /// What `failure` kept from being seen.
+    pub(super) fn new(scope: String, extent: Extent, failure: Failure) -> Self {
+        Self { scope, extent, code: failure.code, message: failure.message }
+    }
+
+    /// Makes one gap of each place and code out of `gaps`; it hides what any of them hides.
+    #[must_use]
+    pub fn merged(mut gaps: Vec<Self>) -> Vec<Self> {
+        gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
+        gaps.dedup_by(|later, earlier| {
+            let is_same = (&later.scope, later.code) == (&earlier.scope, earlier.code);
+            if is_same {
+                earlier.absorb(later);
+            }
+            is_same
+        });
+        gaps
+    }
+
+    /// Hides what `other` hides, too.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.extent = std::mem::take(&mut self.extent).widened(&other.extent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_of_one_place_and_code_are_one_that_hides_what_any_of_them_hides() {
+        let extent = |kind, repository: &str| Extent {
+            kind,
+            account: Some("123456789012".into()),
+            region: Some("eu-west-1".into()),
+            repository: Some(repository.into()),
+        };
+        let gap = |scope: &str, code, message: &str, extent| Gap {
+            scope: scope.into(),
+            extent,
+            code,
+            message: message.into(),
+        };
+        let listed =
+            gap("ecr eu-west-1 orders", "access-denied", "images", extent(Some(DeploymentKind::Ecr), "orders"));
+        let tags = gap("ecr eu-west-1 orders", "access-denied", "tags", extent(None, "orders"));
+        let other = gap("ecr eu-west-1 orders", "throttled", "images", extent(Some(DeploymentKind::Ecr), "orders"));
+        let merged = Gap::merged(vec![other.clone(), listed.clone(), tags.clone()]);
+        assert_eq!(merged, [Gap { extent: extent(None, "orders"), ..listed.clone() }, other]);
+        assert_eq!(Gap::merged(vec![tags, listed]).len(), 1);
+        assert_eq!(extent(None, "a").widened(&Extent::default()), Extent::default());
+    }
+}

@@ -1,0 +1,70 @@
+//! What does a finding say about one subject, whatever is said about the other?
+
+use super::{AlertKey, AlertSubject, Subject};
+use crate::{
+    inventory::DeploymentKind,
+    judge::{Action, Severity, Verdict},
+    report::{Finding, ReasonFields},
+};
+
+/// The part of a finding that is about one subject.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aspect<'a> {
+    pub(super) finding: &'a Finding,
+    pub(super) about: AlertSubject,
+    pub(super) severity: Severity,
+    pub(super) action: Action,
+    pub(super) is_exempted: bool,
+}
+
+impl<'a> Aspect<'a> {
+    /// What `finding` says about `about`.
+    pub(super) fn new(finding: &'a Finding, about: AlertSubject) -> Self {
+        let workload = finding.subjects.as_ref().map(|subjects| &subjects.workload);
+        let (severity, action, is_exempted) = match about {
+            AlertSubject::Base => (finding.base_severity(), finding.base_action(), finding.is_base_exempted()),
+            AlertSubject::Workload => {
+                workload.map_or((Severity::None, Action::None, false), |it| (it.severity, it.action, it.exempted))
+            }
+        };
+        Self { finding, about, severity, action, is_exempted }
+    }
+
+    /// What `finding` says about each subject.
+    pub(super) fn all(finding: &'a Finding) -> impl Iterator<Item = Self> {
+        AlertSubject::ALL.into_iter().map(move |about| Self::new(finding, about))
+    }
+
+    /// The key of the alert about it.
+    pub(super) fn key(&self) -> AlertKey {
+        AlertKey::new(&self.finding.id, self.about)
+    }
+
+    /// Whether it can be told how the subject does, of which `remembered` was known before. A base that could not be
+    /// judged is unknown. That nothing is wrong with a workload is known only where what was wrong is seen to be over.
+    pub(super) fn is_known(&self, remembered: Option<&Subject>) -> bool {
+        match self.about {
+            AlertSubject::Base => self.finding.verdict != Verdict::Unknown,
+            AlertSubject::Workload => self.severity > Severity::None || remembered.is_some_and(|it| self.is_over(it)),
+        }
+    }
+
+    /// Whether what was wrong with the workload has ended: its image is in the repository, or it runs another one; and
+    /// of a function, AWS says in which state it is.
+    fn is_over(&self, remembered: &Subject) -> bool {
+        let Finding { image, deployment, .. } = self.finding;
+        let is_image_there = image.holding.as_deref() == Some("held") || image.reference != remembered.image;
+        let is_state_known = deployment.kind != DeploymentKind::Lambda || deployment.state.is_some();
+        (is_image_there || remembered.action != Action::Restore) && is_state_known
+    }
+
+    /// The reasons that are about the subject.
+    pub(super) fn reasons(&self) -> Vec<ReasonFields> {
+        let Some(subjects) = &self.finding.subjects else { return self.finding.reasons.clone() };
+        let codes = match self.about {
+            AlertSubject::Base => &subjects.base.reasons,
+            AlertSubject::Workload => &subjects.workload.reasons,
+        };
+        self.finding.reasons.iter().filter(|reason| codes.contains(&reason.code)).cloned().collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! Does a deployment that is not in a report exist no more? Only if the report would show it.
+
+use std::collections::HashSet;
+
+use crate::{
+    image::Reference,
+    notify::{AlertKey, Subject},
+    registry::EcrHost,
+    report::{Location, Report},
+};
+
+/// What the absence from one report proves.
+pub(super) struct Absence<'a> {
+    report: &'a Report,
+    /// The ids of findings whose image could not be read, so that it is not known which platforms it has.
+    unread: HashSet<&'a str>,
+}
+
+impl<'a> Absence<'a> {
+    pub(super) fn new(report: &'a Report) -> Self {
+        let unread = report.findings.iter().filter(|finding| finding.image.platform.is_none());
+        Self { report, unread: unread.map(|finding| finding.id.as_str()).collect() }
+    }
+
+    /// Whether the deployment of `key`, which is not in the report, does not exist any more.
+    pub(super) fn is_proved(&self, key: &AlertKey, subject: &Subject) -> bool {
+        // The platforms of one image are findings of their own, named behind the id that it has without them.
+        let whole = key.finding.rsplit_once('#').map(|(whole, _)| whole);
+        if whole.is_some_and(|whole| self.unread.contains(whole)) {
+            return false;
+        }
+        let image = subject.image.parse::<Reference>().ok();
+        let host = image.as_ref().and_then(|image| EcrHost::parse(&image.repository.registry));
+        self.report.proves_absence(&Location {
+            kind: Some(subject.kind),
+            account: subject.account.as_deref(),
+            region: subject.region.as_deref(),
+            registry_account: host.map(|host| host.account),
+            registry_region: host.map(|host| host.region),
+            repository: Some(&subject.repository),
+        })
+    }
+}

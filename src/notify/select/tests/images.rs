@@ -1,0 +1,135 @@
+//! One image in ECR is one event, however many tags it has.
+
+use super::*;
+use crate::notify::{AlertKey, AlertSubject};
+
+/// The tag `name` of an image in ECR that is made of `content`.
+fn tag(name: &str, content: &str, severity: &str) -> Finding {
+    let (repository, _) = name.split_once(':').unwrap();
+    let mut tag = finding(name, severity, Some("payments"));
+    tag.id = format!("ecr:eu-west-1:123456789012:{name}");
+    tag.deployment.kind = crate::inventory::DeploymentKind::Ecr;
+    tag.image.reference = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}");
+    tag.image.digest = Some(crate::image::Digest::of(format!("{repository} {content}").as_bytes()));
+    tag
+}
+
+impl Fleet {
+    /// Looks at `tags`, which were just pushed, and says what messages tell: `orders:1 triggered (1, latest)`.
+    fn push(&mut self, tags: &[Finding]) -> Vec<String> {
+        let before = self.ledger.outbox.len();
+        let report = report(self.now, &[], tags);
+        plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, false);
+        told(self.ledger.outbox[before..].iter().map(|due| &due.message))
+    }
+
+    fn key(&self, name: &str) -> AlertKey {
+        let finding = format!("ecr:eu-west-1:123456789012:{name}");
+        self.ledger.alerts.get_key_value(&AlertKey::new(&finding, AlertSubject::Base)).unwrap().0.clone()
+    }
+
+    fn event(&self, name: &str) -> &Event {
+        self.ledger.alerts[&self.key(name)].told[TOPIC].events.last().unwrap()
+    }
+}
+
+fn told<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<String> {
+    let items = messages.flat_map(|message| &message.items);
+    items.map(|item| format!("{} {} ({})", item.name, item.event.as_str(), item.tags.join(", "))).collect()
+}
+
+#[test]
+fn three_pushes_of_one_image_are_one_message_with_one_key() {
+    let tags = |names: &[&str]| names.iter().map(|name| tag(name, "a", "high")).collect::<Vec<_>>();
+    let mut fleet = Fleet::new();
+    // The first invocation sees two tags, the others all three.
+    let first = fleet.push(&tags(&["orders:1.2", "orders:1.2.3"]));
+    assert_eq!(first, ["orders:1.2 triggered (1.2, 1.2.3)"]);
+    fleet.now += Duration::seconds(2);
+    for _ in 0..2 {
+        assert_eq!(fleet.push(&tags(&["orders:1.2", "orders:1.2.3", "orders:latest"])), NOTHING);
+    }
+    let key = fleet.ledger.outbox[0].message.dedup_key.clone();
+    // Whichever tag is heard of first, the message has the same key: here it is another one.
+    let mut other = Fleet::new();
+    other.push(&tags(&["orders:latest"]));
+    assert_eq!(other.ledger.outbox[0].message.dedup_key, key);
+    // All tags are told once the one message is delivered.
+    let told: Vec<_> =
+        fleet.ledger.outbox[0].findings.iter().map(|key| key.finding.rsplit_once(':').unwrap().1).collect();
+    assert_eq!(told, ["1.2", "1.2.3", "latest"]);
+    assert_eq!((fleet.event("orders:latest").dedup_key.as_str(), fleet.event("orders:latest").sent_at), (&*key, None));
+    fleet.ledger.acknowledged(TOPIC, &key, fleet.now, None);
+    assert_eq!(fleet.event("orders:latest").sent_at, Some(fleet.now));
+    // The next run knows them all, and reminds of all at once.
+    for finding in tags(&["orders:1.2", "orders:1.2.3", "orders:latest"]) {
+        fleet.put(finding);
+    }
+    assert_eq!(fleet.after(1).run(), NOTHING);
+    let messages = fleet.after(6).plan();
+    assert_eq!(self::told(messages.iter()), ["orders:1.2 reminded (1.2, 1.2.3, latest)"]);
+    assert_eq!((messages[0].count(), messages[0].repositories.len()), (1, 1));
+}
+
+#[test]
+fn an_audit_tells_the_tags_of_one_image_as_one() {
+    let mut fleet = Fleet::new();
+    for finding in [
+        tag("orders:1", "a", "high"),
+        tag("orders:latest", "a", "high"),
+        tag("orders:2", "b", "high"),
+        // The same tags of another repository, and one that policy judges otherwise.
+        tag("billing:1", "a", "high"),
+        tag("orders:stable", "a", "medium"),
+    ] {
+        fleet.put(finding);
+    }
+    let messages = fleet.plan();
+    assert_eq!(
+        told(messages.iter()),
+        [
+            "billing:1 triggered ()",
+            "orders:1 triggered (1, latest)",
+            "orders:2 triggered ()",
+            "orders:stable triggered ()",
+        ]
+    );
+    assert_eq!(fleet.ledger.outbox[0].findings.len(), 5);
+    fleet.findings.clear();
+    let messages = fleet.after(1).plan();
+    assert_eq!(told(messages.iter()).len(), 4, "they end as they began");
+}
+
+#[test]
+fn what_is_not_the_same_event_is_told() {
+    for (what, later, told) in [
+        ("another image", tag("orders:2", "b", "high"), 1),
+        ("another repository", tag("billing:1", "a", "high"), 1),
+        ("worse than was told", tag("orders:latest", "a", "critical"), 1),
+        ("the same", tag("orders:latest", "a", "high"), 0),
+    ] {
+        let mut fleet = Fleet::new();
+        fleet.push(&[tag("orders:1", "a", "high")]);
+        fleet.now += Duration::hours(23);
+        assert_eq!(fleet.push(std::slice::from_ref(&later)).len(), told, "{what}");
+    }
+    let mut fleet = Fleet::new();
+    fleet.push(&[tag("orders:1", "a", "high")]);
+    assert_eq!(fleet.after(1).push(&[tag("orders:latest", "a", "high")]).len(), 1, "a day later");
+}
+
+#[test]
+fn whoever_snoozes_one_tag_hears_of_no_other_and_all_are_told_again() {
+    let mut fleet = Fleet::new();
+    fleet.push(&[tag("orders:1", "a", "high"), tag("orders:2", "b", "high")]);
+    let until = Some(fleet.now + Duration::days(20));
+    let key = fleet.key("orders:1");
+    fleet.ledger.alerts.get_mut(&key).unwrap().snoozed_until = until;
+    fleet.push(&[tag("orders:latest", "a", "high")]);
+    assert_eq!(fleet.ledger.alerts[&fleet.key("orders:latest")].snoozed_until, until);
+    assert_eq!(same_image(&fleet.ledger, &key), [key.clone(), fleet.key("orders:latest")]);
+    let settings = fleet.settings.clone();
+    assert_eq!(resend(&mut fleet.ledger, &key, None, &settings, fleet.now), 1);
+    let message = &fleet.ledger.outbox.last().unwrap().message;
+    assert_eq!(message.items[0].tags, ["1", "latest"]);
+}

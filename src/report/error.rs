@@ -1,0 +1,116 @@
+//! Which deployments may be missing from a report because of an error?
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ErrorEntry, Report};
+use crate::inventory::DeploymentKind;
+
+/// What an error is about. Either makes a report incomplete; only the first hides deployments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorAbout {
+    /// A part of the inventory could not be read: deployments may be missing from the findings.
+    #[default]
+    Inventory,
+    /// The base of deployments that are among the findings could not be fully resolved.
+    Line,
+}
+
+/// Where a deployment is, as far as that is known. What is `None` may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// Its kind.
+    pub kind: Option<DeploymentKind>,
+    /// The AWS account that it is in.
+    pub account: Option<&'a str>,
+    /// The AWS region that it is in.
+    pub region: Option<&'a str>,
+    /// The AWS account of its image's registry.
+    pub registry_account: Option<&'a str>,
+    /// The AWS region of its image's registry.
+    pub registry_region: Option<&'a str>,
+    /// The repository of its image, without the registry.
+    pub repository: Option<&'a str>,
+}
+
+impl ErrorEntry {
+    /// Whether a deployment at `location` may be missing from the report because of this error.
+    #[must_use]
+    pub fn may_hide(&self, location: &Location<'_>) -> bool {
+        let may_be = |only: Option<&str>, at: Option<&str>| only.is_none() || at.is_none() || only == at;
+        let kind = self.kind.is_none() || location.kind.is_none() || self.kind == location.kind;
+        let (account, region) = match self.repository {
+            Some(_) => (location.registry_account, location.registry_region),
+            None => (location.account, location.region),
+        };
+        self.about == ErrorAbout::Inventory
+            && kind
+            && may_be(self.account.as_deref(), account)
+            && may_be(self.region.as_deref(), region)
+            && may_be(self.repository.as_deref(), location.repository)
+    }
+}
+
+impl Report {
+    /// Whether a deployment at `location` that is not among the findings does not exist: the inventory that would have
+    /// found it was read.
+    #[must_use]
+    pub fn proves_absence(&self, location: &Location<'_>) -> bool {
+        !self.errors.iter().any(|error| error.may_hide(location))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: Option<DeploymentKind>, account: &str, region: &str, repository: &str) -> ErrorEntry {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        ErrorEntry {
+            kind,
+            account: some(account),
+            region: some(region),
+            repository: some(repository),
+            ..ErrorEntry::default()
+        }
+    }
+
+    #[test]
+    fn an_inventory_error_hides_only_deployments_of_its_kind_account_region_and_repository() {
+        let function = Location {
+            kind: Some(DeploymentKind::Lambda),
+            account: Some("111111111111"),
+            region: Some("eu-west-1"),
+            registry_account: Some("999999999999"),
+            registry_region: Some("eu-central-1"),
+            repository: Some("team/orders"),
+        };
+        let lambda = Some(DeploymentKind::Lambda);
+        for (error, hides) in [
+            (error(None, "", "", ""), true),
+            (error(None, "111111111111", "", ""), true),
+            (error(None, "999999999999", "", ""), false),
+            (error(None, "", "eu-west-1", ""), true),
+            (error(None, "", "eu-central-1", ""), false),
+            (error(lambda, "111111111111", "eu-west-1", ""), true),
+            (error(Some(DeploymentKind::Ecs), "111111111111", "eu-west-1", ""), false),
+            (error(None, "999999999999", "eu-central-1", "team/orders"), true),
+            (error(None, "999999999999", "eu-central-1", "orders"), false),
+            (error(None, "111111111111", "eu-central-1", "team/orders"), false),
+            (error(Some(DeploymentKind::Ecr), "999999999999", "eu-central-1", "team/orders"), false),
+            (ErrorEntry { about: ErrorAbout::Line, ..error(None, "", "", "") }, false),
+        ] {
+            assert_eq!(error.may_hide(&function), hides, "{error:?}");
+            let about_inventory = error.about == ErrorAbout::Inventory;
+            assert_eq!(error.may_hide(&Location::default()), about_inventory, "of an unknown place: {error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_an_older_report_hides_everything() {
+        let old = r#"{ "scope": "registry public.ecr.aws", "code": "throttled", "message": "429" }"#;
+        let error: ErrorEntry = serde_json::from_str(old).unwrap();
+        assert!(error.may_hide(&Location { account: Some("111111111111"), ..Location::default() }));
+    }
+}
