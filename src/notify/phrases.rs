@@ -53,6 +53,7 @@ fn single(item: &Item) -> String {
     let name: String = clean(&item.name).chars().take(40).collect();
     let what = match item.action {
         Action::Restore => "lost its image".to_owned(),
+        Action::Repair => "cannot be invoked".to_owned(),
         Action::Upgrade => format!("on {}, which has ended", item.runtime.as_deref().map_or_else(runtime, clean)),
         _ if item.age == words::NOTHING => "on an old base".to_owned(),
         _ => format!("on a base {} old", spelled(&item.age)),
@@ -240,6 +241,7 @@ pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) ->
             let image = copyable(&item.image);
             format!("its image is gone from the repository: deploy another one, or push it again: {image}")
         }
+        Action::Repair => "repair what prevents it from being invoked: function-failed says what".to_owned(),
         Action::Investigate => format!("look into it: {}", copyable(&format!("basewatch explain {}", item.image))),
         Action::None => "nothing yet: its line has no newer release".to_owned(),
     }
