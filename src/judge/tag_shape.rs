@@ -120,9 +120,8 @@ fn is_hash(tag: &str) -> bool {
 
 /// Whether `tag` is a hash behind a word that says so.
 fn is_named_hash(tag: &str) -> bool {
-    tag.split_once(['-', '_', '.']).is_some_and(|(word, hash)| {
-        is_hash(hash) && HASH_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
-    })
+    tag.split_once(['-', '_', '.'])
+        .is_some_and(|(word, hash)| is_hash(hash) && HASH_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
 /// Whether `before`, which a number follows, ends in a word for a change under review.
@@ -203,7 +202,8 @@ mod tests {
     #[test]
     fn hashes_and_moving_tags_have_no_shape() {
         let long = "0a".repeat(32);
-        for tag in ["5f3a9c0", "5F3A9C0", &long, "sha-5f3a9c0", "sha-1234567", "git_5f3a9c0b12de", "latest", "main", ""] {
+        for tag in ["5f3a9c0", "5F3A9C0", &long, "sha-5f3a9c0", "sha-1234567", "git_5f3a9c0b12de", "latest", "main", ""]
+        {
             assert_eq!(TagSeries::default().shape(tag), None, "{tag}");
         }
         for (tag, others, expected) in [

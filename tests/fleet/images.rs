@@ -224,7 +224,10 @@ async fn a_central_repository_that_may_not_be_described_is_one_error_and_its_ima
     assert!(report.errors[0].message.contains("ecr:DescribeImages"), "{}", report.errors[0].message);
     assert_eq!(report.findings.len(), 7);
     for found in &report.findings {
-        assert_eq!((found.verdict, found.action, found.image.holding.as_deref()), (Verdict::Stale, Action::Rebuild, None));
+        assert_eq!(
+            (found.verdict, found.action, found.image.holding.as_deref()),
+            (Verdict::Stale, Action::Rebuild, None)
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! What Lambda really runs, and whether it can: Managed Instances, and functions that cannot be invoked.
 
+use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
     aws::loopback::{Function, FunctionState},
     judge::{Action, Severity, Verdict},
@@ -53,11 +54,17 @@ async fn a_function_that_cannot_be_invoked_is_to_be_repaired_until_it_can() {
     let report = company.audit().await;
     for name in ["cart", "search"] {
         let broken = finding(&report, name);
-        assert_eq!((broken.verdict, broken.severity, broken.action), (Verdict::Fresh, Severity::Medium, Action::Repair));
+        assert_eq!(
+            (broken.verdict, broken.severity, broken.action),
+            (Verdict::Fresh, Severity::Medium, Action::Repair)
+        );
         assert_eq!(codes(broken), ["function-failed"]);
         assert!(broken.reasons[0].message.contains("to repair it, "), "{}", broken.reasons[0].message);
     }
-    assert_eq!((finding(&report, "idle").action, codes(finding(&report, "idle"))), (Action::None, vec!["function-inactive"]));
+    assert_eq!(
+        (finding(&report, "idle").action, codes(finding(&report, "idle"))),
+        (Action::None, vec!["function-inactive"])
+    );
     let table = table::render(&report, &Style { width: Some(160), ..Style::default() });
     let markdown = markdown::render(&report);
     for (place, text) in [("table", &table), ("markdown", &markdown)] {
@@ -81,7 +88,10 @@ async fn an_update_that_failed_is_shown_with_the_reason_that_lambda_gives() {
     }));
     let report = company.audit().await;
     let found = finding(&report, "cart");
-    assert_eq!((found.severity, found.action, codes(found)), (Severity::Low, Action::Investigate, vec!["update-failed"]));
+    assert_eq!(
+        (found.severity, found.action, codes(found)),
+        (Severity::Low, Action::Investigate, vec!["update-failed"])
+    );
     let deployment = &found.deployment;
     let shown = [&deployment.last_update_status, &deployment.last_update_status_reason_code];
     assert_eq!(shown.map(Option::as_deref), [Some("Failed"), Some("InvalidImage")]);
@@ -103,4 +113,24 @@ async fn a_run_fails_for_a_deleted_image_and_not_for_what_nobody_can_change() {
     assert!(quiet.fails(Verdict::Unknown) && !quiet.fails(Verdict::OutOfDate) && !quiet.fails(Verdict::Stale));
     let fresh = basewatch::report::Finding { verdict: Verdict::Fresh, ..quiet };
     assert!(fresh.fails(Verdict::Fresh) && !fresh.fails(Verdict::Superseded));
+}
+
+#[tokio::test]
+async fn every_reason_code_of_the_api_has_its_own_advice() {
+    let company = Company::new();
+    let digest = company.push(SHOP, EU, "cart:1", NEWEST);
+    let codes = StateReasonCode::values();
+    for code in codes {
+        let state = FunctionState::new("Inactive", code, "Lambda says more");
+        let function = Function::new(&code.replace('.', "-"), version(SHOP, EU, "cart:1", &digest).being(state));
+        company.cloud.function(SHOP, EU, function);
+    }
+    let report = company.audit().await;
+    assert!(codes.len() >= 40 && report.findings.len() == codes.len());
+    for found in &report.findings {
+        let (code, message) = (found.deployment.state_reason_code.as_deref(), &found.reasons[0].message);
+        let is_general = message.contains("follow the reason that Lambda gives");
+        let expected = if code == Some("Idle") { Action::None } else { Action::Repair };
+        assert_eq!((found.action, is_general), (expected, false), "{message}");
+    }
 }

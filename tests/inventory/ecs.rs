@@ -446,7 +446,8 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_asked_for_as
         let silent: [Container<'_>; 1] = [("agent", "quay.io/x:1", None)];
         let nightly = [("app", ORDERS, Some(&stock.old))];
         let model = EcsModel::default().definition("agent:3", None, &nightly);
-        let model = model.task("prod", daemon_task("agent:3", 1, &agent)).task("prod", daemon_task("silent:1", 1, &silent));
+        let model =
+            model.task("prod", daemon_task("agent:3", 1, &agent)).task("prod", daemon_task("silent:1", 1, &silent));
         model.task("prod", task("family:agent", "agent:3", 1, &nightly))
     });
     let found = look(&rig, &[everything()]).await;
@@ -454,7 +455,10 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_asked_for_as
     let id = "ecs:eu-west-1:123456789012:prod";
     assert_eq!(ids(&found.deployments), [format!("{id}/daemon/agent:agent"), format!("{id}/task/agent:app")]);
     let daemon = &found.deployments[0];
-    assert_eq!((daemon.name.as_str(), daemon.arn.as_deref()), ("prod/agent", Some(&*arn("daemon-task-definition/agent:3"))));
+    assert_eq!(
+        (daemon.name.as_str(), daemon.arn.as_deref()),
+        ("prod/agent", Some(&*arn("daemon-task-definition/agent:3")))
+    );
     assert_eq!(daemon.workload.as_ref().unwrap().version.as_deref(), Some("3"));
     assert_eq!(image(daemon).digest, stock.old);
     let asked: Vec<_> = rig.replay.calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();

@@ -305,9 +305,6 @@ async fn on_managed_instances_the_unqualified_deployment_is_the_latest_published
     let published = &found.deployments[0];
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders:$LATEST.PUBLISHED";
     assert_eq!((published.qualifier.as_deref(), published.arn.as_deref()), (Some("$LATEST.PUBLISHED"), Some(arn)));
-    assert_eq!(
-        since(&rig, 0),
-        ["aliases orders", "get orders $LATEST.PUBLISHED", "get orders 7", "get plain", "list"]
-    );
+    assert_eq!(since(&rig, 0), ["aliases orders", "get orders $LATEST.PUBLISHED", "get orders 7", "get plain", "list"]);
     assert_eq!(look_again(&rig).await, ["aliases orders", "list"]);
 }

@@ -79,7 +79,12 @@ mod tests {
             ("arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/orders", Task, "orders", None),
             ("arn:aws:ecs:eu-west-1:123456789012:daemon-task-definition/agent:3", Daemon, "agent", Some("3")),
             ("arn:aws:ecs:eu-west-1:123456789012:express-definition/web:1", Other, "web", Some("1")),
-            ("arn:aws:ecs:eu-west-1:123456789012:orders:7", Other, "arn", Some("aws:ecs:eu-west-1:123456789012:orders:7")),
+            (
+                "arn:aws:ecs:eu-west-1:123456789012:orders:7",
+                Other,
+                "arn",
+                Some("aws:ecs:eu-west-1:123456789012:orders:7"),
+            ),
             ("arn:aws:ecs", Task, "arn", Some("aws:ecs")),
             ("orders:7", Task, "orders", Some("7")),
             ("orders", Task, "orders", None),

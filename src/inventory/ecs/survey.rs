@@ -74,7 +74,11 @@ fn sighted(
     let sighted = units.iter().map(|unit| {
         let running = unit.running(memory);
         if running.is_empty() && unit.kind != DefinitionKind::Task {
-            tracing::debug!("ECS tells no digest of the tasks of {} in {}: they are left out", unit.arn(), unit.cluster);
+            tracing::debug!(
+                "ECS tells no digest of the tasks of {} in {}: they are left out",
+                unit.arn(),
+                unit.cluster
+            );
         }
         Sighted {
             cluster: unit.cluster.to_owned(),

@@ -380,7 +380,13 @@ mod tests {
 
     fn version(function: &str, number: &str) -> Version {
         let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
-        Version { function: function.into(), arn: arn.into(), version: number.into(), is_managed: false, mark: mark("r") }
+        Version {
+            function: function.into(),
+            arn: arn.into(),
+            version: number.into(),
+            is_managed: false,
+            mark: mark("r"),
+        }
     }
 
     fn page(versions: &[(&str, &str)]) -> Page {

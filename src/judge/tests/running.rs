@@ -123,7 +123,11 @@ fn an_idle_function_is_only_noted() {
         let idle = running(Holding::Held, state("Inactive", code));
         assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
         let codes = vec!["base-superseded", "function-inactive"];
-        assert_eq!(at(&idle, 20, Some(15)), (Severity::Medium, Action::Rebuild, codes), "what the action is for is first");
+        assert_eq!(
+            at(&idle, 20, Some(15)),
+            (Severity::Medium, Action::Rebuild, codes),
+            "what the action is for is first"
+        );
     }
     for other in ["Active", "Pending", "ActiveNonInvocable", "DRAINING"] {
         assert_eq!(at(&running(Holding::Held, state(other, None)), 10, None).2, [""; 0], "{other}");

@@ -60,7 +60,9 @@ fn advice(finding: &Finding) -> String {
         Action::Redeploy => format!("**Redeploy** with {}", named("the better image in the repository")),
         Action::Upgrade => format!("**Upgrade** from {} to a supported runtime", named("the runtime")),
         Action::Restore => format!("**Restore** {}, or deploy another image", named("the image that runs")),
-        Action::Repair => format!("**Repair** what prevents the function from being invoked ({})", named("no reason given")),
+        Action::Repair => {
+            format!("**Repair** what prevents the function from being invoked ({})", named("no reason given"))
+        }
         Action::Investigate => {
             format!("**Investigate** {} with `basewatch explain IMAGE`", named("what could not be concluded"))
         }
