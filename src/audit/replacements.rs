@@ -1,5 +1,5 @@
 //! Does the repository already hold a better image than the one that runs? Looked for only where another
-//! image might help, newest first.
+//! image might help, newest first, and only among images of the same series.
 
 use std::{collections::BTreeMap, iter, sync::Arc};
 
@@ -10,14 +10,14 @@ use crate::{
     identify::{self, Identification, identify},
     image::{Content, Digest, Reference, Repository},
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
-    judge::{Judgement, Replacement},
-    report::ReplacementFields,
+    judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
+    report::{ReplacementFields, Subjects},
     resolve::{Key, Resolution, Resolver, questions},
     store::Images,
 };
 
-/// How many newer images of a repository are looked at for one that runs: a repository may hold a thousand,
-/// of branches and of nightly builds, and each costs requests. The newest is nearly always enough.
+/// How many newer images of its series are looked at for one that runs: there may be a thousand, and each costs
+/// requests. The newest is nearly always enough.
 const MOST: usize = 5;
 
 /// What a search is told.
@@ -38,6 +38,45 @@ pub struct Newer {
     name: String,
     identification: Identification,
     resolution: Resolution,
+}
+
+/// Which images of a repository may replace the one that runs.
+enum Candidates<'a> {
+    /// Those with a tag that a rule of the policy names.
+    Named(&'a RedeployRule),
+    /// Those with a tag that follows one of the deployed image.
+    Following(TagSeries, Vec<TagShape>),
+}
+
+impl<'a> Candidates<'a> {
+    /// The candidates for `deployment`, whose repository holds `shelf`. The tags of an image that was deployed by its
+    /// digest are those that its repository shows for it.
+    fn of(deployment: &Deployment, shelf: &Shelf, rule: Option<&'a RedeployRule>) -> Self {
+        if let Some(rule) = rule {
+            return Self::Named(rule);
+        }
+        let (named, digest) = match &deployment.reference {
+            ImageSource::Reference(Reference { tag, digest, .. }) => (tag.as_deref(), digest.as_ref()),
+            _ => (None, None),
+        };
+        let shown = || digest.and_then(|digest| shelf.image(digest)).into_iter().flat_map(|held| &held.tags);
+        let tags: Vec<&str> = named.map_or_else(|| shown().map(String::as_str).collect(), |tag| vec![tag]);
+        let series: TagSeries = shelf.tags().collect();
+        let shapes = tags.into_iter().filter_map(|tag| series.shape(tag)).collect();
+        Self::Following(series, shapes)
+    }
+
+    /// The tag by which `held` is one.
+    fn tag<'h>(&self, held: &'h Held) -> Option<&'h str> {
+        let is_candidate = |tag: &&String| match self {
+            Self::Named(rule) => rule.admits(tag),
+            Self::Following(series, deployed) => {
+                let shape = series.shape(tag);
+                shape.is_some_and(|shape| deployed.iter().any(|deployed| deployed.is_followed_by(&shape)))
+            }
+        };
+        held.tags.iter().find(is_candidate).map(String::as_str)
+    }
 }
 
 /// An image that runs, in the repository it is from.
@@ -108,10 +147,15 @@ impl Search<'_> {
         let image = deployment.image.as_ref().ok()?;
         // Of an image that is gone, the repository no longer says when it was pushed.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
-        let held = self.shelves.get(deployment.repository()?)?;
+        let shelf = self.shelves.get(deployment.repository()?)?;
+        let subjects = Subjects::of(deployment, traced.identification, traced.resolution);
+        let rule = self.terms.policy.redeploy_rule_for(subjects.subject());
+        let candidates = Candidates::of(deployment, shelf, rule);
+        let tagged = |held| Some((held, candidates.tag(held)?));
+        let newer: Vec<_> = shelf.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
         let mut best: Option<Newer> = None;
-        for held in held.pushed_after(since).into_iter().take(MOST) {
-            let Some(newer) = self.look(audit, deployment, image, held).await else { continue };
+        for (held, tag) in newer {
+            let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.terms);
             let replacement = newer.replacement(&judgement);
             let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), &best.resolution));
@@ -132,7 +176,13 @@ impl Search<'_> {
     }
 
     /// What `held` is on the platform of `image`; nothing if it has none, cannot be read, or names no base.
-    async fn look(&self, audit: &Audit, deployment: &Deployment, image: &DeployedImage, held: &Held) -> Option<Newer> {
+    async fn look(
+        &self,
+        audit: &Audit,
+        deployment: &Deployment,
+        image: &DeployedImage,
+        (held, tag): (&Held, &str),
+    ) -> Option<Newer> {
         let repository = deployment.repository()?;
         let (digest, content, annotations) = match &*self.images.content(repository, &held.digest).await.ok()? {
             Content::Image(facts) => (held.digest.clone(), facts.clone(), Arc::default()),
@@ -147,8 +197,7 @@ impl Search<'_> {
         if content.platform != image.facts.platform || digest == image.digest {
             return None;
         }
-        let tag = held.tags.first()?;
-        let reference = Reference { repository: repository.clone(), tag: Some(tag.clone()), digest: None };
+        let reference = Reference { repository: repository.clone(), tag: Some(tag.to_owned()), digest: None };
         let deployment = Deployment {
             reference: ImageSource::Reference(reference),
             pushed_at: held.pushed_at,

@@ -12,7 +12,7 @@ use super::{
     tree::KeyPath,
     values::DurationText,
 };
-use crate::judge::{Calendar, Override, Policy, Severity, Terms, Verdict};
+use crate::judge::{Calendar, Override, Policy, RedeployRule, Severity, Terms, Verdict};
 
 /// What is too old, and how bad that is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +35,11 @@ pub(super) struct RawPolicy {
     r#override: Option<Vec<RawOverride>>,
     /// What is put up with for a while.
     exemption: Option<Vec<RawExemption>>,
+    /// Which images may be deployed instead of the ones that run. Without a rule, an image is offered for
+    /// deployment only if its tag continues the deployed one: `3.4.0` continues `3.3.9`, and `422` continues
+    /// `421`. Hashes, moving tags such as `latest`, and untagged images are continued by none. Tried in order,
+    /// the first that matches wins.
+    redeploy: Option<Vec<RawRedeploy>>,
 }
 
 /// How bad each verdict is.
@@ -100,10 +105,27 @@ struct RawOverride {
     severity: Option<RawSeverities>,
 }
 
+/// Which images may be deployed instead. A pattern that is absent matches everything, and all that are given have to
+/// match.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RawRedeploy {
+    #[serde(flatten)]
+    scope: RawScope,
+    /// A pattern of the owner.
+    #[schemars(example = &"payments")]
+    owner: Option<String>,
+    /// Patterns of the tags of images that may be deployed, newest first; at least one has to match. None may, if the
+    /// list is empty.
+    #[schemars(required, example = &["main-*"])]
+    tags: Option<Vec<String>>,
+}
+
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
     let terms = merged(&Terms::default(), spans, raw.severity.as_ref(), at, check);
     let exemptions = exemption::validate(raw.exemption.as_deref().unwrap_or_default(), &at.key("exemption"), check);
+    let redeploy = validate_redeploy(raw.redeploy.as_deref().unwrap_or_default(), &at.key("redeploy"), check);
     let at = at.key("override");
     let mut overrides: Vec<Override> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
@@ -115,7 +137,7 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
             overrides.push(rule);
         }
     }
-    Policy { terms, overrides, exemptions, calendar: Calendar::default() }
+    Policy { terms, overrides, exemptions, redeploy, calendar: Calendar::default() }
 }
 
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
@@ -136,6 +158,16 @@ fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &m
         check.refuse(&at.key("name"), "findings need a name to show: write what the rule is for");
     }
     Some(Override { name, scope, terms })
+}
+
+fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut Check<'_>) -> Vec<RedeployRule> {
+    let rule = |(index, raw): (usize, &RawRedeploy)| {
+        let at = at.index(index);
+        let (scope, _) = raw.scope.validate("owner", raw.owner.as_ref(), &at, check);
+        let tags = check.each(&at.key("tags"), raw.tags.as_deref().unwrap_or_default(), str::parse);
+        RedeployRule { scope, tags }
+    };
+    raw.iter().enumerate().map(rule).collect()
 }
 
 fn merged(

@@ -113,10 +113,17 @@ impl Deployment {
         matches!(self.kind, DeploymentKind::Lambda | DeploymentKind::Ecs)
     }
 
-    /// Whether its repository says that it can no longer give the image that runs.
+    /// Whether the image that runs can no longer be pulled: by the word of its repository, or by that of Lambda
+    /// where the repository was not asked.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.is_running() && matches!(self.holding, Holding::Archived | Holding::Gone)
+        let is_deleted = || self.workload.as_ref().is_some_and(|workload| workload.is_image_deleted());
+        self.is_running()
+            && match self.holding {
+                Holding::Archived | Holding::Gone => true,
+                Holding::Unknown => is_deleted(),
+                Holding::Held => false,
+            }
     }
 
     /// The repository its image is in.
@@ -137,12 +144,49 @@ pub struct Workload {
     pub state_reason_code: Option<String>,
     /// The reason in the words of AWS.
     pub state_reason: Option<String>,
+    /// How the last update of a function ended, in the word of AWS: `Failed`, `InProgress`; none where it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status: Option<String>,
+    /// The code of the reason for that: `ImageAccessDenied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason_code: Option<String>,
+    /// The reason for that, in the words of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason: Option<String>,
     /// What it runs on.
     pub architecture: Option<Arch>,
     /// Its memory in MiB.
     pub memory_mb: Option<u32>,
     /// The command that it runs in the image, where that is not the image's own.
     pub command: Vec<String>,
+}
+
+impl Workload {
+    /// Whether AWS reports nothing that prevents a function from being invoked. An idle function is invocable:
+    /// Lambda restores it on the next call
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>). A reason that is not known is not
+    /// taken for harmless.
+    #[must_use]
+    pub fn is_invocable(&self) -> bool {
+        match self.state.as_deref() {
+            Some("Failed") => false,
+            Some("Inactive") => self.state_reason_code.as_deref().is_none_or(|code| code == "Idle"),
+            _ => true,
+        }
+    }
+
+    /// Whether Lambda found the image of the function deleted
+    /// (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html>, `StateReasonCode`).
+    #[must_use]
+    pub fn is_image_deleted(&self) -> bool {
+        self.state_reason_code.as_deref() == Some("ImageDeleted")
+    }
+
+    /// Whether the last update of a function failed, so that an earlier deployment is still in use.
+    #[must_use]
+    pub fn is_update_failed(&self) -> bool {
+        self.last_update_status.as_deref() == Some("Failed")
+    }
 }
 
 /// The image of one platform behind a deployment. Deployments of one image share the facts.

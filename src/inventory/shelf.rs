@@ -56,6 +56,11 @@ impl Shelf {
         }
     }
 
+    /// The tags of all its images.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.images.values().flat_map(|held| &held.tags).map(String::as_str)
+    }
+
     /// The tagged images that can be pulled and were pushed after `pushed_at`, newest first.
     #[must_use]
     pub fn pushed_after(&self, pushed_at: DateTime<Utc>) -> Vec<&Held> {

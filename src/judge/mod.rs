@@ -6,10 +6,12 @@ mod judgement;
 mod policy;
 mod reason;
 mod reasons;
+mod remedy;
 mod replacement;
 mod runtime;
 mod scope;
 mod standing;
+mod tag_shape;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -17,10 +19,11 @@ mod workload;
 
 pub use exemption::{Encounter, Exemption, encounters};
 pub use judgement::{Case, Judgement, judge};
-pub use policy::{Override, Policy, Terms};
+pub use policy::{Override, Policy, RedeployRule, Terms};
 pub use reason::{Reason, ReasonCode};
 pub use replacement::Replacement;
 pub use runtime::{Calendar, Runtime, RuntimeStatus};
 pub use scope::{Scope, Subject};
 pub use standing::Standing;
+pub use tag_shape::{TagSeries, TagShape};
 pub use verdict::{Action, Severity, Verdict};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Calendar, Exemption, Judgement, Scope, Severity, Subject, Verdict};
+use crate::glob::Glob;
 
 /// The general terms, overrides of them, and exemptions.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,9 @@ pub struct Policy {
     pub overrides: Vec<Override>,
     /// What is put up with for a while. Tried in order; the first that holds wins.
     pub exemptions: Vec<Exemption>,
+    /// Which images of a repository may replace a deployed one, where the tags alone do not tell. Tried in order; the
+    /// first that matches wins.
+    pub redeploy: Vec<RedeployRule>,
     /// When runtimes end.
     pub calendar: Calendar,
 }
@@ -43,6 +47,23 @@ pub struct Override {
     pub terms: Terms,
 }
 
+/// Which images may replace the deployed ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedeployRule {
+    /// Which deployments.
+    pub scope: Scope,
+    /// The tags of images that may be deployed instead; at least one has to match.
+    pub tags: Vec<Glob>,
+}
+
+impl RedeployRule {
+    /// Whether an image with this tag may be deployed instead.
+    #[must_use]
+    pub fn admits(&self, tag: &str) -> bool {
+        self.tags.iter().any(|pattern| pattern.matches(tag))
+    }
+}
+
 impl Default for Terms {
     fn default() -> Self {
         Self {
@@ -69,6 +90,12 @@ impl Policy {
             .iter()
             .find(|rule| rule.scope.matches(subject))
             .map_or((&self.terms, None), |rule| (&rule.terms, Some(&rule.name)))
+    }
+
+    /// The rule that says which images may replace that of `subject`, if there is one.
+    #[must_use]
+    pub fn redeploy_rule_for(&self, subject: Subject<'_>) -> Option<&RedeployRule> {
+        self.redeploy.iter().find(|rule| rule.scope.matches(subject))
     }
 
     /// The exemption that holds for `judgement` of `subject` at `now`.

@@ -85,8 +85,10 @@ codes! {
     ArchitectureMismatch = "architecture-mismatch",
     /// The function cannot be invoked.
     FunctionFailed = "function-failed",
-    /// The function has not been invoked for weeks.
+    /// The function is idle: it has not been invoked for weeks.
     FunctionInactive = "function-inactive",
+    /// The last update of the function failed.
+    UpdateFailed = "update-failed",
     /// The deployed image's manifest or configuration cannot be understood.
     ImageMalformed = "image-malformed",
     /// The registry is not on the allow-list; nothing was sent.

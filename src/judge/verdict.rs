@@ -55,6 +55,8 @@ pub enum Action {
     Upgrade,
     /// Bring the deployed image back into its repository.
     Restore,
+    /// Make the function invocable again: its image exists, and something else that it needs does not.
+    Repair,
     /// Find out what basewatch could not.
     Investigate,
 }
@@ -120,8 +122,8 @@ impl Severity {
 
 impl Action {
     /// All actions, in order.
-    pub const ALL: [Self; 6] =
-        [Self::None, Self::Rebuild, Self::Redeploy, Self::Upgrade, Self::Restore, Self::Investigate];
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Rebuild, Self::Redeploy, Self::Upgrade, Self::Restore, Self::Repair, Self::Investigate];
 
     /// The word in reports.
     #[must_use]
@@ -132,6 +134,7 @@ impl Action {
             Self::Redeploy => "redeploy",
             Self::Upgrade => "upgrade",
             Self::Restore => "restore",
+            Self::Repair => "repair",
             Self::Investigate => "investigate",
         }
     }

@@ -23,9 +23,11 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec
 fn cause(item: &Item) -> impl Eq + std::hash::Hash {
     // These advise to do something about one image.
     let image = matches!(item.action, Action::Restore | Action::Investigate).then_some(&item.image);
+    // What prevents a function from being invoked stands in the words of the reason.
+    let failure = item.reasons.first().filter(|_| item.action == Action::Repair).map(|reason| &reason.message);
     let codes: Vec<_> = item.reasons.iter().map(|reason| &reason.code).collect();
     (
-        (item.event, item.about, item.verdict, item.severity, item.was, item.action, image, codes),
+        (item.event, item.about, item.verdict, item.severity, item.was, item.action, (image, failure), codes),
         (&item.base, &item.age, &item.behind, &item.current, &item.line, &item.replacement),
         (&item.runtime, item.deprecation_date, item.block_update_date, &item.ended, &item.rebuild),
         item.since.map(|since| since.date_naive()),

@@ -266,6 +266,7 @@ pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) ->
             let image = copyable(&item.image);
             format!("the image was deleted from its repository or archived: restore it, or deploy another one: {image}")
         }
+        Action::Repair => "repair what prevents it from being invoked: function-failed says what".to_owned(),
         Action::Investigate => format!("look into it: {}", copyable(&format!("basewatch explain {}", item.image))),
         Action::None => "nothing yet: its line has no newer release".to_owned(),
     }

@@ -93,12 +93,23 @@ impl Finding {
     /// Whether a run fails for it that fails from `threshold` on.
     ///
     /// What is exempted fails none. Where nothing can be done, as on a line that is quiet, it counts no more than
-    /// `unknown`, which is of the same severity: nobody could make such a run succeed.
+    /// `unknown`, which is of the same severity: nobody could make such a run succeed. Where the deployed image was
+    /// deleted, it counts as `out-of-date` at least: its base is mostly unknown then, and the loss is certain.
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {
-        let is_hopeless = self.action == Action::None && self.verdict.is_at_least(Verdict::Unknown);
-        let counted = if is_hopeless { Verdict::Unknown } else { self.verdict };
+        let counted = match self.action {
+            Action::None if self.verdict.is_at_least(Verdict::Unknown) => Verdict::Unknown,
+            Action::Restore if !self.verdict.is_at_least(Verdict::OutOfDate) => Verdict::OutOfDate,
+            _ => self.verdict,
+        };
         self.exemption.is_none() && counted.is_at_least(threshold)
+    }
+
+    /// Whether there is nothing to say of it: the base is current and nothing is to be done. What runs on a current
+    /// base may still be a deleted image, or a function that cannot be invoked.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.verdict == Verdict::Fresh && self.action == Action::None
     }
 
     /// Orders by severity, then verdict, then age, then name.
@@ -125,6 +136,9 @@ impl DeploymentFields {
             state: workload.state,
             state_reason_code: workload.state_reason_code,
             state_reason: workload.state_reason,
+            last_update_status: workload.last_update_status,
+            last_update_status_reason_code: workload.last_update_status_reason_code,
+            last_update_status_reason: workload.last_update_status_reason,
             architecture: workload.architecture,
             memory_mb: workload.memory_mb,
             command: workload.command,

@@ -85,6 +85,9 @@ const COLUMNS: &[Column] = &[
     ("generated_at", |row| instant(Some(row.report.generated_at))),
     ("run_id", |row| text(&row.report.run_id)),
     ("report_complete", |row| yes_or_no(row.report.complete)),
+    ("state_reason_code", |row| maybe(row.finding.deployment.state_reason_code.as_deref())),
+    ("last_update_status", |row| maybe(row.finding.deployment.last_update_status.as_deref())),
+    ("last_update_status_reason_code", |row| maybe(row.finding.deployment.last_update_status_reason_code.as_deref())),
 ];
 
 /// The report as CSV.

@@ -91,6 +91,16 @@ pub struct DeploymentFields {
     /// The reason for the state in the words of AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_reason: Option<String>,
+    /// How the last update of the function ended, in the word of AWS: `Failed`, `InProgress`; absent where it
+    /// succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status: Option<String>,
+    /// The code of the reason for that: `ImageAccessDenied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason_code: Option<String>,
+    /// The reason for that, in the words of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason: Option<String>,
     /// What it runs on: `arm64` or `x86_64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Arch>,

@@ -63,7 +63,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     if report.findings.is_empty() {
         return;
     }
-    let is_row = |finding: &&Finding| style.show_all || finding.verdict != Verdict::Fresh;
+    let is_row = |finding: &&Finding| style.show_all || !finding.is_quiet();
     // What somebody answers for comes after all that nobody does.
     let (exempted, open): (Vec<_>, Vec<_>) =
         report.findings.iter().filter(is_row).partition(|finding| finding.exemption.is_some());
@@ -193,7 +193,7 @@ impl<'a> Layout<'a> {
 
 /// One line for all that is well.
 fn fresh(page: &mut Page, report: &Report) {
-    let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.verdict == Verdict::Fresh).collect();
+    let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.is_quiet()).collect();
     if fresh.is_empty() {
         return;
     }
@@ -245,7 +245,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
             format!("half up to {} d, 90 % up to {} d, oldest {} d", ages.p50, ages.p90, ages.max),
         );
     }
-    if report.findings.iter().any(|finding| finding.verdict != Verdict::Fresh) {
+    if report.findings.iter().any(|finding| !finding.is_quiet()) {
         let policy = &report.policy;
         let text = format!("stale over {} d, out-of-date after {} d behind", policy.max_age_days, policy.grace_days);
         page.entry(INDENT, "policy", text);
@@ -307,7 +307,7 @@ fn requests(report: &Report) -> String {
 
 /// What to do now, ready to be copied.
 fn next(report: &Report) -> Option<String> {
-    let is_open = |finding: &&Finding| finding.verdict != Verdict::Fresh && finding.exemption.is_none();
+    let is_open = |finding: &&Finding| !finding.is_quiet() && finding.exemption.is_none();
     let Some(worst) = report.findings.iter().find(is_open) else {
         let is_nothing_there = report.findings.is_empty() && report.errors.is_empty();
         return is_nothing_there.then(|| "basewatch audit IMAGE audits an image by name".to_owned());

@@ -1,8 +1,8 @@
 //! What happened to the images of functions: deleted, archived, replaced by better ones, shared.
 
 use basewatch::{
-    aws::loopback::{Function, FunctionState, PullThroughRule, Scope},
-    judge::{Action, Verdict},
+    aws::loopback::{Function, FunctionState, PullThroughRule, Scope, Version},
+    judge::{self as rules, Action, RedeployRule, Verdict},
     report::{Style, table},
 };
 
@@ -82,6 +82,81 @@ async fn a_better_image_that_is_out_of_date_itself_does_not_spare_the_rebuild() 
     assert_eq!(found.replacement.as_ref().unwrap().verdict, Verdict::OutOfDate);
 }
 
+/// The action of `cart`, and the tag of the image offered for it.
+async fn offered(company: &Company) -> (Action, Option<String>) {
+    let report = company.audit().await;
+    let found = finding(&report, "cart");
+    let tag = |reference: &str| reference.rsplit(':').next().unwrap().to_owned();
+    (found.action, found.replacement.as_ref().map(|image| tag(&image.reference)))
+}
+
+/// Deploys `cart`, built on an old base, as `name`: with a tag, or by its digest.
+fn deploy(company: &Company, tag: &str, is_by_digest: bool) {
+    let digest = company.push(SHOP, EU, &format!("cart:{tag}"), OLD);
+    let version = if is_by_digest {
+        Version::image(&format!("{}/cart@{digest}", host(SHOP, EU)), &digest)
+    } else {
+        version(SHOP, EU, &format!("cart:{tag}"), &digest)
+    };
+    company.cloud.function(SHOP, EU, Function::new("cart", version));
+}
+
+#[tokio::test]
+async fn an_image_of_a_branch_a_pull_request_or_a_build_cache_does_not_spare_the_rebuild() {
+    for deployed in ["3.3.9", "421"] {
+        let company = Company::new();
+        deploy(&company, deployed, false);
+        for tag in ["3.4.0-feature_x-1234", "pr-77", "buildcache", "latest", "5f3a9c0", "3.4.0-rc1"] {
+            company.push(SHOP, EU, &format!("cart:{tag}"), NEWEST);
+        }
+        assert_eq!(offered(&company).await, (Action::Rebuild, None), "{deployed}");
+        let next = if deployed == "421" { "422" } else { "3.4.0" };
+        company.push(SHOP, EU, &format!("cart:{next}"), NEWEST);
+        assert_eq!(offered(&company).await, (Action::Redeploy, Some(next.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn images_of_another_shape_do_not_use_up_the_five_that_are_looked_at() {
+    let company = Company::new();
+    deploy(&company, "1", false);
+    company.push(SHOP, EU, "cart:2", NEWEST);
+    for number in 0..9 {
+        company.push(SHOP, EU, &format!("cart:pr-{number}"), NEWEST);
+    }
+    assert_eq!(offered(&company).await, (Action::Redeploy, Some("2".to_owned())));
+}
+
+#[tokio::test]
+async fn a_function_deployed_by_digest_has_the_tags_that_its_repository_shows_for_it() {
+    let company = Company::new();
+    deploy(&company, "421", true);
+    company.push(SHOP, EU, "cart:pr-77", NEWEST);
+    assert_eq!(offered(&company).await, (Action::Rebuild, None));
+    company.push(SHOP, EU, "cart:422", NEWEST);
+    assert_eq!(offered(&company).await, (Action::Redeploy, Some("422".to_owned())));
+}
+
+#[tokio::test]
+async fn hashes_and_moving_tags_are_continued_by_no_image_unless_a_rule_says_which() {
+    for (deployed, newer) in [("5f3a9c0", "6a4b0d1"), ("latest", "main"), ("3", "4"), ("main", "main-2")] {
+        let mut company = Company::new();
+        deploy(&company, deployed, false);
+        company.push(SHOP, EU, "cart:3.4.1", OLD);
+        company.push(SHOP, EU, &format!("cart:{newer}"), NEWEST);
+        assert_eq!(offered(&company).await, (Action::Rebuild, None), "{deployed}");
+
+        let rule = |repository: &str, tags: &[&str]| RedeployRule {
+            scope: rules::Scope { repository: Some(repository.parse().unwrap()), ..rules::Scope::default() },
+            tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+        };
+        company.settings.policy.redeploy = vec![rule("other", &["*"]), rule("cart", &[newer]), rule("*", &[])];
+        assert_eq!(offered(&company).await, (Action::Redeploy, Some(newer.to_owned())), "{deployed}");
+        company.settings.policy.redeploy = vec![rule("c*", &[])];
+        assert_eq!(offered(&company).await, (Action::Rebuild, None), "{deployed}: a rule without tags admits none");
+    }
+}
+
 #[tokio::test]
 async fn many_functions_on_one_image_are_many_findings_and_one_row() {
     let company = Company::new();
@@ -132,6 +207,28 @@ async fn an_image_of_another_accounts_repository_is_read_where_that_is_shared() 
     company.cloud.share_repositories_of(OWN);
     let open = company.audit().await;
     assert_eq!((errors(&open), finding(&open, "cart").verdict), (vec![], Verdict::Stale));
+}
+
+#[tokio::test]
+async fn a_central_repository_that_may_not_be_described_is_one_error_and_its_images_are_audited() {
+    let company = Company::new();
+    let digest = company.push(OWN, EU, "golden:1", OLD);
+    for number in 0..7 {
+        let function = Function::new(&format!("cart-{number}"), version(OWN, EU, "golden:1", &digest));
+        company.cloud.function(SHOP, EU, function);
+    }
+    company.cloud.share_repositories_of(OWN);
+    company.cloud.deny(Scope::of("ecr:DescribeImages"));
+    let report = company.audit().await;
+    assert_eq!(errors(&report), [("ecr eu-west-1 golden of 100000000000", "access-denied")]);
+    assert!(report.errors[0].message.contains("ecr:DescribeImages"), "{}", report.errors[0].message);
+    assert_eq!(report.findings.len(), 7);
+    for found in &report.findings {
+        assert_eq!(
+            (found.verdict, found.action, found.image.holding.as_deref()),
+            (Verdict::Stale, Action::Rebuild, None)
+        );
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod faults;
 mod images;
 mod interrupted;
 mod owners;
+mod states;
 
 #[path = "../support/company.rs"]
 mod company;

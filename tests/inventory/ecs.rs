@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     aws_replay::{Answer, Call},
     ecr_model::{ACCOUNT, EcrModel, Image},
-    ecs_model::{Container, EcsModel, Service, arn, current, definition_arn, task},
+    ecs_model::{Container, EcsModel, Service, arn, current, daemon_task, definition_arn, task},
     lambda::find,
     memory_registry::{MemoryRegistry, index},
     rig::{REGION, Rig, codes, ids, named, regions, unreadable},
@@ -437,4 +437,30 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_whole() {
     assert_eq!(cold, 1 + 3 + 21 + 3 + 3 + 7 + 210, "clusters, services, tasks, revisions, and definitions");
     EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
     assert_eq!(rig.requests.snapshot()["ecs"]["api"] - cold, 1 + 3 + 21 + 3 + 3);
+}
+
+#[tokio::test]
+async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_asked_for_as_a_task_definition() {
+    let (rig, stock) = rig_with(|stock| {
+        let agent: [Container<'_>; 2] = [("agent", ORDERS, Some(&stock.old)), ("init", "quay.io/x:1", None)];
+        let silent: [Container<'_>; 1] = [("agent", "quay.io/x:1", None)];
+        let nightly = [("app", ORDERS, Some(&stock.old))];
+        let model = EcsModel::default().definition("agent:3", None, &nightly);
+        let model =
+            model.task("prod", daemon_task("agent:3", 1, &agent)).task("prod", daemon_task("silent:1", 1, &silent));
+        model.task("prod", task("family:agent", "agent:3", 1, &nightly))
+    });
+    let found = look(&rig, &[everything()]).await;
+    assert_eq!((codes(&found.gaps), unreadable(&found)), (vec![], vec![]));
+    let id = "ecs:eu-west-1:123456789012:prod";
+    assert_eq!(ids(&found.deployments), [format!("{id}/daemon/agent:agent"), format!("{id}/task/agent:app")]);
+    let daemon = &found.deployments[0];
+    assert_eq!(
+        (daemon.name.as_str(), daemon.arn.as_deref()),
+        ("prod/agent", Some(&*arn("daemon-task-definition/agent:3")))
+    );
+    assert_eq!(daemon.workload.as_ref().unwrap().version.as_deref(), Some("3"));
+    assert_eq!(image(daemon).digest, stock.old);
+    let asked: Vec<_> = rig.replay.calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();
+    assert_eq!(asked, [json!({ "taskDefinition": definition_arn("agent:3") })]);
 }

@@ -80,6 +80,9 @@ async fn a_function_is_one_deployment_with_all_that_lambda_says_of_it() {
         state: Some("Active".into()),
         state_reason_code: None,
         state_reason: None,
+        last_update_status: None,
+        last_update_status_reason_code: None,
+        last_update_status_reason: None,
         architecture: Some(Arch::Arm64),
         memory_mb: Some(512),
         command: vec!["app.handler".into()],
@@ -276,4 +279,32 @@ async fn a_function_deployed_by_digest_is_referred_to_by_its_digest() {
     let found = rig.look_at_functions(&[functions()]).await;
     let digest = &found.deployments[0].image.as_ref().unwrap().digest;
     assert_eq!(found.deployments[0].reference.to_string(), format!("{host}@{digest}"));
+}
+
+#[tokio::test]
+async fn on_managed_instances_the_unqualified_deployment_is_the_latest_published_version() {
+    let provider = json!({ "LambdaManagedInstancesCapacityProviderConfig": { "CapacityProviderArn": "arn:x" } });
+    let model = |image: &Image| {
+        let managed = Function::new(REGION, "orders", image).configured("CapacityProviderConfig", provider);
+        let managed = managed.published("$LATEST.PUBLISHED").published("7");
+        let managed = managed.aliased("live", "$LATEST.PUBLISHED", &[("7", 0.5)]);
+        LambdaModel::default().with([managed, Function::new(REGION, "plain", image)])
+    };
+    let rig = rig_with(model);
+    let found = rig.look_at_functions(&[functions()]).await;
+    let id = "lambda:eu-west-1:123456789012";
+    assert_eq!(
+        ids(&found.deployments),
+        [
+            &format!("{id}:orders:$LATEST.PUBLISHED"),
+            &format!("{id}:orders:live"),
+            &format!("{id}:orders:live/7"),
+            &format!("{id}:plain:$LATEST"),
+        ]
+    );
+    let published = &found.deployments[0];
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders:$LATEST.PUBLISHED";
+    assert_eq!((published.qualifier.as_deref(), published.arn.as_deref()), (Some("$LATEST.PUBLISHED"), Some(arn)));
+    assert_eq!(since(&rig, 0), ["aliases orders", "get orders $LATEST.PUBLISHED", "get orders 7", "get plain", "list"]);
+    assert_eq!(look_again(&rig).await, ["aliases orders", "list"]);
 }

@@ -66,6 +66,14 @@ pub(crate) fn task(group: &str, definition: &str, at: u32, containers: &[Contain
     })
 }
 
+/// A running task of the daemon `definition`, started at this second.
+pub(crate) fn daemon_task(definition: &str, at: u32, containers: &[Container<'_>]) -> Value {
+    let mut task = task("daemon:x", definition, at, containers);
+    task["taskDefinitionArn"] = arn(&format!("daemon-task-definition/{definition}")).into();
+    task["launchType"] = "MANAGED_INSTANCES".into();
+    task
+}
+
 /// The clusters of one region.
 #[derive(Clone, Default)]
 pub(crate) struct EcsModel {

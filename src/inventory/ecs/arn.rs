@@ -11,10 +11,42 @@ pub(super) fn last(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// Family and revision of a task definition: `orders` and `7` of `…:task-definition/orders:7`.
-pub(super) fn family(definition: &str) -> (&str, Option<&str>) {
-    let name = last(definition);
-    name.split_once(':').map_or((name, None), |(family, revision)| (family, Some(revision)))
+/// What tasks are started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DefinitionKind {
+    /// A task definition, which `DescribeTaskDefinition` describes.
+    Task,
+    /// The definition of a managed daemon, which runs one task on each managed instance
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-daemons.html>).
+    Daemon,
+    /// A kind of resource that this release of basewatch does not know.
+    Other,
+}
+
+/// What tasks are started from, by the ARN that they name or by the name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DefinitionName<'a> {
+    pub(super) kind: DefinitionKind,
+    /// `orders` of `…:task-definition/orders:7`.
+    pub(super) family: &'a str,
+    /// `7` of `…:task-definition/orders:7`.
+    pub(super) revision: Option<&'a str>,
+}
+
+impl<'a> DefinitionName<'a> {
+    /// Takes `definition` apart. A name that is no ARN is that of a task definition.
+    pub(super) fn parse(definition: &'a str) -> Self {
+        let resource = if definition.starts_with("arn:") { definition.splitn(6, ':').nth(5) } else { None };
+        let kind = match resource.map(|resource| resource.split_once('/').map_or(resource, |(kind, _)| kind)) {
+            None | Some("task-definition") => DefinitionKind::Task,
+            Some("daemon-task-definition") => DefinitionKind::Daemon,
+            Some(_) => DefinitionKind::Other,
+        };
+        let name = last(definition);
+        let (family, revision) =
+            name.split_once(':').map_or((name, None), |(family, revision)| (family, Some(revision)));
+        Self { kind, family, revision }
+    }
 }
 
 /// The cluster of a service revision: `prod` of `…:service-revision/prod/orders/1`.
@@ -35,9 +67,29 @@ mod tests {
             assert_eq!(last(&arn(service)), "orders");
         }
         assert_eq!(last("orders"), "orders");
-        assert_eq!(family(&arn("task-definition/orders:7")), ("orders", Some("7")));
-        assert_eq!(family("orders"), ("orders", None));
         assert_eq!(cluster_of_revision(&arn("service-revision/prod/orders/1")), Some("prod"));
         assert_eq!(cluster_of_revision("x"), None);
+    }
+
+    #[test]
+    fn a_definition_is_told_by_the_type_of_its_resource() {
+        use DefinitionKind::{Daemon, Other, Task};
+        for (definition, kind, family, revision) in [
+            ("arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:7", Task, "orders", Some("7")),
+            ("arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/orders", Task, "orders", None),
+            ("arn:aws:ecs:eu-west-1:123456789012:daemon-task-definition/agent:3", Daemon, "agent", Some("3")),
+            ("arn:aws:ecs:eu-west-1:123456789012:express-definition/web:1", Other, "web", Some("1")),
+            (
+                "arn:aws:ecs:eu-west-1:123456789012:orders:7",
+                Other,
+                "arn",
+                Some("aws:ecs:eu-west-1:123456789012:orders:7"),
+            ),
+            ("arn:aws:ecs", Task, "arn", Some("aws:ecs")),
+            ("orders:7", Task, "orders", Some("7")),
+            ("orders", Task, "orders", None),
+        ] {
+            assert_eq!(DefinitionName::parse(definition), DefinitionName { kind, family, revision }, "{definition}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    arn, image,
+    arn::{self, DefinitionKind},
+    image,
     units::{Running, Unit},
 };
 use crate::{
@@ -22,7 +23,12 @@ pub(super) fn sightings(
 ) -> Vec<Sighting> {
     let account = arn::account(unit.arn()).map(str::to_owned);
     let (cluster, name) = (unit.cluster, unit.name);
-    let part = if unit.service.is_some() { name.to_owned() } else { format!("task/{name}") };
+    let part = match (unit.service, unit.kind) {
+        (Some(_), _) => name.to_owned(),
+        (None, DefinitionKind::Task) => format!("task/{name}"),
+        (None, DefinitionKind::Daemon) => format!("daemon/{name}"),
+        (None, DefinitionKind::Other) => format!("other/{name}"),
+    };
     let whole = format!("ecs:{}:{}:{cluster}/{part}", spot.region, account.as_deref().unwrap_or_default());
     let tags: ResourceTags = {
         let tags = unit.tags();

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     admits,
+    arn::{DefinitionKind, DefinitionName},
     calls::Ecs,
     clusters::{self, Clusters},
     memory::{Current, Memory},
@@ -48,7 +49,8 @@ async fn learn(ecs: &Ecs<'_>, units: &[Unit<'_>], mut memory: Memory) -> Memory 
     let revisions = services::revisions(ecs, &revisions.into_iter().collect::<Vec<_>>()).await;
     memory.revisions.extend(revisions.into_iter().map(|(arn, revision)| (arn, revision.into())));
     let wanted = units.iter().flat_map(|unit| unit.editions(&memory)).map(|edition| edition.definition.to_owned());
-    let wanted: BTreeSet<_> = wanted.filter(|arn| !memory.definitions.contains_key(arn)).collect();
+    let is_task = |arn: &String| DefinitionName::parse(arn).kind == DefinitionKind::Task;
+    let wanted: BTreeSet<_> = wanted.filter(|arn| is_task(arn) && !memory.definitions.contains_key(arn)).collect();
     let definitions = tasks::definitions(ecs, wanted.into_iter().collect()).await;
     memory.definitions.extend(definitions.into_iter().map(|(arn, definition)| (arn, definition.into())));
     memory
@@ -69,10 +71,20 @@ fn sighted(
     let needs_all_tags = settings.iter().any(|settings| settings.choice.needs_tags());
     // Only tags that anything depends on are carried along: there may be fifty of each service.
     let matters = |key: &str| needs_all_tags || estate.owners.tags.iter().any(|tag| tag == key);
-    let sighted = units.iter().map(|unit| Sighted {
-        cluster: unit.cluster.to_owned(),
-        name: unit.name.to_owned(),
-        sightings: sightings::sightings(spot, unit, unit.running(memory), &matters),
+    let sighted = units.iter().map(|unit| {
+        let running = unit.running(memory);
+        if running.is_empty() && unit.kind != DefinitionKind::Task {
+            tracing::debug!(
+                "ECS tells no digest of the tasks of {} in {}: they are left out",
+                unit.arn(),
+                unit.cluster
+            );
+        }
+        Sighted {
+            cluster: unit.cluster.to_owned(),
+            name: unit.name.to_owned(),
+            sightings: sightings::sightings(spot, unit, running, &matters),
+        }
     });
     sighted.collect()
 }

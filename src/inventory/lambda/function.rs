@@ -9,7 +9,7 @@ use aws_sdk_lambda::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::listing::LATEST;
+use super::version::FunctionVersion;
 use crate::{
     aws::{Failure, Lambda},
     image::{Arch, Digest, Reference},
@@ -38,6 +38,9 @@ pub(super) struct Function {
     /// Whether it was being created or updated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_changing: bool,
+    /// Whether it runs on Lambda Managed Instances.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_managed: bool,
 }
 
 /// Why a version could not be asked for.
@@ -50,10 +53,15 @@ pub(super) enum Absence {
 }
 
 /// Asks for `version` of `function`.
-pub(super) async fn get(lambda: &Lambda, region: &str, function: &str, version: &str) -> Result<Function, Absence> {
+pub(super) async fn get(
+    lambda: &Lambda,
+    region: &str,
+    function: &str,
+    version: &FunctionVersion,
+) -> Result<Function, Absence> {
     let request = lambda.for_get_function().await.get_function().function_name(function);
     // With a qualifier, the tags of the function may be left out.
-    let qualifier = (version != LATEST).then(|| version.to_owned());
+    let qualifier = (*version != FunctionVersion::Latest).then(|| version.to_string());
     let answer = request.set_qualifier(qualifier).send().await;
     answer.map(|answer| Function::of(version, answer)).map_err(|error| {
         let is_gone = matches!(&error, SdkError::ServiceError(answer)
@@ -64,7 +72,7 @@ pub(super) async fn get(lambda: &Lambda, region: &str, function: &str, version: 
 }
 
 impl Function {
-    fn of(version: &str, answer: GetFunctionOutput) -> Self {
+    fn of(version: &FunctionVersion, answer: GetFunctionOutput) -> Self {
         let configuration = answer.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
         let code = answer.code.unwrap_or_else(|| FunctionCodeLocation::builder().build());
         let error = code.error.map(|error| {
@@ -77,6 +85,7 @@ impl Function {
             resolved: code.resolved_image_uri,
             error,
             is_changing: is_updating || configuration.state == Some(State::Pending),
+            is_managed: configuration.capacity_provider_config.is_some(),
             workload: Arc::new(workload(version, configuration)),
             tags: match &answer.tags_error {
                 Some(_) => None,
@@ -131,14 +140,19 @@ fn source(named: Option<Reference>) -> ImageSource {
     named.map_or(ImageSource::Unknown, ImageSource::Reference)
 }
 
-fn workload(version: &str, configuration: FunctionConfiguration) -> Workload {
+fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> Workload {
+    let last_update = configuration.last_update_status.filter(|status| *status != LastUpdateStatus::Successful);
+    let last_update_code = configuration.last_update_status_reason_code;
     let architecture = configuration.architectures.unwrap_or_default().into_iter().next();
     let command = configuration.image_config_response.and_then(|answer| answer.image_config?.command);
     Workload {
-        version: (version != LATEST).then(|| version.to_owned()),
+        version: (*version != FunctionVersion::Latest).then(|| version.to_string()),
         state: configuration.state.map(|state| state.as_str().to_owned()),
         state_reason_code: configuration.state_reason_code.map(|code| code.as_str().to_owned()),
         state_reason: configuration.state_reason,
+        last_update_status_reason_code: last_update_code.map(|code| code.as_str().to_owned()),
+        last_update_status_reason: configuration.last_update_status_reason,
+        last_update_status: last_update.map(|status| status.as_str().to_owned()),
         architecture: architecture.and_then(|architecture| match architecture {
             Architecture::Arm64 => Some(Arch::Arm64),
             Architecture::X8664 => Some(Arch::X86_64),
@@ -151,6 +165,8 @@ fn workload(version: &str, configuration: FunctionConfiguration) -> Workload {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_lambda::types::LastUpdateStatusReasonCode;
+
     use super::*;
 
     const REPOSITORY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
@@ -203,8 +219,33 @@ mod tests {
     }
 
     #[test]
+    fn the_last_update_is_kept_only_where_it_did_not_succeed() {
+        let configuration = |status: LastUpdateStatus| {
+            let configuration = FunctionConfiguration::builder().last_update_status(status);
+            let code = LastUpdateStatusReasonCode::ImageAccessDenied;
+            configuration.last_update_status_reason_code(code).last_update_status_reason("no permission").build()
+        };
+        let failed = workload(&FunctionVersion::Latest, configuration(LastUpdateStatus::Failed));
+        assert_eq!(failed.last_update_status.as_deref(), Some("Failed"));
+        assert_eq!(failed.last_update_status_reason_code.as_deref(), Some("ImageAccessDenied"));
+        assert_eq!(failed.last_update_status_reason.as_deref(), Some("no permission"));
+        let successful = workload(&FunctionVersion::Latest, configuration(LastUpdateStatus::Successful));
+        assert_eq!(successful.last_update_status, None);
+    }
+
+    #[test]
+    fn what_an_earlier_release_remembered_is_still_read() {
+        let text = r#"{"named":"a","resolved":"b","workload":{"version":"7","state":"Active","state_reason_code":null,
+            "state_reason":null,"architecture":"arm64","memory_mb":128,"command":[]},"tags":null}"#;
+        let function = serde_json::from_str::<Function>(text).unwrap();
+        assert_eq!((function.workload.version.as_deref(), function.is_managed), (Some("7"), false));
+        assert_eq!(function.workload.last_update_status, None);
+    }
+
+    #[test]
     fn what_is_remembered_reads_back_the_same() {
         let function = Function {
+            is_managed: true,
             tags: Some(ResourceTags::from([("team".into(), "payments".into())])),
             is_changing: true,
             ..function("a", "b")

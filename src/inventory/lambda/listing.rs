@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_sdk_lambda::types::{AliasConfiguration, FunctionConfiguration, FunctionVersion, PackageType};
+use aws_sdk_lambda::types::{self, AliasConfiguration, FunctionConfiguration, PackageType};
 use serde::{Deserialize, Serialize};
 
+use super::version::FunctionVersion;
 use crate::aws::{Failure, Lambda};
 
-/// What Lambda calls the version that is not published.
-pub(super) const LATEST: &str = "$LATEST";
 /// Versions asked for in one page: the most that `ListFunctions` gives.
 const PAGE: i32 = 50;
 /// The most pages of the list of a region: half a million versions, so that a list without an end has one.
@@ -34,8 +33,10 @@ pub(super) struct Version {
     pub(super) function: Arc<str>,
     /// The ARN of the function, without a qualifier.
     pub(super) arn: Box<str>,
-    /// [`LATEST`] or the number.
-    pub(super) number: Arc<str>,
+    /// Which one.
+    pub(super) version: FunctionVersion,
+    /// Whether the function runs on Lambda Managed Instances.
+    pub(super) is_managed: bool,
     /// Where it stands.
     pub(super) mark: Mark,
 }
@@ -46,9 +47,9 @@ pub(super) struct Alias {
     /// Its name.
     pub(super) name: String,
     /// The version that it points to.
-    pub(super) version: Arc<str>,
-    /// The version that gets a part of its traffic.
-    pub(super) others: Vec<Arc<str>>,
+    pub(super) version: FunctionVersion,
+    /// The versions that get a part of its traffic.
+    pub(super) others: Vec<FunctionVersion>,
 }
 
 /// A page of versions.
@@ -85,7 +86,7 @@ impl Next {
 /// One page of the list of all versions in `region`. A page that leads nowhere is its versions and a failure.
 pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, Option<Failure>) {
     let request = lambda.for_others().await.list_functions();
-    let request = request.function_version(FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
+    let request = request.function_version(types::FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
     let call = format!("lambda:ListFunctions in {region}");
     let answer = match request.send().await {
         Ok(answer) => answer,
@@ -129,12 +130,13 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     let function = listed.function_name.ok_or("a function without a name")?;
     let arn = listed.function_arn.unwrap_or_default();
     let arn = unqualified(&arn).ok_or_else(|| format!("{function} has the ARN {arn:?}"))?;
-    let number = listed.version.ok_or_else(|| format!("{function} has no version"))?;
+    let version = listed.version.ok_or_else(|| format!("{function} has no version"))?.into();
+    let is_managed = listed.capacity_provider_config.is_some();
     let mark = Mark {
         code: listed.code_sha256.unwrap_or_default().into(),
         revision: listed.revision_id.unwrap_or_default().into(),
     };
-    Ok(Some(Version { function: function.into(), arn: arn.into(), number: number.into(), mark }))
+    Ok(Some(Version { function: function.into(), arn: arn.into(), version, is_managed, mark }))
 }
 
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
@@ -155,7 +157,7 @@ pub(super) fn account(arn: &str) -> Option<&str> {
 fn alias(listed: AliasConfiguration) -> Option<Alias> {
     let weights = listed.routing_config.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
     let weighted = weights.into_iter().filter(|(_, weight)| *weight > 0.0);
-    let mut others: Vec<Arc<str>> = weighted.map(|(version, _)| version.into()).collect();
+    let mut others: Vec<FunctionVersion> = weighted.map(|(version, _)| version.into()).collect();
     others.sort();
     Some(Alias { name: listed.name?, version: listed.function_version?.into(), others })
 }
@@ -169,7 +171,7 @@ mod tests {
     const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
 
     fn image() -> aws_sdk_lambda::types::builders::FunctionConfigurationBuilder {
-        FunctionConfiguration::builder().package_type(PackageType::Image).function_name("orders").version(LATEST)
+        FunctionConfiguration::builder().package_type(PackageType::Image).function_name("orders").version("$LATEST")
     }
 
     #[test]
@@ -192,8 +194,17 @@ mod tests {
         assert_eq!(version(FunctionConfiguration::builder().package_type(PackageType::Zip).build()), Ok(None));
         assert_eq!(version(FunctionConfiguration::builder().function_name("old").build()), Ok(None));
         let found = version(image().function_arn(format!("{ARN}:$LATEST")).build()).unwrap().unwrap();
-        assert_eq!((&*found.function, &*found.arn, &*found.number), ("orders", ARN, LATEST));
+        assert_eq!((&*found.function, &*found.arn, &found.version), ("orders", ARN, &FunctionVersion::Latest));
+        assert!(!found.is_managed);
         assert_eq!(version(image().build()), Err("orders has the ARN \"\"".to_owned()));
+    }
+
+    #[test]
+    fn a_function_with_a_capacity_provider_runs_on_managed_instances() {
+        let provider = types::CapacityProviderConfig::builder().build();
+        let listed = image().function_arn(format!("{ARN}:$LATEST.PUBLISHED")).version("$LATEST.PUBLISHED");
+        let found = version(listed.capacity_provider_config(provider).build()).unwrap().unwrap();
+        assert_eq!((&*found.arn, found.version, found.is_managed), (ARN, FunctionVersion::LatestPublished, true));
     }
 
     #[test]
@@ -203,7 +214,8 @@ mod tests {
             .additional_version_weights("10", 0.0)
             .build();
         let listed = AliasConfiguration::builder().name("live").function_version("8").routing_config(routing).build();
-        let expected = Alias { name: "live".into(), version: "8".into(), others: vec!["9".into()] };
+        let (version, others) = (FunctionVersion::Number(8), vec![FunctionVersion::Number(9)]);
+        let expected = Alias { name: "live".into(), version, others };
         assert_eq!(alias(listed), Some(expected));
         assert_eq!(alias(AliasConfiguration::builder().name("live").build()), None);
     }

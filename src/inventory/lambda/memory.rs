@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{function::Function, listing::Mark};
+use super::{function::Function, listing::Mark, version::FunctionVersion};
 use crate::inventory::spot::Spot;
 
 /// What `GetFunction` said, by function and version.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Memory {
-    functions: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Remembered>>,
+    functions: BTreeMap<Arc<str>, BTreeMap<FunctionVersion, Remembered>>,
 }
 
 /// What it said of one version, and when.
@@ -43,13 +43,13 @@ impl Memory {
     }
 
     /// What is remembered of a version.
-    pub(super) fn get(&self, function: &str, version: &str) -> Option<&Remembered> {
+    pub(super) fn get(&self, function: &str, version: &FunctionVersion) -> Option<&Remembered> {
         self.functions.get(function)?.get(version)
     }
 
     /// Remembers a version.
-    pub(super) fn insert(&mut self, function: &Arc<str>, version: &Arc<str>, remembered: Remembered) {
-        self.functions.entry(Arc::clone(function)).or_default().insert(Arc::clone(version), remembered);
+    pub(super) fn insert(&mut self, function: &Arc<str>, version: &FunctionVersion, remembered: Remembered) {
+        self.functions.entry(Arc::clone(function)).or_default().insert(version.clone(), remembered);
     }
 
     /// Whether anything is remembered of a function.
@@ -63,7 +63,7 @@ impl Memory {
             if may_be_there(function) {
                 let known = self.functions.entry(Arc::clone(function)).or_default();
                 for (version, remembered) in versions {
-                    known.entry(Arc::clone(version)).or_insert_with(|| remembered.clone());
+                    known.entry(version.clone()).or_insert_with(|| remembered.clone());
                 }
             }
         }
@@ -75,7 +75,9 @@ impl Remembered {
     pub(super) fn holds(&self, mark: &Mark, belief: Belief) -> bool {
         let age = belief.seen_at - self.read_at;
         let is_fresh = age >= TimeDelta::zero() && age < belief.refresh;
-        let is_told = self.function.is_resolved() && !self.function.is_changing;
+        // What prevents calls ends without a new revision, by a grant or a restored image, and an alert waits for it.
+        let is_settled = !self.function.is_changing && self.function.workload.is_invocable();
+        let is_told = self.function.is_resolved() && is_settled && !self.function.workload.is_update_failed();
         let is_enough = self.function.tags.is_some() || !belief.needs_tags;
         let is_unchanged = self.mark == *mark && !mark.revision.is_empty();
         is_unchanged && is_fresh && is_told && is_enough
@@ -85,7 +87,7 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::ResourceTags;
+    use crate::inventory::{ResourceTags, Workload};
 
     fn mark(revision: &str) -> Mark {
         Mark { code: "c".into(), revision: revision.into() }
@@ -112,8 +114,19 @@ mod tests {
         assert!(!known.holds(&mark("r"), belief(101, true)), "its tags are not known");
         let with_tags = Function { tags: Some(ResourceTags::new()), ..function.clone() };
         assert!(remembered(with_tags, 100).holds(&mark("r"), belief(101, true)));
-        let changing = Function { is_changing: true, ..function };
+        let changing = Function { is_changing: true, ..function.clone() };
         assert!(!remembered(changing, 100).holds(&mark("r"), belief(101, false)));
+        let text = |text: &str| Some(text.to_owned());
+        let failed = Workload { state: text("Failed"), ..Workload::default() };
+        let denied = text("ImageAccessDenied");
+        let denied = Workload { state: text("Inactive"), state_reason_code: denied, ..Workload::default() };
+        let idle = Workload { state: text("Inactive"), state_reason_code: text("Idle"), ..Workload::default() };
+        let not_updated = Workload { last_update_status: text("Failed"), ..Workload::default() };
+        for (workload, expected) in [(failed, false), (denied, false), (idle, true), (not_updated, false)] {
+            let function = Function { workload: Arc::new(workload.clone()), ..function.clone() };
+            let holds = remembered(function, 100).holds(&mark("r"), belief(101, false));
+            assert_eq!(holds, expected, "{workload:?}");
+        }
         assert!(!remembered(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
         let unmarked = Remembered { mark: mark(""), ..known };
         assert!(!unmarked.holds(&mark(""), belief(101, false)), "the list shows no changes");
@@ -123,14 +136,15 @@ mod tests {
     fn newer_knowledge_stays_where_older_is_kept() {
         let of = |name: &str, read_at: i64| {
             let mut memory = Memory::default();
-            memory.insert(&name.into(), &"1".into(), remembered(Function::default(), read_at));
+            memory.insert(&name.into(), &FunctionVersion::Number(1), remembered(Function::default(), read_at));
             memory
         };
         let mut memory = of("a", 2);
         memory.keep(&of("a", 1), |_| true);
         memory.keep(&of("b", 1), |_| true);
         memory.keep(&of("c", 1), |_| false);
-        assert_eq!(memory.get("a", "1").unwrap().read_at.timestamp(), 2);
-        assert!(memory.get("b", "1").is_some() && memory.get("c", "1").is_none());
+        let get = |name: &str| memory.get(name, &FunctionVersion::Number(1));
+        assert_eq!(get("a").unwrap().read_at.timestamp(), 2);
+        assert!(get("b").is_some() && get("c").is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Which images do Lambda functions run? Each function's own version, and those that aliases point to.
+//! Which images do Lambda functions run? The version that calls without a qualifier reach, and those that
+//! aliases point to.
 //!
 //! One region that cannot be listed is a [`Gap`]; a function that cannot be asked for is a deployment all
 //! the same. What `GetFunction` said is remembered, so that an unchanged fleet is listed and nothing more.
@@ -7,8 +8,10 @@ mod function;
 mod listing;
 mod memory;
 mod progress;
+mod seen;
 mod sightings;
 mod survey;
+mod version;
 
 use std::sync::Arc;
 

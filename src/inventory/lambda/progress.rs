@@ -7,8 +7,10 @@ use std::{
 
 use super::{
     function::{Absence, Function},
-    listing::{Alias, LATEST, Mark, Next, Page, Version},
+    listing::{Alias, Next, Page, Version},
     memory::{Belief, Memory, Remembered},
+    seen::{Outcome, Seen},
+    version::FunctionVersion,
 };
 use crate::{
     aws::Failure,
@@ -45,38 +47,13 @@ pub(super) struct Progress {
     failures: BTreeMap<&'static str, (Failure, usize)>,
 }
 
-/// A function that is meant.
-#[derive(Debug)]
-pub(super) struct Seen {
-    /// Its ARN, without a qualifier.
-    pub(super) arn: Box<str>,
-    /// Its aliases, as far as they could be listed.
-    pub(super) aliases: Vec<Alias>,
-    listed: Vec<(Arc<str>, Mark)>,
-    found: Vec<(Arc<str>, Outcome)>,
-    is_alias_missing: bool,
-}
-
 /// A version to ask `GetFunction` for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
     /// The name of the function.
     pub(super) function: Arc<str>,
     /// The version.
-    pub(super) version: Arc<str>,
-}
-
-/// What came of looking at a version.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    /// It is asked for.
-    Asked,
-    /// This; to be remembered where the list showed it.
-    Known(Arc<Function>, Option<Remembered>),
-    /// It was deleted meanwhile.
-    Gone,
-    /// It cannot be told.
-    Failed(Failure),
+    pub(super) version: FunctionVersion,
 }
 
 /// What there is to see of a place.
@@ -110,30 +87,6 @@ impl Patience {
         if self.in_a_row >= HOPELESS {
             self.lost.get_or_insert_with(|| failure.clone());
         }
-    }
-}
-
-impl Seen {
-    fn new(arn: Box<str>) -> Self {
-        Self { arn, aliases: Vec::new(), listed: Vec::new(), found: Vec::new(), is_alias_missing: false }
-    }
-
-    /// What came of looking at `version`.
-    pub(super) fn found(&self, version: &str) -> Option<&Outcome> {
-        self.found.iter().find(|(number, _)| **number == *version).map(|(_, outcome)| outcome)
-    }
-
-    fn mark(&self, version: &str) -> Option<&Mark> {
-        self.listed.iter().find(|(number, _)| **number == *version).map(|(_, mark)| mark)
-    }
-
-    fn is_published(&self) -> bool {
-        self.listed.iter().any(|(number, _)| **number != *LATEST)
-    }
-
-    fn aliased(&self) -> BTreeSet<Arc<str>> {
-        let versions = self.aliases.iter().flat_map(|alias| std::iter::once(&alias.version).chain(&alias.others));
-        versions.cloned().collect()
     }
 }
 
@@ -181,26 +134,26 @@ impl Progress {
         if page.next.is_none() {
             self.is_listed = true;
             for function in self.functions.keys().cloned().collect::<Vec<_>>() {
-                self.want_aliased(&function);
+                self.want_reached(&function);
             }
         }
         page.next
     }
 
-    fn version(&mut self, Version { function, arn, number, mark }: Version) {
+    fn version(&mut self, Version { function, arn, version, is_managed, mark }: Version) {
         let seen = self.functions.entry(Arc::clone(&function)).or_insert_with(|| Seen::new(arn));
-        if seen.mark(&number).is_some() {
+        if seen.mark(&version).is_some() {
             return;
         }
-        let is_first_published = *number != *LATEST && !seen.is_published();
-        seen.listed.push((Arc::clone(&number), mark));
-        if *number == *LATEST {
-            self.want(&function, &number);
-        } else if is_first_published {
-            self.to_list.push_back(function);
-        } else {
-            self.want_aliased(&function);
+        // Only on Managed Instances is there such a version.
+        seen.is_managed |= is_managed || version == FunctionVersion::LatestPublished;
+        // A draft is asked for only because the answer without a qualifier has the tags of the function.
+        let is_wanted = version == FunctionVersion::Latest && seen.is_managed && self.belief.needs_tags;
+        seen.listed.push((version.clone(), mark));
+        if is_wanted {
+            self.want(&function, &version);
         }
+        self.want_reached(&function);
     }
 
     /// The next function whose aliases are to be listed.
@@ -223,7 +176,7 @@ impl Progress {
                 if let Some(seen) = self.functions.get_mut(function) {
                     seen.aliases = aliases;
                 }
-                self.want_aliased(function);
+                self.want_reached(function);
             }
             // It was deleted meanwhile.
             Err(failure) if failure.code == "not-found" => self.listing.succeeded(),
@@ -286,6 +239,7 @@ impl Progress {
                 let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version)).cloned();
                 let read_at = self.belief.seen_at;
                 let remembered = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
+                self.known(&ask.function, &function);
                 self.settle(ask, Outcome::Known(function, remembered));
             }
             Err(Absence::Gone) => {
@@ -320,18 +274,33 @@ impl Progress {
         }
     }
 
-    /// Wants the versions that aliases of `function` point to. Those that the list may still show wait for
-    /// that: what is remembered of them may do.
-    fn want_aliased(&mut self, function: &Arc<str>) {
-        let Some(seen) = self.functions.get(function) else { return };
+    /// Notes what is known of a version that may say more of the function than the list does.
+    fn known(&mut self, name: &Arc<str>, version: &Function) {
+        if let Some(seen) = self.functions.get_mut(name)
+            && version.is_managed
+            && !seen.is_managed
+        {
+            seen.is_managed = true;
+            self.want_reached(name);
+        }
+    }
+
+    /// Wants the versions of `function` that calls reach, and its aliases if it may have any. Versions that the
+    /// list may still show wait for that: what is remembered of them may do.
+    fn want_reached(&mut self, function: &Arc<str>) {
+        let Some(seen) = self.functions.get_mut(function) else { return };
+        if (seen.is_managed || seen.is_published()) && !seen.is_alias_wanted {
+            seen.is_alias_wanted = true;
+            self.to_list.push_back(Arc::clone(function));
+        }
         let shown: Vec<_> =
-            seen.aliased().into_iter().filter(|version| self.is_listed || seen.mark(version).is_some()).collect();
+            seen.reached().into_iter().filter(|version| self.is_listed || seen.mark(version).is_some()).collect();
         for version in shown {
             self.want(function, &version);
         }
     }
 
-    fn want(&mut self, function: &Arc<str>, version: &Arc<str>) {
+    fn want(&mut self, function: &Arc<str>, version: &FunctionVersion) {
         let Some(seen) = self.functions.get_mut(function) else { return };
         if seen.found(version).is_some() {
             return;
@@ -343,10 +312,16 @@ impl Progress {
         let outcome = known.map(|known| Outcome::Known(Arc::clone(&known.function), Some(known.clone())));
         if outcome.is_none() {
             self.asked += 1;
-            self.to_get.push_back(Ask { function: Arc::clone(function), version: Arc::clone(version) });
+            self.to_get.push_back(Ask { function: Arc::clone(function), version: version.clone() });
         }
-        let outcome = outcome.unwrap_or(Outcome::Asked);
-        seen.found.push((Arc::clone(version), outcome));
+        let remembered = match &outcome {
+            Some(Outcome::Known(known, _)) => Some(Arc::clone(known)),
+            _ => None,
+        };
+        seen.found.push((version.clone(), outcome.unwrap_or(Outcome::Asked)));
+        if let Some(remembered) = remembered {
+            self.known(function, &remembered);
+        }
     }
 
     fn note(&mut self, failure: Failure, times: usize) {
@@ -390,6 +365,10 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::*;
+    use crate::inventory::lambda::listing::Mark;
+    use FunctionVersion::{Latest, LatestPublished, Number};
+
+    const LATEST: &str = "$LATEST";
 
     fn progress(old: Memory) -> Progress {
         let seen_at = DateTime::from_timestamp(1_000, 0).unwrap();
@@ -403,7 +382,13 @@ mod tests {
 
     fn version(function: &str, number: &str) -> Version {
         let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
-        Version { function: function.into(), arn: arn.into(), number: number.into(), mark: mark("r") }
+        Version {
+            function: function.into(),
+            arn: arn.into(),
+            version: number.into(),
+            is_managed: false,
+            mark: mark("r"),
+        }
     }
 
     fn page(versions: &[(&str, &str)]) -> Page {
@@ -416,7 +401,7 @@ mod tests {
     }
 
     fn alias(version: &str, others: &[&str]) -> Alias {
-        let others = others.iter().map(|&other| other.into()).collect();
+        let others = others.iter().map(|&other| FunctionVersion::from(other)).collect();
         Alias { name: "live".into(), version: version.into(), others }
     }
 
@@ -428,7 +413,7 @@ mod tests {
     fn memory(entries: &[(&str, &str)]) -> Memory {
         let mut memory = Memory::default();
         for (function, number) in entries {
-            memory.insert(&(*function).into(), &(*number).into(), remembered("r", 990));
+            memory.insert(&(*function).into(), &FunctionVersion::from(*number), remembered("r", 990));
         }
         memory
     }
@@ -485,21 +470,21 @@ mod tests {
         let mut old = memory(&[("a", LATEST)]);
         old.insert(
             &"b".into(),
-            &LATEST.into(),
+            &Latest,
             Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..remembered("r", 990) },
         );
-        old.insert(&"a".into(), &LATEST.into(), remembered("older", 1));
+        old.insert(&"a".into(), &Latest, remembered("older", 1));
         let mut progress = progress(old);
         progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
         while let Some(ask) = progress.next_to_get() {
             progress.got(&ask, Err(Absence::Failed(failure("failed"))));
         }
         let surveyed = progress.finish();
-        assert!(matches!(surveyed.functions["a"].found(LATEST), Some(Outcome::Known(..))));
-        assert!(matches!(surveyed.functions["b"].found(LATEST), Some(Outcome::Failed(_))));
+        assert!(matches!(surveyed.functions["a"].found(&Latest), Some(Outcome::Known(..))));
+        assert!(matches!(surveyed.functions["b"].found(&Latest), Some(Outcome::Failed(_))));
         let [gap] = surveyed.gaps.as_slice() else { panic!("{:?}", surveyed.gaps) };
         assert_eq!((gap.code, gap.message.as_str()), ("failed", "it is failed (and 1 more like this)"));
-        assert_eq!(surveyed.memory.unwrap().get("a", LATEST).unwrap().read_at.timestamp(), 1, "to be asked again");
+        assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be asked again");
     }
 
     #[test]
@@ -521,7 +506,7 @@ mod tests {
             }
             assert_eq!((asked, aliases), (calls, calls), "{code}");
             let surveyed = progress.finish();
-            assert!(surveyed.functions.values().all(|seen| matches!(seen.found(LATEST), Some(Outcome::Failed(_)))));
+            assert!(surveyed.functions.values().all(|seen| matches!(seen.found(&Latest), Some(Outcome::Failed(_)))));
             assert_eq!(surveyed.gaps[0].message, format!("it is {code} (and 199 more like this)"));
         }
     }
@@ -545,5 +530,72 @@ mod tests {
         progress.next_to_list();
         progress.aliased(&"a".into(), Err(failure("throttled")));
         assert!(progress.finish().memory.is_none(), "all of it stays");
+    }
+
+    fn managed(function: &str) -> Version {
+        Version { is_managed: true, ..version(function, LATEST) }
+    }
+
+    #[test]
+    fn on_managed_instances_the_latest_published_version_is_asked_for_and_the_draft_is_not() {
+        let mut progress = progress(Memory::default());
+        progress.listed(Page { versions: vec![managed("a")], ..page(&[("b", LATEST)]) }, None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"]);
+        assert_eq!(progress.next_to_list().as_deref(), Some("a"), "an alias may point to the latest published version");
+        progress.aliased(&"a".into(), Ok(vec![alias("$LATEST.PUBLISHED", &["3"])]));
+        assert_eq!(asks(&mut progress), ["a:3"]);
+        let seen = &progress.finish().functions["a"];
+        assert_eq!(seen.unqualified(), [&LatestPublished]);
+        assert!(seen.found(&Latest).is_none());
+    }
+
+    #[test]
+    fn the_draft_is_asked_for_where_tags_matter_and_is_no_deployment() {
+        let mut progress = progress(Memory::default());
+        progress.belief.needs_tags = true;
+        progress.listed(Page { versions: vec![managed("a")], ..Page::default() }, None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:$LATEST", "a:$LATEST.PUBLISHED"]);
+        assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
+    }
+
+    #[test]
+    fn a_function_is_known_to_be_managed_by_any_of_its_versions_or_by_what_was_said_of_one() {
+        let by_list = [("a", LATEST), ("a", "$LATEST.PUBLISHED")];
+        let mut progress = self::progress(Memory::default());
+        progress.listed(page(&by_list), None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:$LATEST", "a:$LATEST.PUBLISHED"]);
+        assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
+
+        let mut progress = self::progress(Memory::default());
+        progress.listed(page(&[("a", LATEST)]), None, |_| true);
+        let ask = progress.next_to_get().unwrap();
+        progress.got(&ask, Ok(Function { is_managed: true, ..Function::resolved("r@d") }));
+        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"]);
+        let memory = progress.finish().memory.unwrap();
+
+        let mut progress = self::progress(memory);
+        progress.listed(page(&[("a", LATEST)]), None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"], "what was said of the draft is remembered");
+        assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
+    }
+
+    #[test]
+    fn a_latest_published_version_that_the_list_shows_is_remembered() {
+        let mut progress = progress(memory(&[("a", "$LATEST.PUBLISHED")]));
+        progress.listed(page(&[("a", "$LATEST.PUBLISHED"), ("a", LATEST)]), None, |_| true);
+        assert_eq!(asks(&mut progress), [""; 0]);
+    }
+
+    #[test]
+    fn a_version_of_an_unknown_form_is_a_deployment_of_its_own() {
+        let mut progress = progress(Memory::default());
+        progress.listed(page(&[("a", LATEST), ("a", "$LATEST.NEXT"), ("a", "7")]), None, |_| true);
+        assert_eq!(asks(&mut progress), ["a:$LATEST", "a:$LATEST.NEXT"]);
+        progress.next_to_list();
+        progress.aliased(&"a".into(), Ok(vec![alias("BLUE", &["7"])]));
+        assert_eq!(asks(&mut progress), ["a:7", "a:BLUE"], "whatever it is, an alias points to it");
+        let seen = &progress.finish().functions["a"];
+        assert_eq!(seen.unqualified(), [&Latest, &FunctionVersion::Other("$LATEST.NEXT".into())]);
+        assert!(seen.found(&Number(7)).is_some());
     }
 }

@@ -1,11 +1,13 @@
-//! Where do the versions of a function run? Its own unpublished version, and what its aliases point to. Pure.
+//! Where do the versions of a function run? Calls without a qualifier reach one of them, and aliases the others.
+//! Pure.
 
 use std::sync::Arc;
 
 use super::{
     function::Function,
-    listing::{LATEST, account},
-    progress::{Outcome, Seen},
+    listing::account,
+    seen::{Outcome, Seen},
+    version::FunctionVersion,
 };
 use crate::inventory::{
     DeploymentKind, ImageSource, ResourceTags, Unreadable, place::Place, read::Sighting, spot::Spot,
@@ -15,14 +17,14 @@ use crate::inventory::{
 pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(&str) -> bool) -> Vec<Sighting> {
     let tags = |function: &Function| -> ResourceTags {
         // Tags are those of the function; with a qualifier, AWS may leave them out.
-        let latest = match seen.found(LATEST) {
+        let latest = match seen.found(&FunctionVersion::Latest) {
             Some(Outcome::Known(latest, _)) => latest.tags.as_ref(),
             _ => None,
         };
         let tags = latest.or(function.tags.as_ref()).into_iter().flatten();
         tags.filter(|(key, _)| matters(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
     };
-    let sighting = |qualifier: &str, part: &str, version: &str| {
+    let sighting = |qualifier: &str, part: &str, version: &FunctionVersion| {
         let (function, source, digest) = match seen.found(version)? {
             Outcome::Gone | Outcome::Asked => return None,
             Outcome::Failed(failure) => (None, ImageSource::Unknown, Err(Unreadable::of_aws(failure))),
@@ -44,7 +46,11 @@ pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(
         let tags = function.map(|function| tags(function)).unwrap_or_default();
         Some(Sighting { place, digest, tags, session: Arc::clone(&spot.session) })
     };
-    let mut sightings: Vec<_> = sighting(LATEST, LATEST, LATEST).into_iter().collect();
+    let unqualified = seen.unqualified().into_iter().filter_map(|version| {
+        let qualifier = version.to_string();
+        sighting(&qualifier, &qualifier, version)
+    });
+    let mut sightings: Vec<_> = unqualified.collect();
     for alias in &seen.aliases {
         sightings.extend(sighting(&alias.name, &alias.name, &alias.version));
         for version in &alias.others {

@@ -85,12 +85,77 @@ fn what_the_repository_holds_or_did_not_say_changes_nothing() {
 }
 
 #[test]
-fn a_function_that_cannot_be_invoked_is_never_quiet() {
-    let denied = running(Holding::Held, state("Failed", Some("ImageAccessDenied")));
-    assert_eq!(at(&denied, 10, None), (Severity::Medium, Action::Investigate, vec!["function-failed"]));
-    assert_eq!(at(&denied, 20, Some(15)).1, Action::Rebuild, "what helps with the base is still said");
-    let idle = running(Holding::Held, state("Inactive", Some("Idle")));
-    assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
+fn a_function_that_cannot_be_invoked_is_to_be_repaired_whatever_else_is_known() {
+    let repair = |codes: Vec<&'static str>| (Severity::Medium, Action::Repair, codes);
+    for (state_name, code) in [
+        ("Failed", Some("ImageAccessDenied")),
+        ("Failed", Some("SubnetOutOfIPAddresses")),
+        ("Failed", None),
+        ("Inactive", Some("ImageAccessDenied")),
+        ("Inactive", Some("DisabledKMSKey")),
+        ("Inactive", Some("InvalidImage")),
+        ("Inactive", Some("NewInNextYear")),
+        // The image was pushed again: it is there, and the function does not know.
+        ("Inactive", Some("ImageDeleted")),
+    ] {
+        let broken = running(Holding::Held, state(state_name, code));
+        assert_eq!(at(&broken, 10, None), repair(vec!["function-failed"]), "{code:?}");
+        let behind = at(&broken, 20, Some(15));
+        assert_eq!(behind, repair(vec!["function-failed", "base-superseded"]), "{code:?}: no build helps");
+        assert_eq!(at(&broken, 90, Some(89)).0, Severity::High, "{code:?}");
+    }
+}
+
+#[test]
+fn a_function_that_cannot_be_invoked_for_a_deleted_image_gets_the_image_back() {
+    let inactive = state("Inactive", Some("ImageDeleted"));
+    for holding in [Holding::Gone, Holding::Unknown] {
+        let judged = at(&running(holding, inactive.clone()), 10, None);
+        assert_eq!(judged, (Severity::Medium, Action::Restore, vec!["image-missing", "function-failed"]));
+    }
+    let denied = state("Failed", Some("ImageAccessDenied"));
+    assert_eq!(at(&running(Holding::Gone, denied), 10, None).1, Action::Restore, "access to what is gone helps nobody");
+}
+
+#[test]
+fn an_idle_function_is_only_noted() {
+    for code in [Some("Idle"), None] {
+        let idle = running(Holding::Held, state("Inactive", code));
+        assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
+        let codes = vec!["base-superseded", "function-inactive"];
+        assert_eq!(
+            at(&idle, 20, Some(15)),
+            (Severity::Medium, Action::Rebuild, codes),
+            "what the action is for is first"
+        );
+    }
+    for other in ["Active", "Pending", "ActiveNonInvocable", "DRAINING"] {
+        assert_eq!(at(&running(Holding::Held, state(other, None)), 10, None).2, [""; 0], "{other}");
+    }
+}
+
+#[test]
+fn a_failed_update_is_looked_into_and_hides_nothing() {
+    let failed = Workload {
+        last_update_status: Some("Failed".into()),
+        last_update_status_reason_code: Some("ImageAccessDenied".into()),
+        last_update_status_reason: Some("Lambda does not have permission to access the ECR image.".into()),
+        ..state("Active", None)
+    };
+    let failed = running(Holding::Held, failed);
+    assert_eq!(at(&failed, 10, None), (Severity::Low, Action::Investigate, vec!["update-failed"]));
+    let codes = vec!["base-superseded", "update-failed"];
+    assert_eq!(at(&failed, 20, Some(15)), (Severity::Medium, Action::Rebuild, codes));
+    let message = &world(10, None).judge(&Policy::default(), now()).at(&failed, None).reasons[0].message;
+    assert_eq!(
+        message,
+        "the last update of the function failed, so an earlier deployment may still be in use: ImageAccessDenied: \
+         Lambda does not have permission to access the ECR image; before the next update, allow lambda.amazonaws.com to \
+         call ecr:BatchGetImage and ecr:GetDownloadUrlForLayer in the policy of the repository, then update the function \
+         with the same image"
+    );
+    let under_way = Workload { last_update_status: Some("InProgress".into()), ..state("Active", None) };
+    assert_eq!(at(&running(Holding::Held, under_way), 10, None).2, [""; 0]);
 }
 
 #[test]

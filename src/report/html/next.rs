@@ -9,7 +9,7 @@ use super::{
     look::{Look, counted, more, shown, shown_or, urgency},
 };
 use crate::{
-    judge::{Action, Severity, Verdict},
+    judge::{Action, Severity},
     report::{Finding, Report, words},
 };
 
@@ -96,6 +96,7 @@ impl<'a> Key<'a> {
                 (repository(reference), finding.replacement.as_ref().map(|image| image.reference.as_str()))
             }
             Action::Restore => (reference, None),
+            Action::Repair => (repository(reference), finding.deployment.state_reason_code.as_deref()),
             Action::Upgrade => (repository(reference), finding.runtime.as_ref().map(|runtime| runtime.name.as_str())),
             Action::Investigate => (repository(reference), finding.reasons.first().map(|reason| reason.code.as_str())),
             Action::Rebuild | Action::None => {
@@ -115,9 +116,7 @@ struct Group<'a> {
 
 impl Next {
     pub(super) fn of(report: &Report) -> Self {
-        let is_open = |finding: &&Finding| {
-            finding.action != Action::None && finding.verdict != Verdict::Fresh && finding.exemption.is_none()
-        };
+        let is_open = |finding: &&Finding| finding.action != Action::None && finding.exemption.is_none();
         let can_wait = |finding: &&Finding| finding.severity <= Severity::Info;
         let waiting = report.findings.iter().filter(is_open).filter(can_wait).count();
         let urgent = report.findings.iter().filter(is_open).filter(|finding| !can_wait(finding));
@@ -200,6 +199,10 @@ fn sentence(finding: &Finding) -> String {
             format!("Move {name} from {runtime} to a supported runtime")
         }
         Action::Restore => format!("Push {reference} again, or bring it back from the archive"),
+        Action::Repair => {
+            let code = shown_or(finding.deployment.state_reason_code.as_deref(), "no reason given");
+            format!("Repair the functions that run {name}: they cannot be invoked ({code})")
+        }
         Action::Investigate | Action::None => {
             let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");
             format!("Find out about {name} ({reason}): {}", explain(&finding.image.reference))

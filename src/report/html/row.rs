@@ -166,10 +166,16 @@ impl HtmlSafe for Own {}
 impl Own {
     pub(super) fn of(finding: &Finding) -> Self {
         let (deployment, image) = (&finding.deployment, &finding.image);
-        let state = deployment.state.as_ref().map(|state| {
-            let parts = [Some(state), deployment.state_reason_code.as_ref(), deployment.state_reason.as_ref()];
-            parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
-        });
+        let with_reason = |status: &Option<String>, code: &Option<String>, reason: &Option<String>| {
+            let parts = [status, code, reason].map(Option::as_deref).into_iter().flatten();
+            status.is_some().then(|| parts.collect::<Vec<_>>().join(", "))
+        };
+        let state = with_reason(&deployment.state, &deployment.state_reason_code, &deployment.state_reason);
+        let last_update = with_reason(
+            &deployment.last_update_status,
+            &deployment.last_update_status_reason_code,
+            &deployment.last_update_status_reason,
+        );
         let place = [Some(deployment.kind.as_str()), deployment.account.as_deref(), deployment.region.as_deref()];
         let platform = image.platform.as_ref().map(ToString::to_string);
         let facts = [
@@ -181,6 +187,7 @@ impl Own {
             fact("In its repository", image.holding.as_deref()),
             fact("Where", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
             fact("State", state),
+            fact("Last update", last_update),
             copied("ARN", deployment.arn.as_ref()),
             copied("Explain", Some(explain(&image.reference))),
         ];

@@ -11,16 +11,14 @@ use super::{
     NAME, list,
     text::{Place, code, prose},
 };
-use crate::judge::{Action, Verdict};
+use crate::judge::Action;
 
 /// So many deployments are named for each thing to do.
 const NAMED: usize = 3;
 
 /// What to do, the most pressing first.
 pub(super) fn render(report: &Report) -> String {
-    let is_open = |finding: &&Finding| {
-        finding.verdict != Verdict::Fresh && finding.exemption.is_none() && finding.action != Action::None
-    };
+    let is_open = |finding: &&Finding| finding.exemption.is_none() && finding.action != Action::None;
     // In the order in which they come first; there are few things to do and many that it is for.
     let mut places = HashMap::new();
     let mut things: Vec<(String, Vec<&Finding>)> = Vec::new();
@@ -46,6 +44,7 @@ fn subject(finding: &Finding) -> Option<String> {
         Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.clone()),
         Action::Upgrade => finding.runtime.as_ref().map(|runtime| runtime.name.clone()),
         Action::Restore => Some(finding.image.reference.clone()),
+        Action::Repair => finding.deployment.state_reason_code.clone(),
         Action::Investigate => finding.reasons.first().map(|reason| reason.code.clone()),
         Action::None => None,
     }
@@ -61,6 +60,9 @@ fn advice(finding: &Finding) -> String {
         Action::Redeploy => format!("**Redeploy** with {}", named("the better image in the repository")),
         Action::Upgrade => format!("**Upgrade** from {} to a supported runtime", named("the runtime")),
         Action::Restore => format!("**Restore** {}, or deploy another image", named("the image that runs")),
+        Action::Repair => {
+            format!("**Repair** what prevents the function from being invoked ({})", named("no reason given"))
+        }
         Action::Investigate => {
             format!("**Investigate** {} with `basewatch explain IMAGE`", named("what could not be concluded"))
         }

@@ -42,8 +42,10 @@ fn head(report: &Report) -> String {
     let summary = &report.summary;
     let bad = summary.by_verdict.iter().filter(|(verdict, _)| **verdict != Verdict::Fresh);
     let bad = words::tally(bad.map(|(verdict, number)| (*verdict, *number)));
+    let to_do = report.findings.iter().filter(|finding| !finding.is_quiet()).count() as u64;
     let what = match (summary.deployments, bad.as_str()) {
         (0, _) => "no deployment to audit".to_owned(),
+        (_, "") if to_do > 0 => format!("{} to act on", count(to_do, "deployment")),
         (_, "") if report.complete => "everything is fresh".to_owned(),
         (_, "") => "nothing old was found".to_owned(),
         (_, bad) => bad.to_owned(),
@@ -67,11 +69,11 @@ fn head(report: &Report) -> String {
     format!("## basewatch: {what}{title}\n\n{audited}{exempted}\n\n{lack}")
 }
 
-/// The findings that are not fresh, in at most `room` bytes.
+/// The findings of which there is something to say, in at most `room` bytes.
 fn table(report: &Report, room: usize) -> String {
-    let not_fresh = report.findings.iter().filter(|finding| finding.verdict != Verdict::Fresh);
+    let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
     // What somebody answers for comes after all that nobody does.
-    let (exempted, open): (Vec<_>, Vec<_>) = not_fresh.partition(|finding| finding.exemption.is_some());
+    let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let groups = groups(open.into_iter().chain(exempted));
     if groups.is_empty() {
         return String::new();

@@ -15,7 +15,7 @@ use chrono::SecondsFormat;
 use super::{Finding, Report, harmless, json, words};
 use crate::{
     image::Digest,
-    judge::{Action, Severity, Verdict},
+    judge::{Action, Severity},
 };
 use log::{
     ArtifactLocation, DescriptorReference, Driver, Fingerprints, Invocation, Level, Location, Log, LogicalLocation,
@@ -45,9 +45,9 @@ pub fn render(report: &Report) -> String {
 #[must_use]
 pub fn render_within(report: &Report, most: usize) -> String {
     let mut rules = Rules::known();
-    let not_fresh = report.findings.iter().filter(|finding| finding.verdict != Verdict::Fresh);
+    let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
     // What somebody answers for is left out first.
-    let (exempted, open): (Vec<_>, Vec<_>) = not_fresh.partition(|finding| finding.exemption.is_some());
+    let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let left_out = (exempted.len() + open.len()).saturating_sub(most);
     let kept = open.into_iter().chain(exempted).take(most);
     let results = kept.map(|finding| result(finding, &mut rules)).collect();
@@ -141,6 +141,7 @@ fn advice(finding: &Finding) -> Option<String> {
             Some(format!("Move from {runtime} to a supported runtime."))
         }
         Action::Restore => Some("Push the image that runs again, or deploy another one.".to_owned()),
+        Action::Repair => Some("Repair what prevents the function from being invoked.".to_owned()),
         Action::Investigate => Some("Look into it with basewatch explain.".to_owned()),
     }
 }

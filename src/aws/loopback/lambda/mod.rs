@@ -20,6 +20,10 @@ pub struct Function {
     pub latest: Version,
     /// The published versions, by number.
     pub published: BTreeMap<u32, Version>,
+    /// Whether it runs on Lambda Managed Instances, where `$LATEST` is a draft.
+    pub is_managed: bool,
+    /// `$LATEST.PUBLISHED`, which only functions on Lambda Managed Instances have.
+    pub latest_published: Option<Version>,
     /// The aliases.
     pub aliases: Vec<Alias>,
     /// Its tags.
@@ -37,6 +41,8 @@ pub struct Version {
     pub memory_mb: u32,
     /// Whether it can run.
     pub state: FunctionState,
+    /// How its last update failed: `LastUpdateStatusReasonCode` and `LastUpdateStatusReason`.
+    pub failed_update: Option<(String, String)>,
     /// When it was changed last.
     pub last_modified: DateTime<Utc>,
     /// `CodeSha256`; if absent, the hexadecimal digits of the image's digest.
@@ -94,7 +100,7 @@ impl FunctionState {
 pub struct Alias {
     /// The name: `live`.
     pub name: String,
-    /// The number of the version, or `$LATEST`.
+    /// The number of the version, `$LATEST` or `$LATEST.PUBLISHED`.
     pub version: String,
     /// Another version, and the share of calls it gets.
     pub additional: Option<(u32, f64)>,
@@ -107,6 +113,7 @@ impl Default for Version {
             architecture: Arch::X86_64,
             memory_mb: 128,
             state: FunctionState::active(),
+            failed_update: None,
             last_modified: DateTime::UNIX_EPOCH,
             code_sha256: None,
             revision: 0,
@@ -148,6 +155,12 @@ impl Version {
     pub fn being(self, state: FunctionState) -> Self {
         Self { state, ..self }
     }
+
+    /// The same after an update that failed.
+    #[must_use]
+    pub fn failing_to_update(self, reason_code: &str, reason: &str) -> Self {
+        Self { failed_update: Some((reason_code.to_owned(), reason.to_owned())), ..self }
+    }
 }
 
 impl Function {
@@ -163,6 +176,12 @@ impl Function {
         let next = self.published.keys().next_back().map_or(1, |last| last + 1);
         self.published.insert(next, version);
         self
+    }
+
+    /// The same on Lambda Managed Instances, with `version` as `$LATEST.PUBLISHED`.
+    #[must_use]
+    pub fn managed(self, version: Version) -> Self {
+        Self { is_managed: true, latest_published: Some(version), ..self }
     }
 
     /// The same with an alias for a published version.

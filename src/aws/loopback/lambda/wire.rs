@@ -22,6 +22,8 @@ use crate::{
 const PAGE: usize = 50;
 /// The name of what is not published.
 const LATEST: &str = "$LATEST";
+/// What calls without a qualifier reach on Lambda Managed Instances.
+const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
 struct Here<'a> {
@@ -83,10 +85,10 @@ impl<'a> Here<'a> {
                 function.aliases.iter().find(|alias| alias.name == name).map_or(name, |alias| alias.version.as_str())
             }
         };
-        let version = if number == LATEST {
-            Some(&function.latest)
-        } else {
-            u32::from_str(number).ok().and_then(|number| function.published.get(&number))
+        let version = match number {
+            LATEST => Some(&function.latest),
+            LATEST_PUBLISHED => function.latest_published.as_ref(),
+            number => u32::from_str(number).ok().and_then(|number| function.published.get(&number)),
         };
         let version = version.ok_or_else(|| self.not_found(&function.name, qualifier))?;
         let mut configuration = self.configuration(function, number, version, qualifier);
@@ -204,6 +206,11 @@ impl<'a> Here<'a> {
         put("RevisionId", json!(uuid(&revision)));
         put("Architectures", json!([version.architecture.to_string()]));
         put("EphemeralStorage", json!({ "Size": 512 }));
+        if function.is_managed {
+            let arn = format!("arn:aws:lambda:{}:{account}:capacity-provider:pool", self.asked.region);
+            let provider = json!({ "CapacityProviderArn": arn });
+            put("CapacityProviderConfig", json!({ "LambdaManagedInstancesCapacityProviderConfig": provider }));
+        }
         match &version.package {
             Package::Image { .. } => put("PackageType", json!("Image")),
             Package::Zip { runtime } => {
@@ -228,7 +235,13 @@ fn describe_state(described: &mut Map<String, Value>, version: &Version) {
     if let Some(reason) = &state.reason {
         put("StateReason", json!(reason));
     }
-    put("LastUpdateStatus", json!("Successful"));
+    if let Some((code, reason)) = &version.failed_update {
+        put("LastUpdateStatus", json!("Failed"));
+        put("LastUpdateStatusReasonCode", json!(code));
+        put("LastUpdateStatusReason", json!(reason));
+    } else {
+        put("LastUpdateStatus", json!("Successful"));
+    }
     if let Package::Image { command, .. } = &version.package
         && !command.is_empty()
     {

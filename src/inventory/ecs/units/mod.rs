@@ -1,4 +1,4 @@
-//! What runs images in a cluster, and which? Services, and the families of tasks that are in none. Pure.
+//! What runs images in a cluster, and which? Services, the families of tasks that are in none, and daemons. Pure.
 
 use std::{
     cmp::Reverse,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    arn,
+    arn::{self, DefinitionKind, DefinitionName},
     clusters::Cluster,
     image,
     memory::{Container, Memory, Revision},
@@ -23,13 +23,15 @@ use crate::{
 /// Monitoring of `GuardDuty`, and Service Connect.
 const OF_AWS: [&str; 2] = ["aws-guardduty-agent-", "ecs-service-connect-"];
 
-/// A service, or the tasks of one family that are in no service.
+/// A service, or the tasks of one family that are in no service: of a task definition or of a daemon.
 #[derive(Debug)]
 pub(super) struct Unit<'a> {
     pub(super) cluster: &'a str,
     /// The name of the service or of the family.
     pub(super) name: &'a str,
     pub(super) service: Option<&'a Service>,
+    /// What its tasks are started from.
+    pub(super) kind: DefinitionKind,
     /// Newest first.
     tasks: Vec<&'a Task>,
 }
@@ -66,16 +68,21 @@ pub(super) fn units(cluster: &Cluster, admits: impl Fn(&str) -> bool) -> Vec<Uni
     for task in &cluster.tasks {
         match &task.service {
             Some(service) => in_services.entry(service.as_str()).or_default().push(task),
-            None => families.entry(arn::family(&task.definition).0).or_default().push(task),
+            None => {
+                let DefinitionName { kind, family, .. } = DefinitionName::parse(&task.definition);
+                families.entry((kind, family)).or_default().push(task);
+            }
         }
     }
     let services = cluster.services.iter().map(|service| {
         let tasks = in_services.remove(service.name.as_str()).unwrap_or_default();
-        Unit { cluster: &cluster.name, name: &service.name, service: Some(service), tasks }
+        let kind = DefinitionKind::Task;
+        Unit { cluster: &cluster.name, name: &service.name, service: Some(service), kind, tasks }
     });
     let mut units: Vec<_> = services.collect();
     let families = families.into_iter();
-    units.extend(families.map(|(name, tasks)| Unit { cluster: &cluster.name, name, service: None, tasks }));
+    let family = |((kind, name), tasks)| Unit { cluster: &cluster.name, name, service: None, kind, tasks };
+    units.extend(families.map(family));
     units.retain(|unit| admits(unit.name));
     for unit in &mut units {
         unit.tasks.sort_by_key(|task| Reverse(task.started_at));
@@ -122,7 +129,7 @@ impl<'a> Unit<'a> {
     fn by_tasks(&self) -> Vec<Edition<'a>> {
         let edition = |definition: &'a str| Edition {
             definition,
-            version: arn::family(definition).1,
+            version: DefinitionName::parse(definition).revision,
             is_fargate: self.service.is_some_and(|service| service.is_fargate),
             revision: None,
         };
@@ -136,15 +143,17 @@ impl<'a> Unit<'a> {
         definitions.into_iter().filter(|definition| seen.insert(*definition)).map(edition).collect()
     }
 
-    /// The images that run, each container's newest first.
+    /// The images that run, each container's newest first. Daemons have no task definition that names their
+    /// containers: what their tasks do not tell of them is passed over.
     pub(super) fn running(&self, memory: &Memory) -> Vec<Running> {
+        let is_defined = self.kind == DefinitionKind::Task;
         let mut running = BTreeMap::<String, Vec<Running>>::new();
         for edition in self.editions(memory) {
             for image in self.images(&edition, memory) {
                 let known = running.entry(image.container.clone()).or_default();
                 // One of which nothing is told cannot be told from the others either.
                 let is_told = image.digest.is_some() && known.iter().all(|other| other.digest != image.digest);
-                if known.is_empty() || is_told {
+                if is_told || (known.is_empty() && is_defined) {
                     let is_main = known.is_empty();
                     known.push(Running { is_main, ..image });
                 }

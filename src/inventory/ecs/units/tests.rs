@@ -145,6 +145,24 @@ fn a_service_at_rest_runs_what_its_task_definition_names() {
 }
 
 #[test]
+fn a_daemon_runs_what_its_tasks_tell_of_their_containers() {
+    let daemon = |containers: Vec<Container>| Task {
+        definition: "arn:aws:ecs:eu-west-1:123456789012:daemon-task-definition/agent:3".into(),
+        ..task(None, "agent:3", 1, containers)
+    };
+    let of_family = task(None, "agent:3", 1, vec![container("app", Some("c"))]);
+    let told = daemon(vec![container("agent", Some("a")), container("init", None)]);
+    let cluster = cluster(Vec::new(), vec![told, daemon(vec![container("agent", Some("b"))]), of_family]);
+    let units = units(&cluster, |_| true);
+    let kinds: Vec<_> = units.iter().map(|unit| (unit.kind, unit.name)).collect();
+    assert_eq!(kinds, [(DefinitionKind::Task, "agent"), (DefinitionKind::Daemon, "agent")]);
+    let running = units[1].running(&Memory::default());
+    let running: Vec<_> = running.iter().map(|it| (it.container.as_str(), it.digest.clone(), it.is_main)).collect();
+    assert_eq!(running, [("agent", Some(digest("a")), true), ("agent", Some(digest("b")), false)]);
+    assert_eq!(units[1].running(&Memory::default())[0].version.as_deref(), Some("3"));
+}
+
+#[test]
 fn tasks_of_no_service_are_one_unit_for_each_family() {
     let memory = remembering(&[], &[("nightly:3", &["job"]), ("nightly:4", &["job"]), ("other:1", &["job"])]);
     let of =
