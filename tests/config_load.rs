@@ -112,7 +112,7 @@ clusters = ["prod-*"]
 
 [accounts]
 role = "arn:aws:iam::{account}:role/basewatch-audit"   # assumed in each account
-external_id = { env = "BASEWATCH_EXTERNAL_ID" }
+external_id = { env = "AUDIT_EXTERNAL_ID" }
 ids = ["123456789012", "210987654321"]                 # or: organization = true, exclude = ["…"]
 
 [owners]
@@ -123,7 +123,7 @@ rules = [{ match = "payments-*", owner = "payments" }]
 
 #[test]
 fn the_agreed_configuration_of_what_runs_works_as_written() {
-    let settings = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "hunter2").loaded().settings;
+    let settings = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "hunter2").loaded().settings;
     let lambda = &settings.lambda[0];
     assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".into(), "us-east-1".into()]));
     assert!(lambda.choice.admits_name("orders") && !lambda.choice.admits_name("sandbox-orders"));
@@ -177,7 +177,7 @@ fn what_is_wrong_with_accounts_is_told() {
         assert!(problems.contains(told), "{file}\n{problems}");
     }
     let unset = Case::of(RUNNING).problems();
-    assert!(unset.contains("the environment variable \"BASEWATCH_EXTERNAL_ID\" is not set"), "{unset}");
+    assert!(unset.contains("the environment variable \"AUDIT_EXTERNAL_ID\" is not set"), "{unset}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
 
 #[test]
 fn the_command_line_leaves_a_part_of_the_inventory() {
-    let mut case = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "x");
+    let mut case = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "x");
     let accounts = vec!["1234*".parse().expect("a pattern")];
     case.flags.filter = Filter { accounts, kinds: vec![DeploymentKind::Ecs], ..Filter::default() };
     let settings = case.loaded().settings;
@@ -489,15 +489,15 @@ fn the_example_loads_and_says_the_defaults() {
 fn the_example_loads_with_everything_switched_on() {
     let variables = [
         "REGISTRY_PASSWORD",
-        "BASEWATCH_EXTERNAL_ID",
-        "BASEWATCH_HOOK_SECRET",
-        "BASEWATCH_TOKEN",
+        "AUDIT_EXTERNAL_ID",
+        "HOOK_SECRET",
+        "DASHBOARD_TOKEN",
         "GITHUB_TOKEN",
         "BUILDS_SECRET",
     ];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
     let beat = "https://beats.example.com/0d338dcc";
-    let case = case.with("BASEWATCH_HEARTBEAT_URL", beat);
+    let case = case.with("HEARTBEAT_URL", beat);
     fs::write(case.folder.path().join("heartbeat-fail"), format!("{beat}/fail\n")).expect("a writable folder");
     for file in ["ca.pem", "password", "hook-secret", "trigger-token"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
@@ -533,7 +533,7 @@ owners = ["payments"]                  # default: all
 
 [[notify.webhook]]
 url = "https://hooks.example.com/basewatch"
-secret = { env = "BASEWATCH_HOOK_SECRET" }     # or { file = "…" }, { secretsmanager = "arn:…" }
+secret = { env = "HOOK_SECRET" }     # or { file = "…" }, { secretsmanager = "arn:…" }
 
 [[rebuild]]
 repositories = ["orders", "team-a/*"]  # ECR repositories whose images this rebuilds
@@ -544,7 +544,7 @@ secret = { env = "GITHUB_TOKEN" }
 
 #[test]
 fn the_agreed_configuration_of_who_is_told_works_as_written() {
-    let case = Case::of(TELLING).with("BASEWATCH_HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
+    let case = Case::of(TELLING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
     let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
@@ -558,7 +558,7 @@ fn the_agreed_configuration_of_who_is_told_works_as_written() {
         ["hunter2", "hunter3", "/repos/acme", "example.com/basewatch"].iter().all(|secret| !shown.contains(secret))
     );
     let in_bucket = Case::of(&TELLING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
-        .with("BASEWATCH_HOOK_SECRET", "x")
+        .with("HOOK_SECRET", "x")
         .with("GITHUB_TOKEN", "x");
     assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
 }

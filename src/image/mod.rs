@@ -6,6 +6,7 @@ mod digest;
 mod document;
 mod facts;
 mod lambda_tag;
+mod partition;
 mod platform;
 mod reference;
 
@@ -13,5 +14,6 @@ pub use digest::{Digest, InvalidDigest};
 pub use document::{Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use lambda_tag::{Arch, LambdaTag};
+pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};
