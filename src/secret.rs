@@ -93,7 +93,11 @@ mod tests {
     #[test]
     fn white_space_around_a_secret_is_no_part_of_it() {
         for text in ["hush", "hush\n", "hush\r\n", " hush ", "\thush\n\n", "\u{a0}hush"] {
-            assert_eq!(text.parse::<Secret>().map(|secret| secret.reveal().to_owned()), Ok("hush".to_owned()), "{text:?}");
+            assert_eq!(
+                text.parse::<Secret>().map(|secret| secret.reveal().to_owned()),
+                Ok("hush".to_owned()),
+                "{text:?}"
+            );
         }
         assert_eq!("my word\n".parse::<Secret>().expect("a secret").reveal(), "my word");
         for text in ["", " ", "\r\n\t"] {

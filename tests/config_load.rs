@@ -10,7 +10,7 @@ use basewatch::{
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{ReasonCode, Severity, Verdict},
     registry::Auth,
-    secret::Secret,
+    secret::{Secret, SecretSource},
 };
 use tempfile::TempDir;
 
@@ -487,14 +487,8 @@ fn the_example_loads_and_says_the_defaults() {
 
 #[test]
 fn the_example_loads_with_everything_switched_on() {
-    let variables = [
-        "REGISTRY_PASSWORD",
-        "AUDIT_EXTERNAL_ID",
-        "HOOK_SECRET",
-        "DASHBOARD_TOKEN",
-        "GITHUB_TOKEN",
-        "BUILDS_SECRET",
-    ];
+    let variables =
+        ["REGISTRY_PASSWORD", "AUDIT_EXTERNAL_ID", "HOOK_SECRET", "DASHBOARD_TOKEN", "GITHUB_TOKEN", "BUILDS_SECRET"];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
     let beat = "https://beats.example.com/0d338dcc";
     let case = case.with("HEARTBEAT_URL", beat);
@@ -602,5 +596,95 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
         let problems = Case::of(&file).problems();
         assert!(problems.contains(said), "{file}\n{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
+fn white_space_around_a_secret_is_no_part_of_it_wherever_it_is() {
+    let file = r#"
+[accounts]
+role = "arn:aws:iam::{account}:role/x"
+external_id = { env = "AUDIT_EXTERNAL_ID" }
+ids = ["123456789012"]
+[registry."quay.io"]
+username = "x"
+password = { file = "password" }
+[serve]
+token = { env = "DASHBOARD_TOKEN" }
+[watch]
+heartbeat = { env = "HEARTBEAT_URL" }
+"#;
+    let case = Case::of(file)
+        .with("AUDIT_EXTERNAL_ID", " hunter2\n")
+        .with("DASHBOARD_TOKEN", "hunter2\r\n")
+        .with("HEARTBEAT_URL", "https://beats.example.com/x\n");
+    fs::write(case.folder.path().join("password"), "\t hunter2 \r\n\n").expect("a writable folder");
+    let settings = case.loaded().settings;
+    let hunter2 = Secret::new("hunter2".to_owned());
+    assert_eq!(settings.accounts.expect("accounts").external_id, Some(hunter2.clone()));
+    assert_eq!(settings.serve.token, Some(SecretSource::Here(hunter2.clone())));
+    let url = Secret::new("https://beats.example.com/x".to_owned());
+    assert_eq!(settings.watch.heartbeat, Some(SecretSource::Here(url)));
+    let Auth::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("a password") };
+    assert_eq!(*password, hunter2);
+}
+
+#[test]
+fn a_secret_with_a_control_character_is_refused_by_name_and_never_shown() {
+    let file = "[serve]\ntoken = { env = \"DASHBOARD_TOKEN\" }\n[watch]\nheartbeat = { file = \"beat\" }\n";
+    let case = Case::of(file).with("DASHBOARD_TOKEN", "hunter\n2");
+    fs::write(case.folder.path().join("beat"), "\u{feff}https://beats.example.com/x").expect("a writable folder");
+    let problems = case.problems();
+    assert!(problems.contains("\"DASHBOARD_TOKEN\" holds no secret: it holds a line feed (U+000A)"), "{problems}");
+    assert!(problems.contains("beat holds no secret: it holds a byte order mark (U+FEFF)"), "{problems}");
+    assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
+    let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
+    assert!(blank.contains("\"DASHBOARD_TOKEN\" holds no secret: it is empty"), "{blank}");
+}
+
+#[test]
+fn credentials_of_the_environment_that_cannot_be_sent_are_problems() {
+    let case = Case::of("").with("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n").with("AWS_SECRET_ACCESS_KEY", "hunter2\r");
+    let problems = case.with("AWS_REGION", "eu-west-1\n").problems();
+    for expected in [
+        "AWS_ACCESS_KEY_ID: it ends in a line feed (U+000A); set it again without that character",
+        "AWS_SECRET_ACCESS_KEY: it ends in a carriage return (U+000D)",
+        "AWS_REGION: it ends in a line feed (U+000A)",
+    ] {
+        assert!(problems.contains(expected), "{problems}");
+    }
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
+fn settings_belong_to_the_partition_that_they_name_first() {
+    let role = "[accounts]\norganization = true\nrole = \"arn:aws-us-gov:iam::{account}:role/x\"\n";
+    let topic = "[[notify.sns]]\ntopic_arn = \"arn:aws-cn:sns:cn-north-1:123456789012:x\"\n";
+    let image = "[[inventory.images]]\nreferences = \
+                 [\"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/orders:1\"]\n";
+    for (file, region, expected) in [
+        (role, "eu-west-1", Some("aws-us-gov")),
+        ("[[inventory.lambda]]\nregions = [\"cn-north-1\"]\n", "eu-west-1", Some("aws-cn")),
+        (topic, "eu-west-1", Some("aws-cn")),
+        (image, "eu-west-1", Some("aws-eusc")),
+        ("[[inventory.lambda]]\nregions = [\"*\"]\n", "us-gov-east-1", Some("aws-us-gov")),
+        ("", "", None),
+    ] {
+        let settings = Case::of(file).with("AWS_DEFAULT_REGION", region).loaded().settings;
+        assert_eq!(settings.partition().map(|partition| partition.name()), expected, "{file}");
+    }
+}
+
+#[test]
+fn schedules_as_aws_writes_them_are_refused_with_the_equivalent() {
+    for (schedule, expected) in [
+        ("cron(0 6 * * ? *)", "is an AWS schedule: write \"0 6 * * *\""),
+        ("cron(0 6 ? * 2-6 *)", "is an AWS schedule: write \"0 6 * * 1-5\""),
+        ("rate(12 hours)", "is an AWS rate: write \"0 */12 * * *\""),
+        ("0 6 ? * MON-FRI *", "is an AWS schedule: write \"0 6 * * mon-fri\""),
+        ("0 ? * * *", "has a ? where * is meant: write \"0 * * * *\""),
+    ] {
+        let problems = Case::of(&format!("[serve]\nschedule = \"{schedule}\"\n")).problems();
+        assert!(problems.contains(expected), "{schedule}: {problems}");
     }
 }

@@ -163,9 +163,7 @@ impl Aws {
         let refused = refused.into_iter();
         Sessions {
             opened: opened.into_values().collect(),
-            refused: refused
-                .map(|(account, failure)| Refused { scope: account_scope(&account), failure })
-                .collect(),
+            refused: refused.map(|(account, failure)| Refused { scope: account_scope(&account), failure }).collect(),
         }
     }
 

@@ -22,12 +22,8 @@ use std::{
 };
 
 use aws_config::{
-    AppName, BehaviorVersion, Region, SdkConfig,
-    environment::EnvironmentVariableRegionProvider,
-    meta::region::RegionProviderChain,
-    profile::ProfileFileRegionProvider,
-    retry::RetryConfig,
-    timeout::TimeoutConfig,
+    AppName, BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};

@@ -91,7 +91,8 @@ impl Check<'_> {
     /// The secret in the variable `name`.
     pub(super) fn secret_in_variable(&mut self, path: &KeyPath, name: &str) -> Option<Secret> {
         let read = || {
-            let value = self.environment.get(name).ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
+            let value =
+                self.environment.get(name).ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
             value.parse().map_err(|error| format!("the environment variable {name:?} holds no secret: {error}"))
         };
         let secret = read();

@@ -61,6 +61,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file they are from, if there is one.
     pub file: Option<PathBuf>,
+    /// Whether anything is set about `basewatch serve`.
+    pub is_served: bool,
 }
 
 /// Loads the settings: file, then `BASEWATCH_…` variables, then flags, each over the one before.
@@ -101,7 +103,7 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     settings.config_object = object;
     settings.environment_region =
         ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
-    Ok(Loaded { settings, file })
+    Ok(Loaded { settings, file, is_served: raw.serve.is_some() })
 }
 
 /// The object of S3 that `flags` or `environment` name as the file, if it is one: `s3://BUCKET/KEY`.

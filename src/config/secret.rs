@@ -11,8 +11,7 @@ use crate::secret::{Secret, SecretSource};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "{ env = \"NAME\" } or { file = \"PATH\" }, as secrets are never written here")]
 pub(super) struct RawSecret {
-    /// The environment variable that holds it. White space around the secret is no part of it, wherever it is kept. Names
-    /// that begin with `BASEWATCH_` are reserved for settings.
+    /// The environment variable that holds it.
     #[schemars(example = &"REGISTRY_PASSWORD")]
     env: Option<String>,
     /// The file that holds it; relative to this file.

@@ -230,7 +230,7 @@ impl Authority {
         match found {
             Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
             Ok(None) if is_required => {
-                Err(self.no_credentials("ECR Public issues tokens to AWS credentials of the commercial partition only"))
+                Err(self.no_credentials("there are no AWS credentials to which ECR Public issues a token"))
             }
             Err(error) if is_required => Err(self.login_failed(error)),
             Ok(None) => Ok(Grant::anonymous_for_now()),

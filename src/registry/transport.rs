@@ -156,8 +156,7 @@ impl Transport {
             );
             let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
             let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
-            url = redirect::next(&ask.url, &url, &location, may_leave)
-                .map_err(|why| self.redirected(ask, why))?;
+            url = redirect::next(&ask.url, &url, &location, may_leave).map_err(|why| self.redirected(ask, why))?;
             // Once a request has left its origin, nothing that comes after it sees the credentials.
             is_home = is_home && url.origin() == ask.url.origin();
         }
