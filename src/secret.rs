@@ -2,7 +2,7 @@
 //!
 //! Knows no place itself: whoever may talk to one fetches what it holds.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A secret value: it never shows in debug output, logs or errors.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +22,55 @@ impl Secret {
     }
 }
 
+/// Why a text is not a secret. Never holds a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// There is nothing in it but white space.
+    #[error("it is empty")]
+    Empty,
+    /// It holds a character that no header may, or that nobody can see.
+    #[error("it holds a {0}, which cannot be sent: store the secret again without it")]
+    Character(String),
+}
+
+impl FromStr for Secret {
+    type Err = InvalidSecret;
+
+    /// Reads a secret as an environment variable, a file or AWS Secrets Manager holds it: without the white space around
+    /// it, such as the line break that `echo` and editors add.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidSecret::Empty);
+        }
+        match text.chars().find(|c| c.is_control() || is_invisible(*c)) {
+            Some(character) => Err(InvalidSecret::Character(character_name(character))),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// Marks that take no place, such as the byte order mark that some editors put in front of a file.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What a character is called that cannot be shown: `line feed (U+000A)`.
+pub(crate) fn character_name(c: char) -> String {
+    let name = match c {
+        '\n' => "line feed",
+        '\r' => "carriage return",
+        '\t' => "tab",
+        '\0' => "NUL",
+        ' ' => "space",
+        '\u{feff}' => "byte order mark",
+        c if c.is_whitespace() => "white space character",
+        c if c.is_control() => "control character",
+        _ => "character",
+    };
+    format!("{name} (U+{:04X})", u32::from(c))
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -35,4 +84,39 @@ pub enum SecretSource {
     Here(Secret),
     /// In AWS Secrets Manager, under this ARN; fetched when it is first needed.
     SecretsManager(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_around_a_secret_is_no_part_of_it() {
+        for text in ["hush", "hush\n", "hush\r\n", " hush ", "\thush\n\n", "\u{a0}hush"] {
+            assert_eq!(
+                text.parse::<Secret>().map(|secret| secret.reveal().to_owned()),
+                Ok("hush".to_owned()),
+                "{text:?}"
+            );
+        }
+        assert_eq!("my word\n".parse::<Secret>().expect("a secret").reveal(), "my word");
+        for text in ["", " ", "\r\n\t"] {
+            assert_eq!(text.parse::<Secret>(), Err(InvalidSecret::Empty), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_named_and_the_secret_is_not() {
+        for (text, name) in [
+            ("hu\nsh", "line feed (U+000A)"),
+            ("hu\tsh", "tab (U+0009)"),
+            ("hu\0sh", "NUL (U+0000)"),
+            ("hu\u{1b}sh", "control character (U+001B)"),
+            ("\u{feff}hush", "byte order mark (U+FEFF)"),
+            ("hu\u{200b}sh", "character (U+200B)"),
+        ] {
+            let error = text.parse::<Secret>().expect_err(name).to_string();
+            assert!(error.contains(name) && !error.contains("hu"), "{error}");
+        }
+    }
 }

@@ -321,3 +321,88 @@ fn the_commands_of_config_iam_are_a_shell_script() {
     let checked = Command::new("sh").arg("-n").arg(&file).output().expect("a shell");
     assert!(checked.status.success(), "{}", text(&checked.stderr));
 }
+
+/// Standard error of an audit of private ECR with `variables`, which cannot start.
+fn refused_with(folder: &Path, variables: &[(&str, &str)]) -> String {
+    let file = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n[catalog]\nenabled = false\n";
+    fs::write(folder.join("basewatch.toml"), file).expect("a writable folder");
+    let mut command = basewatch(folder);
+    command.arg("audit").env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
+    let output = command.output().expect("the program starts");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(!said.contains("panicked") && output.stdout.is_empty(), "{said}");
+    said
+}
+
+#[test]
+fn an_access_key_with_a_line_break_is_refused_with_a_sentence() {
+    let here = folder();
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
+        let mut variables = vec![("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        variables.retain(|(known, _)| *known != name);
+        variables.push((name, "hunter2\n"));
+        let said = refused_with(here.path(), &variables);
+        assert!(said.contains(&format!("{name}: it ends in a line feed (U+000A)")), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    // A configuration in a bucket is fetched before anything is checked.
+    let output = basewatch(here.path())
+        .args(["config", "check", "s3://bucket/basewatch.toml"])
+        .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n"), ("AWS_SECRET_ACCESS_KEY", "hunter2")])
+        .output()
+        .expect("the program starts");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("AWS_ACCESS_KEY_ID ends in a line feed (U+000A)"), "{said}");
+}
+
+#[test]
+fn an_access_key_of_a_profile_that_no_header_may_hold_is_refused_with_a_sentence() {
+    let here = folder();
+    fs::create_dir(here.path().join(".aws")).expect("a writable folder");
+    let file = "[default]\naws_access_key_id = AKIDÉXAMPLE\naws_secret_access_key = hunter2\n";
+    fs::write(here.path().join(".aws/credentials"), file).expect("a writable folder");
+    let said = refused_with(here.path(), &[]);
+    assert!(said.contains("the access key id holds a character outside ASCII"), "{said}");
+}
+
+#[test]
+fn what_keeps_credentials_from_being_used_is_named_with_what_helps() {
+    let here = folder();
+    fs::create_dir(here.path().join(".aws")).expect("a writable folder");
+    let profiles = "[profile people]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = audit\n\
+                    [profile console]\nlogin_session = arn:aws:iam::123456789012:user/x\n\
+                    [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n";
+    fs::write(here.path().join(".aws/config"), profiles).expect("a writable folder");
+    let token = here.path().join("token");
+    let token = token.to_str().expect("UTF-8");
+    for (variables, expected) in [
+        (
+            vec![("AWS_PROFILE", "peopel")],
+            "AWS_PROFILE names the profile \"peopel\", which does not exist: the profiles are console, people",
+        ),
+        (vec![("AWS_PROFILE", "people")], "sign in: aws sso login --profile people"),
+        (vec![("AWS_PROFILE", "console")], "sign in: aws login --profile console"),
+        (
+            vec![("AWS_WEB_IDENTITY_TOKEN_FILE", token), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")],
+            "token\", named by AWS_WEB_IDENTITY_TOKEN_FILE, cannot be read: No such file",
+        ),
+    ] {
+        let said = refused_with(here.path(), &variables);
+        assert!(said.contains(expected), "{variables:?}: {said}");
+    }
+}
+
+#[test]
+fn config_check_says_when_the_next_runs_are() {
+    let here = folder();
+    let file = "[serve]\nschedule = \"30 6 * * mon-fri\"\ntime_zone = \"Europe/Berlin\"\n";
+    fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
+    let output = run(here.path(), &["config", "check"]);
+    let said = text(&output.stdout);
+    let expected = "schedule  at 06:30 on Monday to Friday, for `basewatch serve`: 30 6 * * mon-fri (Europe/Berlin)\n";
+    assert!(said.contains(expected), "{said}");
+    let next = said.lines().find_map(|line| line.trim().strip_prefix("next ")).expect("the next runs");
+    assert_eq!(next.matches(" 06:30 CE").count(), 3, "{next}");
+}

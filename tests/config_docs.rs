@@ -232,7 +232,9 @@ which every key is explained, `basewatch config check` says all that is wrong wi
 - **Variables** set the keys that name one below. Lists are separated by commas. A variable that begins with
   `BASEWATCH_` and sets nothing is an error, like an unknown key. `BASEWATCH_LOG` is the log filter (`info`,
   `warn,basewatch=debug`).
-- **Secrets** are never in the file, only where they are.
+- **Secrets** are never in the file, only where they are: `{ env = \"HOOK_SECRET\" }`, a file, or AWS Secrets Manager.
+  White space around a secret is no part of it, such as the line break at the end of a file; any other control character
+  in it is an error. The names of their variables do not begin with `BASEWATCH_`, which is reserved for settings.
 ";
 
 /// The dotted paths of all keys in `value`, as [`Key::path`] has them.

@@ -10,7 +10,7 @@ use basewatch::{
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{ReasonCode, Severity, Verdict},
     registry::Auth,
-    secret::Secret,
+    secret::{Secret, SecretSource},
 };
 use tempfile::TempDir;
 
@@ -112,7 +112,7 @@ clusters = ["prod-*"]
 
 [accounts]
 role = "arn:aws:iam::{account}:role/basewatch-audit"   # assumed in each account
-external_id = { env = "BASEWATCH_EXTERNAL_ID" }
+external_id = { env = "AUDIT_EXTERNAL_ID" }
 ids = ["123456789012", "210987654321"]                 # or: organization = true, exclude = ["…"]
 
 [owners]
@@ -123,7 +123,7 @@ rules = [{ match = "payments-*", owner = "payments" }]
 
 #[test]
 fn the_agreed_configuration_of_what_runs_works_as_written() {
-    let settings = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "hunter2").loaded().settings;
+    let settings = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "hunter2").loaded().settings;
     let lambda = &settings.lambda[0];
     assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".into(), "us-east-1".into()]));
     assert!(lambda.choice.admits_name("orders") && !lambda.choice.admits_name("sandbox-orders"));
@@ -177,7 +177,7 @@ fn what_is_wrong_with_accounts_is_told() {
         assert!(problems.contains(told), "{file}\n{problems}");
     }
     let unset = Case::of(RUNNING).problems();
-    assert!(unset.contains("the environment variable \"BASEWATCH_EXTERNAL_ID\" is not set"), "{unset}");
+    assert!(unset.contains("the environment variable \"AUDIT_EXTERNAL_ID\" is not set"), "{unset}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
 
 #[test]
 fn the_command_line_leaves_a_part_of_the_inventory() {
-    let mut case = Case::of(RUNNING).with("BASEWATCH_EXTERNAL_ID", "x");
+    let mut case = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "x");
     let accounts = vec!["1234*".parse().expect("a pattern")];
     case.flags.filter = Filter { accounts, kinds: vec![DeploymentKind::Ecs], ..Filter::default() };
     let settings = case.loaded().settings;
@@ -487,17 +487,11 @@ fn the_example_loads_and_says_the_defaults() {
 
 #[test]
 fn the_example_loads_with_everything_switched_on() {
-    let variables = [
-        "REGISTRY_PASSWORD",
-        "BASEWATCH_EXTERNAL_ID",
-        "BASEWATCH_HOOK_SECRET",
-        "BASEWATCH_TOKEN",
-        "GITHUB_TOKEN",
-        "BUILDS_SECRET",
-    ];
+    let variables =
+        ["REGISTRY_PASSWORD", "AUDIT_EXTERNAL_ID", "HOOK_SECRET", "DASHBOARD_TOKEN", "GITHUB_TOKEN", "BUILDS_SECRET"];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
     let beat = "https://beats.example.com/0d338dcc";
-    let case = case.with("BASEWATCH_HEARTBEAT_URL", beat);
+    let case = case.with("HEARTBEAT_URL", beat);
     fs::write(case.folder.path().join("heartbeat-fail"), format!("{beat}/fail\n")).expect("a writable folder");
     for file in ["ca.pem", "password", "hook-secret", "trigger-token"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
@@ -533,7 +527,7 @@ owners = ["payments"]                  # default: all
 
 [[notify.webhook]]
 url = "https://hooks.example.com/basewatch"
-secret = { env = "BASEWATCH_HOOK_SECRET" }     # or { file = "…" }, { secretsmanager = "arn:…" }
+secret = { env = "HOOK_SECRET" }     # or { file = "…" }, { secretsmanager = "arn:…" }
 
 [[rebuild]]
 repositories = ["orders", "team-a/*"]  # ECR repositories whose images this rebuilds
@@ -544,7 +538,7 @@ secret = { env = "GITHUB_TOKEN" }
 
 #[test]
 fn the_agreed_configuration_of_who_is_told_works_as_written() {
-    let case = Case::of(TELLING).with("BASEWATCH_HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
+    let case = Case::of(TELLING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
     let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
@@ -558,7 +552,7 @@ fn the_agreed_configuration_of_who_is_told_works_as_written() {
         ["hunter2", "hunter3", "/repos/acme", "example.com/basewatch"].iter().all(|secret| !shown.contains(secret))
     );
     let in_bucket = Case::of(&TELLING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
-        .with("BASEWATCH_HOOK_SECRET", "x")
+        .with("HOOK_SECRET", "x")
         .with("GITHUB_TOKEN", "x");
     assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
 }
@@ -602,5 +596,95 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
         let problems = Case::of(&file).problems();
         assert!(problems.contains(said), "{file}\n{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
+fn white_space_around_a_secret_is_no_part_of_it_wherever_it_is() {
+    let file = r#"
+[accounts]
+role = "arn:aws:iam::{account}:role/x"
+external_id = { env = "AUDIT_EXTERNAL_ID" }
+ids = ["123456789012"]
+[registry."quay.io"]
+username = "x"
+password = { file = "password" }
+[serve]
+token = { env = "DASHBOARD_TOKEN" }
+[watch]
+heartbeat = { env = "HEARTBEAT_URL" }
+"#;
+    let case = Case::of(file)
+        .with("AUDIT_EXTERNAL_ID", " hunter2\n")
+        .with("DASHBOARD_TOKEN", "hunter2\r\n")
+        .with("HEARTBEAT_URL", "https://beats.example.com/x\n");
+    fs::write(case.folder.path().join("password"), "\t hunter2 \r\n\n").expect("a writable folder");
+    let settings = case.loaded().settings;
+    let hunter2 = Secret::new("hunter2".to_owned());
+    assert_eq!(settings.accounts.expect("accounts").external_id, Some(hunter2.clone()));
+    assert_eq!(settings.serve.token, Some(SecretSource::Here(hunter2.clone())));
+    let url = Secret::new("https://beats.example.com/x".to_owned());
+    assert_eq!(settings.watch.heartbeat, Some(SecretSource::Here(url)));
+    let Auth::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("a password") };
+    assert_eq!(*password, hunter2);
+}
+
+#[test]
+fn a_secret_with_a_control_character_is_refused_by_name_and_never_shown() {
+    let file = "[serve]\ntoken = { env = \"DASHBOARD_TOKEN\" }\n[watch]\nheartbeat = { file = \"beat\" }\n";
+    let case = Case::of(file).with("DASHBOARD_TOKEN", "hunter\n2");
+    fs::write(case.folder.path().join("beat"), "\u{feff}https://beats.example.com/x").expect("a writable folder");
+    let problems = case.problems();
+    assert!(problems.contains("\"DASHBOARD_TOKEN\" holds no secret: it holds a line feed (U+000A)"), "{problems}");
+    assert!(problems.contains("beat holds no secret: it holds a byte order mark (U+FEFF)"), "{problems}");
+    assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
+    let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
+    assert!(blank.contains("\"DASHBOARD_TOKEN\" holds no secret: it is empty"), "{blank}");
+}
+
+#[test]
+fn credentials_of_the_environment_that_cannot_be_sent_are_problems() {
+    let case = Case::of("").with("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n").with("AWS_SECRET_ACCESS_KEY", "hunter2\r");
+    let problems = case.with("AWS_REGION", "eu-west-1\n").problems();
+    for expected in [
+        "AWS_ACCESS_KEY_ID: it ends in a line feed (U+000A); set it again without that character",
+        "AWS_SECRET_ACCESS_KEY: it ends in a carriage return (U+000D)",
+        "AWS_REGION: it ends in a line feed (U+000A)",
+    ] {
+        assert!(problems.contains(expected), "{problems}");
+    }
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
+fn settings_belong_to_the_partition_that_they_name_first() {
+    let role = "[accounts]\norganization = true\nrole = \"arn:aws-us-gov:iam::{account}:role/x\"\n";
+    let topic = "[[notify.sns]]\ntopic_arn = \"arn:aws-cn:sns:cn-north-1:123456789012:x\"\n";
+    let image = "[[inventory.images]]\nreferences = \
+                 [\"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/orders:1\"]\n";
+    for (file, region, expected) in [
+        (role, "eu-west-1", Some("aws-us-gov")),
+        ("[[inventory.lambda]]\nregions = [\"cn-north-1\"]\n", "eu-west-1", Some("aws-cn")),
+        (topic, "eu-west-1", Some("aws-cn")),
+        (image, "eu-west-1", Some("aws-eusc")),
+        ("[[inventory.lambda]]\nregions = [\"*\"]\n", "us-gov-east-1", Some("aws-us-gov")),
+        ("", "", None),
+    ] {
+        let settings = Case::of(file).with("AWS_DEFAULT_REGION", region).loaded().settings;
+        assert_eq!(settings.partition().map(|partition| partition.name()), expected, "{file}");
+    }
+}
+
+#[test]
+fn schedules_as_aws_writes_them_are_refused_with_the_equivalent() {
+    for (schedule, expected) in [
+        ("cron(0 6 * * ? *)", "is an AWS schedule: write \"0 6 * * *\""),
+        ("cron(0 6 ? * 2-6 *)", "is an AWS schedule: write \"0 6 * * 1-5\""),
+        ("rate(12 hours)", "is an AWS rate: write \"0 */12 * * *\""),
+        ("0 6 ? * MON-FRI *", "is an AWS schedule: write \"0 6 * * mon-fri\""),
+        ("0 ? * * *", "has a ? where * is meant: write \"0 * * * *\""),
+    ] {
+        let problems = Case::of(&format!("[serve]\nschedule = \"{schedule}\"\n")).problems();
+        assert!(problems.contains(expected), "{schedule}: {problems}");
     }
 }

@@ -92,7 +92,7 @@ fn every_configuration_in_the_readme_is_valid() {
         let file = folder.path().join("basewatch.toml");
         fs::write(&file, block).expect("a writable folder");
         let flags = config::Flags { config: Some(file), ..config::Flags::default() };
-        let secrets = ["BASEWATCH_EXTERNAL_ID", "BASEWATCH_HOOK_SECRET", "GITHUB_TOKEN"];
+        let secrets = ["AUDIT_EXTERNAL_ID", "HOOK_SECRET", "GITHUB_TOKEN"];
         let secrets = secrets.into_iter().filter(|name| block.contains(name));
         let secrets = secrets.map(|name| (name.to_owned(), "x".to_owned()));
         if let Err(problems) = config::load(&flags, &secrets.collect(), folder.path()) {

@@ -17,7 +17,8 @@ use std::{
 use basewatch::{
     image::{Digest, Manifest, Reference, Repository},
     registry::{
-        Auth, AwsLogins, Behaviour, Error, HostSettings, ImageSpec, Issued, Login, Loopback, Registry as _, Stock,
+        Auth, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, Issued, Login, LoginError,
+        Loopback, Registry as _, Stock,
     },
     secret::Secret,
 };
@@ -35,21 +36,26 @@ const ECR_PUBLIC: &str = "public.ecr.aws";
 struct FakeAws {
     issued: AtomicUsize,
     expires_at: Option<DateTime<Utc>>,
-    public: Option<Result<(), String>>,
+    public: Option<Result<(), LoginError>>,
+    /// What the first login fails with.
+    first: Option<LoginError>,
 }
 
 impl AwsLogins for FakeAws {
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let password = Secret::new(format!("{account}-{region}-{number}"));
         let login = Login::Basic { username: "AWS".into(), password };
         Box::pin(async move {
             tokio::task::yield_now().await;
+            if let Some(error) = self.first.as_ref().filter(|_| number == 1) {
+                return Err(error.clone());
+            }
             Ok(Issued { login, expires_at: self.expires_at })
         })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let issued = Issued {
             login: Login::Bearer(Secret::new(format!("public-{number}"))),
@@ -317,8 +323,12 @@ async fn with_aws_credentials_ecr_public_gets_their_token_as_bearer() {
 
 #[tokio::test]
 async fn without_aws_credentials_ecr_public_is_anonymous_unless_that_was_ruled_out() {
-    let public = [None, Some(Err("access denied to sts:GetServiceBearerToken".to_owned()))];
-    for public in public {
+    let failed = |kind| Some(Err(LoginError { kind, message: "sts:GetServiceBearerToken".to_owned() }));
+    for (public, kind) in [
+        (None, CredentialsErrorKind::Denied),
+        (failed(CredentialsErrorKind::Denied), CredentialsErrorKind::Denied),
+        (failed(CredentialsErrorKind::Throttled), CredentialsErrorKind::Throttled),
+    ] {
         let loopback = ecr_public();
         let reference = reference(ECR_PUBLIC, "lambda/java");
         let rig_with = |auth| {
@@ -329,7 +339,27 @@ async fn without_aws_credentials_ecr_public_is_anonymous_unless_that_was_ruled_o
         assert!(rig.client.head(&reference).await.is_ok());
         assert_eq!(rig.client.authentication()[ECR_PUBLIC], "anonymous");
         let error = rig_with(Auth::EcrPublic).client.head(&reference).await.expect_err("no login");
-        assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
+        assert!(matches!(error, Error::Credentials { kind: found, .. } if found == kind), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_failed_says_whether_it_may_pass_and_is_asked_for_again() {
+    for (kind, is_transient) in [
+        (CredentialsErrorKind::Throttled, true),
+        (CredentialsErrorKind::Unreachable, true),
+        (CredentialsErrorKind::Denied, false),
+    ] {
+        let toxic = Toxic::start(|_| good());
+        let first = Some(LoginError { kind, message: "ecr:GetAuthorizationToken failed".to_owned() });
+        let aws = Arc::new(FakeAws { first, ..FakeAws::default() });
+        let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+        let error = rig.client.head(&reference(ECR, "orders")).await.expect_err("no login");
+        assert!(matches!(error, Error::Credentials { kind: found, .. } if found == kind), "{error:?}");
+        assert_eq!(error.is_transient(), is_transient, "{error:?}");
+        assert!(toxic.log().is_empty(), "nothing is sent without a login");
+        assert!(rig.client.head(&reference(ECR, "orders")).await.is_ok());
+        assert_eq!(aws.issued.load(Ordering::SeqCst), 2);
     }
 }
 

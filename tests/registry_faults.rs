@@ -301,7 +301,7 @@ async fn manifests_and_tags_from_another_host_are_refused() {
 async fn redirects_end_after_five_hops() {
     let (toxic, rig, reference) = start(|asked| Reply::redirect(&format!("/hop/{}", asked.nth)));
     let error = rig.client.manifest(&reference).await.expect_err("never arrives");
-    assert!(matches!(&error, Error::Malformed { why, .. } if why == "too many redirects"), "{error:?}");
+    assert!(matches!(&error, Error::Redirected { why, .. } if why == "too many redirects"), "{error:?}");
     assert_eq!(toxic.log().len(), 6);
 }
 

@@ -14,7 +14,7 @@ use std::{
 use basewatch::{
     image::{Digest, Manifest, Reference, Repository},
     registry::{
-        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Issued, Login, Loopback,
+        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Issued, Login, LoginError, Loopback,
         NetworkSettings, Registry as _, Requests, SettingsError, Stock, TagList,
     },
     secret::Secret,
@@ -212,11 +212,11 @@ async fn anonymous_requests_to_ecr_public_never_meet_in_one_second() {
 struct PublicLogin;
 
 impl AwsLogins for PublicLogin {
-    fn ecr<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
-        Box::pin(async { Err("not asked for here".to_owned()) })
+    fn ecr<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
+        Box::pin(async { unreachable!("not asked for here") })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
         let login = Login::Bearer(Secret::new("t".into()));
         Box::pin(async move { Ok(Some(Issued { login, expires_at: None })) })
     }

@@ -282,10 +282,10 @@ async fn the_url_of_a_heartbeat_shows_nowhere() {
     let rig = Rig::new();
     // A service that repeats what it was sent.
     let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
-    rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"BASEWATCH_HEARTBEAT_URL\" }\n");
+    rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"HEARTBEAT_URL\" }\n");
     let run = |arguments: &[&str]| {
         let url = format!("{}/ping/s3cret-check?key=T0K3N", service.endpoint());
-        basewatch(rig.folder.path()).env("BASEWATCH_HEARTBEAT_URL", url).args(arguments).output().unwrap()
+        basewatch(rig.folder.path()).env("HEARTBEAT_URL", url).args(arguments).output().unwrap()
     };
     for arguments in [vec!["run", "--as-of", NOW, "-vv", "--format", "json"], vec!["config", "check"]] {
         let output = run(&arguments);
@@ -300,7 +300,7 @@ async fn the_url_of_a_heartbeat_shows_nowhere() {
         assert!(!fs::read_to_string(rig.store().join(file)).unwrap().contains("s3cret"), "{file}");
     }
     let wrong = basewatch(rig.folder.path())
-        .env("BASEWATCH_HEARTBEAT_URL", "ftp://beats.example.com/s3cret-check")
+        .env("HEARTBEAT_URL", "ftp://beats.example.com/s3cret-check")
         .args(["config", "check"])
         .output()
         .unwrap();

@@ -71,6 +71,20 @@ pub struct Sessions {
     pub refused: Vec<Refused>,
 }
 
+impl Sessions {
+    /// What came of `account`, if it was to be asked at all.
+    fn of(&self, account: &str) -> Option<Result<Arc<Session>, Failure>> {
+        let opened = self.opened.iter().find(|session| session.account() == Some(account));
+        let scope = account_scope(account);
+        let refused = || self.refused.iter().find(|refused| refused.scope == scope);
+        opened.map(|session| Ok(Arc::clone(session))).or_else(|| refused().map(|it| Err(it.failure.clone())))
+    }
+}
+
+fn account_scope(account: &str) -> String {
+    format!("account {account}")
+}
+
 impl Members {
     /// Whether `account` may be one of them.
     fn may_have(&self, account: &str) -> bool {
@@ -89,17 +103,23 @@ impl Aws {
     }
 
     /// The identity that `account` is asked as: the role assumed there, else basewatch's own.
-    pub(crate) async fn session_of(&self, account: &str) -> Arc<Session> {
-        let Some(settings) = &self.accounts else { return self.own().await };
+    ///
+    /// # Errors
+    ///
+    /// If the role may exist and could not be assumed for a reason that may pass. Asked as somebody else, the account
+    /// would only deny access.
+    pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
+        let Some(settings) = &self.accounts else { return Ok(self.own().await) };
         let session = match self.sessions.get() {
-            Some(sessions) => sessions.opened.iter().find(|session| session.account() == Some(account)).cloned(),
+            Some(sessions) => sessions.of(account),
             // Nothing is inventoried: for the sake of one image, one role is assumed and not all of them.
             None if !settings.members.may_have(account) => None,
-            None => self.single.get(account.to_owned(), async || self.assume(settings, account).await.ok()).await,
+            None => Some(self.single.get(account.to_owned(), async || self.assume(settings, account).await).await),
         };
         match session {
-            Some(session) => session,
-            None => self.own().await,
+            Some(Ok(session)) => Ok(session),
+            Some(Err(failure)) if failure.is_transient() => Err(failure),
+            Some(Err(_)) | None => Ok(self.own().await),
         }
     }
 
@@ -147,7 +167,7 @@ impl Aws {
             opened: opened.into_values().collect(),
             refused: refused
                 .map(|(account, failure)| Refused {
-                    scope: format!("account {account}"),
+                    scope: account_scope(&account),
                     account: Some(account),
                     failure,
                 })
@@ -183,18 +203,27 @@ impl Aws {
         let provider = Assumed::new(provider, Arc::clone(&self.requests));
         if let Err(error) = provider.prime().await {
             let failure = Failure::of_credentials(&format!("sts:AssumeRole of {role}"), &error);
-            let is_own = failure.code == "access-denied" && self.own_account().await.as_deref() == Some(account);
-            let config = own.config().clone();
-            let own = || Session::new(Some(account.to_owned()), config, Arc::clone(&self.requests));
-            return if is_own { Ok(Arc::new(own())) } else { Err(failure) };
+            let is_denied = failure.code == "access-denied";
+            let is_own = is_denied && self.own_account().await?.as_deref() == Some(account);
+            return if is_own { Ok(Arc::new(own.in_account(account, None))) } else { Err(failure) };
         }
-        let config = own.config().to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
-        Ok(Arc::new(Session::new(Some(account.to_owned()), config, Arc::clone(&self.requests))))
+        Ok(Arc::new(own.in_account(account, Some(SharedCredentialsProvider::new(provider)))))
     }
 
     /// The account that basewatch's own identity is in, where AWS says.
-    async fn own_account(&self) -> Option<String> {
-        let ask = || async { self.own().await.sts().get_caller_identity().send().await.ok()?.account };
+    ///
+    /// # Errors
+    ///
+    /// If AWS may say another time.
+    async fn own_account(&self) -> Result<Option<String>, Failure> {
+        let ask = || async {
+            let answer = self.own().await.sts().get_caller_identity().send().await;
+            match answer.map_err(|error| Failure::of("sts:GetCallerIdentity", &error)) {
+                Ok(answer) => Ok(answer.account),
+                Err(failure) if failure.is_transient() => Err(failure),
+                Err(_) => Ok(None),
+            }
+        };
         self.own_account.get_or_init(ask).await.clone()
     }
 }

@@ -3,12 +3,16 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::{
+    assume_role::AssumeRoleError, assume_role_with_web_identity::AssumeRoleWithWebIdentityError,
+};
 use aws_smithy_runtime_api::{
     client::result::{ConnectorError, SdkError},
     http::Response,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::registry::{CredentialsErrorKind, LoginError, WANTS_LOGIN, proxy_failure};
 
 /// The longest part of a service's own message that is quoted, in characters.
 const QUOTED_CHARS: usize = 400;
@@ -32,15 +36,24 @@ impl Failure {
         Self { code: "credentials", message: message.into() }
     }
 
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        !matches!(self.code, "access-denied" | "credentials" | "not-found")
+    }
+
     /// The failure of `call`, such as `ecr:DescribeImages in eu-west-1`.
     pub(crate) fn of<E>(call: &str, error: &SdkError<E, Response>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Some(answer) = error.as_service_error() else {
-            return Self::without_answer(call, error);
-        };
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+        if status == 407 {
+            return Self { code: "unreachable", message: format!("{call}: {WANTS_LOGIN}") };
+        }
+        let Some(answer) = error.as_service_error() else {
+            return Self::without_answer(call, error, status);
+        };
         let meta = answer.meta();
         let (code, advice) = classify(meta.code().unwrap_or_default(), status);
         let mut message = format!("{call}: {}", said(meta.code(), meta.message(), status));
@@ -57,22 +70,32 @@ impl Failure {
     pub(super) fn of_credentials(call: &str, error: &CredentialsError) -> Self {
         let answer = causes(error).find_map(|cause| cause.downcast_ref::<AssumeRoleError>());
         let Some(answer) = answer.filter(|answer| answer.code().is_some()) else {
-            let is_silent = causes(error).any(|cause| cause.downcast_ref::<ConnectorError>().is_some());
-            let code = if is_silent { "unreachable" } else { "credentials" };
-            return Self { code, message: format!("{call}: {}", chain(error)) };
+            return Self { code: code_of_credentials(error), message: format!("{call}: {}", chain(error)) };
         };
         let (code, advice) = classify(answer.code().unwrap_or_default(), 0);
         let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
         Self { code, message: format!("{call}: {}{advice}", said(answer.code(), answer.message(), 0)) }
     }
 
-    fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>) -> Self {
+    fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>, status: u16) -> Self {
         let code = match error {
-            _ if is_about_credentials(error) => "credentials",
+            _ if is_about_credentials(error) => code_of_credentials(error),
+            _ if status == 429 => "throttled",
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => "unreachable",
             _ => "failed",
         };
         Self { code, message: format!("{call}: {}", chain(error)) }
+    }
+}
+
+impl From<Failure> for LoginError {
+    fn from(failure: Failure) -> Self {
+        let kind = match failure.code {
+            "throttled" => CredentialsErrorKind::Throttled,
+            _ if failure.is_transient() => CredentialsErrorKind::Unreachable,
+            _ => CredentialsErrorKind::Denied,
+        };
+        Self { kind, message: failure.message }
     }
 }
 
@@ -102,12 +125,20 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "OptInRequired"
         | "AuthorizationError"
         | "KMSAccessDenied" => ("access-denied", None),
-        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
+        "ExpiredTokenException" | "ExpiredToken" => {
             ("credentials", Some("the AWS credentials have expired: sign in again"))
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "AuthFailure" => {
-            ("credentials", Some("the AWS credentials are not valid there, or the region is not enabled"))
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of the others
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => {
+            ("credentials", Some("the clock of this machine is wrong: set it, and try again"))
         }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "AuthFailure" => (
+            "credentials",
+            Some(
+                "the AWS credentials are not valid there: check that they belong to this partition (set AWS_REGION to \
+                 one of its regions) and that the region is enabled",
+            ),
+        ),
         "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => ("credentials", None),
         _ if code.contains("Signature") => {
             ("credentials", Some("check the secret access key and this machine's clock"))
@@ -134,12 +165,45 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
     }
 }
 
+/// The code of an `error` that kept credentials from being issued: whether whoever issues them refused, throttled or gave
+/// no answer.
+pub(super) fn code_of_credentials(error: &(dyn Error + 'static)) -> &'static str {
+    let code_of = |cause: &(dyn Error + 'static)| {
+        let is_late = matches!(cause.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)));
+        if is_late || cause.downcast_ref::<ConnectorError>().is_some() {
+            return Some("unreachable");
+        }
+        passing::<AssumeRoleError>(cause).or_else(|| passing::<AssumeRoleWithWebIdentityError>(cause))
+    };
+    causes(error).find_map(code_of).unwrap_or("credentials")
+}
+
+/// The code of `cause` if it is a failure of a call to STS that may pass.
+fn passing<E>(cause: &(dyn Error + 'static)) -> Option<&'static str>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let error = cause.downcast_ref::<SdkError<E, Response>>()?;
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    let said = error.as_service_error().and_then(|answer| answer.meta().code()).unwrap_or_default();
+    match error {
+        SdkError::TimeoutError(_) => Some("unreachable"),
+        _ if classify(said, status).0 == "throttled" => Some("throttled"),
+        // STS could not reach the identity provider.
+        _ if status >= 500 || status == 407 || said == "IDPCommunicationError" => Some("unreachable"),
+        _ => None,
+    }
+}
+
 fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.downcast_ref::<CredentialsError>().is_some())
 }
 
 /// The messages of `error` and its causes, each once.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    if let Some(why) = proxy_failure(error) {
+        return why;
+    }
     let mut parts: Vec<String> = Vec::new();
     for part in causes(error).map(|cause| in_words(&cause.to_string())) {
         let says_nothing = SAYS_NOTHING.contains(&part.as_str()) || part.starts_with("client error (");
@@ -177,6 +241,30 @@ mod tests {
         let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
         assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
         assert_eq!(classify("SignatureDoesNotMatch", 403).0, "credentials");
+    }
+
+    #[test]
+    fn a_wrong_clock_is_named_and_not_taken_for_expired_credentials() {
+        for code in ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"] {
+            let (kind, advice) = classify(code, 403);
+            assert_eq!(kind, "credentials", "{code}");
+            assert!(advice.is_some_and(|advice| advice.contains("clock")), "{code}: {advice:?}");
+        }
+        assert!(classify("ExpiredTokenException", 403).1.is_some_and(|advice| advice.contains("sign in")));
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_was_refused() {
+        for (code, kind) in [
+            ("throttled", CredentialsErrorKind::Throttled),
+            ("unreachable", CredentialsErrorKind::Unreachable),
+            ("failed", CredentialsErrorKind::Unreachable),
+            ("access-denied", CredentialsErrorKind::Denied),
+            ("credentials", CredentialsErrorKind::Denied),
+            ("not-found", CredentialsErrorKind::Denied),
+        ] {
+            assert_eq!(LoginError::from(Failure { code, message: String::new() }).kind, kind, "{code}");
+        }
     }
 
     #[test]

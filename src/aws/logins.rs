@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::{Aws, Failure, Lookup};
-use crate::registry::{AwsLogins, Issued, Login};
+use crate::registry::{AwsLogins, Issued, Login, LoginError};
 use crate::secret::Secret;
 
 /// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
@@ -19,12 +19,12 @@ const OPTIONAL_WAIT: Duration = Duration::from_secs(3);
 impl AwsLogins for Aws {
     /// The token is good for every registry of that region that the caller may read, so the account only
     /// says who asks: the role assumed there, if there is one (`registryIds` is deprecated).
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>> {
-        Box::pin(async move { self.ecr_login(account, region).await.map_err(|failure| failure.message) })
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
+        Box::pin(async move { Ok(self.ecr_login(account, region).await?) })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>> {
-        Box::pin(async move { self.ecr_public_login().await.map_err(|failure| failure.message) })
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
+        Box::pin(async move { Ok(self.ecr_public_login().await?) })
     }
 }
 
@@ -34,7 +34,7 @@ impl Aws {
         let call = format!("ecr:GetAuthorizationToken in {region}");
         let answer = self
             .session_of(account)
-            .await
+            .await?
             .ecr(region)
             .get_authorization_token()
             .send()
@@ -47,7 +47,7 @@ impl Aws {
     }
 
     async fn ecr_public_login(&self) -> Result<Option<Issued>, Failure> {
-        if self.gave_up.load(Ordering::Relaxed) {
+        if self.gave_up.load(Ordering::Relaxed) || !self.partition().await.has_ecr_public() {
             return Ok(None);
         }
         match timeout(OPTIONAL_WAIT, self.credentials()).await {

@@ -5,13 +5,16 @@
 
 mod accounts;
 mod counting;
+mod credentials;
 mod failure;
 mod lambda;
 mod logins;
 pub mod loopback;
 mod patience;
+mod profiles;
 mod secrets;
 mod session;
+mod variables;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -20,20 +23,22 @@ use std::{
 
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
-    imds::client::error::ImdsError, meta::region::RegionProviderChain, profile::ProfileFileRegionProvider,
-    retry::RetryConfig, timeout::TimeoutConfig,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::sync::OnceCell;
 
 pub use accounts::{AccountSettings, Members, Refused, Sessions};
 pub use failure::Failure;
 pub(crate) use lambda::Lambda;
 pub use session::Session;
+pub use variables::unusable_variables;
 
-use crate::{once::Once, registry::Requests, secret::Secret};
+use crate::{image::Partition, once::Once, registry::Requests, secret::Secret};
 use counting::Counting;
+use credentials::{Checked, Lookup};
+use variables::Unusable;
 
 /// How long a connection may take to open.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -41,8 +46,6 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 const ATTEMPT_WAIT: Duration = Duration::from_secs(30);
 /// How long a call may take, retries included.
 const CALL_WAIT: Duration = Duration::from_mins(2);
-/// How long credentials may take that are needed: a role may have to be assumed first.
-const CREDENTIALS_WAIT: Duration = Duration::from_secs(10);
 /// How many times a request is sent at most: more than the SDK's three, because an audit of a large
 /// account is throttled as a matter of course.
 const MAX_ATTEMPTS: u32 = 5;
@@ -60,52 +63,15 @@ pub struct Aws {
     endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     accounts: Option<AccountSettings>,
+    partition: Option<Partition>,
     own: OnceCell<Arc<Session>>,
     sessions: OnceCell<Sessions>,
-    single: Once<String, Option<Arc<Session>>>,
+    single: Once<String, Result<Arc<Session>, Failure>>,
     secrets: Once<String, Result<Secret, Failure>>,
-    own_account: OnceCell<Option<String>>,
+    own_account: OnceCell<Result<Option<String>, Failure>>,
     config: OnceCell<SdkConfig>,
     found: OnceCell<Lookup>,
     gave_up: AtomicBool,
-}
-
-/// What came of looking for credentials.
-#[derive(Clone, Debug)]
-enum Lookup {
-    /// There are some.
-    Found,
-    /// There are none; with what is known of why.
-    Nothing(String),
-    /// Some are configured and cannot be used.
-    Broken(Failure),
-}
-
-impl Lookup {
-    /// Instance metadata is asked last, when nothing is configured: that it refuses, as it does where it is
-    /// switched off for containers, is no credentials and not broken ones.
-    fn of(error: &CredentialsError) -> Self {
-        // The SDK lists every place it looked at, each with the reason why it was not looked at.
-        if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-            return Self::Nothing(
-                "neither the environment, nor the profile of AWS_PROFILE or the default one, nor a role has any"
-                    .to_owned(),
-            );
-        }
-        let why = failure::chain(error);
-        if failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
-            return Self::Nothing(why);
-        }
-        // The place is in a warning of the SDK only.
-        let place = if why.contains("parse profile file") {
-            "; look at ~/.aws/config and ~/.aws/credentials, and for the line with BASEWATCH_LOG=warn"
-        } else {
-            ""
-        };
-        Self::Broken(Failure::credentials(format!(
-            "the AWS credentials that are configured cannot be used: {why}{place}"
-        )))
-    }
 }
 
 impl Aws {
@@ -120,6 +86,7 @@ impl Aws {
             endpoint: None,
             credentials: None,
             accounts: None,
+            partition: None,
             own: OnceCell::new(),
             sessions: OnceCell::new(),
             single: Once::default(),
@@ -178,6 +145,7 @@ impl Aws {
             endpoint: self.endpoint.clone(),
             credentials: self.credentials.clone(),
             accounts: self.accounts.clone(),
+            partition: self.partition,
             config: OnceCell::new_with(Some(Box::pin(self.config()).await.clone())),
             ..Self::new(requests)
         }
@@ -189,9 +157,31 @@ impl Aws {
         Self { accounts, ..self }
     }
 
+    /// Takes AWS for that of `partition`, which the settings name, unless the role of the accounts says otherwise.
+    #[must_use]
+    pub fn with_partition(self, partition: Option<Partition>) -> Self {
+        Self { partition, ..self }
+    }
+
+    /// The partition that is asked: that of the role or the settings, else that of the environment's region.
+    pub(crate) async fn partition(&self) -> Partition {
+        match self.named_partition() {
+            Some(partition) => partition,
+            None => Partition::from_region(self.config().await.region().map_or("", Region::as_ref)),
+        }
+    }
+
+    fn named_partition(&self) -> Option<Partition> {
+        let role = self.accounts.as_ref().map(|accounts| accounts.role.as_str());
+        role.and_then(Partition::from_arn).or(self.partition)
+    }
+
     /// The identity that the environment provides.
     pub(crate) async fn own(&self) -> Arc<Session> {
-        let open = || async { Arc::new(Session::new(None, self.config().await.clone(), Arc::clone(&self.requests))) };
+        let open = || async {
+            let config = self.config().await.clone();
+            Arc::new(Session::new(None, config, self.partition().await, Arc::clone(&self.requests)))
+        };
         Arc::clone(self.own.get_or_init(open).await)
     }
 
@@ -203,34 +193,6 @@ impl Aws {
             .interceptor(Counting::new("ecr-public", Arc::clone(&self.requests)))
             .build();
         aws_sdk_ecrpublic::Client::from_conf(config)
-    }
-
-    /// Fails unless there are credentials; the lookup is shared by all who ask.
-    pub(crate) async fn require_credentials(&self) -> Result<(), Failure> {
-        match self.credentials().await {
-            Lookup::Found => Ok(()),
-            Lookup::Broken(failure) => Err(failure.clone()),
-            Lookup::Nothing(why) => Err(Failure::credentials(format!(
-                "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached \
-                 ({why})"
-            ))),
-        }
-    }
-
-    /// What there is in the way of credentials, looked for once.
-    async fn credentials(&self) -> &Lookup {
-        self.found.get_or_init(|| self.look_for_credentials()).await
-    }
-
-    async fn look_for_credentials(&self) -> Lookup {
-        let Some(provider) = self.config().await.credentials_provider() else {
-            return Lookup::Nothing("no source is configured".to_owned());
-        };
-        match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
-            Ok(Ok(_)) => Lookup::Found,
-            Ok(Err(error)) => Lookup::of(&error),
-            Err(_) => Lookup::Nothing(format!("no answer within {} seconds", CREDENTIALS_WAIT.as_secs())),
-        }
     }
 
     async fn config(&self) -> &SdkConfig {
@@ -249,11 +211,13 @@ impl Aws {
             .operation_attempt_timeout(ATTEMPT_WAIT)
             .operation_timeout(CALL_WAIT)
             .build();
-        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-            .or_else(ProfileFileRegionProvider::new())
-            .or_else(Region::new("us-east-1"));
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).region(region).retry_config(retry).timeout_config(timeouts);
+        let region = self.default_region().await;
+        let unusable = Unusable::find(&region);
+        let region = if unusable.is_some() { Partition::COMMERCIAL.global_region().to_owned() } else { region };
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .retry_config(retry)
+            .timeout_config(timeouts);
         if let Ok(name) = AppName::new("basewatch") {
             loader = loader.app_name(name);
         }
@@ -266,6 +230,28 @@ impl Aws {
         if let Some(credentials) = &self.credentials {
             loader = loader.credentials_provider(credentials.clone());
         }
-        loader.load().await
+        let config = loader.load().await;
+        let provider = match (unusable, config.credentials_provider()) {
+            (Some(unusable), _) => SharedCredentialsProvider::new(unusable),
+            (None, Some(provider)) => {
+                SharedCredentialsProvider::new(Checked::new(provider, self.credentials.is_none()))
+            }
+            (None, None) => return config,
+        };
+        config.into_builder().credentials_provider(provider).build()
+    }
+
+    /// The region of the environment or the profile, if it is of the partition that the settings name; else the region
+    /// where that partition's global services are.
+    async fn default_region(&self) -> String {
+        let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new());
+        let found = chain.region().await.map(|region| region.to_string());
+        let of_role = || std::env::var("AWS_ROLE_ARN").ok().and_then(|arn| Partition::from_arn(&arn));
+        match (found, self.named_partition()) {
+            (Some(region), Some(named)) if Partition::from_region(&region) != named => named.global_region().to_owned(),
+            (Some(region), _) => region,
+            (None, named) => named.or_else(of_role).unwrap_or(Partition::COMMERCIAL).global_region().to_owned(),
+        }
     }
 }

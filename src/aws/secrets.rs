@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Aws, Failure};
-use crate::secret::{Secret, SecretSource};
+use crate::secret::{InvalidSecret, Secret, SecretSource};
 
 impl Aws {
     /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
@@ -38,11 +38,7 @@ impl Aws {
                 value.ok_or_else(|| unusable(arn, &format!("it has no text {key:?}")))?.to_owned()
             }
         };
-        // One that came out of a file ends in a line break, here as in files.
-        match value.trim_end_matches(['\r', '\n']) {
-            "" => Err(unusable(arn, "it is empty")),
-            value => Ok(Secret::new(value.to_owned())),
-        }
+        value.parse().map_err(|error: InvalidSecret| unusable(arn, &error.to_string()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_config::{Region, SdkConfig, retry::RetryConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{
     Failure,
@@ -13,7 +14,7 @@ use super::{
     lambda::{Easing, Lambda, Quotas},
     patience::TooManyRequests,
 };
-use crate::registry::Requests;
+use crate::{image::Partition, registry::Requests};
 
 /// How often a request to a service with narrow quotas is sent at most.
 const THROTTLED_ATTEMPTS: u32 = 8;
@@ -23,6 +24,7 @@ const THROTTLED_ATTEMPTS: u32 = 8;
 pub struct Session {
     account: Option<String>,
     config: SdkConfig,
+    partition: Partition,
     requests: Arc<Requests>,
     clients: Clients,
 }
@@ -55,8 +57,22 @@ macro_rules! client {
 }
 
 impl Session {
-    pub(super) fn new(account: Option<String>, config: SdkConfig, requests: Arc<Requests>) -> Self {
-        Self { account, config, requests, clients: Clients::default() }
+    pub(super) fn new(
+        account: Option<String>,
+        config: SdkConfig,
+        partition: Partition,
+        requests: Arc<Requests>,
+    ) -> Self {
+        Self { account, config, partition, requests, clients: Clients::default() }
+    }
+
+    /// The same identity's configuration for `account`, with `credentials` if they are others.
+    pub(super) fn in_account(&self, account: &str, credentials: Option<SharedCredentialsProvider>) -> Self {
+        let config = match credentials {
+            Some(credentials) => self.config.to_builder().credentials_provider(credentials).build(),
+            None => self.config.clone(),
+        };
+        Self::new(Some(account.to_owned()), config, self.partition, Arc::clone(&self.requests))
     }
 
     /// The account, where it was told: basewatch's own is known only from what AWS lists.
@@ -117,8 +133,8 @@ impl Session {
     /// The regions that the account has enabled, in order.
     pub(crate) async fn enabled_regions(&self) -> Result<Vec<String>, Failure> {
         use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
-        // The one endpoint of the service (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
-        let region = "us-east-1";
+        // One endpoint for the whole partition (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
+        let region = self.partition.global_region();
         let client = client!(self, region, aws_sdk_account, "account");
         let call =
             client.list_regions().region_opt_status_contains(Enabled).region_opt_status_contains(EnabledByDefault);
@@ -134,9 +150,9 @@ impl Session {
         client!(self, region, aws_sdk_sts, "sts")
     }
 
-    /// AWS Organizations is asked where its one endpoint of the commercial partition is.
+    /// AWS Organizations, at the one endpoint of the partition.
     pub(super) fn organizations(&self) -> aws_sdk_organizations::Client {
-        let region = "us-east-1";
+        let region = self.partition.global_region();
         client!(self, region, aws_sdk_organizations, "organizations")
     }
 

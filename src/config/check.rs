@@ -90,11 +90,16 @@ impl Check<'_> {
 
     /// The secret in the variable `name`.
     pub(super) fn secret_in_variable(&mut self, path: &KeyPath, name: &str) -> Option<Secret> {
-        let value = self.environment.get(name).map(|value| Secret::new(value.to_owned()));
-        self.accept(path, value.ok_or_else(|| format!("the environment variable {name:?} is not set")))
+        let read = || {
+            let value =
+                self.environment.get(name).ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
+            value.parse().map_err(|error| format!("the environment variable {name:?} holds no secret: {error}"))
+        };
+        let secret = read();
+        self.accept(path, secret)
     }
 
-    /// The secret in a file, without the line break behind it.
+    /// The secret in a file.
     pub(super) fn secret_in_file(&mut self, path: &KeyPath, file: &str) -> Option<Secret> {
         let file = self.folder(path, Path::new(file));
         let refusal = |why: &dyn Display| format!("{} holds no secret: {why}", file.display());
@@ -104,10 +109,7 @@ impl Check<'_> {
                 return Err(refusal(&format_args!("{size} bytes are too many")));
             }
             let text = fs::read_to_string(&file).map_err(|error| refusal(&error))?;
-            match text.trim_end_matches(['\r', '\n']) {
-                "" => Err(refusal(&"it is empty")),
-                secret => Ok(Secret::new(secret.to_owned())),
-            }
+            text.parse().map_err(|error| refusal(&error))
         };
         self.accept(path, read())
     }

@@ -10,6 +10,7 @@ use super::{
     shape::{Settable, Shape},
     tree::{KeyPath, Node, Origin, Value},
 };
+use crate::aws::unusable_variables;
 
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "BASEWATCH_CONFIG";
@@ -80,6 +81,17 @@ pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape)
         }
     }
     problems
+}
+
+/// The problems of AWS's own variables: with them, no request can be made.
+pub(super) fn unusable(environment: &Environment) -> Vec<Problem> {
+    let wrong = unusable_variables(|name| environment.get(name).map(str::to_owned));
+    let problem = |(name, what): (&str, String)| Problem {
+        origin: Origin::Variable(name.to_owned()),
+        path: KeyPath::default(),
+        message: format!("it {what}; set it again without that character"),
+    };
+    wrong.into_iter().map(problem).collect()
 }
 
 fn unknown(name: &str, origin: Origin, settable: &[Settable]) -> Problem {

@@ -61,6 +61,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file they are from, if there is one.
     pub file: Option<PathBuf>,
+    /// Whether anything is set about `basewatch serve`.
+    pub is_served: bool,
 }
 
 /// Loads the settings: file, then `BASEWATCH_…` variables, then flags, each over the one before.
@@ -84,6 +86,7 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     let mut problems = environment::overlay(&mut tree, environment, &shape);
     overlay_flags(&mut tree, flags);
     problems.extend(shape.prune(&mut tree));
+    problems.extend(environment::unusable(environment));
     let raw = RawConfig::deserialize(tree.to_toml()).map_err(|error| {
         let file = file.as_deref().map(|file| file.display().to_string());
         let origin = file.map_or(Origin::Nowhere, |file| Origin::File { file, line: 0 });
@@ -98,7 +101,9 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     }
     apply_named(&mut settings, flags);
     settings.config_object = object;
-    Ok(Loaded { settings, file })
+    settings.environment_region =
+        ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
+    Ok(Loaded { settings, file, is_served: raw.serve.is_some() })
 }
 
 /// The object of S3 that `flags` or `environment` name as the file, if it is one: `s3://BUCKET/KEY`.
@@ -203,6 +208,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         filter: Filter::default(),
         is_part: false,
         config_object: None,
+        environment_region: None,
         network,
         store: store::place(raw.store.as_ref(), &at("store"), check),
         retention: store::retention(section!(retention), &at("retention"), check),

@@ -15,6 +15,7 @@ mod load;
 mod network;
 mod notify;
 mod owners;
+mod partition;
 mod policy;
 mod problem;
 mod raw;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub filter: crate::inventory::Filter,
     /// Whether that is only a part, or other images instead: what is not seen may be there all the same.
     pub is_part: bool,
+    /// The region that the environment names.
+    pub environment_region: Option<String>,
     /// Where the configuration is, if it is an object of S3.
     pub config_object: Option<crate::store::ObjectPlace>,
     /// What to audit by name.

@@ -14,7 +14,7 @@ pub(super) struct RawSecret {
     /// The environment variable that holds it.
     #[schemars(example = &"REGISTRY_PASSWORD")]
     env: Option<String>,
-    /// The file that holds it; relative to this file. A line break at its end is no part of it.
+    /// The file that holds it; relative to this file.
     #[schemars(example = &"./password")]
     file: Option<String>,
 }
@@ -38,10 +38,11 @@ pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut Check<'_>) -> Op
     title = "{ env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }, as secrets are never written here"
 )]
 pub(super) struct RawSecretSource {
-    /// The environment variable that holds it.
-    #[schemars(example = &"BASEWATCH_HOOK_SECRET")]
+    /// The environment variable that holds it. White space around the secret is no part of it, wherever it is kept. Names
+    /// that begin with `BASEWATCH_` are reserved for settings.
+    #[schemars(example = &"HOOK_SECRET")]
     env: Option<String>,
-    /// The file that holds it; relative to this file. A line break at its end is no part of it.
+    /// The file that holds it; relative to this file.
     #[schemars(example = &"./hook-secret")]
     file: Option<String>,
     /// The ARN of the secret in AWS Secrets Manager; with `#KEY` behind it, that key of a secret that is JSON.

@@ -2,7 +2,7 @@
 //! tags where the configuration says of which repository.
 
 use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
-use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference};
+use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, is_tag};
 
 /// What is wrong with a recorded base.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,15 +51,19 @@ fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, M
     Ok(line::base(settings, image, repository, tag, digest))
 }
 
-/// A bare digest, a bare dated tag, or both. A bare moving tag says nothing that lasts.
+/// A bare digest, a bare dated tag, or a digest with any tag. A bare moving tag says nothing that lasts; beside a digest,
+/// the tag is only a hint.
 pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
     let (tag, digest) = match value.split_once('@') {
         Some((tag, digest)) => (Some(tag), Some(digest.parse::<Digest>()?)),
         None if value.contains(':') && value.starts_with("sha") => (None, Some(value.parse::<Digest>()?)),
         None => (Some(value), None),
     };
+    let is_dated = |tag: &str| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
+    // `python@sha256:…` names a repository of Docker Hub: what is all letters is taken for no version.
+    let is_version = |tag: &str| is_tag(tag) && (tag == "latest" || tag.contains(|c: char| c.is_ascii_digit()));
     if let Some(tag) = tag
-        && LambdaTag::parse(tag).is_none_or(|tag| tag.built_at.is_none())
+        && !(is_dated(tag) || (digest.is_some() && is_version(tag)))
     {
         return Err(InvalidReference::NoRegistry.into());
     }
@@ -109,6 +113,9 @@ mod tests {
             (pinned.clone(), "python", None, true),
             ("3.12.2024.01.05.15".into(), "python", Some("3.12.2024.01.05.15"), false),
             (format!("3.12.2024.01.05.15@{pinned}"), "python", Some("3.12.2024.01.05.15"), true),
+            (format!("3.12@{pinned}"), "python", Some("3.12"), true),
+            (format!("latest@{pinned}"), "python", Some("latest"), true),
+            (format!("v3.12-slim@{pinned}"), "python", Some("v3.12-slim"), true),
         ];
         for (value, repository, tag, has_digest) in cases {
             let base = read(&value, Some("py-orders"), &settings()).expect(&value);
@@ -130,6 +137,9 @@ mod tests {
             (&format!("sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("public.ecr.aws/lambda/java@sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("sha256:{HEX}"), "it names no repository"),
+            (&format!("3.12@sha256:{HEX}"), "it names no repository"),
+            (&format!("python@sha256:{HEX}"), "name the registry first"),
+            (&format!("sha256:{}", HEX.to_uppercase()), "'E' is none: write it in lower case"),
         ];
         for (value, message) in cases {
             let error = read(value, Some("orders"), &settings()).expect_err(value).to_string();

@@ -17,15 +17,25 @@ pub enum InvalidDigest {
     /// There is no `sha256:` or `sha512:` in front.
     #[error("a digest starts with sha256: or sha512:")]
     Algorithm,
-    /// The digits are too few, too many, or not lower-case hexadecimal.
+    /// The digits are too few or too many.
     #[error("{algorithm} needs {expected} lower-case hexadecimal digits, this has {found}")]
     Digits {
         /// The algorithm named.
         algorithm: &'static str,
         /// How many digits it needs.
         expected: usize,
-        /// How many valid leading digits there are.
+        /// How many characters there are in their place.
         found: usize,
+    },
+    /// Something in the place of the digits is no lower-case hexadecimal digit.
+    #[error("{algorithm} needs {expected} lower-case hexadecimal digits, and {character:?} is none{}", hint(*character))]
+    Character {
+        /// The algorithm named.
+        algorithm: &'static str,
+        /// How many digits it needs.
+        expected: usize,
+        /// The first character that is none.
+        character: char,
     },
 }
 
@@ -71,6 +81,10 @@ impl Digest {
     }
 }
 
+fn hint(character: char) -> &'static str {
+    if character.is_ascii_uppercase() { ": write it in lower case" } else { "" }
+}
+
 fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -90,12 +104,13 @@ impl FromStr for Digest {
         } else {
             return Err(InvalidDigest::Algorithm);
         };
-        let found = digits.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
-        if found == expected && digits.len() == expected {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidDigest::Digits { algorithm, expected, found })
+        if let Some(character) = digits.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+            return Err(InvalidDigest::Character { algorithm, expected, character });
         }
+        if digits.len() != expected {
+            return Err(InvalidDigest::Digits { algorithm, expected, found: digits.len() });
+        }
+        Ok(Self(text.into()))
     }
 }
 

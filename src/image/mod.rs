@@ -7,6 +7,7 @@ mod document;
 mod facts;
 mod lambda_tag;
 mod lenient;
+mod partition;
 mod platform;
 mod reference;
 
@@ -14,5 +15,6 @@ pub use digest::{Digest, InvalidDigest};
 pub use document::{CHILD_ANNOTATIONS, Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use lambda_tag::{Arch, LambdaTag};
+pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};

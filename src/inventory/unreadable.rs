@@ -4,7 +4,7 @@ use super::Unreadable;
 use crate::{
     aws::Failure,
     image::{Digest, Platform},
-    registry::Error,
+    registry::{CredentialsErrorKind, Error},
 };
 
 impl Unreadable {
@@ -17,11 +17,13 @@ impl Unreadable {
     pub(super) fn of_registry(error: &Error) -> Self {
         let code = match error {
             Error::NotFound { .. } => "image-missing",
-            Error::Denied { .. } | Error::Credentials { .. } => "registry-denied",
+            Error::Denied { .. } | Error::Credentials { kind: CredentialsErrorKind::Denied, .. } => "registry-denied",
+            Error::Credentials { kind: CredentialsErrorKind::Throttled, .. } => "registry-throttled",
+            Error::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => "registry-unreachable",
             Error::NotAllowed { .. } => "registry-not-allowed",
             Error::RateLimited { .. } => "registry-throttled",
             Error::Unreachable { .. } | Error::Status { .. } => "registry-unreachable",
-            Error::TooLarge { .. } | Error::DigestMismatch { .. } => "registry-malformed",
+            Error::TooLarge { .. } | Error::DigestMismatch { .. } | Error::Redirected { .. } => "registry-malformed",
             Error::Malformed { .. } => "image-malformed",
         };
         Self::new(code, error.to_string())

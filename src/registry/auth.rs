@@ -14,7 +14,7 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    Auth, AwsLogins, Error, Issued, RequestKind, Result,
+    Auth, AwsLogins, CredentialsErrorKind, Error, Issued, LoginError, RequestKind, Result,
     challenge::{self, Challenge},
     credentials::{self, Credential},
     ecr_host::EcrHost,
@@ -229,18 +229,20 @@ impl Authority {
         }
         match found {
             Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
-            Ok(None) if is_required => Err(self.no_credentials("there are no AWS credentials")),
-            Err(why) if is_required => Err(self.no_credentials(why)),
+            Ok(None) if is_required => {
+                Err(self.no_credentials("there are no AWS credentials to which ECR Public issues a token"))
+            }
+            Err(error) if is_required => Err(self.login_failed(error)),
             Ok(None) => Ok(Grant::anonymous_for_now()),
-            Err(why) => {
-                tracing::warn!(host = %self.host, why, "going on without the ECR Public token");
+            Err(error) => {
+                tracing::warn!(host = %self.host, %error, "going on without the ECR Public token");
                 Ok(Grant::anonymous_for_now())
             }
         }
     }
 
-    fn usable(&self, issued: Result<Issued, String>, name: &'static str) -> Result<Grant> {
-        let issued = issued.map_err(|why| self.no_credentials(why))?;
+    fn usable(&self, issued: Result<Issued, LoginError>, name: &'static str) -> Result<Grant> {
+        let issued = issued.map_err(|error| self.login_failed(error))?;
         let grant = Grant::issued(&issued, Utc::now()).ok_or_else(|| grant::unsendable(&self.host))?;
         *lock(&self.used) = name;
         Ok(grant)
@@ -327,7 +329,11 @@ impl Authority {
     }
 
     fn no_credentials(&self, why: impl Into<String>) -> Error {
-        Error::Credentials { registry: self.host.to_string(), why: why.into() }
+        self.login_failed(LoginError { kind: CredentialsErrorKind::Denied, message: why.into() })
+    }
+
+    fn login_failed(&self, error: LoginError) -> Error {
+        Error::Credentials { registry: self.host.to_string(), kind: error.kind, why: error.message }
     }
 }
 

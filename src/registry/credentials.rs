@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
-use super::{Error, Result};
+use super::{CredentialsErrorKind, Error, Result};
 use crate::secret::Secret;
 
 /// How long Docker's credential helper may take; it may ask a keychain, but nobody is there to type.
@@ -22,12 +22,13 @@ pub(super) enum Credential {
 /// The login for `registry` in Docker's `config.json` or one of its helpers; `None` when there is none.
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     let server = docker_name(registry).to_owned();
-    let failed = |why: &str| Error::Credentials { registry: registry.to_owned(), why: why.to_owned() };
+    let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
+    let failed = |why| error(CredentialsErrorKind::Denied, why);
     // Reading it opens a file and may start a helper program.
     let reading = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server));
     let found = tokio::time::timeout(HELPER_TIMEOUT, reading)
         .await
-        .map_err(|_| failed("Docker's credential helper gave no answer in time"))?
+        .map_err(|_| error(CredentialsErrorKind::Unreachable, "Docker's credential helper gave no answer in time"))?
         .map_err(|_| failed("Docker's configuration could not be read"))?;
     match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {

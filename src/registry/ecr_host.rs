@@ -1,5 +1,7 @@
 //! Is this host a private ECR registry, and whose? Pure.
 
+use crate::image::Partition;
+
 /// The domains that ECR registries are served under, from the host pattern of
 /// awslabs/amazon-ecr-credential-helper: commercial, China, the European sovereign cloud, dual-stack
 /// and isolated partitions.
@@ -25,20 +27,10 @@ pub struct EcrHost<'a> {
 }
 
 impl EcrHost<'_> {
-    /// The partition of its region, as ARNs name it
-    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+    /// The partition of its region.
     #[must_use]
-    pub fn partition(&self) -> &'static str {
-        let partitions = [
-            ("cn-", "aws-cn"),
-            ("us-gov-", "aws-us-gov"),
-            ("eusc-", "aws-eusc"),
-            ("us-isob-", "aws-iso-b"),
-            ("us-isof-", "aws-iso-f"),
-            ("eu-isoe-", "aws-iso-e"),
-            ("us-iso-", "aws-iso"),
-        ];
-        partitions.into_iter().find(|(start, _)| self.region.starts_with(start)).map_or("aws", |(_, name)| name)
+    pub fn partition(&self) -> Partition {
+        Partition::from_region(self.region)
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Error {
     Credentials {
         /// The host.
         registry: String,
+        /// Whether that is an answer, or only a failed attempt to get one.
+        kind: CredentialsErrorKind,
         /// Why.
         why: String,
     },
@@ -84,6 +86,16 @@ pub enum Error {
         /// The digest it has.
         actual: Digest,
     },
+    /// The registry answered with a redirect that is not followed.
+    #[error("{registry} answered {what} with {why}")]
+    Redirected {
+        /// The host.
+        registry: String,
+        /// What was asked for.
+        what: String,
+        /// The kind of redirect, and what helps.
+        why: String,
+    },
     /// An answer could not be understood.
     #[error("{what} is malformed: {why}")]
     Malformed {
@@ -94,12 +106,24 @@ pub enum Error {
     },
 }
 
+/// Why there are no credentials for a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialsErrorKind {
+    /// There are none, they were refused, or they may not be sent there.
+    Denied,
+    /// The service that issues them throttled.
+    Throttled,
+    /// The service or program that issues them failed or gave no answer.
+    Unreachable,
+}
+
 impl Error {
     /// Whether the same request may succeed a little later; drives retries.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Unreachable { .. } => true,
+            Self::Credentials { kind, .. } => *kind != CredentialsErrorKind::Denied,
             Self::Status { status, .. } => matches!(status, 408 | 500 | 502 | 503 | 504),
             _ => false,
         }

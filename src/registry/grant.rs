@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{Error, Issued, Login, Result};
+use super::{CredentialsErrorKind, Error, Issued, Login, Result};
 use crate::secret::Secret;
 
 /// How long a login is used whose end is unknown, or lies in the past already when it is issued (moto's
@@ -136,7 +136,8 @@ impl Slot {
 
 /// The error for a login that cannot be put into a header.
 pub(super) fn unsendable(registry: &str) -> Error {
-    Error::Credentials { registry: registry.to_owned(), why: "they hold characters that no header may".to_owned() }
+    let why = "they hold characters that no header may".to_owned();
+    Error::Credentials { registry: registry.to_owned(), kind: CredentialsErrorKind::Denied, why }
 }
 
 #[cfg(test)]

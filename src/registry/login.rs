@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
+use super::CredentialsErrorKind;
 use crate::secret::Secret;
 
 /// What proves who asks.
@@ -29,11 +30,21 @@ pub struct Issued {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Logins for ECR and ECR Public. An error is a sentence for people, without secrets.
+/// Why AWS issued no login.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct LoginError {
+    /// Whether it was refused, throttled or not reached: another attempt may help in the last two cases.
+    pub kind: CredentialsErrorKind,
+    /// What was asked and what AWS answered, for people and without secrets.
+    pub message: String,
+}
+
+/// Logins for ECR and ECR Public.
 pub trait AwsLogins: Send + Sync {
     /// The login of the private ECR registry of `account` in `region`.
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, String>>;
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>>;
 
-    /// The login of public.ecr.aws; `None` when there are no AWS credentials at all.
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, String>>;
+    /// The login of public.ecr.aws; `None` without AWS credentials, and in partitions without ECR Public.
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>>;
 }

@@ -15,6 +15,7 @@ mod link;
 mod login;
 mod loopback;
 mod outage;
+mod proxy;
 mod redirect;
 mod refusal;
 mod requests;
@@ -26,9 +27,10 @@ use futures::future::BoxFuture;
 
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
-pub use error::{Error, Result};
-pub use login::{AwsLogins, Issued, Login};
+pub use error::{CredentialsErrorKind, Error, Result};
+pub use login::{AwsLogins, Issued, Login, LoginError};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
+pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
 pub use requests::{RequestKind, Requests};
 pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
 

@@ -74,7 +74,11 @@ pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> R
         return Err("a redirect from https to http".to_owned());
     }
     if !may_leave && !is_same_host(origin, &to) {
-        return Err(format!("a redirect to another host, {}", to.host_str().unwrap_or_default()));
+        let host = to.host_str().unwrap_or_default();
+        return Err(format!(
+            "a redirect to another host, {host}, which is followed for layers and configurations only; if that host \
+             serves this registry, name it as `endpoint` in [registry.\"HOST\"]"
+        ));
     }
     let (from, into) = (Reach::of(origin), Reach::of(&to));
     let is_near_enough =

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    Error,
+    Error, WANTS_LOGIN,
     transport::{Answer, Failure},
 };
 
@@ -72,7 +72,12 @@ pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
     let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
     let retry_after = answer.retry_after();
     let said = Said::read(&answer.body);
+    let mut is_lasting = false;
     let error = match status {
+        407 => {
+            is_lasting = true;
+            Error::Unreachable { registry, why: WANTS_LOGIN.to_owned() }
+        }
         404 => Error::NotFound { what },
         429 => Error::RateLimited { registry, retry_after },
         400..500 if said.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
@@ -80,7 +85,7 @@ pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
         400 if matches!(said.code.as_str(), "DENIED" | "UNAUTHORIZED") => denied(registry, what, said, status),
         _ => Error::Status { registry, status, what },
     };
-    Failure { error, retry_after, is_lasting: false }
+    Failure { error, retry_after, is_lasting }
 }
 
 fn denied(registry: String, what: String, said: Said, status: u16) -> Error {
@@ -125,6 +130,7 @@ mod tests {
             let denied = Error::Denied { registry: "r.io".into(), what: what(), message: message.into() };
             assert_eq!(error(status, body), denied);
         }
+        assert!(error(407, "<html>").to_string().contains("the proxy requires a login"));
         for status in [302, 400, 405, 500, 503] {
             assert_eq!(error(status, "{}"), Error::Status { registry: "r.io".into(), status, what: what() });
         }

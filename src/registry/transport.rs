@@ -12,7 +12,7 @@ use reqwest::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Error, RequestKind, Requests, outage::Outage, redirect};
+use super::{Error, RequestKind, Requests, WANTS_LOGIN, outage::Outage, proxy_failure, redirect};
 use crate::{
     pace::{Pace, Turn},
     retry,
@@ -156,12 +156,11 @@ impl Transport {
             );
             let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
             let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
-            url = redirect::next(&ask.url, &url, &location, may_leave)
-                .map_err(|why| Error::Malformed { what: ask.what.clone(), why })?;
+            url = redirect::next(&ask.url, &url, &location, may_leave).map_err(|why| self.redirected(ask, why))?;
             // Once a request has left its origin, nothing that comes after it sees the credentials.
             is_home = is_home && url.origin() == ask.url.origin();
         }
-        Err(Error::Malformed { what: ask.what.clone(), why: "too many redirects".to_owned() }.into())
+        Err(self.redirected(ask, "too many redirects".to_owned()).into())
     }
 
     async fn request(&self, ask: &Ask, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
@@ -207,6 +206,10 @@ impl Transport {
         Ok(Answer { status, headers, body, is_from_registry })
     }
 
+    fn redirected(&self, ask: &Ask, why: String) -> Error {
+        Error::Redirected { registry: self.host.to_string(), what: ask.what.clone(), why }
+    }
+
     fn unreachable(&self, why: impl Into<String>) -> Error {
         Error::Unreachable { registry: self.host.to_string(), why: why.into() }
     }
@@ -216,6 +219,10 @@ impl Transport {
         let is_connect = error.is_connect();
         // The chain below the URL, which may be a presigned one.
         let error = error.without_url();
+        if let Some(why) = proxy_failure(&error) {
+            let is_lasting = why == WANTS_LOGIN;
+            return Failure { error: self.unreachable(why), retry_after: None, is_lasting };
+        }
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;

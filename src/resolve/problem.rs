@@ -1,6 +1,6 @@
 //! What kept something from being known, or contradicts something else.
 
-use crate::registry;
+use crate::registry::{self, CredentialsErrorKind};
 
 /// Something that could not be found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +47,14 @@ impl Problem {
         let kind = match error {
             E::NotFound { .. } => missing,
             E::NotAllowed { .. } => ProblemKind::NotAllowed,
-            E::Denied { .. } | E::Credentials { .. } => ProblemKind::Denied,
+            E::Denied { .. } | E::Credentials { kind: CredentialsErrorKind::Denied, .. } => ProblemKind::Denied,
+            E::Credentials { kind: CredentialsErrorKind::Throttled, .. } => ProblemKind::Throttled,
+            E::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => ProblemKind::Unreachable,
             E::RateLimited { .. } => ProblemKind::Throttled,
             E::Unreachable { .. } | E::Status { .. } => ProblemKind::Unreachable,
-            E::TooLarge { .. } | E::DigestMismatch { .. } | E::Malformed { .. } => ProblemKind::Malformed,
+            E::TooLarge { .. } | E::DigestMismatch { .. } | E::Redirected { .. } | E::Malformed { .. } => {
+                ProblemKind::Malformed
+            }
         };
         Self::new(kind, error.to_string())
     }

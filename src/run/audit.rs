@@ -16,7 +16,7 @@ use crate::{
     cli::AuditArgs,
     config::Settings,
     judge::Verdict,
-    report::{Report, Run},
+    report::{ErrorEntry, Report, Run},
 };
 
 /// Audits and prints, and says how it ended.
@@ -89,7 +89,8 @@ pub fn exit(report: &Report, threshold: Option<Verdict>) -> Exit {
 
 /// An audit that found nothing because there are no credentials never started.
 pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
-    let missing = report.errors.iter().find(|error| error.code == "credentials")?;
+    let is_about_all = |error: &&ErrorEntry| error.code == "credentials" || error.scope == "aws";
+    let missing = report.errors.iter().find(is_about_all)?;
     report.findings.is_empty().then_some(&missing.message)
 }
 

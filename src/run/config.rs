@@ -14,6 +14,7 @@ use crate::{
     inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
     judge::{Exemption, Policy},
     notify::watch::{Trouble, addressed},
+    schedule::Timetable,
 };
 
 /// Says what the configuration would audit; what is wrong with it is the error.
@@ -30,7 +31,9 @@ pub async fn check(
         let looked: Vec<_> = looked.iter().map(|file| file.display().to_string()).collect();
         bail!("there is no configuration file: looked for {}; `basewatch config init` writes one", looked.join(", "));
     };
-    print(&format!("{} is valid\n{}", file.display(), summary(&loaded.settings, Utc::now())))?;
+    let now = Utc::now();
+    let runs = if loaded.is_served { runs(&loaded.settings.serve.timetable, now) } else { String::new() };
+    print(&format!("{} is valid\n{}{runs}", file.display(), summary(&loaded.settings, now)))?;
     Ok(Exit::Clean)
 }
 
@@ -99,6 +102,15 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     let catalog = settings.catalog.as_folder().map(|folder| folder.display().to_string());
     line("catalog", catalog.as_deref().unwrap_or("off"));
     text
+}
+
+/// When `basewatch serve` runs, and when next.
+fn runs(timetable: &Timetable, now: DateTime<Utc>) -> String {
+    format!(
+        "  schedule  {}, for `basewatch serve`: {timetable}\n  next      {}\n",
+        timetable.words(),
+        timetable.upcoming(now, 3).join(", ")
+    )
 }
 
 /// Where a run remembers, whom it tells and whom it asks to rebuild.

@@ -31,7 +31,9 @@ impl Ports {
     /// When a setting of the registries does not work out, a CA bundle that cannot be read for one.
     pub fn open(settings: &Settings) -> Result<Self> {
         let catalog = settings.catalog.as_folder().map_or_else(Catalog::in_memory, Catalog::in_folder);
-        Self::with(settings.network.clone(), catalog, |aws| aws.with_accounts(settings.accounts.clone()))
+        Self::with(settings.network.clone(), catalog, |aws| {
+            aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition())
+        })
     }
 
     /// Opens ports over `catalog` and an AWS that `prepare` has prepared.

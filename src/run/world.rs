@@ -77,7 +77,7 @@ impl World {
         requests: Arc<Requests>,
         in_folder: fn(&Path) -> Catalog,
     ) -> Result<Self> {
-        let aws = Arc::new(aws.with_accounts(settings.accounts.clone()));
+        let aws = Arc::new(aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition()));
         let place = place(settings)?;
         let store = store::open(place, Arc::clone(&aws));
         let (catalog, keeps_catalog) = match (&settings.catalog, place) {
@@ -99,7 +99,7 @@ impl World {
 /// As [`World::open`].
 pub(super) fn memory(settings: &Settings) -> Result<(Arc<dyn Store>, Receivers)> {
     let requests = Arc::new(Requests::default());
-    let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+    let aws = Arc::new(Aws::new(Arc::clone(&requests)).with_partition(settings.partition()));
     let store = store::open(place(settings)?, Arc::clone(&aws));
     Ok((store, Receivers::open(settings, &aws, &requests)?))
 }

@@ -5,14 +5,26 @@ use std::{fmt, str::FromStr};
 use chrono::NaiveDateTime;
 use cron::Schedule;
 
+use super::{foreign, words};
+
 /// How an expression is written.
 const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of the month, month, day of the \
                    week), or six with seconds first";
+
+/// What the cron library leaves of an expression that is written wrong: what is written instead.
+fn refused(text: &str, why: &str) -> String {
+    match foreign::equivalent(text) {
+        Some(hint) => format!("{text:?} {hint}"),
+        None => format!("{text:?} {why}: {HOW}"),
+    }
+}
 
 /// A cron expression.
 #[derive(Clone, Debug)]
 pub(super) struct Expression {
     text: String,
+    /// The same in words.
+    pub(super) words: String,
     /// It means the times of each of them.
     schedules: Vec<Schedule>,
     /// Whether it means something each hour.
@@ -55,9 +67,9 @@ impl FromStr for Expression {
             fields => ("0", fields),
         };
         let [minutes, hours, days, months, weekdays] = fields else {
-            return Err(format!("{text:?} has {} fields: {HOW}", fields.len()));
+            return Err(refused(text, &format!("has {} fields", fields.len())));
         };
-        let weekdays = numbered(weekdays).ok_or_else(|| format!("{text:?} has no day of the week: 0-7 or sun-sat"))?;
+        let weekdays = numbered(weekdays).ok_or_else(|| refused(text, "has no day of the week: 0-7 or sun-sat"))?;
         let is_any = |field: &str| field.starts_with('*') || field == "?";
         let written: Vec<_> = if is_any(days) || is_any(&weekdays) {
             vec![(*days, weekdays.as_str())]
@@ -66,10 +78,11 @@ impl FromStr for Expression {
         };
         let schedules = written.into_iter().map(|(days, weekdays)| {
             let fields = format!("{seconds} {minutes} {hours} {days} {months} {weekdays}");
-            fields.parse().map_err(|error| format!("{text:?} is no cron expression ({error}): {HOW}"))
+            fields.parse().map_err(|error| refused(text, &format!("is no cron expression ({error})")))
         });
         Ok(Self {
             text: text.trim().to_owned(),
+            words: words::describe(&[seconds, minutes, hours, days, months, fields[4]]),
             schedules: schedules.collect::<Result<_, String>>()?,
             is_hourly: hours.starts_with('*'),
         })

@@ -4,6 +4,8 @@
 //! month and the day of the week are restricted, one of them is enough.
 
 mod expression;
+mod foreign;
+mod words;
 
 use std::{fmt, time::Duration};
 
@@ -70,6 +72,19 @@ impl Timetable {
     #[must_use]
     pub fn has_missed(&self, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         self.next(last).is_some_and(|due| due <= now)
+    }
+
+    /// What the expression means, in words: `at 06:00 on Monday to Friday`.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.expression.words
+    }
+
+    /// The first `count` instants after `now` at which a run is due, by the clock of the place.
+    #[must_use]
+    pub fn upcoming(&self, now: DateTime<Utc>, count: usize) -> Vec<String> {
+        let due = std::iter::successors(self.next(now), |due| self.next(*due));
+        due.take(count).map(|due| self.local(due)).collect()
     }
 
     /// The instant in words of the place: `2026-11-22 06:00 GMT`.

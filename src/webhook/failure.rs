@@ -9,7 +9,10 @@ use reqwest::{
 };
 
 use super::{Refused, hidden::Hidden};
-use crate::retry;
+use crate::{
+    registry::{WANTS_LOGIN, proxy_failure},
+    retry,
+};
 
 /// How much of a refusal is repeated to people, in characters.
 const QUOTED_CHARS: usize = 200;
@@ -45,7 +48,7 @@ impl Failure {
 
     pub(super) fn of_transport(host: &str, error: &reqwest::Error) -> Self {
         // The URL is part of what reqwest says; the causes are not.
-        let cause = innermost(error);
+        let cause = proxy_failure(error).unwrap_or_else(|| innermost(error));
         if error.is_connect() {
             return Self::of_host(format!("{host} cannot be reached: {cause}"), false);
         }
@@ -56,6 +59,7 @@ impl Failure {
         let said = quoted(body, hidden);
         let said = if said.is_empty() { said } else { format!(": {said}") };
         let why = match status {
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => format!("{host} cannot be reached: {WANTS_LOGIN}"),
             _ if status.is_redirection() => {
                 format!("{host} answered {}: redirects are not followed; is its URL right?", status.as_u16())
             }

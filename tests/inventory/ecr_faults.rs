@@ -3,7 +3,7 @@
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
     inventory::{DeploymentKind, EcrInventory, EcrSettings, Extent, Inventory},
-    registry::Error,
+    registry::{CredentialsErrorKind, Error},
 };
 use serde_json::json;
 
@@ -264,10 +264,13 @@ async fn a_manifest_ecr_does_not_mention_is_told() {
 #[tokio::test]
 async fn a_configuration_the_registry_does_not_give_is_told_in_its_words() {
     let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
+    let credentials = |kind| Error::Credentials { registry: host.clone(), kind, why: "expired".into() };
     let cases = [
         (Error::NotAllowed { registry: host.clone() }, "registry-not-allowed"),
         (Error::RateLimited { registry: host.clone(), retry_after: None }, "registry-throttled"),
-        (Error::Credentials { registry: host.clone(), why: "expired".into() }, "registry-denied"),
+        (credentials(CredentialsErrorKind::Denied), "registry-denied"),
+        (credentials(CredentialsErrorKind::Throttled), "registry-throttled"),
+        (credentials(CredentialsErrorKind::Unreachable), "registry-unreachable"),
         (Error::Unreachable { registry: host.clone(), why: "refused".into() }, "registry-unreachable"),
         (Error::TooLarge { what: "x".into(), limit_bytes: 1 }, "registry-malformed"),
         (Error::Malformed { what: "x".into(), why: "y".into() }, "image-malformed"),

@@ -4,7 +4,12 @@ use std::time::Instant;
 
 use aws_config::{imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
-use basewatch::registry::{AwsLogins, Login};
+use basewatch::{
+    aws::{AccountSettings, Members},
+    image::Partition,
+    registry::{AwsLogins, CredentialsErrorKind as Kind, Login},
+    secret::Secret,
+};
 use serde_json::json;
 
 use crate::{
@@ -44,7 +49,7 @@ async fn an_expiry_that_is_already_past_says_nothing_about_the_login() {
 async fn an_unusable_ecr_answer_is_told_and_not_shown() {
     for token in [json!([]), json!([{ "authorizationToken": "%%%secret" }]), json!([{}])] {
         let rig = rig(move |_| Answer::ok(json!({ "authorizationData": token })));
-        let told = rig.aws().ecr("123456789012", "eu-west-1").await.unwrap_err();
+        let told = rig.aws().ecr("123456789012", "eu-west-1").await.unwrap_err().message;
         assert_eq!(told, "ecr:GetAuthorizationToken in eu-west-1: the answer holds no usable token");
     }
 }
@@ -62,7 +67,7 @@ async fn an_ecr_public_login_is_a_bearer_token_from_us_east_1() {
 #[tokio::test]
 async fn a_denied_ecr_public_login_names_both_permissions() {
     let rig = rig(|_| Answer::error("AccessDeniedException", "not authorized to perform: sts:GetServiceBearerToken"));
-    let told = rig.aws().ecr_public().await.unwrap_err();
+    let told = rig.aws().ecr_public().await.unwrap_err().message;
     assert!(told.contains("AccessDeniedException") && told.contains("(request req-1)"), "{told}");
     assert!(told.ends_with("; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"), "{told}");
 }
@@ -96,7 +101,7 @@ async fn without_credentials_ecr_public_is_anonymous_and_ecr_says_what_is_missin
     let rig = rig(|_| panic!("nothing is sent"));
     let aws = rig.aws().with_credentials(Stub(|| CredentialsError::not_loaded("none")));
     assert_eq!(aws.ecr_public().await, Ok(None));
-    let told = aws.ecr("123456789012", "eu-west-1").await.unwrap_err();
+    let told = aws.ecr("123456789012", "eu-west-1").await.unwrap_err().message;
     assert!(told.starts_with("no AWS credentials were found: set AWS_PROFILE"), "{told}");
 }
 
@@ -108,7 +113,7 @@ async fn instance_metadata_that_refuses_is_no_credentials() {
     });
     let aws = rig.aws().with_credentials(ImdsCredentialsProvider::builder().configure(&provider_config(&rig)).build());
     assert_eq!(aws.ecr_public().await, Ok(None));
-    assert!(aws.ecr("123456789012", "eu-west-1").await.unwrap_err().contains("IMDS is disabled"));
+    assert!(aws.ecr("123456789012", "eu-west-1").await.unwrap_err().message.contains("IMDS is disabled"));
     assert!(!rig.replay.all_calls().is_empty(), "it was asked");
 }
 
@@ -120,7 +125,7 @@ fn provider_config(rig: &Rig) -> ProviderConfig {
 async fn broken_credentials_are_not_taken_for_none() {
     let rig = rig(|_| panic!("nothing is sent"));
     let aws = rig.aws().with_credentials(Stub(|| CredentialsError::invalid_configuration("profile `prod` has no key")));
-    let told = aws.ecr_public().await.unwrap_err();
+    let told = aws.ecr_public().await.unwrap_err().message;
     assert!(told.contains("cannot be used") && told.contains("profile `prod` has no key"), "{told}");
 }
 
@@ -140,4 +145,64 @@ async fn nothing_is_looked_up_before_it_is_needed() {
     let rig = rig(|_| panic!("nothing is sent"));
     drop(rig.aws());
     assert!(rig.replay.all_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_login_says_whether_it_was_throttled_unanswered_or_refused() {
+    let table: [(fn() -> Answer, Kind); 6] = [
+        (|| Answer::Http(400, json!({ "__type": "ThrottlingException", "message": "Rate exceeded" })), Kind::Throttled),
+        (|| Answer::Http(429, json!("slow down")), Kind::Throttled),
+        (|| Answer::Http(500, json!({ "__type": "ServerException", "message": "oops" })), Kind::Unreachable),
+        (|| Answer::Refused, Kind::Unreachable),
+        (|| Answer::error("AccessDeniedException", "no"), Kind::Denied),
+        (|| Answer::error("ExpiredTokenException", "expired"), Kind::Denied),
+    ];
+    for (answer, kind) in table {
+        let error = rig(move |_| answer()).aws().ecr("123456789012", "eu-west-1").await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        let error = rig(move |_| answer()).aws().ecr_public().await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_identity() {
+    let members = || Members::Listed(["210987654321".to_owned()].into());
+    let role = "arn:aws:iam::{account}:role/audit".to_owned();
+    for (answer, kind) in [(503, Some(Kind::Unreachable)), (403, None)] {
+        let mut rig = rig(move |call| match call.operation.as_str() {
+            "AssumeRole" | "GetCallerIdentity" => {
+                let code = if answer == 503 { "ServiceUnavailable" } else { "AccessDenied" };
+                let error = format!("<Error><Type>x</Type><Code>{code}</Code><Message>no</Message></Error>");
+                Answer::Xml(answer, format!("<ErrorResponse>{error}</ErrorResponse>"))
+            }
+            _ => ecr_token(4_102_444_800),
+        });
+        rig.members =
+            Some(AccountSettings { role: role.clone(), external_id: None, members: members(), only: Vec::new() });
+        let login = rig.aws().ecr("210987654321", "eu-west-1").await;
+        assert_eq!(login.map_err(|error| error.kind).err(), kind, "{answer}");
+        assert_eq!(rig.replay.calls("GetAuthorizationToken").is_empty(), kind.is_some());
+    }
+}
+
+#[tokio::test]
+async fn in_partitions_without_ecr_public_no_token_is_asked_for() {
+    for region in ["us-gov-west-1", "cn-north-1", "eusc-de-east-1"] {
+        let rig = rig(|_| panic!("nothing is sent"));
+        let aws = rig.aws().with_partition(Some(Partition::from_region(region)));
+        assert_eq!(aws.ecr_public().await, Ok(None), "{region}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_no_header_may_hold_are_refused_and_not_sent() {
+    for (id, secret) in [("AKIDEXAMPLE\n", "x"), ("AKID\tEXAMPLE", "x"), ("AKIDEXAMPLE", "x\r\n"), ("AKIDÉ", "x")] {
+        let rig = rig(|_| panic!("nothing is sent"));
+        let aws = rig.aws().with_access_key(id, &Secret::new(secret.into()));
+        let error = aws.ecr("123456789012", "eu-west-1").await.unwrap_err();
+        assert_eq!(error.kind, Kind::Denied);
+        assert!(error.message.contains("key"), "{error}");
+        assert!(aws.ecr_public().await.is_err());
+    }
 }

@@ -24,4 +24,5 @@ mod lambda_faults;
 mod layout;
 mod logins;
 mod named;
+mod partitions;
 mod rig;

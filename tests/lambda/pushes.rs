@@ -209,3 +209,67 @@ async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
     assert_eq!(kind, "Basewatch.Failed");
     assert!(message.contains("ecr:DescribeImages"), "{message}");
 }
+
+/// A fleet whose registry is asked with the login that AWS issues.
+fn fleet_with_logins() -> Fleet {
+    let fleet = fleet();
+    let file = fleet.folder.path().join("basewatch.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("auth = \"anonymous\"", "auth = \"auto\"")).unwrap();
+    fleet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_event_is_retried_when_ecr_throttles_the_login_or_gives_none() {
+    let fleet = fleet_with_logins();
+    let event = fleet.push("orders:1", true);
+    let running = fleet.start().await;
+    let login = || Scope::of("ecr:GetAuthorizationToken");
+    let faults: [&dyn Fn(); 2] =
+        [&|| fleet.cloud.cloud().throttle(login(), None), &|| fleet.cloud.cloud().refuse_connections(login())];
+    for fault in faults {
+        fault();
+        let (kind, message) = running.invoke(event.clone()).await.error();
+        assert_eq!(kind, "Basewatch.Failed");
+        assert!(message.contains("ecr:GetAuthorizationToken"), "{message}");
+        fleet.cloud.cloud().heal();
+    }
+    assert_eq!(fleet.told(), NOBODY);
+    assert_eq!(running.invoke(event).await.response()["messages"], 1);
+    assert_eq!(fleet.told(), [["orders:1 triggered"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_can_never_be_audited_is_notified() {
+    let fleet = fleet_with_logins();
+    let event = fleet.push("orders:1", true);
+    let running = fleet.start().await;
+    fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
+    let done = running.invoke(event.clone()).await.response();
+    assert_eq!(done["messages"], 1, "{done:#}");
+    let message: Value = serde_json::from_str(&fleet.hook.log()[0].body).unwrap();
+    assert_eq!((&message["kind"], &message["watch"]["trouble"]), (&"watch".into(), &"failed".into()), "{message:#}");
+    let error = &message["watch"]["errors"][0];
+    assert_eq!(error["scope"], "push of orders:1");
+    assert!(error["message"].as_str().unwrap().contains("ecr:GetAuthorizationToken"), "{error:#}");
+    // Nobody is notified of the same a second time, so that the invocation must not end well.
+    assert_eq!(running.invoke(event.clone()).await.error().0, "Basewatch.Failed");
+    assert_eq!(fleet.hook.log().len(), 1);
+    fleet.cloud.cloud().heal();
+    running.invoke(event).await.response();
+    assert_eq!(fleet.told()[1..], [["orders:1 triggered"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_can_never_be_audited_fails_where_nobody_is_notified() {
+    let fleet = fleet_with_logins();
+    let event = fleet.push("orders:1", true);
+    let file = fleet.folder.path().join("basewatch.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}\n[watch]\nfailed_runs = 0\n")).unwrap();
+    let running = fleet.start().await;
+    fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
+    let (kind, message) = running.invoke(event).await.error();
+    assert_eq!(kind, "Basewatch.Failed");
+    assert!(message.contains("orders:1 was pushed and could not be audited"), "{message}");
+}

@@ -28,11 +28,11 @@ fn program(world: &World, others: &[&Account], which: &str) -> Program {
 
         [accounts]
         role = "arn:aws:iam::{{account}}:role/{ROLE}"
-        external_id = {{ env = "BASEWATCH_EXTERNAL_ID" }}
+        external_id = {{ env = "AUDIT_EXTERNAL_ID" }}
         {which}
         "#
     );
-    world.audits(&inventories, others).env("BASEWATCH_EXTERNAL_ID", EXTERNAL_ID)
+    world.audits(&inventories, others).env("AUDIT_EXTERNAL_ID", EXTERNAL_ID)
 }
 
 fn seen(report: &serde_json::Value) -> BTreeSet<(&str, &str)> {

@@ -26,7 +26,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 fn settings(block: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("basewatch.toml"), block).unwrap();
-    let hook_secret = ("BASEWATCH_HOOK_SECRET".to_owned(), "hush".to_owned());
+    let hook_secret = ("HOOK_SECRET".to_owned(), "hush".to_owned());
     // One that no setting names would be a mistake.
     let environment: Environment = Some(hook_secret).filter(|(name, _)| block.contains(name)).into_iter().collect();
     let loaded = load(&Flags::default(), &environment, folder.path());

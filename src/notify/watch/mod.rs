@@ -33,6 +33,15 @@ const MESSAGE_CHARS: usize = 500;
 /// What an error is about that is about the run as a whole.
 pub const RUN: &str = "run";
 
+/// What an error is about that is about the push of one image.
+const PUSH: &str = "push of ";
+
+/// What an error about the push of `image` is about.
+#[must_use]
+pub fn push_scope(image: &str) -> String {
+    format!("{PUSH}{image}")
+}
+
 /// When basewatch tells of itself, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchSettings {

@@ -1,7 +1,7 @@
 //! What somebody reads at nine in the morning of whom basewatch depends: what went wrong, since when, what that means
 //! and what to do. The same in mail and in chat; what is from outside goes through the means of each.
 
-use super::{RUN, RunError, Trouble, WatchFields};
+use super::{PUSH, RUN, RunError, Trouble, WatchFields};
 use crate::{notify::EventKind, report::words};
 
 /// So many of what cannot be seen are named in what it means.
@@ -18,6 +18,7 @@ pub(in crate::notify) fn headline(watch: &WatchFields) -> String {
     let is_still = watch.event == EventKind::Reminded;
     let what = match (watch.event, watch.trouble) {
         (EventKind::Resolved, _) => return "basewatch works again".to_owned(),
+        (EventKind::Triggered, Trouble::Failed) if is_push(watch) => "could not audit an image that was pushed",
         (_, Trouble::Failed) if is_still => "still fails",
         (_, Trouble::Failed) => "has failed",
         (_, Trouble::Empty) if is_still => "still finds nothing at all",
@@ -29,6 +30,11 @@ pub(in crate::notify) fn headline(watch: &WatchFields) -> String {
     };
     let now = if is_still && watch.runs > 1 { ", now" } else { "" };
     format!("basewatch {what}{now}{row}")
+}
+
+/// Whether the last thing that failed is the audit of an image that was pushed, and not a run.
+fn is_push(watch: &WatchFields) -> bool {
+    !watch.errors.is_empty() && watch.errors.iter().all(|error| error.scope.starts_with(PUSH))
 }
 
 /// Whether nothing went wrong but with what was to be done about what was seen.
@@ -71,6 +77,7 @@ fn is(watch: &WatchFields) -> String {
         runs => format!("the last {runs} runs, from that of {since} on,"),
     };
     match watch.trouble {
+        Trouble::Failed if is_push(watch) => "an image was pushed and could not be audited".to_owned(),
         Trouble::Failed => format!("{runs} failed"),
         Trouble::Empty => format!("{runs} found no deployment at all, although something is to be audited"),
         Trouble::Incomplete => format!("{runs} could not see, record or tell everything"),
@@ -84,6 +91,10 @@ fn told(error: &RunError, said: Shown) -> String {
 
 fn means(watch: &WatchFields, said: Shown) -> String {
     match (watch.trouble, watch.last_report_at) {
+        (Trouble::Failed, _) if is_push(watch) => {
+            "whether it was built on an outdated base is not known; the next run audits it if the inventory includes it"
+                .to_owned()
+        }
         (Trouble::Failed, Some(at)) => format!(
             "nothing is known of any deployment since {}; nobody is told what has become old since then",
             words::instant(at)

@@ -18,7 +18,7 @@ pub use self::{
     outcome::{MessageOutcome, PreviewFields, RUN_SCHEMA, RebuildOutcome, RunReport},
     part::tell_part,
     until::{Unfinished, Until, within},
-    watch::{failed, watch_over},
+    watch::{failed, push_failed, watch_over},
 };
 use super::{
     Console, Exit, Instants, World,

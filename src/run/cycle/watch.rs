@@ -45,6 +45,27 @@ pub async fn failed(settings: &Settings, world: &World, now: DateTime<Utc>, why:
     beat(world, settings.watch.heartbeat_fail.as_ref()).await;
 }
 
+/// Notes that the push of `image` could not be audited for `why`, and notifies those who watch over basewatch. Says how
+/// many messages were sent: without one, nobody knows of it yet.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn push_failed(
+    settings: &Settings,
+    world: &World,
+    now: DateTime<Utc>,
+    image: &str,
+    why: &str,
+) -> store::Result<usize> {
+    let run_id = ulid::Ulid::generate().to_string();
+    let errors = vec![RunError::new(&watch::push_scope(image), "failed", why, now)];
+    let run = Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors };
+    let delivered = tell(settings, world, &run).await?;
+    log(&delivered);
+    Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
+}
+
 async fn tell(settings: &Settings, world: &World, run: &Observed) -> store::Result<Delivered> {
     let place = report_place(&*world.store);
     watch::observe(&*world.store, run, &settings.notify, &settings.watch, &place).await?;

@@ -13,7 +13,7 @@ use crate::{
     aws::Members,
     config::Settings,
     glob::Glob,
-    image::Repository,
+    image::{Partition, Repository},
     inventory::{ImageSource, Regions},
     registry::{Auth, EcrHost},
 };
@@ -102,18 +102,12 @@ pub fn running(settings: &Settings) -> Policy {
 /// What settings ask AWS for.
 struct Needs<'a> {
     settings: &'a Settings,
-    partition: String,
+    partition: Partition,
 }
 
 impl<'a> Needs<'a> {
     fn of(settings: &'a Settings) -> Self {
-        let role = settings.accounts.as_ref().and_then(|accounts| accounts.role.split(':').nth(1));
-        let region = settings.regions().iter().find_map(|regions| match regions {
-            Regions::Listed(regions) => regions.first(),
-            Regions::Enabled => None,
-        });
-        let of_region = region.map(|region| EcrHost { account: "", region }.partition());
-        Self { settings, partition: role.or(of_region).unwrap_or("aws").to_owned() }
+        Self { settings, partition: partition(settings) }
     }
 
     /// The ARNs of what `service` calls `name` in `regions`, in whichever account.
@@ -223,6 +217,11 @@ impl<'a> Needs<'a> {
     }
 }
 
+/// The partition that the ARNs of a policy are in.
+pub(super) fn partition(settings: &Settings) -> Partition {
+    settings.partition().unwrap_or(Partition::COMMERCIAL)
+}
+
 /// What IAM calls functions whose names match `patterns`, with and without a version or alias behind. It knows
 /// only `*` and `?`.
 fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
@@ -245,7 +244,7 @@ fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
     listed.map(|listed| listed.into_iter().flatten().map(String::as_str).collect())
 }
 
-/// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else.
+/// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else, or the partition has none.
 fn public_token(settings: &Settings) -> Option<Statement> {
     let host = settings.network.hosts.get("public.ecr.aws");
     let is_needed = host.is_none_or(|host| {
@@ -254,7 +253,7 @@ fn public_token(settings: &Settings) -> Option<Statement> {
             && host.rate.is_none_or(|rate| rate > 1.0)
     });
     let actions = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
-    is_needed.then(|| anywhere("ReadPublicBasesTenTimesFaster", &actions))
+    (is_needed && partition(settings).has_ecr_public()).then(|| anywhere("ReadPublicBasesTenTimesFaster", &actions))
 }
 
 pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::policy::{Condition, Statement, statement};
-use crate::{config::Settings, notify::Channel, secret::SecretSource, store::Place};
+use super::policy::{Condition, Statement, partition, statement};
+use crate::{config::Settings, store::Place};
 
 /// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
 pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 5] {
@@ -22,13 +22,6 @@ fn bucket(settings: &Settings) -> Option<(String, String)> {
     let Some(Place::S3 { bucket, prefix }) = &settings.store else { return None };
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     Some((format!("arn:{}:s3:::{bucket}", partition(settings)), prefix))
-}
-
-/// That of the first topic or secret; a bucket's name does not say it.
-fn partition(settings: &Settings) -> String {
-    let of = |arn: &String| arn.split(':').nth(1).map(str::to_owned);
-    let named = topic_arns(settings).first().and_then(of).or_else(|| secret_arns(settings).first().and_then(of));
-    named.unwrap_or_else(|| "aws".to_owned())
 }
 
 fn store_listed(settings: &Settings) -> Option<Statement> {
@@ -58,26 +51,11 @@ fn secrets(settings: &Settings) -> Option<Statement> {
 }
 
 fn topic_arns(settings: &Settings) -> BTreeSet<String> {
-    let topic = |channel: &Channel| match channel {
-        Channel::Sns(topic) => Some(topic.topic_arn.clone()),
-        Channel::Webhook(_) => None,
-    };
-    settings.notify.receivers.iter().filter_map(|receiver| topic(&receiver.channel)).collect()
+    settings.topic_arns().map(str::to_owned).collect()
 }
 
 fn secret_arns(settings: &Settings) -> BTreeSet<String> {
-    let webhooks = settings.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
-        Channel::Webhook(webhook) => webhook.secret.as_ref(),
-        Channel::Sns(_) => None,
-    });
-    let rebuilds = settings.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
-    let arn = |source: &SecretSource| match source {
-        SecretSource::SecretsManager(name) => Some(whole(name.split('#').next().unwrap_or(name))),
-        SecretSource::Here(_) => None,
-    };
-    let watch = settings.watch.heartbeat.iter().chain(&settings.watch.heartbeat_fail);
-    let all = webhooks.chain(rebuilds).chain(watch).chain(&settings.serve.token);
-    all.filter_map(arn).collect()
+    settings.secret_arns().map(whole).collect()
 }
 
 /// The ARN of a secret as IAM knows it: with the six characters that Secrets Manager puts behind the name

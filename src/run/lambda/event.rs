@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     cli,
-    image::Repository,
+    image::{Partition, Repository},
     inventory::{ImageSource, Push},
 };
 
@@ -66,8 +66,11 @@ fn read(fields: &Map<String, Value>) -> Result<Event, String> {
         // EventBridge's rules on a schedule, and EventBridge Scheduler.
         (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(Event::Run),
         (Some("aws.ecr"), Some("ECR Image Action")) => image_action(fields),
-        (Some("aws.ecr"), other) => Ok(Event::Ignored(format!("ECR's event {other:?} is about no push"))),
-        (Some(source), _) => Err(format!("it is of {source:?}, which basewatch does not hear")),
+        (Some("aws.ecr"), other) => {
+            let what = other.map_or_else(|| "without a detail-type".to_owned(), |kind| quoted(kind));
+            Ok(Event::Ignored(format!("the ECR event {what} is not an image push")))
+        }
+        (Some(source), _) => Err(format!("it comes from {}, which basewatch does not handle", quoted(source))),
         (None, _) => {
             let keys: Vec<_> = fields.keys().take(5).collect();
             Err(format!("it has only the keys {}", quoted(&keys)))
@@ -122,7 +125,8 @@ fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
         return Err(format!("ECR's event is of account {} in {}", quoted(&account), quoted(&region)));
     }
     let repository = needed(detail, "repository-name")?;
-    let named = format!("{account}.dkr.ecr.{region}.amazonaws.com/{repository}").parse::<Repository>();
+    let domain = Partition::from_region(&region).domain();
+    let named = format!("{account}.dkr.ecr.{region}.{domain}/{repository}").parse::<Repository>();
     named.map_err(|why| format!("ECR's event names the repository {}: {why}", quoted(&repository)))?;
     let digest = needed(detail, "image-digest")?;
     let digest = digest.parse().map_err(|why| format!("ECR's event names the digest {}: {why}", quoted(&digest)))?;

@@ -28,6 +28,9 @@ use crate::{
 /// Reasons of an image that could not be read, for which another try is worth it.
 const PASSING: [&str; 2] = ["registry-unreachable", "registry-throttled"];
 
+/// Reasons of an image or a base that could not be read, for which another try is useless until somebody acts.
+const LASTING: [&str; 3] = ["registry-denied", "registry-malformed", "image-malformed"];
+
 /// What came of a push.
 #[derive(Serialize)]
 struct Answer {
@@ -91,6 +94,16 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
     metrics.told(&outcome);
     answer.messages = outcome.messages.iter().filter(|message| message.sent).count();
     answer.findings = report.findings.iter().map(Concluded::of).collect();
+    if let Some(why) = unknown_for(&report, &LASTING) {
+        let why = format!("{} was pushed and could not be audited: {why}", answer.image);
+        let sent = cycle::push_failed(settings, world, instants.now, &answer.image, &why).await;
+        let sent = sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; nobody was notified: {error}")))?;
+        if sent == 0 {
+            return Err(Failure::new(Kind::Failed, why));
+        }
+        tracing::warn!("{why}");
+        answer.messages += sent;
+    }
     outcome.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     tracing::info!("{} was pushed; {} messages sent", answer.image, answer.messages);
     Ok(serde_json::to_value(answer).unwrap_or_default())
@@ -129,7 +142,12 @@ fn passing(report: &Report) -> Option<String> {
     if let Some(error) = report.errors.first() {
         return Some(error.message.clone());
     }
+    unknown_for(report, &PASSING)
+}
+
+/// The first reason of an unknown finding whose code is one of `codes`.
+fn unknown_for(report: &Report, codes: &[&str]) -> Option<String> {
     let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown);
     let mut reasons = unknown.flat_map(|finding| &finding.reasons);
-    reasons.find(|reason| PASSING.contains(&reason.code.as_str())).map(|reason| reason.message.clone())
+    reasons.find(|reason| codes.contains(&reason.code.as_str())).map(|reason| reason.message.clone())
 }

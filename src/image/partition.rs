@@ -1,0 +1,114 @@
+//! Partitions of AWS: groups of regions with accounts, credentials and endpoints of their own.
+//!
+//! Source of names, prefixes and domains: the partitions of the AWS SDKs (`partitions.json` in botocore).
+
+use std::fmt;
+
+/// A partition of AWS, such as `aws` or `aws-us-gov`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    name: &'static str,
+    /// What the names of its regions begin with; empty for the commercial partition.
+    region_prefix: &'static str,
+    global_region: &'static str,
+    domain: &'static str,
+}
+
+/// All known partitions, the commercial one last because its prefix matches every region.
+const PARTITIONS: [Partition; 8] = [
+    Partition::new("aws-us-gov", "us-gov-", "us-gov-west-1", "amazonaws.com"),
+    Partition::new("aws-cn", "cn-", "cn-northwest-1", "amazonaws.com.cn"),
+    Partition::new("aws-eusc", "eusc-", "eusc-de-east-1", "amazonaws.eu"),
+    Partition::new("aws-iso", "us-iso-", "us-iso-east-1", "c2s.ic.gov"),
+    Partition::new("aws-iso-b", "us-isob-", "us-isob-east-1", "sc2s.sgov.gov"),
+    Partition::new("aws-iso-e", "eu-isoe-", "eu-isoe-west-1", "cloud.adc-e.uk"),
+    Partition::new("aws-iso-f", "us-isof-", "us-isof-south-1", "csp.hci.ic.gov"),
+    Partition::COMMERCIAL,
+];
+
+impl Partition {
+    /// The partition that most accounts are in, `aws`.
+    pub const COMMERCIAL: Self = Self::new("aws", "", "us-east-1", "amazonaws.com");
+
+    const fn new(
+        name: &'static str,
+        region_prefix: &'static str,
+        global_region: &'static str,
+        domain: &'static str,
+    ) -> Self {
+        Self { name, region_prefix, global_region, domain }
+    }
+
+    /// The partition of `region`. A region of no known partition counts as commercial.
+    #[must_use]
+    pub fn from_region(region: &str) -> Self {
+        let found = PARTITIONS.into_iter().find(|partition| region.starts_with(partition.region_prefix));
+        found.unwrap_or(Self::COMMERCIAL)
+    }
+
+    /// The partition that `arn` names; `None` if it is no ARN or names an unknown partition.
+    #[must_use]
+    pub fn from_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        let name = parts.next().filter(|scheme| *scheme == "arn").and_then(|_| parts.next())?;
+        PARTITIONS.into_iter().find(|partition| partition.name == name)
+    }
+
+    /// Its name in ARNs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The region of services that have one endpoint in the whole partition, such as AWS Organizations
+    /// (<https://docs.aws.amazon.com/general/latest/gr/ao.html>).
+    #[must_use]
+    pub fn global_region(self) -> &'static str {
+        self.global_region
+    }
+
+    /// What the host names of its services end in.
+    #[must_use]
+    pub fn domain(self) -> &'static str {
+        self.domain
+    }
+
+    /// Whether ECR Public issues tokens to its accounts: only the commercial partition has that service
+    /// (<https://docs.aws.amazon.com/general/latest/gr/ecr-public.html>).
+    #[must_use]
+    pub fn has_ecr_public(self) -> bool {
+        self == Self::COMMERCIAL
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_and_an_arn_name_their_partition() {
+        for (region, arn, name, global_region) in [
+            ("eu-west-1", "arn:aws:iam::123456789012:role/x", "aws", "us-east-1"),
+            ("us-gov-east-1", "arn:aws-us-gov:iam::123456789012:role/x", "aws-us-gov", "us-gov-west-1"),
+            ("cn-north-1", "arn:aws-cn:iam::{account}:role/x", "aws-cn", "cn-northwest-1"),
+            ("eusc-de-east-1", "arn:aws-eusc:iam::123456789012:role/x", "aws-eusc", "eusc-de-east-1"),
+            ("us-iso-west-1", "arn:aws-iso:s3:::bucket", "aws-iso", "us-iso-east-1"),
+            ("us-isob-east-1", "arn:aws-iso-b:s3:::bucket", "aws-iso-b", "us-isob-east-1"),
+            ("mars-north-1", "arn:aws:s3:::bucket", "aws", "us-east-1"),
+        ] {
+            let partition = Partition::from_region(region);
+            assert_eq!((partition.name(), partition.global_region()), (name, global_region), "{region}");
+            assert_eq!(Partition::from_arn(arn), Some(partition), "{arn}");
+            assert_eq!(partition.has_ecr_public(), name == "aws");
+        }
+        for text in ["", "arn", "arn:", "aws:arn:x", "arn:aws-mars:iam::1:role/x"] {
+            assert_eq!(Partition::from_arn(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Where AWS is asked in each of its partitions, and what is not asked for where it does not exist.
+
+use basewatch::{
+    aws::{AccountSettings, Members},
+    image::Partition,
+    inventory::{EcrInventory, EcrSettings, Inventory as _, Regions},
+};
+use serde_json::json;
+
+use crate::{
+    aws_replay::{Answer, Call},
+    memory_registry::MemoryRegistry,
+    rig::{Rig, settings},
+};
+
+/// AWS with one account and one region, whatever is asked.
+fn aws(region: &'static str) -> impl Fn(&Call) -> Answer {
+    move |call| match call.operation.as_str() {
+        "ListAccounts" => Answer::ok(json!({ "Accounts": [{ "Id": "210987654321", "State": "ACTIVE" }] })),
+        "AssumeRole" => {
+            let credentials = "<AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>x</SecretAccessKey>\
+                               <SessionToken>t</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration>";
+            let result = format!("<AssumeRoleResult><Credentials>{credentials}</Credentials></AssumeRoleResult>");
+            Answer::Xml(200, format!("<AssumeRoleResponse>{result}</AssumeRoleResponse>"))
+        }
+        "POST /listRegions" => {
+            Answer::ok(json!({ "Regions": [{ "RegionName": region, "RegionOptStatus": "ENABLED_BY_DEFAULT" }] }))
+        }
+        "DescribeRepositories" => Answer::ok(json!({ "repositories": [] })),
+        other => panic!("{other} is not asked"),
+    }
+}
+
+#[tokio::test]
+async fn the_services_of_a_whole_partition_are_asked_at_its_own_endpoints() {
+    for (partition, region, hosts) in [
+        (
+            "aws",
+            "eu-west-1",
+            [
+                "organizations.us-east-1.amazonaws.com",
+                "sts.us-east-1.amazonaws.com",
+                "account.us-east-1.amazonaws.com",
+                "api.ecr.eu-west-1.amazonaws.com",
+            ],
+        ),
+        (
+            "aws-us-gov",
+            "us-gov-east-1",
+            [
+                "organizations.us-gov-west-1.amazonaws.com",
+                "sts.us-gov-west-1.amazonaws.com",
+                "account.us-gov-west-1.amazonaws.com",
+                "api.ecr.us-gov-east-1.amazonaws.com",
+            ],
+        ),
+        (
+            "aws-cn",
+            "cn-north-1",
+            [
+                "organizations.cn-northwest-1.amazonaws.com.cn",
+                "sts.cn-northwest-1.amazonaws.com.cn",
+                "account.cn-northwest-1.amazonaws.com.cn",
+                "api.ecr.cn-north-1.amazonaws.com.cn",
+            ],
+        ),
+        (
+            "aws-eusc",
+            "eusc-de-east-1",
+            [
+                "organizations.eusc-de-east-1.amazonaws.eu",
+                "sts.eusc-de-east-1.amazonaws.eu",
+                "account.eusc-de-east-1.amazonaws.eu",
+                "api.ecr.eusc-de-east-1.amazonaws.eu",
+            ],
+        ),
+    ] {
+        let mut rig = Rig::answering(MemoryRegistry::new(), aws(region));
+        rig.members = Some(AccountSettings {
+            role: format!("arn:{partition}:iam::{{account}}:role/audit"),
+            external_id: None,
+            members: Members::Organization { exclude: [].into() },
+            only: Vec::new(),
+        });
+        let found = rig.look(&[EcrSettings { regions: Regions::Enabled, ..settings() }]).await;
+        assert!(found.gaps.is_empty(), "{partition}: {:?}", found.gaps);
+        let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+        assert_eq!(asked, hosts, "{partition}");
+    }
+}
+
+#[tokio::test]
+async fn without_accounts_the_partition_of_the_settings_decides() {
+    let rig = Rig::answering(MemoryRegistry::new(), aws("us-gov-west-1"));
+    let estate = rig.estate_of(rig.aws().with_partition(Some(Partition::from_region("us-gov-east-1"))));
+    let everywhere = EcrSettings { regions: Regions::Enabled, ..settings() };
+    let found = EcrInventory::new(vec![everywhere], estate).deployments().await;
+    assert!(found.gaps.is_empty(), "{:?}", found.gaps);
+    let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+    assert_eq!(asked, ["account.us-gov-west-1.amazonaws.com", "api.ecr.us-gov-west-1.amazonaws.com"]);
+}
