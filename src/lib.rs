@@ -7,11 +7,12 @@
 //! Around it: [`image`] is the vocabulary, which everything else is said in. [`registry`] and [`aws`] are the
 //! outside world, [`store`] the memory of what it said. [`config`] holds the settings, [`cli`] the arguments,
 //! [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
-//! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run) and `pace` (so many a second)
-//! serve several.
+//! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run), `pace` (so many a second),
+//! [`address`] (which hosts may be contacted) and [`redact`] (secrets removed from what others wrote) serve several.
 //!
 //! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it.
 
+pub mod address;
 pub mod audit;
 pub mod aws;
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod notify;
 pub mod once;
 mod pace;
 pub mod rebuild;
+pub mod redact;
 pub mod registry;
 pub mod report;
 pub mod resolve;

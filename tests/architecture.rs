@@ -21,6 +21,8 @@ const EDGES: &[(&str, &[&str])] = &[
     // The vocabulary names nobody.
     ("glob", &[]),
     ("once", &[]),
+    ("address", &[]),
+    ("redact", &[]),
     ("pace", &[]),
     ("retry", &[]),
     ("secret", &[]),
@@ -40,17 +42,18 @@ const EDGES: &[(&str, &[&str])] = &[
         "notify",
         &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
     ),
-    ("registry", &["glob", "pace", "retry", "secret", "image"]),
+    ("registry", &["glob", "address", "pace", "redact", "retry", "secret", "image"]),
     // What is remembered was fetched: through the `Registry` port. A bucket is reached through AWS.
     ("store", &["image", "registry", "aws"]),
     // Provides the logins that the `registry` port asks for, and keeps to quotas.
     ("aws", &["glob", "once", "pace", "secret", "image", "registry"]),
-    ("webhook", &["pace", "retry", "secret", "registry"]),
+    ("webhook", &["address", "pace", "redact", "retry", "secret", "registry"]),
     // Holds the settings type of each module.
     (
         "config",
         &[
             "glob",
+            "address",
             "secret",
             "schedule",
             "image",
@@ -79,6 +82,8 @@ const EDGES: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "glob",
+    "address",
+    "redact",
     "once",
     "pace",
     "retry",
@@ -105,8 +110,8 @@ const EVERYTHING: &[&str] = &[
 
 /// Crates that do I/O or bring a runtime, by the start of their name; and who may name them.
 const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
-const MAY_DO_IO: [&str; 10] =
-    ["pace", "registry", "aws", "store", "webhook", "inventory", "notify", "run", "main", "telemetry"];
+const MAY_DO_IO: [&str; 11] =
+    ["address", "pace", "registry", "aws", "store", "webhook", "inventory", "notify", "run", "main", "telemetry"];
 
 /// More lines than this, tests aside, want splitting.
 const MOST_LINES: usize = 400;

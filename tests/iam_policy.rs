@@ -294,7 +294,7 @@ fn what_is_written_is_only_what_the_configuration_names() {
     let expected = serde_json::json!([
         {
             "Sid": "ListTheStore", "Effect": "Allow", "Action": ["s3:ListBucket"],
-            "Resource": ["arn:aws:s3:::bucket"], "Condition": { "StringLike": { "s3:prefix": ["watch/*"] } },
+            "Resource": ["arn:aws:s3:::bucket"],
         },
         {
             "Sid": "KeepTheStore", "Effect": "Allow",

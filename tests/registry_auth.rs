@@ -18,7 +18,7 @@ use basewatch::{
     image::{Digest, Manifest, Reference, Repository},
     registry::{
         Auth, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, Issued, Login, LoginError,
-        Loopback, Registry as _, Stock,
+        Loopback, NetworkSettings, Registry as _, Stock,
     },
     secret::Secret,
 };
@@ -623,5 +623,119 @@ async fn a_token_answer_that_makes_no_sense_is_malformed_and_never_shown() {
         let error = rig.client.head(&reference(&toxic.host(), "x")).await.expect_err("no token");
         assert!(matches!(error, Error::Malformed { .. }), "{answer}: {error:?}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+/// What a registry is sent that knows `auditor` by this password and this token.
+const PASSWORD: &str = "correct horse/battery+staple";
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhdWRpdG9yIn0.c2lnbmF0dXJlMDEyMzQ1Njc4OQ";
+
+/// Every form of them that may show nowhere.
+fn secrets() -> Vec<String> {
+    let login = basic("auditor", PASSWORD).trim_start_matches("Basic ").to_owned();
+    let encoded = PASSWORD.replace('/', "%2F").replace('+', "%2B");
+    let forms = [&login, PASSWORD, TOKEN, &encoded.replace(' ', "+"), &encoded.replace(' ', "%20"), &login[..20]];
+    forms.into_iter().map(str::to_owned).collect()
+}
+
+/// Asks a registry that knows the password for everything, and gives all that it led to.
+async fn all_that_is_told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> String {
+    let toxic = Toxic::start(reply);
+    let host = HostSettings { auth: given("auditor", PASSWORD), ..HostSettings::default() };
+    let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
+    let reference = reference(&toxic.host(), "x");
+    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: 2, annotations: BTreeMap::new() };
+    let config = client.config(&reference.repository, &manifest).await.map(|config| String::from_utf8(config));
+    let told = (client.head(&reference).await, client.manifest(&reference).await);
+    let told = (told, client.tags(&reference.repository).await, config);
+    let errors = [told.0.0.as_ref().err(), told.0.1.as_ref().err(), told.1.as_ref().err(), told.2.as_ref().err()];
+    let errors: Vec<_> = errors.into_iter().flatten().map(ToString::to_string).collect();
+    assert!(toxic.log().iter().any(|asked| asked.authorization().is_some()), "it was sent what it could repeat");
+    format!("{told:?} {errors:?}")
+}
+
+/// What the client was sent, as a registry may repeat it.
+fn echo(asked: &Asked) -> String {
+    let sent = asked.authorization().unwrap_or_default().to_owned();
+    let url = PASSWORD.replace('/', "%2F").replace('+', "%2B").replace(' ', "+");
+    format!("no access with {sent}, which is {PASSWORD} or {url}")
+}
+
+#[tokio::test]
+async fn a_registry_that_repeats_credentials_gets_them_into_no_answer() {
+    type Repeats = fn(&Asked) -> Reply;
+    let table: [(&str, Repeats); 11] = [
+        ("a refusal", |asked| Reply::error(403, "DENIED", &echo(asked))),
+        ("a refusal without JSON", |asked| Reply::new(403, echo(asked))),
+        ("an error code", |asked| Reply::error(403, &echo(asked), "")),
+        ("a refusal of the password", |asked| Reply::error(401, "UNAUTHORIZED", &echo(asked))),
+        ("a media type", |asked| {
+            Reply::new(200, "{}")
+                .header("content-type", &format!("application/{}", asked.authorization().unwrap_or("x")))
+        }),
+        ("a redirect", |asked| {
+            let sent = asked.authorization().unwrap_or_default().replace(['=', ' '], "-").to_ascii_lowercase();
+            Reply::redirect(&format!("https://{sent}.localhost/{sent}"))
+        }),
+        ("JSON of another shape", |asked| Reply::json(&json!({ "tags": echo(asked), "schemaVersion": echo(asked) }))),
+        ("tags", |_| Reply::json(&json!({ "tags": ["1", TOKEN, PASSWORD.replace([' ', '/', '+'], "-")] }))),
+        ("an annotation", |asked| {
+            let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_of(b"{}")).expect("JSON");
+            manifest["annotations"] = json!({ "org.opencontainers.image.base.name": echo(asked) });
+            Reply::new(200, manifest.to_string()).header("content-type", basewatch::image::MANIFEST_MEDIA_TYPES[1])
+        }),
+        ("a digest", |asked| Reply::manifest(b"{}").header("docker-content-digest", &echo(asked))),
+        ("a next page", |asked| {
+            let next = format!("<https://{}/x>; rel=\"next\"", asked.authorization().unwrap_or("x").replace(' ', ""));
+            Reply::json(&json!({ "tags": [] })).header("link", &next)
+        }),
+    ];
+    for (what, reply) in table {
+        let told = all_that_is_told(move |asked| match asked.authorization() {
+            Some(_) => reply(asked),
+            None => Reply::challenge("Basic realm=\"x\""),
+        })
+        .await;
+        for secret in secrets() {
+            assert!(!told.contains(&secret) && !told.contains(&secret.to_ascii_lowercase()), "{what}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_repeats_its_token_gets_it_into_no_answer() {
+    let told = all_that_is_told(|asked| match asked.authorization() {
+        Some(sent) if sent.starts_with("Basic ") => Reply::json(&json!({ "token": TOKEN })),
+        Some(_) if asked.path.contains("/tags/") => Reply::json(&json!({ "tags": ["1", TOKEN] })),
+        Some(_) => Reply::error(403, "DENIED", &format!("{TOKEN} of {PASSWORD} may not, nor {}", &TOKEN[..30])),
+        None => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+    })
+    .await;
+    for secret in secrets() {
+        assert!(!told.contains(&secret), "{told}");
+    }
+    assert!(!told.contains(&TOKEN[..20]), "{told}");
+    assert!(told.contains("tags: [\"1\"], is_complete: false"), "a list without one of its tags is not whole: {told}");
+}
+
+#[tokio::test]
+async fn a_token_server_that_repeats_the_password_gets_it_into_no_answer() {
+    let answers: [fn(&Asked) -> Reply; 3] = [
+        |asked| Reply::json(&json!({ "error_description": echo(asked) })),
+        |asked| Reply::new(401, json!({ "error_description": echo(asked) }).to_string()),
+        |asked| {
+            let sent = asked.authorization().unwrap_or_default().replace(['=', ' '], "");
+            Reply::challenge(&format!("Bearer realm=\"https://{sent}.example.com/{sent}\",service=\"{}\"", echo(asked)))
+        },
+    ];
+    for answer in answers {
+        let told = all_that_is_told(move |asked| match asked.authorization() {
+            Some(_) => answer(asked),
+            None => Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint)),
+        })
+        .await;
+        for secret in secrets() {
+            assert!(!told.contains(&secret), "{secret}: {told}");
+        }
     }
 }

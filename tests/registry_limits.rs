@@ -268,3 +268,57 @@ fn settings_that_cannot_work_are_refused_before_anything_is_contacted() {
         SettingsError::CaFile { .. }
     ));
 }
+
+/// A registry whose tag list has a next page for ever, each `after` so long.
+fn endless_tags(after: Duration) -> Toxic {
+    Toxic::start(move |asked| {
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
+        let tag = format!("3.12-{}", asked.nth);
+        Reply::json(&json!({ "name": "x", "tags": [tag] })).header("link", &next).after(after)
+    })
+}
+
+#[tokio::test]
+async fn a_tag_list_that_trickles_ends_at_the_deadline_of_the_whole_list() {
+    let toxic = endless_tags(Duration::from_millis(250));
+    let patience = NetworkSettings { request_timeout: Duration::from_millis(500), ..settings(&toxic.host()) };
+    let rig = Rig::new(patience);
+    let begun = Instant::now();
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    let error = rig.client.tags(&repository).await.expect_err("a hundred pages would take 25 seconds");
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(error.to_string().contains("the tag list of"), "{error}");
+    assert!(toxic.log().len() < 20, "{}", toxic.log().len());
+}
+
+#[tokio::test]
+async fn retries_of_pages_count_towards_the_deadline_of_the_list() {
+    let toxic = Toxic::start(|asked| {
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
+        match asked.nth % 2 {
+            0 => Reply::new(503, "").after(Duration::from_millis(250)),
+            _ => Reply::json(&json!({ "name": "x", "tags": ["1"] })).header("link", &next),
+        }
+    });
+    let patience = NetworkSettings { request_timeout: Duration::from_millis(500), ..settings(&toxic.host()) };
+    let begun = Instant::now();
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    Rig::new(patience).client.tags(&repository).await.expect_err("a hundred pages would take 25 seconds");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn waiting_for_ones_own_rate_does_not_count_towards_the_deadline_of_a_list() {
+    let toxic = Toxic::start(|asked| {
+        let page = Reply::json(&json!({ "name": "x", "tags": [format!("1.{}", asked.nth)] }));
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
+        if asked.nth < 11 { page.header("link", &next) } else { page }
+    });
+    let host = HostSettings { rate: Some(3.0), ..HostSettings::default() };
+    let patience =
+        NetworkSettings { request_timeout: Duration::from_millis(500), ..settings_with(&toxic.host(), host) };
+    let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
+    let list = Rig::new(patience).client.tags(&repository).await.expect("twelve pages at three a second");
+    assert_eq!((list.tags.len(), list.is_complete), (12, true));
+}

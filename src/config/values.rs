@@ -1,14 +1,11 @@
 //! Values with a grammar of their own: durations, hosts, endpoints. Pure.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{net::Ipv6Addr, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{image::Repository, secret::Secret};
+use crate::{address::Reach, image::Repository, secret::Secret};
 
 /// The longest duration that is accepted: a hundred years.
 const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
@@ -137,7 +134,7 @@ fn authority_host(authority: &str) -> Option<&str> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    Reach::from_host(host) == Reach::Loopback
 }
 
 #[cfg(test)]

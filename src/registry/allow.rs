@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::ecr_host::EcrHost;
+use crate::address::Trust;
 
 /// The registries that may be contacted.
 #[derive(Debug)]
@@ -26,12 +27,22 @@ impl AllowList {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned());
     }
 
-    /// Whether `host` may be contacted.
-    pub(super) fn permits(&self, host: &str) -> bool {
+    /// How far `host` is trusted; `None` if it may not be contacted.
+    ///
+    /// A registry that is listed by its own name may be on this machine. One that only a pattern covers may not: a label
+    /// could name it. Private ECR is at private addresses in a VPC with an endpoint for it (AWS PrivateLink).
+    pub(super) fn trust(&self, host: &str) -> Option<Trust> {
         let host = host.to_ascii_lowercase();
-        self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()))
-            || EcrHost::parse(&host)
-                .is_some_and(|ecr| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(ecr.account))
+        let is_audited = |account: &str| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(account);
+        if self.patterns.contains(&host) {
+            Some(Trust::Loopback)
+        } else if self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()))
+            || EcrHost::parse(&host).is_some_and(|ecr| is_audited(ecr.account))
+        {
+            Some(Trust::Private)
+        } else {
+            None
+        }
     }
 }
 
@@ -73,7 +84,7 @@ mod tests {
         let list =
             AllowList::new(&["public.ecr.aws".into(), "*.example.com".into(), "a*b*c:5000".into(), "Reg.IO".into()]);
         for host in ["public.ecr.aws", "PUBLIC.ecr.aws", "r.example.com", "x.y.example.com", "a1b2c:5000", "reg.io"] {
-            assert!(list.permits(host), "{host}");
+            assert!(list.trust(host).is_some(), "{host}");
         }
         for host in [
             "public.ecr.aws.evil.io",
@@ -87,7 +98,7 @@ mod tests {
             "a1b2c:50001",
             "",
         ] {
-            assert!(!list.permits(host), "{host}");
+            assert!(list.trust(host).is_none(), "{host}");
         }
     }
 
@@ -95,11 +106,18 @@ mod tests {
     fn an_audited_account_brings_its_ecr_registries_and_no_others() {
         let list = AllowList::new(&[]);
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-        assert!(!list.permits(host));
+        assert_eq!(list.trust(host), None);
         list.add_account("123456789012");
-        assert!(list.permits(host));
-        assert!(list.permits("123456789012.dkr-ecr.us-east-1.on.aws"));
-        assert!(!list.permits("210987654321.dkr.ecr.eu-west-1.amazonaws.com"));
-        assert!(!list.permits("123456789012.dkr.ecr.eu-west-1.evil.com"));
+        assert_eq!(list.trust(host), Some(Trust::Private));
+        assert_eq!(list.trust("123456789012.dkr-ecr.us-east-1.on.aws"), Some(Trust::Private));
+        assert_eq!(list.trust("210987654321.dkr.ecr.eu-west-1.amazonaws.com"), None);
+        assert_eq!(list.trust("123456789012.dkr.ecr.eu-west-1.evil.com"), None);
+    }
+
+    #[test]
+    fn only_a_registry_listed_by_its_own_name_may_be_on_this_machine() {
+        let list = AllowList::new(&["Dev.Example.com:5000".into(), "*.example.com".into()]);
+        assert_eq!(list.trust("dev.example.com:5000"), Some(Trust::Loopback));
+        assert_eq!(list.trust("dev.example.com"), Some(Trust::Private));
     }
 }

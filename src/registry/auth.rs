@@ -20,6 +20,7 @@ use super::{
     ecr_host::EcrHost,
     grant::{self, Grant, Slot},
     refusal::{self, Said},
+    sent::Sent,
     token::{Demand, TokenAnswer, TokenRules},
     transport::{Answer, Ask, Transport},
 };
@@ -68,6 +69,8 @@ pub(super) struct Authority {
     scopes: Mutex<HashMap<String, String>>,
     docker: OnceCell<Option<Credential>>,
     used: Mutex<&'static str>,
+    /// What no error and no document of the registry may repeat.
+    pub(super) sent: Sent,
 }
 
 /// The settings of an [`Authority`].
@@ -97,6 +100,7 @@ impl AuthorityBuilder {
             scopes: Mutex::default(),
             docker: OnceCell::new(),
             used: Mutex::new("anonymous"),
+            sent: Sent::default(),
         }
     }
 }
@@ -244,6 +248,7 @@ impl Authority {
     fn usable(&self, issued: Result<Issued, LoginError>, name: &'static str) -> Result<Grant> {
         let issued = issued.map_err(|error| self.login_failed(error))?;
         let grant = Grant::issued(&issued, Utc::now()).ok_or_else(|| grant::unsendable(&self.host))?;
+        self.sent.add_token(&grant);
         *lock(&self.used) = name;
         Ok(grant)
     }
@@ -264,6 +269,14 @@ impl Authority {
 
     /// The login of somebody's own and what it is called in reports.
     async fn credential(&self) -> Result<Option<(Credential, &'static str)>> {
+        let found = self.find_credential().await?;
+        if let Some((credential, _)) = &found {
+            self.sent.add_login(credential);
+        }
+        Ok(found)
+    }
+
+    async fn find_credential(&self) -> Result<Option<(Credential, &'static str)>> {
         match &self.plan {
             Plan::OnDemand(Source::Given(credential)) => Ok(Some((credential.clone(), "basic"))),
             Plan::OnDemand(Source::Docker { is_required }) => {
@@ -305,7 +318,8 @@ impl Authority {
 
     async fn fetch_token(&self, transport: &Transport, demand: &Demand, scope: Option<&str>) -> Result<Grant> {
         let credential = self.credential().await?;
-        self.rules.check(&demand.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
+        let trust = self.rules.check(&demand.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
+        transport.resolver.trust(demand.realm.host_str().unwrap_or_default(), trust);
         let what = format!("a token of {}", self.host);
         let ask = token_request(demand, scope, credential.as_ref().map(|(credential, _)| credential), &what);
         let login = match &credential {
@@ -314,18 +328,22 @@ impl Authority {
             }
             _ => Grant::anonymous(),
         };
-        let answer = transport.ask(&ask, &login).await.map_err(|error| match error {
-            // That there is no token server must not read as if there were no image.
-            Error::NotFound { what } => Error::Status { registry: self.host.to_string(), status: 404, what },
-            error => error,
-        })?;
+        let answer =
+            transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await.map_err(|error| match error {
+                // That there is no token server must not read as if there were no image.
+                Error::NotFound { what } => Error::Status { registry: self.host.to_string(), status: 404, what },
+                error => error,
+            })?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
         let token = read.token().ok_or_else(|| malformed("the answer holds no token"))?;
         if let Some((_, name)) = credential {
             *lock(&self.used) = name;
         }
-        Grant::bearer(token, Some(read.lifetime(Utc::now()))).ok_or_else(|| malformed("no header may hold it"))
+        let grant = Grant::bearer(token, Some(read.lifetime(Utc::now())));
+        let grant = grant.ok_or_else(|| malformed("no header may hold it"))?;
+        self.sent.add_token(&grant);
+        Ok(grant)
     }
 
     fn no_credentials(&self, why: impl Into<String>) -> Error {
@@ -362,6 +380,7 @@ fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Crede
         limit_bytes: TOKEN_BYTES,
         accept: "application/json",
         form,
+        budget: None,
     }
 }
 
@@ -377,7 +396,7 @@ mod tests {
 
     fn answer(status: u16, body: &str, is_from_registry: bool) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, headers: HeaderMap::new(), body: body.into(), is_from_registry }
+        Answer { status, headers: HeaderMap::new(), body: body.into(), redacted: None, is_from_registry }
     }
 
     fn demand(challenge: &str) -> Demand {

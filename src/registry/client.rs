@@ -19,9 +19,12 @@ use super::{
     allow::AllowList,
     host::{self, Host, Means},
     link,
-    transport::{Answer, Ask},
+    transport::{Answer, Ask, TimeBudget},
 };
-use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag};
+use crate::{
+    address::{Resolver, Trust},
+    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag},
+};
 
 /// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
@@ -31,6 +34,8 @@ const TAGS_BYTES: u64 = 4 * 1024 * 1024;
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// How many tags a page may have: the most that ECR takes.
 const TAGS_PER_PAGE: usize = 1000;
+/// How long a tag list may take, all pages and tries together, in time limits of one request.
+const TAGS_TIMEOUTS: u32 = 6;
 /// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies what is not asked for.
 const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -41,6 +46,8 @@ pub struct DistributionClient {
     network: NetworkSettings,
     aws: Option<Arc<dyn AwsLogins>>,
     requests: Arc<Requests>,
+    /// What all clients resolve names with.
+    resolver: Arc<Resolver>,
     clients: Mutex<HashMap<ClientKey, Client>>,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
     /// Pull-through caches of registries, by the registry.
@@ -69,22 +76,38 @@ impl DistributionClient {
         aws: Option<Arc<dyn AwsLogins>>,
         requests: Arc<Requests>,
     ) -> Result<Self, SettingsError> {
+        Self::with_resolver(settings, aws, requests, Resolver::new(Trust::Public))
+    }
+
+    /// The same, with names resolved by `resolver`.
+    pub(super) fn with_resolver(
+        settings: NetworkSettings,
+        aws: Option<Arc<dyn AwsLogins>>,
+        requests: Arc<Requests>,
+        resolver: Resolver,
+    ) -> Result<Self, SettingsError> {
+        let resolver = Arc::new(resolver);
         let mut clients = HashMap::new();
         for (name, host) in &settings.hosts {
             host.check(name)?;
             Host::check(name, host)?;
             let key = client_key(name, host);
             if host.ca_file.is_some() && !clients.contains_key(&key) {
-                let client = http_client(&settings, &key)?;
+                let client = http_client(&settings, &key, &resolver)?;
                 clients.insert(key, client);
             }
         }
         let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
+        // A host that is named may also be where a redirect leads.
+        for host in settings.allow.iter().filter(|pattern| !pattern.contains('*')) {
+            resolver.trust(host::without_port(host), Trust::Private);
+        }
         Ok(Self {
             allow,
             network: settings,
             aws,
             requests,
+            resolver,
             clients,
             hosts: Mutex::default(),
             offered: Mutex::default(),
@@ -127,11 +150,18 @@ impl DistributionClient {
         ask: impl Fn() -> BoxFuture<'a, Result<T>> + Send + 'a,
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
-            match ask().await {
+            let answer = match ask().await {
                 Err(Error::Unreachable { .. }) if self.turn_to_cache(registry) => ask().await,
                 answer => answer,
-            }
+            };
+            answer.map_err(|error| self.redacted(registry, error))
         })
+    }
+
+    /// `error` without the credentials that it quotes from what `registry` said.
+    fn redacted(&self, registry: &str, error: Error) -> Error {
+        let host = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
+        host.map_or(error.clone(), |host| host.authority.sent.removed_from(error))
     }
 
     /// Whether `registry` is read through a cache from now on.
@@ -144,7 +174,8 @@ impl DistributionClient {
         if hosts.get(registry).is_some_and(|host| host.cache.is_some()) {
             return true;
         }
-        let Ok(host) = self.connect_by(registry, &settings) else { return false };
+        // A cache is in ECR, and so perhaps behind an endpoint of the VPC.
+        let Ok(host) = self.connect_by(registry, &settings, Trust::Private) else { return false };
         hosts.insert(Arc::clone(registry), Arc::new(host));
         true
     }
@@ -152,26 +183,33 @@ impl DistributionClient {
     /// The host, if it may be contacted.
     fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
         let registry = &repository.registry;
-        if !self.allow.permits(registry) {
-            return Err(Error::NotAllowed { registry: registry.to_string() });
-        }
+        let not_allowed = || Error::NotAllowed { registry: registry.to_string() };
+        let trust = self.allow.trust(registry).ok_or_else(not_allowed)?;
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(registry) {
             return Ok(Arc::clone(host));
         }
         let malformed = |error: SettingsError| Error::Malformed { what: registry.to_string(), why: error.to_string() };
-        let host = Arc::new(self.connect(registry).map_err(malformed)?);
+        let host = Arc::new(self.connect(registry, trust).map_err(malformed)?);
         hosts.insert(Arc::clone(registry), Arc::clone(&host));
         Ok(host)
     }
 
-    fn connect(&self, name: &Arc<str>) -> Result<Host, SettingsError> {
-        self.connect_by(name, &self.network.hosts.get(&**name).cloned().unwrap_or_default())
+    fn connect(&self, name: &Arc<str>, trust: Trust) -> Result<Host, SettingsError> {
+        let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
+        // The configuration names the endpoint.
+        let trust = if settings.endpoint.is_some() { Trust::Loopback } else { trust };
+        self.connect_by(name, &settings, trust)
     }
 
-    fn connect_by(&self, name: &Arc<str>, settings: &HostSettings) -> Result<Host, SettingsError> {
-        let http = self.http(client_key(name, settings))?;
-        let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests) };
+    fn connect_by(&self, name: &Arc<str>, settings: &HostSettings, trust: Trust) -> Result<Host, SettingsError> {
+        let means = Means {
+            http: self.http(client_key(name, settings))?,
+            aws: self.aws.clone(),
+            requests: Arc::clone(&self.requests),
+            resolver: Arc::clone(&self.resolver),
+            trust,
+        };
         Host::new(name, settings, &self.network, means)
     }
 
@@ -182,7 +220,7 @@ impl DistributionClient {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = http_client(&self.network, &key)?;
+        let client = http_client(&self.network, &key, &self.resolver)?;
         clients.insert(key, client.clone());
         Ok(client)
     }
@@ -216,7 +254,7 @@ impl DistributionClient {
             verify(&ask.what, expected, &answer.body)?;
         }
         let digest = reference.digest.clone().unwrap_or_else(|| Digest::of(&answer.body));
-        let document = Document::parse(&answer.body, answer.header(CONTENT_TYPE))
+        let document = Document::parse(answer.document(), answer.header(CONTENT_TYPE))
             .map_err(|error| Error::Malformed { what: ask.what, why: error.to_string() })?;
         Ok(Fetched { digest, document })
     }
@@ -229,13 +267,14 @@ impl DistributionClient {
         }
         let path = ["blobs", manifest.config.as_str()];
         let ask = Ask { limit_bytes: CONFIG_BYTES, ..host.ask(&repository.name, &path, RequestKind::Blob, what) };
-        let body = host.answer(&repository.name, &ask).await?.body;
+        let answer = host.answer(&repository.name, &ask).await?;
+        let body = &answer.body;
         if body.len() as u64 != manifest.config_bytes {
             let why = format!("it has {} bytes where its manifest says {}", body.len(), manifest.config_bytes);
             return Err(Error::Malformed { what: ask.what, why });
         }
-        verify(&ask.what, &manifest.config, &body)?;
-        Ok(body)
+        verify(&ask.what, &manifest.config, body)?;
+        Ok(answer.redacted.unwrap_or(answer.body))
     }
 
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
@@ -244,19 +283,23 @@ impl DistributionClient {
         let mut ask = Ask {
             limit_bytes: TAGS_BYTES,
             accept: "application/json",
+            budget: Some(Arc::new(TimeBudget::new(self.network.request_timeout * TAGS_TIMEOUTS))),
             ..host.ask(&repository.name, &["tags", "list"], RequestKind::Tags, what)
         };
         ask.url.set_query(Some(&format!("n={TAGS_PER_PAGE}")));
         let malformed = |why: String| Error::Malformed { what: format!("the tag list of {repository}"), why };
         let mut tags = Vec::new();
         let mut asked = HashSet::new();
+        // A tag that repeats our credentials is left out, and whatever it stood for is not in the list.
+        let mut is_whole = true;
         for _ in 0..self.network.tag_pages {
             asked.insert(ask.url.clone());
             let answer = host.answer(&repository.name, &ask).await?;
-            let page: Page = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
+            let page: Page = serde_json::from_slice(answer.document()).map_err(|error| malformed(error.to_string()))?;
+            is_whole &= answer.redacted.is_none();
             tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-            let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: true }) };
+            let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: is_whole }) };
             ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
             // Going in circles, or pages that hold more than they were asked for.
             if asked.contains(&ask.url) || tags.len() >= TAGS_PER_PAGE.saturating_mul(self.network.tag_pages) {
@@ -327,9 +370,13 @@ fn client_key(name: &str, settings: &HostSettings) -> ClientKey {
     (settings.ca_file.clone(), Host::is_loopback(name, settings))
 }
 
-fn http_client(settings: &NetworkSettings, (ca_file, is_loopback): &ClientKey) -> Result<Client, SettingsError> {
+fn http_client(
+    settings: &NetworkSettings,
+    (ca_file, is_loopback): &ClientKey,
+    resolver: &Arc<Resolver>,
+) -> Result<Client, SettingsError> {
     let certificates = ca_file.as_deref().map(certificates_in).transpose()?;
-    host::http_client(settings.connect_timeout, certificates, *is_loopback)
+    host::http_client(settings.connect_timeout, certificates, *is_loopback, Arc::clone(resolver))
         .map_err(|error| SettingsError::Tls { why: error.to_string() })
 }
 
@@ -338,4 +385,101 @@ fn certificates_in(file: &Path) -> Result<Vec<reqwest::Certificate>, SettingsErr
     let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() { Err(wrong("it holds no PEM certificate".to_owned())) } else { Ok(certificates) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use reqwest::{Url, dns::Resolve as _};
+
+    use super::*;
+    use crate::registry::{Behaviour, ImageSpec, Loopback, Stock, redirect};
+
+    /// A client for whom every name leads to `address`; plain HTTP is spoken with `registry`.
+    fn client(allow: &[&str], registry: &str, address: &str) -> DistributionClient {
+        let address: IpAddr = address.parse().expect("an address");
+        let plain = HostSettings { plain_http: true, ..HostSettings::default() };
+        let settings = NetworkSettings {
+            allow: allow.iter().map(|&pattern| pattern.to_owned()).collect(),
+            hosts: [(registry.to_owned(), plain)].into(),
+            ..NetworkSettings::default()
+        };
+        let resolver = Resolver::with_lookup(Trust::Public, move |_| Box::pin(async move { Ok(vec![address]) }));
+        DistributionClient::with_resolver(settings, None, Arc::default(), resolver).expect("valid settings")
+    }
+
+    /// A registry with one image, and its port.
+    fn registry() -> (Loopback, String) {
+        let stock = Stock::new();
+        let digest = stock.push_image("x", &ImageSpec::default());
+        stock.tag("x", "1", &digest);
+        let loopback = Loopback::start_as(stock, Behaviour::default()).expect("a port");
+        let port = loopback.host().rsplit_once(':').expect("a port").1.to_owned();
+        (loopback, port)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_contacted_only_if_the_configuration_has_that_name() {
+        let (loopback, port) = registry();
+        let host = format!("dev.example.com:{port}");
+        let reference = format!("{host}/x:1").parse().expect("a reference");
+        let covered = client(&[&format!("*.example.com:{port}")], &host, "127.0.0.1");
+        let error = covered.manifest(&reference).await.expect_err("not by a pattern").to_string();
+        assert!(error.contains("dev.example.com leads to an internal address (127.0.0.1)"), "{error}");
+        assert!(loopback.requests().is_empty());
+        let named = client(&[&host], &host, "127.0.0.1");
+        named.manifest(&reference).await.expect("the configuration names it");
+        assert!(!loopback.requests().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_metadata_service_is_contacted_by_nobody() {
+        let reference = "dev.example.com/x:1".parse().expect("a reference");
+        for address in ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "240.0.0.1"]
+        {
+            let error = client(&["dev.example.com"], "dev.example.com", address).head(&reference).await;
+            let error = error.expect_err(address).to_string();
+            assert!(error.contains("internal address") && !error.contains("network.allow"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn ecr_and_its_layers_are_read_through_the_endpoints_of_a_vpc() {
+        const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        const S3: &str = "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com";
+        let client = client(&[], ECR, "10.0.1.5");
+        client.allow_account("123456789012");
+        let repository = format!("{ECR}/orders").parse().expect("a repository");
+        client.host(&repository).expect("an audited account");
+        let resolver = &client.resolver;
+        let is_reached = async |host: &str| resolver.resolve(host.parse().expect("a name")).await.is_ok();
+        let redirected = |origin: &str, to: &str| {
+            let origin: Url = format!("https://{origin}/v2/x/blobs/y").parse().expect("a URL");
+            let (to, trust) = redirect::next(&origin, &origin, &format!("https://{to}/z"), true).expect("followed");
+            resolver.trust(to.host_str().expect("a host"), trust);
+        };
+        assert!(is_reached(ECR).await && !is_reached(S3).await);
+        redirected("registry.example.com", S3);
+        assert!(!is_reached(S3).await, "another registry does not lead into the VPC");
+        redirected(ECR, "cdn.example.com");
+        assert!(!is_reached("cdn.example.com").await);
+        redirected(ECR, S3);
+        assert!(is_reached(S3).await);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_by_name_to_this_machine_is_not_followed() {
+        let (inside, port) = registry();
+        let client = client(&["127.0.0.1:1"], "127.0.0.1:1", "127.0.0.1");
+        let at: Url = "http://127.0.0.1:1/v2/x/blobs/y".parse().expect("a URL");
+        let location = format!("http://cdn.example.com:{port}/z");
+        let (to, trust) = redirect::next(&at, &at, &location, true).expect("a public name");
+        client.resolver.trust("cdn.example.com", trust);
+        client.resolver.check(&to).expect("by its name");
+        let http = client.http((None, false)).expect("a client");
+        let error = http.get(to).send().await.expect_err("refused");
+        assert!(format!("{error:?}").contains("Refused"), "{error:?}");
+        assert!(inside.requests().is_empty());
+    }
 }

@@ -1,14 +1,15 @@
 //! Whose name does basewatch go by at a registry? Settings and Docker's `config.json`.
 
-use std::time::Duration;
+use std::{env, path::PathBuf};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde_json::{Map, Value};
 
-use super::{CredentialsErrorKind, Error, Result};
+use super::{
+    CredentialsErrorKind, Error, Result,
+    helper::{self, HelperError},
+};
 use crate::secret::Secret;
-
-/// How long Docker's credential helper may take; it may ask a keychain, but nobody is there to type.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A login of somebody's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,22 +22,46 @@ pub(super) enum Credential {
 
 /// The login for `registry` in Docker's `config.json` or one of its helpers; `None` when there is none.
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
-    let server = docker_name(registry).to_owned();
     let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
-    let failed = |why| error(CredentialsErrorKind::Denied, why);
-    // Reading it opens a file and may start a helper program.
-    let reading = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server));
-    let found = tokio::time::timeout(HELPER_TIMEOUT, reading)
-        .await
-        .map_err(|_| error(CredentialsErrorKind::Unreachable, "Docker's credential helper gave no answer in time"))?
-        .map_err(|_| failed("Docker's configuration could not be read"))?;
+    let Some(mut config) = read_config().await else { return Ok(None) };
+    let server = docker_name(registry);
+    // Helpers are run here, so that one that hangs can be ended.
+    let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let (helpers, store) = (config.remove("credHelpers"), config.remove("credsStore"));
+    let of_server = helpers.and_then(|mut helpers| text(helpers.get_mut(server)?.take()));
+    let found = match of_server {
+        Some(helper) => helper::ask(&helper, server).await,
+        None => match (stored(config, server), store.and_then(text)) {
+            (Err(CredentialRetrievalError::NoCredentialConfigured), Some(helper)) => helper::ask(&helper, server).await,
+            (stored, _) => stored.map_err(HelperError::Failed),
+        },
+    };
     match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
             Ok(Some(Credential::Basic { username, password: Secret::new(password) }))
         }
         Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(Secret::new(token)))),
-        Err(error) => why_not(&error).map_or(Ok(None), |why| Err(failed(why))),
+        Err(HelperError::TimedOut) => {
+            Err(error(CredentialsErrorKind::Unreachable, "Docker's credential helper gave no answer in time"))
+        }
+        Err(HelperError::Failed(why)) => {
+            why_not(&why).map_or(Ok(None), |why| Err(error(CredentialsErrorKind::Denied, why)))
+        }
     }
+}
+
+/// Docker's `config.json`; `None` where there is none that can be read.
+async fn read_config() -> Option<Map<String, Value>> {
+    let of_home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(of_home)?;
+    let text = tokio::fs::read(folder.join("config.json")).await.ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// The login for `server` that stands in `config` itself.
+fn stored(config: Map<String, Value>, server: &str) -> Result<DockerCredential, CredentialRetrievalError> {
+    let text = Value::Object(config).to_string();
+    docker_credential::get_credential_from_reader(text.as_bytes(), server)
 }
 
 /// The name that Docker keeps a registry's login under.

@@ -47,6 +47,42 @@ impl<'a> EcrHost<'a> {
     }
 }
 
+/// Whether `store` is a bucket of S3 in the partition of `registry`, a private ECR registry. ECR redirects to it for
+/// layers and configurations (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html>).
+pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {
+    let Some(partition) = EcrHost::parse(registry).map(|ecr| ecr.partition()) else { return false };
+    let store = store.trim_end_matches('.').to_ascii_lowercase();
+    let name = store.strip_suffix(s3_domain(partition)).and_then(|name| name.strip_suffix('.')).unwrap_or_default();
+    // `BUCKET.s3.REGION` and `BUCKET.s3.dualstack.REGION`, the bucket in front or in the path; `s3-REGION` of old.
+    let mut labels = name.rsplit('.');
+    let region = match labels.next().unwrap_or_default() {
+        "s3" => return partition == "aws",
+        last if last.starts_with("s3-") => last.trim_start_matches("s3-").trim_start_matches("fips-"),
+        region => {
+            let service = labels.find(|label| *label != "dualstack").unwrap_or_default();
+            if !matches!(service, "s3" | "s3-fips") {
+                return false;
+            }
+            region
+        }
+    };
+    EcrHost { account: "", region }.partition() == partition
+}
+
+/// The domain that S3 is served under
+/// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>).
+fn s3_domain(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
+        _ => "amazonaws.com",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +121,39 @@ mod tests {
             "x123456789012.dkr.ecr.eu-west-1.amazonaws.com",
         ] {
             assert_eq!(EcrHost::parse(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_layers_of_a_registry_are_in_s3_of_the_same_partition() {
+        let commercial = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        let fips = "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com";
+        for (registry, store) in [
+            (commercial, "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com"),
+            (commercial, "prod-x.s3.dualstack.eu-west-1.amazonaws.com"),
+            (commercial, "s3.eu-west-1.amazonaws.com"),
+            (commercial, "prod-x.s3-eu-west-1.amazonaws.com"),
+            (commercial, "prod-x.s3.amazonaws.com"),
+            ("123456789012.dkr-ecr.us-east-2.on.aws", "prod-x.s3.dualstack.us-east-2.amazonaws.com."),
+            (fips, "prod-x.s3.us-gov-west-1.amazonaws.com"),
+            (fips, "prod-x.s3-fips.us-gov-west-1.amazonaws.com"),
+            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "prod-x.s3.cn-north-1.amazonaws.com.cn"),
+            ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", "prod-x.s3.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            assert!(is_layer_store(registry, store), "{registry} {store}");
+        }
+        for (registry, store) in [
+            (commercial, "prod-x.s3.us-gov-west-1.amazonaws.com"),
+            (commercial, "prod-x.s3.cn-north-1.amazonaws.com.cn"),
+            (fips, "prod-x.s3.eu-west-1.amazonaws.com"),
+            (fips, "prod-x.s3.amazonaws.com"),
+            (commercial, "prod-x.ec2.eu-west-1.amazonaws.com"),
+            (commercial, "s3.eu-west-1.amazonaws.com.evil.example"),
+            (commercial, "evil-s3.eu-west-1.evil-amazonaws.com"),
+            (commercial, "amazonaws.com"),
+            ("registry.example.com", "prod-x.s3.eu-west-1.amazonaws.com"),
+        ] {
+            assert!(!is_layer_store(registry, store), "{registry} {store}");
         }
     }
 

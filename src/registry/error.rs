@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::image::Digest;
+use crate::{image::Digest, redact::Redactor};
 
 /// The result of asking a registry.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -118,6 +118,21 @@ pub enum CredentialsErrorKind {
 }
 
 impl Error {
+    /// The same, without the secrets that it quotes from what the registry said.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        let quoted = match &mut self {
+            Self::Denied { message: quoted, .. }
+            | Self::Credentials { why: quoted, .. }
+            | Self::Unreachable { why: quoted, .. }
+            | Self::Redirected { why: quoted, .. }
+            | Self::Malformed { why: quoted, .. } => quoted,
+            // The rest says only what was asked for, where, and figures.
+            _ => return self,
+        };
+        *quoted = redactor.redact(quoted);
+        self
+    }
+
     /// Whether the same request may succeed a little later; drives retries.
     #[must_use]
     pub fn is_transient(&self) -> bool {

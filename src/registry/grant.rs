@@ -8,7 +8,7 @@ use reqwest::header::HeaderValue;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{CredentialsErrorKind, Error, Issued, Login, Result};
-use crate::secret::Secret;
+use crate::{redact::Redactor, secret::Secret};
 
 /// How long a login is used whose end is unknown, or lies in the past already when it is issued (moto's
 /// ECR does that).
@@ -58,6 +58,17 @@ impl Grant {
         match &issued.login {
             Login::Basic { username, password } => Self::basic(username, password, Some(lifetime)),
             Login::Bearer(token) => Self::bearer(token.reveal(), Some(lifetime)),
+        }
+    }
+
+    /// Adds what it is made of to `redactor`: a token, or a user name and a password.
+    pub(super) fn hide_in(&self, redactor: &mut Redactor) {
+        let header = self.header.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
+        let Some((scheme, credentials)) = header.split_once(' ') else { return };
+        let login = (scheme == "Basic").then(|| STANDARD.decode(credentials).ok()).flatten();
+        match login.and_then(|login| String::from_utf8(login).ok()).as_deref().and_then(|login| login.split_once(':')) {
+            Some((username, password)) => redactor.hide_login(username, password),
+            None => redactor.hide_secret(credentials),
         }
     }
 

@@ -19,12 +19,14 @@ use super::{
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
     outage::Outage,
-    redirect::Reach,
     refusal,
     token::{Demand, TokenRules},
-    transport::{Answer, Ask, Patience, Transport},
+    transport::{Answer, Ask, Failure, Patience, Transport},
 };
-use crate::pace::Pace;
+use crate::{
+    address::{Reach, Resolver, Trust},
+    pace::Pace,
+};
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;
@@ -35,6 +37,10 @@ pub(super) struct Means {
     pub(super) http: Client,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) requests: Arc<Requests>,
+    /// What `http` resolves names with.
+    pub(super) resolver: Arc<Resolver>,
+    /// How far the host is trusted.
+    pub(super) trust: Trust,
 }
 
 /// One registry.
@@ -58,7 +64,7 @@ impl Host {
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        Means { http, aws, requests }: Means,
+        Means { http, aws, requests, resolver, trust }: Means,
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
@@ -68,11 +74,16 @@ impl Host {
                 base = base_of(&cache.host, settings)?;
             }
         }
+        resolver.trust(base.host_str().unwrap_or_default(), trust);
+        for listed in &settings.token_hosts {
+            resolver.trust(without_port(listed), Trust::Loopback);
+        }
         let is_ecr_public = &**host == ECR_PUBLIC && cache.is_none();
         let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
         let transport = Transport {
             host: Arc::clone(host),
             http,
+            resolver,
             pace: Pace::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
@@ -116,7 +127,7 @@ impl Host {
 
     /// Whether requests to `host` stay on this machine.
     pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
-        base_of(host, settings).is_ok_and(|base| Reach::of(&base) == Reach::Loopback)
+        base_of(host, settings).is_ok_and(|base| is_loopback(&base))
     }
 
     /// The question for `path` below `/v2/<repository>/`.
@@ -130,7 +141,7 @@ impl Host {
             }
             segments.extend(repository.split('/')).extend(path);
         }
-        Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None }
+        Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None, budget: None }
     }
 
     /// The answer to `ask` about `repository`: authenticated, tried again while that may help.
@@ -141,7 +152,10 @@ impl Host {
         let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.transport.exchange(ask, grant.header()).await {
-                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(mut answer) if answer.status.is_success() => {
+                    answer.redacted = self.authority.sent.removed_from_document(&answer.body, &grant);
+                    return Ok(answer);
+                }
                 Ok(answer) if !is_renewed && Authority::is_curable(&ask.method, &answer, &grant) => {
                     grant = self.authority.renew(&self.transport, ask, repository, &answer, &grant).await?;
                     is_renewed = true;
@@ -155,7 +169,8 @@ impl Host {
             if !matches!(failure.error, Error::RateLimited { .. }) {
                 drop(first.take());
             }
-            self.transport.wait_after(failure, tries, begun).await?;
+            let failure = Failure { error: self.authority.sent.removed_from(failure.error), ..failure };
+            self.transport.wait_after(ask, failure, tries, begun).await?;
             tries += 1;
         }
     }
@@ -184,8 +199,8 @@ impl Drop for First<'_> {
 }
 
 impl Transport {
-    /// The answer to `ask` with a fixed `grant`, tried again while that may help.
-    pub(super) async fn ask(&self, ask: &Ask, grant: &Grant) -> Result<Answer> {
+    /// The answer to `ask` with a fixed `grant`, tried again while that may help. Errors pass through `redact`.
+    pub(super) async fn ask(&self, ask: &Ask, grant: &Grant, redact: impl Fn(Error) -> Error) -> Result<Answer> {
         let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.exchange(ask, grant.header()).await {
@@ -193,10 +208,21 @@ impl Transport {
                 Ok(answer) => refusal::failure(&self.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            self.wait_after(failure, tries, begun).await?;
+            let failure = Failure { error: redact(failure.error), ..failure };
+            self.wait_after(ask, failure, tries, begun).await?;
             tries += 1;
         }
     }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    Reach::from_host(url.host_str().unwrap_or_default()) == Reach::Loopback
+}
+
+/// The host in `listed`, which may have a port.
+pub(super) fn without_port(listed: &str) -> &str {
+    let port = listed.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    port.map_or(listed, |(host, _)| host)
 }
 
 fn is_docker_hub(host: &str) -> bool {
@@ -221,7 +247,7 @@ fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
     if base.query().is_some() || base.fragment().is_some() {
         return Err(wrong("it has a query or a fragment".to_owned()));
     }
-    if base.scheme() == "http" && Reach::of(&base) != Reach::Loopback && !settings.plain_http {
+    if base.scheme() == "http" && !is_loopback(&base) && !settings.plain_http {
         return Err(SettingsError::PlainHttp { host: host.to_owned() });
     }
     let path = base.path().trim_end_matches('/').to_owned();
@@ -247,7 +273,7 @@ fn pull_through_cache(base: &mut Url) -> Option<PullThroughCache> {
 
 fn default_endpoint(host: &str, settings: &HostSettings) -> String {
     let https = format!("https://{host}");
-    let is_loopback = https.parse().is_ok_and(|url| Reach::of(&url) == Reach::Loopback);
+    let is_loopback = https.parse().is_ok_and(|url| is_loopback(&url));
     let is_plain = settings.plain_http || (is_loopback && settings.ca_file.is_none());
     if is_plain { format!("http://{host}") } else { https }
 }
@@ -266,10 +292,12 @@ pub(super) fn http_client(
     connect_timeout: Duration,
     ca: Option<Vec<reqwest::Certificate>>,
     is_loopback: bool,
+    resolver: Arc<Resolver>,
 ) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect_timeout)
+        .dns_resolver(resolver)
         // Each hop is judged by `redirect`, and none follows by itself.
         .redirect(reqwest::redirect::Policy::none())
         .tls_certs_merge(ca.unwrap_or_default());
@@ -327,7 +355,7 @@ mod tests {
         assert_eq!(demand.realm.as_str(), "https://public.ecr.aws/token/");
         assert!(!demand.is_per_repository(), "one token for all repositories");
         let base = base_of(ECR_PUBLIC, &HostSettings::default()).expect("a base");
-        assert_eq!(TokenRules { base, token_hosts: Vec::new() }.check(&demand.realm, true), Ok(()));
+        assert!(TokenRules { base, token_hosts: Vec::new() }.check(&demand.realm, true).is_ok());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{challenge::Challenge, redirect::Reach};
+use super::{challenge::Challenge, redirect};
+use crate::address::{Reach, Trust};
 
 /// How long a token lasts when nobody says (Docker registry token specification).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
@@ -62,28 +63,26 @@ pub(super) struct TokenRules {
 }
 
 impl TokenRules {
-    /// Whether a token may be asked from `realm` at all; an error is a sentence for people.
-    pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<(), String> {
+    /// Whether a token may be asked from `realm` at all, and how far that makes its host trusted; the caller still
+    /// checks the host itself. An error is a sentence for people.
+    pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<Trust, String> {
         let host = realm.host_str().unwrap_or_default();
         let is_same_host = realm.host_str() == self.base.host_str();
-        let (from, to) = (Reach::of(&self.base), Reach::of(realm));
-        let is_both_loopback = from == Reach::Loopback && to == Reach::Loopback;
+        let trust = redirect::trust_between(&self.base, realm);
+        let is_both_loopback = trust == Some(Trust::Loopback);
         // A registry that was allowed to speak plain HTTP may hand out tokens the same way, itself.
         let is_like_base = realm.origin() == self.base.origin();
         if realm.scheme() != "https" && !is_both_loopback && !is_like_base {
             return Err(format!("its tokens come from {host} over plain HTTP"));
         }
-        if is_same_host || is_both_loopback || self.is_listed(realm) {
-            return Ok(());
+        if Reach::from_host(host) != Reach::Forbidden && (is_same_host || self.is_listed(realm)) {
+            // The configuration names it.
+            return Ok(Trust::Loopback);
         }
-        if has_credentials && !self.is_known_pair(host) {
+        if has_credentials && !is_both_loopback && !self.is_known_pair(host) {
             return Err(format!("it wants them sent to {host}; list that host under token_hosts if it may have them"));
         }
-        if to == Reach::Public || from == Reach::Loopback {
-            Ok(())
-        } else {
-            Err(format!("its tokens come from the internal address {host}"))
-        }
+        trust.ok_or_else(|| format!("its tokens come from the internal address {host}"))
     }
 
     /// Registries whose token server is known to be elsewhere.
@@ -160,7 +159,7 @@ mod tests {
         TokenRules { base: base.parse().expect("a URL"), token_hosts: vec!["auth.corp".into(), "sso.corp:8443".into()] }
     }
 
-    fn check(base: &str, realm: &str, has_credentials: bool) -> Result<(), String> {
+    fn check(base: &str, realm: &str, has_credentials: bool) -> Result<Trust, String> {
         rules(base).check(&realm.parse().expect("a URL"), has_credentials)
     }
 
@@ -177,7 +176,7 @@ mod tests {
             ("http://127.0.0.1:5000", "http://localhost:5001/token"),
             ("http://10.0.0.5:5000", "http://10.0.0.5:5000/token"),
         ] {
-            assert_eq!(check(base, realm, true), Ok(()), "{base} {realm}");
+            assert!(check(base, realm, true).is_ok(), "{base} {realm}");
         }
         for (base, realm) in [
             ("https://r.io", "https://evil.io/token"),
@@ -187,6 +186,7 @@ mod tests {
             ("https://r.io", "http://auth.corp/token"),
             ("https://r.io", "https://sso.corp/token"),
             ("https://r.io", "https://127.0.0.1/token"),
+            ("https://169.254.169.254", "https://169.254.169.254/latest/api/token"),
             ("http://127.0.0.1:5000", "https://evil.io/token"),
             ("http://10.0.0.5:5000", "http://10.0.0.6:5000/token"),
         ] {
@@ -195,25 +195,33 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_tokens_come_from_public_hosts_over_https_only() {
-        for (base, realm) in [
-            ("https://r.io", "https://auth.io/token"),
-            ("http://127.0.0.1:5000", "https://auth.io/token"),
-            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token"),
+    fn anonymous_tokens_come_over_https_and_never_from_this_machine_or_a_metadata_service() {
+        for (base, realm, trust) in [
+            ("https://r.io", "https://auth.io/token", Trust::Public),
+            ("https://r.io", "https://10.0.0.1/token", Trust::Public),
+            ("http://127.0.0.1:5000", "https://auth.io/token", Trust::Public),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", Trust::Loopback),
         ] {
-            assert_eq!(check(base, realm, false), Ok(()), "{base} {realm}");
+            assert_eq!(check(base, realm, false), Ok(trust), "{base} {realm}");
         }
         for realm in [
             "http://auth.io/token",
             "https://127.0.0.1/token",
             "https://169.254.169.254/latest/api/token",
             "https://[::1]/token",
-            "https://10.0.0.1/token",
             "https://localhost/token",
+            "https://localhost./token",
+            "https://ip6-localhost/token",
+            "https://metadata.google.internal/token",
+            "https://[64:ff9b::7f00:1]/token",
+            "https://240.0.0.1/token",
         ] {
             assert!(check("https://r.io", realm, false).is_err(), "{realm}");
+            assert!(check("https://r.io", realm, true).is_err(), "{realm}");
         }
-        assert!(check("http://127.0.0.1:5000", "http://169.254.169.254/latest/api/token", false).is_err());
+        for realm in ["http://169.254.169.254/latest/api/token", "https://169.254.169.254/latest/api/token"] {
+            assert!(check("http://127.0.0.1:5000", realm, false).is_err(), "{realm}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //!
 //! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::Utc;
 use reqwest::{
@@ -14,6 +17,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{Error, RequestKind, Requests, WANTS_LOGIN, outage::Outage, proxy_failure, redirect};
 use crate::{
+    address::{Refused, Resolver},
     pace::{Pace, Turn},
     retry,
     secret::Secret,
@@ -33,6 +37,8 @@ pub(super) struct Transport {
     /// The host that references name.
     pub(super) host: Arc<str>,
     pub(super) http: reqwest::Client,
+    /// What `http` resolves names with.
+    pub(super) resolver: Arc<Resolver>,
     pub(super) pace: Pace,
     pub(super) connections: Semaphore,
     pub(super) requests: Arc<Requests>,
@@ -66,13 +72,39 @@ pub(super) struct Ask {
     pub(super) accept: &'static str,
     /// A form to send; it may hold a refresh token.
     pub(super) form: Option<Secret>,
+    /// The time that this request shares with others; none of its own besides a try's.
+    pub(super) budget: Option<Arc<TimeBudget>>,
+}
+
+/// Time for several requests together. What they wait for their turn does not count: that is our own pace.
+#[derive(Debug)]
+pub(super) struct TimeBudget {
+    total: Duration,
+    spent: Mutex<Duration>,
+}
+
+impl TimeBudget {
+    pub(super) fn new(total: Duration) -> Self {
+        Self { total, spent: Mutex::default() }
+    }
+
+    fn left(&self) -> Duration {
+        self.total.saturating_sub(*self.spent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn spend(&self, span: Duration) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += span;
+    }
 }
 
 /// An answer, read to its end. Not to be shown: it may hold a token.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// The bytes that a digest is checked against.
     pub(super) body: Vec<u8>,
+    /// The body without the credentials that it repeats; `None` where it repeats none.
+    pub(super) redacted: Option<Vec<u8>>,
     /// Whether the host that was asked gave it, and not one it redirected to.
     pub(super) is_from_registry: bool,
 }
@@ -108,9 +140,20 @@ impl Transport {
         self.outage.check().map_err(Failure::lasting)?;
         self.requests.count(&self.host, ask.kind);
         let limit = self.patience.request_timeout;
-        let answer = tokio::time::timeout(limit, self.travel(ask, authorization, turn))
-            .await
-            .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))?;
+        let left = ask.budget.as_ref().map_or(limit, |budget| budget.left());
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(limit.min(left), self.travel(ask, authorization, turn)).await;
+        if let Some(budget) = &ask.budget {
+            budget.spend(begun.elapsed());
+        }
+        let answer = match (answer, &ask.budget) {
+            (Ok(answer), _) => answer?,
+            (Err(_), Some(budget)) if left <= limit => {
+                let why = format!("{} was not complete within {:?}", ask.what, budget.total);
+                return Err(Failure::lasting(self.unreachable(why)));
+            }
+            (Err(_), _) => return Err(self.unreachable(format!("no complete answer within {limit:?}")).into()),
+        };
         if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
             self.outage.answered();
         }
@@ -119,7 +162,13 @@ impl Transport {
 
     /// Waits as long as a failed try calls for; fails with its error when there is no point, no try or no
     /// time left. `begun` is when the first try was made.
-    pub(super) async fn wait_after(&self, failure: Failure, tries: u32, begun: Instant) -> Result<(), Error> {
+    pub(super) async fn wait_after(
+        &self,
+        ask: &Ask,
+        failure: Failure,
+        tries: u32,
+        begun: Instant,
+    ) -> Result<(), Error> {
         if failure.is_lasting || !failure.error.is_transient() {
             return Err(failure.error);
         }
@@ -135,6 +184,9 @@ impl Transport {
         }
         tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
         tokio::time::sleep(wait).await;
+        if let Some(budget) = &ask.budget {
+            budget.spend(wait);
+        }
         Ok(())
     }
 
@@ -143,6 +195,7 @@ impl Transport {
         let mut url = ask.url.clone();
         let mut is_home = true;
         for _ in 0..=redirect::MAX_HOPS {
+            self.resolver.check(&url).map_err(|refused| self.refused(&refused))?;
             let response = self.request(ask, &url, authorization.filter(|_| is_home)).await?;
             if let Some(turn) = turn.take() {
                 turn.answered();
@@ -156,7 +209,10 @@ impl Transport {
             );
             let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
             let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
-            url = redirect::next(&ask.url, &url, &location, may_leave).map_err(|why| self.redirected(ask, why))?;
+            let redirected = |why| self.redirected(ask, why);
+            let (to, trust) = redirect::next(&ask.url, &url, &location, may_leave).map_err(redirected)?;
+            self.resolver.trust(to.host_str().unwrap_or_default(), trust);
+            url = to;
             // Once a request has left its origin, nothing that comes after it sees the credentials.
             is_home = is_home && url.origin() == ask.url.origin();
         }
@@ -180,7 +236,7 @@ impl Transport {
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if ask.method == Method::HEAD {
-            return Ok(Answer { status, headers, body, is_from_registry });
+            return Ok(Answer { status, headers, body, redacted: None, is_from_registry });
         }
         let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
         let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -203,7 +259,7 @@ impl Transport {
                 break;
             }
         }
-        Ok(Answer { status, headers, body, is_from_registry })
+        Ok(Answer { status, headers, body, redacted: None, is_from_registry })
     }
 
     fn redirected(&self, ask: &Ask, why: String) -> Error {
@@ -212,6 +268,12 @@ impl Transport {
 
     fn unreachable(&self, why: impl Into<String>) -> Error {
         Error::Unreachable { registry: self.host.to_string(), why: why.into() }
+    }
+
+    /// A host that is not contacted, whoever is asked.
+    fn refused(&self, refused: &Refused) -> Failure {
+        let hint = if refused.is_private() { "; list the host under network.allow if it is yours" } else { "" };
+        Failure::lasting(self.unreachable(format!("{refused}{hint}")))
     }
 
     fn transport_failure(&self, error: reqwest::Error) -> Failure {
@@ -227,6 +289,9 @@ impl Transport {
         while let Some(source) = cause.source() {
             cause = source;
         }
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return self.refused(refused);
+        }
         let cause = cause.to_string();
         let is_lasting = cause.starts_with(BAD_CERTIFICATE) || cause.contains(NO_TLS);
         let why = match (is_timeout, is_connect) {
@@ -239,6 +304,11 @@ impl Transport {
 }
 
 impl Answer {
+    /// The body to read: whatever it says may be shown to people.
+    pub(super) fn document(&self) -> &[u8] {
+        self.redacted.as_deref().unwrap_or(&self.body)
+    }
+
     /// A header as text.
     pub(super) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

@@ -16,11 +16,13 @@ use reqwest::{
 use super::{
     Answer, Call, Refused,
     failure::{Failure, innermost},
-    hidden::Hidden,
+    hidden::secrets_of,
     signature::sign,
 };
 use crate::{
+    address::{Reach, Resolver, Trust},
     pace::Pace,
+    redact::Redactor,
     registry::{RequestKind, Requests},
     retry,
     secret::Secret,
@@ -113,10 +115,13 @@ impl Webhooks {
     ///
     /// When this machine has no TLS.
     pub fn new(settings: Settings, requests: Arc<Requests>) -> Result<Self, String> {
+        // The configuration names every webhook.
+        let resolver = Arc::new(Resolver::new(Trust::Loopback));
         let client = |is_here: bool| {
             let mut builder = Client::builder()
                 .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(settings.connect_timeout)
+                .dns_resolver(Arc::clone(&resolver))
                 .redirect(reqwest::redirect::Policy::none());
             if is_here {
                 builder = builder.no_proxy();
@@ -232,7 +237,7 @@ impl Webhooks {
         }
         let exchange = async {
             let response = request.send().await.map_err(|error| Failure::of_transport(&host.name, &error))?;
-            read(&host.name, response, &Hidden::of(call, url)).await
+            read(&host.name, response, &secrets_of(call, url)).await
         };
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(Failure::of_silence(&host.name, limit)))
     }
@@ -268,6 +273,7 @@ fn lasting(why: String) -> Refused {
 fn address(call: &Call) -> Result<Url, String> {
     let url = Url::parse(call.url.reveal()).map_err(|_| "its URL cannot be understood".to_owned())?;
     match url.scheme() {
+        _ if reach(&url) == Reach::Forbidden => Err("its URL leads to an address that is never called".to_owned()),
         "https" => Ok(url),
         "http" if is_here(&url) => Ok(url),
         _ => Err(format!("{} is not called: only https is spoken", url.host_str().unwrap_or("its URL"))),
@@ -275,9 +281,11 @@ fn address(call: &Call) -> Result<Url, String> {
 }
 
 fn is_here(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    reach(url) == Reach::Loopback
+}
+
+fn reach(url: &Url) -> Reach {
+    Reach::from_host(url.host_str().unwrap_or_default())
 }
 
 /// Whether a call may have the header `name` with `value` besides those that every call has.
@@ -315,7 +323,7 @@ fn headers(call: &Call, after: Duration) -> Result<HeaderMap, String> {
 }
 
 /// Reads an answer. That of a receiver that accepts the call counts only when it is whole.
-async fn read(host: &str, mut response: Response, hidden: &Hidden) -> Result<Answer, Failure> {
+async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<Answer, Failure> {
     let status = response.status();
     let mut body = Vec::new();
     if status.is_success() {

@@ -8,8 +8,9 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::{Refused, hidden::Hidden};
+use super::Refused;
 use crate::{
+    redact::Redactor,
     registry::{WANTS_LOGIN, proxy_failure},
     retry,
 };
@@ -55,7 +56,13 @@ impl Failure {
         Self::of_host(format!("{host} gave no complete answer: {cause}"), true)
     }
 
-    pub(super) fn of_status(host: &str, status: StatusCode, headers: &HeaderMap, body: &[u8], hidden: &Hidden) -> Self {
+    pub(super) fn of_status(
+        host: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        hidden: &Redactor,
+    ) -> Self {
         let said = quoted(body, hidden);
         let said = if said.is_empty() { said } else { format!(": {said}") };
         let why = match status {
@@ -106,8 +113,8 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What a receiver says of a refusal, as far as people can read it and may know it.
-fn quoted(body: &[u8], hidden: &Hidden) -> String {
-    let text = hidden.taken_out_of(&String::from_utf8_lossy(body));
+fn quoted(body: &[u8], hidden: &Redactor) -> String {
+    let text = hidden.redact(&String::from_utf8_lossy(body));
     let words: Vec<_> = text.split_whitespace().collect();
     let visible =
         words.join(" ").chars().filter(|character| !character.is_control()).take(QUOTED_CHARS).collect::<String>();
@@ -135,7 +142,7 @@ mod tests {
             (reqwest::header::HeaderName::from_static(name), value.parse().expect("a value of a header"))
         });
         let status = StatusCode::from_u16(status).expect("a status");
-        Failure::of_status("hooks.example.com", status, &headers.collect(), b"", &Hidden::default())
+        Failure::of_status("hooks.example.com", status, &headers.collect(), b"", &Redactor::default())
     }
 
     #[test]

@@ -65,3 +65,18 @@ async fn a_report_that_lambda_would_not_give_back_says_what_to_do() {
     let some = running.invoke(json!({ "images": images[..10] })).await.response();
     assert_eq!(some["findings"].as_array().unwrap().len(), 1000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_no_json_is_not_understood_and_the_function_goes_on() {
+    let fleet = Fleet::new();
+    fleet.configure("", "", "");
+    let running = fleet.start().await;
+    let deep = "[".repeat(300) + &"]".repeat(300);
+    for payload in [b"{\"images\": [".as_slice(), b"", b"{} {}", b"run", &[0xff, 0xfe, b'"'], deep.as_bytes()] {
+        let (kind, message) = running.invoke_with(payload).await.error();
+        assert_eq!(kind, "Basewatch.UnknownEvent", "{message}");
+        assert!(message.contains("no JSON object"), "{message}");
+    }
+    let missing = format!("{}/nothing:1", fleet.registry.host());
+    assert_eq!(running.invoke(json!({ "images": [missing] })).await.response()["schema"], "basewatch.report/v1");
+}

@@ -196,6 +196,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Invokes it with an event of any bytes, with time enough.
+    pub(crate) async fn invoke_with(&self, payload: &[u8]) -> Answered {
+        self.api.invoke_with(payload.to_vec(), LONG).await
+    }
+
     /// Invokes it, with time enough.
     pub(crate) async fn invoke(&self, payload: Value) -> Answered {
         self.api.invoke(payload, LONG).await

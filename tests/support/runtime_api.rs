@@ -48,7 +48,7 @@ struct Shared {
 }
 
 struct Invocation {
-    payload: Value,
+    payload: Vec<u8>,
     time: Duration,
     answer: oneshot::Sender<Answered>,
 }
@@ -108,6 +108,11 @@ impl RuntimeApi {
 
     /// Invokes the function, which has so much time for it.
     pub(crate) async fn invoke(&self, payload: Value, time: Duration) -> Answered {
+        self.invoke_with(payload.to_string().into_bytes(), time).await
+    }
+
+    /// The same with an event of any bytes.
+    pub(crate) async fn invoke_with(&self, payload: Vec<u8>, time: Duration) -> Answered {
         let (answer, answered) = oneshot::channel();
         assert!(self.queue.send(Invocation { payload, time, answer }).is_ok(), "the API serves");
         tokio::time::timeout(PATIENCE, answered).await.expect("an answer in time").expect("an answer")
@@ -122,7 +127,7 @@ impl RuntimeApi {
 async fn next(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let invocation = shared.invocations.lock().await.recv().await;
     let Some(Invocation { payload, time, answer }) = invocation else {
-        return (StatusCode::GONE, HeaderMap::new(), String::new());
+        return (StatusCode::GONE, HeaderMap::new(), Vec::new());
     };
     let id = format!("request-{}", shared.count.fetch_add(1, Ordering::SeqCst));
     shared.under_way.lock().expect("no panic").insert(id.clone(), answer);
@@ -137,7 +142,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     ];
     let headers =
         headers.into_iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
-    (StatusCode::OK, headers.collect(), payload.to_string())
+    (StatusCode::OK, headers.collect(), payload)
 }
 
 fn answered(headers: &HeaderMap, body: &Bytes, is_error: bool) -> Answered {

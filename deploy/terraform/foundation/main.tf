@@ -253,12 +253,6 @@ data "aws_iam_policy_document" "remember_and_tell" {
     sid       = "ListTheStore"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this.arn]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = ["store/*"]
-    }
   }
 
   statement {
@@ -290,12 +284,28 @@ data "aws_iam_policy_document" "remember_and_tell" {
   }
 
   dynamic "statement" {
-    for_each = var.audit_role_name == null ? [] : [var.audit_role_name]
+    for_each = var.audit_role_name == null || length(var.audit_account_ids) == 0 ? [] : [var.audit_role_name]
 
     content {
       sid       = "ReadAsTheRole"
       actions   = ["sts:AssumeRole"]
+      resources = [for id in var.audit_account_ids : "arn:${local.partition}:iam::${id}:role/${statement.value}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.audit_role_name != null && var.audit_organization ? [var.audit_role_name] : []
+
+    content {
+      sid       = "ReadAsTheRoleInTheOrganization"
+      actions   = ["sts:AssumeRole"]
       resources = ["arn:${local.partition}:iam::*:role/${statement.value}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceOrgID"
+        values   = ["$${aws:PrincipalOrgID}"]
+      }
     }
   }
 

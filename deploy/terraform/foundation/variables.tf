@@ -33,8 +33,13 @@ variable "audit_role_name" {
   type        = string
 }
 
+variable "audit_account_ids" {
+  description = "The accounts that [accounts] of the configuration lists in ids; the role may be assumed in no other"
+  type        = set(string)
+}
+
 variable "audit_organization" {
-  description = "Whether [accounts] of the configuration says organization = true"
+  description = "Whether [accounts] of the configuration says organization = true; then the role may be assumed in all of its accounts"
   type        = bool
 }
 

@@ -11,6 +11,7 @@ module "foundation" {
   ops_emails         = var.ops_emails
   audit_policy       = var.audit_policy
   audit_role_name    = var.audit_role_name
+  audit_account_ids  = var.audit_account_ids
   audit_organization = var.audit_organization
   secret_arns        = var.secret_arns
   force_destroy      = var.force_destroy

@@ -60,8 +60,14 @@ variable "audit_role_name" {
   default     = null
 }
 
+variable "audit_account_ids" {
+  description = "The accounts that [accounts] of the configuration lists in ids; the role may be assumed in no other"
+  type        = set(string)
+  default     = []
+}
+
 variable "audit_organization" {
-  description = "Whether [accounts] of the configuration says organization = true"
+  description = "Whether [accounts] of the configuration says organization = true; then the role may be assumed in all of its accounts"
   type        = bool
   default     = false
 }

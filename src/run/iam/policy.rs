@@ -88,14 +88,18 @@ pub fn running(settings: &Settings) -> Policy {
     let telling = telling::statements(settings);
     let Some(accounts) = &settings.accounts else { return Policy::of(telling) };
     let role = |account: &str| accounts.role.replace("{account}", account);
-    let (roles, lists) = match &accounts.members {
-        Members::Listed(listed) => (listed.iter().map(|account| role(account)).collect(), None),
+    let assume = |roles| statement("ReadAsTheRole", &["sts:AssumeRole"], roles);
+    let (assume, lists) = match &accounts.members {
+        Members::Listed(listed) => (assume(listed.iter().map(|account| role(account)).collect()), None),
+        // Accounts come and go; all of them are of basewatch's own organization.
         Members::Organization { .. } => {
+            let own = BTreeMap::from([("aws:ResourceOrgID", vec!["${aws:PrincipalOrgID}".to_owned()])]);
+            let condition = Some(Condition(BTreeMap::from([("StringEquals", own)])));
             let all = anywhere("ListTheOrganization", &["organizations:ListAccounts"]);
-            (vec![role("*")], Some(all))
+            (Statement { condition, ..assume(vec![role("*")]) }, Some(all))
         }
     };
-    let read = [Some(statement("ReadAsTheRole", &["sts:AssumeRole"], roles)), lists, public_token(settings)];
+    let read = [Some(assume), lists, public_token(settings)];
     Policy::of(read.into_iter().chain(telling))
 }
 

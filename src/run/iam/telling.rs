@@ -1,9 +1,9 @@
 //! Which permissions does it take to remember and to tell? Writes, and so only to what the configuration names; and
 //! to read that, where it is in a bucket itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::policy::{Condition, Statement, partition, statement};
+use super::policy::{Statement, partition, statement};
 use crate::{config::Settings, store::Place};
 
 /// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
@@ -25,12 +25,9 @@ fn bucket(settings: &Settings) -> Option<(String, String)> {
 }
 
 fn store_listed(settings: &Settings) -> Option<Statement> {
-    let (bucket, prefix) = bucket(settings)?;
-    let condition = (!prefix.is_empty()).then(|| {
-        let prefixes = BTreeMap::from([("s3:prefix", vec![format!("{prefix}*")])]);
-        Condition(BTreeMap::from([("StringLike", prefixes)]))
-    });
-    Some(Statement { condition, ..statement("ListTheStore", &["s3:ListBucket"], vec![bucket]) })
+    // Without a condition on the prefix: `docs/store.md` says why.
+    let (bucket, _) = bucket(settings)?;
+    Some(statement("ListTheStore", &["s3:ListBucket"], vec![bucket]))
 }
 
 fn store(settings: &Settings) -> Option<Statement> {

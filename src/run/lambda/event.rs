@@ -50,7 +50,7 @@ impl Event {
         let event = match payload {
             Value::Null => Ok(Self::Run),
             Value::Object(fields) => read(fields),
-            other => Err(format!("it is {}, and no object", quoted(other))),
+            other => Err(format!("it is {}, and no JSON object", quoted(other))),
         };
         event.map_err(|why| format!("the event is not understood: {why}; {ACCEPTED}"))
     }
@@ -227,8 +227,8 @@ mod tests {
     fn what_is_not_understood_says_why_and_what_would_be() {
         let many = vec!["registry.test/orders:1"; 1_001];
         let table = [
-            (json!("run"), "no object"),
-            (json!([1]), "no object"),
+            (json!("run"), "no JSON object"),
+            (json!([1]), "no JSON object"),
             (json!({ "image": "x" }), "only the keys [\"image\"]"),
             (json!({ "key1": "v", "key2": "v" }), "only the keys"),
             (json!({ "Records": [] }), "only the keys [\"Records\"]"),

@@ -16,9 +16,10 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Result, anyhow};
 use chrono::Utc;
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::Value;
 use tokio::time::timeout;
+use tower::util::MapRequestLayer;
 
 pub use self::surroundings::RUNTIME_API;
 use self::{
@@ -52,10 +53,24 @@ pub async fn run(flags: Flags, environment: &Environment, here: &Path) -> Result
         let (handler, function) = (Arc::clone(&handler), Arc::clone(&function));
         async move { answer(&handler, &function, event).await }
     });
-    let served = Runtime::new(invoked).run().await;
+    let served = Runtime::new(invoked).layer(MapRequestLayer::new(with_json)).run().await;
     served.map_err(|error| anyhow!("the Lambda runtime cannot be reached any more: {error}"))?;
     Ok(Exit::Clean)
 }
+
+/// The same invocation, with an event that is no JSON as a JSON text: it is then answered as any other event that is not
+/// understood, and not with an error that is named after a type of the runtime's library.
+fn with_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    if serde_json::from_slice::<Value>(&invocation.body).is_err() {
+        let start = &invocation.body[..invocation.body.len().min(QUOTED_BYTES)];
+        let text = String::from_utf8_lossy(start).into_owned();
+        invocation.body = Value::String(text).to_string().into();
+    }
+    invocation
+}
+
+/// How much is kept of an event that is no JSON; less is shown.
+const QUOTED_BYTES: usize = 1024;
 
 /// The answer to one invocation, whose metrics are written.
 async fn answer(handler: &Handler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {

@@ -85,10 +85,10 @@ fn is_of(proxy: &ProxySettings, headers: &HeaderMap, peer: IpAddr) -> bool {
 /// Whether this machine was asked for by a name of its own. Any page on the internet can have a name that leads here.
 fn is_local_name(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let name = bare.filter(|address| address.contains(':')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -168,6 +168,18 @@ mod tests {
             ("localhost:8080", Ok(())),
             ("127.0.0.1:8080", Ok(())),
             ("[::1]:8080", Ok(())),
+            ("[::1]", Ok(())),
+            ("LOCALHOST", Ok(())),
+            ("[::1].evil.example", Err(Denied::Host)),
+            ("[::1].evil.example:8080", Err(Denied::Host)),
+            ("[::1]evil.example:80", Err(Denied::Host)),
+            ("x[::1]", Err(Denied::Host)),
+            ("[localhost]", Err(Denied::Host)),
+            ("[127.0.0.1].evil.example", Err(Denied::Host)),
+            ("localhost:x.evil.example", Err(Denied::Host)),
+            ("127.0.0.1:80.evil.example", Err(Denied::Host)),
+            ("localhost:80:evil.example", Err(Denied::Host)),
+            ("", Err(Denied::Host)),
             ("rebound.example:8080", Err(Denied::Host)),
             ("localhost.example", Err(Denied::Host)),
             ("10.0.0.1:8080", Err(Denied::Host)),

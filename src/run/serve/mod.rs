@@ -9,6 +9,7 @@ mod connections;
 mod metrics;
 pub mod openapi;
 mod pages;
+mod progress;
 mod routes;
 mod snapshot;
 mod state;
@@ -21,6 +22,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use self::{
     access::Access,
+    connections::Limits,
     timer::{Clock, Timer},
 };
 pub use self::{snapshot::Snapshot, state::State};
@@ -61,6 +63,7 @@ pub async fn serve(
     let access = Access::new(&settings.serve, token(&settings, &receivers.aws).await?)?;
     let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
     let at = listener.local_addr().context("the address is not known")?;
+    let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
     let state = Arc::new(State::new(settings, store, clock));
     state.reload().await.context("the last report cannot be read")?;
     tracing::info!(schedule = %state.settings.serve.timetable, "listening at http://{at}");
@@ -69,7 +72,7 @@ pub async fn serve(
     let (stopping, stopped) = watch::channel(false);
     let mut timer = tokio::spawn(Timer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
     let router = routes::router(Arc::clone(&state), access);
-    let mut answering = tokio::spawn(connections::answer(listener, router, stopped));
+    let mut answering = tokio::spawn(connections::answer(listener, router, Limits::new(proxies), stopped));
     // A service that looks alive and does nothing any more is worse than one that ends and is started again.
     tokio::select! {
         _ = stop => {}

@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// The largest body of a request: none has to have any.
 const LARGEST: usize = 16 * 1024;
 
+/// Whether the process lives, and whether it has a report.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
 /// All paths, answered to whom `access` lets in.
 pub(super) fn router(state: Arc<State>, access: Access) -> Router {
     let guarded = Router::new()
@@ -42,7 +45,7 @@ pub(super) fn router(state: Arc<State>, access: Access) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(middleware::from_fn_with_state(Arc::new(access), admit));
-    let open = Router::new().route("/healthz", get(api::healthz)).route("/readyz", get(api::readyz));
+    let open = Router::new().route(HEALTH[0], get(api::healthz)).route(HEALTH[1], get(api::readyz));
     guarded
         .merge(open)
         .layer(CompressionLayer::new())
@@ -53,6 +56,11 @@ pub(super) fn router(state: Arc<State>, access: Access) -> Router {
         }))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), watch))
         .with_state(state)
+}
+
+/// Whether `path` is a health check, which anybody may make at any time.
+pub(super) fn is_health(path: &str) -> bool {
+    HEALTH.contains(&path)
 }
 
 /// Lets in who may read.

@@ -1,0 +1,201 @@
+//! Name resolution that leaves out the addresses a host may not be at: what it returns is what is connected to, so that
+//! no second lookup can answer otherwise.
+
+use std::{
+    collections::HashMap,
+    env, fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use futures::future::BoxFuture;
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+
+use super::{Reach, Trust};
+
+/// The variables that name proxies, as reqwest reads them.
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// How a name is looked up.
+type Lookup = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync;
+
+/// A request that is not made because of where it would go.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{host} leads to an internal address ({address}), which is not contacted")]
+pub struct Refused {
+    /// The host.
+    host: String,
+    /// The address, or the host itself where its name says enough.
+    address: String,
+    reach: Reach,
+}
+
+impl Refused {
+    /// Whether it would be contacted if the configuration named it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.reach == Reach::Private
+    }
+}
+
+/// Resolves the names of the hosts that requests go to, and knows how far each host is trusted.
+pub struct Resolver {
+    /// For hosts that nothing is known of.
+    standard: Trust,
+    /// By host, in lower case and without a port.
+    hosts: RwLock<HashMap<String, Trust>>,
+    lookup: Arc<Lookup>,
+}
+
+impl Resolver {
+    /// A resolver that trusts each host as far as `standard`, until more is known of it, and the proxies of the
+    /// environment in any case: the operator named them.
+    #[must_use]
+    pub fn new(standard: Trust) -> Self {
+        let resolver = Self::with_lookup(standard, |name| {
+            Box::pin(async move {
+                let found = tokio::net::lookup_host((name, 0)).await?;
+                Ok(found.map(|address| address.ip()).collect())
+            })
+        });
+        for proxy in PROXY_VARIABLES.iter().filter_map(|name| env::var(name).ok()) {
+            // Some write no scheme.
+            let url =
+                Url::parse(&proxy).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("http://{proxy}")).ok());
+            if let Some(host) = url.as_ref().and_then(Url::host_str) {
+                resolver.trust(host, Trust::Loopback);
+            }
+        }
+        resolver
+    }
+
+    /// A resolver that looks names up with `lookup`.
+    #[must_use]
+    pub fn with_lookup(
+        standard: Trust,
+        lookup: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { standard, hosts: RwLock::default(), lookup: Arc::new(lookup) }
+    }
+
+    /// Trusts `host` as far as `trust`, if it is not trusted further already.
+    pub fn trust(&self, host: &str, trust: Trust) {
+        if trust > self.standard {
+            let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+            let known = hosts.entry(key(host)).or_insert(trust);
+            *known = (*known).max(trust);
+        }
+    }
+
+    /// How far `host` is trusted.
+    #[must_use]
+    pub fn trust_in(&self, host: &str) -> Trust {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        hosts.get(&key(host)).copied().unwrap_or(self.standard)
+    }
+
+    /// Checks the host of `url` by its name or address alone.
+    ///
+    /// # Errors
+    ///
+    /// When it may not be contacted.
+    pub fn check(&self, url: &Url) -> Result<(), Refused> {
+        let host = url.host_str().unwrap_or_default();
+        let reach = Reach::from_host(host);
+        if self.trust_in(host).permits(reach) {
+            return Ok(());
+        }
+        Err(Refused { host: host.to_owned(), address: host.to_owned(), reach })
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").field("standard", &self.standard).finish_non_exhaustive()
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let (trust, looked_up) = (self.trust_in(&host), (self.lookup)(host.clone()));
+        Box::pin(async move {
+            let found = looked_up.await?;
+            let permitted: Vec<_> =
+                found.iter().filter(|address| trust.permits(Reach::from_address(**address))).copied().collect();
+            match found.first() {
+                Some(refused) if permitted.is_empty() => {
+                    let (address, reach) = (refused.to_string(), Reach::from_address(*refused));
+                    Err(Refused { host, address, reach }.into())
+                }
+                _ => Ok(Box::new(permitted.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
+            }
+        })
+    }
+}
+
+fn key(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A resolver that finds `addresses` under every name.
+    fn resolver(standard: Trust, addresses: &[&str]) -> Resolver {
+        let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        Resolver::with_lookup(standard, move |_| {
+            let found = found.clone();
+            Box::pin(async move { Ok(found) })
+        })
+    }
+
+    async fn addresses(resolver: &Resolver, host: &str) -> Result<Vec<String>, String> {
+        let found = resolver.resolve(host.parse().expect("a name")).await;
+        found.map(|found| found.map(|at| at.ip().to_string()).collect()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_public_name_that_resolves_to_an_internal_address_is_not_contacted() {
+        for internal in ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "64:ff9b::a9fe:a9fe", "::ffff:192.168.0.1"]
+        {
+            let error = addresses(&resolver(Trust::Public, &[internal]), "cdn.example.com").await.expect_err(internal);
+            assert!(error.contains("cdn.example.com leads to an internal address"), "{error}");
+        }
+        let mixed = resolver(Trust::Public, &["10.0.0.1", "8.8.8.8", "127.0.0.1"]);
+        assert_eq!(addresses(&mixed, "cdn.example.com").await, Ok(vec!["8.8.8.8".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_named_host_may_be_private_and_this_machine_but_never_a_metadata_service() {
+        let all = ["10.0.0.1", "127.0.0.1", "169.254.169.254", "fd00:ec2::254"];
+        let resolver = resolver(Trust::Public, &all);
+        resolver.trust("Registry.Example.com", Trust::Private);
+        resolver.trust("dev.example.com.", Trust::Loopback);
+        resolver.trust("dev.example.com", Trust::Private);
+        assert_eq!(addresses(&resolver, "registry.example.com.").await, Ok(vec!["10.0.0.1".to_owned()]));
+        let both = vec!["10.0.0.1".to_owned(), "127.0.0.1".to_owned()];
+        assert_eq!(addresses(&resolver, "dev.example.com").await, Ok(both));
+        assert!(addresses(&resolver, "other.example.com").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_found_is_told_apart_from_one_that_is_refused() {
+        assert_eq!(addresses(&resolver(Trust::Public, &[]), "gone.example.com").await, Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_host_is_checked_by_name_before_it_is_resolved() {
+        let resolver = resolver(Trust::Public, &[]);
+        resolver.trust("minio.corp", Trust::Private);
+        resolver.trust("127.0.0.1", Trust::Loopback);
+        let check = |url: &str| resolver.check(&url.parse().expect("a URL")).is_ok();
+        assert!(check("https://cdn.example.com/x") && check("https://minio.corp/") && check("http://127.0.0.1:5000/"));
+        assert!(!check("https://10.0.0.1/") && !check("https://other.corp/") && !check("http://127.0.0.2/"));
+        assert!(!check("http://localhost./") && !check("http://0x7f.2/") && !check("http://[64:ff9b::7f00:1]/"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Docker's credential helpers: programs that know a login. One that does not answer in time is ended.
+
+use std::{process::Stdio, time::Duration};
+
+use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde::Deserialize;
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, Command},
+};
+
+/// How long a helper may take; it may ask a keychain, but nobody is there to type.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The user name with which a helper says that the secret is a refresh token.
+const TOKEN_USER: &str = "<token>";
+
+/// Why a helper gave no login.
+#[derive(Debug)]
+pub(super) enum HelperError {
+    /// It was ended, as it gave no answer in time.
+    TimedOut,
+    /// What went wrong otherwise.
+    Failed(CredentialRetrievalError),
+}
+
+/// What a helper prints
+/// (<https://github.com/docker/docker-credential-helpers#development>).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed {
+    username: String,
+    secret: String,
+}
+
+/// The login for `server` by the helper `docker-credential-<name>`.
+pub(super) async fn ask(name: &str, server: &str) -> Result<DockerCredential, HelperError> {
+    ask_within(TIMEOUT, &format!("docker-credential-{name}"), server).await
+}
+
+async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<DockerCredential, HelperError> {
+    use CredentialRetrievalError as E;
+    let mut command = Command::new(program);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command.spawn().map_err(|_| HelperError::Failed(E::HelperCommunicationError))?;
+    let group = Group::new(&child);
+    let exchange = async {
+        let mut child = child;
+        if let Some(mut input) = child.stdin.take() {
+            // One that has ended without reading has its reasons on its outputs.
+            let _ = input.write_all(server.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    };
+    let output = tokio::time::timeout(limit, exchange).await.map_err(|_| HelperError::TimedOut)?;
+    group.ended();
+    let output = output.map_err(|_| HelperError::Failed(E::HelperCommunicationError))?;
+    if !output.status.success() {
+        let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        return Err(HelperError::Failed(E::HelperFailure { helper: program.to_owned(), stdout, stderr }));
+    }
+    let printed = serde_json::from_slice::<Printed>(&output.stdout);
+    let Printed { username, secret } = printed.map_err(|_| HelperError::Failed(E::MalformedHelperResponse))?;
+    Ok(if username == TOKEN_USER {
+        DockerCredential::IdentityToken(secret)
+    } else {
+        DockerCredential::UsernamePassword(username, secret)
+    })
+}
+
+/// The helper and what it started: many are scripts around another program. Ended when dropped.
+struct Group(Option<u32>);
+
+impl Group {
+    fn new(child: &Child) -> Self {
+        Self(child.id())
+    }
+
+    /// They have ended by themselves.
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.0.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            // It may be over already.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
+
+    use super::*;
+
+    /// A program in `folder` that does what `script` says.
+    fn program(folder: &Path, script: &str) -> String {
+        let path = folder.join("docker-credential-test");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Whether a process of this id runs; one that has ended and waits for its parent does not.
+    fn runs(id: &str) -> bool {
+        let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_hangs_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ids = folder.path().join("ids");
+        let script = format!("sleep 600 & echo $$ $! > {}; wait", ids.display());
+        let begun = Instant::now();
+        let answer = ask_within(Duration::from_secs(1), &program(folder.path(), &script), "registry.example.com").await;
+        assert!(matches!(answer, Err(HelperError::TimedOut)), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        let ids = fs::read_to_string(ids).expect("it began");
+        for _ in 0..100 {
+            if !ids.split_whitespace().any(runs) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("still running: {ids}");
+    }
+
+    #[tokio::test]
+    async fn a_helper_is_asked_for_the_server_and_gives_a_login_or_a_token() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let limit = Duration::from_secs(10);
+        let login = program(folder.path(), r#"read -r server; echo "{\"Username\":\"$server\",\"Secret\":\"s\"}""#);
+        let answer = ask_within(limit, &login, "registry.example.com\n").await.expect("a login");
+        assert_eq!(answer, DockerCredential::UsernamePassword("registry.example.com".into(), "s".into()));
+        let token = program(folder.path(), r#"cat > /dev/null; echo '{"Username":"<token>","Secret":"t"}'"#);
+        let answer = ask_within(limit, &token, "registry.example.com").await.expect("a token");
+        assert_eq!(answer, DockerCredential::IdentityToken("t".into()));
+        let failing = program(folder.path(), "cat > /dev/null; echo no such login; exit 1");
+        let answer = ask_within(limit, &failing, "registry.example.com").await;
+        assert!(
+            matches!(answer, Err(HelperError::Failed(CredentialRetrievalError::HelperFailure { .. }))),
+            "{answer:?}"
+        );
+    }
+}

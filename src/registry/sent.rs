@@ -1,0 +1,65 @@
+//! The credentials that a registry and its token server were sent, so that nothing they say repeats them to people.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{Error, credentials::Credential, grant::Grant};
+use crate::redact::Redactor;
+
+/// How many tokens are kept: each scope has one, and a busy registry many.
+const MAX_TOKENS: usize = 32;
+
+/// What was sent to one registry and its token server.
+#[derive(Default)]
+pub(super) struct Sent(Mutex<Credentials>);
+
+#[derive(Default)]
+struct Credentials {
+    logins: Redactor,
+    /// The latest at the end.
+    tokens: VecDeque<Grant>,
+}
+
+impl Sent {
+    /// Notes a login, which is sent to the registry or exchanged for tokens.
+    pub(super) fn add_login(&self, credential: &Credential) {
+        let logins = &mut self.lock().logins;
+        match credential {
+            Credential::Basic { username, password } => logins.hide_login(username, password.reveal()),
+            Credential::Identity(token) => logins.hide_secret(token.reveal()),
+        }
+    }
+
+    /// Notes a token, or a login that lasts as long as one.
+    pub(super) fn add_token(&self, grant: &Grant) {
+        let tokens = &mut self.lock().tokens;
+        if tokens.len() == MAX_TOKENS {
+            tokens.pop_front();
+        }
+        tokens.push_back(grant.clone());
+    }
+
+    /// `error` without them.
+    pub(super) fn removed_from(&self, error: Error) -> Error {
+        let redactor = {
+            let credentials = self.lock();
+            let mut redactor = credentials.logins.clone();
+            credentials.tokens.iter().for_each(|token| token.hide_in(&mut redactor));
+            redactor
+        };
+        error.redacted(&redactor)
+    }
+
+    /// `document` without the login and without what it was asked for by, `grant`; `None` if it repeats neither.
+    pub(super) fn removed_from_document(&self, document: &[u8], grant: &Grant) -> Option<Vec<u8>> {
+        let mut redactor = self.lock().logins.clone();
+        grant.hide_in(&mut redactor);
+        redactor.redact_document(document)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Credentials> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
