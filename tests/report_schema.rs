@@ -137,7 +137,10 @@ fn contract() -> Value {
             "severity": "high", "action": "rebuild",
             "reasons": [ { "code": "base-too-old", "message": "the base is 90 days old" } ]
         } ],
-        "errors": [ { "scope": "account 210987654321", "code": "access-denied", "message": "not authorized" } ],
+        "errors": [ {
+            "about": "inventory", "scope": "account 210987654321", "account": "210987654321", "code": "access-denied",
+            "message": "not authorized",
+        } ],
         "requests": { "public.ecr.aws": 4, "ecr": 2, "lambda": 3 }
     })
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{AlertSubject, EventKind, Item, Message, MessageKind, watch};
 use crate::{
     inventory::DeploymentKind,
-    judge::{Action, Severity},
+    judge::{Action, ReasonCode, Severity},
     report::{harmless, words},
 };
 
@@ -63,7 +63,8 @@ fn single(item: &Item) -> String {
     let name: String = clean(&name(item)).chars().take(40).collect();
     let what = match item.action {
         Action::Restore => "lost its image".to_owned(),
-        _ if item.about == AlertSubject::Workload => "cannot be invoked".to_owned(),
+        _ if is_failed(item) => "cannot be invoked".to_owned(),
+        _ if item.about == AlertSubject::Workload => "needs attention".to_owned(),
         Action::Upgrade => format!("on {}, which has ended", item.runtime.as_deref().map_or_else(runtime, clean)),
         _ if item.age == words::NOTHING => "on an old base".to_owned(),
         _ => format!("on a base {} old", spelled(&item.age)),
@@ -210,9 +211,16 @@ pub(super) fn verdict(item: &Item) -> String {
     let what = match (item.about, item.action) {
         (AlertSubject::Base, _) => item.verdict.as_str(),
         (AlertSubject::Workload, Action::Restore) => "without its image",
-        (AlertSubject::Workload, _) => "not able to run",
+        (AlertSubject::Workload, _) if is_failed(item) => "unable to run",
+        (AlertSubject::Workload, _) => "in need of attention",
     };
     format!("{what}, {}{was}", item.severity.as_str())
+}
+
+/// Whether it tells that a function cannot be invoked.
+fn is_failed(item: &Item) -> bool {
+    let is_leading = item.reasons.first().is_some_and(|reason| reason.code == ReasonCode::FunctionFailed.as_str());
+    item.about == AlertSubject::Workload && is_leading
 }
 
 /// `lambda/java:21.2026.08.22.00, 90 days old, 89 days and 71 releases behind`; nothing of a base that is not known, or

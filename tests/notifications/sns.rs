@@ -115,9 +115,9 @@ async fn one_message_is_published_in_the_region_of_its_topic_with_what_filters_l
     assert_eq!(one("severity"), ("String", "critical"));
     assert_eq!(one("owner"), ("String", "payments"));
     assert_eq!(one("kind"), ("String", "findings"));
-    assert_eq!(one("severities"), ("String.Array", r#"["low","high","critical"]"#));
+    assert_eq!(one("severities"), ("String.Array", r#"["low","medium","high","critical"]"#));
     assert_eq!(one("events"), ("String.Array", r#"["triggered","escalated","reminded","resolved"]"#));
-    assert_eq!(one("verdicts"), ("String.Array", r#"["stale","deprecated"]"#));
+    assert_eq!(one("verdicts"), ("String.Array", r#"["out-of-date","stale","deprecated"]"#));
     assert_eq!(one("accounts"), ("String.Array", r#"["123456789012"]"#));
 }
 

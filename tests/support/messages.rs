@@ -142,6 +142,18 @@ fn tagged() -> Item {
         kind: DeploymentKind::Ecr,
         arn: None,
         image: format!("{REGISTRY}/search:3.2"),
+        base: Some("lambda/python:3.12.2026.10.19.08".to_owned()),
+        line: Some("public.ecr.aws/lambda/python:3.12".to_owned()),
+        age: "31 d".to_owned(),
+        age_days: Some(31),
+        behind: "29 d, 21 releases".to_owned(),
+        current: Some("3.12.2026.11.18.02".to_owned()),
+        verdict: Verdict::OutOfDate,
+        severity: Severity::Medium,
+        runtime: Some("python3.12".to_owned()),
+        deprecation_date: Some(day("2028-10-31")),
+        block_update_date: Some(day("2029-01-10")),
+        reasons: vec![reason("base-superseded", "21 newer releases")],
         ..stale("search")
     }
 }

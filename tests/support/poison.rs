@@ -16,7 +16,8 @@ pub(crate) fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
             serde_json::Value::String(old) => {
-                const TYPED: [&str; 14] = [
+                const TYPED: [&str; 15] = [
+                    "about",
                     "architecture",
                     "outcome",
                     "digest",
