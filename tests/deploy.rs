@@ -129,6 +129,18 @@ fn actions_are_told_from_what_looks_like_them() {
 }
 
 #[test]
+fn templates_let_the_role_be_assumed_only_in_known_accounts_and_list_the_store_as_its_page_says() {
+    let (template, module) = (text("deploy/cloudformation/lambda.yaml"), text("deploy/terraform/foundation/main.tf"));
+    for (text, accounts) in
+        [(&template, "\"aws:ResourceAccount\": !Ref AuditAccountIds"), (&module, "iam::${id}:role/")]
+    {
+        assert!(text.contains(accounts), "{accounts}");
+        assert_eq!(text.matches("iam::*:role/").count(), text.matches("aws:ResourceOrgID").count());
+        assert!(!text.contains("s3:prefix"), "docs/store.md says why");
+    }
+}
+
+#[test]
 fn every_role_can_be_bounded() {
     let mut roles = 0;
     let mut check = |text: &str, begin: &str, end: &str, boundary: &str| {

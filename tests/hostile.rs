@@ -255,3 +255,71 @@ fn files_that_are_no_configuration_are_told_by_what_they_are() {
     let globs = check(b"[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nrepositories = [\"\"]\n");
     assert!(globs.contains("repositories[0]: \"\" is no pattern"), "{globs}");
 }
+
+/// Every file below `folder`, as text.
+fn files_below(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            files_below(&entry, found);
+        } else {
+            let text = fs::read(&entry).expect("a file");
+            found.push((entry.display().to_string(), String::from_utf8_lossy(&text).into_owned()));
+        }
+    }
+}
+
+#[test]
+fn credentials_that_a_registry_repeats_are_in_no_report_no_log_and_no_store() {
+    const PASSWORD: &str = "correct-horse-battery-staple";
+    let registry = Toxic::start(|asked: &Asked| {
+        let Some(sent) = asked.authorization() else { return Reply::challenge("Basic realm=\"x\"") };
+        let said = format!("{sent} is {PASSWORD}");
+        if asked.path.contains("/denied/") {
+            return Reply::error(403, "DENIED", &said);
+        }
+        let config = json!({
+            "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
+            "config": { "Labels": { "sdkBaseVersion": said, "org.opencontainers.image.base.name": PASSWORD } },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"layer")] },
+        });
+        let config = config.to_string().into_bytes();
+        if !asked.path.contains("/manifests/") {
+            return Reply::new(200, config);
+        }
+        let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_of(&config)).expect("JSON");
+        manifest["annotations"] = json!({ "org.opencontainers.image.base.name": said });
+        Reply::manifest(manifest.to_string().as_bytes())
+    });
+    let host = registry.host();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = format!(
+        "store = \"store\"\n[inventory]\n\
+         images = [{{ references = [\"{host}/denied/x:1\", \"{host}/labelled/x:1\"] }}]\n\
+         [registry.\"{host}\"]\nusername = \"auditor\"\npassword = {{ env = \"REGISTRY_PASSWORD\" }}\n"
+    );
+    fs::write(folder.path().join("basewatch.toml"), config).expect("written");
+    let run = |arguments: &[&str]| {
+        let mut program = basewatch(folder.path());
+        program.args(arguments).env("REGISTRY_PASSWORD", PASSWORD).output().expect("the program starts")
+    };
+    let mut told = Vec::new();
+    for arguments in [
+        vec!["run", "-vv"],
+        vec!["audit", "--format", "json", "-o", "report.html", "-o", "report.md"],
+        vec!["explain", &format!("{host}/labelled/x:1")],
+    ] {
+        let output = run(&arguments);
+        told.push((format!("{arguments:?}"), stdout(&output) + &stderr(&output)));
+    }
+    files_below(folder.path(), &mut told);
+    assert!(
+        told.iter().any(|(name, text)| name.contains("reports") && text.contains("labelled")),
+        "the store was read"
+    );
+    assert!(told.iter().any(|(_, text)| text.contains("denied access")), "{told:#?}");
+    for (name, text) in &told {
+        for secret in [PASSWORD, "YXVkaXRvcjpjb3JyZWN0LWhvcnNl", "correct-horse"] {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
+}

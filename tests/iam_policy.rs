@@ -349,3 +349,19 @@ fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
     });
     assert_eq!(of_s3, [&expected]);
 }
+
+#[test]
+fn the_role_is_assumed_only_in_the_accounts_that_are_listed_or_in_ones_own_organization() {
+    let assumed = |members: &str| {
+        let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"";
+        let settings = settings(&format!("{role}\n{members}\n[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n"));
+        let document: Value = serde_json::from_str(&pretty(&running(&settings))).unwrap();
+        let statements = document["Statement"].as_array().unwrap().clone();
+        let found = statements.into_iter().find(|statement| statement["Action"][0] == "sts:AssumeRole").unwrap();
+        (found["Resource"].clone(), found["Condition"].clone())
+    };
+    let listed = serde_json::json!(["arn:aws:iam::123456789012:role/x", "arn:aws:iam::210987654321:role/x"]);
+    assert_eq!(assumed("ids = [\"123456789012\", \"210987654321\"]"), (listed, Value::Null));
+    let own = serde_json::json!({ "StringEquals": { "aws:ResourceOrgID": ["${aws:PrincipalOrgID}"] } });
+    assert_eq!(assumed("organization = true"), (serde_json::json!(["arn:aws:iam::*:role/x"]), own));
+}

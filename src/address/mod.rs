@@ -107,9 +107,15 @@ impl Reach {
             (127, ..) => Self::Loopback,
             _ if METADATA_V4.contains(&address) => Self::Forbidden,
             (0 | 224.., ..) | (169, 254, _) => Self::Forbidden,
-            (10, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) | (198, 18..=19, _) => Self::Private,
-            // IETF protocol assignments and documentation: in no public routing table.
-            (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) => Self::Private,
+            // The last three are for IETF protocols and documentation, and in no public routing table.
+            (10, ..)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (100, 64..=127, _)
+            | (198, 18..=19, _)
+            | (192, 0, 0 | 2)
+            | (198, 51, 100)
+            | (203, 0, 113) => Self::Private,
             _ => Self::Public,
         }
     }
@@ -128,12 +134,11 @@ impl Reach {
                 Self::Public => Self::Private,
                 inner => inner,
             },
-            // The metadata services of EC2 and Google Cloud.
-            [0xfd00, 0xec2, ..] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => Self::Forbidden,
+            // The metadata services of EC2 and Google Cloud; and Teredo, which hides an IPv4 address that nothing here
+            // can vouch for.
+            [0xfd00, 0xec2, ..] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] | [0x2001, 0, ..] => Self::Forbidden,
             // Unique local, site-local (deprecated, still routed) and documentation addresses.
             [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x2001, 0xdb8, ..] => Self::Private,
-            // Teredo hides an IPv4 address that nothing here can vouch for.
-            [0x2001, 0, ..] => Self::Forbidden,
             [0x2000..=0x3fff, ..] => Self::Public,
             _ => Self::Forbidden,
         }

@@ -19,13 +19,14 @@ use crate::registry::{HostSettings, NetworkSettings};
 pub(super) struct RawNetwork {
     /// Registries that may be contacted because a label or annotation names them, besides
     /// `public.ecr.aws`, the audited ECR registries, and the registries named elsewhere in this file.
-    /// `*` stands for one or more characters.
+    /// `*` stands for one or more characters. A host listed by its own name may also be at a private address when a
+    /// registry redirects to it or has its tokens there.
     #[schemars(extend("default" = []), example = ["ghcr.io", "*.dkr.ecr.eu-west-1.amazonaws.com"])]
     allow: Option<Vec<String>>,
     /// How long a connection may take to open.
     #[schemars(extend("default" = "5s"))]
     connect_timeout: Option<DurationText>,
-    /// How long one request may take, body included.
+    /// How long one request may take, body included. A tag list may take six times as long, all pages together.
     #[schemars(extend("default" = "30s"))]
     request_timeout: Option<DurationText>,
     /// How many times a transient failure is tried again.

@@ -120,16 +120,15 @@ pub enum CredentialsErrorKind {
 impl Error {
     /// The same, without the secrets that it quotes from what the registry said.
     pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        let quoted = match &mut self {
-            Self::Denied { message: quoted, .. }
-            | Self::Credentials { why: quoted, .. }
-            | Self::Unreachable { why: quoted, .. }
-            | Self::Redirected { why: quoted, .. }
-            | Self::Malformed { why: quoted, .. } => quoted,
-            // The rest says only what was asked for, where, and figures.
-            _ => return self,
-        };
-        *quoted = redactor.redact(quoted);
+        // The rest says only what was asked for, where, and figures.
+        if let Self::Denied { message: quoted, .. }
+        | Self::Credentials { why: quoted, .. }
+        | Self::Unreachable { why: quoted, .. }
+        | Self::Redirected { why: quoted, .. }
+        | Self::Malformed { why: quoted, .. } = &mut self
+        {
+            *quoted = redactor.redact(quoted);
+        }
         self
     }
 

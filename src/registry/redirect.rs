@@ -42,9 +42,8 @@ pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> R
 pub(super) fn trust_between(origin: &Url, to: &Url) -> Option<Trust> {
     let (from_host, to_host) = (origin.host_str().unwrap_or_default(), to.host_str().unwrap_or_default());
     match (Reach::from_host(from_host), Reach::from_host(to_host)) {
-        (_, Reach::Forbidden) => None,
         (Reach::Loopback, Reach::Loopback) => Some(Trust::Loopback),
-        (_, Reach::Loopback) => None,
+        (_, Reach::Loopback | Reach::Forbidden) => None,
         _ if ecr_host::is_layer_store(from_host, to_host) => Some(Trust::Private),
         _ => Some(Trust::Public),
     }

@@ -108,12 +108,15 @@ fn parameters_reach_what_they_are_for() {
         assert_eq!(stack["boundaries"][role]["PermissionsBoundaryArn"], boundary, "{role}");
     }
     let statements = stack["roles"]["Role"]["remember-and-tell"]["Statement"].as_array().expect("statements");
-    let of = |sid: &str| {
+    let statement = |sid: &str| {
         let found = statements.iter().find(|statement| statement["Sid"] == sid);
-        found.unwrap_or_else(|| panic!("no {sid} in {statements:#?}"))["Resource"].clone()
+        found.unwrap_or_else(|| panic!("no {sid} in {statements:#?}"))
     };
+    let of = |sid: &str| statement(sid)["Resource"].clone();
     assert_eq!(of("ReadTheSecrets"), json!([secret]));
     assert_eq!(of("ReadAsTheRole"), json!(["arn:aws:iam::*:role/basewatch-audit"]));
+    let own = json!({ "StringEquals": { "aws:ResourceOrgID": "${aws:PrincipalOrgID}" } });
+    assert_eq!(statement("ReadAsTheRole")["Condition"], own);
     assert_eq!(of("ListTheOrganization"), json!(["*"]));
     for resource in ["Pushes", "PushesPermission"] {
         assert!(stack["resources"][resource].is_object(), "{resource} is not among {:#}", stack["resources"]);

@@ -114,7 +114,7 @@ mod tests {
     async fn a_peer_that_never_reads_is_given_up_after_the_deadline() {
         let (near, _far) = duplex(64 * 1024);
         let begun = Instant::now();
-        let error = WriteDeadline::new(near, WITHIN).write_all(&[0; 1024 * 1024]).await.expect_err("not read");
+        let error = WriteDeadline::new(near, WITHIN).write_all(&vec![0; 1024 * 1024]).await.expect_err("not read");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() >= WITHIN);
     }

@@ -154,5 +154,5 @@ fn a_network_of_ipv6_counts_as_one_peer() {
     assert!(take("2001:db8::3").is_none() && take("192.0.2.1").is_none());
     assert!(take("2001:db8:0:1::1").is_some() && take("192.0.2.2").is_some());
     drop(held);
-    assert!(take("2001:db8::3").is_some() && slots.0.lock().unwrap().len() == 0);
+    assert!(take("2001:db8::3").is_some() && slots.0.lock().unwrap().is_empty());
 }
