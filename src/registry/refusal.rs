@@ -73,7 +73,6 @@ pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
     let retry_after = answer.retry_after();
     let said = Said::read(&answer.body);
     let error = match status {
-        404 => Error::NotFound { what },
         429 => Error::RateLimited { registry, retry_after },
         400..500 if said.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
         401 | 403 => denied(registry, what, said, status),
@@ -113,7 +112,6 @@ mod tests {
         let throttled = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Rate exceeded"}]}"#;
         let limited = Error::RateLimited { registry: "r.io".into(), retry_after: Some(Duration::from_secs(7)) };
         let what = || "r.io/x:1".to_owned();
-        assert_eq!(error(404, ""), Error::NotFound { what: what() });
         assert_eq!(error(429, ""), limited);
         assert_eq!(error(400, throttled), limited);
         for (status, body, message) in [
@@ -125,7 +123,7 @@ mod tests {
             let denied = Error::Denied { registry: "r.io".into(), what: what(), message: message.into() };
             assert_eq!(error(status, body), denied);
         }
-        for status in [302, 400, 405, 500, 503] {
+        for status in [302, 400, 404, 405, 500, 503] {
             assert_eq!(error(status, "{}"), Error::Status { registry: "r.io".into(), status, what: what() });
         }
     }

@@ -106,7 +106,8 @@ pub struct Note {
 pub struct ErrorEntry {
     /// What could not be seen: `ecr eu-west-1`, `account 210987654321`.
     pub scope: String,
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`,
+    /// `incomplete`.
     pub code: String,
     /// What happened, for people.
     pub message: String,
