@@ -84,6 +84,7 @@ impl World {
     async fn run(&mut self, recorded: bool, built_at: Option<DateTime<Utc>>) -> Vec<Resolution> {
         let host = HostSettings {
             endpoint: Some(self.registry.endpoint()),
+            full_mirror: true,
             auth: Auth::Anonymous,
             rate: Some(10_000.0),
             ..HostSettings::default()

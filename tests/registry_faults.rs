@@ -13,7 +13,7 @@ use std::{
 
 use basewatch::{
     image::{Digest, DigestKind, MANIFEST_MEDIA_TYPES, Manifest, Reference, Repository},
-    registry::{Error, NetworkSettings, Registry as _},
+    registry::{Error, Missing, NetworkSettings, Registry as _},
 };
 use toxic::{Asked, Reply, Toxic, manifest_of};
 use toxic_client::{Rig, settings};
@@ -54,10 +54,71 @@ async fn a_transient_failure_is_tried_again() {
 async fn a_lasting_failure_is_not_tried_again() {
     for status in [400, 403, 404, 410, 418, 501] {
         let (toxic, rig, reference) = start(move |_| Reply::error(status, "UNKNOWN", "no"));
-        assert!(rig.client.head(&reference).await.is_err());
         assert!(rig.client.manifest(&reference).await.is_err());
-        assert_eq!(toxic.lines(), ["HEAD /v2/x/manifests/1", "GET /v2/x/manifests/1"], "{status}");
+        assert_eq!(toxic.lines(), ["GET /v2/x/manifests/1"], "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_head_that_is_refused_is_confirmed_by_a_get() {
+    for status in [400, 403, 404, 405, 501] {
+        let refuse = move |asked: &Asked| if asked.method == "HEAD" { Reply::new(status, "") } else { good() };
+        let (toxic, rig, reference) = start(refuse);
+        assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest(), "{status}");
+        assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest(), "{status}");
+        let lines = ["HEAD /v2/x/manifests/1", "GET /v2/x/manifests/1", "GET /v2/x/manifests/1"];
+        assert_eq!(toxic.lines(), lines, "{status}: HEAD is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_finds_nothing_is_believed_once_another_found_something() {
+    for status in [403, 404] {
+        let (toxic, rig, reference) =
+            start(move |asked| if asked.path.ends_with("/1") { good() } else { Reply::new(status, "") });
+        assert!(rig.client.head(&reference).await.is_ok());
+        assert!(rig.client.head(&Reference::tagged(reference.repository, "2")).await.is_err());
+        assert_eq!(toxic.lines(), ["HEAD /v2/x/manifests/1", "HEAD /v2/x/manifests/2"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_get_after_a_refused_head_says_is_what_counts() {
+    let (_toxic, rig, reference) =
+        start(|asked| Reply::new(if asked.method == "HEAD" { 404 } else { 503 }, "").after(Duration::ZERO));
+    let error = rig.client.head(&reference).await.expect_err("not known");
+    assert!(matches!(error, Error::Status { status: 503, .. }), "{error:?}");
+
+    let denied = |asked: &Asked| match asked.method.as_str() {
+        "HEAD" => Reply::new(404, ""),
+        _ => Reply::error(403, "DENIED", "pull access denied"),
+    };
+    let (_toxic, rig, reference) = start(denied);
+    let error = rig.client.head(&reference).await.expect_err("denied");
+    assert!(matches!(&error, Error::Denied { message, .. } if message == "pull access denied"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let (_toxic, rig, reference) = start(|_| Reply::error(404, "UNKNOWN", "no"));
+    let Reference { repository, .. } = reference.clone();
+    let (pinned, config) = (Reference::pinned(repository.clone(), good_digest()), config_of(Digest::of(CONFIG), 1));
+    let told = [
+        rig.client.head(&reference).await.expect_err("nothing"),
+        rig.client.manifest(&pinned).await.map(drop).expect_err("nothing"),
+        rig.client.config(&repository, &config).await.map(drop).expect_err("nothing"),
+        rig.client.tags(&repository).await.map(drop).expect_err("nothing"),
+    ];
+    let missing = [
+        Missing::Tag("1".into()),
+        Missing::Manifest(good_digest()),
+        Missing::Configuration(Digest::of(CONFIG)),
+        Missing::TagList,
+    ];
+    let not_found = |missing| Error::NotFound { repository: repository.clone(), missing, cache: None };
+    assert_eq!(told, missing.map(not_found));
+    assert_eq!(told[0].to_string(), format!("the tag {reference} is not there"));
+    assert_eq!(told[1].to_string(), format!("the manifest {pinned} is not there"));
 }
 
 #[tokio::test]

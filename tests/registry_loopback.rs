@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     image::{Digest, DigestKind, Document, ImageFacts, Platform, Reference, Repository},
     registry::{
-        Auth, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, NetworkSettings, Registry as _,
-        Requests, Stock,
+        Auth, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, Missing, NetworkSettings,
+        Registry as _, Requests, Stock,
     },
 };
 
@@ -109,15 +109,17 @@ async fn blobs_are_asked_for_by_get_only() {
 
 #[tokio::test]
 async fn what_is_not_there_costs_one_request_and_is_not_found() {
-    let (stock, _) = stock();
+    let (stock, digest) = stock();
+    stock.tag("team/x", "1", &digest);
     let rig = rig(stock, Behaviour::default());
+    assert!(rig.client.head(&rig.tag("1")).await.is_ok(), "what HEAD says is believed from now on");
     let not_found = |result: Result<(), Error>| assert!(matches!(result, Err(Error::NotFound { .. })), "{result:?}");
     not_found(rig.client.head(&rig.tag("2")).await.map(|_| ()));
-    assert_eq!(rig.counts(), BTreeMap::from([("head".to_owned(), 1)]));
+    assert_eq!(rig.counts(), BTreeMap::from([("head".to_owned(), 2)]));
     not_found(rig.client.manifest(&rig.tag("2")).await.map(|_| ()));
     let absent: Repository = format!("{}/team/y", rig.loopback.host()).parse().expect("a repository");
     not_found(rig.client.tags(&absent).await.map(|_| ()));
-    assert_eq!(rig.counts().values().sum::<u64>(), 3);
+    assert_eq!(rig.counts().values().sum::<u64>(), 4);
 }
 
 #[tokio::test]
@@ -212,6 +214,13 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     assert_eq!(loopback.requests()[0].path, "/v2/ecr-public/lambda/java/manifests/21");
     let caches = BTreeMap::from([("public.ecr.aws".to_owned(), format!("{CACHE}/ecr-public"))]);
     assert_eq!(client.caches(), caches);
+
+    let cached = format!("{CACHE}/ecr-public/lambda/java").parse().expect("a repository");
+    assert_eq!(client.cache_of(&line.repository).as_ref(), Some(&cached));
+    let uncached = Reference::tagged(line.repository.clone(), "17");
+    let missing = Missing::Tag("17".into());
+    let expected = Error::NotFound { repository: line.repository, missing, cache: Some(cached) };
+    assert_eq!(client.head(&uncached).await, Err(expected));
 }
 
 #[tokio::test]
@@ -235,7 +244,10 @@ async fn a_registry_out_of_reach_is_read_through_the_cache_that_is_known() {
     let client = DistributionClient::new(settings, None, Arc::default()).expect("valid settings");
     let reference: Reference = format!("{away}/team/x:1").parse().expect("a reference");
     assert!(matches!(client.head(&reference).await, Err(Error::Unreachable { .. })));
+    assert_eq!(client.cache_of(&reference.repository), None);
     client.offer_cache(&away, &format!("{CACHE}/quay"));
     assert_eq!(client.head(&reference).await.expect("an answer").digest, image);
     assert_eq!(client.caches().into_values().collect::<Vec<_>>(), [format!("{CACHE}/quay")]);
+    let cached = format!("{CACHE}/quay/team/x").parse().expect("a repository");
+    assert_eq!(client.cache_of(&reference.repository), Some(cached));
 }

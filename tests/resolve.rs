@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use basewatch::{
     identify::Base,
-    image::Digest,
-    registry::Error,
-    resolve::{LineSource, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
+    image::{Digest, Repository},
+    registry::{Error, Missing},
+    resolve::{Failure, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
     store::{Catalog, Images},
 };
 use chrono::{DateTime, Utc};
-use world::{JAVA, World, arm, at};
+use world::{JAVA, Lists, World, arm, at};
 
 const NOW: &str = "2026-08-22T06:00:00Z";
 
@@ -268,15 +268,280 @@ async fn an_epoch_is_no_date_and_the_image_built_on_it_is_a_bound() {
     assert_eq!(bench.resolve(question, None).await.base.published, None);
 }
 
+/// The ways in which a tag list is no list, each with how the registry failed.
+fn unreadable_lists() -> [(Lists, Failure); 6] {
+    let repository: Repository = JAVA.parse().expect("valid");
+    let registry = || repository.registry.to_string();
+    let what = || "the tag list".to_owned();
+    let missing = Missing::TagList;
+    [
+        (
+            Lists::Failing(Error::Denied { registry: registry(), what: what(), message: "no".into() }),
+            Failure::AccessDenied,
+        ),
+        (Lists::Failing(Error::NotFound { repository: repository.clone(), missing, cache: None }), Failure::NotFound),
+        (Lists::Failing(Error::Malformed { what: what(), why: "HTML".into() }), Failure::Malformed),
+        (Lists::Failing(Error::Status { registry: registry(), status: 500, what: what() }), Failure::Unreachable),
+        (Lists::Cut(0), Failure::Incomplete),
+        (Lists::Empty, Failure::Incomplete),
+    ]
+}
+
+fn problem(resolution: &Resolution, kind: ProblemKind) -> Option<&Problem> {
+    resolution.problems.iter().find(|problem| problem.kind == kind)
+}
+
 #[tokio::test]
-async fn a_list_that_is_denied_costs_exactness_only() {
+async fn an_unreadable_list_is_told_in_every_run_and_what_is_proven_without_it_stays() {
+    for (lists, failure) in unreadable_lists() {
+        let bench = Bench::daily();
+        let digest = digest_at(&bench, "21", 10);
+        bench.world.answer_lists(lists);
+        for run in ["first", "second"] {
+            let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+            assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
+            assert!(!resolution.newer.is_exact);
+            let told = problem(&resolution, ProblemKind::HistoryUnreadable).expect(run);
+            assert_eq!(told.failure, Some(failure), "{run}: {}", told.message);
+            assert_eq!(resolution.problems.len(), 1, "{:?}", resolution.problems);
+            assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
+        }
+        bench.world.answer_lists(Lists::Whole);
+        let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+        assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+        assert_eq!(resolution.problems, []);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_cut_short_gives_bounds() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
-    bench.world.deny_lists();
+    // The last tags by name come first: those of 21, newest first, and `21` itself among them.
+    bench.world.answer_lists(Lists::Cut(12));
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert!(resolution.newer.count < Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
+    assert!(resolution.newer.since > Some(at("2026-08-11T13:00:00Z")));
+    assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(Failure::Incomplete));
+}
+
+#[tokio::test]
+async fn an_unreadable_list_is_no_matter_to_a_dated_base_that_is_current() {
+    for (lists, _) in unreadable_lists() {
+        let bench = Bench::daily();
+        let digest = digest_at(&bench, "21", 21);
+        bench.world.answer_lists(lists);
+        let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+        assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.21.13"));
+        assert_eq!(resolution.problems, []);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_unknown_because_the_list_is_unreadable_is_a_failure() {
+    for (lists, failure) in unreadable_lists() {
+        let bench = Bench::daily();
+        let digest = digest_at(&bench, "21", 10);
+        bench.world.answer_lists(lists);
+        let resolution = bench.resolve(base(JAVA, None, Some(&digest)), Some("2026-08-10T15:00:00Z")).await;
+        assert!(problem(&resolution, ProblemKind::LineUnknown).is_some());
+        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(failure));
+    }
+}
+
+#[tokio::test]
+async fn without_a_list_the_releases_that_were_seen_prove_how_long_a_base_is_behind() {
+    let bench = Bench::new();
+    let denied = unreadable_lists().into_iter().next().expect("one").0;
+    bench.world.answer_lists(denied);
+    let mut bench = Bench { now: at("2026-08-01T20:00:00Z"), ..bench };
+    let first = bench.world.release(JAVA, "21", "2026-08-01T13:00:00Z", "a").index;
+    let question = base(JAVA, Some("21"), Some(&first));
+    bench.resolve(question.clone(), None).await;
+    for day in [3, 20] {
+        bench.world.release(JAVA, "21", &format!("2026-08-{day:02}T13:00:00Z"), &format!("day {day}"));
+        bench.now = at(&format!("2026-08-{day:02}T20:00:00Z"));
+        bench.resolve(question.clone(), None).await;
+    }
+    let resolution = bench.resolve(question, None).await;
+    assert_eq!(resolution.newer.since, Some(at("2026-08-03T13:00:00Z")), "17 days before the current release");
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(2), false));
+    assert!(problem(&resolution, ProblemKind::HistoryUnreadable).is_some());
+}
+
+#[tokio::test]
+async fn what_was_listed_before_the_list_became_unreadable_still_counts() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    let question = base(JAVA, Some("21"), Some(&digest));
+    bench.resolve(question.clone(), None).await;
+    bench.world.release(JAVA, "21", "2026-08-22T13:00:00Z", "21 4");
+    for (lists, failure) in unreadable_lists() {
+        bench.world.answer_lists(lists);
+        let later = Bench {
+            now: at("2026-08-22T20:00:00Z"),
+            world: Arc::clone(&bench.world),
+            catalog: Arc::clone(&bench.catalog),
+        };
+        let resolution = later.resolve(question.clone(), None).await;
+        assert_eq!(resolution.newer.since, Some(at("2026-08-11T13:00:00Z")));
+        assert!(resolution.newer.count >= Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
+        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(failure));
+    }
+}
+
+#[tokio::test]
+async fn a_list_older_than_the_current_release_is_not_the_whole_history() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    bench.world.release(JAVA, "21", "2026-08-22T13:00:00Z", "21 4");
+    bench.world.release(JAVA, "21", "2026-08-23T13:00:00Z", "21 5");
+    let later = Bench { now: at("2026-08-23T20:00:00Z"), ..bench };
+    // An image that records the dated tag of the current release makes it known without the list.
+    later.resolve(base(JAVA, Some("21.2026.08.23.13"), None), None).await;
+    let resolution = later.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(13), true));
+}
+
+const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public";
+
+#[tokio::test]
+async fn a_cache_that_holds_some_releases_gives_bounds_and_a_note() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.10.13", "21.2026.08.21.13"]);
+    let question = base(JAVA, Some("21"), Some(&digest));
+    let resolution = bench.resolve(question.clone(), None).await;
     assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
-    assert!(!resolution.newer.is_exact);
-    assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(1), false));
+    let [note] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
+    assert_eq!((note.kind, note.failure), (ProblemKind::ReadThroughCache, None));
+    assert!(note.message.contains(&format!("{CACHE}/lambda/java")), "{}", note.message);
+    bench.world.requests();
+    bench.resolve(question, None).await;
+    assert_eq!(bench.world.requests(), ["HEAD lambda/java:21"]);
+}
+
+#[tokio::test]
+async fn what_a_cache_lacks_is_not_called_missing() {
+    let bench = Bench::daily();
+    bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.21.13"]);
+    let gone = Digest::of(b"not pulled through the cache yet");
+    for (question, is_line_known) in [
+        (base(JAVA, Some("21"), Some(&gone)), true),
+        (base(JAVA, Some("21.2026.08.10.13"), None), true),
+        (base(JAVA, Some("17"), Some(&gone)), false),
+    ] {
+        let resolution = bench.resolve(question, Some("2026-08-12T00:00:00Z")).await;
+        let told = problem(&resolution, ProblemKind::NotCached).expect("told");
+        assert!(told.message.contains(&format!("is not in {CACHE}/lambda/java")), "{}", told.message);
+        for missing in [ProblemKind::BaseMissing, ProblemKind::LineMissing, ProblemKind::ContentMissing] {
+            assert_eq!(problem(&resolution, missing), None);
+        }
+        assert!(resolution.problems.iter().all(|problem| problem.failure.is_none()), "{:?}", resolution.problems);
+        assert_eq!(resolution.current.is_some(), is_line_known);
+    }
+}
+
+#[tokio::test]
+async fn what_a_cache_said_is_not_believed_of_the_registry_later() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    let question = base(JAVA, Some("21"), Some(&digest));
+    let before = bench.resolve(question.clone(), None).await;
+
+    // The cache is behind: it still has the release of the 20th.
+    bench.world.tag(JAVA, "21", &Digest::of(b"21.2026.08.20.13"));
+    bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.20.13"]);
+    let cached = bench.resolve(question.clone(), None).await;
+    assert_eq!(
+        cached.current.as_ref().expect("current").release.as_ref().expect("dated").to_string(),
+        "21.2026.08.20.13"
+    );
+    assert_eq!((cached.newer.count, cached.newer.is_exact), (Some(10), false), "what was listed upstream still counts");
+
+    bench.world.tag(JAVA, "21", &Digest::of(b"21.2026.08.21.13"));
+    bench.world.answer_as_itself();
+    bench.world.requests();
+    let after = bench.resolve(question, None).await;
+    assert_eq!((&after.newer, &after.current, &after.problems), (&before.newer, &before.current, &before.problems));
+    assert_eq!(bench.world.requests(), ["HEAD lambda/java:21"]);
+    let repository: Repository = JAVA.parse().expect("valid");
+    let moves = bench.catalog.recall(&repository, |memory| memory.moving["21"].len());
+    assert_eq!(moves, 1, "the tag has not moved upstream");
+}
+
+#[tokio::test]
+async fn a_list_that_a_cache_gave_is_read_again_at_the_registry() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    let question = base(JAVA, Some("21"), Some(&digest));
+    bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.10.13", "21.2026.08.21.13"]);
+    assert!(!bench.resolve(question.clone(), None).await.newer.is_exact);
+    bench.world.answer_as_itself();
+    let resolution = bench.resolve(question, None).await;
+    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+    assert_eq!(resolution.problems, []);
+}
+
+#[tokio::test]
+async fn a_moving_tag_that_is_gone_is_a_fact_about_the_line() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.world.untag(JAVA, "21");
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
+    assert_eq!((told.kind, told.failure), (ProblemKind::LineMissing, None));
+    assert_eq!(told.message, format!("the tag {JAVA}:21 is not there"));
+}
+
+#[tokio::test]
+async fn a_child_or_a_configuration_that_is_gone_is_a_fault_of_the_registry() {
+    type Loss = fn(&World, &Digest);
+    for (lose, what) in [(World::lose as Loss, "the manifest"), (World::lose_config, "the configuration")] {
+        for day in [10, 21] {
+            let bench = Bench::daily();
+            let digest = digest_at(&bench, "21", 10);
+            lose(&bench.world, &Digest::of(format!("21.2026.08.{day:02}.13 arm64").as_bytes()));
+            let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+            let told = problem(&resolution, ProblemKind::ContentMissing).expect(what);
+            assert_eq!(told.failure, Some(Failure::NotFound));
+            assert!(told.message.contains(what), "{}", told.message);
+            assert_eq!(problem(&resolution, ProblemKind::BaseMissing), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_a_tag_names_and_that_is_gone_is_a_fault_of_the_registry() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    // Known to the catalog: the tag is asked by HEAD, and then the new index is not there.
+    bench.world.tag(JAVA, "21", &Digest::of(b"never pushed"));
+    bench.world.announce(&Digest::of(b"never pushed"));
+    let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
+    let told = problem(&resolution, ProblemKind::ContentMissing).expect("told");
+    assert!(told.message.starts_with("public.ecr.aws/lambda/java:21 is incomplete"), "{}", told.message);
+    assert_eq!(told.failure, Some(Failure::NotFound));
+}
+
+#[tokio::test]
+async fn a_dated_tag_that_was_not_there_is_asked_for_again_in_the_next_run() {
+    let bench = Bench::daily();
+    let question = base(JAVA, Some("21.2026.08.10.13"), None);
+    let digest = Digest::of(b"21.2026.08.10.13");
+    bench.world.untag(JAVA, "21.2026.08.10.13");
+    let resolution = bench.resolve(question.clone(), None).await;
+    let told = problem(&resolution, ProblemKind::BaseMissing).expect("told");
+    assert_eq!(
+        (told.message.as_str(), told.failure),
+        ("the tag public.ecr.aws/lambda/java:21.2026.08.10.13 is not there", None)
+    );
+    bench.world.tag(JAVA, "21.2026.08.10.13", &digest);
+    let resolution = bench.resolve(question, None).await;
+    assert_eq!((resolution.base.digest, resolution.problems), (Some(digest), Vec::new()));
 }
 
 #[tokio::test]

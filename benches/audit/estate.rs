@@ -186,6 +186,7 @@ impl Estate {
 
             [registry."public.ecr.aws"]
             endpoint = "{registry}"
+            full_mirror = true
             auth = "anonymous"
             rate = 10000
 

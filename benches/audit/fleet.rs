@@ -151,6 +151,7 @@ pub fn program(public: &str, apps: &str, rate: u32, references: &[String]) -> Pr
 
         [registry."public.ecr.aws"]
         endpoint = "{public}"
+        full_mirror = true
         auth = "anonymous"
         rate = {rate}
 

@@ -25,6 +25,11 @@ pub(super) struct RawRegistry {
     /// is used. Else requests are still authenticated as this registry's.
     #[schemars(example = &"https://mirror.example.com/ecr-public")]
     endpoint: Option<String>,
+    /// Whether the endpoint has all that the registry has: it forwards every request, or is a full copy. Otherwise it
+    /// counts as a cache: releases are counted "at least", and what it lacks is not called missing. A pull-through cache
+    /// of ECR always counts as one.
+    #[schemars(extend("default" = false))]
+    full_mirror: Option<bool>,
     /// How to authenticate. Without it `basic` if there is a username, else `auto`.
     #[schemars(extend("default" = "auto"))]
     auth: Option<RawAuth>,
@@ -97,6 +102,7 @@ fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut C
     });
     HostSettings {
         endpoint,
+        full_mirror: raw.full_mirror.unwrap_or_default(),
         auth: auth(raw, host_name, at, check),
         rate: raw.rate,
         connections: raw.connections.and_then(|count| count.try_into().ok()).unwrap_or(standard.connections),

@@ -213,6 +213,8 @@ fn platform_image(
         Ok(Found::Index { .. }) => {
             Err(Unreadable::new("image-malformed", "it is an index within an index").about(&child.digest))
         }
+        // Its index was read, and lists it.
+        Err(why) if why.code == "image-missing" => Err(Unreadable { code: "registry-incomplete", ..why }),
         Err(why) => Err(why),
     };
     Some(image.map_err(|why| why.on(child.platform.as_ref())))

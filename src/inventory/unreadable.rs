@@ -4,7 +4,7 @@ use super::Unreadable;
 use crate::{
     aws::Failure,
     image::{Digest, Platform},
-    registry::{CredentialsErrorKind, Error},
+    registry::{CredentialsErrorKind, Error, Missing},
 };
 
 impl Unreadable {
@@ -16,6 +16,8 @@ impl Unreadable {
     /// What a registry's error means for the image that was asked for.
     pub(super) fn of_registry(error: &Error) -> Self {
         let code = match error {
+            Error::NotFound { cache: Some(_), .. } => "not-cached",
+            Error::NotFound { missing: Missing::Configuration(_), .. } => "registry-incomplete",
             Error::NotFound { .. } => "image-missing",
             Error::Denied { .. } | Error::Credentials { kind: CredentialsErrorKind::Denied, .. } => "registry-denied",
             Error::Credentials { kind: CredentialsErrorKind::Throttled, .. } => "registry-throttled",

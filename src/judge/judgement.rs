@@ -191,10 +191,15 @@ impl From<crate::resolve::ProblemKind> for ReasonCode {
             Kind::Unreachable => Self::RegistryUnreachable,
             Kind::Throttled => Self::RegistryThrottled,
             Kind::Malformed => Self::RegistryMalformed,
+            Kind::ContentMissing => Self::RegistryIncomplete,
+            Kind::HistoryUnreadable => Self::HistoryUnreadable,
+            Kind::NotCached => Self::NotCached,
+            Kind::ReadThroughCache => Self::ReadThroughCache,
             Kind::BaseMissing => Self::BaseMissing,
             Kind::DigestUnrecorded => Self::BaseDigestUnrecorded,
             Kind::TagContradicted => Self::TagHintContradicted,
             Kind::LineUnknown => Self::LineUnknown,
+            Kind::LineMissing => Self::LineMissing,
             Kind::PlatformMissing => Self::PlatformMissing,
         }
     }

@@ -65,8 +65,12 @@ codes! {
     BaseDigestUnrecorded = "base-digest-unrecorded",
     /// The registry no longer has the base in use.
     BaseMissing = "base-missing",
-    /// The line could not be told, or its moving tag is not there.
+    /// The line could not be told.
     LineUnknown = "line-unknown",
+    /// The line's moving tag is not there: it was withdrawn, or never existed.
+    LineMissing = "line-missing",
+    /// The tag list, and so the line's history, could not be read, or only in part.
+    HistoryUnreadable = "history-unreadable",
     /// The line is assumed from the configured default tag.
     LineAssumed = "line-assumed",
     /// The line's current release has no image for this platform.
@@ -99,6 +103,12 @@ codes! {
     RegistryUnreachable = "registry-unreachable",
     /// The registry throttles and did not stop.
     RegistryThrottled = "registry-throttled",
+    /// The registry has a tag or an index, and not what that points at.
+    RegistryIncomplete = "registry-incomplete",
+    /// The base's registry is read through a pull-through cache or mirror.
+    ReadThroughCache = "read-through-cache",
+    /// The pull-through cache or mirror that is read does not have it.
+    NotCached = "not-cached",
     /// The registry answered what no registry should: a wrong digest, a malformed or an oversized document.
     RegistryMalformed = "registry-malformed",
 }

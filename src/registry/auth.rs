@@ -328,12 +328,7 @@ impl Authority {
             }
             _ => Grant::anonymous(),
         };
-        let answer =
-            transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await.map_err(|error| match error {
-                // That there is no token server must not read as if there were no image.
-                Error::NotFound { what } => Error::Status { registry: self.host.to_string(), status: 404, what },
-                error => error,
-            })?;
+        let answer = transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
         let token = read.token().ok_or_else(|| malformed("the answer holds no token"))?;

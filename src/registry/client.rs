@@ -14,8 +14,8 @@ use reqwest::{
 use serde::Deserialize;
 
 use super::{
-    AwsLogins, Error, Fetched, HostSettings, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result,
-    SettingsError, TagList,
+    AwsLogins, Error, Fetched, HostSettings, Missing, NetworkSettings, Pointer, Registry, RequestKind, Requests,
+    Result, SettingsError, TagList,
     allow::AllowList,
     host::{self, Host, Means},
     link,
@@ -127,7 +127,7 @@ impl DistributionClient {
         hosts.iter().map(|(name, host)| (name.to_string(), host.authority.used().to_owned())).collect()
     }
 
-    /// The hosts that were contacted through a pull-through cache, each with the cache:
+    /// The hosts that were contacted through a pull-through cache or a mirror, each with that:
     /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     #[must_use]
     pub fn caches(&self) -> BTreeMap<String, String> {
@@ -227,27 +227,38 @@ impl DistributionClient {
 
     async fn head_of(&self, reference: &Reference) -> Result<Pointer> {
         let host = self.host(&reference.repository)?;
-        let name = &reference.repository.name;
         let ask = manifest_request(&host, reference, RequestKind::Head)?;
-        let answer = match host.answer(name, &ask).await {
-            // A registry that does not do HEAD.
-            Err(Error::Status { status: 405, .. }) => None,
-            answer => Some(answer?),
-        };
-        let digest = answer.as_ref().and_then(announced_digest);
-        let (Some(answer), Some(digest)) = (answer, digest) else {
-            let fetched = self.manifest_of(reference).await?;
-            return Ok(Pointer { kind: Some(fetched.document.kind()), digest: fetched.digest });
-        };
-        expect_pinned(reference, &digest)?;
-        let media_type = answer.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
-        Ok(Pointer { digest, kind: media_type.and_then(|value| DigestKind::of_media_type(value.trim())) })
+        let mut is_refused = false;
+        if host.head.is_useful() {
+            match host.answer(&reference.repository.name, &ask).await {
+                Ok(answer) => {
+                    host.head.succeeded();
+                    if let Some(digest) = announced_digest(&answer) {
+                        expect_pinned(reference, &digest)?;
+                        let media_type = answer.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
+                        let kind = media_type.and_then(|value| DigestKind::of_media_type(value.trim()));
+                        return Ok(Pointer { digest, kind });
+                    }
+                }
+                Err(error) if host.head.is_doubtful(&error) => is_refused = true,
+                Err(error) => {
+                    return Err(host.naming(error, &reference.repository, Missing::from_reference(reference)));
+                }
+            }
+        }
+        let fetched = self.manifest_of(reference).await?;
+        if is_refused {
+            host.head.contradicted();
+        }
+        Ok(Pointer { kind: Some(fetched.document.kind()), digest: fetched.digest })
     }
 
     async fn manifest_of(&self, reference: &Reference) -> Result<Fetched> {
         let host = self.host(&reference.repository)?;
         let ask = manifest_request(&host, reference, RequestKind::Manifest)?;
-        let answer = host.answer(&reference.repository.name, &ask).await?;
+        let answer = host.answer(&reference.repository.name, &ask).await;
+        let missing = || Missing::from_reference(reference);
+        let answer = answer.map_err(|error| host.naming(error, &reference.repository, missing()))?;
         // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so what
         // the body hashes to is what counts; a header that says otherwise is still a contradiction.
         for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
@@ -267,7 +278,9 @@ impl DistributionClient {
         }
         let path = ["blobs", manifest.config.as_str()];
         let ask = Ask { limit_bytes: CONFIG_BYTES, ..host.ask(&repository.name, &path, RequestKind::Blob, what) };
-        let answer = host.answer(&repository.name, &ask).await?;
+        let answer = host.answer(&repository.name, &ask).await;
+        let missing = || Missing::Configuration(manifest.config.clone());
+        let answer = answer.map_err(|error| host.naming(error, repository, missing()))?;
         let body = &answer.body;
         if body.len() as u64 != manifest.config_bytes {
             let why = format!("it has {} bytes where its manifest says {}", body.len(), manifest.config_bytes);
@@ -294,7 +307,8 @@ impl DistributionClient {
         let mut is_whole = true;
         for _ in 0..self.network.tag_pages {
             asked.insert(ask.url.clone());
-            let answer = host.answer(&repository.name, &ask).await?;
+            let answer = host.answer(&repository.name, &ask).await;
+            let answer = answer.map_err(|error| host.naming(error, repository, Missing::TagList))?;
             let page: Page = serde_json::from_slice(answer.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= answer.redacted.is_none();
             tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
@@ -325,6 +339,16 @@ impl Registry for DistributionClient {
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
         self.reach(&repository.registry, || self.tags_of(repository).boxed())
+    }
+
+    fn cache_of(&self, repository: &Repository) -> Option<Repository> {
+        let registry = &repository.registry;
+        let connected = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
+        let cache = match connected {
+            Some(host) => host.cache.clone(),
+            None => Host::cache_name(registry, self.network.hosts.get(&**registry)?),
+        };
+        cache.map(|cache| host::cached(&cache, repository))
     }
 }
 

@@ -52,11 +52,11 @@ impl<'a> EcrHost<'a> {
 pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {
     let Some(partition) = EcrHost::parse(registry).map(|ecr| ecr.partition()) else { return false };
     let store = store.trim_end_matches('.').to_ascii_lowercase();
-    let name = store.strip_suffix(s3_domain(partition)).and_then(|name| name.strip_suffix('.')).unwrap_or_default();
+    let name = store.strip_suffix(partition.domain()).and_then(|name| name.strip_suffix('.')).unwrap_or_default();
     // `BUCKET.s3.REGION` and `BUCKET.s3.dualstack.REGION`, the bucket in front or in the path; `s3-REGION` of old.
     let mut labels = name.rsplit('.');
     let region = match labels.next().unwrap_or_default() {
-        "s3" => return partition == "aws",
+        "s3" => return partition == Partition::COMMERCIAL,
         last if last.starts_with("s3-") => last.trim_start_matches("s3-").trim_start_matches("fips-"),
         region => {
             let service = labels.find(|label| *label != "dualstack").unwrap_or_default();
@@ -67,20 +67,6 @@ pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {
         }
     };
     EcrHost { account: "", region }.partition() == partition
-}
-
-/// The domain that S3 is served under
-/// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>).
-fn s3_domain(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-eusc" => "amazonaws.eu",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-iso-e" => "cloud.adc-e.uk",
-        "aws-iso-f" => "csp.hci.ic.gov",
-        _ => "amazonaws.com",
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! What can go wrong at a registry, in the field's words. No variant ever holds a credential.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use crate::{image::Digest, redact::Redactor};
+use crate::{
+    image::{Digest, Reference, Repository},
+    redact::Redactor,
+};
 
 /// The result of asking a registry.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,11 +19,15 @@ pub enum Error {
         /// The host.
         registry: String,
     },
-    /// The repository, tag, manifest or blob is not there.
-    #[error("{what} is not there")]
+    /// What was asked for is not there.
+    #[error("{}", not_found(repository, missing, cache.as_ref()))]
     NotFound {
-        /// What was asked for.
-        what: String,
+        /// Where it was asked for.
+        repository: Repository,
+        /// What is not there.
+        missing: Missing,
+        /// The pull-through cache or mirror that gave the answer. What a cache lacks may exist upstream.
+        cache: Option<Repository>,
     },
     /// The registry refused: no or insufficient credentials.
     #[error("{registry} denied access to {what}: {message}")]
@@ -130,6 +137,59 @@ impl Error {
             *quoted = redactor.redact(quoted);
         }
         self
+    }
+}
+
+/// What a registry does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The tag: it was withdrawn, or never existed.
+    Tag(String),
+    /// The manifest or index with this digest.
+    Manifest(Digest),
+    /// The image configuration with this digest, which a manifest names.
+    Configuration(Digest),
+    /// The tag list of the repository.
+    TagList,
+}
+
+impl Missing {
+    /// What is asked for by `reference`: its digest, else its tag.
+    pub(super) fn from_reference(reference: &Reference) -> Self {
+        match &reference.digest {
+            Some(digest) => Self::Manifest(digest.clone()),
+            None => Self::Tag(reference.tag.clone().unwrap_or_default()),
+        }
+    }
+}
+
+fn not_found(repository: &Repository, missing: &Missing, cache: Option<&Repository>) -> impl fmt::Display {
+    let what = match missing {
+        Missing::Tag(tag) => format!("the tag {repository}:{tag}"),
+        Missing::Manifest(digest) => format!("the manifest {repository}@{digest}"),
+        Missing::Configuration(digest) => format!("the configuration {repository}@{digest}"),
+        Missing::TagList => format!("the tag list of {repository}"),
+    };
+    match cache {
+        Some(cache) => format!("{what} is not in {cache}, through which {} is read", repository.registry),
+        None => format!("{what} is not there"),
+    }
+}
+
+impl Error {
+    /// The registry itself has nothing by `reference` (its digest, else its tag).
+    #[must_use]
+    pub fn not_found(reference: &Reference) -> Self {
+        let missing = Missing::from_reference(reference);
+        Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
+    }
+
+    /// The same error with `missing` in `repository` named, where it says that nothing was found.
+    pub(super) fn naming(self, repository: &Repository, missing: Missing, cache: Option<Repository>) -> Self {
+        match self {
+            Self::Status { status: 404, .. } => Self::NotFound { repository: repository.clone(), missing, cache },
+            other => other,
+        }
     }
 
     /// Whether the same request may succeed a little later; drives retries.

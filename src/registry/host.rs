@@ -15,9 +15,11 @@ use tokio::{
 };
 
 use super::{
-    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
+    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, Missing, NetworkSettings, RequestKind, Requests, Result,
+    SettingsError,
     auth::{Authority, AuthorityBuilder},
     grant::Grant,
+    head::HeadSupport,
     outage::Outage,
     refusal,
     token::{Demand, TokenRules},
@@ -25,6 +27,7 @@ use super::{
 };
 use crate::{
     address::{Reach, Resolver, Trust},
+    image::Repository,
     pace::Pace,
 };
 
@@ -49,8 +52,9 @@ pub(super) struct Host {
     base: Url,
     /// What stands in front of every repository name: the prefix of a pull-through cache.
     prefix: Vec<String>,
-    /// The pull-through cache, as references name it.
+    /// The pull-through cache or mirror that answers for it, as references name it.
     pub(super) cache: Option<String>,
+    pub(super) head: HeadSupport,
     transport: Transport,
     pub(super) authority: Authority,
     is_docker_hub: bool,
@@ -105,13 +109,13 @@ impl Host {
             default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
         }
         .build();
-        let name = |cache: &PullThroughCache| format!("{}/{}", cache.host, cache.prefix.join("/"));
-        let named = cache.as_ref().filter(|cache| *cache.host != **host).map(name);
+        let named = Self::cache_name(host, settings);
         let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
         Ok(Self {
             base,
             prefix,
             cache: named,
+            head: HeadSupport::default(),
             transport,
             authority,
             is_docker_hub: is_docker_hub(host),
@@ -123,6 +127,15 @@ impl Host {
     /// Whether requests to `host` have somewhere to go.
     pub(super) fn check(host: &str, settings: &HostSettings) -> Result<(), SettingsError> {
         base_of(host, settings).map(drop)
+    }
+
+    /// The pull-through cache or mirror that `host` is read through by these settings, as references name it.
+    pub(super) fn cache_name(host: &str, settings: &HostSettings) -> Option<String> {
+        let mut base = base_of(host, settings).ok()?;
+        match pull_through_cache(&mut base) {
+            Some(cache) => (*cache.host != *host).then(|| format!("{}/{}", cache.host, cache.prefix.join("/"))),
+            None => mirror(host, settings, &base),
+        }
     }
 
     /// Whether requests to `host` stay on this machine.
@@ -173,6 +186,11 @@ impl Host {
             self.transport.wait_after(ask, failure, tries, begun).await?;
             tries += 1;
         }
+    }
+
+    /// `error` with what is missing in `repository` named.
+    pub(super) fn naming(&self, error: Error, repository: &Repository, missing: Missing) -> Error {
+        error.naming(repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
     /// The first request to a registry finds out what it demands while the others wait, instead of each
@@ -271,6 +289,25 @@ fn pull_through_cache(base: &mut Url) -> Option<PullThroughCache> {
     Some(PullThroughCache { host, prefix })
 }
 
+/// What `repository` is called in `cache`.
+pub(super) fn cached(cache: &str, repository: &Repository) -> Repository {
+    let (registry, prefix) = cache.split_once('/').unwrap_or((cache, ""));
+    let name = if prefix.is_empty() { repository.name.to_string() } else { format!("{prefix}/{}", repository.name) };
+    Repository { registry: registry.into(), name: name.into() }
+}
+
+/// The mirror that requests to `host` go to, if its endpoint is one. A private ECR registry has addresses of its own in
+/// a VPC, and keeps nothing of another's but under a prefix.
+fn mirror(host: &str, settings: &HostSettings, base: &Url) -> Option<String> {
+    let is_itself = settings.endpoint.is_none() || settings.full_mirror || EcrHost::parse(host).is_some();
+    let place = match (base.host_str()?, base.port()) {
+        (name, Some(port)) => format!("{name}:{port}"),
+        (name, None) => name.to_owned(),
+    };
+    let is_same = place.eq_ignore_ascii_case(host) || (is_docker_hub(host) && is_docker_hub(&place));
+    (!is_itself && !is_same).then(|| format!("{place}{}", base.path().trim_end_matches('/')))
+}
+
 fn default_endpoint(host: &str, settings: &HostSettings) -> String {
     let https = format!("https://{host}");
     let is_loopback = https.parse().is_ok_and(|url| is_loopback(&url));
@@ -347,6 +384,26 @@ mod tests {
         );
         assert_eq!(cache(&format!("https://{host}")), Some((host.into(), Vec::new())));
         assert_eq!(cache("https://mirror.corp/ecr-public"), None);
+    }
+
+    #[test]
+    fn an_endpoint_elsewhere_is_a_mirror_unless_it_is_said_to_have_everything() {
+        let named = |host: &str, endpoint: &str, full_mirror| {
+            let settings = HostSettings { endpoint: Some(endpoint.into()), full_mirror, ..HostSettings::default() };
+            mirror(host, &settings, &base_of(host, &settings).expect("a base"))
+        };
+        for (host, endpoint, mirror) in [
+            ("public.ecr.aws", "https://mirror.corp/ecr-public/", Some("mirror.corp/ecr-public")),
+            ("public.ecr.aws", "http://127.0.0.1:5001", Some("127.0.0.1:5001")),
+            ("docker.io", "https://mirror.corp:8443", Some("mirror.corp:8443")),
+            ("docker.io", "https://registry-1.docker.io", None),
+            ("127.0.0.1:5000", "https://127.0.0.1:5000", None),
+            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "https://vpce-1.ecr.eu-west-1.vpce.amazonaws.com", None),
+        ] {
+            assert_eq!(named(host, endpoint, false).as_deref(), mirror, "{host} {endpoint}");
+            assert_eq!(named(host, endpoint, true), None);
+        }
+        assert_eq!(mirror("quay.io", &HostSettings::default(), &"https://quay.io".parse().expect("a URL")), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod credentials;
 mod ecr_host;
 mod error;
 mod grant;
+mod head;
 mod helper;
 mod host;
 mod link;
@@ -29,7 +30,7 @@ use futures::future::BoxFuture;
 
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
-pub use error::{CredentialsErrorKind, Error, Result};
+pub use error::{CredentialsErrorKind, Error, Missing, Result};
 pub use login::{AwsLogins, Issued, Login, LoginError};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
@@ -85,4 +86,14 @@ pub trait Registry: Send + Sync {
 
     /// All tags of `repository`, page by page.
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;
+
+    /// The repository of the pull-through cache or mirror through which `repository` is read now; `None` where it is
+    /// read itself.
+    ///
+    /// A cache has only what was pulled through it, and its tags may lag behind. Once a registry is read through a
+    /// cache, it stays so for the life of the client: asked after an answer, this never misses that a cache gave it.
+    fn cache_of(&self, repository: &Repository) -> Option<Repository> {
+        let _ = repository;
+        None
+    }
 }

@@ -78,7 +78,6 @@ pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
             is_lasting = true;
             Error::Unreachable { registry, why: WANTS_LOGIN.to_owned() }
         }
-        404 => Error::NotFound { what },
         429 => Error::RateLimited { registry, retry_after },
         400..500 if said.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
         401 | 403 => denied(registry, what, said, status),
@@ -118,7 +117,6 @@ mod tests {
         let throttled = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Rate exceeded"}]}"#;
         let limited = Error::RateLimited { registry: "r.io".into(), retry_after: Some(Duration::from_secs(7)) };
         let what = || "r.io/x:1".to_owned();
-        assert_eq!(error(404, ""), Error::NotFound { what: what() });
         assert_eq!(error(429, ""), limited);
         assert_eq!(error(400, throttled), limited);
         for (status, body, message) in [
@@ -131,7 +129,7 @@ mod tests {
             assert_eq!(error(status, body), denied);
         }
         assert!(error(407, "<html>").to_string().contains("the proxy requires a login"));
-        for status in [302, 400, 405, 500, 503] {
+        for status in [302, 400, 404, 405, 500, 503] {
             assert_eq!(error(status, "{}"), Error::Status { registry: "r.io".into(), status, what: what() });
         }
     }

@@ -32,6 +32,9 @@ pub struct HostSettings {
     /// Where requests go instead of `https://<host>`: a mirror, a pull-through cache, a stand-in.
     /// Without a trailing slash; may hold a path in front of `/v2/`.
     pub endpoint: Option<String>,
+    /// Whether the endpoint has all that the registry has. Otherwise it counts as a cache of it, which has only what was
+    /// asked for before.
+    pub full_mirror: bool,
     /// How to authenticate.
     pub auth: Auth,
     /// Requests per second; `None` is the default for that registry (public.ecr.aws: 1 anonymous,
@@ -51,6 +54,7 @@ impl Default for HostSettings {
     fn default() -> Self {
         Self {
             endpoint: None,
+            full_mirror: false,
             auth: Auth::Auto,
             rate: None,
             connections: 32,

@@ -13,7 +13,7 @@ use crate::{
     image::Repository,
     inventory::{Deployment, Extent, Gap, Holding},
     judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
-    resolve::{ProblemKind, Resolution},
+    resolve::{Failure, Resolution},
 };
 
 /// What policy overrides are matched against, owned.
@@ -250,7 +250,7 @@ impl ErrorEntry {
         let mut entries: BTreeMap<(String, &str), (usize, &str)> = BTreeMap::new();
         for (repository, resolution) in resolutions {
             for problem in &resolution.problems {
-                let Some(code) = failure(problem.kind) else { continue };
+                let Some(code) = problem.failure.map(Failure::as_str) else { continue };
                 let scope = format!("registry {}", repository.registry);
                 entries.entry((scope, code)).or_insert((0, &problem.message)).0 += 1;
             }
@@ -263,17 +263,6 @@ impl ErrorEntry {
                 Self { about: ErrorAbout::Line, scope, code: code.to_owned(), message, ..Self::default() }
             })
             .collect()
-    }
-}
-
-/// The code of a problem that made the audit incomplete; what the world simply does not hold is none.
-fn failure(kind: ProblemKind) -> Option<&'static str> {
-    match kind {
-        ProblemKind::Denied => Some("access-denied"),
-        ProblemKind::Unreachable => Some("unreachable"),
-        ProblemKind::Throttled => Some("throttled"),
-        ProblemKind::Malformed => Some("malformed"),
-        _ => None,
     }
 }
 
@@ -295,12 +284,14 @@ pub struct Run {
 }
 
 impl Note {
-    /// ECR asks the upstream for a tag at least once a day, not more
+    /// ECR asks the upstream for a tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
     fn of_cache(host: &str, cache: &str) -> Self {
         Self {
             code: "pull-through-cache".to_owned(),
-            message: format!("{host} was read through {cache}: its tags may lag behind by a day"),
+            message: format!(
+                "{host} was read through {cache}: its tags may lag behind, in ECR by up to 24 hours, and it lists only what was pulled through it"
+            ),
         }
     }
 }

@@ -129,7 +129,7 @@ pub struct ErrorEntry {
     /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`.
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`, `incomplete`.
     pub code: String,
     /// What happened, for people.
     pub message: String,

@@ -5,7 +5,7 @@ use super::{
     tags::Search,
 };
 use crate::{
-    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Repository, is_plausible},
+    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
     registry,
     store::Seen,
 };
@@ -49,14 +49,14 @@ impl Resolver {
                 resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
             }
             Ok(None) if question.base.digest.is_none() => {
-                let message = format!("{repository}:{text} is not there any more");
-                resolution.problems.push(Problem::new(ProblemKind::BaseMissing, message));
+                let error = self.absence(&Reference::tagged(repository.clone(), &text));
+                resolution.add_problem(base_problem(&error, question));
                 resolution.base.release = Some(tag.release());
                 resolution.base.published = dated(tag);
             }
             Ok(None) => resolution.step("recorded tag", Outcome::NotFound, format!("there is no tag {text}")),
             Err(error) => {
-                resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+                resolution.add_problem(base_problem(&error, question));
                 if question.base.digest.is_none() {
                     resolution.base.release = Some(tag.release());
                     resolution.base.published = dated(tag);
@@ -86,18 +86,18 @@ impl Resolver {
                     return settle(resolution, release, seen);
                 }
                 Ok(None) => {}
-                Err(error) => return resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing)),
+                Err(error) => return resolution.add_problem(base_problem(&error, question)),
             }
         }
         match self.images.content(repository, digest).await {
             Ok(content) => {
                 if let Err(error) = self.date_content(question, digest, &content, resolution).await {
-                    resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+                    resolution.add_problem(base_problem(&error, question));
                 }
             }
             Err(error) => {
                 resolution.step("base manifest", Outcome::NotFound, error.to_string());
-                resolution.problems.push(Problem::of(&error, ProblemKind::BaseMissing));
+                resolution.add_problem(base_problem(&error, question));
             }
         }
     }
@@ -166,8 +166,9 @@ impl Resolver {
             return Ok(());
         };
         if self.has_dated_tags(repository) {
-            if let Some(problem) = self.list_tags(repository, created_at).await {
-                resolution.step("tag list", Outcome::NotFound, problem.message);
+            let unread = self.list_tags(repository, created_at).await;
+            if let Some(problem) = &unread {
+                resolution.step("tag list", Outcome::NotFound, &problem.message);
             }
             let arch = match content {
                 Content::Index(_) => None,
@@ -182,6 +183,8 @@ impl Resolver {
             }
             let detail = format!("no dated tag around {created_at} carries {digest}");
             resolution.step("dated tag", Outcome::NotFound, detail);
+            // Which release it is, and so its date and its line, might have been found in the list.
+            unread.into_iter().for_each(|problem| resolution.add_problem(problem));
         }
         resolution.step("build date", Outcome::Found, format!("the base's configuration was created {created_at}"));
         resolution.base.published = Some(Published { at: created_at, source: PublishedSource::ConfigCreated });
@@ -194,10 +197,11 @@ impl Resolver {
             return;
         }
         let digest = resolution.base.digest.as_ref();
-        let first_seen = self.images.catalog().recall(&question.base.repository, |memory| {
+        let first_seen = self.recall_both(&question.base.repository, |memory| {
             let seen = memory.moving.values().flatten().filter(|seen| Some(&seen.digest) == digest);
             seen.map(|seen| seen.first_seen).min()
         });
+        let first_seen = first_seen.into_iter().flatten().min();
         let bounds = [(first_seen, PublishedSource::FirstSeen), (question.built_at, PublishedSource::AtLeast)];
         let earliest =
             bounds.into_iter().filter_map(|(at, source)| Some(Published { at: at?, source })).min_by_key(|p| p.at);
@@ -232,13 +236,18 @@ impl Resolver {
             resolution.base.platform_digest = Some(digest);
             return;
         }
-        let has_failed = resolution.problems.iter().any(|problem| problem.kind != ProblemKind::TagContradicted);
-        if has_failed {
+        if resolution.problems.iter().any(Problem::keeps_from_reading) {
             return;
         }
-        if let Ok(content) = self.images.content(&question.base.repository, &digest).await {
-            resolution.base.kind = Some(content.kind());
-            resolution.base.platform_digest = child(&digest, &content, &question.platform);
+        match self.images.content(&question.base.repository, &digest).await {
+            Ok(content) => {
+                resolution.base.kind = Some(content.kind());
+                resolution.base.platform_digest = child(&digest, &content, &question.platform);
+            }
+            Err(error) => {
+                resolution.step("base manifest", Outcome::NotFound, error.to_string());
+                resolution.add_problem(base_problem(&error, question));
+            }
         }
     }
 
@@ -257,6 +266,12 @@ impl Resolver {
             _ => Ok(None),
         }
     }
+}
+
+/// What a registry's `error` means for the base in `question`.
+fn base_problem(error: &registry::Error, question: &Question) -> Problem {
+    let base = &question.base;
+    Problem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
 }
 
 /// The manifest of `platform`; the only image of an index that does not say is taken at its word later.

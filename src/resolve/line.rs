@@ -91,6 +91,7 @@ pub(super) type CurrentAnswer = Result<Current, Problem>;
 impl Resolver {
     /// Finds the line, trying each source that names one until its moving tag exists.
     pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
+        let mut missing = None;
         for (line, source) in self.lines(question, resolution) {
             match self.current(&line, &question.platform).await {
                 Ok(current) => {
@@ -100,18 +101,20 @@ impl Resolver {
                     resolution.current = Some(current);
                     return;
                 }
-                Err(problem) if problem.kind == ProblemKind::LineUnknown => {
+                Err(problem) if matches!(problem.kind, ProblemKind::LineUnknown | ProblemKind::LineMissing) => {
                     resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
+                    missing = missing.or(Some(problem));
                 }
                 Err(problem) => {
                     resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
                     resolution.line = Some((line, source));
-                    if !resolution.problems.contains(&problem) {
-                        resolution.problems.push(problem);
-                    }
+                    resolution.add_problem(problem);
                     return;
                 }
             }
+        }
+        if let Some(problem) = missing.filter(|problem| problem.kind == ProblemKind::LineMissing) {
+            return resolution.add_problem(problem);
         }
         let message = format!(
             "no moving tag is known for {}; say which by [[identify.line]] with default_tag",
@@ -144,13 +147,14 @@ impl Resolver {
 
     /// The moving tag that carries `digest`, or last carried it, as far as the catalog saw.
     fn line_seen_with(&self, repository: &Repository, digest: &Digest) -> Option<String> {
-        self.images.catalog().recall(repository, |memory| {
+        let seen_in = self.recall_both(repository, |memory| {
             let seen = |tag: &String| {
                 let history = memory.moving.get(tag)?;
                 history.iter().rposition(|seen| seen.digest == *digest).map(|at| (history.len() - at, tag.clone()))
             };
-            memory.moving.keys().filter_map(seen).min().map(|(_, tag)| tag)
-        })
+            memory.moving.keys().filter_map(seen).min()
+        });
+        seen_in.into_iter().flatten().min().map(|(_, tag)| tag)
     }
 
     /// What `line` points at now on `platform`; worked out once a run.
@@ -160,7 +164,7 @@ impl Resolver {
     }
 
     async fn work_out_current(&self, line: &Line, platform: &Platform) -> CurrentAnswer {
-        let pointer = self.point(line).await.map_err(line_problem)?;
+        let pointer = self.point(line).await.map_err(|error| line_problem(line, &error))?;
         let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
         let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
         if current.published.is_none_or(|published| published.is_bound() || published.at <= self.now) {
@@ -172,10 +176,10 @@ impl Resolver {
     /// What `line` points at now, on all its platforms; asked once a run.
     pub(super) async fn points_at(&self, line: &Line) -> Result<(Digest, Known), Problem> {
         let pointer = self.point(line).await;
-        pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(line_problem)
+        pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(|error| line_problem(line, &error))
     }
 
-    async fn point(&self, line: &Line) -> PointerAnswer {
+    pub(super) async fn point(&self, line: &Line) -> PointerAnswer {
         let ask = async || self.images.point(&line.reference(), self.seen_at, false).await;
         self.pointers.get(line.clone(), ask).await
     }
@@ -191,26 +195,28 @@ impl Resolver {
         let Some(platform_digest) = child(&pointer.digest, &pointer.content, platform) else {
             return Err(no_platform(line, platform));
         };
+        let failed = |error| line_problem(line, &error);
         let mut release = self.known_release(repository, &[&pointer.digest, &platform_digest]);
-        if let Some(tag) = tag
-            && release.is_none()
-        {
-            // A list that cannot be read costs the exactness of dates, not the answer.
-            let _ = self.list_tags(repository, pointer.first_seen).await;
-            release =
-                self.try_newest(repository, &tag.family, platform, &platform_digest).await.map_err(line_problem)?;
+        if let Some(tag) = tag {
+            // A list that cannot be read costs the exactness of dates, not the answer: `note_coverage` says so.
+            drop(self.list_tags(repository, pointer.first_seen).await);
+            if release.is_none() {
+                release = self.try_newest(repository, &tag.family, platform, &platform_digest).await.map_err(failed)?;
+            }
         }
-        let facts = match &*self.images.content(repository, &platform_digest).await.map_err(line_problem)? {
+        let facts = match &*self.images.content(repository, &platform_digest).await.map_err(failed)? {
             Content::Image(facts) if facts.platform == *platform => facts.clone(),
             _ => return Err(no_platform(line, platform)),
         };
         if let Some(tag) = tag
             && release.is_none()
         {
-            release = self.search_current(repository, tag, pointer, &facts).await.map_err(line_problem)?;
+            release = self.search_current(repository, tag, pointer, &facts).await.map_err(failed)?;
         }
         let family = release.as_ref().or(tag).map(|tag| tag.family.clone());
-        let releases = family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform));
+        let until = pointer.first_seen;
+        let releases =
+            family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform, until));
         Ok(Current {
             digest: pointer.digest.clone(),
             kind: pointer.content.kind(),
@@ -248,7 +254,7 @@ impl Resolver {
         };
         let seen =
             Seen { digest: fetched.digest.clone(), kind: Some(fetched.document.kind()), first_seen: self.seen_at };
-        self.note_carried(repository, &text, Some(seen));
+        self.note_carried(repository, &text, seen);
         if fetched.digest != *platform_digest {
             return Ok(None);
         }
@@ -284,13 +290,12 @@ impl Resolver {
 
     /// What the line pointed at on an instant before its current release: the newest dated release then.
     async fn step_back(&self, line: &Line, platform: &Platform, current: &Current) -> CurrentAnswer {
+        let failed = |error| line_problem(line, &error);
         let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
         let then = current.releases.tags.last().ok_or_else(unknown)?.clone();
-        let seen =
-            self.carried(&line.repository, &then.to_string()).await.map_err(line_problem)?.ok_or_else(unknown)?;
-        let content = self.images.content(&line.repository, &seen.digest).await.map_err(line_problem)?;
-        let image =
-            self.platform_image(&line.repository, &seen.digest, &content, platform).await.map_err(line_problem)?;
+        let seen = self.carried(&line.repository, &then.to_string()).await.map_err(failed)?.ok_or_else(unknown)?;
+        let content = self.images.content(&line.repository, &seen.digest).await.map_err(failed)?;
+        let image = self.platform_image(&line.repository, &seen.digest, &content, platform).await.map_err(failed)?;
         let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
         Ok(Current {
             digest: seen.digest,
@@ -304,9 +309,9 @@ impl Resolver {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
-fn line_problem(error: registry::Error) -> Problem {
-    Problem::of(&error, ProblemKind::LineUnknown)
+/// What a registry's `error` means for `line`. A tag that is gone was withdrawn, or never existed.
+fn line_problem(line: &Line, error: &registry::Error) -> Problem {
+    Problem::from_error(error, &line.to_string(), None, ProblemKind::LineMissing)
 }
 
 fn no_platform(line: &Line, platform: &Platform) -> Problem {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Line, Problem, ProblemKind, Resolver};
+use super::{Failure, Line, Problem, ProblemKind, Resolver};
 use crate::{
     image::{Arch, Content, Digest, LambdaTag, Platform, Reference, Repository},
+    registry,
     store::Known,
 };
 
@@ -48,7 +49,7 @@ impl Resolver {
     ///
     /// A [`Problem`] when it is not there or cannot be read.
     pub async fn look_up(&self, reference: &Reference) -> Result<(Digest, Known), Problem> {
-        let missing = || Problem::new(ProblemKind::BaseMissing, format!("{reference} is not there"));
+        let missing = || base_problem(&self.absence(reference), reference);
         if let Some(line) = self.line_of(reference) {
             return self.points_at(&line).await;
         }
@@ -56,37 +57,49 @@ impl Resolver {
             (Some(digest), _) => digest.clone(),
             (None, Some(tag)) => {
                 let seen = self.carried(&reference.repository, tag).await;
-                seen.map_err(|error| Problem::of(&error, ProblemKind::BaseMissing))?.ok_or_else(missing)?.digest
+                seen.map_err(|error| base_problem(&error, reference))?.ok_or_else(missing)?.digest
             }
             (None, None) => return Err(missing()),
         };
-        let content = self.images.content(&reference.repository, &digest).await;
-        Ok((digest, content.map_err(|error| Problem::of(&error, ProblemKind::BaseMissing))?))
+        match self.images.content(&reference.repository, &digest).await {
+            Ok(content) => Ok((digest, content)),
+            Err(error) => Err(base_problem(&error, reference)),
+        }
     }
 
     /// The platforms of what was looked up, each with the digest of its manifest.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] when an entry does not state its platform and cannot be read.
     pub async fn platforms(
         &self,
         repository: &Repository,
         digest: &Digest,
         content: &Content,
-    ) -> Vec<(Platform, Digest)> {
+    ) -> Result<Vec<(Platform, Digest)>, Problem> {
         let children = match content {
-            Content::Image(facts) => return vec![(facts.platform.clone(), digest.clone())],
+            Content::Image(facts) => return Ok(vec![(facts.platform.clone(), digest.clone())]),
             Content::Index(index) => &index.children,
         };
         let mut platforms = Vec::new();
         for child in children {
             let platform = match &child.platform {
                 Some(platform) => Some(platform.clone()),
-                None => match self.images.content(repository, &child.digest).await.as_deref() {
-                    Ok(Content::Image(facts)) => Some(facts.platform.clone()),
-                    _ => None,
+                None => match self.images.content(repository, &child.digest).await {
+                    Ok(content) => match &*content {
+                        Content::Image(facts) => Some(facts.platform.clone()),
+                        Content::Index(_) => None,
+                    },
+                    Err(error) => {
+                        let index = Reference::pinned(repository.clone(), digest.clone());
+                        return Err(base_problem(&error, &index));
+                    }
                 },
             };
             platforms.extend(platform.map(|platform| (platform, child.digest.clone())));
         }
-        platforms
+        Ok(platforms)
     }
 
     /// The releases of `family` in `repository` up to now, from its tag list.
@@ -95,7 +108,8 @@ impl Resolver {
     ///
     /// A [`Problem`] when the list cannot be read.
     pub async fn history(&self, repository: &Repository, family: &str) -> Result<History, Problem> {
-        if let Some(problem) = self.list_tags(repository, self.seen_at).await {
+        let problem = self.list_tags(repository, self.seen_at).await;
+        if let Some(problem) = problem.filter(|problem| problem.failure != Some(Failure::Incomplete)) {
             return Err(problem);
         }
         let mut releases: BTreeMap<_, BTreeSet<Arch>> = BTreeMap::new();
@@ -105,17 +119,19 @@ impl Resolver {
         }
         let release = |(built_at, architectures)| {
             let tag = LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None };
-            let digest = self.images.catalog().recall(repository, |memory| {
-                memory.carried.get(&tag.to_string()).cloned().flatten().map(|seen| seen.digest)
-            });
+            let digest = self
+                .images
+                .catalog()
+                .recall(repository, |memory| memory.carried.get(&tag.to_string()).map(|seen| seen.digest.clone()));
             PastRelease { tag, built_at, architectures, digest }
         };
         Ok(History {
             releases: releases.into_iter().rev().map(release).collect(),
-            is_complete: self
-                .images
-                .catalog()
-                .recall(repository, |memory| memory.tags.as_ref().is_some_and(|tags| tags.is_complete)),
+            is_complete: self.is_list_complete(repository, self.seen_at),
         })
     }
+}
+
+fn base_problem(error: &registry::Error, reference: &Reference) -> Problem {
+    Problem::from_error(error, &reference.to_string(), reference.digest.as_ref(), ProblemKind::BaseMissing)
 }

@@ -4,6 +4,7 @@
 //! behind is said here, whether that is too far is not.
 
 mod base;
+mod coverage;
 mod line;
 mod lookup;
 mod newer;
@@ -23,7 +24,7 @@ use chrono::{DateTime, Utc};
 pub use line::{Current, Line, LineSource};
 pub use lookup::{History, PastRelease};
 pub use newer::Newer;
-pub use problem::{Problem, ProblemKind};
+pub use problem::{Failure, Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
 pub use question::{Key, Question, questions};
 pub use settings::Settings;
@@ -95,6 +96,13 @@ pub enum Outcome {
 }
 
 impl Resolution {
+    /// Adds a problem, each once.
+    fn add_problem(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
     fn step(&mut self, title: &'static str, outcome: Outcome, detail: impl Into<String>) {
         self.steps.push(Step { title, detail: detail.into(), outcome });
     }
@@ -139,6 +147,7 @@ impl Resolver {
         if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
             self.compare_platforms(question, &current, &mut resolution).await;
             resolution.newer = self.newer(&line, &current, &resolution.base);
+            self.note_coverage(&line, &current, &mut resolution).await;
         }
         resolution
     }

@@ -16,6 +16,14 @@ pub struct Newer {
     pub is_exact: bool,
 }
 
+impl Newer {
+    /// These bounds, or the tighter ones of what was observed: since when, and how many.
+    fn or_earlier(self, observed: Option<(DateTime<Utc>, u64)>) -> Self {
+        let (since, count) = observed.unzip();
+        Self { since: self.since.into_iter().chain(since).min(), count: self.count.max(count), is_exact: self.is_exact }
+    }
+}
+
 /// How long a build may take: a release this much newer than another's `created` is another one.
 const BUILD_TIME: Duration = Duration::days(1);
 
@@ -29,11 +37,12 @@ impl Resolver {
             let mut newer = current.releases.tags.iter().filter(is_newer).peekable();
             if let Some(first) = newer.peek() {
                 let same_family = base.release.as_ref().is_some_and(|release| release.family == first.family);
-                return Newer {
+                let dated = Newer {
                     since: first.built_at,
                     count: Some(newer.count() as u64),
                     is_exact: same_family && current.releases.is_complete && current.release.is_some(),
                 };
+                return if dated.is_exact { dated } else { dated.or_earlier(self.moved_on(line, base)) };
             }
         }
         self.observed(line, current, base)
@@ -42,15 +51,20 @@ impl Resolver {
     /// Without dated tags: superseded at the latest when the current release was published, or when the
     /// line was first seen to have moved on.
     fn observed(&self, line: &Line, current: &Current, base: &BaseInUse) -> Newer {
-        let after_base = self.images.catalog().recall(&line.repository, |memory| {
+        let after_base = self.moved_on(line, base);
+        let published = current.published.map(|published| published.at);
+        let since = [after_base.map(|(seen, _)| seen), published].into_iter().flatten().min();
+        Newer { since, count: Some(after_base.map_or(1, |(_, count)| count)), is_exact: false }
+    }
+
+    /// When the catalog first saw `line` point elsewhere than at `base`, after it had, and at how many releases since.
+    fn moved_on(&self, line: &Line, base: &BaseInUse) -> Option<(DateTime<Utc>, u64)> {
+        self.images.catalog().recall(&line.repository, |memory| {
             let history = memory.moving.get(&line.tag)?;
             let at = history.iter().rposition(|seen| Some(&seen.digest) == base.digest.as_ref())?;
             let next = history.get(at + 1)?;
             Some((next.first_seen, (history.len() - at - 1) as u64))
-        });
-        let published = current.published.map(|published| published.at);
-        let since = [after_base.map(|(seen, _)| seen), published].into_iter().flatten().min();
-        Newer { since, count: Some(after_base.map_or(1, |(_, count)| count)), is_exact: false }
+        })
     }
 }
 

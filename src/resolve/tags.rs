@@ -4,17 +4,17 @@
 //! a dated tag carries is remembered for good, because dated tags are never re-pointed (0 of 284 observed).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
 };
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
-use super::{Problem, ProblemKind, Resolver};
+use super::{Problem, Resolver};
 use crate::{
     image::{Arch, Digest, LambdaTag, Platform, Reference, Repository},
-    registry,
-    store::{Seen, TagMemory},
+    registry::{self, TagList},
+    store::{RepositoryMemory, Seen, TagMemory},
 };
 
 /// How far from a build time its dated tag can be.
@@ -35,8 +35,9 @@ pub(super) struct Search<'a> {
     pub(super) around: DateTime<Utc>,
 }
 
-/// Dated tags taken apart, oldest first, and when the list they are from was read.
-pub(super) type Dated = (DateTime<Utc>, Arc<[LambdaTag]>);
+/// Dated tags taken apart, oldest first, and what they are from: when each list was read, and how many tags were found
+/// without one.
+pub(super) type Dated = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
 
 /// The dated releases of one family on one architecture, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,45 +51,111 @@ pub struct Releases {
 impl Resolver {
     /// Makes sure the remembered tag list of `repository` is not older than `until`, asking at most once
     /// a run. The answer is why it could not be read.
+    ///
+    /// A list that was read in part is asked for again in the next run. What a cache lists is never complete, which is
+    /// no problem of the list: `note_coverage` says that there is a cache.
     pub(super) async fn list_tags(&self, repository: &Repository, until: DateTime<Utc>) -> Option<Problem> {
-        let read_at = self.images.catalog().recall(repository, |memory| memory.tags.as_ref().map(|tags| tags.read_at));
-        if read_at.is_some_and(|read_at| read_at >= until.min(self.seen_at)) {
+        let place = self.images.remembered_as(repository);
+        let is_enough =
+            |tags: &TagMemory| tags.read_at >= until.min(self.seen_at) && (tags.is_complete || place != *repository);
+        if self.images.catalog().recall(&place, |memory| memory.tags.as_ref().is_some_and(is_enough)) {
             return None;
         }
-        let ask = async || {
-            let listed = match self.images.registry().tags(repository).await {
-                Ok(listed) => listed,
-                Err(error) => return Some(Problem::of(&error, ProblemKind::LineUnknown)),
-            };
-            let is_dated = |tag: &String| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
-            let mut dated: Vec<_> = listed.tags.into_iter().filter(is_dated).collect();
-            dated.sort_unstable();
-            let tags = TagMemory { read_at: self.seen_at, is_complete: listed.is_complete, dated };
-            self.images.catalog().note(repository, |memory| memory.tags = Some(tags));
-            None
-        };
-        self.tag_lists.get(repository.clone(), ask).await
+        self.tag_lists.get(repository.clone(), async || self.read_list(repository).await).await
     }
 
-    /// The remembered dated tags of `repository`, oldest first; taken apart once a list, for every base asks.
+    async fn read_list(&self, repository: &Repository) -> Option<Problem> {
+        let TagList { tags, is_complete } = match self.images.registry().tags(repository).await {
+            Ok(listed) => listed,
+            Err(error) => return Problem::unreadable_history(repository, &error),
+        };
+        let problem = match (tags.len(), is_complete) {
+            // Asked for only where something is tagged.
+            (0, _) => Some(Problem::partial_history(repository, "its tag list is empty, although it has tags")),
+            (_, true) => None,
+            (count, false) => {
+                let why = format!("its tag list goes on after {count} tags, or repeats itself; see tag_pages");
+                Some(Problem::partial_history(repository, &why))
+            }
+        };
+        let is_dated = |tag: &String| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
+        let mut dated: BTreeSet<_> = tags.into_iter().filter(is_dated).collect();
+        // Asked after the answer, which may have been the first to come through a cache.
+        let place = self.images.remembered_as(repository);
+        let is_complete = problem.is_none() && place == *repository;
+        self.images.catalog().note(&place, |memory| {
+            let known = memory.tags.take().filter(|_| !is_complete);
+            dated.extend(known.into_iter().flat_map(|known| known.dated));
+            memory.tags = Some(TagMemory { read_at: self.seen_at, is_complete, dated: dated.into_iter().collect() });
+        });
+        problem.filter(|_| place == *repository)
+    }
+
+    /// Whether all dated tags of `repository` up to `until` are known. Of what is read through a cache they never are.
+    pub(super) fn is_list_complete(&self, repository: &Repository, until: DateTime<Utc>) -> bool {
+        let is_complete = |tags: &TagMemory| tags.is_complete && tags.read_at >= until.min(self.seen_at);
+        self.images.registry().cache_of(repository).is_none()
+            && self.images.catalog().recall(repository, |memory| memory.tags.as_ref().is_some_and(is_complete))
+    }
+
+    /// What `look` finds in the memory of `repository`, and in that of the cache it is read through: for what is true of
+    /// both. Which of two digests a tag carried first is not, for a cache lags behind.
+    pub(super) fn recall_both<T>(&self, repository: &Repository, look: impl Fn(&RepositoryMemory) -> T) -> Vec<T> {
+        let cache = self.images.registry().cache_of(repository);
+        [Some(repository), cache.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|place| self.images.catalog().recall(place, &look))
+            .collect()
+    }
+
+    /// That nothing was found by `reference`, as the registry or its cache would say it.
+    pub(super) fn absence(&self, reference: &Reference) -> registry::Error {
+        match registry::Error::not_found(reference) {
+            registry::Error::NotFound { repository, missing, .. } => {
+                let cache = self.images.registry().cache_of(&repository);
+                registry::Error::NotFound { repository, missing, cache }
+            }
+            error => error,
+        }
+    }
+
+    /// The known dated tags of `repository`, oldest first: those listed, here and in the cache it is read through. Where
+    /// the list is not complete, also those that were found to carry something.
     pub(super) fn dated_tags(&self, repository: &Repository) -> Arc<[LambdaTag]> {
         let mut all = self.dated.lock().unwrap_or_else(PoisonError::into_inner);
-        self.images.catalog().recall(repository, |memory| {
-            let Some(tags) = &memory.tags else { return Arc::default() };
-            if let Some((_, known)) = all.get(repository).filter(|(read_at, _)| *read_at == tags.read_at) {
-                return Arc::clone(known);
-            }
-            let mut dated: Vec<_> = tags.dated.iter().filter_map(|tag| LambdaTag::parse(tag)).collect();
-            dated.sort_by_key(|tag| tag.built_at);
-            let dated: Arc<[_]> = dated.into();
-            all.insert(repository.clone(), (tags.read_at, Arc::clone(&dated)));
-            dated
-        })
+        let lists = self.recall_both(repository, |memory| {
+            let is_complete = memory.tags.as_ref().is_some_and(|tags| tags.is_complete);
+            let found = if is_complete { 0 } else { memory.carried.len() };
+            (memory.tags.as_ref().map(|tags| tags.read_at), found)
+        });
+        // Taken apart once a list, for every base asks.
+        if let Some((_, known)) = all.get(repository).filter(|(of, _)| *of == lists) {
+            return Arc::clone(known);
+        }
+        let texts = self.recall_both(repository, |memory| {
+            let is_complete = memory.tags.as_ref().is_some_and(|tags| tags.is_complete);
+            let found = memory.carried.keys().filter(|_| !is_complete);
+            memory.tags.iter().flat_map(|tags| &tags.dated).chain(found).cloned().collect::<Vec<_>>()
+        });
+        let texts: BTreeSet<_> = texts.into_iter().flatten().collect();
+        let mut dated: Vec<_> = texts.iter().filter_map(|tag| LambdaTag::parse(tag)).collect();
+        dated.sort_by_key(|tag| tag.built_at);
+        let dated: Arc<[_]> = dated.into();
+        all.insert(repository.clone(), (lists, Arc::clone(&dated)));
+        dated
     }
 
     /// The releases of `family` for `platform` up to now. A release is dated by its architecture's own
-    /// tag; by the plain one where it has no tag for any architecture.
-    pub(super) fn releases(&self, repository: &Repository, family: &str, platform: &Platform) -> Releases {
+    /// tag; by the plain one where it has no tag for any architecture. They are complete if all are known that were
+    /// published until `until`.
+    pub(super) fn releases(
+        &self,
+        repository: &Repository,
+        family: &str,
+        platform: &Platform,
+        until: DateTime<Utc>,
+    ) -> Releases {
         let arch = Arch::from_oci(platform.architecture());
         let mut builds: BTreeMap<_, (bool, bool)> = BTreeMap::new();
         for tag in self.dated_tags(repository).iter().filter(|tag| tag.family == family) {
@@ -102,26 +169,22 @@ impl Resolver {
             .filter(|(_, (has_any, has_this))| *has_this || !has_any)
             .map(|(built_at, _)| LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None })
             .collect();
-        let is_complete = self
-            .images
-            .catalog()
-            .recall(repository, |memory| memory.tags.as_ref().is_some_and(|tags| tags.is_complete));
-        Releases { tags, is_complete }
+        Releases { tags, is_complete: self.is_list_complete(repository, until) }
     }
 
     /// The dated tag that is already known to carry one of `digests`.
     pub(super) fn known_release(&self, repository: &Repository, digests: &[&Digest]) -> Option<LambdaTag> {
         self.images.catalog().recall(repository, |memory| {
-            let carries = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| digests.contains(&&seen.digest));
-            let (tag, _) = memory.carried.iter().find(|(_, seen)| carries(seen))?;
+            let (tag, _) = memory.carried.iter().find(|(_, seen)| digests.contains(&&seen.digest))?;
             LambdaTag::parse(tag).map(|tag| tag.release())
         })
     }
 
-    /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag.
+    /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag, which is remembered
+    /// for this run only.
     pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
         let known = self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned());
-        if let Some(known) = known {
+        if known.is_some() {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
@@ -129,17 +192,17 @@ impl Resolver {
     }
 
     async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<Seen>> {
-        let repository = &reference.repository;
-        let seen = match self.images.registry().head(reference).await {
-            Ok(pointer) => Some(Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at }),
-            Err(registry::Error::NotFound { .. }) => None,
+        let pointer = match self.images.registry().head(reference).await {
+            Ok(pointer) => pointer,
+            Err(registry::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        self.note_carried(repository, tag, seen.clone());
-        Ok(seen)
+        let seen = Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at };
+        self.note_carried(&reference.repository, tag, seen.clone());
+        Ok(Some(seen))
     }
 
-    pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: Option<Seen>) {
+    pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: Seen) {
         self.images.catalog().note(repository, |memory| {
             memory.carried.insert(tag.to_owned(), seen);
         });
@@ -168,11 +231,13 @@ impl Resolver {
             .filter(|tag| search.family.is_none_or(|family| family == tag.family) && tag.arch == search.arch)
             .cloned()
             .collect();
-        if tags.is_empty() && search.family.is_some() {
-            tags = unlisted(search);
-        }
         tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
-        self.within_budget(search, tags)
+        let mut tags = self.within_budget(search, tags);
+        if search.family.is_some() && !self.is_list_complete(search.repository, search.around) {
+            tags.extend(unlisted(search).into_iter().filter(|guess| !dated.contains(guess)));
+            tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
+        }
+        tags
     }
 
     /// The nearest tags, as many as may be asked. Families are built in the same hours, so where the family
@@ -193,7 +258,7 @@ fn gap(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
     if instant < hour { hour - instant } else { (instant - hour - Duration::hours(1)).max(Duration::zero()) }
 }
 
-/// The tags a release would have, for a repository whose list cannot be had: of its hour, the one before
+/// The tags a release would have, for a repository of which not all tags are known: of its hour, the one before
 /// and the one after.
 fn unlisted(search: &Search<'_>) -> Vec<LambdaTag> {
     let Ok(hour) = search.around.duration_trunc(Duration::hours(1)) else { return Vec::new() };

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
     segments::{Note, Segment},
@@ -54,11 +54,14 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// What is remembered of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryMemory {
-    /// The dated tags it listed.
+    /// The dated tags it listed. Lists that older versions kept under `tags` are read again: they do not say whether a
+    /// pull-through cache gave them.
+    #[serde(default, rename = "listed")]
     pub tags: Option<TagMemory>,
-    /// What dated tags were found to carry; they are never re-pointed.
-    #[serde(default)]
-    pub carried: BTreeMap<String, Option<Seen>>,
+    /// What dated tags were found to carry; they are never re-pointed. That a tag was not there is not kept: it may have
+    /// been a fault of the registry, and is asked again in the next run.
+    #[serde(default, deserialize_with = "found_tags")]
+    pub carried: BTreeMap<String, Seen>,
     /// What moving tags were seen to point at, oldest first.
     #[serde(default)]
     pub moving: BTreeMap<String, Vec<Seen>>,
@@ -96,6 +99,12 @@ pub struct Seen {
     pub kind: Option<DigestKind>,
     /// When it was first seen there.
     pub first_seen: DateTime<Utc>,
+}
+
+/// The tags that were found to carry something; older versions kept those that were not found as well.
+fn found_tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Seen>, D::Error> {
+    let kept = BTreeMap::<String, Option<Seen>>::deserialize(deserializer)?;
+    Ok(kept.into_iter().filter_map(|(tag, seen)| Some((tag, seen?))).collect())
 }
 
 impl Catalog {
@@ -299,6 +308,23 @@ mod tests {
         let file = catalog.content_file(&digest).unwrap();
         fs::write(&file, "{").unwrap();
         assert!(Catalog::in_folder(folder.path()).content(&digest).is_none());
+    }
+
+    #[test]
+    fn a_stored_absence_and_a_list_of_unknown_origin_are_forgotten() {
+        let digest = Digest::of(b"x");
+        let old = serde_json::json!({
+            "tags": { "read_at": "2026-08-01T00:00:00Z", "is_complete": true, "dated": ["21.2026.07.31.13"] },
+            "carried": {
+                "21.2026.07.30.13": null,
+                "21.2026.07.31.13": { "digest": digest, "kind": null, "first_seen": "2026-08-01T00:00:00Z" },
+            },
+        });
+        let memory: RepositoryMemory = serde_json::from_value(old).unwrap();
+        assert_eq!(memory.tags, None);
+        assert_eq!(memory.carried.keys().collect::<Vec<_>>(), ["21.2026.07.31.13"]);
+        let again: RepositoryMemory = serde_json::from_value(serde_json::to_value(&memory).unwrap()).unwrap();
+        assert_eq!(again, memory);
     }
 
     #[test]

@@ -85,10 +85,8 @@ impl Images {
     /// together often carry the same image. Else a `GET`, which brings the manifest as well.
     pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>, is_one_of_many: bool) -> Result<Pointing> {
         let repository = &reference.repository;
-        let Some(tag) = &reference.tag else { return Err(Error::NotFound { what: reference.to_string() }) };
-        let last =
-            self.catalog.recall(repository, |memory| memory.moving.get(tag).and_then(|seen| seen.last().cloned()));
-        let last = last.filter(|last| self.catalog.content(&last.digest).is_some());
+        let Some(tag) = &reference.tag else { return Err(Error::not_found(reference)) };
+        let last = self.last_seen(repository, tag).filter(|last| self.catalog.content(&last.digest).is_some());
         let digest = if last.is_some() || is_one_of_many {
             self.registry.head(reference).await?.digest
         } else {
@@ -97,17 +95,29 @@ impl Images {
             fetched.digest
         };
         let content = self.content(repository, &digest).await?;
-        if let Some(last) = last.filter(|last| last.digest == digest) {
+        // Looked up once more: the answer may have come through a cache where the last one did not.
+        if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
             return Ok(Pointing { digest, content, first_seen: last.first_seen, has_moved: false });
         }
         let seen = Seen { digest: digest.clone(), kind: Some(content.kind()), first_seen: seen_at };
         let mut has_moved = false;
-        self.catalog.note(repository, |memory| {
+        self.catalog.note(&self.remembered_as(repository), |memory| {
             let history = memory.moving.entry(tag.clone()).or_default();
             has_moved = !history.is_empty();
             history.push(seen);
         });
         Ok(Pointing { digest, content, first_seen: seen_at, has_moved })
+    }
+
+    /// What the catalog remembers `repository` as: the cache through which it is read, whose tags may lag behind those
+    /// upstream and must not be taken for moves of theirs; else itself.
+    #[must_use]
+    pub fn remembered_as(&self, repository: &Repository) -> Repository {
+        self.registry.cache_of(repository).unwrap_or_else(|| repository.clone())
+    }
+
+    fn last_seen(&self, repository: &Repository, tag: &str) -> Option<Seen> {
+        self.catalog.recall(&self.remembered_as(repository), |memory| memory.moving.get(tag)?.last().cloned())
     }
 
     async fn read(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {

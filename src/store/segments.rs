@@ -223,8 +223,11 @@ impl RepositoryMemory {
         self.tags = latest(self.tags.take(), other.tags, |tags: &TagMemory| (tags.read_at, tags.is_complete));
         self.resource_tags = latest(self.resource_tags.take(), other.resource_tags, |tags: &TagsMemory| tags.read_at);
         for (tag, seen) in other.carried {
-            let known = self.carried.remove(&tag).flatten();
-            self.carried.insert(tag, earliest(known, seen));
+            let earliest = match self.carried.remove(&tag) {
+                Some(known) => earliest(known, seen),
+                None => seen,
+            };
+            self.carried.insert(tag, earliest);
         }
         for (tag, history) in other.moving {
             let known = self.moving.entry(tag).or_default();
@@ -256,9 +259,8 @@ fn latest<T, K: Ord>(one: Option<T>, other: Option<T>, at: impl Fn(&T) -> K) -> 
     one.into_iter().chain(other).max_by_key(at)
 }
 
-fn earliest(one: Option<Seen>, other: Option<Seen>) -> Option<Seen> {
-    let first = one.into_iter().chain(other);
-    first.min_by(|one, other| (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)))
+fn earliest(one: Seen, other: Seen) -> Seen {
+    std::cmp::min_by(one, other, |one, other| (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)))
 }
 
 /// All that two histories of a tag say, in order.
@@ -334,7 +336,7 @@ mod tests {
         for of in 1..=2 {
             let catalog = Catalog::load(&store).await;
             catalog.remember(&digest(of), content());
-            catalog.note(&java(), |memory| drop(memory.carried.insert(format!("21.{of}"), Some(seen(of, 1)))));
+            catalog.note(&java(), |memory| drop(memory.carried.insert(format!("21.{of}"), seen(of, 1))));
             catalog.save(&store).await.unwrap();
             catalog.save(&store).await.unwrap();
         }
@@ -423,7 +425,7 @@ mod tests {
                 let mut memory = RepositoryMemory::default();
                 for (tag, history) in histories {
                     let history: Vec<_> = history.into_iter().map(|(of, at)| seen(of, at)).collect();
-                    memory.carried.insert(tag.to_string(), history.first().cloned());
+                    memory.carried.extend(history.first().map(|seen| (tag.to_string(), seen.clone())));
                     memory.moving.insert(tag.to_string(), union(history, Vec::new()));
                 }
                 let note = |at, value| Note { at: DateTime::from_timestamp(at, 0).unwrap(), value: Value::from(value) };

@@ -91,6 +91,7 @@ impl World {
 
             [registry."public.ecr.aws"]
             endpoint = "{}"
+            full_mirror = true
             auth = "anonymous"
             rate = 1000
 

@@ -254,6 +254,7 @@ fn layers(built_at: DateTime<Utc>, architecture: &str) -> Vec<Vec<u8>> {
 fn on_loopback(registry: &Loopback) -> HostSettings {
     HostSettings {
         endpoint: Some(registry.endpoint()),
+        full_mirror: true,
         auth: Auth::Anonymous,
         rate: Some(10_000.0),
         ..HostSettings::default()

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Reference, Repository},
-    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::{BoxFuture, FutureExt as _, ready};
@@ -129,7 +129,7 @@ impl History {
     }
 
     fn find(&self, reference: &Reference) -> Result<(Digest, Document)> {
-        let missing = || Error::NotFound { what: reference.to_string() };
+        let missing = || Error::not_found(reference);
         let digest = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => Some(digest.clone()),
             (None, Some(tag)) if reference.repository.to_string() == JAVA => {
@@ -160,9 +160,11 @@ impl Registry for History {
         ready(self.find(reference).map(|(digest, document)| Fetched { digest, document })).boxed()
     }
 
-    fn config<'a>(&'a self, _: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
         let config = self.state.lock().unwrap().configs.get(&manifest.config).cloned();
-        ready(config.ok_or_else(|| Error::NotFound { what: manifest.config.to_string() })).boxed()
+        let missing = || Missing::Configuration(manifest.config.clone());
+        ready(config.ok_or_else(|| Error::NotFound { repository: repository.clone(), missing: missing(), cache: None }))
+            .boxed()
     }
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Digest, Document, Manifest, Reference, Repository},
-    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use futures::future::{BoxFuture, ready};
 use serde_json::{Value, json};
@@ -84,15 +84,17 @@ impl MemoryRegistry {
         error.map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    fn blob(&self, digest: &Digest) -> Result<Vec<u8>> {
+    fn blob(&self, repository: &Repository, missing: Missing) -> Result<Vec<u8>> {
         let blobs = self.blobs.lock().unwrap();
-        blobs.get(digest).cloned().ok_or_else(|| Error::NotFound { what: digest.to_string() })
+        let (Missing::Manifest(digest) | Missing::Configuration(digest)) = &missing else { panic!("{missing:?}") };
+        let blob = blobs.get(digest).cloned();
+        blob.ok_or_else(|| Error::NotFound { repository: repository.clone(), missing, cache: None })
     }
 
     fn find(&self, reference: &Reference) -> Result<Digest> {
         let tag = reference.to_string();
         let tagged = || self.tags.lock().unwrap().get(&tag).cloned();
-        reference.digest.clone().or_else(tagged).ok_or_else(|| Error::NotFound { what: tag.clone() })
+        reference.digest.clone().or_else(tagged).ok_or_else(|| Error::not_found(reference))
     }
 }
 
@@ -125,7 +127,7 @@ impl Registry for MemoryRegistry {
             }
             let digest = self.find(reference)?;
             self.ask("manifest", &reference.repository, Some(&digest))?;
-            let document = Document::parse(&self.blob(&digest)?, None)
+            let document = Document::parse(&self.blob(&reference.repository, Missing::Manifest(digest.clone()))?, None)
                 .map_err(|error| Error::Malformed { what: reference.to_string(), why: error.to_string() })?;
             Ok(Fetched { digest, document })
         };
@@ -134,7 +136,7 @@ impl Registry for MemoryRegistry {
 
     fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
         let asked = self.ask("config", repository, Some(&manifest.config));
-        Box::pin(ready(asked.and_then(|()| self.blob(&manifest.config))))
+        Box::pin(ready(asked.and_then(|()| self.blob(repository, Missing::Configuration(manifest.config.clone())))))
     }
 
     fn tags<'a>(&'a self, _: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Platform, Reference, Repository},
-    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::{FutureExt, future::BoxFuture};
@@ -35,7 +35,38 @@ struct State {
     tags: BTreeMap<String, BTreeMap<String, Digest>>,
     log: Vec<String>,
     broken: Option<Error>,
-    lists_are_denied: bool,
+    lists: Lists,
+    cache: Option<Cache>,
+    /// Digests that HEAD knows and GET does not.
+    announced: Vec<Digest>,
+}
+
+/// How lists are answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Lists {
+    /// With all tags.
+    #[default]
+    Whole,
+    /// With this error.
+    Failing(Error),
+    /// With so many tags and the word that there are more.
+    Cut(usize),
+    /// With no tags and the word that there are no more.
+    Empty,
+}
+
+/// A pull-through cache in front.
+#[derive(Clone, Debug)]
+struct Cache {
+    prefix: String,
+    /// The tags that it holds, and where they pointed when it asked last.
+    tags: BTreeMap<String, Digest>,
+}
+
+impl Cache {
+    fn named(&self, repository: &Repository) -> Repository {
+        format!("{}/{}", self.prefix, repository.name).parse().expect("valid")
+    }
 }
 
 /// A published release: its index and the manifest of each architecture.
@@ -97,8 +128,44 @@ impl World {
         self.state.lock().expect("unpoisoned").broken = error;
     }
 
-    pub(crate) fn deny_lists(&self) {
-        self.state.lock().expect("unpoisoned").lists_are_denied = true;
+    pub(crate) fn answer_lists(&self, lists: Lists) {
+        self.state.lock().expect("unpoisoned").lists = lists;
+    }
+
+    /// Answers a `HEAD` with `digest`, although there is no such manifest.
+    pub(crate) fn announce(&self, digest: &Digest) {
+        self.state.lock().expect("unpoisoned").announced.push(digest.clone());
+    }
+
+    /// Takes the tag away.
+    pub(crate) fn untag(&self, repository: &str, tag: &str) {
+        let mut state = self.state.lock().expect("unpoisoned");
+        assert!(state.tags.get_mut(repository).and_then(|tags| tags.remove(tag)).is_some(), "{tag} was there");
+    }
+
+    /// Loses the manifest or index.
+    pub(crate) fn lose(&self, digest: &Digest) {
+        assert!(self.state.lock().expect("unpoisoned").manifests.remove(digest).is_some(), "it was there");
+    }
+
+    /// Loses the configuration of the image.
+    pub(crate) fn lose_config(&self, digest: &Digest) {
+        let mut state = self.state.lock().expect("unpoisoned");
+        let Some(Document::Manifest(manifest)) = state.manifests.get(digest).cloned() else { panic!("an image") };
+        assert!(state.configs.remove(&manifest.config).is_some(), "it was there");
+    }
+
+    /// Answers as the pull-through cache at `prefix` that holds `tags` as they are now.
+    pub(crate) fn answer_as_cache(&self, prefix: &str, repository: &str, tags: &[&str]) {
+        let mut state = self.state.lock().expect("unpoisoned");
+        let held = &state.tags[repository];
+        let tags = tags.iter().map(|tag| ((*tag).to_owned(), held[*tag].clone())).collect();
+        state.cache = Some(Cache { prefix: prefix.to_owned(), tags });
+    }
+
+    /// Answers as the registry itself.
+    pub(crate) fn answer_as_itself(&self) {
+        self.state.lock().expect("unpoisoned").cache = None;
     }
 
     /// The requests since the last call, `HEAD lambda/java:21`.
@@ -116,8 +183,17 @@ impl World {
     }
 
     fn find(state: &State, reference: &Reference) -> Result<(Digest, Document)> {
-        let missing = || Error::NotFound { what: reference.to_string() };
-        let by_tag = || state.tags.get(&reference.repository.to_string())?.get(reference.tag.as_ref()?).cloned();
+        let missing = || match (Error::not_found(reference), &state.cache) {
+            (Error::NotFound { repository, missing, .. }, Some(cache)) => {
+                let cache = Some(cache.named(&repository));
+                Error::NotFound { repository, missing, cache }
+            }
+            (error, _) => error,
+        };
+        let by_tag = || match &state.cache {
+            Some(cache) => cache.tags.get(reference.tag.as_ref()?).cloned(),
+            None => state.tags.get(&reference.repository.to_string())?.get(reference.tag.as_ref()?).cloned(),
+        };
         let digest = reference.digest.clone().or_else(by_tag).ok_or_else(missing)?;
         let document = state.manifests.get(&digest).cloned().ok_or_else(missing)?;
         Ok((digest, document))
@@ -136,6 +212,10 @@ impl Registry for World {
     fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
         async move {
             let state = self.note(format!("HEAD {}", short(reference)))?;
+            let tagged = || state.tags.get(&reference.repository.to_string())?.get(reference.tag.as_ref()?).cloned();
+            if let Some(digest) = tagged().filter(|digest| state.announced.contains(digest)) {
+                return Ok(Pointer { digest, kind: None });
+            }
             let (digest, document) = Self::find(&state, reference)?;
             Ok(Pointer { digest, kind: Some(document.kind()) })
         }
@@ -154,7 +234,9 @@ impl Registry for World {
     fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
         async move {
             let state = self.note(format!("BLOB {}", repository.name))?;
-            Ok(state.configs[&manifest.config].clone())
+            let missing = Missing::Configuration(manifest.config.clone());
+            let missing = Error::NotFound { repository: repository.clone(), missing, cache: None };
+            state.configs.get(&manifest.config).cloned().ok_or(missing)
         }
         .boxed()
     }
@@ -162,14 +244,21 @@ impl Registry for World {
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
         async move {
             let state = self.note(format!("TAGS {}", repository.name))?;
-            if state.lists_are_denied {
-                let registry = repository.registry.to_string();
-                return Err(Error::Denied { registry, what: "tags".into(), message: "no".into() });
-            }
-            let tags = state.tags.get(&repository.to_string()).into_iter().flatten();
+            let tags = state.cache.as_ref().map(|cache| &cache.tags);
+            let tags = tags.or_else(|| state.tags.get(&repository.to_string())).into_iter().flatten();
             // Registries list in any order.
-            Ok(TagList { tags: tags.map(|(tag, _)| tag.clone()).rev().collect(), is_complete: true })
+            let tags: Vec<_> = tags.map(|(tag, _)| tag.clone()).rev().collect();
+            match &state.lists {
+                Lists::Whole => Ok(TagList { tags, is_complete: true }),
+                Lists::Failing(error) => Err(error.clone()),
+                Lists::Cut(count) => Ok(TagList { tags: tags[..*count].to_vec(), is_complete: false }),
+                Lists::Empty => Ok(TagList { tags: Vec::new(), is_complete: true }),
+            }
         }
         .boxed()
+    }
+
+    fn cache_of(&self, repository: &Repository) -> Option<Repository> {
+        self.state.lock().expect("unpoisoned").cache.as_ref().map(|cache| cache.named(repository))
     }
 }

@@ -174,7 +174,8 @@ fn a_bound_decides_only_what_it_proves() {
         let mut world = world(1, None);
         world.resolution.current = None;
         world.resolution.base.published = published;
-        world.resolution.problems = vec![Problem { kind: ProblemKind::Unreachable, message: "refused".into() }];
+        world.resolution.problems =
+            vec![Problem { kind: ProblemKind::Unreachable, message: "refused".into(), failure: None }];
         world.judged()
     };
     let unknown = |code| (Verdict::Unknown, Severity::Low, Action::Investigate, code);

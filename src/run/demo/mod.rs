@@ -143,6 +143,7 @@ fn source(fleet: &Fleet, name: &str) -> Result<ImageSource> {
 fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     let host = HostSettings {
         endpoint: Some(registry.endpoint()),
+        full_mirror: true,
         auth: Auth::Anonymous,
         rate: Some(f64::from(u16::MAX)),
         ..HostSettings::default()

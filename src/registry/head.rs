@@ -1,0 +1,74 @@
+//! May a registry's answer to `HEAD` be believed? Nexus and others answer some with 404, 403, 400 or 501 where a `GET`
+//! brings the manifest (<https://github.com/crazy-max/diun/issues/1614>).
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::Error;
+
+const UNPROVEN: u8 = 0;
+const WORKS: u8 = 1;
+const LIES: u8 = 2;
+
+/// What is known of how one registry answers `HEAD`. Forgotten with the process.
+#[derive(Debug, Default)]
+pub(super) struct HeadSupport(AtomicU8);
+
+impl HeadSupport {
+    /// Whether `HEAD` is worth a request.
+    pub(super) fn is_useful(&self) -> bool {
+        self.0.load(Ordering::Acquire) != LIES
+    }
+
+    /// `HEAD` was answered with what was asked for. A registry that has refused what it had does not get better by it.
+    pub(super) fn succeeded(&self) {
+        let _ = self.0.compare_exchange(UNPROVEN, WORKS, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// `HEAD` was refused and the `GET` after it was not.
+    pub(super) fn contradicted(&self) {
+        self.0.store(LIES, Ordering::Release);
+    }
+
+    /// Whether only a `GET` can tell if `error`, the answer to a `HEAD`, is true.
+    pub(super) fn is_doubtful(&self, error: &Error) -> bool {
+        match error {
+            // What a registry answers that does not do HEAD, or not everywhere. 400 has no body that says why.
+            Error::Status { status: 400 | 405 | 501, .. } => true,
+            Error::Status { status: 404, .. } | Error::Denied { .. } => self.0.load(Ordering::Acquire) != WORKS,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16) -> Error {
+        Error::Status { registry: "r.test".into(), status, what: "r.test/x:1".into() }
+    }
+
+    fn denied() -> Error {
+        Error::Denied { registry: "r.test".into(), what: "r.test/x:1".into(), message: String::new() }
+    }
+
+    #[test]
+    fn a_refusal_is_believed_once_a_head_has_succeeded() {
+        let support = HeadSupport::default();
+        assert!([status(404), status(400), status(405), status(501), denied()].iter().all(|e| support.is_doubtful(e)));
+        assert!(![status(410), status(503)].iter().any(|error| support.is_doubtful(error)));
+        support.succeeded();
+        assert!(!support.is_doubtful(&status(404)) && !support.is_doubtful(&denied()));
+        assert!(support.is_doubtful(&status(501)), "a method that is refused says nothing about the manifest");
+    }
+
+    #[test]
+    fn a_registry_that_refused_what_it_had_is_asked_by_get_from_then_on() {
+        let support = HeadSupport::default();
+        assert!(support.is_useful());
+        support.succeeded();
+        support.contradicted();
+        support.succeeded();
+        assert!(!support.is_useful());
+    }
+}
