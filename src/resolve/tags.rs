@@ -131,7 +131,7 @@ impl Resolver {
     async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<Seen>> {
         let repository = &reference.repository;
         let seen = match self.images.registry().head(reference).await {
-            Ok(pointer) => Some(Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at }),
+            Ok(pointer) => Some(Seen::new(pointer.digest, pointer.kind, self.seen_at)),
             Err(registry::Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
