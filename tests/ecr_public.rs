@@ -10,7 +10,7 @@ use basewatch::{
         Auth, Behaviour, DistributionClient, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings,
         Requests, Stock,
     },
-    resolve::{LineSource, Question, Resolution, Resolver, Settings},
+    resolve::{ImageAge, LineSource, Question, Resolution, Resolver, Settings},
     store::{Catalog, Images},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -109,7 +109,7 @@ impl World {
                 built_at,
             })
             .collect();
-        join_all(questions.iter().map(|question| resolver.resolve(question))).await
+        join_all(questions.iter().map(|question| resolver.resolve(question, ImageAge::default()))).await
     }
 
     /// The requests since the last look: about lines, tag pages, and to be let in.

@@ -73,6 +73,7 @@ impl Fleet {
                 release: Some(release(current)),
                 published_at: None,
                 published_source: None,
+                estimated: false,
             }),
             behind: is_behind.then_some(Behind {
                 since: None,

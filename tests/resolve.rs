@@ -1,5 +1,9 @@
 //! Stage 3 over an imagined registry: which line, which dates, how far behind, and at what cost.
 
+#[path = "resolve/dates.rs"]
+mod dates;
+#[path = "resolve/images.rs"]
+mod images;
 #[path = "support/world.rs"]
 mod world;
 
@@ -9,7 +13,9 @@ use basewatch::{
     identify::Base,
     image::{Digest, Repository},
     registry::{Error, Missing},
-    resolve::{Failure, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
+    resolve::{
+        Failure, ImageAge, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings,
+    },
     store::{Catalog, Images},
 };
 use chrono::{DateTime, Utc};
@@ -38,11 +44,13 @@ impl Bench {
         bench
     }
 
-    /// Each call is a run of its own over the same catalog.
+    /// Each call is a run of its own over the same catalog. The image on the base was pushed when it was built.
     async fn resolve(&self, base: Base, built_at: Option<&str>) -> Resolution {
         let images = Arc::new(Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
         let resolver = Resolver::new(images, Settings::default(), self.now, self.now);
-        resolver.resolve(&Question { base, platform: arm(), built_at: built_at.map(at) }).await
+        let built_at = built_at.map(at);
+        let age = ImageAge { existed_at: built_at, built_at };
+        resolver.resolve(&Question { base, platform: arm(), built_at }, age).await
     }
 }
 
@@ -604,7 +612,7 @@ async fn many_questions_about_one_line_ask_it_once() {
         .iter()
         .map(|digest| Question { base: base(JAVA, Some("21"), Some(digest)), platform: arm(), built_at: None })
         .collect();
-    futures::future::join_all(questions.iter().map(|question| resolver.resolve(question))).await;
+    futures::future::join_all(questions.iter().map(|question| resolver.resolve(question, ImageAge::default()))).await;
     let requests = bench.world.requests();
     assert_eq!(requests.iter().filter(|request| *request == "GET lambda/java:21").count(), 1);
     assert_eq!(requests.iter().filter(|request| request.starts_with("TAGS")).count(), 1);

@@ -5,7 +5,10 @@ mod identified;
 mod replacements;
 mod traced;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
@@ -13,16 +16,17 @@ use futures::{StreamExt, stream};
 use self::{
     identified::identify_all,
     replacements::{Replacements, Search},
+    traced::Dated,
 };
 pub use self::{
     replacements::Newer,
     traced::{Audit, Traced},
 };
 use crate::{
-    identify,
+    identify::{self, Identification},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
-    resolve::{self, Key, Question, Resolution, Resolver, questions},
+    resolve::{self, ImageAge, ImageDates, Key, Question, Resolution, Resolver, questions},
     store::Images,
 };
 
@@ -96,11 +100,14 @@ pub async fn audit(
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let resolutions = resolve_all(asked, &resolver, terms, progress).await;
+    let resolutions = find_all(asked, &resolver, terms, progress).await;
+    let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
+    let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
     let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
-    let replacements = Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves }
-        .replacements(&audit)
-        .await;
+    let replacements =
+        Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves, dates: &dates }
+            .replacements(&audit)
+            .await;
     Audit { replacements, ..audit }
 }
 
@@ -116,7 +123,7 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     deployments
 }
 
-async fn resolve_all(
+async fn find_all(
     questions: BTreeMap<Key, Question>,
     resolver: &Resolver,
     terms: &Terms,
@@ -125,7 +132,7 @@ async fn resolve_all(
     let total = questions.len();
     progress(Progress::Bases { done: 0, total });
     let mut under_way = stream::iter(questions)
-        .map(|(key, question)| async move { (key, resolver.resolve(&question).await) })
+        .map(|(key, question)| async move { (key, resolver.find(&question).await) })
         .buffer_unordered(terms.concurrency);
     let mut resolutions = BTreeMap::new();
     while let Some((key, resolution)) = under_way.next().await {
@@ -133,4 +140,35 @@ async fn resolve_all(
         progress(Progress::Bases { done: resolutions.len(), total });
     }
     resolutions
+}
+
+/// Dates the base of each deployment by what its own image proves. Deployments of which that says nothing more
+/// share what is known.
+fn date_all(
+    deployments: Vec<(Deployment, Arc<Identification>)>,
+    found: &BTreeMap<Key, Resolution>,
+    resolver: &Resolver,
+    dates: &ImageDates,
+    terms: &Terms,
+) -> Vec<Dated> {
+    let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
+    let mut date = |deployment: &Deployment, identification: &Identification| {
+        let key = Key::of(deployment, identification)?;
+        let found = found.get(&key)?;
+        let has_tag = found.base.published.is_some();
+        let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
+        let date = |(key, age): &(Key, ImageAge)| Arc::new(resolver.date(key, found, *age));
+        let place = (key, age);
+        if let Some(known) = known.get(&place) {
+            return Some(Arc::clone(known));
+        }
+        let resolution = date(&place);
+        known.insert(place, Arc::clone(&resolution));
+        Some(resolution)
+    };
+    let dated = |(deployment, identification): (Deployment, Arc<Identification>)| {
+        let resolution = date(&deployment, &identification);
+        Dated { deployment, identification, resolution }
+    };
+    deployments.into_iter().map(dated).collect()
 }

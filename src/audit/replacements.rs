@@ -12,7 +12,7 @@ use crate::{
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
     judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
     report::{ReplacementFields, Subjects},
-    resolve::{Key, Resolution, Resolver, questions},
+    resolve::{ImageDates, Key, Resolution, Resolver, questions},
     store::Images,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Search<'a> {
     pub(super) terms: &'a Terms,
     pub(super) identify: &'a identify::Settings,
     pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
+    pub(super) dates: &'a ImageDates,
 }
 
 /// A newer image and its base.
@@ -202,17 +203,18 @@ impl Search<'_> {
             reference: ImageSource::Reference(reference),
             pushed_at: held.pushed_at,
             holding: Holding::Held,
+            workload: deployment.workload.as_deref().map(|workload| Arc::new(workload.with_another_image())),
             image: Ok(DeployedImage { digest, facts: Arc::new(content), index_annotations: annotations }),
             ..deployment.clone()
         };
         let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
         let key = Key::of(&deployment, &identification)?;
-        let resolution = if let Some(known) = audit.resolutions.get(&key) {
-            known.clone()
-        } else {
-            let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
-            self.resolver.resolve(asked.get(&key)?).await
+        let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
+        let found = match audit.resolutions.get(&key) {
+            Some(known) => known,
+            None => &self.resolver.find(asked.get(&key)?).await,
         };
+        let resolution = self.resolver.date(&key, found, self.dates.age(&deployment, self.terms.seen_at));
         let name = format!("{}:{tag}", repository.name);
         Some(Newer { deployment, digest: held.digest.clone(), name, identification, resolution })
     }

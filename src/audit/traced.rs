@@ -20,10 +20,20 @@ use crate::{
 /// What an audit found out, stage by stage.
 #[derive(Debug, Default)]
 pub struct Audit {
-    pub(super) deployments: Vec<(Deployment, Arc<Identification>)>,
+    pub(super) deployments: Vec<Dated>,
+    /// What was found of each base, without what single images prove.
     pub(super) resolutions: BTreeMap<Key, Resolution>,
     pub(super) replacements: Replacements,
     pub(super) gaps: Vec<Gap>,
+}
+
+/// A deployment with what its image says of its base, and what is known about that.
+#[derive(Debug)]
+pub(super) struct Dated {
+    pub(super) deployment: Deployment,
+    pub(super) identification: Arc<Identification>,
+    /// Dated by what this image proves; shared by all of which it is the same.
+    pub(super) resolution: Option<Arc<Resolution>>,
 }
 
 /// One deployment with everything known about its base.
@@ -42,10 +52,10 @@ pub struct Traced<'a> {
 impl Audit {
     /// Each deployment with what is known about it.
     pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
-        self.deployments.iter().map(|(deployment, identification)| Traced {
+        self.deployments.iter().map(|Dated { deployment, identification, resolution }| Traced {
             deployment,
             identification,
-            resolution: Key::of(deployment, identification).and_then(|key| self.resolutions.get(&key)),
+            resolution: resolution.as_deref(),
             replacement: self.replacements.of(deployment),
         })
     }
@@ -89,7 +99,7 @@ impl Audit {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_told = |deployment: &Deployment| deployment.image.is_ok() || deployment.is_lost();
-        self.errors().is_empty() && self.deployments.iter().all(|(deployment, _)| is_told(deployment))
+        self.errors().is_empty() && self.deployments.iter().all(|dated| is_told(&dated.deployment))
     }
 }
 

@@ -159,6 +159,17 @@ pub struct Workload {
     pub memory_mb: Option<u32>,
     /// The command that it runs in the image, where that is not the image's own.
     pub command: Vec<String>,
+    /// When Lambda last changed it: its image existed by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at: Option<DateTime<Utc>>,
+}
+
+impl Workload {
+    /// The same, running another image: when it was changed says nothing of that.
+    #[must_use]
+    pub fn with_another_image(&self) -> Self {
+        Self { modified_at: None, ..self.clone() }
+    }
 }
 
 impl Workload {

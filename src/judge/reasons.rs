@@ -61,16 +61,19 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
 fn too_old(facts: &Facts<'_>) -> Option<Reason> {
     let published = facts.resolution.base.published.filter(|_| facts.is_stale)?;
     let (age, limit) = (days(facts.now - published.at), days(facts.terms.max_age));
-    let message = match published.source {
-        PublishedSource::AtLeast => {
-            format!("published at least {age} ago, over the limit of {limit}: the image built on it is that old")
+    let (published, why) = match published.source {
+        PublishedSource::DatedTag => ("published", ""),
+        PublishedSource::DescriptorCreated | PublishedSource::HistoryCreated | PublishedSource::ConfigCreated => {
+            ("built", "")
         }
-        PublishedSource::FirstSeen => {
-            format!("published at least {age} ago, over the limit of {limit}: basewatch saw it then")
+        PublishedSource::Observed => ("published at least", ": basewatch saw the line move to it then"),
+        PublishedSource::FirstSeen => ("published at least", ": basewatch saw it then"),
+        PublishedSource::AtLeast if published.is_estimated => {
+            ("published at least", ": the image built on it says that it was built then")
         }
-        _ => format!("published {age} ago, over the limit of {limit}"),
+        PublishedSource::AtLeast => ("published at least", ": the image built on it is that old"),
     };
-    Some(Reason::new(ReasonCode::BaseTooOld, message))
+    Some(Reason::new(ReasonCode::BaseTooOld, format!("{published} {age} ago, over the limit of {limit}{why}")))
 }
 
 fn position(facts: &Facts<'_>) -> Option<Reason> {
@@ -118,15 +121,22 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
 
 fn behind(facts: &Facts<'_>, current: &str) -> String {
     let newer = facts.resolution.newer;
+    let Some(since) = newer.since else {
+        // Nothing proves which of the two is the newer.
+        return format!("the line points at another release, {current}; when that was published is not known");
+    };
     let least = if newer.is_exact { "" } else { "at least " };
     let releases = match newer.count {
         Some(1) => "1 newer release".to_owned(),
         count => format!("{} newer releases", count.unwrap_or(1)),
     };
-    let since = newer.since.map_or_else(String::new, |since| {
-        format!(", behind for {least}{} (since {})", days(facts.now - since), since.format("%Y-%m-%d"))
-    });
-    format!("{least}{releases}{since}; the current one is {current}")
+    let (behind, on) = (days(facts.now - since), since.format("%Y-%m-%d"));
+    let since = if newer.is_estimated {
+        format!("built {behind} ago ({on})")
+    } else {
+        format!("behind for {least}{behind} (since {on})")
+    };
+    format!("{least}{releases}, {since}; the current one is {current}")
 }
 
 fn name(current: &Current) -> String {

@@ -33,9 +33,8 @@ impl Replacement<'_> {
         if verdict == Verdict::Unknown {
             return false;
         }
-        let published = |of: &Resolution| of.base.published.filter(|published| !published.is_bound());
-        let is_later = match (published(self.resolution), published(resolution)) {
-            (Some(its), Some(ours)) => its.at > ours.at,
+        let is_later = match (self.resolution.base.published, resolution.base.published) {
+            (Some(its), Some(ours)) => ours.is_before(its),
             _ => false,
         };
         verdict < judgement.verdict || (verdict == judgement.verdict && is_later)

@@ -28,7 +28,8 @@ impl Standing {
     }
 
     /// Compares the base in use with the current release, per platform and by content, and only then by
-    /// date. A date that is a bound counts only in the direction it proves.
+    /// date. A date that is a bound counts only in the direction it proves, and an estimate proves no roll-back:
+    /// a newer release may have an older `created`.
     #[must_use]
     pub fn of(resolution: &Resolution, image: &ImageFacts) -> Self {
         let Some(current) = &resolution.current else { return Self::Unknown };
@@ -42,8 +43,9 @@ impl Standing {
         if is_same_content(base, current, image) {
             return Self::SameContent;
         }
+        // Of two different releases, nothing less than proof makes the one in use the newer.
         let platforms_differ = base.platform_digest.is_some() && current.platform_digest.is_some();
-        if is_proven_older(base, current) || platforms_differ { Self::Behind } else { Self::Unknown }
+        if is_older(base, current) || platforms_differ { Self::Behind } else { Self::Unknown }
     }
 }
 
@@ -61,11 +63,9 @@ fn is_same_content(base: &BaseInUse, current: &Current, image: &ImageFacts) -> b
 }
 
 fn is_ahead(base: &BaseInUse, current: &Current) -> bool {
-    let (Some(base), Some(current)) = (base.published, current.published) else { return false };
-    !base.is_bound() && !current.is_bound() && current.at < base.at
+    base.published.zip(current.published).is_some_and(|(base, current)| current.is_proven_before(base))
 }
 
-fn is_proven_older(base: &BaseInUse, current: &Current) -> bool {
-    let (Some(base), Some(current)) = (base.published, current.published) else { return false };
-    !current.is_bound() && current.at > base.at
+fn is_older(base: &BaseInUse, current: &Current) -> bool {
+    base.published.zip(current.published).is_some_and(|(base, current)| base.is_before(current))
 }

@@ -56,6 +56,9 @@ pub struct PlatformBase {
     pub published_at: Option<DateTime<Utc>>,
     /// Where that date is from.
     pub published_source: Option<PublishedSource>,
+    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Whole days since then.
     pub age_days: Option<i64>,
 }

@@ -8,7 +8,7 @@ use super::{
     style::{Page, Paint},
     words,
 };
-use crate::{image::DigestKind, judge::Severity, resolve::Published};
+use crate::{image::DigestKind, judge::Severity};
 
 /// How far from the margin values are: as near that a digest fits into 80 columns.
 const INDENT: usize = 9;
@@ -62,10 +62,9 @@ fn release(platform: &PlatformBase) -> String {
     let (Some(at), Some(source)) = (platform.published_at, platform.published_source) else {
         return format!("{name}, publish date not known");
     };
-    let by = if (Published { at, source }).is_bound() { " by" } else { "" };
-    let age = words::age(platform.age_days, Some(at), Some(source));
+    let age = words::age(platform.age_days, Some(source));
     let age = if age == words::NOTHING { age } else { format!("{age} old") };
-    format!("{name}, published{by} {} ({}), {age}", words::instant(at), source.as_str())
+    format!("{name}, {} {} ({}), {age}", words::dated(source), words::instant(at), source.as_str())
 }
 
 fn history(page: &mut Page, base: &BaseReport) {

@@ -184,6 +184,7 @@ impl BaseInUse {
             release: base.release.as_ref().map(ToString::to_string),
             published_at: base.published.map(|published| published.at),
             published_source: base.published.map(|published| published.source),
+            estimated: base.published.is_some_and(|published| published.is_estimated),
             age_days: base.published.map(|published| (now - published.at).num_days().max(0)),
         })
     }
@@ -213,6 +214,7 @@ impl CurrentRelease {
             release: current.release.as_ref().map(ToString::to_string),
             published_at: current.published.map(|published| published.at),
             published_source: current.published.map(|published| published.source),
+            estimated: current.published.is_some_and(|published| published.is_estimated),
         })
     }
 }

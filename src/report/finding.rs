@@ -167,10 +167,13 @@ pub struct BaseInUse {
     pub line_source: Option<String>,
     /// The release, where a dated tag names it: `21.2026.08.22.00`.
     pub release: Option<String>,
-    /// When it was published; with source `at-least` it was published then or earlier.
+    /// When it was published; with the sources `observed`, `first-seen` and `at-least` then or earlier.
     pub published_at: Option<DateTime<Utc>>,
     /// Where that date is from.
     pub published_source: Option<PublishedSource>,
+    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Whole days since then.
     pub age_days: Option<i64>,
 }
@@ -186,10 +189,13 @@ pub struct CurrentRelease {
     pub platform_digest: Option<Digest>,
     /// The release, where a dated tag names it.
     pub release: Option<String>,
-    /// When it was published.
+    /// When it was published; with the sources `observed` and `first-seen` then or earlier.
     pub published_at: Option<DateTime<Utc>>,
     /// Where that date is from.
     pub published_source: Option<PublishedSource>,
+    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 /// How far a base is behind its line.

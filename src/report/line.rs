@@ -115,7 +115,11 @@ impl Gathered {
         self.runtime = self.runtime.take().or_else(|| finding.runtime.clone());
         let (release, digest) = (base.release.as_deref(), base.digest.as_ref());
         let stands_on = self.release(release, digest, &base.reference);
-        stands_on.dated(base.published_at, base.published_source);
+        if release.is_none() && digest.is_none() {
+            stands_on.bounded(base.published_at, base.published_source);
+        } else {
+            stands_on.dated(base.published_at, base.published_source);
+        }
         stands_on.deployments += 1;
         *stands_on.by_verdict.entry(finding.verdict).or_default() += 1;
         if let Some(current) = &finding.current {
@@ -180,6 +184,14 @@ impl Gathered {
 impl LineRelease {
     fn is_used(&self) -> bool {
         self.current || self.deployments > 0
+    }
+
+    /// Of bounds on releases that nothing tells apart the latest, which holds for all of them: the age of one image
+    /// says nothing of the base of another.
+    fn bounded(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
+        if (self.published_at, self.published_source) < (at, source) {
+            (self.published_at, self.published_source) = (at, source);
+        }
     }
 
     /// Of several dates the best: the one from the best source, and of two bounds the earlier, which says more.

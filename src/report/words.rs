@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{BaseInUse, Behind, DeploymentFields, ExemptionFields, Finding};
-use crate::{
-    image::Digest,
-    inventory::DeploymentKind,
-    judge::Verdict,
-    resolve::{Published, PublishedSource},
-};
+use crate::{image::Digest, inventory::DeploymentKind, judge::Verdict, resolve::PublishedSource};
 
 /// What stands where nothing is known.
 pub(crate) const NOTHING: &str = "–";
@@ -60,30 +55,32 @@ fn days(days: i64) -> String {
     }
 }
 
-/// An age: `90 d`, `≥ 61 d` where the date is a bound.
-pub(crate) fn age(
-    age_days: Option<i64>,
-    published_at: Option<DateTime<Utc>>,
-    source: Option<PublishedSource>,
-) -> String {
-    let is_bound = published_at.zip(source).is_some_and(|(at, source)| Published { at, source }.is_bound());
+/// An age: `90 d`, `≥ 61 d` where the date is a bound, `≈ 60 d` where it is an estimate.
+pub(crate) fn age(age_days: Option<i64>, source: Option<PublishedSource>) -> String {
+    let is_bound = source.is_some_and(PublishedSource::is_bound);
     match age_days {
         None => NOTHING.to_owned(),
         // A bound of no days says nothing.
         Some(..=0) if is_bound => NOTHING.to_owned(),
         Some(age) if is_bound => format!("≥ {}", days(age)),
+        Some(age @ 1..) if source.is_some_and(PublishedSource::is_estimate) => format!("≈ {}", days(age)),
         Some(age) => days(age),
+    }
+}
+
+/// What a publish date says happened then: `published`, `published by` for a bound, `built` for an estimate.
+pub(super) fn dated(source: PublishedSource) -> &'static str {
+    match source {
+        source if source.is_bound() => "published by",
+        source if source.is_estimate() => "built",
+        _ => "published",
     }
 }
 
 /// The age of the base a finding is about.
 pub(crate) fn base_age(finding: &Finding) -> String {
     let base = finding.base.as_ref();
-    age(
-        base.and_then(|base| base.age_days),
-        base.and_then(|base| base.published_at),
-        base.and_then(|base| base.published_source),
-    )
+    age(base.and_then(|base| base.age_days), base.and_then(|base| base.published_source))
 }
 
 /// How far behind: `89 d, 71 releases`; with `≥` in front where both are bounds.
@@ -150,19 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_never_shown_as_a_date() {
-        let at = DateTime::UNIX_EPOCH;
+    fn bounds_and_estimates_are_never_shown_as_dates() {
         let table = [
             (Some(90), Some(PublishedSource::DatedTag), "90 d"),
             (Some(61), Some(PublishedSource::AtLeast), "≥ 61 d"),
             (Some(61), Some(PublishedSource::FirstSeen), "≥ 61 d"),
+            (Some(61), Some(PublishedSource::Observed), "≥ 61 d"),
+            (Some(60), Some(PublishedSource::DescriptorCreated), "≈ 60 d"),
+            (Some(60), Some(PublishedSource::HistoryCreated), "≈ 60 d"),
             (Some(0), Some(PublishedSource::ConfigCreated), "< 1 d"),
             (Some(0), Some(PublishedSource::AtLeast), "–"),
             (Some(-3), Some(PublishedSource::DatedTag), "in 3 d"),
             (None, None, "–"),
         ];
         for (days, source, shown) in table {
-            assert_eq!(age(days, source.map(|_| at), source), shown);
+            assert_eq!(age(days, source), shown);
         }
     }
 

@@ -1,8 +1,8 @@
-//! The base in use: what its digest names, and when it was published.
+//! The base in use: what its digest names, and which dated tag carries it.
 
 use super::{
-    Current, LineSource, Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Resolution, Resolver,
-    tags::Search,
+    BaseInUse, Current, LineSource, Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Resolution,
+    Resolver, observed::ReleaseDigests, tags::Search,
 };
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
@@ -10,8 +10,15 @@ use crate::{
     store::Seen,
 };
 
+impl BaseInUse {
+    /// Its digests, as far as they are known.
+    pub(super) fn digests(&self) -> ReleaseDigests<'_> {
+        ReleaseDigests { digest: self.digest.as_ref(), platform_digest: self.platform_digest.as_ref() }
+    }
+}
+
 impl Resolver {
-    /// Finds the base's digest, kind, release and publish date, cheapest source first.
+    /// Finds the base's digest, kind and release, cheapest source first.
     pub(super) async fn find_base(&self, question: &Question, resolution: &mut Resolution) {
         let base = &question.base;
         resolution.base.digest.clone_from(&base.digest);
@@ -31,7 +38,6 @@ impl Resolver {
         {
             self.date_digest(question, &digest, resolution).await;
         }
-        self.bound(question, resolution);
     }
 
     /// A recorded dated tag: the truth when it stands alone, a hint beside a digest.
@@ -65,8 +71,7 @@ impl Resolver {
         }
     }
 
-    /// Dates a digest: a dated tag known to carry it; a good guess; the tags around its build time; that
-    /// build time itself.
+    /// Finds the dated tag of a digest: one known to carry it; a good guess; the tags around its build time.
     async fn date_digest(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         if self.is_current(question, digest, resolution).await {
@@ -161,11 +166,11 @@ impl Resolver {
         };
         resolution.base.diff_ids = Some(facts.diff_ids.clone());
         resolution.base.platform_digest = Some(platform_digest);
-        let Some(created_at) = facts.created_at.filter(|at| is_plausible(*at, self.seen_at)) else {
-            resolution.step("build date", Outcome::NotFound, "the base's configuration has no plausible `created`");
-            return Ok(());
-        };
-        if self.has_dated_tags(repository) {
+        // Where to look for its dated tag; whether it dates the base is decided when all bases are known.
+        let created_at = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
+        if let Some(created_at) = created_at
+            && self.has_dated_tags(repository)
+        {
             let unread = self.list_tags(repository, created_at).await;
             if let Some(problem) = &unread {
                 resolution.step("tag list", Outcome::NotFound, &problem.message);
@@ -186,29 +191,7 @@ impl Resolver {
             // Which release it is, and so its date and its line, might have been found in the list.
             unread.into_iter().for_each(|problem| resolution.add_problem(problem));
         }
-        resolution.step("build date", Outcome::Found, format!("the base's configuration was created {created_at}"));
-        resolution.base.published = Some(Published { at: created_at, source: PublishedSource::ConfigCreated });
         Ok(())
-    }
-
-    /// The last resorts: when the catalog first saw the digest, and the age of the image built on it.
-    fn bound(&self, question: &Question, resolution: &mut Resolution) {
-        if resolution.base.published.is_some() {
-            return;
-        }
-        let digest = resolution.base.digest.as_ref();
-        let first_seen = self.recall_both(&question.base.repository, |memory| {
-            let seen = memory.moving.values().flatten().filter(|seen| Some(&seen.digest) == digest);
-            seen.map(|seen| seen.first_seen).min()
-        });
-        let first_seen = first_seen.into_iter().flatten().min();
-        let bounds = [(first_seen, PublishedSource::FirstSeen), (question.built_at, PublishedSource::AtLeast)];
-        let earliest =
-            bounds.into_iter().filter_map(|(at, source)| Some(Published { at: at?, source })).min_by_key(|p| p.at);
-        if let Some(bound) = earliest {
-            resolution.step("publish date", Outcome::NotFound, format!("published {} or earlier", bound.at));
-            resolution.base.published = Some(bound);
-        }
     }
 
     /// Makes sure the base's platform manifest is known where it differs from the current release: an index
@@ -287,7 +270,7 @@ pub(super) fn child(digest: &Digest, content: &Content, platform: &Platform) -> 
 }
 
 pub(super) fn dated(tag: &LambdaTag) -> Option<Published> {
-    tag.built_at.map(|at| Published { at, source: PublishedSource::DatedTag })
+    tag.built_at.map(|at| Published::new(at, PublishedSource::DatedTag))
 }
 
 fn settle(resolution: &mut Resolution, release: LambdaTag, seen: Seen) {

@@ -6,8 +6,9 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver,
+    Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver,
     base::{child, dated},
+    observed::ReleaseDigests,
     tags::Search,
 };
 use crate::{
@@ -83,6 +84,13 @@ pub struct Current {
     pub diff_ids: Option<Vec<Digest>>,
     /// The dated releases of its family.
     pub releases: Arc<Releases>,
+}
+
+impl Current {
+    /// Its digests.
+    pub(super) fn digests(&self) -> ReleaseDigests<'_> {
+        ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
+    }
 }
 
 pub(super) type PointerAnswer = registry::Result<Pointing>;
@@ -167,7 +175,8 @@ impl Resolver {
         let pointer = self.point(line).await.map_err(|error| line_problem(line, &error))?;
         let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
         let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
-        if current.published.is_none_or(|published| published.is_bound() || published.at <= self.now) {
+        let earliest = current.published.and_then(Published::earliest);
+        if earliest.is_none_or(|earliest| earliest <= self.now) {
             return Ok(current);
         }
         self.step_back(line, platform, &current).await
@@ -217,11 +226,12 @@ impl Resolver {
         let until = pointer.first_seen;
         let releases =
             family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform, until));
+        let digests = ReleaseDigests { digest: Some(&pointer.digest), platform_digest: Some(&platform_digest) };
         Ok(Current {
+            published: release.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
             digest: pointer.digest.clone(),
             kind: pointer.content.kind(),
             platform_digest: Some(platform_digest),
-            published: release.as_ref().and_then(dated).or_else(|| self.undated(pointer, &facts)),
             release,
             diff_ids: Some(facts.diff_ids),
             releases: Arc::new(releases),
@@ -252,8 +262,7 @@ impl Resolver {
             Err(registry::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let seen =
-            Seen { digest: fetched.digest.clone(), kind: Some(fetched.document.kind()), first_seen: self.seen_at };
+        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
         self.note_carried(repository, &text, seen);
         if fetched.digest != *platform_digest {
             return Ok(None);
@@ -280,29 +289,31 @@ impl Resolver {
         Ok(self.search(&search).await?.map(|(release, _)| release))
     }
 
-    /// The publish date of a release without a dated tag.
-    fn undated(&self, pointer: &Pointing, facts: &ImageFacts) -> Option<Published> {
-        let created = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
-        let created = created.map(|at| Published { at, source: PublishedSource::ConfigCreated });
-        let seen = Published { at: pointer.first_seen, source: PublishedSource::FirstSeen };
-        created.or(pointer.has_moved.then_some(seen))
-    }
-
-    /// What the line pointed at on an instant before its current release: the newest dated release then.
+    /// What the line pointed at on an instant before its current release: the newest dated release then, else what
+    /// it was seen at.
     async fn step_back(&self, line: &Line, platform: &Platform, current: &Current) -> CurrentAnswer {
+        let repository = &line.repository;
         let failed = |error| line_problem(line, &error);
         let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
-        let then = current.releases.tags.last().ok_or_else(unknown)?.clone();
-        let seen = self.carried(&line.repository, &then.to_string()).await.map_err(failed)?.ok_or_else(unknown)?;
-        let content = self.images.content(&line.repository, &seen.digest).await.map_err(failed)?;
-        let image = self.platform_image(&line.repository, &seen.digest, &content, platform).await.map_err(failed)?;
+        let then = current.releases.tags.last().cloned();
+        let digest = match &then {
+            Some(tag) => self.carried(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest),
+            None => {
+                let observations = self.observations(&(line.clone(), platform.clone()));
+                observations.on(self.now).map(|stay| stay.digest.clone())
+            }
+        };
+        let digest = digest.ok_or_else(unknown)?;
+        let content = self.images.content(repository, &digest).await.map_err(failed)?;
+        let image = self.platform_image(repository, &digest, &content, platform).await.map_err(failed)?;
         let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
+        let digests = ReleaseDigests { digest: Some(&digest), platform_digest: Some(&platform_digest) };
         Ok(Current {
-            digest: seen.digest,
+            published: then.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
+            digest,
             kind: content.kind(),
             platform_digest: Some(platform_digest),
-            published: dated(&then),
-            release: Some(then),
+            release: then,
             diff_ids: Some(facts.diff_ids),
             releases: Arc::clone(&current.releases),
         })

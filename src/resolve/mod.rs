@@ -3,11 +3,15 @@
 //! Asks registries through the `Registry` port and remembers in the catalog. Knows no policy: how far
 //! behind is said here, whether that is too far is not.
 
+mod age;
 mod base;
 mod coverage;
+mod dating;
+mod estimate;
 mod line;
 mod lookup;
 mod newer;
+mod observed;
 mod problem;
 mod published;
 mod question;
@@ -21,6 +25,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+pub use age::{ImageAge, ImageDates};
 pub use line::{Current, Line, LineSource};
 pub use lookup::{History, PastRelease};
 pub use newer::Newer;
@@ -119,6 +124,7 @@ pub struct Resolver {
     tag_lists: Once<Repository, Option<Problem>>,
     tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
     dated: Mutex<HashMap<Repository, tags::Dated>>,
+    line_dates: dating::LineDates,
 }
 
 impl Resolver {
@@ -136,19 +142,30 @@ impl Resolver {
             tag_lists: Once::default(),
             tags_asked: Once::default(),
             dated: Mutex::default(),
+            line_dates: dating::LineDates::default(),
         }
     }
 
-    /// What is known about the base in question. What cannot be found out is a [`Problem`] in the answer.
-    pub async fn resolve(&self, question: &Question) -> Resolution {
+    /// What is known about the base in question, for an image of this `age`. What cannot be found out is a
+    /// [`Problem`] in the answer.
+    pub async fn resolve(&self, question: &Question, age: ImageAge) -> Resolution {
+        let found = self.find(question).await;
+        self.date(&Key::from(question), &found, age)
+    }
+
+    /// The first half of [`resolve`](Self::resolve), the same for all images that record this base: its digest, its
+    /// line, and the line's current release. [`date`](Self::date) is the other half.
+    pub async fn find(&self, question: &Question) -> Resolution {
         let mut resolution = Resolution::default();
         self.find_base(question, &mut resolution).await;
         self.find_line(question, &mut resolution).await;
-        if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
+        if let Some(current) = resolution.current.clone() {
             self.compare_platforms(question, &current, &mut resolution).await;
-            resolution.newer = self.newer(&line, &current, &resolution.base);
-            self.note_coverage(&line, &current, &mut resolution).await;
+            if let Some((line, _)) = resolution.line.clone() {
+                self.note_coverage(&line, &current, &mut resolution).await;
+            }
         }
+        self.note_found(&question.platform, &resolution);
         resolution
     }
 

@@ -1,78 +1,73 @@
 //! How far behind a base is: the releases its line has published after it.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{BaseInUse, Current, Line, Published, PublishedSource, Resolver};
+use super::{BaseInUse, Current, Published, PublishedSource, Resolver, estimate::BUILD_TIME, observed::Observations};
 use crate::image::LambdaTag;
 
 /// What a line has published after a base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Newer {
-    /// When the first of them was published; then or earlier when not exact.
+    /// When the first of them was published; then or earlier when not exact. `None` where nothing proves that
+    /// one was.
     pub since: Option<DateTime<Utc>>,
     /// How many there are; at least that many when not exact.
     pub count: Option<u64>,
     /// Whether both are exact.
     pub is_exact: bool,
+    /// Whether `since` is when the release was built, by its own word.
+    pub is_estimated: bool,
 }
-
-impl Newer {
-    /// These bounds, or the tighter ones of what was observed: since when, and how many.
-    fn or_earlier(self, observed: Option<(DateTime<Utc>, u64)>) -> Self {
-        let (since, count) = observed.unzip();
-        Self { since: self.since.into_iter().chain(since).min(), count: self.count.max(count), is_exact: self.is_exact }
-    }
-}
-
-/// How long a build may take: a release this much newer than another's `created` is another one.
-const BUILD_TIME: Duration = Duration::days(1);
 
 impl Resolver {
-    /// The releases of `line` after `base`, up to the current one, from its dated tags; else what the dates
-    /// of the current release and the catalog's own observations prove.
-    pub(super) fn newer(&self, line: &Line, current: &Current, base: &BaseInUse) -> Newer {
-        let upper = current.release.as_ref().and_then(|release| release.built_at).unwrap_or(self.now);
-        if let Some(after) = certainly_after(base) {
-            let is_newer = |tag: &&LambdaTag| tag.built_at.is_some_and(|at| at > after && at <= upper);
-            let mut newer = current.releases.tags.iter().filter(is_newer).peekable();
-            if let Some(first) = newer.peek() {
-                let same_family = base.release.as_ref().is_some_and(|release| release.family == first.family);
-                let dated = Newer {
-                    since: first.built_at,
-                    count: Some(newer.count() as u64),
-                    is_exact: same_family && current.releases.is_complete && current.release.is_some(),
-                };
-                return if dated.is_exact { dated } else { dated.or_earlier(self.moved_on(line, base)) };
-            }
+    /// The releases of a line after `base`, up to the current one: from its dated tags, from what was observed,
+    /// and from the dates of both, whichever says the most.
+    pub(super) fn newer(&self, observations: &Observations, current: &Current, base: &BaseInUse) -> Newer {
+        let release = base.digests();
+        let tagged = self.tagged_after(observations.last_seen(release), current, base);
+        if let Some(newer) = tagged.filter(|newer| newer.is_exact) {
+            return newer;
         }
-        self.observed(line, current, base)
+        let observed = observations.after(release, self.now);
+        let observed =
+            observed.map(|(since, count)| Newer { since: Some(since), count: Some(count), ..at_least_one() });
+        let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));
+        let dated = dated.map(|its| Newer { since: Some(its.at), is_estimated: its.is_estimated, ..at_least_one() });
+        // Each of them is a bound: the earliest says the most. Of equal ones, what was seen is better.
+        let all = [observed, tagged, dated];
+        let count = all.iter().flatten().filter_map(|newer| newer.count).max();
+        let first = all.into_iter().flatten().min_by_key(|newer| newer.since).unwrap_or_else(at_least_one);
+        Newer { count: count.or(first.count), ..first }
     }
 
-    /// Without dated tags: superseded at the latest when the current release was published, or when the
-    /// line was first seen to have moved on.
-    fn observed(&self, line: &Line, current: &Current, base: &BaseInUse) -> Newer {
-        let after_base = self.moved_on(line, base);
-        let published = current.published.map(|published| published.at);
-        let since = [after_base.map(|(seen, _)| seen), published].into_iter().flatten().min();
-        Newer { since, count: Some(after_base.map_or(1, |(_, count)| count)), is_exact: false }
-    }
-
-    /// When the catalog first saw `line` point elsewhere than at `base`, after it had, and at how many releases since.
-    fn moved_on(&self, line: &Line, base: &BaseInUse) -> Option<(DateTime<Utc>, u64)> {
-        self.images.catalog().recall(&line.repository, |memory| {
-            let history = memory.moving.get(&line.tag)?;
-            let at = history.iter().rposition(|seen| Some(&seen.digest) == base.digest.as_ref())?;
-            let next = history.get(at + 1)?;
-            Some((next.first_seen, (history.len() - at - 1) as u64))
+    /// The dated releases that are certainly after `base`, up to the current one.
+    fn tagged_after(&self, last_seen: Option<DateTime<Utc>>, current: &Current, base: &BaseInUse) -> Option<Newer> {
+        let upper = current.release.as_ref().and_then(|release| release.built_at).unwrap_or(self.now);
+        let published = base.published?;
+        let after = certainly_after(published, last_seen);
+        let is_newer = |tag: &&LambdaTag| tag.built_at.is_some_and(|at| at > after && at <= upper);
+        let mut newer = current.releases.tags.iter().filter(is_newer).peekable();
+        let first = newer.peek()?;
+        let same_family = base.release.as_ref().is_some_and(|release| release.family == first.family);
+        Some(Newer {
+            since: first.built_at,
+            is_estimated: false,
+            is_exact: same_family && current.releases.is_complete && current.release.is_some(),
+            count: Some(newer.count() as u64),
         })
     }
 }
 
-/// An instant such that every release dated after it is another one than the base, and newer.
-fn certainly_after(base: &BaseInUse) -> Option<DateTime<Utc>> {
-    let Published { at, source } = base.published?;
-    Some(match source {
-        PublishedSource::DatedTag | PublishedSource::AtLeast | PublishedSource::FirstSeen => at,
-        PublishedSource::ConfigCreated | PublishedSource::Gallery => at + BUILD_TIME,
-    })
+/// What is known where nothing else is: the line points at another release.
+fn at_least_one() -> Newer {
+    Newer { since: None, count: Some(1), is_exact: false, is_estimated: false }
+}
+
+/// An instant such that every release dated after it is another one than the base, and newer. `last_seen` is when
+/// the line was last seen at the base.
+fn certainly_after(published: Published, last_seen: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let after = if published.source.is_estimate() { published.at + BUILD_TIME } else { published.at };
+    // The hour of a dated tag is that of the build: the tag moves some hours later.
+    let last_seen = last_seen.filter(|_| published.source != PublishedSource::DatedTag);
+    last_seen.map_or(after, |last_seen| last_seen.max(after))
 }

@@ -17,7 +17,8 @@ pub struct Question {
     pub base: Base,
     /// The platform of the image that stands on it.
     pub platform: Platform,
-    /// The earliest known instant at which an image built on it existed: the base is at least that old.
+    /// About when an image built on it was built: where to look first. It proves nothing, for images that record
+    /// the same may stand on different releases; what one image proves is its [`ImageAge`](super::ImageAge).
     pub built_at: Option<DateTime<Utc>>,
 }
 
@@ -25,7 +26,7 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     base: Base,
-    platform: Platform,
+    pub(super) platform: Platform,
 }
 
 impl Key {
@@ -46,7 +47,13 @@ impl Key {
     }
 }
 
-/// The questions that deployments raise, each with the earliest instant at which an image on it existed.
+impl From<&Question> for Key {
+    fn from(question: &Question) -> Self {
+        Self { base: question.base.clone(), platform: question.platform.clone() }
+    }
+}
+
+/// The questions that deployments raise, each with the earliest instant at which an image on it was built.
 /// `now` is the clock's: an instant after it is not plausible.
 pub fn questions<'a>(
     identified: impl Iterator<Item = (&'a Deployment, &'a Identification)>,
@@ -56,13 +63,13 @@ pub fn questions<'a>(
     for (deployment, identification) in identified {
         let Some(key) = Key::of(deployment, identification) else { continue };
         let created_at = deployment.image.as_ref().ok().and_then(|image| image.facts.created_at);
-        let existed = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now));
+        let built = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now));
         let question = questions.entry(key.clone()).or_insert_with(|| Question {
             base: key.base,
             platform: key.platform,
             built_at: None,
         });
-        question.built_at = existed.chain(question.built_at).min();
+        question.built_at = built.chain(question.built_at).min();
     }
     questions
 }

@@ -197,7 +197,7 @@ impl Resolver {
             Err(registry::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let seen = Seen { digest: pointer.digest, kind: pointer.kind, first_seen: self.seen_at };
+        let seen = Seen::new(pointer.digest, pointer.kind, self.seen_at);
         self.note_carried(&reference.repository, tag, seen.clone());
         Ok(Some(seen))
     }

@@ -11,7 +11,7 @@ use crate::{
     identify::Base,
     image::{LambdaTag, Platform, Reference},
     report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow, RuntimeFields, base_table, json},
-    resolve::{History, Problem, Question, Resolver},
+    resolve::{History, ImageAge, Problem, Question, Resolver},
 };
 
 /// Resolves a base and prints what it is now.
@@ -105,7 +105,7 @@ async fn platform_base(
             default_tag: None,
         };
         let question = Question { base, platform: platform.clone(), built_at: None };
-        let resolution = resolver.resolve(&question).await;
+        let resolution = resolver.resolve(&question, ImageAge::default()).await;
         if let Some((line, source)) = &resolution.line {
             report.line = Some(line.to_string());
             report.line_source = Some(source.as_str().to_owned());
@@ -121,6 +121,7 @@ async fn platform_base(
         release: release.map(|release| release.to_string()),
         published_at: published.map(|published| published.at),
         published_source: published.map(|published| published.source),
+        estimated: published.is_some_and(|published| published.is_estimated),
         age_days: published.map(|published| (instants.now - published.at).num_days().max(0)),
     })
 }

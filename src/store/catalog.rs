@@ -99,6 +99,30 @@ pub struct Seen {
     pub kind: Option<DigestKind>,
     /// When it was first seen there.
     pub first_seen: DateTime<Utc>,
+    /// When it was last seen there, where that was later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_seen: Option<DateTime<Utc>>,
+}
+
+impl Seen {
+    /// What was seen at `seen_at`.
+    #[must_use]
+    pub fn new(digest: Digest, kind: Option<DigestKind>, seen_at: DateTime<Utc>) -> Self {
+        Self { digest, kind, first_seen: seen_at, last_seen: None }
+    }
+
+    /// When it was last seen there. Of what an older basewatch remembered, only the first time is known.
+    #[must_use]
+    pub fn last_seen(&self) -> DateTime<Utc> {
+        self.last_seen.map_or(self.first_seen, |last_seen| last_seen.max(self.first_seen))
+    }
+
+    /// Notes that it was seen there at `at` too.
+    pub fn see_again(&mut self, at: DateTime<Utc>) {
+        if at > self.last_seen() {
+            self.last_seen = Some(at);
+        }
+    }
 }
 
 /// The tags that were found to carry something; older versions kept those that were not found as well.
@@ -292,7 +316,7 @@ mod tests {
         let digest = Digest::of(b"x");
         let repository: Repository = "127.0.0.1:5000/a/b".parse().unwrap();
         let content = Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() });
-        let seen = Seen { digest: digest.clone(), kind: None, first_seen: DateTime::UNIX_EPOCH };
+        let seen = Seen::new(digest.clone(), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             assert!(catalog.content(&digest).is_none());

@@ -23,8 +23,6 @@ pub struct Pointing {
     pub content: Known,
     /// When the tag was first seen to point there.
     pub first_seen: DateTime<Utc>,
-    /// Whether it was seen to point elsewhere before.
-    pub has_moved: bool,
 }
 
 /// Reads images through the catalog.
@@ -95,18 +93,19 @@ impl Images {
             fetched.digest
         };
         let content = self.content(repository, &digest).await?;
+        let place = self.remembered_as(repository);
         // Looked up once more: the answer may have come through a cache where the last one did not.
         if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
-            return Ok(Pointing { digest, content, first_seen: last.first_seen, has_moved: false });
+            self.catalog.note(&place, |memory| {
+                if let Some(seen) = memory.moving.get_mut(tag).and_then(|history| history.last_mut()) {
+                    seen.see_again(seen_at);
+                }
+            });
+            return Ok(Pointing { digest, content, first_seen: last.first_seen });
         }
-        let seen = Seen { digest: digest.clone(), kind: Some(content.kind()), first_seen: seen_at };
-        let mut has_moved = false;
-        self.catalog.note(&self.remembered_as(repository), |memory| {
-            let history = memory.moving.entry(tag.clone()).or_default();
-            has_moved = !history.is_empty();
-            history.push(seen);
-        });
-        Ok(Pointing { digest, content, first_seen: seen_at, has_moved })
+        let seen = Seen::new(digest.clone(), Some(content.kind()), seen_at);
+        self.catalog.note(&place, |memory| memory.moving.entry(tag.clone()).or_default().push(seen));
+        Ok(Pointing { digest, content, first_seen: seen_at })
     }
 
     /// What the catalog remembers `repository` as: the cache through which it is read, whose tags may lag behind those

@@ -235,10 +235,16 @@ impl RepositoryMemory {
         }
     }
 
-    /// Makes one of what several runs saw at different instants: the earliest counts.
+    /// Makes one of what several runs saw at different instants: from the first to the last.
     pub(super) fn settle(&mut self) {
         for history in self.moving.values_mut() {
-            history.dedup_by(|later, earlier| later.digest == earlier.digest);
+            history.dedup_by(|later, earlier| {
+                let is_same = later.digest == earlier.digest;
+                if is_same {
+                    earlier.see_again(later.last_seen());
+                }
+                is_same
+            });
         }
     }
 
@@ -271,6 +277,7 @@ fn union(one: Vec<Seen>, other: Vec<Seen>) -> Vec<Seen> {
         let is_same = (later.first_seen, &later.digest) == (earlier.first_seen, &earlier.digest);
         if is_same {
             earlier.kind = earlier.kind.or(later.kind);
+            earlier.see_again(later.last_seen());
         }
         is_same
     });
@@ -296,7 +303,7 @@ mod tests {
     }
 
     fn seen(of: u8, at: i64) -> Seen {
-        Seen { digest: digest(of), kind: None, first_seen: DateTime::from_timestamp(at, 0).unwrap() }
+        Seen::new(digest(of), None, DateTime::from_timestamp(at, 0).unwrap())
     }
 
     fn java() -> Repository {

@@ -62,6 +62,7 @@ async fn a_function_is_one_deployment_with_all_that_lambda_says_of_it() {
     let rig = rig_with(|image| {
         let function = Function::new(REGION, "orders", image)
             .configured("Architectures", json!(["arm64"]))
+            .configured("LastModified", "2026-11-18T21:30:00.000+0000".into())
             .configured("ImageConfigResponse", json!({ "ImageConfig": { "Command": ["app.handler"] } }));
         LambdaModel::default().with([function])
     });
@@ -86,6 +87,7 @@ async fn a_function_is_one_deployment_with_all_that_lambda_says_of_it() {
         architecture: Some(Arch::Arm64),
         memory_mb: Some(512),
         command: vec!["app.handler".into()],
+        modified_at: "2026-11-18T21:30:00Z".parse().ok(),
     };
     assert_eq!(deployment.workload.as_deref(), Some(&workload));
     assert_eq!((deployment.holding, deployment.pushed_at.unwrap().timestamp()), (Holding::Held, 1_755_000_000));

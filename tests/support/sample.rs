@@ -103,6 +103,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
         release: Some(release),
         published_at: Some(published),
         published_source: Some(PublishedSource::DatedTag),
+        estimated: false,
         age_days: Some(age_days),
     }
 }
@@ -116,6 +117,7 @@ fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
         release: Some(release),
         published_at: Some(ago(age_days)),
         published_source: Some(PublishedSource::DatedTag),
+        estimated: false,
     }
 }
 
@@ -198,6 +200,7 @@ fn stale_by_a_bound() -> Finding {
         release: None,
         published_at: Some(ago(61)),
         published_source: Some(PublishedSource::AtLeast),
+        estimated: false,
         age_days: Some(61),
         line_source: Some("default-tag".to_owned()),
         ..base("lambda/java", "latest", 61)
@@ -513,6 +516,7 @@ pub(crate) fn base_report() -> BaseReport {
                 release: Some("21.2026.11.19.13".to_owned()),
                 published_at: Some("2026-11-19T13:00:00Z".parse().unwrap()),
                 published_source: Some(PublishedSource::DatedTag),
+                estimated: false,
                 age_days: Some(0),
             },
             PlatformBase {
@@ -521,6 +525,7 @@ pub(crate) fn base_report() -> BaseReport {
                 release: None,
                 published_at: Some(ago(2)),
                 published_source: Some(PublishedSource::FirstSeen),
+                estimated: false,
                 age_days: Some(2),
             },
         ],

@@ -95,12 +95,18 @@ impl World {
     }
 
     pub(crate) fn image(&self, name: &str, arch: &str, created: Option<DateTime<Utc>>, layers: &[Digest]) -> Digest {
-        let config = serde_json::json!({
-            "architecture": arch, "os": "linux", "created": created,
-            "rootfs": { "type": "layers", "diff_ids": layers },
-        })
-        .to_string()
-        .into_bytes();
+        self.configured(
+            name,
+            &serde_json::json!({
+                "architecture": arch, "os": "linux", "created": created,
+                "rootfs": { "type": "layers", "diff_ids": layers },
+            }),
+        )
+    }
+
+    /// An image with this configuration.
+    pub(crate) fn configured(&self, name: &str, config: &serde_json::Value) -> Digest {
+        let config = config.to_string().into_bytes();
         let manifest =
             Manifest { config: Digest::of(&config), config_bytes: config.len() as u64, annotations: BTreeMap::new() };
         let digest = Digest::of(name.as_bytes());
@@ -111,8 +117,17 @@ impl World {
     }
 
     pub(crate) fn index(&self, name: &str, children: &[(&str, &Digest)]) -> Digest {
-        let child =
-            |(arch, digest): &(&str, &Digest)| Child::new((*digest).clone(), Some(Platform::new("linux", arch, None)));
+        self.index_created(name, children, None)
+    }
+
+    /// An index whose descriptors say that their images were created then.
+    pub(crate) fn index_created(&self, name: &str, children: &[(&str, &Digest)], created: Option<&str>) -> Digest {
+        let created = created.map(|at| ("org.opencontainers.image.created".to_owned(), at.to_owned()));
+        let annotations: BTreeMap<_, _> = created.into_iter().collect();
+        let child = |(arch, digest): &(&str, &Digest)| Child {
+            annotations: annotations.clone(),
+            ..Child::new((*digest).clone(), Some(Platform::new("linux", arch, None)))
+        };
         let index = Index { children: children.iter().map(child).collect(), annotations: BTreeMap::new() };
         let digest = Digest::of(name.as_bytes());
         self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));

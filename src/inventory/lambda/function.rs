@@ -7,6 +7,7 @@ use aws_sdk_lambda::{
     operation::get_function::{GetFunctionError, GetFunctionOutput},
     types::{Architecture, FunctionCodeLocation, FunctionConfiguration, LastUpdateStatus, State},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::version::FunctionVersion;
@@ -160,7 +161,13 @@ fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> 
         }),
         memory_mb: configuration.memory_size.and_then(|size| size.try_into().ok()),
         command: command.unwrap_or_default(),
+        modified_at: configuration.last_modified.as_deref().and_then(instant),
     }
+}
+
+/// `2026-11-20T06:00:00.000+0000`, as Lambda writes `LastModified`.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").ok().map(|at| at.to_utc())
 }
 
 #[cfg(test)]

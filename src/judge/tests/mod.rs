@@ -52,7 +52,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
         default_tag: None,
     };
     let line = Line { repository: base.repository.clone(), tag: "21".into() };
-    let dated = |days| Some(Published { at: days_ago(days), source: PublishedSource::DatedTag });
+    let dated = |days| Some(Published::new(days_ago(days), PublishedSource::DatedTag));
     let is_current = superseded.is_none();
     let digest = |name: &str| if is_current { Digest::of(b"base") } else { Digest::of(name.as_bytes()) };
     World {
@@ -91,7 +91,12 @@ fn world(published: i64, superseded: Option<i64>) -> World {
                 diff_ids: Some(layers),
                 releases: std::sync::Arc::default(),
             }),
-            newer: Newer { since: superseded.map(days_ago), count: superseded.map(|_| 4), is_exact: true },
+            newer: Newer {
+                since: superseded.map(days_ago),
+                count: superseded.map(|_| 4),
+                is_exact: true,
+                is_estimated: false,
+            },
             ..Resolution::default()
         },
     }
@@ -141,7 +146,7 @@ fn a_rebuild_without_change_is_shown_and_fresh() {
     world.image.diff_ids = vec![Digest::of(b"os"), Digest::of(b"runtime"), Digest::of(b"app")];
     assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(false));
-    world.resolution.base.published = Some(Published { at: days_ago(60), source: PublishedSource::DatedTag });
+    world.resolution.base.published = Some(Published::new(days_ago(60), PublishedSource::DatedTag));
     assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]));
 }
 
@@ -169,7 +174,7 @@ fn the_same_platform_manifest_is_the_same_base() {
 
 #[test]
 fn a_bound_decides_only_what_it_proves() {
-    let bound = |days| Some(Published { at: days_ago(days), source: PublishedSource::AtLeast });
+    let bound = |days| Some(Published::new(days_ago(days), PublishedSource::AtLeast));
     let unresolved = |published| {
         let mut world = world(1, None);
         world.resolution.current = None;
@@ -196,7 +201,7 @@ fn a_bound_decides_only_what_it_proves() {
 #[test]
 fn a_message_says_at_least_where_it_is_a_bound() {
     let mut world = world(61, Some(20));
-    world.resolution.base.published = Some(Published { at: days_ago(61), source: PublishedSource::AtLeast });
+    world.resolution.base.published = Some(Published::new(days_ago(61), PublishedSource::AtLeast));
     world.resolution.newer.is_exact = false;
     let reasons = world.judge(&Policy::default(), now()).reasons;
     assert_eq!(
@@ -273,7 +278,105 @@ fn a_runtime_that_has_ended_outranks_everything_but_hides_nothing() {
     assert_eq!(ending.verdict, Verdict::Stale);
 }
 
+/// A base and a current release that differ, dated so.
+fn differing(base: Option<Published>, current: Option<Published>) -> World {
+    let mut world = world(10, Some(3));
+    world.resolution.base.published = base;
+    world.resolution.current.as_mut().unwrap().published = current;
+    world.resolution.newer = Newer { since: None, count: Some(1), is_exact: false, is_estimated: false };
+    world
+}
+
+fn estimate(days: i64) -> Published {
+    Published::new(days_ago(days), PublishedSource::ConfigCreated)
+}
+
+#[test]
+fn an_older_created_of_the_current_release_proves_no_rollback() {
+    let superseded = (Verdict::Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]);
+    let dated = |days| Published::new(days_ago(days), PublishedSource::DatedTag);
+    for (base, current) in [
+        (Some(estimate(10)), Some(estimate(30))),
+        (Some(dated(10)), Some(estimate(30))),
+        (Some(estimate(10)), Some(dated(30))),
+        (Some(Published::new(days_ago(10), PublishedSource::FirstSeen)), Some(dated(30))),
+        (None, Some(dated(3))),
+        (None, None),
+    ] {
+        let world = differing(base, current);
+        let (verdict, severity, action, mut codes) = world.judged();
+        codes.retain(|code| *code != "publish-date-unknown");
+        assert_eq!((verdict, severity, action, codes), superseded, "{base:?} {current:?}");
+        let message = &world.judge(&Policy::default(), now()).reasons[0].message;
+        assert!(message.starts_with("the line points at another release, sha256:"), "{message}");
+    }
+    assert_eq!(differing(Some(dated(10)), Some(dated(30))).judged().3, ["base-ahead"]);
+    // The tag was seen at the current release, then at ours, then back again.
+    let arrived = Published { not_before: Some(days_ago(5)), ..Published::new(days_ago(4), PublishedSource::Observed) };
+    let back = Published { not_after: Some(days_ago(6)), ..estimate(30) };
+    assert_eq!(differing(Some(arrived), Some(back)).judged().3, ["base-ahead"]);
+}
+
+#[test]
+fn an_estimate_is_worded_as_when_it_was_built() {
+    let mut world = differing(Some(estimate(60)), Some(estimate(2)));
+    world.resolution.newer.since = Some(days_ago(2));
+    world.resolution.newer.is_estimated = true;
+    let message = |world: &World, at: usize| world.judge(&Policy::default(), now()).reasons[at].message.clone();
+    assert_eq!(message(&world, 0), "built 60 days ago, over the limit of 45 days");
+    let position = message(&world, 1);
+    assert!(position.starts_with("at least 1 newer release, built 2 days ago (2026-11-18); the current"), "{position}");
+    for (source, is_estimated, why) in [
+        (PublishedSource::AtLeast, true, "the image built on it says that it was built then"),
+        (PublishedSource::AtLeast, false, "the image built on it is that old"),
+        (PublishedSource::FirstSeen, false, "basewatch saw it then"),
+        (PublishedSource::Observed, false, "basewatch saw the line move to it then"),
+    ] {
+        world.resolution.base.published = Some(Published { is_estimated, ..Published::new(days_ago(60), source) });
+        let expected = format!("published at least 60 days ago, over the limit of 45 days: {why}");
+        assert_eq!(message(&world, 0), expected);
+    }
+}
+
+fn any_source() -> impl Strategy<Value = PublishedSource> {
+    use PublishedSource as Source;
+    proptest::sample::select(vec![
+        Source::DatedTag,
+        Source::Observed,
+        Source::DescriptorCreated,
+        Source::HistoryCreated,
+        Source::ConfigCreated,
+        Source::FirstSeen,
+        Source::AtLeast,
+    ])
+}
+
 proptest! {
+    #[test]
+    fn an_estimate_never_turns_a_differing_base_fresh(
+        base in 0i64..120, current in 0i64..120, source in any_source(), other in any_source(), is_swapped in any::<bool>(),
+    ) {
+        prop_assume!(source.is_estimate());
+        let (ours, its) = if is_swapped { (other, source) } else { (source, other) };
+        let dated = |days, source| Some(Published::new(days_ago(days), source));
+        let verdict = differing(dated(base, ours), dated(current, its)).judged().0;
+        prop_assert!(!matches!(verdict, Verdict::Fresh | Verdict::Unknown), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_verdict_never_improves_as_time_passes_whatever_the_dates_are_from(
+        base in 0i64..120, current in 0i64..120, ours in any_source(), its in any_source(),
+        since in proptest::option::of(0i64..120), later in 0i64..200,
+    ) {
+        let dated = |days, source| Some(Published::new(days_ago(days), source));
+        let mut world = differing(dated(base, ours), dated(current, its));
+        world.resolution.newer.since = since.map(days_ago);
+        let before = world.judge(&Policy::default(), now());
+        let after = world.judge(&Policy::default(), now() + Duration::days(later));
+        prop_assert!(after.verdict.rank() >= before.verdict.rank());
+        prop_assert!(after.is_stale >= before.is_stale && after.is_out_of_date >= before.is_out_of_date);
+    }
+
     #[test]
     fn a_verdict_never_improves_as_time_alone_passes(
         published in 0i64..120, superseded in proptest::option::of(0i64..120), later in 0i64..200,
@@ -282,7 +385,7 @@ proptest! {
         let mut world = world(published, superseded.map(|days| days.min(published)));
         if is_bound {
             world.resolution.base.published =
-                Some(Published { at: days_ago(published), source: PublishedSource::AtLeast });
+                Some(Published::new(days_ago(published), PublishedSource::AtLeast));
         }
         if !is_resolved {
             world.resolution.current = None;

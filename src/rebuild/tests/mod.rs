@@ -50,6 +50,7 @@ fn base(number: u32) -> BaseInUse {
         release: Some(release(number)),
         published_at: None,
         published_source: None,
+        estimated: false,
         age_days: None,
     }
 }
@@ -96,6 +97,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
             release: Some(release(current)),
             published_at: None,
             published_source: None,
+            estimated: false,
         }),
         behind: is_behind.then_some(Behind {
             since: None,

@@ -115,8 +115,9 @@ impl Why {
 }
 
 fn release_in_use(base: &crate::report::BaseInUse) -> Option<String> {
-    let source = base.published_source.map(|source| format!(" ({})", source.as_str())).unwrap_or_default();
-    let published = base.published_at.map(|at| format!("published {}{source}", words::instant(at)));
+    let published = base.published_at.zip(base.published_source);
+    let published =
+        published.map(|(at, source)| format!("{} {} ({})", words::dated(source), words::instant(at), source.as_str()));
     let parts: Vec<_> = base.release.iter().cloned().chain(published).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }

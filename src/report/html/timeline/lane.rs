@@ -15,7 +15,7 @@ use super::{
 use crate::{
     judge::Verdict,
     report::{LineFields, LineRelease, RuntimeFields, words},
-    resolve::Published,
+    resolve::PublishedSource,
 };
 
 /// How circles are drawn: from which distance on, in per cent of the axis, releases have one each; the radius of the
@@ -208,8 +208,7 @@ impl Stop {
 }
 
 fn is_bound(release: &LineRelease) -> bool {
-    let published = release.published_at.zip(release.published_source);
-    published.is_some_and(|(at, source)| Published { at, source }.is_bound())
+    release.published_source.is_some_and(PublishedSource::is_bound)
 }
 
 fn title(group: &[(f64, &LineRelease)], by_verdict: &BTreeMap<Verdict, u64>, now: DateTime<Utc>) -> String {
@@ -233,7 +232,7 @@ fn name(release: &LineRelease) -> String {
 #[expect(clippy::cast_possible_truncation, reason = "whole days of an age fit")]
 fn age(release: &LineRelease, now: DateTime<Utc>) -> String {
     let days = age_days(release, now).map(|days| days.floor() as i64);
-    words::age(days, release.published_at, release.published_source)
+    words::age(days, release.published_source)
 }
 
 /// The deployments on these releases, else, as only dated tags can be asked for, those on the line.

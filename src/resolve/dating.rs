@@ -1,0 +1,255 @@
+//! When were a base and its line's current release published? The best of all sources, each checked against the
+//! others. Asks no registry: what it needs was read to find the base.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{
+    ImageAge, Key, Line, Outcome, Published, PublishedSource, Resolution, Resolver, Step,
+    base::child,
+    estimate::{BuildDates, Contradiction, Evidence, KnownDates},
+    observed::{Observations, ReleaseDigests, Stay},
+};
+use crate::{
+    image::{Content, Digest, Platform, Repository},
+    store::Seen,
+};
+
+/// How far apart two looks at a line may be before an estimate between them says more than they do.
+const WIDE_INTERVAL: Duration = Duration::days(7);
+
+/// The most changes of a line that are looked through, newest last: ten years of a line that moves each week.
+const MOST_STAYS: usize = 520;
+
+/// A line on one platform.
+type PlatformLine = (Line, Platform);
+
+/// What is known of lines when dates are checked.
+#[derive(Default)]
+pub(super) struct LineDates {
+    observations: Mutex<HashMap<PlatformLine, Arc<Observations>>>,
+    builds: Mutex<KnownDates<PlatformLine>>,
+}
+
+/// A release with all that its date is checked against.
+struct Candidate<'a> {
+    repository: &'a Repository,
+    line: Option<&'a PlatformLine>,
+    observations: &'a Observations,
+    release: ReleaseDigests<'a>,
+    age: ImageAge,
+}
+
+impl Resolver {
+    /// Dates what was `found` about `key` for an image of this `age`. All bases of a run are to be found before
+    /// one is dated, for they contradict each other's estimates.
+    #[must_use]
+    pub fn date(&self, key: &Key, found: &Resolution, age: ImageAge) -> Resolution {
+        let mut resolution = found.clone();
+        let is_base_tagged = is_tagged(found.base.published);
+        let is_current_tagged = found.current.as_ref().is_none_or(|current| is_tagged(current.published));
+        let line = found.line.as_ref().map(|(line, _)| (line.clone(), key.platform.clone()));
+        // Where both have dated tags, nothing that was observed says more.
+        let observed = line.as_ref().filter(|_| !is_base_tagged || !is_current_tagged);
+        let observations = observed.map_or_else(Arc::default, |line| self.observations(line));
+        let candidate = |release, age| Candidate {
+            repository: key.repository(),
+            line: line.as_ref(),
+            observations: &observations,
+            release,
+            age,
+        };
+        if !is_base_tagged {
+            let (published, contradictions) = self.publish_date(&candidate(found.base.digests(), age));
+            resolution.base.published = published;
+            resolution.steps.extend(contradictions.iter().map(contradicted));
+        }
+        resolution.steps.extend(resolution.base.published.map(dated_step));
+        if let Some(current) = &found.current {
+            let mut current = current.clone();
+            if !is_current_tagged {
+                current.published = self.publish_date(&candidate(current.digests(), ImageAge::default())).0;
+            }
+            resolution.newer = self.newer(&observations, &current, &resolution.base);
+            resolution.current = Some(current);
+        }
+        resolution
+    }
+
+    /// The publish date of what `line` points at, which has no dated tag.
+    pub(super) fn undated(&self, line: &Line, platform: &Platform, release: ReleaseDigests<'_>) -> Option<Published> {
+        let line = (line.clone(), platform.clone());
+        self.note_builds(&line, release);
+        let observations = self.observations(&line);
+        let candidate = Candidate {
+            repository: &line.0.repository,
+            line: Some(&line),
+            observations: &observations,
+            release,
+            age: ImageAge::default(),
+        };
+        self.publish_date(&candidate).0
+    }
+
+    /// Remembers for this run when the base and the current release that were `found` were built, by their own word.
+    pub(super) fn note_found(&self, platform: &Platform, found: &Resolution) {
+        if let Some((line, _)) = &found.line {
+            let line = (line.clone(), platform.clone());
+            self.note_builds(&line, found.base.digests());
+            if let Some(current) = &found.current {
+                self.note_builds(&line, current.digests());
+            }
+        }
+    }
+
+    fn note_builds(&self, line: &PlatformLine, release: ReleaseDigests<'_>) {
+        if let Some(dates) = self.build_dates(release, None) {
+            let mut builds = self.line_dates.builds.lock().unwrap_or_else(PoisonError::into_inner);
+            builds.add(line, &dates);
+        }
+    }
+
+    fn publish_date(&self, candidate: &Candidate<'_>) -> (Option<Published>, Vec<Contradiction>) {
+        let Candidate { observations, release, .. } = *candidate;
+        let arrival = observations.arrival(release);
+        let first_seen = self.first_seen(candidate);
+        let dates = self.build_dates(release, observations.first(release));
+        let (estimate, contradictions) = match &dates {
+            Some(dates) => self.estimate(candidate, dates, arrival.and_then(|arrival| arrival.not_before), first_seen),
+            None => (None, Vec::new()),
+        };
+        let not_before = arrival.and_then(|arrival| arrival.not_before).filter(|_| {
+            let before =
+                observations.before(release).and_then(|before| self.build_dates(before.release(), Some(before)));
+            let [before, dates] = [before, dates].map(|dates| dates?.youngest(self.seen_at));
+            // An older build that arrives may be a line that is rolled back: its arrival proves no order.
+            before.zip(dates).is_none_or(|(before, dates)| before <= dates)
+        });
+        let published = match (arrival, estimate) {
+            (Some(arrival), None) => Some(Published { not_before, ..arrival }),
+            (Some(arrival), Some(estimate)) if !is_wide(arrival) || estimate.at > arrival.at => {
+                Some(Published { not_before, ..arrival })
+            }
+            (_, Some(estimate)) => Some(Published { not_before, not_after: first_seen, ..estimate }),
+            (None, None) => bound(first_seen, candidate.age),
+        };
+        (published, contradictions)
+    }
+
+    fn estimate(
+        &self,
+        candidate: &Candidate<'_>,
+        dates: &BuildDates,
+        not_before: Option<DateTime<Utc>>,
+        first_seen: Option<DateTime<Utc>>,
+    ) -> (Option<Published>, Vec<Contradiction>) {
+        let builds = self.line_dates.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_repeated =
+            |source, at, image: &Digest| candidate.line.is_some_and(|line| builds.is_repeated(line, source, at, image));
+        dates.estimate(&Evidence {
+            now: self.seen_at,
+            not_before,
+            not_after: [first_seen, candidate.age.existed_at].into_iter().flatten().min(),
+            is_repeated: &is_repeated,
+        })
+    }
+
+    /// When the catalog first saw the release behind any moving tag of its repository.
+    fn first_seen(&self, candidate: &Candidate<'_>) -> Option<DateTime<Utc>> {
+        let digests = [candidate.release.digest, candidate.release.platform_digest];
+        let seen_in = self.recall_both(candidate.repository, |memory| {
+            let seen = memory.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
+            seen.map(|seen| seen.first_seen).min()
+        });
+        let on_line = candidate.observations.first(candidate.release).map(|stay| stay.first_seen);
+        seen_in.into_iter().flatten().chain(on_line).min()
+    }
+
+    /// When `release` was built by its own word, if its configuration was read. `stay` may know the index that a
+    /// platform's manifest is of.
+    fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&Stay>) -> Option<BuildDates> {
+        let catalog = self.images.catalog();
+        let platform_digest = release.platform_digest.or(release.digest)?;
+        let Content::Image(facts) = &*catalog.content(platform_digest)? else { return None };
+        let indexes = [release.digest, stay.map(|stay| &stay.digest)];
+        let descriptor = indexes.into_iter().flatten().find_map(|digest| match &*catalog.content(digest)? {
+            Content::Index(index) => {
+                let child = index.children.iter().find(|child| child.digest == *platform_digest)?;
+                Some(child.annotations.clone())
+            }
+            Content::Image(_) => None,
+        });
+        Some(BuildDates::new(facts, descriptor.as_ref()))
+    }
+
+    /// What the catalog saw the line point at; worked out once a run, for a line is asked once a run.
+    pub(super) fn observations(&self, line: &PlatformLine) -> Arc<Observations> {
+        let mut known = self.line_dates.observations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(line) {
+            return Arc::clone(known);
+        }
+        let history: Vec<Seen> = self.images.catalog().recall(&line.0.repository, |memory| {
+            let history = memory.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
+            history[history.len().saturating_sub(MOST_STAYS)..].to_vec()
+        });
+        let stay = |seen: Seen| {
+            let content = self.images.catalog().content(&seen.digest);
+            Stay {
+                platform_digest: content.and_then(|content| child(&seen.digest, &content, &line.1)),
+                first_seen: seen.first_seen,
+                last_seen: seen.last_seen(),
+                digest: seen.digest,
+            }
+        };
+        let observations = Arc::new(Observations::new(history.into_iter().map(stay)));
+        for stay in observations.stays() {
+            self.note_builds(line, stay.release());
+        }
+        known.insert(line.clone(), Arc::clone(&observations));
+        observations
+    }
+}
+
+fn is_tagged(published: Option<Published>) -> bool {
+    published.is_some_and(|published| published.source == PublishedSource::DatedTag)
+}
+
+fn is_wide(arrival: Published) -> bool {
+    arrival.not_before.is_some_and(|not_before| arrival.at - not_before > WIDE_INTERVAL)
+}
+
+/// The earliest instant by which a release is known to have been published; proof before an estimate.
+fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> {
+    let bound = |at: Option<DateTime<Utc>>, source, is_estimated| {
+        at.map(|at| Published { is_estimated, ..Published::new(at, source) })
+    };
+    let bounds = [
+        bound(first_seen, PublishedSource::FirstSeen, false),
+        bound(age.existed_at, PublishedSource::AtLeast, false),
+        bound(age.built_at, PublishedSource::AtLeast, true),
+    ];
+    bounds.into_iter().flatten().min_by_key(|bound| bound.at)
+}
+
+fn contradicted(contradiction: &Contradiction) -> Step {
+    let detail =
+        format!("{} is {}, which proves nothing: {}", contradiction.what(), contradiction.at, contradiction.why);
+    Step { title: "build date", outcome: Outcome::Contradiction, detail }
+}
+
+fn dated_step(published: Published) -> Step {
+    let Published { at, source, not_before, .. } = published;
+    let (outcome, detail) = match (source, not_before) {
+        (PublishedSource::Observed, Some(from)) => {
+            (Outcome::Found, format!("the line moved to it between {from} and {at} (observed)"))
+        }
+        _ if published.is_bound() => (Outcome::NotFound, format!("published {at} or earlier ({})", source.as_str())),
+        _ if published.is_estimated => (Outcome::Found, format!("built {at} ({}), an estimate", source.as_str())),
+        _ => (Outcome::Found, format!("published {at} ({})", source.as_str())),
+    };
+    Step { title: "publish date", outcome, detail }
+}

@@ -1,0 +1,238 @@
+//! When a release was built, by its own word, and what contradicts that word. Pure.
+//!
+//! Official images carry the commit date of their Dockerfile as `created`, the same in every rebuild
+//! (docker-library/httpd#266); reproducible builds carry 1970 or 1980.
+
+use std::{collections::HashMap, hash::Hash};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Published, PublishedSource};
+use crate::image::{Annotations, Digest, ImageFacts, is_plausible};
+
+/// The annotation that says when an image was built (OCI image specification, annotations.md).
+const CREATED: &str = "org.opencontainers.image.created";
+
+/// How far two clocks may differ before they contradict each other.
+const CLOCK_SKEW: Duration = Duration::hours(1);
+
+/// How long a build may take: `created` is that much younger than the youngest history entry at the most.
+pub(super) const BUILD_TIME: Duration = Duration::days(1);
+
+/// What the documents of one image say about when it was built, unchecked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BuildDates {
+    /// The digest of the configuration, by which two images are told apart.
+    image: Digest,
+    descriptor: Option<DateTime<Utc>>,
+    history: Option<DateTime<Utc>>,
+    config: Option<DateTime<Utc>>,
+}
+
+/// What a build date is checked against.
+pub(super) struct Evidence<'a> {
+    /// The clock's now.
+    pub(super) now: DateTime<Utc>,
+    /// The release had not been published then: the line still pointed at another one.
+    pub(super) not_before: Option<DateTime<Utc>>,
+    /// The release existed then.
+    pub(super) not_after: Option<DateTime<Utc>>,
+    /// Whether another release has the same value from the same source.
+    pub(super) is_repeated: &'a dyn Fn(PublishedSource, DateTime<Utc>, &Digest) -> bool,
+}
+
+/// A build date that proves nothing, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contradiction {
+    pub(super) source: PublishedSource,
+    pub(super) at: DateTime<Utc>,
+    pub(super) why: &'static str,
+}
+
+impl BuildDates {
+    /// The dates in `facts` and in the annotations of the image's descriptor, where it is in an index.
+    pub(super) fn new(facts: &ImageFacts, descriptor: Option<&Annotations>) -> Self {
+        let annotated = descriptor.and_then(|annotations| annotations.get(CREATED));
+        let annotated = annotated.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        Self {
+            image: facts.config.clone(),
+            descriptor: annotated.map(|at| at.to_utc()),
+            history: facts.history_created_at,
+            config: facts.created_at,
+        }
+    }
+
+    /// The best estimate that nothing contradicts, and those before it that something does.
+    pub(super) fn estimate(&self, evidence: &Evidence<'_>) -> (Option<Published>, Vec<Contradiction>) {
+        let mut contradictions = Vec::new();
+        for (source, at) in self.each() {
+            match self.contradiction(source, at, evidence) {
+                None => return (Some(Published::new(at, source)), contradictions),
+                Some(why) => contradictions.push(Contradiction { source, at, why }),
+            }
+        }
+        (None, contradictions)
+    }
+
+    /// The youngest plausible date, whatever else contradicts it.
+    pub(super) fn youngest(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.each().map(|(_, at)| at).filter(|at| is_plausible(*at, now)).max()
+    }
+
+    fn each(&self) -> impl Iterator<Item = (PublishedSource, DateTime<Utc>)> {
+        let dates = [
+            (PublishedSource::DescriptorCreated, self.descriptor),
+            (PublishedSource::HistoryCreated, self.history),
+            (PublishedSource::ConfigCreated, self.config),
+        ];
+        dates.into_iter().filter_map(|(source, at)| Some((source, at?)))
+    }
+
+    fn contradiction(
+        &self,
+        source: PublishedSource,
+        at: DateTime<Utc>,
+        evidence: &Evidence<'_>,
+    ) -> Option<&'static str> {
+        let is_younger = |other: Option<DateTime<Utc>>, by: Duration| {
+            other.is_some_and(|other| is_plausible(other, evidence.now) && other > at + by)
+        };
+        if !is_plausible(at, evidence.now) {
+            Some("no image was built then")
+        } else if source != PublishedSource::HistoryCreated && is_younger(self.history, CLOCK_SKEW) {
+            Some("an entry of the history is younger")
+        } else if source == PublishedSource::HistoryCreated && is_younger(self.config, BUILD_TIME) {
+            Some("the configuration is younger, so that the history is not whole")
+        } else if evidence.not_after.is_some_and(|existed| at > existed + CLOCK_SKEW) {
+            Some("it existed before")
+        } else if evidence.not_before.is_some_and(|elsewhere| at + CLOCK_SKEW < elsewhere) {
+            Some("the line pointed at another release after that")
+        } else if (evidence.is_repeated)(source, at, &self.image) {
+            Some("another image has the same, as a commit date would be")
+        } else {
+            None
+        }
+    }
+}
+
+impl Contradiction {
+    /// What is contradicted, in words.
+    pub(super) fn what(&self) -> &'static str {
+        match self.source {
+            PublishedSource::DescriptorCreated => "org.opencontainers.image.created in the index",
+            PublishedSource::HistoryCreated => "the youngest entry of the history",
+            _ => "created in the configuration",
+        }
+    }
+}
+
+/// Which build dates images of one scope (a line, a repository) have, to tell build dates from commit dates.
+pub(super) struct KnownDates<S>(HashMap<(S, PublishedSource, DateTime<Utc>), Option<Digest>>);
+
+impl<S> Default for KnownDates<S> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<S: Clone + Eq + Hash> KnownDates<S> {
+    /// Adds the dates of one image.
+    pub(super) fn add(&mut self, scope: &S, dates: &BuildDates) {
+        for (source, at) in dates.each() {
+            let image = self.0.entry((scope.clone(), source, at)).or_insert_with(|| Some(dates.image.clone()));
+            if image.as_ref() != Some(&dates.image) {
+                *image = None;
+            }
+        }
+    }
+
+    /// Whether another image than `image` has the same date from the same source.
+    pub(super) fn is_repeated(&self, scope: &S, source: PublishedSource, at: DateTime<Utc>, image: &Digest) -> bool {
+        self.0.get(&(scope.clone(), source, at)).is_some_and(|known| known.as_ref() != Some(image))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PublishedSource as Source, *};
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-20T06:00:00Z".parse().unwrap()
+    }
+
+    fn ago(days: i64) -> DateTime<Utc> {
+        now() - Duration::days(days)
+    }
+
+    fn dates(descriptor: Option<i64>, history: Option<i64>, config: Option<i64>) -> BuildDates {
+        let image = Digest::of(b"ours");
+        BuildDates { image, descriptor: descriptor.map(ago), history: history.map(ago), config: config.map(ago) }
+    }
+
+    fn estimated(dates: &BuildDates, evidence: &Evidence<'_>) -> Option<(Source, DateTime<Utc>)> {
+        dates.estimate(evidence).0.map(|published| (published.source, published.at))
+    }
+
+    const UNCHECKED: &dyn Fn(Source, DateTime<Utc>, &Digest) -> bool = &|_, _, _| false;
+
+    fn nothing() -> Evidence<'static> {
+        Evidence { now: now(), not_before: None, not_after: None, is_repeated: UNCHECKED }
+    }
+
+    #[test]
+    fn the_best_date_that_nothing_contradicts_is_the_estimate() {
+        for (dates, expected) in [
+            // An official image: `created` is the commit date of the Dockerfile.
+            (dates(Some(6), Some(6), Some(94)), Some((Source::DescriptorCreated, ago(6)))),
+            (dates(None, Some(6), Some(94)), Some((Source::HistoryCreated, ago(6)))),
+            (dates(None, None, Some(94)), Some((Source::ConfigCreated, ago(94)))),
+            (dates(Some(94), Some(6), Some(94)), Some((Source::HistoryCreated, ago(6)))),
+            // A builder that writes no history of its own: the youngest entry is that of the image below.
+            (dates(None, Some(90), Some(5)), Some((Source::ConfigCreated, ago(5)))),
+            (dates(None, None, None), None),
+            // Implausible: the future, and 1970.
+            (dates(Some(-3), None, Some(5)), Some((Source::ConfigCreated, ago(5)))),
+            (dates(None, Some(-3), Some(5)), Some((Source::ConfigCreated, ago(5)))),
+            (dates(None, None, Some(20_000)), None),
+        ] {
+            assert_eq!(estimated(&dates, &nothing()), expected, "{dates:?}");
+        }
+    }
+
+    #[test]
+    fn a_build_date_is_contradicted_by_when_the_release_was_seen() {
+        let dates = dates(None, Some(20), Some(20));
+        for (not_before, not_after, is_used) in [
+            (None, None, true),
+            (None, Some(19), true),
+            (None, Some(21), false),
+            (Some(21), Some(19), true),
+            (Some(19), Some(18), false),
+        ] {
+            let evidence = Evidence { not_before: not_before.map(ago), not_after: not_after.map(ago), ..nothing() };
+            assert_eq!(estimated(&dates, &evidence).is_some(), is_used, "{not_before:?} {not_after:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_two_images_have_is_no_build_date() {
+        let ours = dates(None, Some(6), Some(94));
+        let other = BuildDates { image: Digest::of(b"other"), history: Some(ago(2)), ..ours.clone() };
+        let mut known = KnownDates::default();
+        known.add(&"line", &ours);
+        known.add(&"line", &ours);
+        let repeated = |known: &KnownDates<&str>, scope, source, at| known.is_repeated(&scope, source, at, &ours.image);
+        assert!(!repeated(&known, "line", Source::ConfigCreated, ago(94)), "it is the same image");
+        known.add(&"line", &other);
+        assert!(repeated(&known, "line", Source::ConfigCreated, ago(94)));
+        assert!(!repeated(&known, "line", Source::HistoryCreated, ago(6)), "only one has it");
+        assert!(!repeated(&known, "line", Source::HistoryCreated, ago(94)), "from another source");
+        assert!(!repeated(&known, "other line", Source::ConfigCreated, ago(94)));
+
+        let is_repeated = |source, at, image: &Digest| known.is_repeated(&"line", source, at, image);
+        let undated = BuildDates { history: None, ..ours.clone() };
+        let (estimate, contradictions) = undated.estimate(&Evidence { is_repeated: &is_repeated, ..nothing() });
+        assert_eq!(estimate, None);
+        assert!(contradictions[0].why.contains("another image"), "{contradictions:?}");
+    }
+}

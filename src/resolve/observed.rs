@@ -1,0 +1,172 @@
+//! What the catalog saw a line's moving tag point at, on one platform. Pure.
+
+use chrono::{DateTime, Utc};
+
+use super::{Published, PublishedSource};
+use crate::image::Digest;
+
+/// The releases that a moving tag was seen at, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Observations(Vec<Stay>);
+
+/// A time during which the tag was seen at one release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stay {
+    /// What the tag pointed at.
+    pub(super) digest: Digest,
+    /// The manifest of the platform, where it is known.
+    pub(super) platform_digest: Option<Digest>,
+    /// When it was first seen there.
+    pub(super) first_seen: DateTime<Utc>,
+    /// When it was last seen there.
+    pub(super) last_seen: DateTime<Utc>,
+}
+
+/// The digests of a release.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReleaseDigests<'a> {
+    /// What is recorded, or what the tag points at.
+    pub(super) digest: Option<&'a Digest>,
+    /// The manifest of the platform.
+    pub(super) platform_digest: Option<&'a Digest>,
+}
+
+impl Observations {
+    /// Puts `stays`, oldest first, together. An index that changed while this platform's manifest did not is no
+    /// other release.
+    pub(super) fn new(stays: impl IntoIterator<Item = Stay>) -> Self {
+        let mut joined: Vec<Stay> = Vec::new();
+        for stay in stays {
+            match joined.last_mut().filter(|last| last.is(stay.release())) {
+                Some(last) => last.last_seen = last.last_seen.max(stay.last_seen),
+                None => joined.push(stay),
+            }
+        }
+        Self(joined)
+    }
+
+    /// All of them.
+    pub(super) fn stays(&self) -> &[Stay] {
+        &self.0
+    }
+
+    /// When the tag was first seen at `release`.
+    pub(super) fn first(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
+        self.0.get(self.position(release)?)
+    }
+
+    /// The stay before the first one at `release`, if the tag was seen to arrive there.
+    pub(super) fn before(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
+        self.0.get(self.position(release)?.checked_sub(1)?)
+    }
+
+    /// When the tag was seen to move to `release`: published then, or since it was last seen elsewhere.
+    pub(super) fn arrival(&self, release: ReleaseDigests<'_>) -> Option<Published> {
+        let (before, first) = (self.before(release)?, self.first(release)?);
+        let not_before = Some(before.last_seen).filter(|last_seen| *last_seen <= first.first_seen)?;
+        Some(Published { not_before: Some(not_before), ..Published::new(first.first_seen, PublishedSource::Observed) })
+    }
+
+    /// When the tag was last seen at `release`.
+    pub(super) fn last_seen(&self, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
+        self.0.iter().rfind(|stay| stay.is(release)).map(|stay| stay.last_seen)
+    }
+
+    /// When the tag had left `release` for the first time for good, up to `now`, and how many releases it was seen
+    /// at since. Those that it was at before `release` are older.
+    pub(super) fn after(&self, release: ReleaseDigests<'_>, now: DateTime<Utc>) -> Option<(DateTime<Utc>, u64)> {
+        let first = self.position(release)?;
+        let last = self.0.iter().rposition(|stay| stay.is(release))?;
+        let is_newer = |(at, stay): &(usize, &Stay)| {
+            let is_first_stay = self.position(stay.release()) == Some(*at);
+            *at > first && is_first_stay && stay.first_seen <= now
+        };
+        let mut newer = self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, stay)| stay).peekable();
+        Some((newer.peek()?.first_seen, newer.count() as u64))
+    }
+
+    /// What the tag was at on `instant`, where that was seen.
+    pub(super) fn on(&self, instant: DateTime<Utc>) -> Option<&Stay> {
+        self.0.iter().rfind(|stay| stay.first_seen <= instant && instant <= stay.last_seen)
+    }
+
+    fn position(&self, release: ReleaseDigests<'_>) -> Option<usize> {
+        self.0.iter().position(|stay| stay.is(release))
+    }
+}
+
+impl Stay {
+    pub(super) fn release(&self) -> ReleaseDigests<'_> {
+        ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
+    }
+
+    /// Whether the tag was at `release`: by either digest, for builders record one or the other.
+    fn is(&self, release: ReleaseDigests<'_>) -> bool {
+        let ours = [Some(&self.digest), self.platform_digest.as_ref()];
+        let its = [release.digest, release.platform_digest];
+        its.into_iter().flatten().any(|digest| ours.contains(&Some(digest)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::Duration::hours(hour)
+    }
+
+    /// A tag seen at each of these, from one hour to another.
+    fn seen(stays: &[(&str, i64, i64)]) -> Observations {
+        Observations::new(stays.iter().map(|(name, first, last)| Stay {
+            digest: Digest::of(format!("{name} {first}").as_bytes()),
+            platform_digest: Some(Digest::of(name.as_bytes())),
+            first_seen: at(*first),
+            last_seen: at(*last),
+        }))
+    }
+
+    fn with<T>(name: &str, ask: impl FnOnce(ReleaseDigests<'_>) -> T) -> T {
+        let digest = Digest::of(name.as_bytes());
+        ask(ReleaseDigests { digest: Some(&digest), platform_digest: None })
+    }
+
+    #[test]
+    fn a_release_is_published_between_two_looks() {
+        let line = seen(&[("a", 1, 5), ("b", 6, 6), ("b", 7, 8), ("c", 9, 9)]);
+        let arrival = |name| with(name, |release| line.arrival(release));
+        let b = arrival("b").unwrap();
+        assert_eq!((b.not_before, b.at, b.source), (Some(at(5)), at(6), PublishedSource::Observed));
+        assert_eq!(arrival("c").unwrap().not_before, Some(at(8)), "two indexes with one manifest are one release");
+        assert_eq!(arrival("a"), None, "it was there when the catalog began");
+        assert_eq!(arrival("d"), None);
+        let overlapping = seen(&[("a", 1, 7), ("b", 6, 8)]);
+        assert_eq!(with("b", |release| overlapping.arrival(release)), None, "two runs saw different things");
+    }
+
+    #[test]
+    fn what_came_after_a_release_counts_from_the_first_of_it() {
+        let line = seen(&[("a", 1, 5), ("b", 6, 8), ("c", 9, 9)]);
+        let after = |line: &Observations, name, now| with(name, |release| line.after(release, at(now)));
+        assert_eq!(after(&line, "a", 20), Some((at(6), 2)));
+        assert_eq!(after(&line, "b", 20), Some((at(9), 1)));
+        assert_eq!(after(&line, "c", 20), None);
+        assert_eq!(after(&line, "d", 20), None);
+        assert_eq!(after(&line, "a", 7), Some((at(6), 1)), "the rest is yet to come");
+        // b was withdrawn: who is on a is behind since c, who is on b is not behind a.
+        let rolled_back = seen(&[("a", 1, 5), ("b", 6, 7), ("a", 8, 9), ("c", 10, 10)]);
+        assert_eq!(after(&rolled_back, "a", 20), Some((at(10), 1)));
+        assert_eq!(after(&rolled_back, "b", 20), Some((at(10), 1)));
+        let withdrawn = seen(&[("a", 1, 5), ("b", 6, 7), ("a", 8, 9)]);
+        assert_eq!(after(&withdrawn, "b", 20), None);
+    }
+
+    #[test]
+    fn what_a_tag_was_at_on_an_instant_is_known_while_it_was_seen_there() {
+        let line = seen(&[("a", 1, 5), ("b", 8, 9)]);
+        let on = |hour| line.on(at(hour)).and_then(|stay| stay.platform_digest.clone());
+        assert_eq!(on(3), Some(Digest::of(b"a")));
+        assert_eq!([on(0), on(6), on(10)], [None, None, None]);
+        assert_eq!(on(9), Some(Digest::of(b"b")));
+    }
+}

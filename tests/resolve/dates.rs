@@ -1,0 +1,302 @@
+//! When was each release published? Build dates that lie, tags that were seen to move, and images that prove
+//! something of their own base only.
+
+use basewatch::resolve::{ImageAge, Key, PublishedSource as Source};
+use chrono::Duration;
+use serde_json::json;
+
+use super::*;
+
+const PYTHON: &str = "registry.example.com/library/python";
+
+/// An instant so many days before now, which is a month after [`NOW`].
+fn ago(days: i64) -> DateTime<Utc> {
+    at("2026-11-20T06:00:00Z") - Duration::days(days)
+}
+
+fn bench() -> Bench {
+    Bench { now: ago(0), ..Bench::new() }
+}
+
+/// When a release was built, by its descriptor, its history and its configuration.
+#[derive(Clone, Copy, Debug, Default)]
+struct Built {
+    descriptor: Option<i64>,
+    history: Option<i64>,
+    config: Option<i64>,
+}
+
+impl Built {
+    fn config(days: i64) -> Self {
+        Self { config: Some(days), ..Self::default() }
+    }
+}
+
+/// Publishes `name` on `python:3.12`, built so many days ago.
+fn publish(bench: &Bench, name: &str, built: Built) -> Digest {
+    let history: Vec<_> = built.history.into_iter().map(|days| json!({ "created": ago(days) })).collect();
+    let image = bench.world.configured(
+        &format!("{name} arm64"),
+        &json!({
+            "architecture": "arm64", "os": "linux", "created": built.config.map(ago), "history": history,
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"os"), Digest::of(name.as_bytes())] },
+        }),
+    );
+    let descriptor = built.descriptor.map(|days| ago(days).to_rfc3339());
+    let index = bench.world.index_created(name, &[("arm64", &image)], descriptor.as_deref());
+    bench.world.tag(PYTHON, "3.12", &index);
+    index
+}
+
+async fn resolve(bench: &Bench, digest: &Digest) -> Resolution {
+    bench.resolve(base(PYTHON, Some("3.12"), Some(digest)), None).await
+}
+
+/// Source and age in days of the base, then of the current release.
+fn dates(resolution: &Resolution) -> [Option<(Source, i64)>; 2] {
+    let current = resolution.current.as_ref().and_then(|current| current.published);
+    [resolution.base.published, current].map(|published| {
+        let published = published?;
+        assert_eq!(published.is_estimated, published.source.is_estimate());
+        Some((published.source, (ago(0) - published.at).num_days()))
+    })
+}
+
+fn behind(resolution: &Resolution) -> Option<i64> {
+    assert!(!resolution.newer.is_exact);
+    resolution.newer.since.map(|since| (ago(0) - since).num_days())
+}
+
+#[tokio::test]
+async fn an_official_image_is_dated_by_its_descriptor_or_history_and_not_by_the_commit() {
+    let rebuilt = |days| Built { descriptor: Some(days), history: Some(days), config: Some(94) };
+    for (old, new, source) in [
+        (rebuilt(6), rebuilt(2), Source::DescriptorCreated),
+        (Built { descriptor: None, ..rebuilt(6) }, Built { descriptor: None, ..rebuilt(2) }, Source::HistoryCreated),
+        // The commit date in the descriptor as well.
+        (
+            Built { descriptor: Some(94), ..rebuilt(6) },
+            Built { descriptor: Some(94), ..rebuilt(2) },
+            Source::HistoryCreated,
+        ),
+    ] {
+        let bench = bench();
+        let (old, new) = (publish(&bench, "old", old), publish(&bench, "new", new));
+        let resolution = resolve(&bench, &old).await;
+        assert_eq!(dates(&resolution), [Some((source, 6)), Some((source, 2))]);
+        assert_eq!(behind(&resolution), Some(2));
+        assert!(resolution.newer.is_estimated);
+        assert_eq!(dates(&resolve(&bench, &new).await)[0], Some((source, 2)));
+    }
+}
+
+#[tokio::test]
+async fn a_created_that_two_releases_of_a_line_have_dates_neither() {
+    let bench = bench();
+    let old = publish(&bench, "old", Built::config(94));
+    publish(&bench, "new", Built::config(94));
+    let resolution = resolve(&bench, &old).await;
+    assert_eq!(dates(&resolution), [None, Some((Source::FirstSeen, 0))]);
+    assert_eq!((behind(&resolution), resolution.newer.count), (None, Some(1)));
+    let told = resolution.steps.iter().filter(|step| step.title == "build date").count();
+    assert_eq!(told, 1, "{:#?}", resolution.steps);
+    // The image that was built on it proves that it existed then.
+    let proven = bench.resolve(base(PYTHON, Some("3.12"), Some(&old)), Some("2026-11-15T06:00:00Z")).await;
+    assert_eq!(dates(&proven)[0], Some((Source::AtLeast, 5)));
+}
+
+#[tokio::test]
+async fn the_current_release_is_not_dated_by_what_another_base_of_the_line_contradicts() {
+    let bench = bench();
+    let old = publish(&bench, "old", Built::config(94));
+    let new = publish(&bench, "new", Built::config(94));
+    let images = Arc::new(Images::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
+    let resolver = Resolver::new(images, Settings::default(), bench.now, bench.now);
+    let question =
+        |digest| Question { base: base(PYTHON, Some("3.12"), Some(digest)), platform: arm(), built_at: None };
+    // Found before the other one is, dated after.
+    let (current, outdated) = (question(&new), question(&old));
+    let found = resolver.find(&current).await;
+    resolver.find(&outdated).await;
+    let resolution = resolver.date(&Key::from(&current), &found, ImageAge::default());
+    assert_eq!(dates(&resolution)[0], Some((Source::FirstSeen, 0)), "94 days would make it stale");
+}
+
+#[tokio::test]
+async fn a_release_that_the_catalog_saw_on_the_line_contradicts_a_commit_date() {
+    let bench = bench();
+    let old = publish(&bench, "old", Built::config(94));
+    let earlier = Bench { now: ago(9), ..bench };
+    resolve(&earlier, &old).await;
+    let bench = Bench { now: ago(0), ..earlier };
+    let new = publish(&bench, "new", Built::config(94));
+    let resolution = resolve(&bench, &new).await;
+    assert_eq!(dates(&resolution)[0], Some((Source::Observed, 0)));
+    let published = resolution.base.published.expect("dated");
+    assert_eq!(published.not_before, Some(ago(9)));
+}
+
+#[tokio::test]
+async fn implausible_dates_and_a_younger_history_are_not_believed() {
+    for (built, expected) in [
+        (Built { history: Some(6), config: Some(94), ..Built::default() }, Some((Source::HistoryCreated, 6))),
+        (Built { descriptor: Some(-2), history: None, config: Some(7) }, Some((Source::ConfigCreated, 7))),
+        (Built { descriptor: Some(20_000), history: Some(20_000), config: Some(7) }, Some((Source::ConfigCreated, 7))),
+        (Built { descriptor: None, history: Some(17_000), config: Some(20_000) }, None),
+        (Built::default(), None),
+    ] {
+        let bench = bench();
+        let old = publish(&bench, "old", built);
+        publish(&bench, "new", Built::config(1));
+        assert_eq!(dates(&resolve(&bench, &old).await)[0], expected, "{built:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_release_with_an_older_created_proves_no_order() {
+    for (old, new) in [(10, 30), (10, 10)] {
+        let bench = bench();
+        let old = publish(&bench, "old", Built::config(old));
+        publish(&bench, "new", Built { history: Some(new), ..Built::default() });
+        let resolution = resolve(&bench, &old).await;
+        assert_eq!((behind(&resolution), resolution.newer.count), (None, Some(1)));
+        let (ours, its) = (resolution.base.published, resolution.current.expect("current").published);
+        assert!(!its.expect("dated").is_proven_before(ours.expect("dated")));
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_is_promoted_by_retagging_counts_from_when_the_tag_moved() {
+    let bench = bench();
+    let ours = publish(&bench, "ours", Built::config(30));
+    let before = Bench { now: ago(0) - Duration::minutes(12), ..bench };
+    resolve(&before, &ours).await;
+    let bench = Bench { now: ago(0), ..before };
+    publish(&bench, "promoted", Built::config(20));
+    let resolution = resolve(&bench, &ours).await;
+    let current = resolution.current.as_ref().and_then(|current| current.published).expect("dated");
+    assert_eq!((current.source, current.at), (Source::Observed, ago(0)));
+    assert_eq!(current.not_before, Some(ago(0) - Duration::minutes(12)));
+    assert_eq!((resolution.newer.since, resolution.newer.count), (Some(ago(0)), Some(1)));
+    assert!(!resolution.newer.is_estimated);
+
+    // Days later it has been behind since then, whatever came after.
+    let bench = Bench { now: ago(-3), ..bench };
+    publish(&bench, "next", Built::config(25));
+    let later = resolve(&bench, &ours).await;
+    assert_eq!((later.newer.since, later.newer.count), (Some(ago(0)), Some(2)));
+}
+
+#[tokio::test]
+async fn a_tag_is_remembered_as_seen_until_the_last_look() {
+    let mut bench = bench();
+    let ours = publish(&bench, "ours", Built::default());
+    for days in [40, 20, 3] {
+        bench.now = ago(days);
+        resolve(&bench, &ours).await;
+    }
+    bench.now = ago(2);
+    let next = publish(&bench, "next", Built::default());
+    let resolution = resolve(&bench, &next).await;
+    let published = resolution.base.published.expect("dated");
+    assert_eq!((published.source, published.not_before, published.at), (Source::Observed, Some(ago(3)), ago(2)));
+    assert_eq!(dates(&resolve(&bench, &ours).await)[0], Some((Source::FirstSeen, 40)));
+}
+
+#[tokio::test]
+async fn an_estimate_within_a_wide_interval_says_more_than_the_interval() {
+    for (gap, built, expected) in
+        [(200, 60, Source::ConfigCreated), (200, 210, Source::Observed), (3, 2, Source::Observed)]
+    {
+        let mut bench = bench();
+        let first = publish(&bench, "first", Built::default());
+        bench.now = ago(gap);
+        resolve(&bench, &first).await;
+        bench.now = ago(1);
+        let second = publish(&bench, "second", Built::config(built));
+        let published = resolve(&bench, &second).await.base.published.expect("dated");
+        assert_eq!((published.source, published.not_before), (expected, Some(ago(gap))), "{gap} {built}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_is_proven_by_what_was_seen_unless_the_builds_say_otherwise() {
+    for (first, second, is_proven) in [
+        (Built::default(), Built::default(), true),
+        (Built::config(60), Built::config(50), true),
+        (Built::config(94), Built::config(94), true),
+        // The tag went back to an older build, and then forth again.
+        (Built::config(50), Built::config(60), false),
+    ] {
+        let mut bench = bench();
+        let current = publish(&bench, "first", first);
+        bench.now = ago(9);
+        resolve(&bench, &current).await;
+        bench.now = ago(5);
+        let ours = publish(&bench, "second", second);
+        resolve(&bench, &ours).await;
+        bench.now = ago(4);
+        publish(&bench, "first", first);
+        let resolution = resolve(&bench, &ours).await;
+        let (base, its) = (resolution.base.published, resolution.current.clone().expect("current").published);
+        let is_ahead = its.expect("dated").is_proven_before(base.expect("dated"));
+        assert_eq!(is_ahead, is_proven, "{first:?} {second:?}");
+        assert_eq!(resolution.newer.since, None, "what was there before is not newer");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_digest_is_dated_by_the_index_that_was_seen_with_it() {
+    let mut bench = bench();
+    let built = Built { descriptor: Some(30), history: None, config: Some(94) };
+    let old = publish(&bench, "old", built);
+    bench.now = ago(8);
+    resolve(&bench, &old).await;
+    bench.now = ago(3);
+    publish(&bench, "new", Built { descriptor: Some(4), ..built });
+    let resolution = resolve(&bench, &Digest::of(b"old arm64")).await;
+    assert_eq!(dates(&resolution)[0], Some((Source::DescriptorCreated, 30)));
+    assert_eq!(resolution.newer.since, Some(ago(3)), "seen to move");
+}
+
+#[tokio::test]
+async fn an_instant_in_the_past_is_answered_by_what_was_seen_then() {
+    let mut bench = bench();
+    let old = publish(&bench, "old", Built::config(50));
+    for days in [40, 20] {
+        bench.now = ago(days);
+        resolve(&bench, &old).await;
+    }
+    bench.now = ago(2);
+    publish(&bench, "new", Built::config(3));
+    resolve(&bench, &old).await;
+    bench.now = ago(30);
+    let then = resolve(&bench, &old).await;
+    assert_eq!(then.current.expect("current").digest, old);
+}
+
+#[tokio::test]
+async fn an_image_that_existed_before_its_base_was_built_contradicts_that_date() {
+    let bench = bench();
+    let old = publish(&bench, "old", Built { history: Some(5), config: Some(9), ..Built::default() });
+    publish(&bench, "new", Built::config(1));
+    let base_in_use = base(PYTHON, Some("3.12"), Some(&old));
+    for (pushed, expected) in [(4, (Source::HistoryCreated, 5)), (30, (Source::AtLeast, 30))] {
+        let pushed_at = ago(pushed).to_rfc3339();
+        let resolution = bench.resolve(base_in_use.clone(), Some(&pushed_at)).await;
+        assert_eq!(dates(&resolution)[0], Some(expected), "{pushed}");
+    }
+}
+
+#[tokio::test]
+async fn dates_cost_no_requests_of_their_own() {
+    let bench = bench();
+    let old = publish(&bench, "old", Built { descriptor: Some(6), history: Some(6), config: Some(94) });
+    publish(&bench, "new", Built { descriptor: Some(2), history: Some(2), config: Some(94) });
+    resolve(&bench, &old).await;
+    let requests = bench.world.requests();
+    // Index, manifest and configuration of either.
+    assert_eq!(requests.len(), 6, "{requests:#?}");
+    resolve(&bench, &old).await;
+    assert_eq!(bench.world.requests(), ["HEAD library/python:3.12"]);
+}
