@@ -8,7 +8,7 @@ use basewatch::{
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
     glob::Glob,
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
-    judge::{ReasonCode, Severity, Verdict},
+    judge::{ReasonCode, Severity, Subject, Verdict},
     registry::Auth,
     secret::{Secret, SecretSource},
 };
@@ -479,6 +479,24 @@ account = "*"
 "#;
 
 #[test]
+fn the_first_redeploy_rule_that_matches_says_which_images_may_be_deployed() {
+    let text = "[[policy.redeploy]]\nrepository = \"team-a/*\"\ntags = []\n\
+         [[policy.redeploy]]\ntags = [\"main-*\", \"release-*\"]\n";
+    let policy = Case::of(text).loaded().settings.policy;
+    let rule = |repository| {
+        let subject = Subject { deployment: "orders", repository, account: None, owner: None, base: None };
+        policy.redeploy_rule_for(subject).unwrap().1
+    };
+    assert!(rule("orders").admits("main-7") && rule("orders").admits("release-x") && !rule("orders").admits("421"));
+    assert!(!rule("team-a/orders").admits("main-7"), "an empty list admits none");
+    let problems = Case::of("[[policy.redeploy]]\nrepository = \"\"\ntags = [\"x\", \"\"]\nnewest = 1\n").problems();
+    for path in ["policy.redeploy[0].repository", "policy.redeploy[0].tags[1]", "newest"] {
+        assert!(problems.contains(path), "{path}: {problems}");
+    }
+    assert!(Case::of("[[policy.redeploy]]\n").problems().contains("tags"));
+}
+
+#[test]
 fn the_example_loads_and_says_the_defaults() {
     let from_example = Case::of(EXAMPLE).with("HOME", "/home/x").loaded().settings;
     let standard = Case::of("").with("HOME", "/home/x").loaded().settings;
@@ -500,6 +518,7 @@ fn the_example_loads_with_everything_switched_on() {
     assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
     assert_eq!((settings.notify.receivers.len(), settings.rebuild.rules.len()), (4, 4));
     assert_eq!((settings.policy.overrides.len(), settings.policy.exemptions.len()), (1, 1));
+    assert!(settings.policy.redeploy[0].admits("main-7"));
     assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
 }
 

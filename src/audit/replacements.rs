@@ -52,7 +52,7 @@ enum Candidates<'a> {
 impl<'a> Candidates<'a> {
     /// The candidates for `deployment`, whose repository holds `shelf`. The tags of an image that was deployed by its
     /// digest are those that its repository shows for it.
-    fn of(deployment: &Deployment, shelf: &Shelf, rule: Option<&'a RedeployRule>) -> Self {
+    fn new(deployment: &Deployment, shelf: &Shelf, rule: Option<&'a RedeployRule>) -> Self {
         if let Some(rule) = rule {
             return Self::Named(rule);
         }
@@ -80,26 +80,19 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// An image that runs, in the repository it is from.
-type Slot = (Repository, Digest);
+/// What the image that replaces another depends on: the repository, the image that runs, the tag that it was deployed
+/// by, and the place of the rule that names candidates.
+type Slot = (Repository, Digest, Option<String>, Option<usize>);
 
-/// The best newer image found for each image that runs.
+/// The best newer image found for deployments, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Replacements(BTreeMap<Slot, Newer>);
+pub(super) struct Replacements(BTreeMap<String, Arc<Newer>>);
 
 impl Replacements {
     /// The newer image for `deployment`, if there is one.
     pub(super) fn of(&self, deployment: &Deployment) -> Option<&Newer> {
-        if self.0.is_empty() || !deployment.is_running() {
-            return None;
-        }
-        self.0.get(&slot(deployment)?)
+        self.0.get(&deployment.id).map(Arc::as_ref)
     }
-}
-
-fn slot(deployment: &Deployment) -> Option<Slot> {
-    let image = deployment.image.as_ref().ok()?;
-    Some((deployment.repository()?.clone(), image.digest.clone()))
 }
 
 impl Newer {
@@ -129,17 +122,40 @@ impl Search<'_> {
     /// The best newer image for each that runs on a base that another one might better.
     pub(super) async fn replacements(&self, audit: &Audit) -> Replacements {
         let mut wanted = BTreeMap::new();
+        let mut slots = Vec::new();
         for traced in audit.traced().filter(|traced| traced.deployment.is_running()) {
-            let Some(slot) = slot(traced.deployment) else { continue };
+            let Some(slot) = self.slot(&traced) else { continue };
             if !wanted.contains_key(&slot) && traced.judgement(self.terms).wants_another_image() {
-                wanted.insert(slot, traced);
+                wanted.insert(slot.clone(), traced);
             }
+            slots.push((traced.deployment.id.clone(), slot));
         }
-        let search = |(slot, traced)| async move { Some((slot, self.newer(audit, traced).await?)) };
+        let search = |(slot, traced)| async move { Some((slot, Arc::new(self.newer(audit, traced).await?))) };
         // Laid out first: a stream that maps borrowed items as it goes makes no `Send` future.
         let searches: Vec<_> = wanted.into_iter().map(search).collect();
         let found: Vec<_> = stream::iter(searches).buffer_unordered(self.terms.concurrency).collect().await;
-        Replacements(found.into_iter().flatten().collect())
+        let found: BTreeMap<Slot, Arc<Newer>> = found.into_iter().flatten().collect();
+        let replaced = slots.into_iter().filter_map(|(id, slot)| Some((id, Arc::clone(found.get(&slot)?))));
+        Replacements(replaced.collect())
+    }
+
+    fn slot(&self, traced: &Traced<'_>) -> Option<Slot> {
+        let image = traced.deployment.image.as_ref().ok()?;
+        let tag = match &traced.deployment.reference {
+            ImageSource::Reference(reference) => reference.tag.clone(),
+            _ => None,
+        };
+        let rule = self.rule(traced).map(|(place, _)| place);
+        Some((traced.deployment.repository()?.clone(), image.digest.clone(), tag, rule))
+    }
+
+    fn rule(&self, traced: &Traced<'_>) -> Option<(usize, &RedeployRule)> {
+        let policy = &self.terms.policy;
+        if policy.redeploy.is_empty() {
+            return None;
+        }
+        let subjects = Subjects::of(traced.deployment, traced.identification, traced.resolution);
+        policy.redeploy_rule_for(subjects.subject())
     }
 
     /// The first newer image on a base that is good enough, else the best of those looked at.
@@ -149,9 +165,7 @@ impl Search<'_> {
         // Of an image that is gone, the repository no longer says when it was pushed.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
         let shelf = self.shelves.get(deployment.repository()?)?;
-        let subjects = Subjects::of(deployment, traced.identification, traced.resolution);
-        let rule = self.terms.policy.redeploy_rule_for(subjects.subject());
-        let candidates = Candidates::of(deployment, shelf, rule);
+        let candidates = Candidates::new(deployment, shelf, self.rule(&traced).map(|(_, rule)| rule));
         let tagged = |held| Some((held, candidates.tag(held)?));
         let newer: Vec<_> = shelf.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
         let mut best: Option<Newer> = None;

@@ -35,10 +35,7 @@ pub(super) struct RawPolicy {
     r#override: Option<Vec<RawOverride>>,
     /// What is put up with for a while.
     exemption: Option<Vec<RawExemption>>,
-    /// Which images may be deployed instead of the ones that run. Without a rule, an image is offered for
-    /// deployment only if its tag continues the deployed one: `3.4.0` continues `3.3.9`, and `422` continues
-    /// `421`. Hashes, moving tags such as `latest`, and untagged images are continued by none. Tried in order,
-    /// the first that matches wins.
+    /// Which images may be deployed instead of the ones that run. Tried in order, the first that matches wins.
     redeploy: Option<Vec<RawRedeploy>>,
 }
 
@@ -105,8 +102,10 @@ struct RawOverride {
     severity: Option<RawSeverities>,
 }
 
-/// Which images may be deployed instead. A pattern that is absent matches everything, and all that are given have to
-/// match.
+/// Which images may be deployed instead of the ones that run. Without a rule, an image is offered for redeployment
+/// only if its tag has the shape of the deployed tag, as `422` has that of `421` and `3.4.0` that of `3.3.9`; and
+/// none is offered for hashes, moving tags such as `latest`, and untagged images. A pattern that is absent matches
+/// everything, and all that are given have to match.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RawRedeploy {
@@ -115,8 +114,8 @@ struct RawRedeploy {
     /// A pattern of the owner.
     #[schemars(example = &"payments")]
     owner: Option<String>,
-    /// Patterns of the tags of images that may be deployed, newest first; at least one has to match. None may, if the
-    /// list is empty.
+    /// Patterns of the tags of images that may be deployed; at least one has to match. Newer images are preferred. An
+    /// empty list admits none.
     #[schemars(required, example = &["main-*"])]
     tags: Option<Vec<String>>,
 }

@@ -92,10 +92,10 @@ impl Policy {
             .map_or((&self.terms, None), |rule| (&rule.terms, Some(&rule.name)))
     }
 
-    /// The rule that says which images may replace that of `subject`, if there is one.
+    /// The rule that says which images may replace that of `subject`, if there is one, and its place among the rules.
     #[must_use]
-    pub fn redeploy_rule_for(&self, subject: Subject<'_>) -> Option<&RedeployRule> {
-        self.redeploy.iter().find(|rule| rule.scope.matches(subject))
+    pub fn redeploy_rule_for(&self, subject: Subject<'_>) -> Option<(usize, &RedeployRule)> {
+        self.redeploy.iter().enumerate().find(|(_, rule)| rule.scope.matches(subject))
     }
 
     /// The exemption that holds for `judgement` of `subject` at `now`.

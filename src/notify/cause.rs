@@ -33,3 +33,21 @@ fn cause(item: &Item) -> impl Eq + std::hash::Hash {
         item.since.map(|since| since.date_naive()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ReasonFields;
+
+    #[test]
+    fn functions_that_cannot_be_invoked_for_different_reasons_are_told_apart() {
+        let item = |message: &str| {
+            let reason = ReasonFields { code: "function-failed".to_owned(), message: message.to_owned() };
+            Item { action: Action::Repair, reasons: vec![reason], ..Item::sample() }
+        };
+        let items = [item("ImageAccessDenied"), item("DisabledKMSKey"), item("ImageAccessDenied")];
+        assert_eq!(by_cause(&items).iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        let rebuilds = items.map(|item| Item { action: Action::Rebuild, ..item });
+        assert_eq!(by_cause(&rebuilds).len(), 1, "other reasons have one code for one cause");
+    }
+}

@@ -66,8 +66,9 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     };
     let terms = &settings.policy.terms;
     let count = |count: usize, noun| if count == 0 { String::new() } else { format!(", {}", counted(count, noun)) };
-    let Policy { overrides, exemptions, .. } = &settings.policy;
-    let more = count(overrides.len(), "override") + &count(exemptions.len(), "exemption");
+    let Policy { overrides, exemptions, redeploy, .. } = &settings.policy;
+    let rules = [(overrides.len(), "override"), (exemptions.len(), "exemption"), (redeploy.len(), "redeploy rule")];
+    let more = rules.map(|(number, noun)| count(number, noun)).concat();
     line("policy", &format!("stale over {}, out-of-date after {}{more}", span(terms.max_age), span(terms.grace)));
     for warning in exemptions.iter().filter_map(|exemption| warning(exemption, now)) {
         line("warning", &warning);

@@ -138,6 +138,20 @@ async fn a_function_deployed_by_digest_has_the_tags_that_its_repository_shows_fo
 }
 
 #[tokio::test]
+async fn functions_that_run_one_image_by_different_tags_have_replacements_of_their_own() {
+    let company = Company::new();
+    let digest = company.push(SHOP, EU, "cart:421", OLD);
+    for (name, tag) in [("by-number", "421"), ("by-name", "latest")] {
+        let version = version(SHOP, EU, &format!("cart:{tag}"), &digest);
+        company.cloud.function(SHOP, EU, Function::new(name, version));
+    }
+    company.push(SHOP, EU, "cart:422", NEWEST);
+    let report = company.audit().await;
+    assert_eq!(finding(&report, "by-number").action, Action::Redeploy);
+    assert_eq!(finding(&report, "by-name").action, Action::Rebuild);
+}
+
+#[tokio::test]
 async fn hashes_and_moving_tags_are_continued_by_no_image_unless_a_rule_says_which() {
     for (deployed, newer) in [("5f3a9c0", "6a4b0d1"), ("latest", "main"), ("3", "4"), ("main", "main-2")] {
         let mut company = Company::new();

@@ -4,7 +4,7 @@ use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
     aws::loopback::{Function, FunctionState},
     judge::{Action, Severity, Verdict},
-    report::{Style, markdown, table},
+    report::{Finding, Style, markdown, sarif, table},
 };
 
 use crate::company::{Company, EU, NEWEST, OLD, SHOP, codes, errors, finding, seen, version};
@@ -67,9 +67,11 @@ async fn a_function_that_cannot_be_invoked_is_to_be_repaired_until_it_can() {
     );
     let table = table::render(&report, &Style { width: Some(160), ..Style::default() });
     let markdown = markdown::render(&report);
-    for (place, text) in [("table", &table), ("markdown", &markdown)] {
-        assert!(text.contains("cart") && text.contains("repair") && !text.contains("idle"), "{place}: {text}");
+    for (format, text) in [("table", table), ("markdown", markdown)] {
+        assert!(text.contains("cart") && text.contains("epair") && !text.contains("idle"), "{format}: {text}");
     }
+    let sarif = sarif::render(&report);
+    assert!(sarif.contains("cart:$LATEST is fresh") && !sarif.contains("idle:$LATEST is fresh"), "{sarif}");
 
     change("cart", FunctionState::active());
     change("search", FunctionState::active());
@@ -108,10 +110,10 @@ async fn a_run_fails_for_a_deleted_image_and_not_for_what_nobody_can_change() {
     let unknown = finding(&report, "cart");
     assert_eq!((unknown.verdict, unknown.action), (Verdict::Unknown, Action::Restore));
     assert!(unknown.fails(Verdict::Unknown) && unknown.fails(Verdict::OutOfDate) && !unknown.fails(Verdict::Stale));
-    let quiet = basewatch::report::Finding { action: Action::None, ..finding(&report, "search").clone() };
+    let quiet = Finding { action: Action::None, ..finding(&report, "search").clone() };
     assert_eq!(quiet.verdict, Verdict::Stale);
     assert!(quiet.fails(Verdict::Unknown) && !quiet.fails(Verdict::OutOfDate) && !quiet.fails(Verdict::Stale));
-    let fresh = basewatch::report::Finding { verdict: Verdict::Fresh, ..quiet };
+    let fresh = Finding { verdict: Verdict::Fresh, ..quiet };
     assert!(fresh.fails(Verdict::Fresh) && !fresh.fails(Verdict::Superseded));
 }
 
