@@ -147,7 +147,7 @@ fn a_gap_hides_what_a_scope_may_match_unless_account_or_repository_rule_that_out
     let region = Extent { account: some("111111111111"), region: some("eu-west-1"), ..Extent::default() };
     let tags = Extent { repository: some("team/orders"), ..region.clone() };
     let images = Extent { kind: Some(DeploymentKind::Ecr), ..tags.clone() };
-    let of = |account: Option<_>, repository: Option<_>| Scope { account, repository, ..Scope::default() };
+    let of = |account: Option<_>, repository: Option<_>| Scope { repository, account, ..Scope::default() };
     for (scope, extent, may_match) in [
         (Scope::default(), &Extent::default(), true),
         (of(glob("111111111111"), glob("web-*")), &region, true),

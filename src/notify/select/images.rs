@@ -1,6 +1,9 @@
 //! Which alerts are about the same image in ECR? However many tags an image has, it is one event.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -39,11 +42,21 @@ impl ImageKey {
 }
 
 /// The alerts about the same image as `key`, itself first: one for each tag.
+#[must_use]
 pub fn same_image(ledger: &Ledger, key: &AlertKey) -> Vec<AlertKey> {
     let image = ledger.alerts.get(key).and_then(|alert| ImageKey::of(key, alert));
     let is_same = |other: &AlertKey, alert: &Alert| other != key && ImageKey::of(other, alert) == image;
     let others = ledger.alerts.iter().filter(|(other, alert)| image.is_some() && is_same(other, alert));
     std::iter::once(key.clone()).chain(others.map(|(other, _)| other.clone())).collect()
+}
+
+/// How many events `changes` are: all tags of an image are one.
+pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &Ledger) -> usize {
+    let event = |change: &Change<'_>| {
+        let image = ledger.alerts.get(&change.key).and_then(|alert| ImageKey::of(&change.key, alert));
+        image.map_or_else(|| change.key.to_string(), |image| image.to_string())
+    };
+    changes.map(event).collect::<HashSet<_>>().len()
 }
 
 /// Takes from `changes` what `receiver` was told a while ago about the same image under another tag, and records that

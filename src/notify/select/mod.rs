@@ -76,8 +76,8 @@ fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: 
     let (due, waiting) = awake(all, settings, now);
     planned.waiting += waiting.len();
     let is_new = ledger.receivers.get(&receiver.id).is_none_or(|state| state.known_since.is_none());
-    let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered).count();
-    let is_backlog = is_new && triggered > settings.backlog;
+    let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered);
+    let is_backlog = is_new && images::count(triggered, ledger) > settings.backlog;
     tell(receiver, due, ledger, news, settings, is_backlog);
     if is_new && waiting.is_empty() {
         let state = ledger.receivers.entry(receiver.id.clone()).or_default();
@@ -128,7 +128,9 @@ pub fn resend(
     for receiver in &settings.receivers {
         let again = keys.iter().filter_map(|key| changes::again(key, found(key), receiver, ledger));
         let again: Vec<_> = again.collect();
-        again.iter().for_each(|change| change.record(&receiver.id, ledger, now));
+        for change in &again {
+            change.record(&receiver.id, ledger, now);
+        }
         for (message, findings) in messages(again, receiver, ledger, occasion, settings, false) {
             enqueue(ledger, &receiver.id, message, findings, now);
             count += 1;

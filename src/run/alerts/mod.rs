@@ -160,3 +160,37 @@ fn find(ledger: &Ledger, id: &str) -> Result<AlertKey> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_alert_is_named_by_its_id_or_by_that_of_a_finding_that_has_only_one() {
+        let alert = |id: &str| {
+            json!({
+                "id": id, "seen_at": "2026-11-20T06:00:00Z",
+                "subject": {
+                    "name": "orders", "kind": "lambda", "image": "orders:1", "repository": "orders", "verdict": "stale",
+                    "severity": "high", "action": "rebuild",
+                },
+            })
+        };
+        let ledger = json!({ "alerts": {
+            "lambda:a": alert("11aa"), "lambda:b": alert("22bb"), "workload:lambda:b": alert("22cc"),
+        } });
+        let ledger: Ledger = serde_json::from_value(ledger).unwrap();
+        let found = |id: &str| find(&ledger, id).map(|key| key.to_string()).map_err(|error| error.to_string());
+        for (id, key) in
+            [("11", "lambda:a"), ("lambda:a", "lambda:a"), ("22b", "lambda:b"), ("22cc", "workload:lambda:b")]
+        {
+            assert_eq!(found(id).as_deref(), Ok(key), "{id}");
+        }
+        let both = found("lambda:b").unwrap_err();
+        assert_eq!(both, "\"lambda:b\" has 2 alerts: name one, 22bb about the base or 22cc about the workload");
+        assert!(found("22").unwrap_err().contains("the start of 2 ids"));
+        assert!(found("").unwrap_err().contains("no alert is called"));
+    }
+}

@@ -133,3 +133,16 @@ fn whoever_snoozes_one_tag_hears_of_no_other_and_all_are_told_again() {
     let message = &fleet.ledger.outbox.last().unwrap().message;
     assert_eq!(message.items[0].tags, ["1", "latest"]);
 }
+
+#[test]
+fn a_backlog_counts_images_and_not_their_tags() {
+    let mut fleet = Fleet::new();
+    fleet.settings.backlog = 10;
+    for image in 0..10 {
+        for name in ["1", "latest"] {
+            fleet.put(tag(&format!("image-{image}:{name}"), "a", "high"));
+        }
+    }
+    let messages = fleet.plan();
+    assert_eq!((messages[0].kind, messages[0].count()), (MessageKind::Findings, 10));
+}

@@ -1,36 +1,21 @@
 //! Absence from a report proves that something is gone only where no error of the inventory may hide it.
 
 use super::*;
-use crate::{inventory::DeploymentKind, report::ErrorAbout};
-
-fn error(kind: Option<DeploymentKind>, account: &str, region: &str, repository: &str) -> ErrorEntry {
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    ErrorEntry {
-        kind,
-        account: some(account),
-        region: some(region),
-        repository: some(repository),
-        scope: "somewhere".into(),
-        code: "access-denied".into(),
-        ..ErrorEntry::default()
-    }
-}
+use crate::report::ErrorAbout;
 
 #[test]
 fn an_error_keeps_open_only_what_it_may_hide() {
+    let in_account = |account: &str| ErrorEntry { account: Some(account.into()), ..ErrorEntry::default() };
+    let of_repository = |account, name: &str| ErrorEntry { repository: Some(name.into()), ..in_account(account) };
     let (here, there) = ("123456789012", "210987654321");
-    let lambda = Some(DeploymentKind::Lambda);
     for (error, is_hidden) in [
-        (error(None, "", "", ""), true),
-        (error(None, here, "", ""), true),
-        (error(None, there, "", ""), false),
-        (error(lambda, here, "eu-west-1", ""), true),
-        (error(lambda, here, "us-east-1", ""), false),
-        (error(Some(DeploymentKind::Ecs), here, "eu-west-1", ""), false),
-        (error(None, here, "eu-west-1", "orders"), true),
-        (error(None, here, "eu-west-1", "billing"), false),
-        (error(Some(DeploymentKind::Ecr), here, "eu-west-1", "orders"), false),
-        (ErrorEntry { about: ErrorAbout::Line, ..error(None, "", "", "") }, false),
+        (ErrorEntry::default(), true),
+        (in_account(here), true),
+        (in_account(there), false),
+        (of_repository(here, "orders"), true),
+        (of_repository(here, "billing"), false),
+        (of_repository(there, "orders"), false),
+        (ErrorEntry { about: ErrorAbout::Line, ..ErrorEntry::default() }, false),
     ] {
         let mut fleet = Fleet::new();
         fleet.set("orders", "high").run();
