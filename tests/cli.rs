@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
+    thread,
 };
 
 use tempfile::TempDir;
@@ -405,4 +407,33 @@ fn config_check_says_when_the_next_runs_are() {
     assert!(said.contains(expected), "{said}");
     let next = said.lines().find_map(|line| line.trim().strip_prefix("next ")).expect("the next runs");
     assert_eq!(next.matches(" 06:30 CE").count(), 3, "{next}");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named() {
+    for (answer, expected) in [
+        ("407 Proxy Authentication Required", "the proxy requires a login (407); check the user name and password"),
+        ("403 Forbidden", "the proxy refused to connect to it; check HTTPS_PROXY and NO_PROXY"),
+    ] {
+        let here = folder();
+        fs::write(here.path().join("basewatch.toml"), "[network]\nretries = 0\n").expect("a writable folder");
+        let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", proxy.local_addr().expect("an address"));
+        let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        // More connections than the program makes; the thread ends with the test's process.
+        thread::spawn(move || {
+            for mut connection in proxy.incoming().take(64).flatten() {
+                let mut asked = [0; 1024];
+                let _ = connection.read(&mut asked).and_then(|_| connection.write_all(head.as_bytes()));
+            }
+        });
+        let output = basewatch(here.path())
+            .args(["audit", "--no-catalog", "--format", "json", "public.ecr.aws/lambda/python:3.12"])
+            .envs([("HTTPS_PROXY", address.as_str()), ("AWS_EC2_METADATA_DISABLED", "true"), ("NO_PROXY", "")])
+            .output()
+            .expect("the program starts");
+        let report = text(&output.stdout);
+        assert!(report.contains(expected), "{report}{}", text(&output.stderr));
+        assert!(report.contains("registry-unreachable"), "{report}");
+    }
 }

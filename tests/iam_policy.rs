@@ -225,6 +225,10 @@ fn resources_are_those_of_the_regions_and_the_partition() {
     ] {
         assert!(policy.contains(arn), "{arn}: {policy}");
     }
+    assert!(!policy.contains("ecr-public"), "{policy}");
+    let store = "store = \"s3://bucket\"\n[[inventory.lambda]]\nregions = [\"us-gov-west-1\"]";
+    let policy = pretty(&reading(&settings(store)));
+    assert!(policy.contains("arn:aws-us-gov:s3:::bucket") && !policy.contains("arn:aws:"), "{policy}");
     let narrow = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\ninclude = [\"orders\", \"payments-*\"]";
     let narrow: Value = serde_json::from_str(&pretty(&reading(&settings(narrow)))).unwrap();
     let of = |sid: &str| {

@@ -70,7 +70,8 @@ pub(super) async fn report(
 /// Ports for who has no store: Lambda has no disk worth remembering on.
 async fn forgetful(settings: &Settings, aws: &Aws) -> Result<Ports, Failure> {
     let requests = Arc::new(Requests::default());
-    let aws = aws.for_another_run(Arc::clone(&requests)).await.with_accounts(settings.accounts.clone());
+    let aws = aws.for_another_run(Arc::clone(&requests)).await;
+    let aws = aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition());
     let ports = Ports::over(settings.network.clone(), Arc::new(aws), requests, Catalog::in_memory());
     ports.map_err(|error| Failure::of(Kind::Configuration, &error))
 }
