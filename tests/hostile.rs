@@ -17,7 +17,7 @@ use std::{
 
 use bare::{basewatch, stderr, stdout};
 use basewatch::image::{Digest, MANIFEST_MEDIA_TYPES};
-use serde_json::json;
+use serde_json::{Value, json};
 use toxic::{Asked, Reply, Toxic, manifest_of};
 
 /// Audits `images` and remembers nothing.
@@ -321,5 +321,183 @@ fn credentials_that_a_registry_repeats_are_in_no_report_no_log_and_no_store() {
         for secret in [PASSWORD, "YXVkaXRvcjpjb3JyZWN0LWhvcnNl", "correct-horse"] {
             assert!(!text.contains(secret), "{name}: {text}");
         }
+    }
+}
+
+/// The releases of the line `lambda/java:21`: the base in use, the one that superseded it 34 days before the audits, and
+/// the current one, a day old.
+const RELEASES: [&str; 3] = ["2026.10.16.00", "2026.10.17.00", "2026.11.19.00"];
+
+/// The configuration of an image; `label` names its base.
+fn config(created: &str, layer: &str, label: Option<&str>) -> Vec<u8> {
+    let labels = label.map(|label| json!({ "sdkBaseVersion": label }));
+    let config = json!({
+        "architecture": "arm64", "os": "linux", "created": created, "config": { "Labels": labels },
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(layer.as_bytes())] },
+    });
+    config.to_string().into_bytes()
+}
+
+fn release(date: &str) -> Vec<u8> {
+    config(&format!("{}T00:13:00Z", date[..10].replace('.', "-")), date, None)
+}
+
+fn dated_tags(date: &str) -> [String; 2] {
+    [format!("21.{date}"), format!("21.{date}-arm64")]
+}
+
+fn tag_list(dates: &[&str]) -> Reply {
+    let tags: Vec<_> = dates.iter().flat_map(|date| dated_tags(date)).chain(["21".to_owned()]).collect();
+    Reply::json(&json!({ "name": "lambda/java", "tags": tags }))
+}
+
+/// A registry with that line and the image `team/app:1`, which stands on its first release and names it at `upstream`,
+/// else at the registry itself. `fault` may answer instead.
+fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Toxic {
+    Toxic::start(move |asked: &Asked| {
+        if let Some(reply) = fault(asked) {
+            return reply;
+        }
+        let (path, name) = asked.path.rsplit_once('/').expect("a path");
+        if path.ends_with("/tags") {
+            return tag_list(&RELEASES);
+        }
+        let base = Digest::of(&manifest_of(&release(RELEASES[0])));
+        let host = upstream.unwrap_or_else(|| asked.endpoint.trim_start_matches("http://"));
+        let app = config("2026-10-16T02:00:00Z", "app", Some(&format!("{host}/lambda/java:21@{base}")));
+        let mut images: Vec<_> = RELEASES.map(|date| (release(date), dated_tags(date).to_vec())).into();
+        images[2].1.push("21".to_owned());
+        if path.starts_with("/v2/team/app/") {
+            images = vec![(app, vec!["1".to_owned()])];
+        }
+        for (config, tags) in images {
+            let manifest = manifest_of(&config);
+            if name == Digest::of(&config).as_str() {
+                return Reply::new(200, config);
+            }
+            if name == Digest::of(&manifest).as_str() || tags.iter().any(|tag| tag == name) {
+                return Reply::manifest(&manifest);
+            }
+        }
+        Reply::error(404, "MANIFEST_UNKNOWN", "there is no such manifest")
+    })
+}
+
+/// The exit code and the report of an audit of `team/app:1` with `settings`; the catalog is kept in `folder`.
+fn audit_app(folder: &Path, registry: &Toxic, settings: &str) -> (Option<i32>, Value) {
+    let common = "[resolve]\ndated_tags = [\"*/lambda/*\"]\n\n[catalog]\npath = \"catalog\"\n\n";
+    fs::write(folder.join("basewatch.toml"), format!("{common}{settings}")).expect("written");
+    let image = format!("{}/team/app:1", registry.host());
+    let arguments = ["audit", "--format", "json", "--as-of", "2026-11-20T06:00:00Z", &image];
+    let output = basewatch(folder).args(arguments).output().expect("the program starts");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {}", stderr(&output)));
+    (output.status.code(), report)
+}
+
+/// The codes of the reasons of the only finding.
+fn codes(report: &Value) -> Vec<&str> {
+    let reasons = report["findings"][0]["reasons"].as_array().expect("reasons");
+    reasons.iter().map(|reason| reason["code"].as_str().expect("a code")).collect()
+}
+
+#[test]
+fn a_tag_list_that_cannot_be_read_never_makes_a_verdict_milder_without_an_error() {
+    type Fault = fn(&Asked) -> Reply;
+    let registry = line(None, |_| None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exit, report) = audit_app(folder.path(), &registry, "");
+    assert_eq!((exit, &report["findings"][0]["verdict"]), (Some(1), &json!("out-of-date")), "{report:#}");
+    assert_eq!((&report["complete"], &report["findings"][0]["behind"]["exact"]), (&json!(true), &json!(true)));
+
+    let faults: [(&str, Fault); 8] = [
+        ("access-denied", |_| Reply::error(403, "DENIED", "no lists for you")),
+        ("not-found", |_| Reply::error(404, "NAME_UNKNOWN", "")),
+        ("unreachable", |_| Reply::new(501, "")),
+        ("malformed", |_| Reply::new(200, "<html>Sign in")),
+        ("malformed", |_| Reply::new(200, "null")),
+        ("incomplete", |_| Reply::json(&json!({ "tags": null }))),
+        ("incomplete", |_| {
+            Reply::json(&json!({ "tags": ["21"] })).header("link", "</v2/lambda/java/tags/list?n=1000>; rel=\"next\"")
+        }),
+        ("incomplete", |asked| {
+            let next = format!("</v2/lambda/java/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
+            Reply::json(&json!({ "tags": ["21"] })).header("link", &next)
+        }),
+    ];
+    for (code, fault) in faults {
+        let registry = line(None, move |asked| asked.path.contains("/tags/list").then(|| fault(asked)));
+        let folder = tempfile::tempdir().expect("a folder");
+        for run in ["first", "second"] {
+            let (exit, report) = audit_app(folder.path(), &registry, "[network]\ntag_pages = 2\n");
+            let finding = &report["findings"][0];
+            assert_eq!((exit, &report["complete"]), (Some(3), &json!(false)), "{code}, {run}: {report:#}");
+            assert_eq!((&finding["verdict"], &finding["behind"]["exact"]), (&json!("superseded"), &json!(false)));
+            assert_eq!(finding["base"]["release"], "21.2026.10.16.00", "dated without the list");
+            assert!(codes(&report).contains(&"history-unreadable"), "{code}, {run}: {finding:#}");
+            let errors = report["errors"].as_array().expect("errors");
+            assert_eq!((errors.len(), &errors[0]["code"]), (1, &json!(code)), "{run}: {errors:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_registry_that_refuses_head_is_judged_the_same_in_every_run() {
+    for status in [400, 403, 404, 501] {
+        let registry = line(None, move |asked| (asked.method == "HEAD").then(|| Reply::new(status, "")));
+        let folder = tempfile::tempdir().expect("a folder");
+        for run in ["first", "second", "third"] {
+            let (exit, report) = audit_app(folder.path(), &registry, "");
+            assert_eq!(report["findings"][0]["verdict"], "out-of-date", "{status}, {run}: {report:#}");
+            assert_eq!((exit, &report["complete"]), (Some(1), &json!(true)), "{status}, {run}: {report:#}");
+        }
+    }
+}
+
+#[test]
+fn what_a_registry_lacks_is_named_and_only_its_own_fault_makes_an_audit_incomplete() {
+    let lost = Digest::of(&release(RELEASES[2]));
+    let is_lost = lost.clone();
+    let registry = line(None, move |asked| asked.path.ends_with(is_lost.as_str()).then(|| Reply::new(404, "")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exit, report) = audit_app(folder.path(), &registry, "");
+    assert_eq!((exit, &report["complete"]), (Some(3), &json!(false)), "{report:#}");
+    assert!(codes(&report).contains(&"registry-incomplete"), "{report:#}");
+    assert_eq!(report["errors"][0]["code"], "not-found");
+    let message = report["errors"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("the configuration") && message.contains(lost.as_str()), "{message}");
+
+    let registry = line(None, |asked| asked.path.ends_with("/manifests/21").then(|| Reply::new(404, "")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exit, report) = audit_app(folder.path(), &registry, "");
+    assert_eq!((exit, &report["complete"], &report["errors"]), (Some(0), &json!(true), &json!([])), "{report:#}");
+    assert_eq!(report["findings"][0]["verdict"], "unknown");
+    let reason = &report["findings"][0]["reasons"][0];
+    assert_eq!(reason["code"], "line-missing", "{report:#}");
+    assert_eq!(reason["message"], format!("the tag {}/lambda/java:21 is not there", registry.host()));
+}
+
+#[test]
+fn a_mirror_gives_bounds_unless_it_is_said_to_have_everything() {
+    // It has pulled the first and the last release, and lists no other.
+    let is_in_it = |asked: &Asked| !dated_tags(RELEASES[1]).iter().any(|tag| asked.path.ends_with(tag.as_str()));
+    let mirror = line(Some("upstream.test"), move |asked| match asked.path.contains("/tags/list") {
+        true => Some(tag_list(&[RELEASES[0], RELEASES[2]])),
+        false => (!is_in_it(asked)).then(|| Reply::new(404, "")),
+    });
+    let settings = |full_mirror: bool| {
+        let (host, endpoint) = (mirror.host(), mirror.endpoint());
+        format!(
+            "[network]\nallow = [\"upstream.test\", \"{host}\"]\n\n\
+             [registry.\"upstream.test\"]\nendpoint = \"{endpoint}\"\nfull_mirror = {full_mirror}\n"
+        )
+    };
+    for (full_mirror, exact) in [(false, false), (true, true)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (exit, report) = audit_app(folder.path(), &mirror, &settings(full_mirror));
+        let finding = &report["findings"][0];
+        assert_eq!((exit, &report["complete"], &report["errors"]), (Some(0), &json!(true), &json!([])), "{report:#}");
+        assert_eq!((&finding["behind"]["releases"], &finding["behind"]["exact"]), (&json!(1), &json!(exact)));
+        assert_eq!(codes(&report).contains(&"read-through-cache"), !full_mirror, "{finding:#}");
+        assert_eq!(report["notes"].is_null(), full_mirror, "{report:#}");
     }
 }

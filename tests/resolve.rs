@@ -617,3 +617,16 @@ async fn many_questions_about_one_line_ask_it_once() {
     assert_eq!(requests.iter().filter(|request| *request == "GET lambda/java:21").count(), 1);
     assert_eq!(requests.iter().filter(|request| request.starts_with("TAGS")).count(), 1);
 }
+
+#[tokio::test]
+async fn a_base_whose_release_is_known_and_whose_manifest_cannot_be_read_is_told() {
+    let bench = Bench::daily();
+    let digest = digest_at(&bench, "21", 10);
+    bench.world.announce(&digest);
+    bench.world.lose(&digest);
+    let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
+    assert_eq!((release_of(&resolution).as_deref(), resolution.newer.count), (Some("21.2026.08.10.13"), Some(11)));
+    let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
+    assert_eq!((told.kind, told.failure), (ProblemKind::ContentMissing, Some(Failure::NotFound)));
+    assert!(told.message.contains(digest.as_str()), "{}", told.message);
+}

@@ -25,7 +25,8 @@ pub struct Summary {
     /// Findings that are exempted; absent if none is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exempted: u64,
-    /// How old the bases in use are, over all findings whose base has a date; null when none has.
+    /// How old the bases in use are, over all findings whose base has a date; null when none has. A date that is a bound
+    /// counts with the age that it proves, so that bases may be older than this says.
     pub base_age_days: Option<AgeDistribution>,
 }
 

@@ -209,6 +209,8 @@ async fn a_pull_through_mirror_answers_for_public_ecr() {
     assert_eq!(finding["base"]["line"], "public.ecr.aws/lambda/java:21", "{finding:#}");
     assert_eq!(finding["current"]["digest"], releases[1].digest);
     assert!(!mirror.requests_since(0).is_empty(), "the mirror was not asked");
+    assert_eq!(finding["behind"]["exact"], false, "a mirror need not have every release: {finding:#}");
+    assert!(codes(finding).contains(&"read-through-cache"), "{finding:#}");
 }
 
 #[tokio::test]
