@@ -69,7 +69,7 @@ fn too_old(facts: &Facts<'_>) -> Option<Reason> {
         PublishedSource::Observed => ("published at least", ": basewatch saw the line move to it then"),
         PublishedSource::FirstSeen => ("published at least", ": basewatch saw it then"),
         PublishedSource::AtLeast if published.is_estimated => {
-            ("published at least", ": the image built on it says that it was built then")
+            ("published at least", ": the image built on it is that old, by its own build date")
         }
         PublishedSource::AtLeast => ("published at least", ": the image built on it is that old"),
     };

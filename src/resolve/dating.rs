@@ -11,7 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{
     ImageAge, Key, Line, Outcome, Published, PublishedSource, Resolution, Resolver, Step,
     base::child,
-    estimate::{BuildDates, Contradiction, Evidence, KnownDates},
+    estimate::{BUILD_TIME, BuildDates, Contradiction, Evidence, KnownDates},
     observed::{Observations, ReleaseDigests, Stay},
 };
 use crate::{
@@ -222,17 +222,16 @@ fn is_wide(arrival: Published) -> bool {
     arrival.not_before.is_some_and(|not_before| arrival.at - not_before > WIDE_INTERVAL)
 }
 
-/// The earliest instant by which a release is known to have been published; proof before an estimate.
+/// The earliest instant by which a release is known to have been published. An estimate has to say more than a proof
+/// by more than a build takes, for every image is built some minutes before it is pushed.
 fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> {
-    let bound = |at: Option<DateTime<Utc>>, source, is_estimated| {
-        at.map(|at| Published { is_estimated, ..Published::new(at, source) })
-    };
-    let bounds = [
-        bound(first_seen, PublishedSource::FirstSeen, false),
-        bound(age.existed_at, PublishedSource::AtLeast, false),
-        bound(age.built_at, PublishedSource::AtLeast, true),
-    ];
-    bounds.into_iter().flatten().min_by_key(|bound| bound.at)
+    let proofs = [(first_seen, PublishedSource::FirstSeen), (age.existed_at, PublishedSource::AtLeast)];
+    let proofs = proofs.into_iter().filter_map(|(at, source)| Some(Published::new(at?, source)));
+    let proven = proofs.min_by_key(|proof| proof.at);
+    let says_more = |built_at: &DateTime<Utc>| proven.is_none_or(|proven| *built_at + BUILD_TIME < proven.at);
+    let estimate = age.built_at.filter(says_more);
+    let estimate = estimate.map(|at| Published { is_estimated: true, ..Published::new(at, PublishedSource::AtLeast) });
+    estimate.or(proven)
 }
 
 fn contradicted(contradiction: &Contradiction) -> Step {

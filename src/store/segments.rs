@@ -306,6 +306,11 @@ mod tests {
         Seen::new(digest(of), None, DateTime::from_timestamp(at, 0).unwrap())
     }
 
+    fn until(mut seen: Seen, last: i64) -> Seen {
+        seen.see_again(DateTime::from_timestamp(last, 0).unwrap());
+        seen
+    }
+
     fn java() -> Repository {
         "public.ecr.aws/lambda/java".parse().unwrap()
     }
@@ -422,17 +427,39 @@ mod tests {
         };
         let back = [seen(1, 10), seen(2, 20), seen(1, 30)];
         assert_eq!(settled(&back, &back), back);
-        assert_eq!(settled(&[seen(1, 10), seen(2, 25)], &[seen(1, 10), seen(2, 20)]), [seen(1, 10), seen(2, 20)]);
+        let until = [seen(1, 10), until(seen(2, 20), 25)];
+        assert_eq!(settled(&[seen(1, 10), seen(2, 25)], &[seen(1, 10), seen(2, 20)]), until);
+    }
+
+    #[tokio::test]
+    async fn when_a_tag_was_last_seen_somewhere_is_remembered_and_of_old_records_when_it_was_first() {
+        let (_folder, store) = store();
+        for (first, last) in [(10, 30), (10, 20), (40, 45)] {
+            let catalog = Catalog::load(&store).await;
+            catalog.note(&java(), |memory| {
+                memory.moving.entry("21".into()).or_default().push(until(seen(1, first), last));
+            });
+            catalog.save(&store).await.unwrap();
+        }
+        let catalog = Catalog::load(&store).await;
+        let history = catalog.recall(&java(), |memory| memory.moving["21"].clone());
+        assert_eq!(history, [until(seen(1, 10), 45)]);
+
+        let old = format!(r#"{{"digest":"{}","kind":null,"first_seen":"2026-11-20T06:00:00Z"}}"#, digest(1));
+        let old: Seen = serde_json::from_str(&old).unwrap();
+        assert_eq!(old.last_seen(), old.first_seen);
+        assert!(!serde_json::to_string(&old).unwrap().contains("last_seen"));
     }
 
     fn segments() -> impl Strategy<Value = Segment> {
-        let history = vec((0..4_u8, 0..6_i64), 1..4);
+        let history = vec((0..4_u8, 0..6_i64, 0..6_i64), 1..4);
         (vec(0..4_u8, 0..3), vec((0..3_u8, history), 0..3), vec((0..3_u8, 0..4_i64, 0..3_u8), 0..3)).prop_map(
             |(contents, histories, notes)| {
                 let mut memory = RepositoryMemory::default();
                 for (tag, history) in histories {
-                    let history: Vec<_> = history.into_iter().map(|(of, at)| seen(of, at)).collect();
-                    memory.carried.extend(history.first().map(|seen| (tag.to_string(), seen.clone())));
+                    let (of, at, _) = history[0];
+                    memory.carried.insert(tag.to_string(), seen(of, at));
+                    let history = history.into_iter().map(|(of, at, more)| until(seen(of, at), at + more)).collect();
                     memory.moving.insert(tag.to_string(), union(history, Vec::new()));
                 }
                 let note = |at, value| Note { at: DateTime::from_timestamp(at, 0).unwrap(), value: Value::from(value) };

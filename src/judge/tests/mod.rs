@@ -327,7 +327,7 @@ fn an_estimate_is_worded_as_when_it_was_built() {
     let position = message(&world, 1);
     assert!(position.starts_with("at least 1 newer release, built 2 days ago (2026-11-18); the current"), "{position}");
     for (source, is_estimated, why) in [
-        (PublishedSource::AtLeast, true, "the image built on it says that it was built then"),
+        (PublishedSource::AtLeast, true, "the image built on it is that old, by its own build date"),
         (PublishedSource::AtLeast, false, "the image built on it is that old"),
         (PublishedSource::FirstSeen, false, "basewatch saw it then"),
         (PublishedSource::Observed, false, "basewatch saw the line move to it then"),
