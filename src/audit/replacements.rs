@@ -164,10 +164,10 @@ impl Search<'_> {
         let image = deployment.image.as_ref().ok()?;
         // Of an image that is gone, the repository no longer says when it was pushed.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
-        let shelf = self.shelves.get(deployment.repository()?)?;
-        let candidates = Candidates::new(deployment, shelf, self.rule(&traced).map(|(_, rule)| rule));
+        let stored = self.shelves.get(deployment.repository()?)?;
+        let candidates = Candidates::new(deployment, stored, self.rule(&traced).map(|(_, rule)| rule));
         let tagged = |held| Some((held, candidates.tag(held)?));
-        let newer: Vec<_> = shelf.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
+        let newer: Vec<_> = stored.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
         let mut best: Option<Newer> = None;
         for (held, tag) in newer {
             let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };

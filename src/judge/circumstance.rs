@@ -50,7 +50,7 @@ impl Judgement {
             self.action = Action::Repair;
             self.reasons.insert(0, failed(workload));
         } else if workload.state.as_deref() == Some("Inactive") {
-            let said = said(&workload.state_reason_code, &workload.state_reason);
+            let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
             let message =
                 format!("the function has not been invoked for weeks, and its image is fetched anew when it is{said}");
             self.reasons.push(Reason::new(ReasonCode::FunctionInactive, message));
@@ -83,7 +83,7 @@ fn lost(deployment: &Deployment) -> Option<Reason> {
 
 /// Why the function cannot be invoked, and what to do about that.
 fn failed(workload: &Workload) -> Reason {
-    let said = said(&workload.state_reason_code, &workload.state_reason);
+    let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
     let remedy = remedy(workload.state_reason_code.as_deref());
     Reason::new(ReasonCode::FunctionFailed, format!("the function cannot be invoked{said}; to repair it, {remedy}"))
 }
@@ -91,9 +91,9 @@ fn failed(workload: &Workload) -> Reason {
 /// Why the last update of the function failed, if it did.
 fn failed_update(workload: &Workload) -> Option<Reason> {
     workload.is_update_failed().then(|| {
-        let code = &workload.last_update_status_reason_code;
-        let said = said(code, &workload.last_update_status_reason);
-        let remedy = remedy(code.as_deref());
+        let code = workload.last_update_status_reason_code.as_deref();
+        let said = said(code, workload.last_update_status_reason.as_deref());
+        let remedy = remedy(code);
         let message = format!(
             "the last update of the function failed, so an earlier deployment may still be in use{said}; \
              before the next update, {remedy}"
@@ -103,9 +103,9 @@ fn failed_update(workload: &Workload) -> Option<Reason> {
 }
 
 /// `: CODE: reason`, as far as AWS gives them.
-fn said(code: &Option<String>, reason: &Option<String>) -> String {
-    let reason = reason.as_deref().map(|reason| reason.trim().trim_end_matches('.'));
-    code.as_deref().into_iter().chain(reason).fold(String::new(), |said, part| format!("{said}: {part}"))
+fn said(code: Option<&str>, reason: Option<&str>) -> String {
+    let reason = reason.map(|reason| reason.trim().trim_end_matches('.'));
+    code.into_iter().chain(reason).fold(String::new(), |said, part| format!("{said}: {part}"))
 }
 
 /// Where deployment, image and base are for different architectures.

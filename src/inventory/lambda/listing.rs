@@ -34,7 +34,7 @@ pub(super) struct Version {
     /// The ARN of the function, without a qualifier.
     pub(super) arn: Box<str>,
     /// Which one.
-    pub(super) version: FunctionVersion,
+    pub(super) number: FunctionVersion,
     /// Whether the function runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
     /// Where it stands.
@@ -130,13 +130,13 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     let function = listed.function_name.ok_or("a function without a name")?;
     let arn = listed.function_arn.unwrap_or_default();
     let arn = unqualified(&arn).ok_or_else(|| format!("{function} has the ARN {arn:?}"))?;
-    let version = listed.version.ok_or_else(|| format!("{function} has no version"))?.into();
+    let number = listed.version.ok_or_else(|| format!("{function} has no version"))?.into();
     let is_managed = listed.capacity_provider_config.is_some();
     let mark = Mark {
         code: listed.code_sha256.unwrap_or_default().into(),
         revision: listed.revision_id.unwrap_or_default().into(),
     };
-    Ok(Some(Version { function: function.into(), arn: arn.into(), version, is_managed, mark }))
+    Ok(Some(Version { function: function.into(), arn: arn.into(), number, is_managed, mark }))
 }
 
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(version(FunctionConfiguration::builder().package_type(PackageType::Zip).build()), Ok(None));
         assert_eq!(version(FunctionConfiguration::builder().function_name("old").build()), Ok(None));
         let found = version(image().function_arn(format!("{ARN}:$LATEST")).build()).unwrap().unwrap();
-        assert_eq!((&*found.function, &*found.arn, &found.version), ("orders", ARN, &FunctionVersion::Latest));
+        assert_eq!((&*found.function, &*found.arn, &found.number), ("orders", ARN, &FunctionVersion::Latest));
         assert!(!found.is_managed);
         assert_eq!(version(image().build()), Err("orders has the ARN \"\"".to_owned()));
     }
@@ -204,7 +204,7 @@ mod tests {
         let provider = types::CapacityProviderConfig::builder().build();
         let listed = image().function_arn(format!("{ARN}:$LATEST.PUBLISHED")).version("$LATEST.PUBLISHED");
         let found = version(listed.capacity_provider_config(provider).build()).unwrap().unwrap();
-        assert_eq!((&*found.arn, found.version, found.is_managed), (ARN, FunctionVersion::LatestPublished, true));
+        assert_eq!((&*found.arn, found.number, found.is_managed), (ARN, FunctionVersion::LatestPublished, true));
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Progress {
         page.next
     }
 
-    fn version(&mut self, Version { function, arn, version, is_managed, mark }: Version) {
+    fn version(&mut self, Version { function, arn, number: version, is_managed, mark }: Version) {
         let seen = self.functions.entry(Arc::clone(&function)).or_insert_with(|| Seen::new(arn));
         if seen.mark(&version).is_some() {
             return;
@@ -385,7 +385,7 @@ mod tests {
         Version {
             function: function.into(),
             arn: arn.into(),
-            version: number.into(),
+            number: number.into(),
             is_managed: false,
             mark: mark("r"),
         }

@@ -66,12 +66,11 @@ pub(super) fn units(cluster: &Cluster, admits: impl Fn(&str) -> bool) -> Vec<Uni
     let mut in_services = BTreeMap::<_, Vec<_>>::new();
     let mut families = BTreeMap::<_, Vec<_>>::new();
     for task in &cluster.tasks {
-        match &task.service {
-            Some(service) => in_services.entry(service.as_str()).or_default().push(task),
-            None => {
-                let DefinitionName { kind, family, .. } = DefinitionName::parse(&task.definition);
-                families.entry((kind, family)).or_default().push(task);
-            }
+        if let Some(service) = &task.service {
+            in_services.entry(service.as_str()).or_default().push(task);
+        } else {
+            let DefinitionName { kind, family, .. } = DefinitionName::parse(&task.definition);
+            families.entry((kind, family)).or_default().push(task);
         }
     }
     let services = cluster.services.iter().map(|service| {
