@@ -48,10 +48,12 @@ impl Problem {
             E::NotFound { .. } => missing,
             E::NotAllowed { .. } => ProblemKind::NotAllowed,
             E::Denied { .. } | E::Credentials { kind: CredentialsErrorKind::Denied, .. } => ProblemKind::Denied,
-            E::Credentials { kind: CredentialsErrorKind::Throttled, .. } => ProblemKind::Throttled,
-            E::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => ProblemKind::Unreachable,
-            E::RateLimited { .. } => ProblemKind::Throttled,
-            E::Unreachable { .. } | E::Status { .. } => ProblemKind::Unreachable,
+            E::RateLimited { .. } | E::Credentials { kind: CredentialsErrorKind::Throttled, .. } => {
+                ProblemKind::Throttled
+            }
+            E::Unreachable { .. }
+            | E::Status { .. }
+            | E::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => ProblemKind::Unreachable,
             E::TooLarge { .. } | E::DigestMismatch { .. } | E::Redirected { .. } | E::Malformed { .. } => {
                 ProblemKind::Malformed
             }
