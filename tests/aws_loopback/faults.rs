@@ -99,7 +99,7 @@ async fn our_own_adapter_is_served() {
     let login = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr(OWN, REGION).await.unwrap();
     assert!(matches!(login.login, Login::Basic { username, .. } if username == "AWS"));
     let denied = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr_public().await.unwrap_err();
-    assert!(denied.contains("AccessDeniedException"), "{denied}");
+    assert!(denied.message.contains("AccessDeniedException"), "{denied}");
 }
 
 #[tokio::test]
