@@ -7,6 +7,7 @@ use basewatch::{
     aws::Members,
     config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
     glob::Glob,
+    image::Partition,
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{ReasonCode, Severity, Subject, Verdict},
     registry::Auth,
@@ -690,7 +691,7 @@ fn settings_belong_to_the_partition_that_they_name_first() {
         ("", "", None),
     ] {
         let settings = Case::of(file).with("AWS_DEFAULT_REGION", region).loaded().settings;
-        assert_eq!(settings.partition().map(|partition| partition.name()), expected, "{file}");
+        assert_eq!(settings.partition().map(Partition::name), expected, "{file}");
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// What came of `account`, if it was to be asked at all.
-    fn of(&self, account: &str) -> Option<Result<Arc<Session>, Failure>> {
+    fn find(&self, account: &str) -> Option<Result<Arc<Session>, Failure>> {
         let opened = self.opened.iter().find(|session| session.account() == Some(account));
         let scope = account_scope(account);
         let refused = || self.refused.iter().find(|refused| refused.scope == scope);
@@ -111,7 +111,7 @@ impl Aws {
     pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let Some(settings) = &self.accounts else { return Ok(self.own().await) };
         let session = match self.sessions.get() {
-            Some(sessions) => sessions.of(account),
+            Some(sessions) => sessions.find(account),
             // Nothing is inventoried: for the sake of one image, one role is assumed and not all of them.
             None if !settings.members.may_have(account) => None,
             None => Some(self.single.get(account.to_owned(), async || self.assume(settings, account).await).await),

@@ -24,6 +24,9 @@ const SENT: [&str; 14] = [
     "AWS_SDK_UA_APP_ID",
 ];
 
+/// The parts of an access key.
+const KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// What is wrong with those of AWS's variables that `get` knows, each with its name. Nothing is trimmed: the AWS CLI and
 /// every SDK take these values as they are, and would fail with another message or act as somebody else.
 pub fn unusable_variables(get: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
@@ -42,7 +45,7 @@ pub fn unusable_variables(get: impl Fn(&str) -> Option<String>) -> Vec<(&'static
 
 /// The SDK takes a blank key for none.
 fn is_unset(name: &str, value: &str) -> bool {
-    value.is_empty() || (value.trim().is_empty() && name.ends_with(['D', 'Y', 'N']) && !name.ends_with("REGION"))
+    value.is_empty() || (value.trim().is_empty() && KEYS.contains(&name))
 }
 
 /// What keeps `value` from being sent, as the end of a sentence; never a part of it that may be secret.

@@ -38,8 +38,7 @@ pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut Check<'_>) -> Op
     title = "{ env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }, as secrets are never written here"
 )]
 pub(super) struct RawSecretSource {
-    /// The environment variable that holds it. White space around the secret is no part of it, wherever it is kept. Names
-    /// that begin with `BASEWATCH_` are reserved for settings.
+    /// The environment variable that holds it.
     #[schemars(example = &"HOOK_SECRET")]
     env: Option<String>,
     /// The file that holds it; relative to this file.

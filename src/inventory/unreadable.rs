@@ -20,11 +20,13 @@ impl Unreadable {
             Error::NotFound { missing: Missing::Configuration(_), .. } => "registry-incomplete",
             Error::NotFound { .. } => "image-missing",
             Error::Denied { .. } | Error::Credentials { kind: CredentialsErrorKind::Denied, .. } => "registry-denied",
-            Error::Credentials { kind: CredentialsErrorKind::Throttled, .. } => "registry-throttled",
-            Error::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => "registry-unreachable",
             Error::NotAllowed { .. } => "registry-not-allowed",
-            Error::RateLimited { .. } => "registry-throttled",
-            Error::Unreachable { .. } | Error::Status { .. } => "registry-unreachable",
+            Error::RateLimited { .. } | Error::Credentials { kind: CredentialsErrorKind::Throttled, .. } => {
+                "registry-throttled"
+            }
+            Error::Unreachable { .. }
+            | Error::Status { .. }
+            | Error::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => "registry-unreachable",
             Error::TooLarge { .. } | Error::DigestMismatch { .. } | Error::Redirected { .. } => "registry-malformed",
             Error::Malformed { .. } => "image-malformed",
         };

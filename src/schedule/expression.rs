@@ -11,7 +11,7 @@ use super::{foreign, words};
 const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of the month, month, day of the \
                    week), or six with seconds first";
 
-/// What the cron library leaves of an expression that is written wrong: what is written instead.
+/// Why `text` is refused: `why`, or that it is in the notation of AWS, with the equivalent.
 fn refused(text: &str, why: &str) -> String {
     match foreign::equivalent(text) {
         Some(hint) => format!("{text:?} {hint}"),
@@ -69,6 +69,10 @@ impl FromStr for Expression {
         let [minutes, hours, days, months, weekdays] = fields else {
             return Err(refused(text, &format!("has {} fields", fields.len())));
         };
+        // The library takes it anywhere, and so an expression of AWS's, which ends in a year, for another one.
+        if [seconds, minutes, hours, months].iter().any(|field| field.contains('?')) {
+            return Err(refused(text, "has a ? where only * can mean any"));
+        }
         let weekdays = numbered(weekdays).ok_or_else(|| refused(text, "has no day of the week: 0-7 or sun-sat"))?;
         let is_any = |field: &str| field.starts_with('*') || field == "?";
         let written: Vec<_> = if is_any(days) || is_any(&weekdays) {

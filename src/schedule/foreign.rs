@@ -1,4 +1,4 @@
-//! Schedules as AWS writes them, `cron(…)` and `rate(…)`: what they are called here. Pure.
+//! Schedules in the notation of AWS, `cron(…)` and `rate(…)`, and their equivalents. Pure.
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>.
 
@@ -24,8 +24,8 @@ fn say(what: &str, instead: Option<String>) -> String {
     match instead {
         Some(instead) => format!("is {what}: write {instead:?}"),
         None => format!(
-            "is {what} that five fields cannot say: write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of \
-             the month, month, day of the week)"
+            "is {what} that five fields cannot express: write them as in \"0 6 * * mon-fri\" (minute, hour, day of the \
+             month, month, day of the week)"
         ),
     }
 }
@@ -36,8 +36,8 @@ fn of_rate(rate: &str) -> Option<String> {
     let number: u32 = number.parse().ok()?;
     match (number, unit.trim().trim_end_matches('s')) {
         (1, "minute") => Some("* * * * *".to_owned()),
-        (1, "hour") => Some("0 * * * *".to_owned()),
-        (1, "day") => Some("0 6 * * *".to_owned()),
+        (1, "hour") | (60, "minute") => Some("0 * * * *".to_owned()),
+        (1, "day") | (24, "hour") => Some("0 6 * * *".to_owned()),
         (7, "day") => Some("0 6 * * mon".to_owned()),
         (2..60, "minute") if 60 % number == 0 => Some(format!("*/{number} * * * *")),
         (2..24, "hour") if 24 % number == 0 => Some(format!("0 */{number} * * *")),
@@ -60,12 +60,12 @@ fn of_cron(fields: &[&str]) -> Option<String> {
 }
 
 fn weekday_range(part: &str) -> Option<String> {
-    let day = |text: &str| match text.parse::<u32>() {
-        Ok(number) => (1..=7).contains(&number).then(|| (number - 1).to_string()),
-        Err(_) => {
-            let name = text.to_lowercase();
-            ["*", "?", "sun", "mon", "tue", "wed", "thu", "fri", "sat"].contains(&name.as_str()).then_some(name)
+    let day = |text: &str| {
+        if let Ok(number) = text.parse::<u32>() {
+            return (1..=7).contains(&number).then(|| (number - 1).to_string());
         }
+        let name = text.to_lowercase();
+        ["*", "?", "sun", "mon", "tue", "wed", "thu", "fri", "sat"].contains(&name.as_str()).then_some(name)
     };
     match part.split_once('-') {
         Some((from, to)) => Some(format!("{}-{}", day(from)?, day(to)?)),
@@ -109,7 +109,7 @@ mod tests {
             "cron(0 6 * *)",
         ] {
             let found = equivalent(text).expect(text);
-            assert!(found.contains("cannot say"), "{text}: {found}");
+            assert!(found.contains("cannot express"), "{text}: {found}");
         }
         for text in ["0 6 * * *", "often", "", "0 6 * *"] {
             assert_eq!(equivalent(text), None, "{text}");

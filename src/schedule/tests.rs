@@ -122,6 +122,8 @@ fn what_is_no_expression_is_refused_with_what_is() {
         ("0 6 * *", "has 4 fields"),
         ("0 0 6 * * * 2026", "has 7 fields"),
         ("61 6 * * *", "is no cron expression"),
+        ("0 6 * * ? *", "is an AWS schedule: write \"0 6 * * *\""),
+        ("0 6 * ? *", "has a ? where * is meant: write \"0 6 * * *\""),
         ("0 6 * * 8", "has no day of the week: 0-7 or sun-sat"),
         ("0 6 * * mo", "has no day of the week"),
         ("0 6 * * 5-2", "has no day of the week"),

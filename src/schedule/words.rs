@@ -21,7 +21,7 @@ const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday",
 pub(super) fn describe([seconds, minutes, hours, days, months, weekdays]: &[&str; 6]) -> String {
     let time = time(seconds, minutes, hours);
     let month = if is_any(months) { String::new() } else { format!(" in {}", listed(months, &name_of_month)) };
-    let month_days = || {
+    let day_of_month = || {
         if let Some(step) = days.strip_prefix("*/") {
             return format!("on every {} day of the month", ordinal(step));
         }
@@ -29,16 +29,16 @@ pub(super) fn describe([seconds, minutes, hours, days, months, weekdays]: &[&str
         let plural = if is_one { "" } else { "s" };
         format!("on day{plural} {} of the month", listed(days, &str::to_owned))
     };
-    let week_days = || format!("on {}", listed(weekdays, &name_of_day));
+    let day_of_week = || format!("on {}", listed(weekdays, &name_of_day));
     let day = match (is_any(days), is_any(weekdays)) {
         (true, true) => "every day".to_owned(),
-        (false, true) => month_days(),
-        (true, false) => week_days(),
+        (false, true) => day_of_month(),
+        (true, false) => day_of_week(),
         // As crontab(5) has it: with a star in one of the two, both have to hold, and else one is enough.
         (false, false) if days.starts_with('*') || weekdays.starts_with('*') => {
-            format!("{}, if that is {}", month_days(), week_days())
+            format!("{}, if that is {}", day_of_month(), day_of_week())
         }
-        (false, false) => format!("{} and {}", month_days(), week_days()),
+        (false, false) => format!("{} and {}", day_of_month(), day_of_week()),
     };
     // "every 15 minutes" already says that it is every day.
     let day = if time.starts_with("every") && day == "every day" { String::new() } else { format!(" {day}") };

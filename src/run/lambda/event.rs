@@ -67,7 +67,7 @@ fn read(fields: &Map<String, Value>) -> Result<Event, String> {
         (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(Event::Run),
         (Some("aws.ecr"), Some("ECR Image Action")) => image_action(fields),
         (Some("aws.ecr"), other) => {
-            let what = other.map_or_else(|| "without a detail-type".to_owned(), |kind| quoted(kind));
+            let what = other.map_or_else(|| "without a detail-type".to_owned(), quoted);
             Ok(Event::Ignored(format!("the ECR event {what} is not an image push")))
         }
         (Some(source), _) => Err(format!("it comes from {}, which basewatch does not handle", quoted(source))),

@@ -28,7 +28,7 @@ use crate::{
 /// Reasons of an image that could not be read, for which another try is worth it.
 const PASSING: [&str; 2] = ["registry-unreachable", "registry-throttled"];
 
-/// Reasons of an image or a base that could not be read, for which another try is useless until somebody acts.
+/// Reasons of an image that could not be read, for which another try is useless until somebody acts.
 const LASTING: [&str; 3] = ["registry-denied", "registry-malformed", "image-malformed"];
 
 /// What came of a push.
@@ -94,7 +94,8 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
     metrics.told(&outcome);
     answer.messages = outcome.messages.iter().filter(|message| message.sent).count();
     answer.findings = report.findings.iter().map(Concluded::of).collect();
-    if let Some(why) = unknown_for(&report, &LASTING) {
+    // An image whose base could not be read is audited: that is what its finding says.
+    if let Some(why) = unknown_for(&report, &LASTING, |finding| finding.base.is_none()) {
         let why = format!("{} was pushed and could not be audited: {why}", answer.image);
         let sent = cycle::push_failed(settings, world, instants.now, &answer.image, &why).await;
         let sent = sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; nobody was notified: {error}")))?;
@@ -142,12 +143,12 @@ fn passing(report: &Report) -> Option<String> {
     if let Some(error) = report.errors.first() {
         return Some(error.message.clone());
     }
-    unknown_for(report, &PASSING)
+    unknown_for(report, &PASSING, |_| true)
 }
 
-/// The first reason of an unknown finding whose code is one of `codes`.
-fn unknown_for(report: &Report, codes: &[&str]) -> Option<String> {
-    let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown);
+/// The first reason whose code is one of `codes`, of an unknown finding that is meant.
+fn unknown_for(report: &Report, codes: &[&str], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
+    let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_meant(finding));
     let mut reasons = unknown.flat_map(|finding| &finding.reasons);
     reasons.find(|reason| codes.contains(&reason.code.as_str())).map(|reason| reason.message.clone())
 }
