@@ -481,6 +481,27 @@ async fn what_a_cache_said_is_not_believed_of_the_registry_later() {
 }
 
 #[tokio::test]
+async fn a_cache_that_lags_behind_what_was_seen_upstream_makes_nothing_fresh() {
+    let bench = Bench { now: at("2026-08-21T20:00:00Z"), ..Bench::daily() };
+    let digest = digest_at(&bench, "21", 21);
+    let question = base(JAVA, Some("21"), Some(&digest));
+    bench.resolve(question.clone(), None).await;
+    let newest = bench.world.release(JAVA, "21", "2026-08-22T01:00:00Z", "21 4").index;
+    let later = Bench { now: at("2026-08-22T06:00:00Z"), ..bench };
+    assert_eq!(later.resolve(question.clone(), None).await.current.expect("current").digest, newest);
+
+    later.world.tag(JAVA, "21", &digest);
+    later.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.21.13"]);
+    let (hours, days) = (at("2026-08-22T18:00:00Z"), at("2026-08-24T18:00:00Z"));
+    for (now, current) in [(hours, &newest), (days, &digest)] {
+        let bench = Bench { now, world: Arc::clone(&later.world), catalog: Arc::clone(&later.catalog) };
+        let resolution = bench.resolve(question.clone(), None).await;
+        assert_eq!(&resolution.current.as_ref().expect("current").digest, current, "{now}");
+        assert!(problem(&resolution, ProblemKind::ReadThroughCache).is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_a_cache_gave_is_read_again_at_the_registry() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);

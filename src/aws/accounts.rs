@@ -166,11 +166,7 @@ impl Aws {
         Sessions {
             opened: opened.into_values().collect(),
             refused: refused
-                .map(|(account, failure)| Refused {
-                    scope: account_scope(&account),
-                    account: Some(account),
-                    failure,
-                })
+                .map(|(account, failure)| Refused { scope: account_scope(&account), account: Some(account), failure })
                 .collect(),
         }
     }

@@ -155,11 +155,11 @@ impl Place {
         let children = self.chosen(children);
         if let ([child], Some(_)) = (children.as_slice(), &self.workload) {
             // What runs is one of them, so that the place needs no platform to be told from others.
-            let found = findings.get(&child.digest, self.reference.repository());
+            let found = self.child(child, findings);
             return platform_image(child, annotations, found).map(|image| self.with(image)).into_iter().collect();
         }
         for child in &children {
-            let found = findings.get(&child.digest, self.reference.repository());
+            let found = self.child(child, findings);
             let Some(image) = platform_image(child, annotations, found) else { continue };
             let platform = child.platform.as_ref().or_else(|| image.as_ref().ok().map(|image| &image.facts.platform));
             let named = platform.map_or_else(|| child.digest.short().to_owned(), ToString::to_string);
@@ -176,6 +176,15 @@ impl Place {
             return vec![self.unreadable(Unreadable::new("image-malformed", "its index names no image").about(index))];
         }
         deployments
+    }
+
+    /// What was found of `child`. Its index was read and lists it: a registry that lacks it is incomplete.
+    fn child<'a>(&self, child: &Child, findings: &'a Findings) -> Result<&'a Found, Unreadable> {
+        let repository = self.reference.repository();
+        findings.get(&child.digest, repository).map_err(|why| match why.code {
+            "image-missing" if repository.is_some() => Unreadable { code: "registry-incomplete", ..why },
+            _ => why,
+        })
     }
 
     fn with(self, image: Result<DeployedImage, Unreadable>) -> Deployment {
@@ -213,8 +222,6 @@ fn platform_image(
         Ok(Found::Index { .. }) => {
             Err(Unreadable::new("image-malformed", "it is an index within an index").about(&child.digest))
         }
-        // Its index was read, and lists it.
-        Err(why) if why.code == "image-missing" => Err(Unreadable { code: "registry-incomplete", ..why }),
         Err(why) => Err(why),
     };
     Some(image.map_err(|why| why.on(child.platform.as_ref())))

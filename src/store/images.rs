@@ -6,13 +6,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Catalog, Known, Seen};
 use crate::{
     image::{Content, Digest, Document, ImageFacts, Reference, Repository},
     registry::{Error, Registry, Result},
 };
+
+/// How far the tags of a pull-through cache lag behind at the most: ECR asks the upstream for a tag at least once a day
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
+const CACHE_LAG: TimeDelta = TimeDelta::hours(24);
 
 /// What a tag points at.
 #[derive(Clone, Debug)]
@@ -94,6 +98,11 @@ impl Images {
         };
         let content = self.content(repository, &digest).await?;
         let place = self.remembered_as(repository);
+        if place != *repository
+            && let Some(ahead) = self.ahead_of_cache(repository, tag, &digest, seen_at)
+        {
+            return Ok(ahead);
+        }
         // Looked up once more: the answer may have come through a cache where the last one did not.
         if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
             self.catalog.note(&place, |memory| {
@@ -113,6 +122,24 @@ impl Images {
     #[must_use]
     pub fn remembered_as(&self, repository: &Repository) -> Repository {
         self.registry.cache_of(repository).unwrap_or_else(|| repository.clone())
+    }
+
+    /// What the tag in `repository` was seen to point at upstream after `digest`, which a cache still has: so lately that
+    /// the cache need not have asked again.
+    fn ahead_of_cache(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        digest: &Digest,
+        seen_at: DateTime<Utc>,
+    ) -> Option<Pointing> {
+        let last = self.catalog.recall(repository, |memory| {
+            let history = memory.moving.get(tag)?;
+            let at = history.iter().rposition(|seen| seen.digest == *digest)?;
+            history[at + 1..].last().filter(|last| seen_at - last.last_seen() <= CACHE_LAG).cloned()
+        })?;
+        let content = self.catalog.content(&last.digest)?;
+        Some(Pointing { digest: last.digest, content, first_seen: last.first_seen })
     }
 
     fn last_seen(&self, repository: &Repository, tag: &str) -> Option<Seen> {
