@@ -133,6 +133,8 @@ fn behind(facts: &Facts<'_>, current: &str) -> String {
     let (behind, on) = (days(facts.now - since), since.format("%Y-%m-%d"));
     let since = if newer.is_estimated {
         format!("built {behind} ago ({on})")
+    } else if facts.now - since < Duration::minutes(1) {
+        format!("behind since {on}")
     } else {
         format!("behind for {least}{behind} (since {on})")
     };
@@ -165,12 +167,10 @@ fn dissent(identification: &Identification) -> Option<Reason> {
     })
 }
 
-/// Whole days in words; hours below one day.
+/// Whole days in words; hours below one day, minutes below one hour.
 fn days(span: Duration) -> String {
-    match (span.num_days(), span.num_hours()) {
-        (1, _) => "1 day".to_owned(),
-        (0, 1) => "1 hour".to_owned(),
-        (0, hours) => format!("{} hours", hours.max(0)),
-        (days, _) => format!("{days} days"),
-    }
+    let counted = [(span.num_days(), "day"), (span.num_hours(), "hour"), (span.num_minutes(), "minute")];
+    let (count, unit) = counted.into_iter().find(|(count, _)| *count > 0).unwrap_or((0, "minute"));
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }

@@ -124,8 +124,8 @@ impl Resolver {
         resolution.step("base digest", Outcome::Found, format!("{line} still points at {digest}"));
         resolution.base.kind = Some(kind);
         resolution.base.platform_digest = current.platform_digest;
+        resolution.base.published = current.release.as_ref().and_then(dated);
         resolution.base.release = current.release;
-        resolution.base.published = current.published;
         resolution.base.diff_ids = current.diff_ids;
         true
     }

@@ -53,8 +53,9 @@ impl Resolver {
         let is_base_tagged = is_tagged(found.base.published);
         let is_current_tagged = found.current.as_ref().is_none_or(|current| is_tagged(current.published));
         let line = found.line.as_ref().map(|(line, _)| (line.clone(), key.platform.clone()));
-        // Where both have dated tags, nothing that was observed says more.
-        let observed = line.as_ref().filter(|_| !is_base_tagged || !is_current_tagged);
+        // Nothing that was observed says more of a base that has a dated tag and is the current release.
+        let is_current = found.current.as_ref().is_none_or(|current| is_same(found.base.digests(), current.digests()));
+        let observed = line.as_ref().filter(|_| !(is_base_tagged && is_current_tagged && is_current));
         let observations = observed.map_or_else(Arc::default, |line| self.observations(line));
         let candidate = |release, age| Candidate {
             repository: key.repository(),
@@ -212,6 +213,10 @@ impl Resolver {
         known.insert(line.clone(), Arc::clone(&observations));
         observations
     }
+}
+
+fn is_same(one: ReleaseDigests<'_>, other: ReleaseDigests<'_>) -> bool {
+    one.platform_digest.is_some() && one.platform_digest == other.platform_digest
 }
 
 fn is_tagged(published: Option<Published>) -> bool {

@@ -25,19 +25,18 @@ impl Resolver {
     pub(super) fn newer(&self, observations: &Observations, current: &Current, base: &BaseInUse) -> Newer {
         let release = base.digests();
         let tagged = self.tagged_after(observations.last_seen(release), current, base);
-        if let Some(newer) = tagged.filter(|newer| newer.is_exact) {
-            return newer;
-        }
         let observed = observations.after(release, self.now);
         let observed =
             observed.map(|(since, count)| Newer { since: Some(since), count: Some(count), ..at_least_one() });
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));
         let dated = dated.map(|its| Newer { since: Some(its.at), is_estimated: its.is_estimated, ..at_least_one() });
-        // Each of them is a bound: the earliest says the most. Of equal ones, what was seen is better.
-        let all = [observed, tagged, dated];
+        // Each of them is a bound: the earliest says the most. Of equal ones, what the tags say is better.
+        let all = [tagged, observed, dated];
         let count = all.iter().flatten().filter_map(|newer| newer.count).max();
         let first = all.into_iter().flatten().min_by_key(|newer| newer.since).unwrap_or_else(at_least_one);
-        Newer { count: count.or(first.count), ..first }
+        // A line that was seen at more releases than it has tags, or earlier, has not all of its tags any more.
+        let is_exact = first.is_exact && count == first.count;
+        Newer { count: count.or(first.count), is_exact, ..first }
     }
 
     /// The dated releases that are certainly after `base`, up to the current one.

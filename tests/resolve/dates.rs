@@ -300,3 +300,27 @@ async fn dates_cost_no_requests_of_their_own() {
     resolve(&bench, &old).await;
     assert_eq!(bench.world.requests(), ["HEAD library/python:3.12"]);
 }
+
+#[tokio::test]
+async fn what_was_seen_is_not_forgotten_where_dated_tags_are_removed() {
+    let bench = Bench::new();
+    let day = |day: i64| format!("2026-08-{day:02}T13:00:00Z");
+    let ours = bench.world.release(JAVA, "21", &day(1), "ours").index;
+    let mut bench = Bench { now: at(&day(1)) + Duration::hours(8), ..bench };
+    bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
+    // Published, seen, and its dated tags removed again.
+    let withdrawn = bench.world.index("withdrawn", &[("arm64", &publish_java(&bench, "withdrawn arm64"))]);
+    bench.world.tag(JAVA, "21", &withdrawn);
+    bench.now = at(&day(3));
+    let seen = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
+    assert_eq!((seen.newer.since, seen.newer.count), (Some(at(&day(3))), Some(1)));
+    bench.world.release(JAVA, "21", &day(9), "next");
+    bench.now = at(&day(10));
+    let later = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
+    assert_eq!((later.newer.since, later.newer.count), (Some(at(&day(3))), Some(2)));
+    assert!(!later.newer.is_exact);
+}
+
+fn publish_java(bench: &Bench, name: &str) -> Digest {
+    bench.world.image(name, "arm64", None, &[Digest::of(name.as_bytes())])
+}

@@ -154,6 +154,23 @@ async fn the_age_of_one_image_says_nothing_of_the_base_of_another() {
 }
 
 #[tokio::test]
+async fn the_current_release_of_a_line_without_dated_tags_is_bound_by_the_image_on_it() {
+    let world: Arc<World> = Arc::default();
+    let repository = "public.ecr.aws/shop/jre";
+    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"os")]);
+    world.tag(repository, "17", &base);
+    let mut deployment = Labelled { pushed: Some(50), ..Labelled::default() }.deployment(DeploymentKind::Ecr, "one");
+    let mut image = deployment.image.clone().expect("an image");
+    let mut facts = (*image.facts).clone();
+    facts.labels.insert("sdkBaseVersion".to_owned(), format!("{repository}:17@{base}"));
+    image.facts = Arc::new(facts);
+    deployment.image = Ok(image);
+    let found = findings(&world, vec![deployment]).await;
+    assert_eq!(base_of(&found["one"]), (Verdict::Stale, Some(50), Some("at-least"), false));
+    assert_eq!(found["one"].reasons[0].code, "line-quiet");
+}
+
+#[tokio::test]
 async fn proof_outlasts_a_created_that_is_contradicted() {
     let world = line();
     let image = |created, history, pushed, modified| Labelled { base: 90, created, history, pushed, modified };

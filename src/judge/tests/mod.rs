@@ -318,6 +318,15 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
 }
 
 #[test]
+fn a_tag_that_was_seen_to_move_minutes_ago_is_behind_for_minutes() {
+    let mut world = differing(Some(estimate(30)), Some(estimate(20)));
+    world.resolution.newer.since = Some(now() - Duration::minutes(12));
+    assert_eq!(world.judged().0, Verdict::Superseded);
+    let message = &world.judge(&Policy::default(), now()).reasons[0].message;
+    assert!(message.starts_with("at least 1 newer release, behind for at least 12 minutes (since"), "{message}");
+}
+
+#[test]
 fn an_estimate_is_worded_as_when_it_was_built() {
     let mut world = differing(Some(estimate(60)), Some(estimate(2)));
     world.resolution.newer.since = Some(days_ago(2));
