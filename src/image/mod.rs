@@ -5,6 +5,7 @@
 mod digest;
 mod document;
 mod facts;
+mod host;
 mod lambda_tag;
 mod lenient;
 mod platform;
@@ -13,6 +14,7 @@ mod reference;
 pub use digest::{Digest, InvalidDigest};
 pub use document::{CHILD_ANNOTATIONS, Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
+pub use host::{host_spellings, normalize_host, normalize_pattern};
 pub use lambda_tag::{Arch, LambdaTag};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};

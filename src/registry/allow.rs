@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::ecr_host::EcrHost;
+use crate::image::host_spellings;
 
 /// The registries that may be contacted.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ impl AllowList {
     /// Whether `host` may be contacted.
     pub(super) fn permits(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
-        self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()))
+        let is_listed = |host: &str| self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()));
+        host_spellings(&host).any(is_listed)
             || EcrHost::parse(&host)
                 .is_some_and(|ecr| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(ecr.account))
     }
@@ -75,6 +77,9 @@ mod tests {
         for host in ["public.ecr.aws", "PUBLIC.ecr.aws", "r.example.com", "x.y.example.com", "a1b2c:5000", "reg.io"] {
             assert!(list.permits(host), "{host}");
         }
+        let hub = AllowList::new(&["*.docker.io".into()]);
+        assert!(hub.permits("docker.io"), "its API is at index.docker.io");
+        assert!(!hub.permits("public.ecr.aws"));
         for host in [
             "public.ecr.aws.evil.io",
             "xpublic.ecr.aws",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
 use super::{Error, Result};
-use crate::secret::Secret;
+use crate::{image::host_spellings, secret::Secret};
 
 /// How long Docker's credential helper may take; it may ask a keychain, but nobody is there to type.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,10 +21,10 @@ pub(super) enum Credential {
 
 /// The login for `registry` in Docker's `config.json` or one of its helpers; `None` when there is none.
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
-    let server = docker_name(registry).to_owned();
+    let servers = docker_names(registry);
     let failed = |why: &str| Error::Credentials { registry: registry.to_owned(), why: why.to_owned() };
     // Reading it opens a file and may start a helper program.
-    let reading = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server));
+    let reading = tokio::task::spawn_blocking(move || first_login(&servers, docker_credential::get_credential));
     let found = tokio::time::timeout(HELPER_TIMEOUT, reading)
         .await
         .map_err(|_| failed("Docker's credential helper gave no answer in time"))?
@@ -38,13 +38,26 @@ pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     }
 }
 
-/// The name that Docker keeps a registry's login under.
-fn docker_name(registry: &str) -> &str {
-    if matches!(registry, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
-        "https://index.docker.io/v1/"
-    } else {
-        registry
+/// The names that a registry's login may be kept under, the usual one first: `docker login` writes Docker Hub's as a
+/// URL of its old API, other tools and people write its hosts.
+fn docker_names(registry: &str) -> Vec<String> {
+    let hub = (registry == "docker.io").then_some("https://index.docker.io/v1/");
+    hub.into_iter().chain(host_spellings(registry)).map(str::to_owned).collect()
+}
+
+/// The first login that `ask` has for one of `servers`, else why it has none.
+fn first_login(
+    servers: &[String],
+    ask: impl Fn(&str) -> Result<DockerCredential, CredentialRetrievalError>,
+) -> Result<DockerCredential, CredentialRetrievalError> {
+    let mut answer = Err(CredentialRetrievalError::NoCredentialConfigured);
+    for server in servers {
+        answer = ask(server);
+        if answer.as_ref().err().is_none_or(|error| why_not(error).is_some()) {
+            break;
+        }
     }
+    answer
 }
 
 /// Why there is no login although there should be one. The error's own text is not repeated: it holds what
@@ -83,8 +96,19 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_goes_by_its_old_name() {
-        assert_eq!(docker_name("docker.io"), "https://index.docker.io/v1/");
-        assert_eq!(docker_name("ghcr.io"), "ghcr.io");
+    fn a_login_to_docker_hub_is_found_under_each_of_its_names() {
+        use CredentialRetrievalError as E;
+        let names = docker_names("docker.io");
+        assert_eq!(names, ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]);
+        assert_eq!(docker_names("ghcr.io"), ["ghcr.io"]);
+        for name in &names {
+            let ask = |server: &str| match server == name {
+                true => Ok(DockerCredential::IdentityToken(server.to_owned())),
+                false => Err(E::NoCredentialConfigured),
+            };
+            assert_eq!(first_login(&names, ask), Ok(DockerCredential::IdentityToken(name.clone())));
+        }
+        let broken = |_: &str| Err(E::HelperCommunicationError);
+        assert_eq!(first_login(&names, broken), Err(E::HelperCommunicationError), "it is not asked four times");
     }
 }

@@ -26,6 +26,9 @@ use super::{
 };
 use crate::pace::Pace;
 
+/// Docker Hub as references name it; its API is elsewhere.
+const DOCKER_HUB: &str = "docker.io";
+
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;
 const GRANTED_RATE: f64 = 10.0;
@@ -47,7 +50,6 @@ pub(super) struct Host {
     pub(super) cache: Option<String>,
     transport: Transport,
     pub(super) authority: Authority,
-    is_docker_hub: bool,
     /// Held by the first request, and whether it has been answered or has failed; see [`Host::first`].
     meeting: Mutex<()>,
     is_met: AtomicBool,
@@ -103,7 +105,6 @@ impl Host {
             cache: named,
             transport,
             authority,
-            is_docker_hub: is_docker_hub(host),
             meeting: Mutex::new(()),
             is_met: AtomicBool::new(false),
         })
@@ -124,10 +125,6 @@ impl Host {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
-            // Docker Hub keeps `docker.io/ubuntu` as `library/ubuntu`.
-            if self.is_docker_hub && !repository.contains('/') {
-                segments.push("library");
-            }
             segments.extend(repository.split('/')).extend(path);
         }
         Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None }
@@ -199,16 +196,12 @@ impl Transport {
     }
 }
 
-fn is_docker_hub(host: &str) -> bool {
-    matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io")
-}
-
 /// Where requests to `host` go.
 fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
     let wrong = |why: String| SettingsError::Endpoint { host: host.to_owned(), why };
     let text = match &settings.endpoint {
         Some(endpoint) => endpoint.clone(),
-        None if is_docker_hub(host) => "https://registry-1.docker.io".to_owned(),
+        None if host == DOCKER_HUB => "https://registry-1.docker.io".to_owned(),
         None => default_endpoint(host, settings),
     };
     let mut base: Url = text.parse().map_err(|error| wrong(format!("it is no URL: {error}")))?;
