@@ -6,8 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver,
-    base::{child, dated},
+    Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Releases, Resolution, Resolver, base::dated,
     tags::Search,
 };
 use crate::{
@@ -75,6 +74,8 @@ pub struct Current {
     pub kind: DigestKind,
     /// The manifest of the platform.
     pub platform_digest: Option<Digest>,
+    /// The configuration that this names.
+    pub config: Option<Digest>,
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
     /// When it was published.
@@ -85,6 +86,19 @@ pub struct Current {
     pub releases: Arc<Releases>,
 }
 
+impl Current {
+    /// What `digest` names of this release; `None` if it names something else.
+    #[must_use]
+    pub fn kind_of(&self, digest: &Digest) -> Option<DigestKind> {
+        let kinds = [
+            (Some(&self.digest), self.kind),
+            (self.platform_digest.as_ref(), DigestKind::Manifest),
+            (self.config.as_ref(), DigestKind::Config),
+        ];
+        kinds.into_iter().find_map(|(own, kind)| (own == Some(digest)).then_some(kind))
+    }
+}
+
 pub(super) type PointerAnswer = registry::Result<Pointing>;
 pub(super) type CurrentAnswer = Result<Current, Problem>;
 
@@ -92,7 +106,7 @@ impl Resolver {
     /// Finds the line, trying each source that names one until its moving tag exists.
     pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
         for (line, source) in self.lines(question, resolution) {
-            match self.current(&line, &question.platform).await {
+            match self.current_of_base(&line, question, resolution).await {
                 Ok(current) => {
                     let detail = format!("{line} ({}) points at {}", source.as_str(), current.digest);
                     resolution.step("line", Outcome::Found, detail);
@@ -124,11 +138,14 @@ impl Resolver {
     pub(super) fn lines(&self, question: &Question, resolution: &Resolution) -> Vec<(Line, LineSource)> {
         let base = &question.base;
         let has_dated_tags = self.has_dated_tags(&base.repository);
-        let recorded = base.tag.as_deref().filter(|tag| match LambdaTag::parse(tag) {
+        let is_moving = |tag: &&str| match LambdaTag::parse(tag) {
             Some(tag) => tag.built_at.is_none(),
             // Where tags follow the grammar, one that does not (Dependabot wrote some) is no line.
             None => !has_dated_tags,
-        });
+        };
+        let recorded = base.tag.as_deref().filter(is_moving);
+        let is_shared = base.further_digests.iter().all(|digest| resolution.base.agreeing.contains(digest));
+        let beside = base.further_tag.as_deref().filter(is_moving).filter(|_| is_shared);
         let family = resolution.base.release.as_ref().map(|release| release.family.as_str());
         let seen = resolution.base.digest.as_ref().and_then(|digest| self.line_seen_with(&base.repository, digest));
         let sources = [
@@ -136,6 +153,7 @@ impl Resolver {
             (recorded, LineSource::RecordedTag),
             (family, LineSource::DatedTag),
             (seen.as_deref(), LineSource::Catalog),
+            (beside, LineSource::RecordedTag),
             (base.default_tag.as_deref(), LineSource::DefaultTag),
         ];
         let line = |tag: &str| Line { repository: base.repository.clone(), tag: tag.to_owned() };
@@ -188,9 +206,9 @@ impl Resolver {
         tag: Option<&LambdaTag>,
     ) -> CurrentAnswer {
         let repository = &line.repository;
-        let Some(platform_digest) = child(&pointer.digest, &pointer.content, platform) else {
-            return Err(no_platform(line, platform));
-        };
+        let entry = self.images.entry_for(repository, &pointer.digest, &pointer.content, platform).await;
+        let Some(entry) = entry.map_err(line_problem)? else { return Err(no_platform(line, platform)) };
+        let platform_digest = entry.digest;
         let mut release = self.known_release(repository, &[&pointer.digest, &platform_digest]);
         if let Some(tag) = tag
             && release.is_none()
@@ -201,8 +219,8 @@ impl Resolver {
                 self.try_newest(repository, &tag.family, platform, &platform_digest).await.map_err(line_problem)?;
         }
         let facts = match &*self.images.content(repository, &platform_digest).await.map_err(line_problem)? {
-            Content::Image(facts) if facts.platform == *platform => facts.clone(),
-            _ => return Err(no_platform(line, platform)),
+            Content::Image(facts) => facts.clone(),
+            Content::Index(_) => return Err(no_platform(line, platform)),
         };
         if let Some(tag) = tag
             && release.is_none()
@@ -217,6 +235,7 @@ impl Resolver {
             platform_digest: Some(platform_digest),
             published: release.as_ref().and_then(dated).or_else(|| self.undated(pointer, &facts)),
             release,
+            config: Some(facts.config),
             diff_ids: Some(facts.diff_ids),
             releases: Arc::new(releases),
         })
@@ -298,6 +317,7 @@ impl Resolver {
             platform_digest: Some(platform_digest),
             published: dated(&then),
             release: Some(then),
+            config: Some(facts.config),
             diff_ids: Some(facts.diff_ids),
             releases: Arc::clone(&current.releases),
         })

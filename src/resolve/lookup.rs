@@ -65,28 +65,19 @@ impl Resolver {
     }
 
     /// The platforms of what was looked up, each with the digest of its manifest.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] when an entry of an index does not say what it is and cannot be read.
     pub async fn platforms(
         &self,
         repository: &Repository,
         digest: &Digest,
         content: &Content,
-    ) -> Vec<(Platform, Digest)> {
-        let children = match content {
-            Content::Image(facts) => return vec![(facts.platform.clone(), digest.clone())],
-            Content::Index(index) => &index.children,
-        };
-        let mut platforms = Vec::new();
-        for child in children {
-            let platform = match &child.platform {
-                Some(platform) => Some(platform.clone()),
-                None => match self.images.content(repository, &child.digest).await.as_deref() {
-                    Ok(Content::Image(facts)) => Some(facts.platform.clone()),
-                    _ => None,
-                },
-            };
-            platforms.extend(platform.map(|platform| (platform, child.digest.clone())));
-        }
-        platforms
+    ) -> Result<Vec<(Platform, Digest)>, Problem> {
+        let images = self.images.images_of(repository, digest, content).await;
+        let images = images.map_err(|error| Problem::of(&error, ProblemKind::BaseMissing))?;
+        Ok(images.into_iter().filter_map(|image| Some((image.platform?, image.digest))).collect())
     }
 
     /// The releases of `family` in `repository` up to now, from its tag list.

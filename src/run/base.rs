@@ -64,7 +64,8 @@ pub async fn report(
         digest,
     };
     let mut family = None;
-    for (platform, platform_digest) in resolver.platforms(&reference.repository, &report.digest, &content).await {
+    let platforms = resolver.platforms(&reference.repository, &report.digest, &content).await.map_err(failed)?;
+    for (platform, platform_digest) in platforms {
         let row = platform_base(&resolver, reference, &platform, &mut report, &mut family, instants).await?;
         report.platforms.push(PlatformBase { digest: platform_digest, ..row });
     }
@@ -100,6 +101,8 @@ async fn platform_base(
             mirror: None,
             tag: reference.tag.clone(),
             digest: reference.digest.clone(),
+            further_digests: Vec::new(),
+            further_tag: None,
             configured_tag: None,
             default_tag: None,
         };
