@@ -102,6 +102,8 @@ impl World {
                     mirror: None,
                     tag: recorded.then(|| family.clone()),
                     digest: Some(digest.clone()),
+                    further_digests: Vec::new(),
+                    further_tag: None,
                     configured_tag: None,
                     default_tag: Some("latest".to_owned()),
                 },

@@ -508,7 +508,7 @@ async fn authorization_does_not_follow_a_redirect_to_another_port_nor_back() {
     let aws = Arc::new(FakeAws::default());
     let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws));
     let repository: Repository = format!("{ECR}/orders").parse().expect("a repository");
-    let manifest = Manifest { config: Digest::of(config), config_bytes: 2, annotations: BTreeMap::new() };
+    let manifest = Manifest { config: Digest::of(config), config_bytes: Some(2), annotations: BTreeMap::new() };
     assert_eq!(rig.client.config(&repository, &manifest).await.expect("by redirects"), config);
     let sent = |toxic: &Toxic| toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>();
     assert_eq!((sent(&toxic), sent(&store)), (vec![true, false], vec![false]));
@@ -528,7 +528,7 @@ async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
     let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
-    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: 2, annotations: BTreeMap::new() };
+    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: Some(2), annotations: BTreeMap::new() };
     let error = rig.client.config(&repository, &manifest).await.expect_err("denied");
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     assert_eq!(store.lines(), ["GET /blob"]);

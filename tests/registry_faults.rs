@@ -36,7 +36,7 @@ fn good_digest() -> Digest {
 }
 
 fn config_of(digest: Digest, config_bytes: u64) -> Manifest {
-    Manifest { config: digest, config_bytes, annotations: BTreeMap::new() }
+    Manifest { config: digest, config_bytes: Some(config_bytes), annotations: BTreeMap::new() }
 }
 
 #[tokio::test]

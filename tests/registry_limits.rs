@@ -67,7 +67,8 @@ async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
 #[tokio::test]
 async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
     let (toxic, rig, reference) = start(|_| Reply::endless(200));
-    let manifest = |config_bytes| Manifest { config: Digest::of(b"x"), config_bytes, annotations: BTreeMap::new() };
+    let manifest =
+        |bytes| Manifest { config: Digest::of(b"x"), config_bytes: Some(bytes), annotations: BTreeMap::new() };
     too_large(&rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
     assert!(toxic.log().is_empty());
     too_large(&rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);

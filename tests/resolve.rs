@@ -7,6 +7,11 @@ mod images;
 #[path = "support/world.rs"]
 mod world;
 
+#[path = "resolve/digests.rs"]
+mod digests;
+#[path = "resolve/platforms.rs"]
+mod platforms;
+
 use std::sync::Arc;
 
 use basewatch::{
@@ -60,6 +65,8 @@ fn base(repository: &str, tag: Option<&str>, digest: Option<&Digest>) -> Base {
         mirror: None,
         tag: tag.map(str::to_owned),
         digest: digest.cloned(),
+        further_digests: Vec::new(),
+        further_tag: None,
         configured_tag: None,
         default_tag: None,
     }

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use super::{Audit, Terms, Traced, traced::judged};
 use crate::{
     identify::{self, Identification, identify},
-    image::{Content, Digest, Reference, Repository},
+    image::{Content, Digest, ImageFacts, Reference, Repository},
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
     judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
     report::{ReplacementFields, Subjects},
@@ -199,26 +199,31 @@ impl Search<'_> {
         (held, tag): (&Held, &str),
     ) -> Option<Newer> {
         let repository = deployment.repository()?;
-        let (digest, content, annotations) = match &*self.images.content(repository, &held.digest).await.ok()? {
-            Content::Image(facts) => (held.digest.clone(), facts.clone(), Arc::default()),
-            Content::Index(index) => {
-                let platform = &image.facts.platform;
-                let child = index.children.iter().find(|child| child.platform.as_ref() == Some(platform))?;
-                let content = self.images.content(repository, &child.digest).await.ok()?;
-                let Content::Image(facts) = &*content else { return None };
-                (child.digest.clone(), facts.clone(), Arc::new(index.annotations.clone()))
-            }
-        };
-        if content.platform != image.facts.platform || digest == image.digest {
+        let platform = &image.facts.platform;
+        let content = self.images.content(repository, &held.digest).await.ok()?;
+        let (entry, known) = self.images.image_for(repository, &held.digest, &content, platform).await.ok()??;
+        let Content::Image(facts) = &*known else { return None };
+        if entry.digest == image.digest {
             return None;
         }
+        let annotations = match &*content {
+            Content::Index(index) => Arc::new(index.annotations.clone()),
+            Content::Image(_) => Arc::default(),
+        };
+        // It would run where the other does.
+        let facts = ImageFacts { platform: platform.clone(), ..facts.clone() };
         let reference = Reference { repository: repository.clone(), tag: Some(tag.to_owned()), digest: None };
         let deployment = Deployment {
             reference: ImageSource::Reference(reference),
             pushed_at: held.pushed_at,
             holding: Holding::Held,
             workload: deployment.workload.as_deref().map(|workload| Arc::new(workload.with_another_image())),
-            image: Ok(DeployedImage { digest, facts: Arc::new(content), index_annotations: annotations }),
+            image: Ok(DeployedImage {
+                digest: entry.digest,
+                facts: Arc::new(facts),
+                descriptor_annotations: Arc::new(entry.annotations),
+                index_annotations: annotations,
+            }),
             ..deployment.clone()
         };
         let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);

@@ -81,9 +81,9 @@ fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut Check<'_>) -> Opti
 /// A registry, or a registry and the first parts of repositories, without a slash at the end.
 fn place(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    let is_place =
-        format!("{text}/x").parse::<Repository>().is_ok_and(|found| found.to_string() == format!("{text}/x"));
-    is_place.then(|| text.to_owned()).ok_or_else(|| {
+    // Two parts more, so that what Docker Hub puts in front of a single one stays out of it.
+    let below = format!("{text}/x/x").parse::<Repository>().map(|repository| repository.to_string());
+    below.ok().and_then(|below| below.strip_suffix("/x/x").map(str::to_owned)).ok_or_else(|| {
         format!("{text:?} is no registry: write it as references do, public.ecr.aws or registry.example.com/mirror")
     })
 }

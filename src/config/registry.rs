@@ -9,7 +9,7 @@ use super::{
     check::Check,
     secret::{HOW, RawSecret, secret},
     tree::KeyPath,
-    values::{endpoint, host},
+    values::{endpoint, host, registry_host},
 };
 use crate::registry::{Auth, HostSettings};
 
@@ -79,9 +79,9 @@ pub(super) fn validate(raw: &RawRegistries, at: &KeyPath, check: &mut Check<'_>)
     for (name, raw) in raw {
         let at = at.key(name);
         let settings = validate_host(raw, name, &at, check);
-        let Some(host) = check.accept(&at, host(name)) else { continue };
+        let Some(host) = check.accept(&at, registry_host(name)) else { continue };
         if hosts.insert(host, settings).is_some() {
-            check.refuse(&at, "this registry has two tables; hosts are the same in upper and lower case");
+            check.refuse(&at, "this registry has two tables, under two spellings of its host");
         }
     }
     hosts

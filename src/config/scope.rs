@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath};
+use super::{check::Check, tree::KeyPath, values::repository_pattern};
 use crate::judge::Scope;
 
 /// The patterns of a rule, but for that of the owner, whose key differs.
@@ -41,7 +41,7 @@ impl RawScope {
             repository: pattern("repository", repository.as_ref()),
             account: pattern("account", account.as_ref()),
             owner: pattern(owner_key, owner),
-            base: pattern("base", base.as_ref()),
+            base: base.as_ref().and_then(|text| check.accept(&at.key("base"), repository_pattern(text))),
         };
         let texts = [deployment.as_ref(), repository.as_ref(), account.as_ref(), owner, base.as_ref()];
         (scope, texts.iter().any(Option::is_some))

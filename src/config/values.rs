@@ -5,7 +5,12 @@ use std::{net::Ipv6Addr, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{address::Reach, image::Repository, secret::Secret};
+use crate::{
+    address::Reach,
+    glob::Glob,
+    image::{Repository, normalize_host, normalize_pattern},
+    secret::Secret,
+};
 
 /// The longest duration that is accepted: a hundred years.
 const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
@@ -42,16 +47,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text:?} is too long: a hundred years (36500d) at the most"))
 }
 
+/// The registry host (and port) `text`, if references may name it, in the one spelling of that registry.
+pub(super) fn registry_host(text: &str) -> Result<String, String> {
+    host(text).map(|host| normalize_host(&host))
+}
+
 /// The host (and port) `text`, lower-case, if references may name it as their registry.
 pub(super) fn host(text: &str) -> Result<String, String> {
-    format!("{text}/x")
-        .parse::<Repository>()
-        .ok()
-        .filter(|repository| repository.registry.eq_ignore_ascii_case(text))
-        .map(|repository| repository.registry.to_string())
-        .ok_or_else(|| {
-            format!("{text:?} is no registry host: write it as references do, public.ecr.aws or 127.0.0.1:5000")
-        })
+    let is_host = !text.contains('/') && format!("{text}/x").parse::<Repository>().is_ok();
+    is_host.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        format!("{text:?} is no registry host: write it as references do, public.ecr.aws or 127.0.0.1:5000")
+    })
 }
 
 /// The host pattern `text`, lower-case: a host in which `*` stands for one or more characters.
@@ -61,9 +67,15 @@ pub(super) fn host_pattern(text: &str) -> Result<String, String> {
                     with * for a part, as in \"*.dkr.ecr.eu-west-1.amazonaws.com\""
             .to_owned());
     }
-    host(&text.replace('*', "x")).map(|_| text.to_ascii_lowercase()).map_err(|_| {
+    let pattern = if text.contains('*') { text.to_ascii_lowercase() } else { normalize_host(text) };
+    host(&text.replace('*', "x")).map(|_| pattern).map_err(|_| {
         format!("{text:?} is no registry host: write it as references do, with * for one or more characters")
     })
+}
+
+/// The pattern `text` over repositories or lines with their registry, in the one spelling of what it means.
+pub(super) fn repository_pattern(text: &str) -> Result<Glob, String> {
+    normalize_pattern(text).parse()
 }
 
 /// The endpoint `text` without trailing slash: an `https` URL; `http` only to loopback, unless
@@ -204,6 +216,12 @@ mod tests {
         }
         assert!(host_pattern("*.dkr.ecr.eu-west-1.amazonaws.com").is_ok());
         assert!(host_pattern("*").is_err() && host_pattern("a/*").is_err());
+        for spelling in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+            assert_eq!(registry_host(spelling).as_deref(), Ok("docker.io"));
+            assert_eq!(host_pattern(spelling).as_deref(), Ok("docker.io"));
+        }
+        // A host of the API that credentials may be sent to is that host and no other.
+        assert_eq!(host("index.docker.io").as_deref(), Ok("index.docker.io"));
     }
 
     proptest! {

@@ -22,16 +22,13 @@ pub enum Malformed {
     /// It names no repository, and the configuration does not either.
     #[error("it names no repository; say which by [[identify.line]] with bare = true")]
     Bare,
-    /// The name and the digest beside it name different content.
-    #[error("base.name and base.digest name different digests")]
-    Contradiction,
 }
 
 /// The readings of the configured labels that the image has. An empty value is how Docker unsets a label.
 pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
     let read = |key: &String| {
         let value = sources.facts.labels.get(key).filter(|value| !value.trim().is_empty())?;
-        let base = read(value.trim(), sources.image, settings);
+        let base = read(unquoted(value), sources.image, settings);
         Some(Reading { kind: EvidenceKind::Label, key: key.clone(), value: value.clone(), base })
     };
     settings.labels.iter().filter_map(read).collect()
@@ -44,11 +41,25 @@ fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, M
     if !value.contains('/') {
         return bare(value, image, settings);
     }
-    let Reference { repository, tag, digest } = value.parse()?;
+    let Reference { repository, tag, digest } = reference(value)?;
     if tag.is_none() && digest.is_none() {
         return Err(Malformed::Unpinned);
     }
     Ok(line::base(settings, image, repository, tag, digest))
+}
+
+/// A value without the white space and the quotes around it. A Dockerfile and the scripts that write one quote each
+/// for themselves, and some of their quotes reach the label; no reference has any.
+pub(super) fn unquoted(value: &str) -> &str {
+    let value = value.trim();
+    let inner = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    inner.map_or(value, str::trim)
+}
+
+/// The reference `value`. AWS's images on Docker Hub are known without its registry, as `docker build` knows them;
+/// everything else needs one.
+pub(super) fn reference(value: &str) -> Result<Reference, InvalidReference> {
+    if value.starts_with("amazon/aws-lambda-") { format!("docker.io/{value}").parse() } else { value.parse() }
 }
 
 /// A bare digest, a bare dated tag, or a digest with any tag. A bare moving tag says nothing that lasts; beside a digest,
@@ -110,6 +121,8 @@ mod tests {
                 true,
             ),
             ("public.ecr.aws/lambda/java:21".into(), "java", Some("21"), false),
+            (" \"public.ecr.aws/lambda/java:21\" ".into(), "java", Some("21"), false),
+            (format!("'{pinned}'"), "python", None, true),
             (pinned.clone(), "python", None, true),
             ("3.12.2024.01.05.15".into(), "python", Some("3.12.2024.01.05.15"), false),
             (format!("3.12.2024.01.05.15@{pinned}"), "python", Some("3.12.2024.01.05.15"), true),
@@ -118,10 +131,32 @@ mod tests {
             (format!("v3.12-slim@{pinned}"), "python", Some("v3.12-slim"), true),
         ];
         for (value, repository, tag, has_digest) in cases {
-            let base = read(&value, Some("py-orders"), &settings()).expect(&value);
+            let base = read(unquoted(&value), Some("py-orders"), &settings()).expect(&value);
             assert!(base.repository.name.ends_with(repository), "{value}");
             assert_eq!((base.tag.as_deref(), base.digest.is_some()), (tag, has_digest), "{value}");
             assert_eq!(base.default_tag.as_deref(), Some("latest"));
+        }
+    }
+
+    #[test]
+    fn the_images_of_aws_on_docker_hub_are_known_without_their_registry() {
+        for value in [
+            "amazon/aws-lambda-python:3.9",
+            "docker.io/amazon/aws-lambda-python:3.9",
+            "registry-1.docker.io/amazon/aws-lambda-python:3.9",
+        ] {
+            let base = read(value, None, &settings()).expect(value);
+            assert_eq!(base.reference().to_string(), "docker.io/amazon/aws-lambda-python:3.9");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_for_all_spellings_of_its_repository() {
+        let mut settings = settings();
+        settings.lines[1].repository = "index.docker.io/python".parse().unwrap();
+        for value in ["docker.io/library/python:3.12", "docker.io/python:3.12", "registry-1.docker.io/python:3.12"] {
+            let base = read(value, None, &settings).expect(value);
+            assert_eq!(base.default_tag.as_deref(), Some("latest"), "{value}");
         }
     }
 
@@ -131,6 +166,8 @@ mod tests {
             ("latest", "name the registry first"),
             ("21", "name the registry first"),
             ("ubuntu:22.04", "name the registry first"),
+            ("\"latest\"", "name the registry first"),
+            ("\"", "name the registry first"),
             ("public.ecr.aws/lambda/java@latest", "a digest starts with sha256:"),
             ("public.ecr.aws/lambda/java", "neither a tag nor a digest"),
             ("public.ecr.aws/lambda/java:${VERSION}", "never expanded"),

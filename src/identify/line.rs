@@ -33,5 +33,14 @@ pub(super) fn base(
     let rules = || rules_for(settings, image).filter(|rule| rule.repository == repository);
     let configured_tag = rules().find_map(|rule| rule.tag.clone());
     let default_tag = rules().find_map(|rule| rule.default_tag.clone());
-    Base { repository, mirror, tag, digest, configured_tag, default_tag }
+    Base {
+        repository,
+        mirror,
+        tag,
+        digest,
+        further_digests: Vec::new(),
+        further_tag: None,
+        configured_tag,
+        default_tag,
+    }
 }

@@ -13,7 +13,7 @@ pub use mirror::Mirror;
 pub use settings::{LineRule, Settings};
 
 use crate::{
-    image::{Annotations, Digest, ImageFacts, Reference, Repository},
+    image::{Annotations, Digest, ImageFacts, LambdaTag, Reference, Repository},
     inventory::DeployedImage,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub enum EvidenceKind {
     /// A label of the image configuration.
     Label,
-    /// An annotation of the manifest or of the index.
+    /// An annotation of the manifest, of its descriptor in an index, or of that index.
     Annotation,
 }
 
@@ -48,6 +48,11 @@ pub struct Base {
     pub tag: Option<String>,
     /// The recorded digest.
     pub digest: Option<Digest>,
+    /// Digests recorded beside it in this repository. They may name the same release in another way: the digest of an
+    /// index, of a platform's manifest and of a configuration differ, and only resolution can tell.
+    pub further_digests: Vec<Digest>,
+    /// A tag recorded beside a digest without one: the line, if it is of the same release.
+    pub further_tag: Option<String>,
     /// The moving tag that the configuration says this image follows.
     pub configured_tag: Option<String>,
     /// The moving tag the configuration lets assume where nothing better is known.
@@ -61,14 +66,47 @@ impl Base {
         Reference { repository: self.repository.clone(), tag: self.tag.clone(), digest: self.digest.clone() }
     }
 
-    /// Whether both say the same of what the image stands on. A tag beside a digest does not count.
-    fn agrees_with(&self, other: &Self) -> bool {
-        let same_content = match (&self.digest, &other.digest) {
-            (Some(one), Some(other)) => one == other,
-            (None, None) => self.tag == other.tag,
-            _ => true,
-        };
-        self.repository == other.repository && same_content
+    /// Whether both may name one release. Digests that differ may; a tag beside a digest does not count.
+    fn may_be(&self, other: &Self) -> bool {
+        let has_digest = self.digest.is_some() || other.digest.is_some();
+        self.repository == other.repository && (has_digest || self.is_tag_of(other))
+    }
+
+    /// Whether the tags may be of one release: equal, a release and its line, or `latest`, which is any line.
+    fn is_tag_of(&self, other: &Self) -> bool {
+        let (Some(own), Some(other)) = (self.tag.as_deref(), other.tag.as_deref()) else { return true };
+        let (Some(one), Some(two)) = (LambdaTag::parse(own), LambdaTag::parse(other)) else { return own == other };
+        match (one.built_at, two.built_at) {
+            (Some(_), Some(_)) => one.release() == two.release(),
+            (None, None) => one.family == two.family,
+            _ => one.family == two.family || [one, two].iter().any(|tag| tag.family == "latest"),
+        }
+    }
+
+    /// Whether it records `digest`, for itself or beside that.
+    #[must_use]
+    pub fn records(&self, digest: &Digest) -> bool {
+        self.digest.as_ref() == Some(digest) || self.further_digests.contains(digest)
+    }
+
+    /// Takes from `other` what it records of the same release and this does not. A moving tag says nothing of which
+    /// release it is, so a digest beside it is the truth; to a dated tag it is one more thing to compare.
+    fn complete(&mut self, other: &Self) {
+        if !self.may_be(other) {
+            return;
+        }
+        let is_dated = self.tag.as_deref().and_then(LambdaTag::parse).is_some_and(|tag| tag.built_at.is_some());
+        if self.digest.is_none() && !is_dated && self.is_tag_of(other) {
+            self.digest.clone_from(&other.digest);
+        }
+        if self.tag.is_none() && self.further_tag.is_none() {
+            self.further_tag.clone_from(&other.tag);
+        }
+        for digest in other.digest.iter().chain(&other.further_digests) {
+            if self.digest.as_ref() != Some(digest) && !self.further_digests.contains(digest) {
+                self.further_digests.push(digest.clone());
+            }
+        }
     }
 }
 
@@ -104,12 +142,14 @@ impl Identification {
         self.readings.iter().filter_map(|reading| Some((reading, reading.base.as_ref().err()?)))
     }
 
-    /// The readings that name another base than the best one.
-    pub fn dissenting(&self) -> impl Iterator<Item = (&Reading, &Base)> {
-        let best = self.best().map(|(_, base)| base);
+    /// The readings that name another base than the best one. Where only digests differ, `is_contradicted` says whether
+    /// those of a reading were found to name another release.
+    pub fn dissenting(&self, is_contradicted: impl Fn(&Base) -> bool) -> impl Iterator<Item = (&Reading, &Base)> {
+        let best = self.best();
         self.readings.iter().filter_map(move |reading| {
-            let base = reading.base.as_ref().ok()?;
-            best.is_some_and(|best| !best.agrees_with(base)).then_some((reading, base))
+            let (base, (best_reading, best)) = (reading.base.as_ref().ok()?, best?);
+            let is_other = !std::ptr::eq(reading, best_reading) && (!best.may_be(base) || is_contradicted(base));
+            is_other.then_some((reading, base))
         })
     }
 }
@@ -117,6 +157,7 @@ impl Identification {
 /// Where evidence is looked for.
 struct Sources<'a> {
     facts: &'a ImageFacts,
+    descriptor_annotations: &'a Annotations,
     index_annotations: &'a Annotations,
     /// The image's own repository, without its registry: rules may be for some images only.
     image: Option<&'a str>,
@@ -128,10 +169,20 @@ struct Sources<'a> {
 pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Identification {
     let sources = Sources {
         facts: &image.facts,
+        descriptor_annotations: &image.descriptor_annotations,
         index_annotations: &image.index_annotations,
         image: repository.map(|repository| &*repository.name),
     };
     let mut readings = label::readings(&sources, settings);
     readings.extend(oci_base::readings(&sources, settings));
+    complete_best(&mut readings);
     Identification { readings }
+}
+
+/// Completes the first base that was read by what further readings record of it.
+fn complete_best(readings: &mut [Reading]) {
+    let Some(best) = readings.iter().position(|reading| reading.base.is_ok()) else { return };
+    let (best, others) = readings[best..].split_first_mut().expect("it is one of them");
+    let Ok(base) = &mut best.base else { return };
+    others.iter().filter_map(|other| other.base.as_ref().ok()).for_each(|other| base.complete(other));
 }

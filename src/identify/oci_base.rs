@@ -7,10 +7,12 @@ use crate::image::{Annotations, Digest, Reference};
 const NAME: &str = "org.opencontainers.image.base.name";
 const DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// The readings of the pair: in the manifest's annotations, the index's, the labels.
+/// The readings of the pair, what is closest to the image first: in the manifest's annotations, in those of its
+/// descriptor in an index, in the index's, in the labels, which are inherited.
 pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
     [
         (EvidenceKind::Annotation, &sources.facts.annotations),
+        (EvidenceKind::Annotation, sources.descriptor_annotations),
         (EvidenceKind::Annotation, sources.index_annotations),
         (EvidenceKind::Label, &sources.facts.labels),
     ]
@@ -20,7 +22,7 @@ pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Readin
 }
 
 fn reading(kind: EvidenceKind, pairs: &Annotations, image: Option<&str>, settings: &Settings) -> Option<Reading> {
-    let value = |key: &str| pairs.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let value = |key: &str| pairs.get(key).map(|value| label::unquoted(value)).filter(|value| !value.is_empty());
     let (key, value, base) = match (value(NAME), value(DIGEST)) {
         (None, None) => return None,
         (Some(name), None) => (NAME, name.to_owned(), named(name, None, image, settings)),
@@ -34,16 +36,17 @@ fn named(name: &str, digest: Option<&str>, image: Option<&str>, settings: &Setti
     if name.contains("${") {
         return Err(Malformed::Unexpanded);
     }
-    let reference: Reference = name.parse()?;
+    let Reference { repository, tag, digest: named } = label::reference(name)?;
     let stated = digest.map(str::parse::<Digest>).transpose()?;
-    let digest = match (reference.digest, stated) {
-        (Some(one), Some(other)) if one != other => return Err(Malformed::Contradiction),
-        (one, other) => other.or(one),
+    // The pair may hold digests of two kinds: bazel's rules_img names the index and states the platform's manifest.
+    let (digest, further) = match (stated, named) {
+        (Some(stated), Some(named)) if stated != named => (Some(stated), vec![named]),
+        (stated, named) => (stated.or(named), Vec::new()),
     };
-    if reference.tag.is_none() && digest.is_none() {
+    if tag.is_none() && digest.is_none() {
         return Err(Malformed::Unpinned);
     }
-    Ok(line::base(settings, image, reference.repository, reference.tag, digest))
+    Ok(super::Base { further_digests: further, ..line::base(settings, image, repository, tag, digest) })
 }
 
 #[cfg(test)]
@@ -64,21 +67,25 @@ mod tests {
     }
 
     fn identified(annotations: &[(&str, &str)], index: &[(&str, &str)], labels: &[(&str, &str)]) -> Identification {
+        identify(&deployed(pairs(annotations), pairs(index), pairs(labels)), None, &Settings::default())
+    }
+
+    fn deployed(annotations: Annotations, index: Annotations, labels: Annotations) -> DeployedImage {
         let facts = ImageFacts {
             platform: "linux/arm64".parse().unwrap(),
             config: Digest::of(b"config"),
             created_at: None,
             history_created_at: None,
-            labels: pairs(labels),
-            annotations: pairs(annotations),
+            labels,
+            annotations,
             diff_ids: Vec::new(),
         };
-        let image = DeployedImage {
+        DeployedImage {
             digest: Digest::of(b""),
             facts: Arc::new(facts),
-            index_annotations: Arc::new(pairs(index)),
-        };
-        identify(&image, None, &Settings::default())
+            descriptor_annotations: Arc::default(),
+            index_annotations: Arc::new(index),
+        }
     }
 
     #[test]
@@ -105,7 +112,7 @@ mod tests {
             &[("sdkBaseVersion", label.as_str()), (NAME, "ubuntu")],
         );
         assert_eq!(found.best().expect("identified").0.key, "sdkBaseVersion");
-        assert_eq!(found.dissenting().count(), 1);
+        assert_eq!(found.dissenting(|_| false).count(), 1);
         assert_eq!(found.malformed().map(|(reading, _)| reading.value.as_str()).collect::<Vec<_>>(), ["ubuntu"]);
     }
 
@@ -118,10 +125,6 @@ mod tests {
             vec![(NAME, "busybox:${BUSYBOX_VERSION}-uclibc")],
             vec![(NAME, "public.ecr.aws/lambda/python")],
             vec![(DIGEST, digest.as_str())],
-            vec![
-                (NAME, "public.ecr.aws/x@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-                (DIGEST, digest.as_str()),
-            ],
         ] {
             let found = identified(&[], &[], &pair);
             assert!(found.best().is_none(), "{pair:?}");
@@ -136,5 +139,83 @@ mod tests {
         let name = format!("public.ecr.aws/lambda/python@sha256:{HEX}");
         let found = identified(&[], &[], &[(NAME, &name)]);
         assert_eq!(found.best().expect("identified").1.digest.as_ref().map(Digest::hex), Some(HEX));
+    }
+
+    #[test]
+    fn a_descriptor_is_evidence_between_its_manifest_and_its_index() {
+        let on = |line: &str| pairs(&[(NAME, &format!("public.ecr.aws/lambda/{line}"))]);
+        let image = |annotations, descriptor| DeployedImage {
+            descriptor_annotations: Arc::new(descriptor),
+            ..deployed(annotations, on("java:17"), Annotations::new())
+        };
+        let tag = |image: &DeployedImage| {
+            identify(image, None, &Settings::default()).best().and_then(|(_, base)| base.tag.clone())
+        };
+        assert_eq!(tag(&image(Annotations::new(), on("java:21"))).as_deref(), Some("21"));
+        assert_eq!(tag(&image(on("java:25"), on("java:21"))).as_deref(), Some("25"));
+        assert_eq!(tag(&image(Annotations::new(), Annotations::new())).as_deref(), Some("17"));
+    }
+
+    const OTHER: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn digests_of_two_kinds_are_kept_side_by_side() {
+        let digest = format!("sha256:{HEX}");
+        let (named, label) = (format!("public.ecr.aws/x@{OTHER}"), format!("public.ecr.aws/x@{digest}"));
+        // In one pair, as bazel's rules_img writes it; and in a label and an annotation, as buildah adds its own.
+        let pair = identified(&[], &[], &[(NAME, &named), (DIGEST, &digest)]);
+        let both = identified(&[(NAME, "public.ecr.aws/x:1"), (DIGEST, OTHER)], &[], &[("sdkBaseVersion", &label)]);
+        for found in [pair, both] {
+            let (_, base) = found.best().expect("identified");
+            assert_eq!(base.digest.as_ref().map(Digest::as_str), Some(digest.as_str()));
+            assert_eq!(base.further_digests, [OTHER.parse().unwrap()]);
+            assert_eq!(found.malformed().count(), 0);
+            assert_eq!(found.dissenting(|_| false).count(), 0, "nothing proves that they are two releases");
+        }
+    }
+
+    #[test]
+    fn what_one_reading_leaves_open_another_may_say() {
+        let digest = format!("sha256:{HEX}");
+        let label = |tag: &str| format!("public.ecr.aws/lambda/java:{tag}");
+        for (tag, annotated, has_digest, further, dissent) in [
+            // A moving tag and the digest it carried then.
+            ("21", "java:21", true, 0, 0),
+            ("21", "java:21.2026.08.10.13", true, 0, 0),
+            // A dated tag says which release it is.
+            ("21.2026.08.10.13", "java:21", false, 1, 0),
+            // Another line's digest is no answer, nor is another repository's.
+            ("21", "java:17", false, 1, 0),
+            ("21", "python:3.12", false, 0, 1),
+        ] {
+            let annotated = format!("public.ecr.aws/lambda/{annotated}");
+            let found = identified(&[(NAME, &annotated), (DIGEST, &digest)], &[], &[("sdkBaseVersion", &label(tag))]);
+            let (_, base) = found.best().expect("identified");
+            assert_eq!(
+                (base.digest.is_some(), base.further_digests.len(), found.dissenting(|_| false).count()),
+                (has_digest, further, dissent),
+                "{tag} and {annotated}"
+            );
+        }
+    }
+
+    #[test]
+    fn tags_of_one_release_agree() {
+        for (tag, annotated, dissent) in [
+            ("21", "21", 0),
+            ("21", "21-arm64", 0),
+            ("21", "21.2026.08.10.13", 0),
+            ("21.2026.08.10.13", "21.2026.08.10.13-arm64", 0),
+            ("latest", "21.2026.08.10.13", 0),
+            ("21.2026.08.10.13", "21.2026.08.11.13", 1),
+            ("21", "17.2026.08.10.13", 1),
+            ("21", "17", 1),
+            ("latest", "21", 1),
+            ("nonroot", "debug", 1),
+        ] {
+            let of = |tag: &str| format!("public.ecr.aws/lambda/java:{tag}");
+            let found = identified(&[(NAME, &of(annotated))], &[], &[("sdkBaseVersion", &of(tag))]);
+            assert_eq!(found.dissenting(|_| false).count(), dissent, "{tag} and {annotated}");
+        }
     }
 }

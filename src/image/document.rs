@@ -1,42 +1,16 @@
 //! Manifests and indexes: one document, read by what it is and not only by what it is called.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Annotations, Digest, Index, Platform, lenient};
-
-/// The four media types a registry may answer a manifest request with, all of which must be asked for:
-/// a registry converts, or answers 404, when the stored one is not among them.
-pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
+use super::{
+    Annotations, Digest, DigestKind, Index,
+    descriptor::{RawDescriptor, essence},
+    lenient::{self, OrNone},
+};
 
 /// How many images of an index are read. Each costs two requests, and nobody builds for more platforms;
 /// an index of a few megabytes can name ten thousand.
 const INDEX_IMAGES: usize = 128;
-
-/// What kind of thing a digest names. The three differ for one and the same image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DigestKind {
-    /// An image index: one digest for all platforms.
-    Index,
-    /// The manifest of one platform.
-    Manifest,
-}
-
-impl DigestKind {
-    /// The kind that one of [`MANIFEST_MEDIA_TYPES`] announces.
-    #[must_use]
-    pub fn of_media_type(media_type: &str) -> Option<Self> {
-        match MANIFEST_MEDIA_TYPES.iter().position(|known| *known == media_type)? {
-            0 | 2 => Some(Self::Index),
-            _ => Some(Self::Manifest),
-        }
-    }
-}
 
 /// A parsed manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,47 +26,10 @@ pub enum Document {
 pub struct Manifest {
     /// The digest of the image configuration.
     pub config: Digest,
-    /// The size of the image configuration in bytes, as the manifest promises it.
-    pub config_bytes: u64,
+    /// The size of the image configuration in bytes, where the manifest states it.
+    pub config_bytes: Option<u64>,
     /// The manifest's annotations.
     pub annotations: Annotations,
-}
-
-/// One entry of an index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Child {
-    /// The digest of the platform's manifest.
-    pub digest: Digest,
-    /// The platform, where the entry states it; the specification makes it optional.
-    pub platform: Option<Platform>,
-    /// What the entry says it names: an image manifest, or another index.
-    #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
-    pub kind: DigestKind,
-    /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub annotations: Annotations,
-}
-
-impl Child {
-    /// The entry of an image that says no more than its platform.
-    #[must_use]
-    pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
-        Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new() }
-    }
-}
-
-/// The annotations of an index entry that are kept: when the image was built, and on which base (OCI image
-/// specification, annotations.md). docker-library writes them there and not into the manifest.
-pub const CHILD_ANNOTATIONS: [&str; 3] =
-    ["org.opencontainers.image.created", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
-
-fn manifest_kind() -> DigestKind {
-    DigestKind::Manifest
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_manifest_kind(kind: &DigestKind) -> bool {
-    *kind == DigestKind::Manifest
 }
 
 /// Why a body is no manifest.
@@ -124,10 +61,12 @@ pub enum InvalidDocument {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline {
+    #[serde(default, deserialize_with = "lenient::text")]
     media_type: Option<String>,
     config: Option<serde::de::IgnoredAny>,
     layers: Option<serde::de::IgnoredAny>,
-    manifests: Option<serde::de::IgnoredAny>,
+    #[serde(default, rename = "manifests", deserialize_with = "lenient::is_there")]
+    is_index: bool,
 }
 
 impl Document {
@@ -139,22 +78,23 @@ impl Document {
     /// asks clients to check this, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
         let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
-        let served = content_type.map(|value| value.split(';').next().unwrap_or(value).trim());
+        let served = content_type.map(essence).filter(|served| !is_any_bytes(served));
         let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
             // A login page of a proxy, for one.
             Some(served) if served.starts_with("text/html") => InvalidDocument::MediaType(served.to_owned()),
             _ => json(error),
         })?;
-        if let (Some(served), Some(stated)) = (served, outline.media_type.as_deref())
-            && served != stated
+        let stated = outline.media_type.as_deref().map(essence);
+        if let (Some(served), Some(stated)) = (served, stated)
+            && !served.eq_ignore_ascii_case(stated)
         {
             return Err(InvalidDocument::Contradiction { served: served.into(), stated: stated.into() });
         }
-        let is_index = outline.manifests.is_some();
+        let is_index = outline.is_index;
         if is_index && (outline.config.is_some() || outline.layers.is_some()) {
             return Err(InvalidDocument::Ambiguous);
         }
-        if let Some(media_type) = outline.media_type.as_deref().or(served) {
+        if let Some(media_type) = stated.or(served) {
             let kind = DigestKind::of_media_type(media_type)
                 .ok_or_else(|| InvalidDocument::MediaType(media_type.to_owned()))?;
             if is_index != (kind == DigestKind::Index) {
@@ -191,75 +131,27 @@ struct RawManifest {
 
 #[derive(Deserialize)]
 struct RawIndex {
-    #[serde(default)]
-    manifests: Option<Vec<RawDescriptor>>,
+    manifests: Option<Vec<OrNone<RawDescriptor>>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDescriptor {
-    media_type: Option<String>,
-    digest: String,
-    size: Option<u64>,
-    platform: Option<RawPlatform>,
-    artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::texts")]
-    annotations: Annotations,
-}
-
-#[derive(Deserialize)]
-struct RawPlatform {
-    os: Option<String>,
-    architecture: Option<String>,
-    variant: Option<String>,
-}
-
-impl RawDescriptor {
-    fn digest(&self) -> Result<Digest, InvalidDocument> {
-        let text = &self.digest;
-        text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
-    }
-
-    /// The platform, if operating system and architecture are both stated.
-    fn platform(&self) -> Option<Platform> {
-        let platform = self.platform.as_ref()?;
-        let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        Some(Platform::new(&stated(&platform.os)?, &stated(&platform.architecture)?, platform.variant.as_deref()))
-    }
-
-    /// What an entry of an index names; `None` for an attestation, a signature or another artifact.
-    fn child_kind(&self) -> Option<DigestKind> {
-        let is_attestation = self.annotations.contains_key("vnd.docker.reference.type");
-        if is_attestation || self.artifact_type.is_some() || self.platform().is_some_and(|it| it.is_unknown()) {
-            return None;
-        }
-        self.media_type.as_deref().map_or(Some(DigestKind::Manifest), DigestKind::of_media_type)
-    }
 }
 
 impl Manifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
-        let size = manifest.config.size;
         Ok(Self {
             config: manifest.config.digest()?,
-            config_bytes: size.ok_or_else(|| InvalidDocument::Json("its config has no size".to_owned()))?,
+            config_bytes: manifest.config.size,
             annotations: manifest.annotations,
         })
     }
 }
 
 impl Index {
-    /// Keeps what names images, also through a nested index: attestations and signatures are left out.
+    /// Keeps what names images, also through a nested index: attestations and signatures are left out, and so is an
+    /// entry that names nothing that could be read, which takes nothing from the others.
     fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
-        let mut children = Vec::new();
-        for mut entry in index.manifests.unwrap_or_default() {
-            let Some(kind) = entry.child_kind() else { continue };
-            let mut annotations = std::mem::take(&mut entry.annotations);
-            annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));
-            children.push(Child { digest: entry.digest()?, platform: entry.platform(), kind, annotations });
-        }
+        let entries = index.manifests.into_iter().flatten().filter_map(|OrNone(entry)| entry);
+        let children: Vec<_> = entries.filter_map(|entry| entry.child().ok().flatten()).collect();
         if children.len() > INDEX_IMAGES {
             return Err(InvalidDocument::TooManyImages(children.len()));
         }
@@ -267,9 +159,15 @@ impl Index {
     }
 }
 
+/// Whether `media_type` says no more than that there are bytes, as file servers do.
+fn is_any_bytes(media_type: &str) -> bool {
+    ["application/octet-stream", "binary/octet-stream", "application/json", "text/plain"].contains(&media_type)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::MANIFEST_MEDIA_TYPES;
 
     const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -290,7 +188,7 @@ mod tests {
         for media_type in [MANIFEST_MEDIA_TYPES[1], MANIFEST_MEDIA_TYPES[3]] {
             let document = Document::parse(manifest(media_type).as_bytes(), Some(media_type)).expect(media_type);
             let Document::Manifest(read) = document else { panic!("a manifest") };
-            assert_eq!((read.config.hex(), read.config_bytes), (HEX, 2));
+            assert_eq!((read.config.hex(), read.config_bytes), (HEX, Some(2)));
             assert_eq!(read.annotations["a"], "b");
         }
     }
@@ -333,6 +231,32 @@ mod tests {
     }
 
     #[test]
+    fn media_types_may_have_parameters_and_file_servers_have_none_of_ours() {
+        let oci = MANIFEST_MEDIA_TYPES[1];
+        let body = manifest(oci);
+        for served in [
+            "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
+            "application/vnd.OCI.image.manifest.v1+json",
+            "application/octet-stream",
+            "application/json",
+        ] {
+            assert!(Document::parse(body.as_bytes(), Some(served)).is_ok(), "{served}");
+        }
+        let with_parameter = manifest(&format!("{oci};v=1"));
+        assert!(Document::parse(with_parameter.as_bytes(), Some(oci)).is_ok());
+    }
+
+    #[test]
+    fn an_index_may_name_nothing() {
+        for body in [r#"{"manifests":[]}"#, r#"{"manifests":null}"#, r#"{"manifests":[{}],"annotations":[]}"#] {
+            let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])) else {
+                panic!("{body}")
+            };
+            assert_eq!(index.children, []);
+        }
+    }
+
+    #[test]
     fn fields_that_are_not_used_may_break_the_specification() {
         let oci = MANIFEST_MEDIA_TYPES[1];
         let config = format!(r#""config":{{"digest":"sha256:{HEX}","size":2,"annotations":null}}"#);
@@ -346,7 +270,10 @@ mod tests {
             assert_eq!(read.config.hex(), HEX);
             assert!(read.annotations.iter().all(|(key, value)| (key.as_str(), value.as_str()) == ("c", "d")));
         }
-        for body in [format!(r#"{{"config":{{"digest":"sha256:{HEX}"}}}}"#), r#"{"config":null}"#.to_owned()] {
+        let unsized_config = format!(r#"{{"config":{{"digest":"sha256:{HEX}","size":"2"}}}}"#);
+        let Ok(Document::Manifest(read)) = Document::parse(unsized_config.as_bytes(), Some(oci)) else { panic!() };
+        assert_eq!(read.config_bytes, None);
+        for body in [r#"{"config":{"digest":"sha256:00"}}"#, r#"{"config":{}}"#, r#"{"config":null}"#, "[]"] {
             assert!(matches!(Document::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))), "{body}");
         }
     }
@@ -361,11 +288,14 @@ mod tests {
                 {{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:{HEX}",
                   "platform":{{"os":"linux","architecture":"arm64","variant":null}},
                   "annotations":{{"org.opencontainers.image.created":"2026-11-14T00:00:00Z","x":"y","z":null}}}},
-                {{"artifactType":"application/x","digest":"garbage"}}]}}"#
+                {{"artifactType":"application/x","digest":"garbage"}},
+                {{"mediaType":"application/vnd.docker.distribution.manifest.v2+json; charset=utf-8",
+                  "digest":"sha256:{HEX}","platform":{{"os":"unknown","architecture":"unknown"}}}},
+                {{"digest":"garbage"}},{{"digest":"blake3:00"}},{{}},null,7]}}"#
         );
         let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("an index") };
         let read: Vec<_> = index.children.iter().map(|c| (c.kind, c.platform.is_some(), c.annotations.len())).collect();
         let (nested, image) = (DigestKind::Index, DigestKind::Manifest);
-        assert_eq!(read, [(nested, false, 0), (image, false, 0), (image, true, 1)]);
+        assert_eq!(read, [(nested, false, 0), (image, false, 0), (image, true, 1), (image, false, 0)]);
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Child, Digest, DigestKind, InvalidDocument, Manifest, Platform, lenient};
+use super::{
+    Child, Digest, DigestKind, InvalidDocument, Manifest, Platform,
+    lenient::{self, OrNone},
+};
 
 /// Annotations or labels: untrusted text by key.
 pub type Annotations = BTreeMap<String, String>;
@@ -45,7 +48,7 @@ pub struct Index {
 /// no environment variable of an image, which may be a secret, is ever stored).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
-    /// The platform, from the configuration.
+    /// The platform, from the configuration; [`Platform::is_unknown`] where that does not say.
     pub platform: Platform,
     /// The digest of the configuration: what Docker calls the image's id.
     pub config: Digest,
@@ -68,8 +71,8 @@ pub struct ImageFacts {
 impl ImageFacts {
     /// Reads the facts out of a manifest and the configuration it names.
     ///
-    /// Only operating system and architecture must be there. Whatever else is missing, null or of another type
-    /// is left out: real configurations have a `rootfs` without `type`, `diff_ids: null` and null labels
+    /// It must have a `rootfs`, or an operating system and an architecture, by which an image's configuration is told
+    /// from other JSON. Whatever else is missing, null or of another type is left out: real configurations have a `rootfs` without `type`, `diff_ids: null` and null labels
     /// (siderolabs/talos#12537, moby/moby#27568). A diff_id that is no digest leaves the layers unknown, for a
     /// shorter list would match images that stand on something else.
     ///
@@ -79,9 +82,15 @@ impl ImageFacts {
     pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
         let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
         let read: RawConfiguration = serde_json::from_slice(config).map_err(json)?;
-        let history = read.history.into_iter().flatten().filter_map(|entry| entry.created_at);
+        let stated = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let platform = match (stated(read.os), stated(read.architecture)) {
+            (Some(os), Some(architecture)) => Platform::new(&os, &architecture, read.variant.as_deref()),
+            _ if read.rootfs.is_some() => Platform::unknown(),
+            _ => return Err(InvalidDocument::Json("it is no image configuration".to_owned())),
+        };
+        let history = read.history.into_iter().flatten().filter_map(|OrNone(entry)| entry?.created_at);
         Ok(Self {
-            platform: Platform::new(&read.os, &read.architecture, read.variant.as_deref()),
+            platform,
             config: manifest.config,
             created_at: read.created_at,
             history_created_at: history.max(),
@@ -101,15 +110,20 @@ impl ImageFacts {
 /// An image configuration, as far as it is used.
 #[derive(Deserialize)]
 struct RawConfiguration {
-    os: String,
-    architecture: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    os: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    architecture: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     variant: Option<String>,
     #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
     created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
     config: Option<RawSettings>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
     rootfs: Option<RawRootfs>,
-    history: Option<Vec<RawHistory>>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    history: Option<Vec<OrNone<RawHistory>>>,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +134,7 @@ struct RawSettings {
 
 #[derive(Deserialize)]
 struct RawRootfs {
+    #[serde(default, deserialize_with = "lenient::or_none")]
     diff_ids: Option<Vec<Option<String>>>,
 }
 
@@ -163,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_without_its_environment() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: 0, annotations: BTreeMap::new() };
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
         let diff_id = Digest::of(b"layer");
         let config = format!(
             r#"{{"architecture":"arm64","os":"linux","created":"2026-08-22T00:13:00.5Z","history":null,
@@ -181,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_breaks_the_specification_is_read_as_far_as_it_goes() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: 0, annotations: BTreeMap::new() };
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
         let read = |rest: &str| {
             let config = format!(r#"{{"os":"linux","architecture":"amd64",{rest}}}"#);
             ImageFacts::read(manifest.clone(), config.as_bytes()).expect(rest)
@@ -191,6 +206,7 @@ mod tests {
             r#""rootfs":{"diff_ids":null}"#.to_owned(),
             r#""rootfs":null,"config":null,"history":null,"variant":null"#.to_owned(),
             r#""created":7,"config":{"Labels":{"a":null,"b":["x"]},"Env":"A=B"}"#.to_owned(),
+            r#""rootfs":{"diff_ids":{}},"config":"x","history":[null,7,{"created":null}]"#.to_owned(),
             // A shorter list would be a prefix of images that stand on something else.
             format!(r#""rootfs":{{"diff_ids":["{layer}","blake3:00"]}}"#),
             format!(r#""rootfs":{{"diff_ids":["{layer}",null]}}"#),
@@ -204,6 +220,17 @@ mod tests {
         ));
         assert_eq!(facts.diff_ids, [layer]);
         assert_eq!(facts.history_created_at, "2026-11-14T07:00:00Z".parse().ok());
-        assert!(ImageFacts::read(manifest, b"{}").is_err());
+        for garbage in ["{}", "[]", r#"{"config":{}}"#, r#"{"os":"linux","rootfs":null}"#, "<html>"] {
+            assert!(ImageFacts::read(manifest.clone(), garbage.as_bytes()).is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_states_no_platform_leaves_it_to_the_index() {
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        for config in [r#"{"rootfs":{"diff_ids":[]}}"#, r#"{"os":"","architecture":"amd64","rootfs":{}}"#] {
+            let facts = ImageFacts::read(manifest.clone(), config.as_bytes()).expect(config);
+            assert!(facts.platform.is_unknown());
+        }
     }
 }

@@ -42,6 +42,15 @@ impl Arch {
             _ => None,
         }
     }
+
+    /// What the OCI specification calls it.
+    #[must_use]
+    pub fn oci(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "amd64",
+        }
+    }
 }
 
 impl fmt::Display for Arch {

@@ -2,19 +2,27 @@
 //!
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
+mod choose;
+mod descriptor;
 mod digest;
 mod document;
 mod facts;
+mod host;
 mod lambda_tag;
+mod layout;
 mod lenient;
 mod partition;
 mod platform;
 mod reference;
 
+pub use choose::choose;
+pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
 pub use digest::{Digest, InvalidDigest};
-pub use document::{CHILD_ANNOTATIONS, Child, DigestKind, Document, InvalidDocument, MANIFEST_MEDIA_TYPES, Manifest};
+pub use document::{Document, InvalidDocument, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
+pub use host::{host_spellings, normalize_host, normalize_pattern};
 pub use lambda_tag::{Arch, LambdaTag};
+pub use layout::{LayoutEntry, layout_entries};
 pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};

@@ -1,4 +1,5 @@
-//! Platforms: `os/architecture[/variant]`, normalized so that equal platforms compare equal.
+//! Platforms: `os/architecture[/variant]`, normalized so that equal platforms compare equal, and which of them a
+//! machine can run.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// The platform an image runs on, `linux/arm64`.
 ///
-/// `arm64/v8` is `arm64`: registries write both for the same thing.
+/// Registries and builders write one platform in several ways: `arm64/v8` is `arm64`, `amd64/v1` is `amd64`, `arm` is
+/// `arm/v7`, and `x86_64` and `aarch64` are `amd64` and `arm64`, as containerd reads them (containerd/platforms,
+/// `database.go`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
@@ -20,12 +23,40 @@ pub struct Platform {
 #[error("{0:?} is no platform: write os/architecture, as in linux/arm64")]
 pub struct InvalidPlatform(String);
 
+/// What an operating system or an architecture is called that is not known.
+const UNKNOWN: &str = "unknown";
+
+/// How far the images of an older architecture are from what a machine runs best: farther than all variants.
+const OLDER_ARCHITECTURE: u32 = 1 << 16;
+
 impl Platform {
     /// The platform of an operating system, an architecture and, where it matters, a variant.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
-        let variant = variant.filter(|v| !v.is_empty() && (architecture, *v) != ("arm64", "v8"));
-        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+        let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
+        let variant = variant.map(str::to_ascii_lowercase).filter(|variant| !variant.is_empty());
+        let (architecture, variant) = match (architecture.as_str(), variant.as_deref()) {
+            ("amd64" | "x86_64" | "x86-64", variant) => ("amd64", variant.filter(|variant| *variant != "v1")),
+            ("arm64" | "aarch64", variant) => ("arm64", variant.filter(|variant| !matches!(*variant, "v8" | "8"))),
+            ("armhf", None) | ("arm", None | Some("7")) => ("arm", Some("v7")),
+            ("armel", None) | ("arm", Some("6")) => ("arm", Some("v6")),
+            ("arm", Some("5")) => ("arm", Some("v5")),
+            ("i386", variant) => ("386", variant),
+            (architecture, variant) => (architecture, variant),
+        };
+        Self { os, architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+    }
+
+    /// The platform of an image that says nothing of it.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::new(UNKNOWN, UNKNOWN, None)
+    }
+
+    /// The operating system in the OCI specification's words: `linux`, `windows`.
+    #[must_use]
+    pub fn os(&self) -> &str {
+        &self.os
     }
 
     /// The architecture in the OCI specification's words: `amd64`, `arm64`.
@@ -37,7 +68,65 @@ impl Platform {
     /// Whether nothing is known of it; `BuildKit` marks attestations this way.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.os == "unknown" || self.architecture == "unknown"
+        self.os == UNKNOWN || self.architecture == UNKNOWN
+    }
+
+    /// What an image is for that an index lists for this platform and whose configuration states `own`: the index is
+    /// what a machine goes by, and the configuration may know the variant better.
+    #[must_use]
+    pub fn refined_by(&self, own: &Self) -> Self {
+        let knows_better = self.variant.is_none() && self.has_architecture_of(own);
+        if knows_better { own.clone() } else { self.clone() }
+    }
+
+    /// Whether both are for one operating system and architecture, whatever the variants.
+    #[must_use]
+    pub fn has_architecture_of(&self, other: &Self) -> bool {
+        (&self.os, &self.architecture) == (&other.os, &other.architecture)
+    }
+
+    /// How far an image of this platform is from what `machine` runs best: 0 for its own platform, more the older
+    /// the variant, `None` where it cannot run it. The order is containerd's (containerd/platforms, `compare.go`).
+    #[must_use]
+    pub fn distance_from(&self, machine: &Self) -> Option<u32> {
+        if self == machine {
+            return Some(0);
+        }
+        if self.os != machine.os {
+            return None;
+        }
+        match (machine.architecture.as_str(), self.architecture.as_str()) {
+            ("amd64", "386") => Some(OLDER_ARCHITECTURE),
+            ("arm64", "arm") => {
+                let machine = Self { architecture: "arm".to_owned(), ..machine.clone() };
+                Some(OLDER_ARCHITECTURE + machine.above(self)?)
+            }
+            (one, other) if one == other => machine.above(self),
+            _ => None,
+        }
+    }
+
+    /// How many levels the variant of this platform is above that of `image`, which is of the same architecture.
+    fn above(&self, image: &Self) -> Option<u32> {
+        match (self.level(), image.level()) {
+            (Some(own), Some(other)) => own.checked_sub(other),
+            // Variants of architectures of which no order is known.
+            _ => image.variant.is_none().then_some(1),
+        }
+    }
+
+    /// The variant as a number: a machine runs all images of the same or a lower one.
+    fn level(&self) -> Option<u32> {
+        let default = match self.architecture.as_str() {
+            "amd64" => "v1",
+            // `arm` has a variant, unless it is what a machine of arm64 runs of the older architecture.
+            "arm64" | "arm" => "v8",
+            _ => return None,
+        };
+        let text = self.variant.as_deref().unwrap_or(default).strip_prefix('v')?;
+        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+        let number = |text: &str| text.parse::<u8>().ok().map(u32::from);
+        Some((number(major)? << 8) | number(minor)?)
     }
 }
 
@@ -96,12 +185,58 @@ impl schemars::JsonSchema for Platform {
 mod tests {
     use super::*;
 
+    fn platform(text: &str) -> Platform {
+        text.parse().expect(text)
+    }
+
     #[test]
-    fn arm64_v8_is_arm64() {
-        assert_eq!("linux/arm64/v8".parse::<Platform>(), "linux/arm64".parse());
-        assert_ne!("linux/arm/v7".parse::<Platform>(), "linux/arm".parse());
-        assert_eq!(Platform::new("linux", "arm", Some("v7")).to_string(), "linux/arm/v7");
+    fn the_ways_to_write_one_platform_are_equal() {
+        for (text, expected) in [
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/amd64/v1", "linux/amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("Linux/AMD64", "linux/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/arm/7", "linux/arm/v7"),
+            ("linux/arm/v6", "linux/arm/v6"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("windows/amd64", "windows/amd64"),
+        ] {
+            assert_eq!(platform(text).to_string(), expected, "{text}");
+        }
         assert!("linux".parse::<Platform>().is_err());
         assert!("a/b/c/d".parse::<Platform>().is_err());
+    }
+
+    #[test]
+    fn a_machine_runs_its_own_variant_and_lower_ones() {
+        for (image, machine, runs) in [
+            ("linux/amd64", "linux/amd64", true),
+            ("linux/amd64", "linux/amd64/v3", true),
+            ("linux/amd64/v2", "linux/amd64/v3", true),
+            ("linux/amd64/v3", "linux/amd64", false),
+            ("linux/amd64/v4", "linux/amd64/v3", false),
+            ("linux/386", "linux/amd64", true),
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("linux/arm64", "linux/arm64/v9", true),
+            ("linux/arm64", "linux/arm64/v8.2", true),
+            ("linux/arm64/v9", "linux/arm64", false),
+            ("linux/arm", "linux/arm/v7", true),
+            ("linux/arm/v6", "linux/arm/v7", true),
+            ("linux/arm/v7", "linux/arm/v6", false),
+            ("linux/arm/v7", "linux/arm64", true),
+            ("linux/arm64", "linux/arm/v7", false),
+            ("linux/ppc64le", "linux/ppc64le/power9", true),
+            ("linux/ppc64le/power9", "linux/ppc64le/power8", false),
+            ("windows/amd64", "linux/amd64", false),
+            ("linux/amd64", "linux/arm64", false),
+        ] {
+            assert_eq!(platform(image).distance_from(&platform(machine)).is_some(), runs, "{image} on {machine}");
+        }
+        let order = ["linux/amd64/v3", "linux/amd64/v2", "linux/amd64", "linux/386"];
+        let distances: Vec<_> = order.map(|image| platform(image).distance_from(&platform("linux/amd64/v3"))).into();
+        assert!(distances.is_sorted() && distances[0] == Some(0), "{distances:?}");
     }
 }

@@ -7,9 +7,15 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, InvalidDigest};
+use super::{
+    Digest, InvalidDigest,
+    host::{normalize_host, normalize_name},
+};
 
 /// A repository at a registry, `public.ecr.aws/lambda/java`.
+///
+/// Parsing makes the spellings of one repository equal: hosts are in lower case and without port 443, the hosts of
+/// Docker Hub are `docker.io`, and `docker.io/python` is `docker.io/library/python`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Repository {
@@ -92,7 +98,8 @@ fn is_host(text: &str) -> bool {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
     };
-    let port_holds = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_number = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let port_holds = port.is_none_or(|port| is_number(port) && port.parse::<u16>().is_ok_and(|port| port > 0));
     let named = text.contains('.') || port.is_some() || host == "localhost";
     let labels_hold = host.split('.').all(|label| {
         !label.is_empty()
@@ -121,7 +128,9 @@ impl FromStr for Repository {
         if name.len() > 255 || !name.split('/').all(is_component) {
             return Err(InvalidReference::Repository(name.to_owned()));
         }
-        Ok(Self { registry: registry.to_ascii_lowercase().into(), name: name.into() })
+        let registry = normalize_host(registry);
+        let name = normalize_name(&registry, name);
+        Ok(Self { registry: registry.into(), name: name.into() })
     }
 }
 
@@ -214,6 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn the_spellings_of_one_repository_are_equal() {
+        for (spellings, expected) in [
+            (
+                &[
+                    "docker.io/python:3.12",
+                    "index.docker.io/library/python:3.12",
+                    "Registry-1.docker.io:443/python:3.12",
+                ][..],
+                "docker.io/library/python:3.12",
+            ),
+            (&["docker.io/amazon/aws-lambda-python:3.9"], "docker.io/amazon/aws-lambda-python:3.9"),
+            (&["Public.ECR.aws/lambda/java", "public.ecr.aws:443/lambda/java"], "public.ecr.aws/lambda/java"),
+            (&["r.corp:5000/x:1"], "r.corp:5000/x:1"),
+        ] {
+            for text in spellings {
+                assert_eq!(text.parse::<Reference>().expect(text).to_string(), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn garbage_says_what_is_wrong() {
         use InvalidReference as E;
         let cases = [
@@ -232,6 +262,7 @@ mod tests {
             ("docker://public.ecr.aws/x:1", E::Scheme("docker://".into())),
             ("1.2.3.4:99999/x", E::Host("1.2.3.4:99999".into())),
             ("127.0.0.1:0/x", E::Host("127.0.0.1:0".into())),
+            ("r.corp:+443/x", E::Host("r.corp:+443".into())),
         ];
         for (text, error) in cases {
             assert_eq!(text.parse::<Reference>().expect_err(text), error, "{text}");

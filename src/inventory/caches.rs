@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 
 use super::Estate;
-use crate::registry::EcrHost;
+use crate::{image::normalize_host, registry::EcrHost};
 
 /// A rule of a pull-through cache.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +61,8 @@ impl Estate {
                 let (Some(prefix), Some(url)) = (rule.ecr_repository_prefix(), rule.upstream_registry_url()) else {
                     continue;
                 };
-                // Docker Hub is called so where its API is, and otherwise in references.
-                let upstream = if url == "registry-1.docker.io" { "docker.io" } else { url };
+                // Docker Hub is called `registry-1.docker.io` there.
+                let upstream = normalize_host(url);
                 if prefix != ROOT {
                     rules.push(PullThroughRule {
                         prefix: format!("{host}/{}", prefix.trim_end_matches('/')),

@@ -4,26 +4,25 @@
 //! (OCI image specification, image-layout.md).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use futures::future::BoxFuture;
-use oci_spec::image::{Descriptor, ImageIndex};
 
 use super::{
     Deployment, DeploymentKind, Extent, Gap, ImageSource, Inventoried, Inventory, Unreadable,
-    place::{Findings, Found, Place},
+    findings::{Findings, Found, INDEX_DEPTH},
+    place::Place,
 };
 use crate::{
-    image::{Content, Digest, DigestKind, Document, ImageFacts},
+    image::{Child, Content, Digest, Document, ImageFacts, LayoutEntry, layout_entries},
     store::Known,
 };
 
-/// The annotation of an index entry that holds its tag (OCI image specification, annotations.md).
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The largest manifest or index that is read; registries must take no less and usually take no more.
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// The largest image configuration that is read.
@@ -67,22 +66,19 @@ impl Inventory for LayoutInventory {
     }
 }
 
-/// One entry of a layout's `index.json` that may be an image.
-struct Entry {
-    tag: Option<String>,
-    digest: Digest,
-    media_type: String,
-}
-
 fn deployments(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
-    match entries(folder).and_then(|entries| select(folder, entries, tag)) {
-        Ok(entries) => {
-            let mut deployments: Vec<_> = entries.iter().flat_map(|entry| entry_deployments(folder, entry)).collect();
-            tell_apart(&mut deployments);
-            deployments
-        }
-        Err(why) => vec![place(folder, tag, None).unreadable(why)],
-    }
+    let entries = entries(folder).and_then(|entries| select(folder, entries, tag));
+    let images: Vec<_> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| Image::read(folder, entry)).collect(),
+        Err(why) => return vec![place(folder, tag, None).unreadable(why)],
+    };
+    // Of a name, what is not there is told only where nothing else is.
+    let held: BTreeSet<_> = images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
+    let is_told = |image: &Image| !image.is_missing() || !held.contains(&image.name);
+    let told = images.into_iter().filter(is_told);
+    let mut deployments: Vec<_> = told.flat_map(|image| image.deployments(folder)).collect();
+    tell_apart(&mut deployments);
+    deployments
 }
 
 /// Entries may share a tag, one for each platform; their ids may not.
@@ -110,7 +106,7 @@ fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
 }
 
 /// The entries of `index.json`, attestations left out.
-fn entries(folder: &Path) -> Result<Vec<Entry>, Unreadable> {
+fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
     if !folder.is_dir() {
         return Err(Unreadable::new("image-missing", format!("there is no folder {}", folder.display())));
     }
@@ -123,44 +119,26 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, Unreadable> {
         return Err(no_layout("its oci-layout file does not say imageLayoutVersion 1".into()));
     }
     let index = read_file(&folder.join("index.json"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
-    let index: ImageIndex =
-        serde_json::from_slice(&index).map_err(|error| no_layout(format!("index.json does not parse: {error}")))?;
-    index.manifests().iter().filter(|descriptor| !is_attestation(descriptor)).map(entry).collect()
-}
-
-fn entry(descriptor: &Descriptor) -> Result<Entry, Unreadable> {
-    let text = descriptor.digest().to_string();
-    let digest = text
-        .parse()
-        .map_err(|error| Unreadable::new("image-malformed", format!("index.json: digest {text:?}: {error}")))?;
-    let tag = descriptor.annotations().as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned();
-    Ok(Entry { tag, digest, media_type: descriptor.media_type().to_string() })
-}
-
-fn is_attestation(descriptor: &Descriptor) -> bool {
-    let annotations = descriptor.annotations().as_ref();
-    annotations.is_some_and(|annotations| annotations.contains_key("vnd.docker.reference.type"))
-        || descriptor.artifact_type().is_some()
-        || DigestKind::of_media_type(descriptor.media_type().as_ref()).is_none()
+    layout_entries(&index).map_err(|error| no_layout(format!("index.json: {error}")))
 }
 
 /// The entries that `tag` asks for. Some tools write a whole reference where the tag belongs, so the end of
 /// one counts when no entry is called exactly so.
-fn select(folder: &Path, entries: Vec<Entry>, tag: Option<&str>) -> Result<Vec<Entry>, Unreadable> {
+fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result<Vec<LayoutEntry>, Unreadable> {
     if entries.is_empty() {
         return Err(Unreadable::new("image-missing", format!("there is no image in {}", folder.display())));
     }
     let Some(tag) = tag else { return Ok(entries) };
-    let is_exact = |entry: &Entry| entry.tag.as_deref() == Some(tag);
-    let ends_so = |entry: &Entry| {
-        entry.tag.as_deref().and_then(|name| name.rsplit_once(':')).is_some_and(|(_, ending)| ending == tag)
+    let is_exact = |entry: &LayoutEntry| entry.name.as_deref() == Some(tag);
+    let ends_so = |entry: &LayoutEntry| {
+        entry.name.as_deref().and_then(|name| name.rsplit_once(':')).is_some_and(|(_, ending)| ending == tag)
     };
     let has_exact = entries.iter().any(is_exact);
-    let tags: Vec<_> = entries.iter().filter_map(|entry| entry.tag.clone()).collect();
+    let tags: Vec<_> = entries.iter().filter_map(|entry| entry.name.clone()).collect();
     let chosen: Vec<_> = entries
         .into_iter()
         .filter(|entry| if has_exact { is_exact(entry) } else { ends_so(entry) })
-        .map(|entry| Entry { tag: Some(tag.to_owned()), ..entry })
+        .map(|entry| LayoutEntry { name: Some(tag.to_owned()), ..entry })
         .collect();
     if chosen.is_empty() {
         let there_are =
@@ -171,20 +149,49 @@ fn select(folder: &Path, entries: Vec<Entry>, tag: Option<&str>) -> Result<Vec<E
     Ok(chosen)
 }
 
-fn entry_deployments(folder: &Path, entry: &Entry) -> Vec<Deployment> {
-    let mut findings = Findings::default();
-    findings.add(entry.digest.clone(), None, read_image(folder, &entry.digest, Some(&entry.media_type)));
-    for child in findings.children(&entry.digest).iter() {
-        findings.add(child.digest.clone(), None, read_image(folder, &child.digest, None));
-    }
-    place(folder, entry.tag.as_deref(), Some(&entry.digest)).deployments(&entry.digest, &findings)
+/// An entry with all that is in the folder of what it names.
+struct Image {
+    name: Option<String>,
+    child: Child,
+    findings: Findings,
 }
 
-fn read_image(folder: &Path, digest: &Digest, media_type: Option<&str>) -> Result<Found, Unreadable> {
+impl Image {
+    fn read(folder: &Path, LayoutEntry { child, name }: LayoutEntry) -> Self {
+        let mut findings = Findings::default();
+        findings.add(child.digest.clone(), None, read_image(folder, &child.digest));
+        for _ in 0..INDEX_DEPTH {
+            let images = findings.images(&child.digest).into_iter().map(|image| image.child.digest);
+            let unread: BTreeSet<_> = images.filter(|digest| !findings.has_tried(digest, None)).collect();
+            if unread.is_empty() {
+                break;
+            }
+            for digest in unread {
+                let found = read_image(folder, &digest);
+                findings.add(digest, None, found);
+            }
+        }
+        findings.leave_out_missing(&child.digest);
+        Self { name, child, findings }
+    }
+
+    /// Whether the folder does not hold it.
+    fn is_missing(&self) -> bool {
+        self.findings.is_missing(&self.child.digest)
+    }
+
+    fn deployments(self, folder: &Path) -> Vec<Deployment> {
+        let Self { name, child, findings } = self;
+        let place = place(folder, name.as_deref(), Some(&child.digest));
+        Place { descriptor_annotations: Arc::new(child.annotations), ..place }.deployments(&child.digest, &findings)
+    }
+}
+
+fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
     let malformed =
         |error: &dyn std::fmt::Display| Unreadable::new("image-malformed", format!("{digest} is malformed: {error}"));
     let body = read_blob(folder, digest, MANIFEST_BYTES)?;
-    match Document::parse(&body, media_type).map_err(|error| malformed(&error))? {
+    match Document::parse(&body, None).map_err(|error| malformed(&error))? {
         Document::Index(index) => Ok(Found::from(Known::new(Content::Index(index)))),
         Document::Manifest(manifest) => {
             let config = read_blob(folder, &manifest.config, CONFIG_BYTES)?;

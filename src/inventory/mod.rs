@@ -7,6 +7,7 @@ mod choice;
 mod ecr;
 mod ecs;
 mod estate;
+mod findings;
 mod gap;
 mod lambda;
 mod layout;
@@ -207,6 +208,9 @@ pub struct DeployedImage {
     pub digest: Digest,
     /// The facts of the image.
     pub facts: Arc<ImageFacts>,
+    /// The annotations of its descriptor in the index it was reached through, as far as basewatch uses them:
+    /// [`crate::image::CHILD_ANNOTATIONS`].
+    pub descriptor_annotations: Arc<Annotations>,
     /// The annotations of the index it was reached through; empty for a single manifest.
     pub index_annotations: Arc<Annotations>,
 }

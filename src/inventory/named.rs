@@ -10,7 +10,8 @@ use futures::{StreamExt, future::BoxFuture, stream};
 
 use super::{
     Deployment, DeploymentKind, ImageSource, Inventoried, Inventory, Unreadable,
-    place::{Findings, Found, Place},
+    findings::{Findings, Found, INDEX_DEPTH},
+    place::Place,
 };
 use crate::{
     image::{Digest, Reference, Repository},
@@ -82,11 +83,18 @@ impl NamedInventory {
             .collect();
         let mut findings = Findings::default();
         self.read(wanted.clone(), &mut findings).await;
-        let children = wanted.iter().flat_map(|(digest, repository)| {
-            let children = findings.children(digest);
-            children.iter().map(|child| (child.digest.clone(), repository.clone())).collect::<Vec<_>>()
-        });
-        self.read(children.collect(), &mut findings).await;
+        for _ in 0..INDEX_DEPTH {
+            let unread = wanted.iter().flat_map(|(digest, repository)| {
+                let images = findings.images(digest).into_iter().map(|image| image.child.digest);
+                let is_unread = |digest: &Digest| !findings.has_tried(digest, Some(repository));
+                images.filter(is_unread).map(|digest| (digest, repository.clone())).collect::<Vec<_>>()
+            });
+            let unread: BTreeSet<_> = unread.collect();
+            if unread.is_empty() {
+                break;
+            }
+            self.read(unread, &mut findings).await;
+        }
         let mut deployments: Vec<_> =
             pointers.into_iter().flat_map(|(reference, digest)| deployments(reference, digest, &findings)).collect();
         deployments.sort_by(|a, b| a.id.cmp(&b.id));

@@ -1,17 +1,14 @@
 //! Which deployments stand for one place? One for a single image, one for each platform of an index.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::{DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Unreadable, Workload};
-use crate::{
-    image::{Annotations, Arch, Child, Content, Digest, ImageFacts, Repository},
-    store::Known,
+use super::{
+    DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Unreadable, Workload,
+    findings::{Findings, Found, Listed},
 };
+use crate::image::{Annotations, Digest, ImageFacts, Platform, choose};
 
 /// A deployment before its image is looked at. The fields are those of [`Deployment`].
 #[derive(Clone, Debug)]
@@ -28,68 +25,8 @@ pub(super) struct Place {
     pub(super) reference: ImageSource,
     pub(super) pushed_at: Option<DateTime<Utc>>,
     pub(super) holding: Holding,
-}
-
-/// What a digest was found to name, shared by all deployments of it.
-#[derive(Clone, Debug)]
-pub(super) enum Found {
-    Image(Arc<ImageFacts>),
-    Index {
-        children: Arc<[Child]>,
-        annotations: Arc<Annotations>,
-    },
-    /// An attestation, a signature, a chart: no image, and so no deployment.
-    Artifact,
-}
-
-impl From<Known> for Found {
-    fn from(known: Known) -> Self {
-        match &*known {
-            Content::Image(facts) => Self::Image(Arc::new(facts.clone())),
-            Content::Index(index) => Self::Index {
-                children: index.children.as_slice().into(),
-                annotations: Arc::new(index.annotations.clone()),
-            },
-        }
-    }
-}
-
-/// What was found, by digest. Content is the same wherever it was read; why it could not be read is not.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    found: HashMap<Digest, Found>,
-    unreadable: HashMap<(Digest, Option<Repository>), Unreadable>,
-}
-
-impl Findings {
-    /// Keeps what `digest` was found to name in `repository` (none for a folder).
-    pub(super) fn add(&mut self, digest: Digest, repository: Option<Repository>, found: Result<Found, Unreadable>) {
-        match found {
-            Ok(found) => drop(self.found.insert(digest, found)),
-            Err(why) => drop(self.unreadable.insert((digest, repository), why)),
-        }
-    }
-
-    /// Whether it is known what `digest` names.
-    pub(super) fn has(&self, digest: &Digest) -> bool {
-        self.found.contains_key(digest)
-    }
-
-    /// The images of the index `digest`; none if it is something else.
-    pub(super) fn children(&self, digest: &Digest) -> Arc<[Child]> {
-        match self.found.get(digest) {
-            Some(Found::Index { children, .. }) => Arc::clone(children),
-            _ => Arc::default(),
-        }
-    }
-
-    fn get(&self, digest: &Digest, repository: Option<&Repository>) -> Result<&Found, Unreadable> {
-        self.found.get(digest).ok_or_else(|| {
-            let place = (digest.clone(), repository.cloned());
-            let not_read = || Unreadable::new("registry-unreachable", "it was not read");
-            self.unreadable.get(&place).cloned().unwrap_or_else(not_read).about(digest)
-        })
-    }
+    /// What a folder's `index.json` says of the image, or of the index.
+    pub(super) descriptor_annotations: Arc<Annotations>,
 }
 
 impl Place {
@@ -108,34 +45,82 @@ impl Place {
             reference,
             pushed_at: None,
             holding: Holding::Unknown,
+            descriptor_annotations: Arc::default(),
         }
     }
 
-    /// The platforms of the index `digest` that are meant here: the one that runs, where that is known.
-    pub(super) fn children(&self, digest: &Digest, findings: &Findings) -> Vec<Child> {
-        self.chosen(&findings.children(digest))
+    /// What has still to be read of the index `digest`: indexes within it, and the images that are meant here.
+    pub(super) fn unread(&self, digest: &Digest, findings: &Findings) -> Vec<Digest> {
+        let repository = self.reference.repository();
+        let images = findings.images(digest).into_iter().filter(|image| self.may_run(image.child.platform.as_ref()));
+        images.map(|image| image.child.digest).filter(|digest| !findings.has_tried(digest, repository)).collect()
     }
 
-    fn chosen(&self, children: &[Child]) -> Vec<Child> {
-        let arch = self.workload.as_ref().and_then(|workload| workload.architecture);
-        let is_meant = |child: &&Child| {
-            let platform = child.platform.as_ref();
-            arch.is_none_or(|arch| platform.is_none_or(|it| Arch::from_oci(it.architecture()) == Some(arch)))
+    /// The machine that an image of `platform` runs on here, where its architecture is known.
+    fn machine(&self, platform: &Platform) -> Option<Platform> {
+        let arch = self.workload.as_ref()?.architecture?;
+        Some(Platform::new(platform.os(), arch.oci(), None))
+    }
+
+    fn may_run(&self, platform: Option<&Platform>) -> bool {
+        let suits = |platform: &Platform| match self.machine(platform) {
+            Some(machine) => platform.has_architecture_of(&machine) || platform.distance_from(&machine).is_some(),
+            None => true,
         };
-        children.iter().filter(is_meant).cloned().collect()
+        platform.is_none_or(suits)
+    }
+
+    /// Those of `images` that are meant here: the one that runs, where that is known. Which operating system that is for
+    /// is not known.
+    fn chosen(&self, images: Vec<Listed>) -> Vec<Listed> {
+        let systems: BTreeSet<_> =
+            images.iter().filter_map(|image| self.machine(image.child.platform.as_ref()?)).collect();
+        if systems.is_empty() {
+            return images;
+        }
+        let children: Vec<_> = images.iter().map(|image| image.child.clone()).collect();
+        let of_system = |machine: &Platform| {
+            let own = |child: &&crate::image::Child| child.platform.as_ref().is_some_and(|it| it.os() == machine.os());
+            let children: Vec<_> = children.iter().filter(own).cloned().collect();
+            choose(&children, machine).map(|child| child.digest.clone())
+        };
+        let chosen: BTreeSet<_> = systems.iter().filter_map(of_system).collect();
+        let is_meant = |image: &Listed| match chosen.is_empty() {
+            true => self.may_run(image.child.platform.as_ref()),
+            false => chosen.contains(&image.child.digest),
+        };
+        images.into_iter().filter(is_meant).collect()
     }
 
     /// The deployments of `digest` here.
     pub(super) fn deployments(self, digest: &Digest, findings: &Findings) -> Vec<Deployment> {
         match findings.get(digest, self.reference.repository()) {
-            Ok(Found::Artifact) => Vec::new(),
+            Ok(Found::Artifact | Found::Elsewhere) => Vec::new(),
             Ok(Found::Image(facts)) => {
-                let facts = Arc::clone(facts);
-                vec![self.with(Ok(DeployedImage { digest: digest.clone(), facts, index_annotations: Arc::default() }))]
+                let image = DeployedImage {
+                    digest: digest.clone(),
+                    facts: self.facts(None, facts),
+                    descriptor_annotations: Arc::clone(&self.descriptor_annotations),
+                    index_annotations: Arc::default(),
+                };
+                vec![self.with(Ok(image))]
             }
-            Ok(Found::Index { children, annotations }) => self.platforms(digest, children, annotations, findings),
+            Ok(Found::Index { .. }) => self.platforms(digest, findings),
             Err(why) => vec![self.unreadable(why)],
         }
+    }
+
+    /// The facts of an image that an index lists for `stated`. Where nobody states a platform, it is the one that it
+    /// runs on.
+    fn facts(&self, stated: Option<&Platform>, facts: &Arc<ImageFacts>) -> Arc<ImageFacts> {
+        let own = &facts.platform;
+        let arch = self.workload.as_ref().and_then(|workload| workload.architecture);
+        let platform = match (stated, arch) {
+            (Some(stated), _) => stated.refined_by(own),
+            (None, Some(arch)) if own.is_unknown() => Platform::new("linux", arch.oci(), None),
+            (None, _) => own.clone(),
+        };
+        if platform == *own { Arc::clone(facts) } else { Arc::new(ImageFacts { platform, ..(**facts).clone() }) }
     }
 
     /// The one deployment of an image that cannot be read.
@@ -143,30 +128,23 @@ impl Place {
         self.with(Err(why))
     }
 
-    fn platforms(
-        self,
-        index: &Digest,
-        children: &[Child],
-        annotations: &Arc<Annotations>,
-        findings: &Findings,
-    ) -> Vec<Deployment> {
+    fn platforms(self, index: &Digest, findings: &Findings) -> Vec<Deployment> {
         let mut ids = BTreeSet::new();
         let mut deployments = Vec::new();
-        let children = self.chosen(children);
-        if let ([child], Some(_)) = (children.as_slice(), &self.workload) {
+        let images = self.chosen(findings.images(index));
+        if let ([image], Some(_)) = (images.as_slice(), &self.workload) {
             // What runs is one of them, so that the place needs no platform to be told from others.
-            let found = self.child(child, findings);
-            return platform_image(child, annotations, found).map(|image| self.with(image)).into_iter().collect();
+            let image = self.platform_image(image, findings);
+            return image.map(|image| self.with(image)).into_iter().collect();
         }
-        for child in &children {
-            let found = self.child(child, findings);
-            let Some(image) = platform_image(child, annotations, found) else { continue };
-            let platform = child.platform.as_ref().or_else(|| image.as_ref().ok().map(|image| &image.facts.platform));
-            let named = platform.map_or_else(|| child.digest.short().to_owned(), ToString::to_string);
+        for listed in &images {
+            let Some(image) = self.platform_image(listed, findings) else { continue };
+            let named = listed.child.platform.as_ref();
+            let named = named.map_or_else(|| listed.child.digest.short().to_owned(), ToString::to_string);
             let mut id = format!("{}#{named}", self.id);
             if ids.contains(&id) {
                 // Two entries of one platform, as Windows versions are: told apart by what they are.
-                id = format!("{id}@{}", child.digest.short());
+                id = format!("{id}@{}", listed.child.digest.short());
             }
             if ids.insert(id.clone()) {
                 deployments.push(Place { id, ..self.clone() }.with(image));
@@ -178,13 +156,34 @@ impl Place {
         deployments
     }
 
-    /// What was found of `child`. Its index was read and lists it: a registry that lacks it is incomplete.
-    fn child<'a>(&self, child: &Child, findings: &'a Findings) -> Result<&'a Found, Unreadable> {
-        let repository = self.reference.repository();
-        findings.get(&child.digest, repository).map_err(|why| match why.code {
-            "image-missing" if repository.is_some() => Unreadable { code: "registry-incomplete", ..why },
-            _ => why,
-        })
+    /// One platform's image, or nothing if it turned out to be no image.
+    fn platform_image(&self, listed: &Listed, findings: &Findings) -> Option<Result<DeployedImage, Unreadable>> {
+        let child = &listed.child;
+        let image = match findings.get(&child.digest, self.reference.repository()) {
+            Ok(Found::Artifact | Found::Elsewhere) => return None,
+            Ok(Found::Image(facts)) => Ok(DeployedImage {
+                digest: child.digest.clone(),
+                facts: self.facts(child.platform.as_ref(), facts),
+                descriptor_annotations: if child.annotations.is_empty() {
+                    Arc::clone(&self.descriptor_annotations)
+                } else {
+                    Arc::new(child.annotations.clone())
+                },
+                index_annotations: Arc::clone(&listed.index_annotations),
+            }),
+            Ok(Found::Index { .. }) => {
+                let why = "its indexes lie too deep within one another";
+                Err(Unreadable::new("image-malformed", why).about(&child.digest))
+            }
+            Err(why) => Err(self.listed_unreadable(why)),
+        };
+        Some(image.map_err(|why| why.on(child.platform.as_ref())))
+    }
+
+    /// Why an image cannot be read whose index was: a registry that lacks what its index lists is incomplete.
+    fn listed_unreadable(&self, why: Unreadable) -> Unreadable {
+        let is_incomplete = why.code == "image-missing" && self.reference.repository().is_some();
+        if is_incomplete { Unreadable { code: "registry-incomplete", ..why } } else { why }
     }
 
     fn with(self, image: Result<DeployedImage, Unreadable>) -> Deployment {
@@ -204,25 +203,4 @@ impl Place {
             image,
         }
     }
-}
-
-/// One platform's image, or nothing if it turned out to be no image.
-fn platform_image(
-    child: &Child,
-    annotations: &Arc<Annotations>,
-    found: Result<&Found, Unreadable>,
-) -> Option<Result<DeployedImage, Unreadable>> {
-    let image = match found {
-        Ok(Found::Artifact) => return None,
-        Ok(Found::Image(facts)) => Ok(DeployedImage {
-            digest: child.digest.clone(),
-            facts: Arc::clone(facts),
-            index_annotations: Arc::clone(annotations),
-        }),
-        Ok(Found::Index { .. }) => {
-            Err(Unreadable::new("image-malformed", "it is an index within an index").about(&child.digest))
-        }
-        Err(why) => Err(why),
-    };
-    Some(image.map_err(|why| why.on(child.platform.as_ref())))
 }

@@ -10,7 +10,8 @@ use futures::{StreamExt, stream};
 use super::{
     Choice, Deployment, Estate, Holding, Inventoried, ResourceTags, Shelf, Unreadable,
     ecr::{EcrRepository, manifests},
-    place::{Findings, Found, Place},
+    findings::{Findings, Found, INDEX_DEPTH},
+    place::Place,
 };
 use crate::{
     aws::Session,
@@ -134,13 +135,18 @@ impl Estate {
             }
         }
         self.fetch(wanted, repositories, &mut findings).await;
-        let mut platforms = BTreeSet::new();
-        for sighting in sightings {
-            let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
-            let children = sighting.place.children(digest, &findings);
-            platforms.extend(children.into_iter().map(|child| (child.digest, repository.clone())));
+        for _ in 0..INDEX_DEPTH {
+            let mut wanted = BTreeSet::new();
+            for sighting in sightings {
+                let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
+                let unread = sighting.place.unread(digest, &findings);
+                wanted.extend(unread.into_iter().map(|digest| (digest, repository.clone())));
+            }
+            if wanted.is_empty() {
+                break;
+            }
+            self.fetch(wanted, repositories, &mut findings).await;
         }
-        self.fetch(platforms, repositories, &mut findings).await;
         findings
     }
 

@@ -54,7 +54,7 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
     reasons.extend(malformed(facts.identification));
-    reasons.extend(dissent(facts.identification));
+    reasons.extend(dissent(facts.identification, facts.resolution));
     reasons
 }
 
@@ -155,12 +155,18 @@ fn malformed(identification: &Identification) -> Vec<Reason> {
     identification.malformed().map(|pair| Reason::new(ReasonCode::LabelMalformed, message(pair))).collect()
 }
 
-fn dissent(identification: &Identification) -> Option<Reason> {
-    let (best, _) = identification.best()?;
-    let others: Vec<_> = identification
-        .dissenting()
-        .map(|(reading, base)| format!("{} {} says {}", reading.kind.as_str(), reading.key, base.reference()))
-        .collect();
+fn dissent(identification: &Identification, resolution: &Resolution) -> Option<Reason> {
+    let (best, base) = identification.best()?;
+    let dissenting: Vec<_> = identification.dissenting(|base| resolution.contradicts(base)).collect();
+    let says = |(reading, base): &(&crate::identify::Reading, &crate::identify::Base)| {
+        format!("{} {} says {}", reading.kind.as_str(), reading.key, base.reference())
+    };
+    let mut others: Vec<_> = dissenting.iter().map(says).collect();
+    // A pair may contradict itself.
+    let records = |digest: &&crate::image::Digest| dissenting.iter().any(|(_, base)| base.records(digest));
+    let own =
+        base.further_digests.iter().filter(|digest| resolution.base.contradicting.contains(digest) && !records(digest));
+    others.extend(own.map(|digest| format!("{digest} beside it names another release")));
     (!others.is_empty()).then(|| {
         let message = format!("{} was used; {}", best.key, others.join("; "));
         Reason::new(ReasonCode::EvidenceDisagrees, message)

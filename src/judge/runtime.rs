@@ -118,7 +118,9 @@ mod tests {
         };
         assert_eq!(name("public.ecr.aws/lambda/java", "21").as_deref(), Some("java21"));
         assert_eq!(name("public.ecr.aws/lambda/java", "8.al2").as_deref(), Some("java8.al2"));
-        assert_eq!(name("docker.io/amazon/aws-lambda-python", "3.9").as_deref(), Some("python3.9"));
+        for hub in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+            assert_eq!(name(&format!("{hub}/amazon/aws-lambda-python"), "3.9").as_deref(), Some("python3.9"));
+        }
         assert_eq!(name("public.ecr.aws/lambda/python", "3.1"), None);
         assert_eq!(name("registry.example.com/lambda/java", "21"), None);
     }

@@ -1,7 +1,7 @@
 //! Where a base stands on its line: at its end, behind it, or ahead of a tag that was rolled back.
 
 use crate::{
-    image::ImageFacts,
+    image::{Digest, DigestKind, ImageFacts},
     resolve::{BaseInUse, Current, Resolution},
 };
 
@@ -44,14 +44,17 @@ impl Standing {
             return Self::SameContent;
         }
         // Of two different releases, nothing less than proof makes the one in use the newer.
-        let platforms_differ = base.platform_digest.is_some() && current.platform_digest.is_some();
-        if is_older(base, current) || platforms_differ { Self::Behind } else { Self::Unknown }
+        let differ = |one: &Option<Digest>, other: &Option<Digest>| one.is_some() && other.is_some() && one != other;
+        let releases_differ = differ(&base.platform_digest, &current.platform_digest)
+            || (base.kind == Some(DigestKind::Config) && differ(&base.config, &current.config));
+        if is_older(base, current) || releases_differ { Self::Behind } else { Self::Unknown }
     }
 }
 
 fn is_same_digest(base: &BaseInUse, current: &Current) -> bool {
     let same_platform = base.platform_digest.is_some() && base.platform_digest == current.platform_digest;
-    base.digest.as_ref() == Some(&current.digest) || same_platform
+    let same_config = base.kind == Some(DigestKind::Config) && base.config == current.config;
+    base.digest.as_ref() == Some(&current.digest) || same_platform || same_config
 }
 
 /// Layers of an image that start with all of the current release's prove what it stands on, whatever the

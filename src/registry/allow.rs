@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::ecr_host::EcrHost;
-use crate::address::Trust;
+use crate::{address::Trust, image::host_spellings};
 
 /// The registries that may be contacted.
 #[derive(Debug)]
@@ -34,9 +34,11 @@ impl AllowList {
     pub(super) fn trust(&self, host: &str) -> Option<Trust> {
         let host = host.to_ascii_lowercase();
         let is_audited = |account: &str| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(account);
-        if self.patterns.contains(&host) {
+        let is_named = |host: &str| self.patterns.iter().any(|pattern| pattern == host);
+        let is_covered = |host: &str| self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()));
+        if host_spellings(&host).any(is_named) {
             Some(Trust::Loopback)
-        } else if self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()))
+        } else if host_spellings(&host).any(is_covered)
             || EcrHost::parse(&host).is_some_and(|ecr| is_audited(ecr.account))
         {
             Some(Trust::Private)
@@ -86,6 +88,9 @@ mod tests {
         for host in ["public.ecr.aws", "PUBLIC.ecr.aws", "r.example.com", "x.y.example.com", "a1b2c:5000", "reg.io"] {
             assert!(list.trust(host).is_some(), "{host}");
         }
+        let hub = AllowList::new(&["*.docker.io".into()]);
+        assert!(hub.trust("docker.io").is_some(), "its API is at index.docker.io");
+        assert!(hub.trust("public.ecr.aws").is_none());
         for host in [
             "public.ecr.aws.evil.io",
             "xpublic.ecr.aws",

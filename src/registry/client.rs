@@ -273,7 +273,7 @@ impl DistributionClient {
     async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<u8>> {
         let host = self.host(repository)?;
         let what = format!("the configuration {repository}@{}", manifest.config);
-        if manifest.config_bytes > CONFIG_BYTES {
+        if manifest.config_bytes.is_some_and(|bytes| bytes > CONFIG_BYTES) {
             return Err(Error::TooLarge { what, limit_bytes: CONFIG_BYTES });
         }
         let path = ["blobs", manifest.config.as_str()];
@@ -282,8 +282,8 @@ impl DistributionClient {
         let missing = || Missing::Configuration(manifest.config.clone());
         let answer = answer.map_err(|error| host.naming(error, repository, missing()))?;
         let body = &answer.body;
-        if body.len() as u64 != manifest.config_bytes {
-            let why = format!("it has {} bytes where its manifest says {}", body.len(), manifest.config_bytes);
+        if let Some(stated) = manifest.config_bytes.filter(|stated| *stated != body.len() as u64) {
+            let why = format!("it has {} bytes where its manifest says {stated}", body.len());
             return Err(Error::Malformed { what: ask.what, why });
         }
         verify(&ask.what, &manifest.config, body)?;

@@ -9,7 +9,7 @@ use super::{
     CredentialsErrorKind, Error, Result,
     helper::{self, HelperError},
 };
-use crate::secret::Secret;
+use crate::{image::host_spellings, secret::Secret};
 
 /// A login of somebody's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +24,23 @@ pub(super) enum Credential {
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
     let Some(mut config) = read_config().await else { return Ok(None) };
-    let server = docker_name(registry);
     // Helpers are run here, so that one that hangs can be ended.
     let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let (helpers, store) = (config.remove("credHelpers"), config.remove("credsStore"));
-    let of_server = helpers.and_then(|mut helpers| text(helpers.get_mut(server)?.take()));
-    let found = match of_server {
-        Some(helper) => helper::ask(&helper, server).await,
-        None => match (stored(config, server), store.and_then(text)) {
-            (Err(CredentialRetrievalError::NoCredentialConfigured), Some(helper)) => helper::ask(&helper, server).await,
-            (stored, _) => stored.map_err(HelperError::Failed),
-        },
-    };
+    let (helpers, store) = (config.remove("credHelpers"), config.remove("credsStore").and_then(text));
+    let mut found = Err(HelperError::Failed(CredentialRetrievalError::NoCredentialConfigured));
+    for server in docker_names(registry) {
+        let helper = helpers.as_ref().and_then(|helpers| text(helpers.get(&server)?.clone()));
+        found = match (helper, stored(&config, &server), &store) {
+            (Some(helper), _, _) => helper::ask(&helper, &server).await,
+            (None, Err(CredentialRetrievalError::NoCredentialConfigured), Some(helper)) => {
+                helper::ask(helper, &server).await
+            }
+            (None, stored, _) => stored.map_err(HelperError::Failed),
+        };
+        if !matches!(&found, Err(HelperError::Failed(why)) if why_not(why).is_none()) {
+            break;
+        }
+    }
     match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
             Ok(Some(Credential::Basic { username, password: Secret::new(password) }))
@@ -59,18 +64,16 @@ async fn read_config() -> Option<Map<String, Value>> {
 }
 
 /// The login for `server` that stands in `config` itself.
-fn stored(config: Map<String, Value>, server: &str) -> Result<DockerCredential, CredentialRetrievalError> {
-    let text = Value::Object(config).to_string();
+fn stored(config: &Map<String, Value>, server: &str) -> Result<DockerCredential, CredentialRetrievalError> {
+    let text = Value::Object(config.clone()).to_string();
     docker_credential::get_credential_from_reader(text.as_bytes(), server)
 }
 
-/// The name that Docker keeps a registry's login under.
-fn docker_name(registry: &str) -> &str {
-    if matches!(registry, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
-        "https://index.docker.io/v1/"
-    } else {
-        registry
-    }
+/// The names that a registry's login may be kept under, the usual one first: `docker login` writes Docker Hub's as a
+/// URL of its old API, other tools and people write its hosts.
+fn docker_names(registry: &str) -> Vec<String> {
+    let hub = (registry == "docker.io").then_some("https://index.docker.io/v1/");
+    hub.into_iter().chain(host_spellings(registry)).map(str::to_owned).collect()
 }
 
 /// Why there is no login although there should be one. The error's own text is not repeated: it holds what
@@ -109,8 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_goes_by_its_old_name() {
-        assert_eq!(docker_name("docker.io"), "https://index.docker.io/v1/");
-        assert_eq!(docker_name("ghcr.io"), "ghcr.io");
+    fn a_login_to_docker_hub_is_looked_for_under_each_of_its_names() {
+        let names = docker_names("docker.io");
+        assert_eq!(names, ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]);
+        assert_eq!(docker_names("ghcr.io"), ["ghcr.io"]);
     }
 }

@@ -27,9 +27,12 @@ use super::{
 };
 use crate::{
     address::{Reach, Resolver, Trust},
-    image::Repository,
+    image::{Repository, normalize_host},
     pace::Pace,
 };
+
+/// Docker Hub as references name it; its API is elsewhere.
+const DOCKER_HUB: &str = "docker.io";
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;
@@ -57,7 +60,6 @@ pub(super) struct Host {
     pub(super) head: HeadSupport,
     transport: Transport,
     pub(super) authority: Authority,
-    is_docker_hub: bool,
     /// Held by the first request, and whether it has been answered or has failed; see [`Host::first`].
     meeting: Mutex<()>,
     is_met: AtomicBool,
@@ -118,7 +120,6 @@ impl Host {
             head: HeadSupport::default(),
             transport,
             authority,
-            is_docker_hub: is_docker_hub(host),
             meeting: Mutex::new(()),
             is_met: AtomicBool::new(false),
         })
@@ -148,10 +149,6 @@ impl Host {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
-            // Docker Hub keeps `docker.io/ubuntu` as `library/ubuntu`.
-            if self.is_docker_hub && !repository.contains('/') {
-                segments.push("library");
-            }
             segments.extend(repository.split('/')).extend(path);
         }
         Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None, budget: None }
@@ -243,16 +240,12 @@ pub(super) fn without_port(listed: &str) -> &str {
     port.map_or(listed, |(host, _)| host)
 }
 
-fn is_docker_hub(host: &str) -> bool {
-    matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io")
-}
-
 /// Where requests to `host` go.
 fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
     let wrong = |why: String| SettingsError::Endpoint { host: host.to_owned(), why };
     let text = match &settings.endpoint {
         Some(endpoint) => endpoint.clone(),
-        None if is_docker_hub(host) => "https://registry-1.docker.io".to_owned(),
+        None if host == DOCKER_HUB => "https://registry-1.docker.io".to_owned(),
         None => default_endpoint(host, settings),
     };
     let mut base: Url = text.parse().map_err(|error| wrong(format!("it is no URL: {error}")))?;
@@ -304,7 +297,7 @@ fn mirror(host: &str, settings: &HostSettings, base: &Url) -> Option<String> {
         (name, Some(port)) => format!("{name}:{port}"),
         (name, None) => name.to_owned(),
     };
-    let is_same = place.eq_ignore_ascii_case(host) || (is_docker_hub(host) && is_docker_hub(&place));
+    let is_same = normalize_host(&place) == normalize_host(host);
     (!is_itself && !is_same).then(|| format!("{place}{}", base.path().trim_end_matches('/')))
 }
 

@@ -26,6 +26,7 @@ pub fn render(base: &BaseReport, style: &Style) -> String {
         match base.digest_kind {
             DigestKind::Index => "index, one for all platforms",
             DigestKind::Manifest => "manifest of one platform",
+            DigestKind::Config => "configuration of one platform's image",
         },
     );
     page.entry(

@@ -252,6 +252,7 @@ mod tests {
             digest: Digest::of(b"current"),
             kind: DigestKind::Index,
             platform_digest: None,
+            config: None,
             release: Some(tag("21.2026.11.19.13")),
             published: None,
             diff_ids: None,

@@ -102,7 +102,11 @@ impl Resolver {
             }
             Err(error) => {
                 resolution.step("base manifest", Outcome::NotFound, error.to_string());
-                resolution.add_problem(base_problem(&error, question));
+                let is_found = matches!(error, registry::Error::NotFound { .. })
+                    && self.find_configuration(question, digest, resolution).await;
+                if !is_found {
+                    resolution.add_problem(base_problem(&error, question));
+                }
             }
         }
     }
@@ -116,15 +120,14 @@ impl Resolver {
         else {
             return false;
         };
-        let Ok(current) = self.current(&line, &question.platform).await else { return false };
-        if *digest != current.digest && Some(digest) != current.platform_digest.as_ref() {
-            return false;
-        }
-        let kind = if *digest == current.digest { current.kind } else { DigestKind::Manifest };
+        let Ok((current, platform)) = self.current_with(&line, &question.platform, digest).await else { return false };
+        let Some(kind) = current.kind_of(digest) else { return false };
         resolution.step("base digest", Outcome::Found, format!("{line} still points at {digest}"));
         resolution.base.kind = Some(kind);
         resolution.base.platform_digest = current.platform_digest;
         resolution.base.published = current.release.as_ref().and_then(dated);
+        resolution.base.config = current.config;
+        resolution.base.platform = Some(platform);
         resolution.base.release = current.release;
         resolution.base.diff_ids = current.diff_ids;
         true
@@ -148,7 +151,7 @@ impl Resolver {
         Ok(seen.filter(|seen| seen.digest == *digest).map(|seen| (newest, seen)))
     }
 
-    async fn date_content(
+    pub(super) async fn date_content(
         &self,
         question: &Question,
         digest: &Digest,
@@ -156,16 +159,30 @@ impl Resolver {
         resolution: &mut Resolution,
     ) -> registry::Result<()> {
         let repository = &question.base.repository;
-        resolution.base.kind = Some(content.kind());
         let Some((platform_digest, facts)) =
             self.platform_image(repository, digest, content, &question.platform).await?
         else {
+            resolution.base.kind = Some(content.kind());
             let message = format!("{repository}@{digest} has no image for {}", question.platform);
             resolution.problems.push(Problem::new(ProblemKind::PlatformMissing, message));
             return Ok(());
         };
         resolution.base.diff_ids = Some(facts.diff_ids.clone());
-        resolution.base.platform_digest = Some(platform_digest);
+        resolution.base.config = Some(facts.config.clone());
+        resolution.base.platform = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
+        let is_config = facts.config == *digest;
+        if is_config {
+            // Known from an earlier run, when nothing may have been known of its image.
+            if resolution.base.kind.replace(DigestKind::Config) != Some(DigestKind::Config) {
+                self.recall_configuration(question, digest, resolution).await;
+            }
+            if resolution.base.published.is_some() {
+                return Ok(());
+            }
+        } else {
+            resolution.base.kind = Some(content.kind());
+            resolution.base.platform_digest = Some(platform_digest);
+        }
         // Where to look for its dated tag; whether it dates the base is decided when all bases are known.
         let created_at = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
         if let Some(created_at) = created_at
@@ -181,7 +198,11 @@ impl Resolver {
             };
             let family = recorded_family(question);
             let search = Search { repository, digest, family: family.as_deref(), arch, around: created_at };
-            if let Some((release, seen)) = self.search(&search).await? {
+            if is_config {
+                if self.search_configuration(&search, question, resolution).await? {
+                    return Ok(());
+                }
+            } else if let Some((release, seen)) = self.search(&search).await? {
                 resolution.step("dated tag", Outcome::Found, format!("{release} carries {digest}"));
                 settle(resolution, release, seen);
                 return Ok(());
@@ -202,16 +223,21 @@ impl Resolver {
         }
         let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
         if let Some(Content::Image(facts)) = known.as_deref() {
-            resolution.base.platform = Some(facts.platform.clone());
+            let own = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
+            resolution.base.platform = resolution.base.platform.take().or(own);
+            resolution.base.config = Some(facts.config.clone());
             resolution.base.diff_ids = Some(facts.diff_ids.clone());
         }
     }
 
     async fn find_platform(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
         let Some(digest) = resolution.base.digest.clone() else { return };
-        if digest == current.digest {
+        if digest == current.digest || Some(&digest) == current.config.as_ref() {
             resolution.base.platform_digest.clone_from(&current.platform_digest);
-            resolution.base.kind = resolution.base.kind.or(Some(current.kind));
+            resolution.base.kind = resolution.base.kind.or(current.kind_of(&digest));
+            return;
+        }
+        if resolution.base.kind == Some(DigestKind::Config) {
             return;
         }
         if current.platform_digest.as_ref() == Some(&digest) || resolution.base.kind == Some(DigestKind::Manifest) {
@@ -222,19 +248,29 @@ impl Resolver {
         if resolution.problems.iter().any(Problem::keeps_from_reading) {
             return;
         }
-        match self.images.content(&question.base.repository, &digest).await {
-            Ok(content) => {
-                resolution.base.kind = Some(content.kind());
-                resolution.base.platform_digest = child(&digest, &content, &question.platform);
+        let repository = &question.base.repository;
+        let read = async {
+            let content = self.images.content(repository, &digest).await?;
+            let entry = self.images.entry_for(repository, &digest, &content, &question.platform).await?;
+            Ok((content.kind(), entry))
+        };
+        match read.await {
+            Ok((kind, entry)) => {
+                resolution.base.kind = Some(kind);
+                if let Some(entry) = entry {
+                    resolution.base.platform_digest = Some(entry.digest);
+                    resolution.base.platform = entry.platform;
+                }
             }
             Err(error) => {
-                resolution.step("base manifest", Outcome::NotFound, error.to_string());
+                resolution.step("base manifest", Outcome::NotFound, registry::Error::to_string(&error));
                 resolution.add_problem(base_problem(&error, question));
             }
         }
     }
 
-    /// The image of `platform` in what `digest` names, with its digest.
+    /// The image of `platform` in what `digest` names, with its digest. A manifest is what it is, for whatever platform
+    /// it says that it is.
     pub(super) async fn platform_image(
         &self,
         repository: &Repository,
@@ -242,31 +278,26 @@ impl Resolver {
         content: &Content,
         platform: &Platform,
     ) -> registry::Result<Option<(Digest, ImageFacts)>> {
-        let Some(digest) = child(digest, content, platform) else { return Ok(None) };
-        let known = self.images.content(repository, &digest).await?;
-        match &*known {
-            Content::Image(facts) if facts.platform == *platform => Ok(Some((digest, facts.clone()))),
-            _ => Ok(None),
+        if let Content::Image(facts) = content {
+            return Ok(Some((digest.clone(), facts.clone())));
         }
+        let image = self.images.image_for(repository, digest, content, platform).await?;
+        Ok(image.and_then(|(entry, known)| match &*known {
+            Content::Image(facts) => {
+                // What an index says of an image is what a machine goes by.
+                let platform = entry.platform.map(|stated| stated.refined_by(&facts.platform));
+                let platform = platform.unwrap_or_else(|| facts.platform.clone());
+                Some((entry.digest, ImageFacts { platform, ..facts.clone() }))
+            }
+            Content::Index(_) => None,
+        }))
     }
 }
 
 /// What a registry's `error` means for the base in `question`.
-fn base_problem(error: &registry::Error, question: &Question) -> Problem {
+pub(super) fn base_problem(error: &registry::Error, question: &Question) -> Problem {
     let base = &question.base;
     Problem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
-}
-
-/// The manifest of `platform`; the only image of an index that does not say is taken at its word later.
-pub(super) fn child(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
-    match content {
-        Content::Image(_) => Some(digest.clone()),
-        Content::Index(index) => {
-            let stated = index.children.iter().find(|child| child.platform.as_ref() == Some(platform));
-            let only = index.children.first().filter(|only| index.children.len() == 1 && only.platform.is_none());
-            stated.or(only).map(|child| child.digest.clone())
-        }
-    }
 }
 
 pub(super) fn dated(tag: &LambdaTag) -> Option<Published> {

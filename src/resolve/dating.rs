@@ -10,12 +10,11 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{
     ImageAge, Key, Line, Outcome, Published, PublishedSource, Resolution, Resolver, Step,
-    base::child,
     estimate::{BUILD_TIME, BuildDates, Contradiction, Evidence, KnownDates},
     observed::{Observations, ReleaseDigests, Stay},
 };
 use crate::{
-    image::{Content, Digest, Platform, Repository},
+    image::{Content, Digest, Platform, Repository, choose},
     store::Seen,
 };
 
@@ -200,7 +199,7 @@ impl Resolver {
         let stay = |seen: Seen| {
             let content = self.images.catalog().content(&seen.digest);
             Stay {
-                platform_digest: content.and_then(|content| child(&seen.digest, &content, &line.1)),
+                platform_digest: content.and_then(|content| platform_digest(&seen.digest, &content, &line.1)),
                 first_seen: seen.first_seen,
                 last_seen: seen.last_seen(),
                 digest: seen.digest,
@@ -217,6 +216,14 @@ impl Resolver {
 
 fn is_same(one: ReleaseDigests<'_>, other: ReleaseDigests<'_>) -> bool {
     one.platform_digest.is_some() && one.platform_digest == other.platform_digest
+}
+
+/// The manifest of `platform` in what `digest` names, as far as its own entries tell.
+fn platform_digest(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
+    match content {
+        Content::Image(_) => Some(digest.clone()),
+        Content::Index(index) => choose(&index.children, platform).map(|child| child.digest.clone()),
+    }
 }
 
 fn is_tagged(published: Option<Published>) -> bool {

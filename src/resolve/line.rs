@@ -6,10 +6,8 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver,
-    base::{child, dated},
-    observed::ReleaseDigests,
-    tags::Search,
+    Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, base::dated,
+    observed::ReleaseDigests, tags::Search,
 };
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
@@ -76,6 +74,8 @@ pub struct Current {
     pub kind: DigestKind,
     /// The manifest of the platform.
     pub platform_digest: Option<Digest>,
+    /// The configuration that this names.
+    pub config: Option<Digest>,
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
     /// When it was published.
@@ -91,6 +91,17 @@ impl Current {
     pub(super) fn digests(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
     }
+
+    /// What `digest` names of this release; `None` if it names something else.
+    #[must_use]
+    pub fn kind_of(&self, digest: &Digest) -> Option<DigestKind> {
+        let kinds = [
+            (Some(&self.digest), self.kind),
+            (self.platform_digest.as_ref(), DigestKind::Manifest),
+            (self.config.as_ref(), DigestKind::Config),
+        ];
+        kinds.into_iter().find_map(|(own, kind)| (own == Some(digest)).then_some(kind))
+    }
 }
 
 pub(super) type PointerAnswer = registry::Result<Pointing>;
@@ -101,7 +112,7 @@ impl Resolver {
     pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
         let mut missing = None;
         for (line, source) in self.lines(question, resolution) {
-            match self.current(&line, &question.platform).await {
+            match self.current_of_base(&line, question, resolution).await {
                 Ok(current) => {
                     let detail = format!("{line} ({}) points at {}", source.as_str(), current.digest);
                     resolution.step("line", Outcome::Found, detail);
@@ -135,11 +146,14 @@ impl Resolver {
     pub(super) fn lines(&self, question: &Question, resolution: &Resolution) -> Vec<(Line, LineSource)> {
         let base = &question.base;
         let has_dated_tags = self.has_dated_tags(&base.repository);
-        let recorded = base.tag.as_deref().filter(|tag| match LambdaTag::parse(tag) {
+        let is_moving = |tag: &&str| match LambdaTag::parse(tag) {
             Some(tag) => tag.built_at.is_none(),
             // Where tags follow the grammar, one that does not (Dependabot wrote some) is no line.
             None => !has_dated_tags,
-        });
+        };
+        let recorded = base.tag.as_deref().filter(is_moving);
+        let is_shared = base.further_digests.iter().all(|digest| resolution.base.agreeing.contains(digest));
+        let beside = base.further_tag.as_deref().filter(is_moving).filter(|_| is_shared);
         let family = resolution.base.release.as_ref().map(|release| release.family.as_str());
         let seen = resolution.base.digest.as_ref().and_then(|digest| self.line_seen_with(&base.repository, digest));
         let sources = [
@@ -147,6 +161,7 @@ impl Resolver {
             (recorded, LineSource::RecordedTag),
             (family, LineSource::DatedTag),
             (seen.as_deref(), LineSource::Catalog),
+            (beside, LineSource::RecordedTag),
             (base.default_tag.as_deref(), LineSource::DefaultTag),
         ];
         let line = |tag: &str| Line { repository: base.repository.clone(), tag: tag.to_owned() };
@@ -201,10 +216,10 @@ impl Resolver {
         tag: Option<&LambdaTag>,
     ) -> CurrentAnswer {
         let repository = &line.repository;
-        let Some(platform_digest) = child(&pointer.digest, &pointer.content, platform) else {
-            return Err(no_platform(line, platform));
-        };
         let failed = |error| line_problem(line, &error);
+        let entry = self.images.entry_for(repository, &pointer.digest, &pointer.content, platform).await;
+        let Some(entry) = entry.map_err(failed)? else { return Err(no_platform(line, platform)) };
+        let platform_digest = entry.digest;
         let mut release = self.known_release(repository, &[&pointer.digest, &platform_digest]);
         if let Some(tag) = tag {
             // A list that cannot be read costs the exactness of dates, not the answer: `note_coverage` says so.
@@ -214,8 +229,8 @@ impl Resolver {
             }
         }
         let facts = match &*self.images.content(repository, &platform_digest).await.map_err(failed)? {
-            Content::Image(facts) if facts.platform == *platform => facts.clone(),
-            _ => return Err(no_platform(line, platform)),
+            Content::Image(facts) => facts.clone(),
+            Content::Index(_) => return Err(no_platform(line, platform)),
         };
         if let Some(tag) = tag
             && release.is_none()
@@ -233,6 +248,7 @@ impl Resolver {
             kind: pointer.content.kind(),
             platform_digest: Some(platform_digest),
             release,
+            config: Some(facts.config),
             diff_ids: Some(facts.diff_ids),
             releases: Arc::new(releases),
         })
@@ -314,6 +330,7 @@ impl Resolver {
             kind: content.kind(),
             platform_digest: Some(platform_digest),
             release: then,
+            config: Some(facts.config),
             diff_ids: Some(facts.diff_ids),
             releases: Arc::clone(&current.releases),
         })

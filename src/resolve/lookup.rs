@@ -71,35 +71,17 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// A [`Problem`] when an entry does not state its platform and cannot be read.
+    /// A [`Problem`] when an entry of an index does not say what it is and cannot be read.
     pub async fn platforms(
         &self,
         repository: &Repository,
         digest: &Digest,
         content: &Content,
     ) -> Result<Vec<(Platform, Digest)>, Problem> {
-        let children = match content {
-            Content::Image(facts) => return Ok(vec![(facts.platform.clone(), digest.clone())]),
-            Content::Index(index) => &index.children,
-        };
-        let mut platforms = Vec::new();
-        for child in children {
-            let platform = match &child.platform {
-                Some(platform) => Some(platform.clone()),
-                None => match self.images.content(repository, &child.digest).await {
-                    Ok(content) => match &*content {
-                        Content::Image(facts) => Some(facts.platform.clone()),
-                        Content::Index(_) => None,
-                    },
-                    Err(error) => {
-                        let index = Reference::pinned(repository.clone(), digest.clone());
-                        return Err(base_problem(&error, &index));
-                    }
-                },
-            };
-            platforms.extend(platform.map(|platform| (platform, child.digest.clone())));
-        }
-        Ok(platforms)
+        let images = self.images.images_of(repository, digest, content).await;
+        let index = || Reference::pinned(repository.clone(), digest.clone());
+        let images = images.map_err(|error| base_problem(&error, &index()))?;
+        Ok(images.into_iter().filter_map(|image| Some((image.platform?, image.digest))).collect())
     }
 
     /// The releases of `family` in `repository` up to now, from its tag list.

@@ -7,6 +7,7 @@ mod age;
 mod base;
 mod coverage;
 mod dating;
+mod digests;
 mod estimate;
 mod line;
 mod lookup;
@@ -72,10 +73,16 @@ pub struct BaseInUse {
     pub release: Option<LambdaTag>,
     /// When it was published.
     pub published: Option<Published>,
-    /// What the platform's manifest is for, where its configuration was read.
+    /// The configuration of the platform's image, where it was read.
+    pub config: Option<Digest>,
+    /// What the platform's manifest is for, by the index that lists it, else by its configuration.
     pub platform: Option<Platform>,
     /// Its layers, where its configuration was read.
     pub diff_ids: Option<Vec<Digest>>,
+    /// The digests recorded beside its own that were found to name the same release.
+    pub agreeing: Vec<Digest>,
+    /// Those that were found to name another one.
+    pub contradicting: Vec<Digest>,
 }
 
 /// One step of a resolution, for `basewatch explain`.
@@ -158,6 +165,7 @@ impl Resolver {
     pub async fn find(&self, question: &Question) -> Resolution {
         let mut resolution = Resolution::default();
         self.find_base(question, &mut resolution).await;
+        self.compare_digests(question, &mut resolution).await;
         self.find_line(question, &mut resolution).await;
         if let Some(current) = resolution.current.clone() {
             self.compare_platforms(question, &current, &mut resolution).await;

@@ -13,6 +13,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { dated_tags: vec!["public.ecr.aws/lambda/*".parse().expect("a valid pattern")], probes: 4 }
+        // AWS publishes the same images with the same tags on Docker Hub.
+        let lambda = ["public.ecr.aws/lambda/*", "docker.io/amazon/aws-lambda-*"];
+        Self { dated_tags: lambda.map(|pattern| pattern.parse().expect("a valid pattern")).into(), probes: 4 }
     }
 }

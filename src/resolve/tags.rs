@@ -221,7 +221,7 @@ impl Resolver {
         Ok(None)
     }
 
-    fn candidates(&self, search: &Search<'_>) -> Vec<LambdaTag> {
+    pub(super) fn candidates(&self, search: &Search<'_>) -> Vec<LambdaTag> {
         let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
         let dated = self.dated_tags(search.repository);
         let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));

@@ -101,6 +101,8 @@ async fn platform_base(
             mirror: None,
             tag: reference.tag.clone(),
             digest: reference.digest.clone(),
+            further_digests: Vec::new(),
+            further_tag: None,
             configured_tag: None,
             default_tag: None,
         };

@@ -7,7 +7,7 @@ use crate::{
     audit::{Traced, audit},
     cli::{ExplainArgs, Format},
     config::Settings,
-    identify::Identification,
+    identify::Base,
     report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json},
     resolve,
 };
@@ -60,7 +60,7 @@ pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants
 fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
     let mut steps = vec![image(traced)];
     if traced.deployment.image.is_ok() {
-        steps.extend(evidence(traced.identification, &settings.identify.labels));
+        steps.extend(evidence(traced, &settings.identify.labels));
     }
     steps.extend(traced.resolution.iter().flat_map(|resolution| &resolution.steps).map(resolved));
     steps
@@ -82,7 +82,8 @@ fn image(traced: Traced<'_>) -> Step {
 }
 
 /// Each configured label and what is in it, then the OCI pair.
-fn evidence(identification: &Identification, labels: &[String]) -> Vec<Step> {
+fn evidence(Traced { identification, resolution, .. }: Traced<'_>, labels: &[String]) -> Vec<Step> {
+    let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
     let best = identification.best().map(|(reading, _)| reading);
     let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
     let missing = labels.iter().filter(absent).map(|label| Step {
@@ -91,7 +92,7 @@ fn evidence(identification: &Identification, labels: &[String]) -> Vec<Step> {
         outcome: Outcome::NotFound,
     });
     let read = identification.readings.iter().map(|reading| {
-        let is_dissent = identification.dissenting().any(|(dissenting, _)| dissenting == reading);
+        let is_dissent = identification.dissenting(is_contradicted).any(|(dissenting, _)| dissenting == reading);
         let (detail, outcome) = match &reading.base {
             Err(error) => (format!("{:?} is malformed: {error}", reading.value), Outcome::Contradiction),
             Ok(_) if is_dissent => (format!("{} (another base)", reading.value), Outcome::Contradiction),

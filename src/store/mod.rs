@@ -8,6 +8,7 @@ mod document;
 mod folder;
 mod images;
 mod name;
+mod platforms;
 mod port;
 mod reports;
 mod s3;

@@ -345,7 +345,7 @@ async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown(
     let missing = format!("the manifest quay.io/x/pinned@{pinned} is not there");
     let message = "ECS does not tell which digest of nginx runs".to_owned();
     assert_eq!(told[0], ("quay.io/x/pinned:1".to_owned(), ("image-missing", Some(pinned), missing)));
-    assert_eq!(told[1], ("docker.io/nginx:latest".to_owned(), ("digest-unknown", None, message)));
+    assert_eq!(told[1], ("docker.io/library/nginx:latest".to_owned(), ("digest-unknown", None, message)));
     assert_eq!(codes(&found.gaps), []);
 }
 

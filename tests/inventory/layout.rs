@@ -127,6 +127,82 @@ async fn platforms_are_deployments_and_attestations_are_not() {
     assert_eq!(found[0].image.as_ref().unwrap().index_annotations["of"], "index");
 }
 
+fn entry_on(digest: &Digest, architecture: &str, tag: Option<&str>) -> Value {
+    let mut entry = entry(MANIFEST, digest, tag);
+    entry["platform"] = json!({ "os": "linux", "architecture": architecture });
+    entry
+}
+
+#[tokio::test]
+async fn of_platforms_that_are_listed_and_not_held_nothing_is_told() {
+    // As `docker save` of Docker 29 writes it: an index of all platforms, and the blobs of one.
+    let layout = Layout::new();
+    let (here, gone, half) = (layout.image("a", "amd64"), Digest::of(b"gone"), layout.image("half", "s390x"));
+    let manifest = fs::read_to_string(layout.folder().join(format!("blobs/sha256/{}", half.hex()))).unwrap();
+    let config: Value = serde_json::from_str(&manifest).unwrap();
+    let config: Digest = config["config"]["digest"].as_str().unwrap().parse().unwrap();
+    fs::remove_file(layout.folder().join(format!("blobs/sha256/{}", config.hex()))).unwrap();
+    let listed = [entry_on(&gone, "arm64", None), entry_on(&here, "amd64", None), entry_on(&half, "s390x", None)];
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let index = layout.blob(&index.to_string());
+    layout.index(&[entry(INDEX, &index, Some("v1"))]);
+    let found = look(&layout.folder(), Some("v1")).await;
+    assert_eq!(labels(&found), ["a"]);
+    assert!(found[0].id.ends_with(":v1#linux/amd64"), "{}", found[0].id);
+
+    // The same where `index.json` lists the platforms itself, under one name; another name is another image.
+    layout.index(&[entry_on(&gone, "arm64", Some("v1")), entry_on(&here, "amd64", Some("v1"))]);
+    assert_eq!(labels(&look(&layout.folder(), None).await), ["a"]);
+    layout.index(&[entry_on(&gone, "arm64", Some("v2")), entry_on(&here, "amd64", Some("v1"))]);
+    assert_eq!(look(&layout.folder(), None).await.iter().filter(|one| one.image.is_err()).count(), 1);
+
+    // Where nothing is there, that is told.
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry_on(&gone, "arm64", None)] });
+    let index = layout.blob(&index.to_string());
+    layout.index(&[entry(INDEX, &index, Some("v1"))]);
+    assert_eq!(refusal(&layout.folder(), Some("v1")).await.0, "image-missing");
+}
+
+#[tokio::test]
+async fn a_descriptor_of_a_layout_names_the_base() {
+    const BASE_NAME: &str = "org.opencontainers.image.base.name";
+    let layout = Layout::new();
+    let image = layout.image("a", "amd64");
+    let annotated = |mut entry: Value, base: &str| {
+        entry["annotations"] = json!({ BASE_NAME: base });
+        entry
+    };
+    let told = |deployments: &[Deployment]| {
+        deployments[0].image.as_ref().unwrap().descriptor_annotations.get(BASE_NAME).cloned()
+    };
+    layout.index(&[annotated(entry(MANIFEST, &image, None), "r.io/a:1")]);
+    assert_eq!(told(&look(&layout.folder(), None).await).as_deref(), Some("r.io/a:1"));
+
+    // Of an image in an index, what that says of it counts before what is said of the index.
+    for (inner, expected) in [(None, "r.io/outer:1"), (Some("r.io/inner:1"), "r.io/inner:1")] {
+        let child = entry_on(&image, "amd64", None);
+        let child = inner.map_or_else(|| child.clone(), |base| annotated(child.clone(), base));
+        let index = layout.blob(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [child] }).to_string());
+        layout.index(&[annotated(entry(INDEX, &index, None), "r.io/outer:1")]);
+        assert_eq!(told(&look(&layout.folder(), None).await).as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_layout_is_read_where_unused_fields_break_the_specification() {
+    let layout = Layout::new();
+    let image = layout.image("a", "amd64");
+    for index in [
+        json!({ "manifests": [{ "digest": image }] }),
+        json!({ "schemaVersion": "2", "annotations": null, "manifests": [
+            { "mediaType": MANIFEST, "digest": image, "size": "1", "annotations": { "a": null }, "platform": {} }] }),
+        json!({ "manifests": [null, { "digest": "blake3:00" }, { "mediaType": MANIFEST, "digest": image }] }),
+    ] {
+        layout.write("index.json", &index.to_string());
+        assert_eq!(labels(&look(&layout.folder(), None).await), ["a"], "{index}");
+    }
+}
+
 #[tokio::test]
 async fn entries_that_share_a_tag_keep_ids_of_their_own() {
     let layout = Layout::new();
@@ -150,7 +226,7 @@ async fn what_is_no_layout_says_why() {
     let layout = Layout::new();
     assert!(refusal(&layout.folder(), None).await.1.contains("index.json"));
     layout.write("index.json", "{");
-    assert!(refusal(&layout.folder(), None).await.1.contains("index.json does not parse"));
+    assert!(refusal(&layout.folder(), None).await.1.contains("index.json: it does not parse"));
     layout.index(&[]);
     assert!(refusal(&layout.folder(), None).await.1.starts_with("there is no image in"));
     layout.write("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#);

@@ -19,6 +19,7 @@ mod ecr;
 mod ecr_faults;
 mod ecs;
 mod ecs_faults;
+mod indexes;
 mod lambda;
 mod lambda_faults;
 mod layout;

@@ -12,6 +12,8 @@ use crate::{
 /// 2026-09-01 and 2026-09-20, as `--timestamp` takes it.
 const OLD: &str = "1788220800";
 const NEW: &str = "1789862400";
+/// 2026-11-15.
+const RECENT: &str = "1794700800";
 
 fn program(registry: &Peer, references: &[String]) -> Program {
     Program::with_config(&format!(
@@ -57,6 +59,34 @@ fn the_base_that_buildah_records_is_found_and_compared() {
         assert_eq!(finding["current"]["digest"], current);
         assert_eq!(finding["verdict"], "stale", "{finding:#}");
     }
+}
+
+#[test]
+fn a_label_with_the_index_and_an_annotation_with_the_manifest_are_one_base() {
+    let registry = Registry::default().start();
+    let host = &registry.address;
+    let workshop = Workshop::open();
+    let (base, app) = (format!("{host}/team/base:1"), format!("{host}/team/app:1"));
+    workshop.base_index(&base, &["amd64", "arm64"], RECENT);
+    let index = digest_of(&registry, "team/base:1");
+    // What `docker inspect` gives for RepoDigests, and what buildah writes by itself.
+    workshop.build(&format!("FROM {base}\nLABEL sdkBaseVersion={host}/team/base@{index}\n"), &app);
+    let manifest: serde_json::Value =
+        serde_json::from_str(&skopeo(&["inspect", "--raw", "--tls-verify=false", &format!("docker://{app}")]))
+            .expect("a manifest in JSON");
+    let annotated = &manifest["annotations"]["org.opencontainers.image.base.digest"];
+    assert!(annotated.is_string() && *annotated != index, "buildah records the platform's digest: {manifest:#}");
+
+    let (code, report) = program(&registry, std::slice::from_ref(&app)).audit(NOW, &[]);
+    assert_eq!(code, 0, "{report:#}");
+    let [finding] = findings(&report) else { panic!("{report:#}") };
+    assert_eq!(finding["verdict"], "fresh", "{finding:#}");
+    assert_eq!(finding["reasons"], serde_json::json!([]), "{finding:#}");
+    assert_eq!(
+        (&finding["base"]["identified_by"], &finding["base"]["digest_kind"]),
+        (&"label".into(), &"index".into())
+    );
+    assert_eq!(finding["base"]["line"], base);
 }
 
 /// Folders of this machine whose programs and libraries stages without any use.

@@ -45,6 +45,21 @@ impl Workshop {
         self.push(reference);
     }
 
+    /// The same for several architectures under an index, whatever this machine is: none of them is run.
+    pub fn base_index(&self, reference: &str, architectures: &[&str], timestamp: &str) {
+        self.buildah(["manifest", "create", reference]);
+        for architecture in architectures {
+            let container = self.buildah(["from", "--arch", architecture, "scratch"]);
+            let busybox = tool(Command::new("sh").args(["-c", "command -v busybox"]));
+            self.buildah(["copy", "--quiet", &container, busybox.trim(), "/bin/sh"]);
+            self.buildah(["config", "--arch", architecture, "--label", &format!("arch={architecture}"), &container]);
+            let image = self.buildah(["commit", "--quiet", "--timestamp", timestamp, &container]);
+            self.buildah(["manifest", "add", "--arch", architecture, reference, &image]);
+        }
+        self.buildah(["manifest", "push", "--all", "--tls-verify=false", reference, &format!("docker://{reference}")]);
+        self.buildah(["manifest", "rm", reference]);
+    }
+
     /// Builds `dockerfile` in an empty context and pushes it.
     pub fn build(&self, dockerfile: &str, reference: &str) {
         let context = self.path("context");

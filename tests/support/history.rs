@@ -99,7 +99,7 @@ impl History {
     fn image(&self, digest: &Digest, config: &str) {
         let manifest = Manifest {
             config: Digest::of(config.as_bytes()),
-            config_bytes: config.len() as u64,
+            config_bytes: Some(config.len() as u64),
             annotations: BTreeMap::new(),
         };
         let mut state = self.state.lock().unwrap();

@@ -107,8 +107,11 @@ impl World {
     /// An image with this configuration.
     pub(crate) fn configured(&self, name: &str, config: &serde_json::Value) -> Digest {
         let config = config.to_string().into_bytes();
-        let manifest =
-            Manifest { config: Digest::of(&config), config_bytes: config.len() as u64, annotations: BTreeMap::new() };
+        let manifest = Manifest {
+            config: Digest::of(&config),
+            config_bytes: Some(config.len() as u64),
+            annotations: BTreeMap::new(),
+        };
         let digest = Digest::of(name.as_bytes());
         let mut state = self.state.lock().expect("unpoisoned");
         state.configs.insert(manifest.config.clone(), config);
@@ -132,6 +135,34 @@ impl World {
         let digest = Digest::of(name.as_bytes());
         self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));
         digest
+    }
+
+    /// An index with these entries.
+    pub(crate) fn index_of(&self, name: &str, children: Vec<Child>) -> Digest {
+        let digest = Digest::of(name.as_bytes());
+        let index = Index { children, annotations: BTreeMap::new() };
+        self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));
+        digest
+    }
+
+    /// The digest of the configuration of the image `manifest`.
+    pub(crate) fn config_of(&self, manifest: &Digest) -> Digest {
+        match &self.state.lock().expect("unpoisoned").manifests[manifest] {
+            Document::Manifest(manifest) => manifest.config.clone(),
+            Document::Index(_) => panic!("an index has no configuration"),
+        }
+    }
+
+    /// A blob that is no image's configuration.
+    pub(crate) fn blob(&self, content: &[u8]) -> Digest {
+        let digest = Digest::of(content);
+        self.state.lock().expect("unpoisoned").configs.insert(digest.clone(), content.to_vec());
+        digest
+    }
+
+    /// Removes a manifest or index.
+    pub(crate) fn remove(&self, digest: &Digest) {
+        self.state.lock().expect("unpoisoned").manifests.remove(digest);
     }
 
     pub(crate) fn tag(&self, repository: &str, tag: &str, digest: &Digest) {

@@ -19,7 +19,7 @@ use crate::{
     image::{Digest, Document, MANIFEST_MEDIA_TYPES},
     inventory::{
         Unreadable,
-        place::{Findings, Found},
+        findings::{Findings, Found},
     },
     store::Images,
 };
@@ -181,27 +181,25 @@ fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body,
 #[serde(rename_all = "camelCase")]
 struct Outline {
     config: Option<Typed>,
-    #[serde(default)]
-    layers: Vec<Typed>,
+    layers: Option<Vec<Typed>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Typed {
-    #[serde(default)]
-    media_type: String,
+    media_type: Option<String>,
 }
 
 impl Outline {
     /// BuildKit's attestations and cosign's signatures call their configuration that of an image, and are
     /// known only by layers of which none is a file system.
     fn is_artifact(&self) -> bool {
-        let is_image_config =
-            |config: &Typed| config.media_type.is_empty() || IMAGE_CONFIGS.contains(&config.media_type.as_str());
-        let is_file_system = |layer: &Typed| {
-            layer.media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| layer.media_type.starts_with(kind))
-        };
-        self.config.as_ref().is_some_and(|config| !is_image_config(config))
-            || (!self.layers.is_empty() && !self.layers.iter().any(is_file_system))
+        let is_image_config = |media_type: &str| media_type.is_empty() || IMAGE_CONFIGS.contains(&media_type);
+        let is_file_system =
+            |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
+        let media_type = |typed: &Typed| typed.media_type.clone().unwrap_or_default();
+        let layers = self.layers.as_deref().unwrap_or_default();
+        self.config.as_ref().is_some_and(|config| !is_image_config(&media_type(config)))
+            || (!layers.is_empty() && !layers.iter().any(|layer| is_file_system(&media_type(layer))))
     }
 }

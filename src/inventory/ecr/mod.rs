@@ -19,7 +19,8 @@ use self::{
 };
 use super::{
     Deployment, DeploymentKind, EcrSettings, Estate, Gap, ImageSource, Inventoried, Inventory,
-    place::{Findings, Place},
+    findings::{Findings, INDEX_DEPTH},
+    place::Place,
 };
 use crate::image::{Digest, Reference};
 
@@ -123,13 +124,20 @@ impl EcrInventory {
             want(&mut wanted, &image.digest, repository);
         }
         manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
-        let mut platforms = Wanted::new();
-        for Chosen { repository, image, .. } in holdings {
-            for child in findings.children(&image.digest).iter() {
-                want(&mut platforms, &child.digest, repository);
+        for _ in 0..INDEX_DEPTH {
+            let mut wanted = Wanted::new();
+            for Chosen { repository, image, .. } in holdings {
+                for listed in findings.images(&image.digest) {
+                    if !findings.has_tried(&listed.child.digest, Some(&repository.repository)) {
+                        want(&mut wanted, &listed.child.digest, repository);
+                    }
+                }
             }
+            if wanted.is_empty() {
+                break;
+            }
+            manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
         }
-        manifests::read(&self.estate.images, self.estate.concurrency, platforms, &mut findings).await;
         findings
     }
 }
@@ -154,8 +162,8 @@ fn deployments(holdings: &[Chosen], findings: &Findings) -> Vec<Deployment> {
     let platforms: BTreeSet<_> = holdings
         .iter()
         .flat_map(|Chosen { repository, image, .. }| {
-            let children = findings.children(&image.digest);
-            children.iter().map(|child| (&repository.repository, child.digest.clone())).collect::<Vec<_>>()
+            let listed = findings.listed(&image.digest).into_iter();
+            listed.map(|digest| (&repository.repository, digest)).collect::<Vec<_>>()
         })
         .collect();
     let mut deployments = Vec::new();

@@ -5,7 +5,7 @@ use crate::image::{Digest, InvalidReference, Reference};
 /// The registry of names that name none.
 const DOCKER_HUB: &str = "docker.io";
 
-/// The image that `name` means: `nginx` is `docker.io/nginx:latest`.
+/// The image that `name` means: `nginx` is `docker.io/library/nginx:latest`.
 ///
 /// The rules are those of distribution/reference (`normalize.go`): the first part is a registry only if it has a
 /// dot or a port or is `localhost`.
@@ -17,14 +17,6 @@ pub(super) fn reference(name: &str) -> Result<Reference, InvalidReference> {
         _ if name.is_empty() => return Err(InvalidReference::Empty),
         _ => format!("{DOCKER_HUB}/{name}").parse()?,
     };
-    let repository = &mut reference.repository;
-    if matches!(&*repository.registry, DOCKER_HUB | "index.docker.io") {
-        // Spellings of one repository.
-        repository.registry = DOCKER_HUB.into();
-        if let Some(official) = repository.name.strip_prefix("library/") {
-            repository.name = official.into();
-        }
-    }
     if reference.tag.is_none() && reference.digest.is_none() {
         reference.tag = Some("latest".to_owned());
     }
@@ -44,17 +36,17 @@ mod tests {
     fn names_are_read_as_docker_reads_them() {
         let pin = Digest::of(b"x");
         for (name, expected) in [
-            ("nginx".to_owned(), "docker.io/nginx:latest".to_owned()),
-            ("nginx:1.27".into(), "docker.io/nginx:1.27".into()),
+            ("nginx".to_owned(), "docker.io/library/nginx:latest".to_owned()),
+            ("nginx:1.27".into(), "docker.io/library/nginx:1.27".into()),
             ("grafana/grafana".into(), "docker.io/grafana/grafana:latest".into()),
-            ("docker.io/library/nginx:1".into(), "docker.io/nginx:1".into()),
-            ("index.docker.io/library/nginx:1".into(), "docker.io/nginx:1".into()),
+            ("docker.io/library/nginx:1".into(), "docker.io/library/nginx:1".into()),
+            ("index.docker.io/library/nginx:1".into(), "docker.io/library/nginx:1".into()),
             ("localhost/x:1".into(), "localhost/x:1".into()),
             ("localhost:5000/x".into(), "localhost:5000/x:latest".into()),
             ("public.ecr.aws/nginx/nginx".into(), "public.ecr.aws/nginx/nginx:latest".into()),
-            (format!("nginx@{pin}"), format!("docker.io/nginx@{pin}")),
+            (format!("nginx@{pin}"), format!("docker.io/library/nginx@{pin}")),
             (format!("quay.io/x:1@{pin}"), format!("quay.io/x:1@{pin}")),
-            (" nginx ".into(), "docker.io/nginx:latest".into()),
+            (" nginx ".into(), "docker.io/library/nginx:latest".into()),
         ] {
             assert_eq!(reference(&name).unwrap().to_string(), expected, "{name}");
         }

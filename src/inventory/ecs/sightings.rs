@@ -96,7 +96,7 @@ mod tests {
     fn an_image_is_referred_to_by_its_tag_or_else_by_the_digest_that_runs() {
         let (runs, written) = (Digest::of(b"runs"), Digest::of(b"written"));
         for (image, expected) in [
-            ("nginx".to_owned(), "docker.io/nginx:latest".to_owned()),
+            ("nginx".to_owned(), "docker.io/library/nginx:latest".to_owned()),
             (format!("quay.io/x:1@{written}"), "quay.io/x:1".into()),
             (format!("quay.io/x@{written}"), format!("quay.io/x@{runs}")),
         ] {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_not_told_says_so() {
         for (image, expected, code) in [
-            (Some("nginx:1"), "docker.io/nginx:1", "digest-unknown"),
+            (Some("nginx:1"), "docker.io/library/nginx:1", "digest-unknown"),
             (None, "unknown", "digest-unknown"),
             (Some("Nginx"), "unknown", "image-malformed"),
         ] {

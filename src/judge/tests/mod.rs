@@ -1,5 +1,6 @@
 //! The verdicts, one table a rule, `now` passed in.
 
+mod digests;
 mod exemptions;
 mod running;
 
@@ -48,6 +49,8 @@ fn world(published: i64, superseded: Option<i64>) -> World {
         mirror: None,
         tag: None,
         digest: Some(Digest::of(b"base")),
+        further_digests: Vec::new(),
+        further_tag: None,
         configured_tag: None,
         default_tag: None,
     };
@@ -86,6 +89,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
                 digest: digest("current"),
                 kind: DigestKind::Index,
                 platform_digest: Some(Digest::of(if is_current { b"base arm64" } else { b"current arm64" })),
+                config: None,
                 release: None,
                 published: dated(if is_current { published } else { 3 }),
                 diff_ids: Some(layers),

@@ -24,6 +24,7 @@ fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Dep
         pushed_at: None,
         holding,
         image: Ok(DeployedImage {
+            descriptor_annotations: std::sync::Arc::default(),
             digest: Digest::of(b"image"),
             facts: Arc::new(world(10, None).image),
             index_annotations: Arc::default(),

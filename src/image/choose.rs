@@ -1,0 +1,64 @@
+//! Which image of an index does a machine run? By containerd's rules. Pure.
+
+use super::{Child, Platform};
+
+/// The entry among `images` that a machine of `platform` runs: the one for its own platform, else for the highest
+/// variant that it can run, the first of equals.
+///
+/// Where none fits, the only image of its architecture is taken whatever its variant, and the only image there is
+/// where nobody says what it is for: an image was built on one of them.
+#[must_use]
+pub fn choose<'a>(images: &'a [Child], platform: &Platform) -> Option<&'a Child> {
+    let distance = |image: &&Child| image.platform.as_ref()?.distance_from(platform);
+    let fitting = images.iter().filter_map(|image| Some((distance(&image)?, image)));
+    if let Some((_, image)) = fitting.min_by_key(|(distance, _)| *distance) {
+        return Some(image);
+    }
+    let is_alike = |image: &&Child| image.platform.as_ref().is_some_and(|own| own.has_architecture_of(platform));
+    let mut alike = images.iter().filter(is_alike);
+    match (alike.next(), alike.next(), images) {
+        (Some(only), None, _) => Some(only),
+        (None, _, [only]) if platform.is_unknown() || only.platform.is_none() => Some(only),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Digest;
+
+    /// The platform that is chosen of those that `stated` lists, `-` for an entry that states none.
+    fn chosen(stated: &[&str], machine: &str) -> Option<usize> {
+        let image = |text: &&str| Child::new(Digest::of(text.as_bytes()), text.parse().ok());
+        let images: Vec<_> = stated.iter().map(image).collect();
+        let chosen = choose(&images, &machine.parse().expect(machine))?;
+        images.iter().position(|image| image == chosen)
+    }
+
+    #[test]
+    fn the_entry_that_the_machine_runs_is_chosen() {
+        for (stated, machine, expected) in [
+            (&["linux/arm64", "linux/amd64"][..], "linux/amd64", Some(1)),
+            (&["linux/arm64/v8", "linux/amd64"], "linux/arm64", Some(0)),
+            (&["linux/amd64"], "linux/amd64/v3", Some(0)),
+            (&["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], "linux/amd64/v3", Some(1)),
+            (&["linux/amd64/v3", "linux/amd64"], "linux/amd64", Some(1)),
+            (&["linux/arm/v6", "linux/arm/v7"], "linux/arm", Some(1)),
+            (&["linux/arm/v6", "linux/arm/v5"], "linux/arm/v7", Some(0)),
+            (&["windows/amd64", "windows/amd64"], "windows/amd64", Some(0)),
+            // Nothing fits, and there is no other image of the architecture that it could be.
+            (&["linux/amd64/v2", "linux/arm64"], "linux/amd64", Some(0)),
+            (&["linux/amd64/v2", "linux/amd64/v3"], "linux/amd64", None),
+            (&["linux/arm64"], "linux/amd64", None),
+            (&["-"], "linux/amd64", Some(0)),
+            (&["-", "-"], "linux/amd64", None),
+            (&["-", "linux/amd64"], "linux/amd64", Some(1)),
+            (&["linux/arm64"], "unknown/unknown", Some(0)),
+            (&["linux/arm64", "linux/amd64"], "unknown/unknown", None),
+            (&[], "linux/amd64", None),
+        ] {
+            assert_eq!(chosen(stated, machine), expected, "{stated:?} on {machine}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Descriptors: what names a manifest, an index or a configuration, and the entries of an index.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Annotations, Digest, InvalidDocument, Platform, lenient};
+
+/// The four media types a registry may answer a manifest request with, all of which must be asked for:
+/// a registry converts, or answers 404, when the stored one is not among them.
+pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// What kind of thing a digest names. The three differ for one and the same image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestKind {
+    /// An image index: one digest for all platforms.
+    Index,
+    /// The manifest of one platform.
+    Manifest,
+    /// The configuration of one platform's image: what `docker inspect` calls its `Id`, and some container runtimes
+    /// its image ID.
+    Config,
+}
+
+impl DigestKind {
+    /// The kind that one of [`MANIFEST_MEDIA_TYPES`] announces, with parameters or without.
+    #[must_use]
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        let media_type = essence(media_type);
+        match MANIFEST_MEDIA_TYPES.iter().position(|known| known.eq_ignore_ascii_case(media_type))? {
+            0 | 2 => Some(Self::Index),
+            _ => Some(Self::Manifest),
+        }
+    }
+}
+
+/// One entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// The digest of the platform's manifest, or of the index within.
+    pub digest: Digest,
+    /// The platform, where the entry states it; the specification makes it optional.
+    pub platform: Option<Platform>,
+    /// What the entry says it names: an image manifest, or another index.
+    #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
+    pub kind: DigestKind,
+    /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub annotations: Annotations,
+}
+
+impl Child {
+    /// The entry of an image that says no more than its platform.
+    #[must_use]
+    pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
+        Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new() }
+    }
+
+    /// The entry as it reads in an index that `outer` names: with what only that states.
+    #[must_use]
+    pub fn within(&self, outer: &Self) -> Self {
+        let inner = self.clone();
+        Self {
+            // An index within is for one platform only where it says so, and then all of it is.
+            platform: inner.platform.or_else(|| outer.platform.clone()),
+            annotations: if inner.annotations.is_empty() { outer.annotations.clone() } else { inner.annotations },
+            ..inner
+        }
+    }
+}
+
+/// The annotations of an index entry that are kept: when the image was built, and on which base (OCI image
+/// specification, annotations.md). docker-library writes them there and not into the manifest.
+pub const CHILD_ANNOTATIONS: [&str; 3] =
+    ["org.opencontainers.image.created", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
+
+fn manifest_kind() -> DigestKind {
+    DigestKind::Manifest
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_manifest_kind(kind: &DigestKind) -> bool {
+    *kind == DigestKind::Manifest
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawDescriptor {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(super) media_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    digest: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    pub(super) size: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::or_none")]
+    platform: Option<RawPlatform>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::texts")]
+    pub(super) annotations: Annotations,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    #[serde(default, deserialize_with = "lenient::text")]
+    os: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    architecture: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    variant: Option<String>,
+}
+
+impl RawDescriptor {
+    /// The digest that it names.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDocument::Json`] when that is missing or is no digest.
+    pub(super) fn digest(&self) -> Result<Digest, InvalidDocument> {
+        let text = self.digest.as_deref().unwrap_or_default();
+        text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+    }
+
+    /// The platform, if operating system and architecture are both stated. `unknown` states nothing.
+    fn platform(&self) -> Option<Platform> {
+        let platform = self.platform.as_ref()?;
+        let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let (os, architecture) = (stated(&platform.os)?, stated(&platform.architecture)?);
+        Some(Platform::new(&os, &architecture, platform.variant.as_deref())).filter(|platform| !platform.is_unknown())
+    }
+
+    /// The entry of an index that it is: `None` for an attestation, a signature or another artifact. Not every entry
+    /// for `unknown/unknown` is an attestation.
+    ///
+    /// # Errors
+    ///
+    /// As for its digest.
+    pub(super) fn child(&self) -> Result<Option<Child>, InvalidDocument> {
+        if self.annotations.contains_key("vnd.docker.reference.type") || self.artifact_type.is_some() {
+            return Ok(None);
+        }
+        let kind = self.media_type.as_deref().map_or(Some(DigestKind::Manifest), DigestKind::of_media_type);
+        let Some(kind) = kind else { return Ok(None) };
+        let mut annotations = self.annotations.clone();
+        annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));
+        Ok(Some(Child { digest: self.digest()?, platform: self.platform(), kind, annotations }))
+    }
+}
+
+/// A media type without its parameters.
+pub(super) fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or(media_type).trim()
+}

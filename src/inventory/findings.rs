@@ -1,0 +1,168 @@
+//! What digests were found to name, shared by all places where they run.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::Unreadable;
+use crate::{
+    image::{Annotations, Child, Content, Digest, ImageFacts, Repository},
+    store::Known,
+};
+
+/// How many indexes may lie within one another. Two are in use.
+pub(super) const INDEX_DEPTH: usize = 4;
+
+/// How many images of an index are deployments, with those of the indexes within it: as many as one index may name.
+const INDEX_IMAGES: usize = 128;
+
+/// What a digest was found to name, shared by all deployments of it.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Image(Arc<ImageFacts>),
+    Index {
+        children: Arc<[Child]>,
+        annotations: Arc<Annotations>,
+    },
+    /// An attestation, a signature, a chart: no image, and so no deployment.
+    Artifact,
+    /// An image that an index lists and that is not where the index is, beside one that is: `docker save` lists all
+    /// platforms and holds one.
+    Elsewhere,
+}
+
+impl From<Known> for Found {
+    fn from(known: Known) -> Self {
+        match &*known {
+            Content::Image(facts) => Self::Image(Arc::new(facts.clone())),
+            Content::Index(index) => Self::Index {
+                children: index.children.as_slice().into(),
+                annotations: Arc::new(index.annotations.clone()),
+            },
+        }
+    }
+}
+
+/// An image as an index lists it.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// Its entry, with the platform that its configuration states where the entry states none.
+    pub(super) child: Child,
+    /// The annotations of the innermost index around it that has any.
+    pub(super) index_annotations: Arc<Annotations>,
+}
+
+/// What was found, by digest. Content is the same wherever it was read; why it could not be read is not.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    found: HashMap<Digest, Found>,
+    unreadable: HashMap<(Digest, Option<Repository>), Unreadable>,
+}
+
+impl Findings {
+    /// Keeps what `digest` was found to name in `repository` (none for a folder).
+    pub(super) fn add(&mut self, digest: Digest, repository: Option<Repository>, found: Result<Found, Unreadable>) {
+        match found {
+            Ok(found) => drop(self.found.insert(digest, found)),
+            Err(why) => drop(self.unreadable.insert((digest, repository), why)),
+        }
+    }
+
+    /// Whether it is known what `digest` names.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.found.contains_key(digest)
+    }
+
+    /// Whether `digest` was read, or could not be read in `repository`.
+    pub(super) fn has_tried(&self, digest: &Digest, repository: Option<&Repository>) -> bool {
+        self.has(digest) || self.unreadable.contains_key(&(digest.clone(), repository.cloned()))
+    }
+
+    /// All that the index `digest` lists, and the indexes within it, as far as these were read.
+    pub(super) fn listed(&self, digest: &Digest) -> BTreeSet<Digest> {
+        let mut listed = BTreeSet::new();
+        let mut level = vec![digest.clone()];
+        for _ in 0..INDEX_DEPTH {
+            let children = level.iter().filter_map(|digest| match self.found.get(digest) {
+                Some(Found::Index { children, .. }) => Some(children.iter().map(|child| child.digest.clone())),
+                _ => None,
+            });
+            let next: Vec<_> = children.flatten().collect();
+            level = next.into_iter().filter(|digest| listed.insert(digest.clone())).collect();
+        }
+        listed
+    }
+
+    /// The images of the index `digest`, and of the indexes within it that were read; what was not read may be either.
+    /// None if it is no index.
+    pub(super) fn images(&self, digest: &Digest) -> Vec<Listed> {
+        let mut images = Vec::new();
+        let mut opened = BTreeSet::from([digest.clone()]);
+        let mut level = self.children(digest, None);
+        for _ in 0..INDEX_DEPTH {
+            let mut next = Vec::new();
+            for listed in level {
+                let inner = &listed.child.digest;
+                match self.found.get(inner) {
+                    Some(Found::Index { .. }) if !opened.insert(inner.clone()) => {}
+                    Some(Found::Index { .. }) => next.extend(self.children(inner, Some(&listed))),
+                    Some(Found::Image(facts)) => images.extend(listed.with_own(facts)),
+                    Some(Found::Artifact | Found::Elsewhere) | None => images.push(listed),
+                }
+            }
+            level = next;
+            if images.len() + level.len() > INDEX_IMAGES {
+                break;
+            }
+        }
+        images.extend(level);
+        images.truncate(INDEX_IMAGES);
+        images
+    }
+
+    /// The entries of the index `digest`, which `outer` lists.
+    fn children(&self, digest: &Digest, outer: Option<&Listed>) -> Vec<Listed> {
+        let Some(Found::Index { children, annotations }) = self.found.get(digest) else { return Vec::new() };
+        let annotations =
+            outer.filter(|_| annotations.is_empty()).map_or(annotations, |outer| &outer.index_annotations);
+        let listed = |child: &Child| Listed {
+            child: outer.map_or_else(|| child.clone(), |outer| child.within(&outer.child)),
+            index_annotations: Arc::clone(annotations),
+        };
+        children.iter().map(listed).collect()
+    }
+
+    /// Whether `digest` is not in its folder, or not whole.
+    pub(super) fn is_missing(&self, digest: &Digest) -> bool {
+        self.unreadable.get(&(digest.clone(), None)).is_some_and(|why| why.code == "image-missing")
+    }
+
+    /// Leaves out the images of the index `digest` that are not in its folder, if one of them is.
+    pub(super) fn leave_out_missing(&mut self, digest: &Digest) {
+        let images = self.images(digest).into_iter().map(|image| image.child.digest);
+        let (missing, there): (Vec<_>, Vec<_>) = images.partition(|digest| self.is_missing(digest));
+        if there.iter().any(|digest| matches!(self.found.get(digest), Some(Found::Image(_)))) {
+            self.found.extend(missing.into_iter().map(|digest| (digest, Found::Elsewhere)));
+        }
+    }
+
+    /// What `digest` names, or why it could not be read in `repository`.
+    pub(super) fn get(&self, digest: &Digest, repository: Option<&Repository>) -> Result<&Found, Unreadable> {
+        self.found.get(digest).ok_or_else(|| {
+            let place = (digest.clone(), repository.cloned());
+            let not_read = || Unreadable::new("registry-unreachable", "it was not read");
+            self.unreadable.get(&place).cloned().unwrap_or_else(not_read).about(digest)
+        })
+    }
+}
+
+impl Listed {
+    /// The same with the platform that its configuration states, if its entry states none. An image that says that it is
+    /// for `unknown` is an attestation that its entry does not call so.
+    fn with_own(self, facts: &ImageFacts) -> Option<Self> {
+        let own = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
+        let platform = Some(self.child.platform.or(own)?);
+        Some(Self { child: Child { platform, ..self.child }, ..self })
+    }
+}

@@ -1,0 +1,293 @@
+//! Digests of different kinds: whether several name one release, and what a configuration's digest stands for.
+//!
+//! One image has an index digest, a manifest digest for each platform and a configuration digest for each of these,
+//! and builders record any of them.
+
+use super::{
+    Current, Line, Outcome, Problem, ProblemKind, Question, Resolution, Resolver,
+    base::{base_problem, dated},
+    tags::Search,
+};
+use crate::{
+    identify::Base,
+    image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Repository},
+    registry,
+};
+
+/// How many digests beside the base's own are looked at. Real images record two.
+const FURTHER_DIGESTS: usize = 4;
+
+impl Resolution {
+    /// Whether `recorded`, in the base's repository, was found to name another release than the base in use.
+    #[must_use]
+    pub fn contradicts(&self, recorded: &Base) -> bool {
+        let is_other = |digest: &Digest| self.base.contradicting.contains(digest);
+        let dated = || recorded.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
+        match (&recorded.digest, &self.base.release) {
+            (Some(digest), _) => is_other(digest) || recorded.further_digests.iter().any(is_other),
+            (None, Some(release)) => dated().is_some_and(|tag| tag.release() != *release),
+            (None, None) => false,
+        }
+    }
+}
+
+impl Resolver {
+    /// What `line` points at now for the base of `question`: on the image's platform, or on the base's own where that is
+    /// one that the image's platform cannot run, for manifests of one platform are compared.
+    pub(super) async fn current_of_base(
+        &self,
+        line: &Line,
+        question: &Question,
+        resolution: &Resolution,
+    ) -> Result<Current, Problem> {
+        let platform = &question.platform;
+        let is_foreign = |own: &&Platform| !own.has_architecture_of(platform) && own.distance_from(platform).is_none();
+        if let Some(own) = resolution.base.platform.as_ref().filter(is_foreign)
+            && let Ok(current) = self.current(line, own).await
+        {
+            return Ok(current);
+        }
+        match &resolution.base.digest {
+            Some(digest) => self.current_with(line, platform, digest).await.map(|(current, _)| current),
+            None => self.current(line, platform).await,
+        }
+    }
+
+    /// What `line` points at now on `platform`; on another one if `digest` is what it points at, or one of its images:
+    /// such a base is the current release whatever is said of platforms.
+    pub(super) async fn current_with(
+        &self,
+        line: &Line,
+        platform: &Platform,
+        digest: &Digest,
+    ) -> Result<(Current, Platform), Problem> {
+        let answer = self.current(line, platform).await;
+        let is_answered = match &answer {
+            Ok(current) => current.kind_of(digest).is_some(),
+            Err(problem) => problem.kind != ProblemKind::PlatformMissing,
+        };
+        if !is_answered
+            && let Some(other) = self.platform_with(line, digest).await
+            && let Ok(current) = self.current(line, &other).await
+        {
+            return Ok((current, other));
+        }
+        answer.map(|current| (current, platform.clone()))
+    }
+
+    /// The platform of the image `digest` in what `line` points at; any, if it points at `digest` itself.
+    async fn platform_with(&self, line: &Line, digest: &Digest) -> Option<Platform> {
+        let (pointed, content) = self.points_at(line).await.ok()?;
+        let images = self.images.images_of(&line.repository, &pointed, &content).await.ok()?;
+        let is_meant = |image: &&crate::image::Child| pointed == *digest || image.digest == *digest;
+        images.iter().find(is_meant)?.platform.clone()
+    }
+
+    /// Finds out which of the digests recorded beside the base's own name another release.
+    pub(super) async fn compare_digests(&self, question: &Question, resolution: &mut Resolution) {
+        let further = question.base.further_digests.iter().take(FURTHER_DIGESTS);
+        let further: Vec<_> = further.filter(|further| resolution.base.digest.as_ref() != Some(further)).collect();
+        if further.is_empty() {
+            return;
+        }
+        let own = self.own_names(question, resolution).await;
+        for digest in further {
+            let (outcome, detail) = match self.is_same_release(question, digest, &own).await {
+                Some(true) => {
+                    resolution.base.agreeing.push(digest.clone());
+                    (Outcome::Found, format!("{digest} names the same release"))
+                }
+                Some(false) => {
+                    resolution.base.contradicting.push(digest.clone());
+                    (Outcome::Contradiction, format!("{digest} names another release"))
+                }
+                None => (Outcome::NotFound, format!("whether {digest} names the same release is not known")),
+            };
+            resolution.step("further digest", outcome, detail);
+        }
+    }
+
+    /// What is known to go with the base in use.
+    async fn own_names(&self, question: &Question, resolution: &Resolution) -> Names {
+        let (base, repository) = (&resolution.base, &question.base.repository);
+        let named =
+            base.digest.as_ref().filter(|_| base.kind != Some(DigestKind::Config)).or(base.platform_digest.as_ref());
+        let read = match named {
+            Some(digest) => self.read_names(repository, digest, &question.platform).await.ok(),
+            None => None,
+        };
+        let mut names = read.unwrap_or_default();
+        names.digests.extend([&base.digest, &base.platform_digest, &base.config].into_iter().flatten().cloned());
+        if let Some(diff_ids) = &base.diff_ids {
+            names.diff_ids.clone_from(diff_ids);
+        }
+        names
+    }
+
+    /// Whether `digest` names the release that `own` is of; `None` if that cannot be told.
+    async fn is_same_release(&self, question: &Question, digest: &Digest, own: &Names) -> Option<bool> {
+        if own.digests.contains(digest) {
+            return Some(true);
+        }
+        let repository = &question.base.repository;
+        if own.digests.is_empty() {
+            return None;
+        }
+        let other = match self.read_names(repository, digest, &question.platform).await {
+            Ok(names) => names,
+            Err(registry::Error::NotFound { .. }) => {
+                let known = self.images.configuration(repository, digest).await.ok()?;
+                Names::of_image(digest, &known)
+            }
+            Err(_) => return None,
+        };
+        if other.digests.iter().any(|digest| own.digests.contains(digest)) {
+            return Some(true);
+        }
+        let release = |digests: &[Digest]| self.known_release(repository, &digests.iter().collect::<Vec<_>>());
+        if release(&other.digests).is_some_and(|other| release(&own.digests) == Some(other)) {
+            return Some(true);
+        }
+        // A rebuild without change has other digests and is the same base for all that counts.
+        let is_known = !own.diff_ids.is_empty() && !other.diff_ids.is_empty();
+        is_known.then(|| own.diff_ids == other.diff_ids)
+    }
+
+    /// All that goes with `digest`: its images, and the configuration and layers of the one for `platform`.
+    async fn read_names(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        platform: &Platform,
+    ) -> registry::Result<Names> {
+        let content = self.images.content(repository, digest).await?;
+        let images = self.images.images_of(repository, digest, &content).await?;
+        let mut names = match self.platform_image(repository, digest, &content, platform).await? {
+            Some((manifest, facts)) => Names::of_image(&manifest, &Content::Image(facts)),
+            None => Names::default(),
+        };
+        names.digests.push(digest.clone());
+        names.digests.extend(images.into_iter().map(|image| image.digest));
+        Ok(names)
+    }
+
+    /// What the base is whose `digest` names no manifest: an image with that configuration, else that configuration.
+    /// Whether it was found.
+    pub(super) async fn find_configuration(
+        &self,
+        question: &Question,
+        digest: &Digest,
+        resolution: &mut Resolution,
+    ) -> bool {
+        self.recall_configuration(question, digest, resolution).await;
+        if resolution.base.published.is_some() {
+            return true;
+        }
+        let Ok(content) = self.images.configuration(&question.base.repository, digest).await else {
+            return resolution.base.config.is_some();
+        };
+        resolution.step("base configuration", Outcome::Found, format!("{digest} is the configuration of an image"));
+        if let Err(error) = self.date_content(question, digest, &content, resolution).await {
+            resolution.add_problem(base_problem(&error, question));
+        }
+        true
+    }
+
+    /// Settles a base by the configuration `digest` if an image with it is known.
+    pub(super) async fn recall_configuration(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
+        let repository = &question.base.repository;
+        let Some((named, manifest, facts)) = self.known_configuration(question, digest).await else { return };
+        let detail = format!("{digest} is the configuration of {manifest}");
+        resolution.step("base configuration", Outcome::Found, detail);
+        settle(&facts, self.known_release(repository, &[&named, &manifest]), resolution);
+        resolution.base.platform_digest = Some(manifest);
+    }
+
+    /// The dated tag of the platform whose image has the configuration that `search` is for.
+    pub(super) async fn search_configuration(
+        &self,
+        search: &Search<'_>,
+        question: &Question,
+        resolution: &mut Resolution,
+    ) -> registry::Result<bool> {
+        let arch = crate::image::Arch::from_oci(question.platform.architecture());
+        for tag in self.candidates(&Search { arch, ..*search }).into_iter().take(self.settings.probes) {
+            let Some(seen) = self.carried(search.repository, &tag.to_string()).await? else { continue };
+            let content = self.images.content(search.repository, &seen.digest).await?;
+            let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
+            if let Some((manifest, facts)) = image.filter(|(_, facts)| facts.config == *search.digest) {
+                resolution.step("dated tag", Outcome::Found, format!("{tag} carries the image of {}", search.digest));
+                settle(&facts, Some(tag.release()), resolution);
+                resolution.base.platform_digest = Some(manifest);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The image with the configuration `digest`, among those that the catalog knows of the repository, and those that
+    /// the image records beside it: the digest that is known, that of the manifest, and the image.
+    async fn known_configuration(&self, question: &Question, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
+        let repository = &question.base.repository;
+        let catalog = self.images.catalog();
+        let remembered: Vec<_> = catalog.recall(repository, |memory| {
+            let carried = memory.carried.values();
+            carried.chain(memory.moving.values().flatten()).map(|seen| seen.digest.clone()).collect()
+        });
+        for named in remembered {
+            let manifests = match catalog.content(&named).as_deref() {
+                Some(Content::Image(_)) => vec![named.clone()],
+                Some(Content::Index(index)) => index.children.iter().map(|child| child.digest.clone()).collect(),
+                None => Vec::new(),
+            };
+            for manifest in manifests {
+                if let Some(Content::Image(facts)) = catalog.content(&manifest).as_deref()
+                    && facts.config == *digest
+                {
+                    return Some((named, manifest, facts.clone()));
+                }
+            }
+        }
+        for further in question.base.further_digests.iter().take(FURTHER_DIGESTS) {
+            let Ok(content) = self.images.content(repository, further).await else { continue };
+            let image = self.platform_image(repository, further, &content, &question.platform).await;
+            if let Ok(Some((manifest, facts))) = image
+                && facts.config == *digest
+            {
+                return Some((further.clone(), manifest, facts));
+            }
+        }
+        None
+    }
+}
+
+/// The base whose configuration was recorded is the image of `facts`.
+fn settle(facts: &ImageFacts, release: Option<LambdaTag>, resolution: &mut Resolution) {
+    let base = &mut resolution.base;
+    base.kind = Some(DigestKind::Config);
+    base.config = Some(facts.config.clone());
+    base.diff_ids = Some(facts.diff_ids.clone());
+    if let Some(release) = release {
+        base.published = dated(&release);
+        base.release = Some(release);
+    }
+}
+
+/// The digests that name one release, and the layers of its image.
+#[derive(Default)]
+struct Names {
+    digests: Vec<Digest>,
+    diff_ids: Vec<Digest>,
+}
+
+impl Names {
+    /// Those of the image `digest`.
+    fn of_image(digest: &Digest, known: &Content) -> Self {
+        match known {
+            Content::Image(facts) => {
+                Self { digests: vec![digest.clone(), facts.config.clone()], diff_ids: facts.diff_ids.clone() }
+            }
+            Content::Index(_) => Self::default(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The images that an index holds, through indexes within it, and the one that a machine runs.
+
+use std::collections::BTreeSet;
+
+use super::{Images, Known};
+use crate::{
+    image::{Child, Content, Digest, DigestKind, ImageFacts, Index, Manifest, Platform, Repository, choose},
+    registry::{Error, Result},
+};
+
+/// How many indexes may lie within one another. Two are in use: an index of builds, each an index of platforms.
+const INDEX_DEPTH: usize = 4;
+
+/// How many documents are read to find out what the entries of one index are. Entries mostly say so themselves.
+const INDEX_READS: usize = 32;
+
+impl Images {
+    /// The entry of the image that a machine of `platform` runs of what `digest` in `repository` names; `None` where
+    /// it holds none.
+    ///
+    /// # Errors
+    ///
+    /// When an entry does not say what it is and cannot be read, and no other entry fits.
+    pub async fn entry_for(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+        platform: &Platform,
+    ) -> Result<Option<Child>> {
+        let index = match content {
+            Content::Image(facts) => {
+                let image = Child::new(digest.clone(), Some(facts.platform.clone()).filter(|own| !own.is_unknown()));
+                return Ok(choose(&[image], platform).cloned());
+            }
+            Content::Index(index) => index,
+        };
+        let mut walk = Walk::default();
+        let answer = self.walk(repository, index, Some(platform), &mut walk).await;
+        match choose(&walk.images, platform) {
+            Some(image) => Ok(Some(image.clone())),
+            None => answer.map(|()| None),
+        }
+    }
+
+    /// That image.
+    ///
+    /// # Errors
+    ///
+    /// As [`Images::entry_for`], and when the image cannot be read.
+    pub async fn image_for(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+        platform: &Platform,
+    ) -> Result<Option<(Child, Known)>> {
+        let Some(entry) = self.entry_for(repository, digest, content, platform).await? else { return Ok(None) };
+        let known = self.content(repository, &entry.digest).await?;
+        Ok(matches!(&*known, Content::Image(_)).then_some((entry, known)))
+    }
+
+    /// All images of what `digest` in `repository` names, each with its platform where that is known.
+    ///
+    /// # Errors
+    ///
+    /// When an index within cannot be read, or an image that only itself says what it is for.
+    pub async fn images_of(&self, repository: &Repository, digest: &Digest, content: &Content) -> Result<Vec<Child>> {
+        match content {
+            Content::Image(facts) => Ok(vec![Child::new(digest.clone(), Some(facts.platform.clone()))]),
+            Content::Index(index) => {
+                let mut walk = Walk::default();
+                self.walk(repository, index, None, &mut walk).await.map(|()| walk.images)
+            }
+        }
+    }
+
+    /// The image whose configuration `digest` names: some builders record what Docker calls the `Id` of a base. It is
+    /// remembered under that digest, with nothing that only its manifest would tell.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such blob, or it is no image configuration.
+    pub async fn configuration(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
+        let manifest =
+            Manifest { config: digest.clone(), config_bytes: None, annotations: std::collections::BTreeMap::new() };
+        let config = self.registry().config(repository, &manifest).await?;
+        let facts = ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
+            what: format!("the blob {repository}@{digest}"),
+            why: error.to_string(),
+        })?;
+        Ok(self.catalog().remember(digest, Content::Image(facts)))
+    }
+
+    /// Collects the images of `index`, level by level; with `wanted` only until one is exactly for that.
+    async fn walk(
+        &self,
+        repository: &Repository,
+        index: &Index,
+        wanted: Option<&Platform>,
+        walk: &mut Walk,
+    ) -> Result<()> {
+        let mut level = index.children.clone();
+        let mut answer = Ok(());
+        for _ in 0..INDEX_DEPTH {
+            let (mut unstated, mut nested) = (Vec::new(), Vec::new());
+            for child in level {
+                match (&child.platform, child.kind) {
+                    (_, DigestKind::Index) => nested.push(child),
+                    (Some(_), _) => walk.images.push(child),
+                    (None, _) => unstated.push(child),
+                }
+            }
+            for child in unstated {
+                if walk.has(wanted) {
+                    return Ok(());
+                }
+                match self.read_entry(repository, &child, walk).await {
+                    Ok(Some(known)) => walk.images.extend(image(child, &known)),
+                    Ok(None) => {}
+                    Err(error) => answer = answer.and(Err(error)),
+                }
+            }
+            level = Vec::new();
+            for child in nested {
+                let suits =
+                    |wanted: &Platform| child.platform.as_ref().is_none_or(|own| own.has_architecture_of(wanted));
+                if walk.has(wanted) {
+                    return Ok(());
+                }
+                if !wanted.is_none_or(suits) {
+                    continue;
+                }
+                match self.read_entry(repository, &child, walk).await {
+                    Ok(Some(known)) => level.extend(within(&child, &known)),
+                    Ok(None) => {}
+                    Err(error) => answer = answer.and(Err(error)),
+                }
+            }
+            if level.is_empty() {
+                return answer;
+            }
+        }
+        answer.and(Err(too_much(repository, "its indexes lie too deep within one another")))
+    }
+
+    /// What `child` names, unless it was read before.
+    async fn read_entry(&self, repository: &Repository, child: &Child, walk: &mut Walk) -> Result<Option<Known>> {
+        if !walk.read.insert(child.digest.clone()) {
+            return Ok(None);
+        }
+        if walk.read.len() > INDEX_READS {
+            return Err(too_much(repository, "too many of its entries do not say what they are"));
+        }
+        self.content(repository, &child.digest).await.map(Some)
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Walk {
+    images: Vec<Child>,
+    read: BTreeSet<Digest>,
+}
+
+impl Walk {
+    /// Whether there is an image for exactly the platform that is wanted.
+    fn has(&self, wanted: Option<&Platform>) -> bool {
+        wanted.is_some_and(|wanted| self.images.iter().any(|image| image.platform.as_ref() == Some(wanted)))
+    }
+}
+
+/// The entry of an image with the platform that its configuration states. What states that it is for `unknown` is an
+/// attestation that its entry does not call so.
+fn image(child: Child, known: &Content) -> Option<Child> {
+    match known {
+        Content::Image(facts) if facts.platform.is_unknown() => None,
+        Content::Image(facts) => Some(Child { platform: Some(facts.platform.clone()), ..child }),
+        Content::Index(_) => None,
+    }
+}
+
+/// The entries of the index that `outer` names. What is said of that and not of them is said of them.
+fn within(outer: &Child, known: &Content) -> Vec<Child> {
+    match known {
+        Content::Index(index) => index.children.iter().map(|child| child.within(outer)).collect(),
+        Content::Image(_) => Vec::new(),
+    }
+}
+
+fn too_much(repository: &Repository, why: &str) -> Error {
+    Error::Malformed { what: format!("an index of {repository}"), why: why.to_owned() }
+}
