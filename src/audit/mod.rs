@@ -152,23 +152,22 @@ fn date_all(
     terms: &Terms,
 ) -> Vec<Dated> {
     let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
-    let mut date = |deployment: &Deployment, identification: &Identification| {
+    let mut resolve = |deployment: &Deployment, identification: &Identification| {
         let key = Key::of(deployment, identification)?;
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
         let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
-        let date = |(key, age): &(Key, ImageAge)| Arc::new(resolver.date(key, found, *age));
-        let place = (key, age);
-        if let Some(known) = known.get(&place) {
+        let asked = (key, age);
+        if let Some(known) = known.get(&asked) {
             return Some(Arc::clone(known));
         }
-        let resolution = date(&place);
-        known.insert(place, Arc::clone(&resolution));
+        let resolution = Arc::new(resolver.date(&asked.0, found, age));
+        known.insert(asked, Arc::clone(&resolution));
         Some(resolution)
     };
-    let dated = |(deployment, identification): (Deployment, Arc<Identification>)| {
-        let resolution = date(&deployment, &identification);
+    let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
+        let resolution = resolve(&deployment, &identification);
         Dated { deployment, identification, resolution }
     };
-    deployments.into_iter().map(dated).collect()
+    deployments.into_iter().map(with_resolution).collect()
 }

@@ -312,12 +312,11 @@ impl Resolver {
         let failed = |error| line_problem(line, &error);
         let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
         let then = current.releases.tags.last().cloned();
-        let digest = match &then {
-            Some(tag) => self.carried(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest),
-            None => {
-                let observations = self.observations(&(line.clone(), platform.clone()));
-                observations.on(self.now).map(|stay| stay.digest.clone())
-            }
+        let digest = if let Some(tag) = &then {
+            self.carried(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest)
+        } else {
+            let observations = self.observations(&(line.clone(), platform.clone()));
+            observations.on(self.now).map(|stay| stay.digest.clone())
         };
         let digest = digest.ok_or_else(unknown)?;
         let content = self.images.content(repository, &digest).await.map_err(failed)?;

@@ -100,27 +100,27 @@ pub struct Seen {
     /// When it was first seen there.
     pub first_seen: DateTime<Utc>,
     /// When it was last seen there, where that was later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_seen: Option<DateTime<Utc>>,
+    #[serde(rename = "last_seen", default, skip_serializing_if = "Option::is_none")]
+    again_at: Option<DateTime<Utc>>,
 }
 
 impl Seen {
     /// What was seen at `seen_at`.
     #[must_use]
     pub fn new(digest: Digest, kind: Option<DigestKind>, seen_at: DateTime<Utc>) -> Self {
-        Self { digest, kind, first_seen: seen_at, last_seen: None }
+        Self { digest, kind, first_seen: seen_at, again_at: None }
     }
 
     /// When it was last seen there. Of what an older basewatch remembered, only the first time is known.
     #[must_use]
     pub fn last_seen(&self) -> DateTime<Utc> {
-        self.last_seen.map_or(self.first_seen, |last_seen| last_seen.max(self.first_seen))
+        self.again_at.map_or(self.first_seen, |again_at| again_at.max(self.first_seen))
     }
 
     /// Notes that it was seen there at `at` too.
     pub fn see_again(&mut self, at: DateTime<Utc>) {
         if at > self.last_seen() {
-            self.last_seen = Some(at);
+            self.again_at = Some(at);
         }
     }
 }
