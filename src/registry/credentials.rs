@@ -102,9 +102,9 @@ mod tests {
         assert_eq!(names, ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]);
         assert_eq!(docker_names("ghcr.io"), ["ghcr.io"]);
         for name in &names {
-            let ask = |server: &str| match server == name {
-                true => Ok(DockerCredential::IdentityToken(server.to_owned())),
-                false => Err(E::NoCredentialConfigured),
+            let ask = |server: &str| {
+                let login = DockerCredential::IdentityToken(server.to_owned());
+                if server == name { Ok(login) } else { Err(E::NoCredentialConfigured) }
             };
             assert_eq!(first_login(&names, ask), Ok(DockerCredential::IdentityToken(name.clone())));
         }

@@ -79,7 +79,7 @@ fn a_label_with_the_index_and_an_annotation_with_the_manifest_are_one_base() {
 
     let (code, report) = program(&registry, std::slice::from_ref(&app)).audit(NOW, &[]);
     assert_eq!(code, 0, "{report:#}");
-    let [finding] = findings(&report).as_slice() else { panic!("{report:#}") };
+    let [finding] = findings(&report) else { panic!("{report:#}") };
     assert_eq!(finding["verdict"], "fresh", "{finding:#}");
     assert_eq!(finding["reasons"], serde_json::json!([]), "{finding:#}");
     assert_eq!(
