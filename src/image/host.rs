@@ -47,10 +47,10 @@ pub fn normalize_pattern(pattern: &str) -> String {
     let is_official =
         host == DOCKER_HUB && !rest.contains('/') && rest.starts_with(|c: char| c.is_ascii_alphanumeric());
     let name = rest.split([':', '@']).next().unwrap_or(rest);
-    match is_official {
-        false => format!("{host}/{rest}"),
-        true if is_wild(name) => format!("{host}/{{{OFFICIAL}{rest},{rest}}}"),
-        true => format!("{host}/{OFFICIAL}{rest}"),
+    match (is_official, is_wild(name)) {
+        (false, _) => format!("{host}/{rest}"),
+        (true, true) => format!("{host}/{{{OFFICIAL}{rest},{rest}}}"),
+        (true, false) => format!("{host}/{OFFICIAL}{rest}"),
     }
 }
 

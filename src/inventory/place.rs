@@ -85,9 +85,9 @@ impl Place {
             choose(&children, machine).map(|child| child.digest.clone())
         };
         let chosen: BTreeSet<_> = systems.iter().filter_map(of_system).collect();
-        let is_meant = |image: &Listed| match chosen.is_empty() {
-            true => self.may_run(image.child.platform.as_ref()),
-            false => chosen.contains(&image.child.digest),
+        let is_meant = |image: &Listed| {
+            let is_chosen = chosen.contains(&image.child.digest);
+            is_chosen || (chosen.is_empty() && self.may_run(image.child.platform.as_ref()))
         };
         images.into_iter().filter(is_meant).collect()
     }

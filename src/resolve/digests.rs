@@ -110,9 +110,9 @@ impl Resolver {
     /// What is known to go with the base in use.
     async fn own_names(&self, question: &Question, resolution: &Resolution) -> Names {
         let (base, repository) = (&resolution.base, &question.base.repository);
-        let named =
+        let readable =
             base.digest.as_ref().filter(|_| base.kind != Some(DigestKind::Config)).or(base.platform_digest.as_ref());
-        let read = match named {
+        let read = match readable {
             Some(digest) => self.read_names(repository, digest, &question.platform).await.ok(),
             None => None,
         };

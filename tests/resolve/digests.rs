@@ -46,7 +46,7 @@ async fn digests_of_two_releases_contradict_each_other() {
         for other in &others {
             let recorded = with(digest, &[other]);
             let resolution = bench.resolve(recorded.clone(), None).await;
-            assert_eq!(resolution.base.contradicting, [other.clone()], "{digest} and {other}");
+            assert_eq!(resolution.base.contradicting, std::slice::from_ref(other), "{digest} and {other}");
             assert!(resolution.contradicts(&recorded));
             assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.06.13"), "the first is believed");
         }

@@ -2,6 +2,8 @@
 
 use basewatch::{
     image::{Child, Digest, DigestKind, Platform},
+    judge::{Calendar, RuntimeStatus},
+    registry::Error,
     resolve::{ProblemKind, Question, Resolution, Resolver, Settings},
     store::Images,
 };
@@ -142,5 +144,17 @@ async fn a_manifest_for_another_platform_is_compared_with_the_release_for_that_p
         let current = resolution.current.expect("a current release");
         assert_eq!(current.platform_digest.as_ref(), Some(&new_arm64));
         assert_eq!(resolution.base.platform, Some(platform("linux/arm64")), "which the judgement tells as a mismatch");
+    }
+}
+
+#[tokio::test]
+async fn an_image_of_aws_on_docker_hub_has_its_runtime_although_its_registry_is_not_allowed() {
+    let bench = Bench::new();
+    bench.world.break_with(Some(Error::NotAllowed { registry: "docker.io".into() }));
+    for repository in ["docker.io/amazon/aws-lambda-python", "index.docker.io/amazon/aws-lambda-python"] {
+        let resolution = bench.resolve(base(repository, Some("3.9"), None), None).await;
+        let (line, _) = resolution.line.expect("a line");
+        let runtime = Calendar::default().runtime(&line.repository, &line.tag).expect("a runtime").clone();
+        assert_eq!(runtime.status(at("2026-11-20T06:00:00Z"), chrono::Duration::days(90)), RuntimeStatus::Deprecated);
     }
 }

@@ -147,10 +147,11 @@ impl World {
 
     /// The digest of the configuration of the image `manifest`.
     pub(crate) fn config_of(&self, manifest: &Digest) -> Digest {
-        match &self.state.lock().expect("unpoisoned").manifests[manifest] {
-            Document::Manifest(manifest) => manifest.config.clone(),
-            Document::Index(_) => panic!("an index has no configuration"),
-        }
+        let configuration = match &self.state.lock().expect("unpoisoned").manifests[manifest] {
+            Document::Manifest(manifest) => Some(manifest.config.clone()),
+            Document::Index(_) => None,
+        };
+        configuration.expect("a manifest")
     }
 
     /// A blob that is no image's configuration.
