@@ -54,7 +54,7 @@ fn the_base_that_buildah_records_is_found_and_compared() {
         assert_eq!(finding["base"]["identified_by"], "annotation", "{finding:#}");
         assert_eq!(finding["base"]["digest"], in_use);
         assert_eq!(finding["base"]["line"], base);
-        assert_eq!(finding["base"]["published_source"], "config-created");
+        assert_eq!(finding["base"]["published_source"], "history-created");
         assert_eq!(finding["base"]["age_days"], 80);
         assert_eq!(finding["current"]["digest"], current);
         assert_eq!(finding["verdict"], "stale", "{finding:#}");
