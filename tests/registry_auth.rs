@@ -644,7 +644,7 @@ async fn all_that_is_told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'stati
     let host = HostSettings { auth: given("auditor", PASSWORD), ..HostSettings::default() };
     let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
     let reference = reference(&toxic.host(), "x");
-    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: 2, annotations: BTreeMap::new() };
+    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: Some(2), annotations: BTreeMap::new() };
     let config = client.config(&reference.repository, &manifest).await.map(String::from_utf8);
     let told = (client.head(&reference).await, client.manifest(&reference).await);
     let told = (told, client.tags(&reference.repository).await, config);
