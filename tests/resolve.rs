@@ -291,7 +291,7 @@ fn unreadable_lists() -> [(Lists, Failure); 6] {
     let missing = Missing::TagList;
     [
         (
-            Lists::Failing(Error::Denied { registry: registry(), what: what(), message: "no".into() }),
+            Lists::Failing(Error::Denied { registry: registry(), status: 403, what: what(), message: "no".into() }),
             Failure::AccessDenied,
         ),
         (Lists::Failing(Error::NotFound { repository: repository.clone(), missing, cache: None }), Failure::NotFound),

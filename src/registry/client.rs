@@ -19,7 +19,8 @@ use super::{
     allow::AllowList,
     host::{self, Host, Means},
     link,
-    transport::{Answer, Ask, TimeBudget},
+    transport::{Ask, TimeBudget},
+    verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
     address::{Resolver, Trust},
@@ -242,7 +243,7 @@ impl DistributionClient {
                 }
                 Err(error) if host.head.is_doubtful(&error) => is_refused = true,
                 Err(error) => {
-                    return Err(host.naming(error, &reference.repository, Missing::from_reference(reference)));
+                    return Err(host.naming(error, &ask, &reference.repository, Missing::from_reference(reference)));
                 }
             }
         }
@@ -258,7 +259,7 @@ impl DistributionClient {
         let ask = manifest_request(&host, reference, RequestKind::Manifest)?;
         let answer = host.answer(&reference.repository.name, &ask).await;
         let missing = || Missing::from_reference(reference);
-        let answer = answer.map_err(|error| host.naming(error, &reference.repository, missing()))?;
+        let answer = answer.map_err(|error| host.naming(error, &ask, &reference.repository, missing()))?;
         // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so what
         // the body hashes to is what counts; a header that says otherwise is still a contradiction.
         for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
@@ -280,7 +281,7 @@ impl DistributionClient {
         let ask = Ask { limit_bytes: CONFIG_BYTES, ..host.ask(&repository.name, &path, RequestKind::Blob, what) };
         let answer = host.answer(&repository.name, &ask).await;
         let missing = || Missing::Configuration(manifest.config.clone());
-        let answer = answer.map_err(|error| host.naming(error, repository, missing()))?;
+        let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing()))?;
         let body = &answer.body;
         if let Some(stated) = manifest.config_bytes.filter(|stated| *stated != body.len() as u64) {
             let why = format!("it has {} bytes where its manifest says {stated}", body.len());
@@ -308,7 +309,7 @@ impl DistributionClient {
         for _ in 0..self.network.tag_pages {
             asked.insert(ask.url.clone());
             let answer = host.answer(&repository.name, &ask).await;
-            let answer = answer.map_err(|error| host.naming(error, repository, Missing::TagList))?;
+            let answer = answer.map_err(|error| host.naming(error, &ask, repository, Missing::TagList))?;
             let page: Page = serde_json::from_slice(answer.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= answer.redacted.is_none();
             tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
@@ -365,29 +366,6 @@ fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Re
     let ask = host.ask(&reference.repository.name, &["manifests", name], kind, what.clone());
     let method = if kind == RequestKind::Head { Method::HEAD } else { Method::GET };
     Ok(Ask { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..ask })
-}
-
-/// The digest in the header, if it is one.
-fn announced_digest(answer: &Answer) -> Option<Digest> {
-    answer.header("docker-content-digest")?.trim().parse().ok()
-}
-
-fn expect_pinned(reference: &Reference, actual: &Digest) -> Result<()> {
-    match &reference.digest {
-        Some(expected) if expected != actual => Err(Error::DigestMismatch {
-            what: reference.to_string(),
-            expected: expected.clone(),
-            actual: actual.clone(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn verify(what: &str, expected: &Digest, body: &[u8]) -> Result<()> {
-    if expected.matches(body) {
-        return Ok(());
-    }
-    Err(Error::DigestMismatch { what: what.to_owned(), expected: expected.clone(), actual: Digest::of(body) })
 }
 
 fn client_key(name: &str, settings: &HostSettings) -> ClientKey {

@@ -34,6 +34,8 @@ pub enum Error {
     Denied {
         /// The host.
         registry: String,
+        /// The HTTP status: 401 asks for other credentials, 403 and ECR Public's 400 refuse these.
+        status: u16,
         /// What was asked for.
         what: String,
         /// What the registry said, shortened.
@@ -184,10 +186,19 @@ impl Error {
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
     }
 
-    /// The same error with `missing` in `repository` named, where it says that nothing was found.
-    pub(super) fn naming(self, repository: &Repository, missing: Missing, cache: Option<Repository>) -> Self {
+    /// The same error with `missing` in `repository` named, where it says that `asked` was not found. A token server that
+    /// is not there must not read as an image that is not.
+    pub(super) fn naming(
+        self,
+        asked: &str,
+        repository: &Repository,
+        missing: Missing,
+        cache: Option<Repository>,
+    ) -> Self {
         match self {
-            Self::Status { status: 404, .. } => Self::NotFound { repository: repository.clone(), missing, cache },
+            Self::Status { status: 404, what, .. } if what == asked => {
+                Self::NotFound { repository: repository.clone(), missing, cache }
+            }
             other => other,
         }
     }

@@ -34,6 +34,8 @@ impl HeadSupport {
         match error {
             // What a registry answers that does not do HEAD, or not everywhere. 400 has no body that says why.
             Error::Status { status: 400 | 405 | 501, .. } => true,
+            // What is wrong with the credentials, a `GET` would only be told once more.
+            Error::Denied { status: 401, .. } => false,
             Error::Status { status: 404, .. } | Error::Denied { .. } => self.0.load(Ordering::Acquire) != WORKS,
             _ => false,
         }
@@ -48,17 +50,19 @@ mod tests {
         Error::Status { registry: "r.test".into(), status, what: "r.test/x:1".into() }
     }
 
-    fn denied() -> Error {
-        Error::Denied { registry: "r.test".into(), what: "r.test/x:1".into(), message: String::new() }
+    fn denied(status: u16) -> Error {
+        Error::Denied { registry: "r.test".into(), status, what: "r.test/x:1".into(), message: String::new() }
     }
 
     #[test]
     fn a_refusal_is_believed_once_a_head_has_succeeded() {
         let support = HeadSupport::default();
-        assert!([status(404), status(400), status(405), status(501), denied()].iter().all(|e| support.is_doubtful(e)));
-        assert!(![status(410), status(503)].iter().any(|error| support.is_doubtful(error)));
+        assert!(
+            [status(404), status(400), status(405), status(501), denied(403)].iter().all(|e| support.is_doubtful(e))
+        );
+        assert!(![status(410), status(503), denied(401)].iter().any(|error| support.is_doubtful(error)));
         support.succeeded();
-        assert!(!support.is_doubtful(&status(404)) && !support.is_doubtful(&denied()));
+        assert!(!support.is_doubtful(&status(404)) && !support.is_doubtful(&denied(403)));
         assert!(support.is_doubtful(&status(501)), "a method that is refused says nothing about the manifest");
     }
 

@@ -185,9 +185,9 @@ impl Host {
         }
     }
 
-    /// `error` with what is missing in `repository` named.
-    pub(super) fn naming(&self, error: Error, repository: &Repository, missing: Missing) -> Error {
-        error.naming(repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
+    /// `error`, which `ask` met, with what is missing in `repository` named.
+    pub(super) fn naming(&self, error: Error, ask: &Ask, repository: &Repository, missing: Missing) -> Error {
+        error.naming(&ask.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
     /// The first request to a registry finds out what it demands while the others wait, instead of each

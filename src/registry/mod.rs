@@ -25,6 +25,7 @@ mod sent;
 mod settings;
 mod token;
 mod transport;
+mod verify;
 
 use futures::future::BoxFuture;
 

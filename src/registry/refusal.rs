@@ -89,7 +89,7 @@ pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
 
 fn denied(registry: String, what: String, said: Said, status: u16) -> Error {
     let message = if said.message.is_empty() { format!("HTTP status {status}") } else { said.message };
-    Error::Denied { registry, what, message }
+    Error::Denied { registry, status, what, message }
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
             (401, r#"{"error_description":"wrong password"}"#, "wrong password"),
             (401, "", "HTTP status 401"),
         ] {
-            let denied = Error::Denied { registry: "r.io".into(), what: what(), message: message.into() };
+            let denied = Error::Denied { registry: "r.io".into(), status, what: what(), message: message.into() };
             assert_eq!(error(status, body), denied);
         }
         assert!(error(407, "<html>").to_string().contains("the proxy requires a login"));

@@ -111,7 +111,7 @@ async fn what_cannot_be_read_is_a_deployment_with_the_reason_of_its_own_registry
     let registry = MemoryRegistry::new();
     let image = registry.image("x");
     registry.tag("ghcr.io/a/x:1", &image);
-    let denied = Error::Denied { registry: "quay.io".into(), what: "x".into(), message: "no".into() };
+    let denied = Error::Denied { registry: "quay.io".into(), status: 403, what: "x".into(), message: "no".into() };
     registry.fail("quay.io/a/x", denied);
     registry.fail("evil.example/x", Error::NotAllowed { registry: "evil.example".into() });
     let gone = format!("ghcr.io/a/x@{}", Digest::of(b"gone"));

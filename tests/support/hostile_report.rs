@@ -9,7 +9,7 @@ pub(crate) const TEXT: &str =
 
 /// Every text of `value` replaced by a hostile one, but those that have to be what they are.
 fn poison(key: &str, value: &mut Value) {
-    const MEANT: [&str; 18] = [
+    const MEANT: [&str; 19] = [
         "digest",
         "platform",
         "kind",
@@ -18,6 +18,7 @@ fn poison(key: &str, value: &mut Value) {
         "action",
         "digest_kind",
         "published_source",
+        "about",
         "schema",
         "architecture",
         "deprecation_date",
