@@ -9,7 +9,8 @@ pub(crate) const TEXT: &str =
 
 /// Every text of `value` replaced by a hostile one, but those that have to be what they are.
 fn poison(key: &str, value: &mut Value) {
-    const MEANT: [&str; 18] = [
+    const MEANT: [&str; 19] = [
+        "about",
         "digest",
         "platform",
         "kind",
