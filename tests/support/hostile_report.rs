@@ -10,6 +10,7 @@ pub(crate) const TEXT: &str =
 /// Every text of `value` replaced by a hostile one, but those that have to be what they are.
 fn poison(key: &str, value: &mut Value) {
     const MEANT: [&str; 19] = [
+        "about",
         "digest",
         "platform",
         "kind",
@@ -18,7 +19,6 @@ fn poison(key: &str, value: &mut Value) {
         "action",
         "digest_kind",
         "published_source",
-        "about",
         "schema",
         "architecture",
         "deprecation_date",
