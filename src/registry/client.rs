@@ -162,7 +162,11 @@ impl DistributionClient {
     /// `error` without the credentials that it quotes from what `registry` said.
     fn redacted(&self, registry: &str, error: Error) -> Error {
         let host = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
-        host.map_or(error.clone(), |host| host.authority.sent.removed_from(error))
+        match host {
+            Some(host) => host.authority.sent.removed_from(error),
+            // Nothing was sent to it.
+            None => error,
+        }
     }
 
     /// Whether `registry` is read through a cache from now on.

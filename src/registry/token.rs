@@ -76,8 +76,8 @@ impl TokenRules {
             return Err(format!("its tokens come from {host} over plain HTTP"));
         }
         if Reach::from_host(host) != Reach::Forbidden && (is_same_host || self.is_listed(realm)) {
-            // The configuration names it.
-            return Ok(Trust::Loopback);
+            // It is trusted as far as it is already: a registry does not vouch for itself.
+            return Ok(trust.unwrap_or(Trust::Public));
         }
         if has_credentials && !is_both_loopback && !self.is_known_pair(host) {
             return Err(format!("it wants them sent to {host}; list that host under token_hosts if it may have them"));
@@ -221,6 +221,13 @@ mod tests {
         }
         for realm in ["http://169.254.169.254/latest/api/token", "https://169.254.169.254/latest/api/token"] {
             assert!(check("http://127.0.0.1:5000", realm, false).is_err(), "{realm}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_is_its_own_token_server_is_trusted_no_further_for_it() {
+        for realm in ["https://r.io/token", "https://r.io:8443/token", "https://auth.corp/token"] {
+            assert_eq!(check("https://r.io", realm, true), Ok(Trust::Public), "{realm}");
         }
     }
 
