@@ -390,8 +390,9 @@ fn audit_app(folder: &Path, registry: &Toxic, settings: &str) -> (Option<i32>, V
     let image = format!("{}/team/app:1", registry.host());
     let arguments = ["audit", "--format", "json", "--as-of", "2026-11-20T06:00:00Z", &image];
     let output = basewatch(folder).args(arguments).output().expect("the program starts");
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {}", stderr(&output)));
-    (output.status.code(), report)
+    let report = serde_json::from_slice(&output.stdout);
+    assert!(report.is_ok(), "no report: {}", stderr(&output));
+    (output.status.code(), report.expect("a report"))
 }
 
 /// The codes of the reasons of the only finding.
@@ -480,9 +481,12 @@ fn what_a_registry_lacks_is_named_and_only_its_own_fault_makes_an_audit_incomple
 fn a_mirror_gives_bounds_unless_it_is_said_to_have_everything() {
     // It has pulled the first and the last release, and lists no other.
     let is_in_it = |asked: &Asked| !dated_tags(RELEASES[1]).iter().any(|tag| asked.path.ends_with(tag.as_str()));
-    let mirror = line(Some("upstream.test"), move |asked| match asked.path.contains("/tags/list") {
-        true => Some(tag_list(&[RELEASES[0], RELEASES[2]])),
-        false => (!is_in_it(asked)).then(|| Reply::new(404, "")),
+    let mirror = line(Some("upstream.test"), move |asked| {
+        if asked.path.contains("/tags/list") {
+            Some(tag_list(&[RELEASES[0], RELEASES[2]]))
+        } else {
+            (!is_in_it(asked)).then(|| Reply::new(404, ""))
+        }
     });
     let settings = |full_mirror: bool| {
         let (host, endpoint) = (mirror.host(), mirror.endpoint());

@@ -210,7 +210,9 @@ impl Resolver {
             let detail = format!("no dated tag around {created_at} carries {digest}");
             resolution.step("dated tag", Outcome::NotFound, detail);
             // Which release it is, and so its date and its line, might have been found in the list.
-            unread.into_iter().for_each(|problem| resolution.add_problem(problem));
+            if let Some(problem) = unread {
+                resolution.add_problem(problem);
+            }
         }
         Ok(())
     }

@@ -97,11 +97,14 @@ fn finding(name: &str, owner: Option<&str>, day: usize, status: char) -> Option<
 
 /// A report of `findings` at `now`.
 pub(crate) fn report_of(findings: &[Value], complete: bool, now: DateTime<Utc>) -> Report {
+    let denied =
+        json!({ "about": "inventory", "scope": "account 210987654321", "code": "access-denied", "message": "no" });
+    let errors: Vec<_> = (!complete).then_some(denied).into_iter().collect();
     let millis = u64::try_from(now.timestamp_millis()).unwrap();
     let mut report: Report = serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": ulid::Ulid::from_parts(millis, 1).to_string(), "generated_at": now,
         "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]),
-        "findings": findings, "errors": [], "requests": {},
+        "findings": findings, "errors": errors, "requests": {},
     }))
     .unwrap();
     report.summary = Summary::of(&report.findings);

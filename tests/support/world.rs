@@ -198,7 +198,7 @@ impl World {
     /// Loses the configuration of the image.
     pub(crate) fn lose_config(&self, digest: &Digest) {
         let mut state = self.state.lock().expect("unpoisoned");
-        let Some(Document::Manifest(manifest)) = state.manifests.get(digest).cloned() else { panic!("an image") };
+        let Some(Document::Manifest(manifest)) = state.manifests.get(digest).cloned() else { unreachable!("an image") };
         assert!(state.configs.remove(&manifest.config).is_some(), "it was there");
     }
 

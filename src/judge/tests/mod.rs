@@ -43,7 +43,6 @@ struct World {
 }
 
 fn world(published: i64, superseded: Option<i64>) -> World {
-    let layers = vec![Digest::of(b"os"), Digest::of(b"runtime")];
     let base = Base {
         repository: "r.test/java".parse().unwrap(),
         mirror: None,
@@ -92,7 +91,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
                 config: None,
                 release: None,
                 published: dated(if is_current { published } else { 3 }),
-                diff_ids: Some(layers),
+                diff_ids: Some(vec![Digest::of(b"os"), Digest::of(b"runtime")]),
                 releases: std::sync::Arc::default(),
             }),
             newer: Newer {
