@@ -28,7 +28,7 @@ pub enum InvalidSecret {
     /// There is nothing in it but white space.
     #[error("it is empty")]
     Empty,
-    /// It holds a character that no header may, or that nobody can see.
+    /// It holds a character that no header may, or that is invisible.
     #[error("it holds a {0}, which cannot be sent: store the secret again without it")]
     Character(String),
 }

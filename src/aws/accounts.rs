@@ -106,7 +106,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// If the role may exist and could not be assumed for a reason that may pass. Asked as somebody else, the account
+    /// If the role may exist and could not be assumed for a reason that may pass. Asked with another identity, the account
     /// would only deny access.
     pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let Some(settings) = &self.accounts else { return Ok(self.own().await) };

@@ -98,7 +98,7 @@ impl Checked {
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let profiles = if self.is_search && !variables::has_access_key() { profiles::read().await } else { None };
-        // The SDK would go on to the next source, and then act as somebody else than AWS_PROFILE says.
+        // The SDK would go on to the next source, and then use another identity than that of AWS_PROFILE.
         if let Some(why) = profiles.as_ref().and_then(profiles::unknown) {
             return Err(CredentialsError::invalid_configuration(why));
         }
@@ -165,7 +165,7 @@ fn explained(error: CredentialsError, profiles: Option<&ProfileSet>) -> Credenti
     })
 }
 
-/// What helps against `error`, as far as the environment and the profiles tell.
+/// What helps against `error`, as far as the environment and the profiles show.
 fn advice(error: &CredentialsError, profiles: Option<&ProfileSet>) -> Option<String> {
     if let Some(why) = missing_token_file(profiles) {
         return Some(why);

@@ -28,7 +28,7 @@ const SENT: [&str; 14] = [
 const KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// What is wrong with those of AWS's variables that `get` knows, each with its name. Nothing is trimmed: the AWS CLI and
-/// every SDK take these values as they are, and would fail with another message or act as somebody else.
+/// every SDK take these values as they are, and would fail with another message or use another identity.
 pub fn unusable_variables(get: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
     let wrong = |name: &'static str| {
         let value = get(name).filter(|value| !is_unset(name, value))?;
@@ -74,7 +74,7 @@ pub(super) fn has_access_key() -> bool {
     is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY")
 }
 
-/// A provider for an environment that cannot be used: whoever asks is told why.
+/// A provider for an environment that cannot be used: every request for credentials fails with the reason.
 #[derive(Debug)]
 pub(super) struct Unusable(String);
 

@@ -49,7 +49,7 @@ pub struct Base {
     /// The recorded digest.
     pub digest: Option<Digest>,
     /// Digests recorded beside it in this repository. They may name the same release in another way: the digest of an
-    /// index, of a platform's manifest and of a configuration differ, and only resolution can tell.
+    /// index, of a platform's manifest and of a configuration differ, and only resolution knows.
     pub further_digests: Vec<Digest>,
     /// A tag recorded beside a digest without one: the line, if it is of the same release.
     pub further_tag: Option<String>,

@@ -6,7 +6,7 @@ use super::{Child, Platform};
 /// variant that it can run, the first of equals.
 ///
 /// Where none fits, the only image of its architecture is taken whatever its variant, and the only image there is
-/// where nobody says what it is for: an image was built on one of them.
+/// where no document states its platform: an image was built on one of them.
 #[must_use]
 pub fn choose<'a>(images: &'a [Child], platform: &Platform) -> Option<&'a Child> {
     let distance = |image: &&Child| image.platform.as_ref()?.distance_from(platform);

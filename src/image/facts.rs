@@ -74,7 +74,7 @@ impl ImageFacts {
     /// It must have a `rootfs`, or an operating system and an architecture, by which an image's configuration is told
     /// from other JSON. Whatever else is missing, null or of another type is left out: real configurations have a `rootfs` without `type`, `diff_ids: null` and null labels
     /// (siderolabs/talos#12537, moby/moby#27568). A diff_id that is no digest leaves the layers unknown, for a
-    /// shorter list would match images that stand on something else.
+    /// shorter list would match images built on another base.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ mod tests {
             r#""rootfs":null,"config":null,"history":null,"variant":null"#.to_owned(),
             r#""created":7,"config":{"Labels":{"a":null,"b":["x"]},"Env":"A=B"}"#.to_owned(),
             r#""rootfs":{"diff_ids":{}},"config":"x","history":[null,7,{"created":null}]"#.to_owned(),
-            // A shorter list would be a prefix of images that stand on something else.
+            // A shorter list would be a prefix of images built on another base.
             format!(r#""rootfs":{{"diff_ids":["{layer}","blake3:00"]}}"#),
             format!(r#""rootfs":{{"diff_ids":["{layer}",null]}}"#),
         ] {

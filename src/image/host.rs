@@ -1,7 +1,7 @@
 //! Registry hosts, and patterns over them: the spellings of one registry become one.
 
-/// Docker Hub, as references name it.
-const DOCKER_HUB: &str = "docker.io";
+/// Docker Hub, as references name it; its API is at other hosts.
+pub const DOCKER_HUB: &str = "docker.io";
 /// The hosts of Docker Hub's API, which references name as well.
 const DOCKER_HUB_API: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// The namespace of Docker Hub's official images, which references may leave out.

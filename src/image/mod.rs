@@ -20,7 +20,7 @@ pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES}
 pub use digest::{Digest, InvalidDigest};
 pub use document::{Document, InvalidDocument, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
-pub use host::{host_spellings, normalize_host, normalize_pattern};
+pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};
 pub use lambda_tag::{Arch, LambdaTag};
 pub use layout::{LayoutEntry, layout_entries};
 pub use partition::Partition;

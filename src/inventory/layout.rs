@@ -72,7 +72,7 @@ fn deployments(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
         Ok(entries) => entries.into_iter().map(|entry| Image::read(folder, entry)).collect(),
         Err(why) => return vec![place(folder, tag, None).unreadable(why)],
     };
-    // Of a name, what is not there is told only where nothing else is.
+    // Platforms that are missing are reported only where none of that name is there.
     let held: BTreeSet<_> = images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
     let is_told = |image: &Image| !image.is_missing() || !held.contains(&image.name);
     let told = images.into_iter().filter(is_told);

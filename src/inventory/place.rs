@@ -110,7 +110,7 @@ impl Place {
         }
     }
 
-    /// The facts of an image that an index lists for `stated`. Where nobody states a platform, it is the one that it
+    /// The facts of an image that an index lists for `stated`. Where no document states a platform, it is the one that it
     /// runs on.
     fn facts(&self, stated: Option<&Platform>, facts: &Arc<ImageFacts>) -> Arc<ImageFacts> {
         let own = &facts.platform;

@@ -16,7 +16,7 @@ pub struct Policy {
     pub overrides: Vec<Override>,
     /// What is put up with for a while. Tried in order; the first that holds wins.
     pub exemptions: Vec<Exemption>,
-    /// Which images of a repository may replace a deployed one, where the tags alone do not tell. Tried in order; the
+    /// Which images of a repository may replace a deployed one, where the tags alone do not show it. Tried in order; the
     /// first that matches wins.
     pub redeploy: Vec<RedeployRule>,
     /// When runtimes end.

@@ -40,7 +40,7 @@ impl<'a> Aspect<'a> {
         AlertKey::new(&self.finding.id, self.about)
     }
 
-    /// Whether it can be told how the subject does, of which `remembered` was known before. A base that could not be
+    /// Whether the state of the subject is known, of which `remembered` was known before. A base that could not be
     /// judged is unknown. That nothing is wrong with a workload is known only where what was wrong is seen to be over.
     pub(super) fn is_known(&self, remembered: Option<&Subject>) -> bool {
         match self.about {

@@ -24,7 +24,7 @@ pub struct Ledger {
     /// The last run that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
-    /// What somebody was told about, by finding and subject.
+    /// The alerts, by finding and subject.
     #[serde(default)]
     pub alerts: BTreeMap<AlertKey, Alert>,
     /// Messages that no receiver has acknowledged yet, oldest first.
@@ -52,13 +52,13 @@ pub struct LastRun {
     pub at: DateTime<Utc>,
 }
 
-/// A finding that somebody is told about: its base, or the workload itself.
+/// An alert about a finding: its base, or the workload itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// What people call it by: 12 hexadecimal digits, from its key.
     pub id: String,
     /// What it is about, as in its key; absent where it was recorded before alerts were about one subject each. Such
-    /// an alert is about the base, and may have told about the workload along with it.
+    /// an alert is about the base, and may have covered the workload as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<AlertSubject>,
     /// The finding when last seen, and known.
@@ -151,7 +151,7 @@ pub struct Due {
     pub message: Message,
     /// When it was recorded.
     pub due_at: DateTime<Utc>,
-    /// The keys of all alerts that it tells: the ids of the findings, as far as they are about bases.
+    /// The keys of all alerts that it covers: the ids of the findings, as far as they are about bases.
     pub findings: Vec<AlertKey>,
     /// How often it was tried in vain.
     #[serde(default)]

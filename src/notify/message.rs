@@ -43,7 +43,7 @@ pub struct Message {
     pub because: String,
     /// The worst severity of what is told; that of the items that are not resolved where there are some.
     pub severity: Severity,
-    /// How many alerts it tells about, by what happened. Tags of one image of which the same is to be said count as
+    /// How many alerts it covers, by what happened. Tags of one image with the same state count as
     /// one.
     pub events: BTreeMap<EventKind, u64>,
     /// The same by severity; resolved ones are not counted.
@@ -118,7 +118,7 @@ pub struct Item {
     pub finding: String,
     /// What people call the deployment: `orders:live`.
     pub name: String,
-    /// The tags, where several tags of one image in ECR are told as one.
+    /// The tags, where several tags of one image in ECR are one item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// What sort of place it is.
@@ -217,7 +217,7 @@ impl MessageKind {
 }
 
 impl Message {
-    /// How many alerts it tells about.
+    /// How many alerts it covers.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.events.values().sum()

@@ -217,7 +217,7 @@ pub(super) fn verdict(item: &Item) -> String {
     format!("{what}, {}{was}", item.severity.as_str())
 }
 
-/// Whether it tells that a function cannot be invoked.
+/// Whether it is about a function that cannot be invoked.
 fn is_failed(item: &Item) -> bool {
     let is_leading = item.reasons.first().is_some_and(|reason| reason.code == ReasonCode::FunctionFailed.as_str());
     item.about == AlertSubject::Workload && is_leading

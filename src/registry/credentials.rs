@@ -9,7 +9,10 @@ use super::{
     CredentialsErrorKind, Error, Result,
     helper::{self, HelperError},
 };
-use crate::{image::host_spellings, secret::Secret};
+use crate::{
+    image::{DOCKER_HUB, host_spellings},
+    secret::Secret,
+};
 
 /// A login of somebody's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +25,15 @@ pub(super) enum Credential {
 
 /// The login for `registry` in Docker's `config.json` or one of its helpers; `None` when there is none.
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
+    match read_config().await {
+        Some(config) => login_in(config, registry).await,
+        None => Ok(None),
+    }
+}
+
+/// The login for `registry` in `config`, under the first of its names that has one.
+async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Option<Credential>> {
     let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
-    let Some(mut config) = read_config().await else { return Ok(None) };
     // Helpers are run here, so that one that hangs can be ended.
     let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let (helpers, store) = (config.remove("credHelpers"), config.remove("credsStore").and_then(text));
@@ -72,7 +82,7 @@ fn stored(config: &Map<String, Value>, server: &str) -> Result<DockerCredential,
 /// The names that a registry's login may be kept under, the usual one first: `docker login` writes Docker Hub's as a
 /// URL of its old API, other tools and people write its hosts.
 fn docker_names(registry: &str) -> Vec<String> {
-    let hub = (registry == "docker.io").then_some("https://index.docker.io/v1/");
+    let hub = (registry == DOCKER_HUB).then_some("https://index.docker.io/v1/");
     hub.into_iter().chain(host_spellings(registry)).map(str::to_owned).collect()
 }
 
@@ -97,6 +107,8 @@ fn is_not_found(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -111,10 +123,24 @@ mod tests {
         assert!(why_not(&E::CredentialDecodingError).is_some());
     }
 
-    #[test]
-    fn a_login_to_docker_hub_is_looked_for_under_each_of_its_names() {
+    #[tokio::test]
+    async fn a_login_to_docker_hub_is_found_under_each_of_its_names() {
         let names = docker_names("docker.io");
         assert_eq!(names, ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]);
         assert_eq!(docker_names("ghcr.io"), ["ghcr.io"]);
+        let config = |value: Value| value.as_object().cloned().expect("an object");
+        for name in &names {
+            let auths = config(json!({ "auths": { (name): { "auth": "YWxpY2U6aHVzaA==" } } }));
+            let found = login_in(auths, "docker.io").await;
+            let alice = Credential::Basic { username: "alice".into(), password: Secret::new("hush".into()) };
+            assert_eq!(found, Ok(Some(alice)), "{name}");
+        }
+        let broken = json!({
+            "credHelpers": { "https://index.docker.io/v1/": "basewatch-has-no-such-helper" },
+            "auths": { "docker.io": { "auth": "YWxpY2U6aHVzaA==" } },
+        });
+        let found = login_in(config(broken), "docker.io").await;
+        let Err(Error::Credentials { why, .. }) = found else { unreachable!("{found:?}") };
+        assert!(why.contains("could not be started"), "no other name is tried: {why}");
     }
 }

@@ -126,22 +126,6 @@ pub enum CredentialsErrorKind {
     Unreachable,
 }
 
-impl Error {
-    /// The same, without the secrets that it quotes from what the registry said.
-    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        // The rest says only what was asked for, where, and figures.
-        if let Self::Denied { message: quoted, .. }
-        | Self::Credentials { why: quoted, .. }
-        | Self::Unreachable { why: quoted, .. }
-        | Self::Redirected { why: quoted, .. }
-        | Self::Malformed { why: quoted, .. } = &mut self
-        {
-            *quoted = redactor.redact(quoted);
-        }
-        self
-    }
-}
-
 /// What a registry does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -179,6 +163,20 @@ fn not_found(repository: &Repository, missing: &Missing, cache: Option<&Reposito
 }
 
 impl Error {
+    /// The same, without the secrets that it quotes from what the registry said.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        // The rest says only what was asked for, where, and figures.
+        if let Self::Denied { message: quoted, .. }
+        | Self::Credentials { why: quoted, .. }
+        | Self::Unreachable { why: quoted, .. }
+        | Self::Redirected { why: quoted, .. }
+        | Self::Malformed { why: quoted, .. } = &mut self
+        {
+            *quoted = redactor.redact(quoted);
+        }
+        self
+    }
+
     /// The registry itself has nothing by `reference` (its digest, else its tag).
     #[must_use]
     pub fn not_found(reference: &Reference) -> Self {

@@ -29,12 +29,12 @@ impl HeadSupport {
         self.0.store(LIES, Ordering::Release);
     }
 
-    /// Whether only a `GET` can tell if `error`, the answer to a `HEAD`, is true.
+    /// Whether only a `GET` can show if `error`, the answer to a `HEAD`, is true.
     pub(super) fn is_doubtful(&self, error: &Error) -> bool {
         match error {
             // What a registry answers that does not do HEAD, or not everywhere. 400 has no body that says why.
             Error::Status { status: 400 | 405 | 501, .. } => true,
-            // What is wrong with the credentials, a `GET` would only be told once more.
+            // The credentials are refused, which a `GET` does not change.
             Error::Denied { status: 401, .. } => false,
             Error::Status { status: 404, .. } | Error::Denied { .. } => self.0.load(Ordering::Acquire) != WORKS,
             _ => false,

@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// How long a helper may take; it may ask a keychain, but nobody is there to type.
+/// How long a helper may take; it may ask a keychain, but there is no one to type.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The user name with which a helper says that the secret is a refresh token.
 const TOKEN_USER: &str = "<token>";

@@ -27,12 +27,9 @@ use super::{
 };
 use crate::{
     address::{Reach, Resolver, Trust},
-    image::{Repository, normalize_host},
+    image::{DOCKER_HUB, Repository, normalize_host},
     pace::Pace,
 };
-
-/// Docker Hub as references name it; its API is elsewhere.
-const DOCKER_HUB: &str = "docker.io";
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;

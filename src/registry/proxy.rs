@@ -1,4 +1,4 @@
-//! Did a proxy refuse the connection? Its refusals are told apart from those of the server behind it.
+//! Did a proxy refuse the connection? Its refusals are distinguished from those of the server behind it.
 
 use std::error::Error;
 

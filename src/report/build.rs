@@ -93,7 +93,7 @@ impl Finding {
     /// Whether a run fails for it that fails from `threshold` on.
     ///
     /// What is exempted fails none. Where nothing can be done, as on a line that is quiet, it counts no more than
-    /// `unknown`, which is of the same severity: nobody could make such a run succeed. Where the deployed image was
+    /// `unknown`, which is of the same severity: no one could make such a run succeed. Where the deployed image was
     /// deleted, it counts as `out-of-date` at least: its base is mostly unknown then, and the loss is certain.
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {

@@ -186,7 +186,7 @@ impl LineRelease {
         self.current || self.deployments > 0
     }
 
-    /// Of bounds on releases that nothing tells apart the latest, which holds for all of them: the age of one image
+    /// Of bounds on releases that nothing distinguishes the latest, which holds for all of them: the age of one image
     /// says nothing of the base of another.
     fn bounded(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
         if (self.published_at, self.published_source) < (at, source) {

@@ -251,21 +251,20 @@ impl Resolver {
             return;
         }
         let repository = &question.base.repository;
-        let read = async {
+        let entry: registry::Result<_> = async {
             let content = self.images.content(repository, &digest).await?;
-            let entry = self.images.entry_for(repository, &digest, &content, &question.platform).await?;
-            Ok((content.kind(), entry))
-        };
-        match read.await {
-            Ok((kind, entry)) => {
-                resolution.base.kind = Some(kind);
-                if let Some(entry) = entry {
-                    resolution.base.platform_digest = Some(entry.digest);
-                    resolution.base.platform = entry.platform;
-                }
+            resolution.base.kind = Some(content.kind());
+            self.images.entry_for(repository, &digest, &content, &question.platform).await
+        }
+        .await;
+        match entry {
+            Ok(Some(entry)) => {
+                resolution.base.platform_digest = Some(entry.digest);
+                resolution.base.platform = entry.platform;
             }
+            Ok(None) => {}
             Err(error) => {
-                resolution.step("base manifest", Outcome::NotFound, registry::Error::to_string(&error));
+                resolution.step("base manifest", Outcome::NotFound, error.to_string());
                 resolution.add_problem(base_problem(&error, question));
             }
         }

@@ -218,7 +218,7 @@ fn is_same(one: ReleaseDigests<'_>, other: ReleaseDigests<'_>) -> bool {
     one.platform_digest.is_some() && one.platform_digest == other.platform_digest
 }
 
-/// The manifest of `platform` in what `digest` names, as far as its own entries tell.
+/// The manifest of `platform` in what `digest` names, as far as its own entries show.
 fn platform_digest(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
     match content {
         Content::Image(_) => Some(digest.clone()),

@@ -124,7 +124,7 @@ impl Resolver {
         names
     }
 
-    /// Whether `digest` names the release that `own` is of; `None` if that cannot be told.
+    /// Whether `digest` names the release that `own` is of; `None` if that is not known.
     async fn is_same_release(&self, question: &Question, digest: &Digest, own: &Names) -> Option<bool> {
         if own.digests.contains(digest) {
             return Some(true);

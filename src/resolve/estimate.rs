@@ -22,7 +22,7 @@ pub(super) const BUILD_TIME: Duration = Duration::days(1);
 /// What the documents of one image say about when it was built, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BuildDates {
-    /// The digest of the configuration, by which two images are told apart.
+    /// The digest of the configuration, by which two images are distinguished.
     image: Digest,
     descriptor: Option<DateTime<Utc>>,
     history: Option<DateTime<Utc>>,
@@ -126,7 +126,7 @@ impl Contradiction {
     }
 }
 
-/// Which build dates images of one scope (a line, a repository) have, to tell build dates from commit dates.
+/// Which build dates images of one scope (a line, a repository) have, to distinguish build dates from commit dates.
 pub(super) struct KnownDates<S>(HashMap<(S, PublishedSource, DateTime<Utc>), Option<Digest>>);
 
 impl<S> Default for KnownDates<S> {

@@ -167,11 +167,9 @@ impl Resolver {
         self.find_base(question, &mut resolution).await;
         self.compare_digests(question, &mut resolution).await;
         self.find_line(question, &mut resolution).await;
-        if let Some(current) = resolution.current.clone() {
+        if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
             self.compare_platforms(question, &current, &mut resolution).await;
-            if let Some((line, _)) = resolution.line.clone() {
-                self.note_coverage(&line, &current, &mut resolution).await;
-            }
+            self.note_coverage(&line, &current, &mut resolution).await;
         }
         self.note_found(&question.platform, &resolution);
         resolution

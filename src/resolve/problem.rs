@@ -13,7 +13,7 @@ pub struct Problem {
     /// What happened, for people.
     pub message: String,
     /// What failed, where a registry did not give what it should have: then the resolution is incomplete. `None` for
-    /// what is true of the base or its line, and for what nobody can know.
+    /// what is true of the base or its line, and for what cannot be known.
     pub failure: Option<Failure>,
 }
 
@@ -44,7 +44,7 @@ pub enum ProblemKind {
     DigestUnrecorded,
     /// The recorded tag carries another digest than the recorded one.
     TagContradicted,
-    /// No line could be told.
+    /// No line is known.
     LineUnknown,
     /// The line's moving tag is not there: it was withdrawn, or never existed.
     LineMissing,

@@ -18,7 +18,7 @@ pub struct Question {
     /// The platform of the image that stands on it.
     pub platform: Platform,
     /// About when an image built on it was built: where to look first. It proves nothing, for images that record
-    /// the same may stand on different releases; what one image proves is its [`ImageAge`](super::ImageAge).
+    /// the same may be built on different releases; what one image proves is its [`ImageAge`](super::ImageAge).
     pub built_at: Option<DateTime<Utc>>,
 }
 

@@ -76,7 +76,7 @@ impl Images {
     }
 
     /// The image whose configuration `digest` names: some builders record what Docker calls the `Id` of a base. It is
-    /// remembered under that digest, with nothing that only its manifest would tell.
+    /// remembered under that digest, without what only its manifest holds.
     ///
     /// # Errors
     ///

@@ -75,7 +75,7 @@ fn sighted(
         let running = unit.running(memory);
         if running.is_empty() && unit.kind != DefinitionKind::Task {
             tracing::debug!(
-                "ECS tells no digest of the tasks of {} in {}: they are left out",
+                "ECS shows no digest for the tasks of {} in {}: they are left out",
                 unit.arn(),
                 unit.cluster
             );

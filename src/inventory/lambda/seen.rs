@@ -38,7 +38,7 @@ pub(super) enum Outcome {
     Known(Arc<Function>, Option<Remembered>),
     /// It was deleted meanwhile.
     Gone,
-    /// It cannot be told.
+    /// It is not known.
     Failed(Failure),
 }
 

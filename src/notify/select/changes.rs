@@ -1,4 +1,4 @@
-//! What happened to each subject of each finding, as one receiver has to be told?
+//! Which changes to the subjects of findings one receiver has to be notified of.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -59,7 +59,7 @@ impl Change<'_> {
     }
 }
 
-/// What makes `receiver` be told of the alert `key` once more, if it takes it for going on.
+/// The change that notifies `receiver` of the alert `key` once more, if it is open there.
 pub(super) fn again<'a>(
     key: &AlertKey,
     finding: Option<&'a Finding>,

@@ -20,7 +20,7 @@ const NAMED: usize = 100;
 
 type Group<'a> = (Option<String>, Vec<Change<'a>>);
 
-/// The messages that tell `changes`, each with the keys of the alerts in it: one for each owner, or one for all
+/// The messages about `changes`, each with the keys of the alerts in it: one for each owner, or one for all
 /// if this is a backlog.
 pub(super) fn messages(
     changes: Vec<Change<'_>>,
@@ -131,7 +131,7 @@ fn item(group: &[Change<'_>], receiver: &Receiver, ledger: &Ledger, now: DateTim
     let first = group.first()?;
     let alert = ledger.alerts.get(&first.key)?;
     let told = group.iter().filter_map(|change| ledger.alerts.get(&change.key)?.told.get(&receiver.id));
-    // Which of its tags have a history is not what tells one event of an image from another.
+    // Which of its tags have a history does not distinguish events of an image.
     let (episode, count, since) = told.map(|told| (told.episode, told.count, told.since())).min()?;
     let mut item =
         Item::of(first.kind, &alert.id, (&first.key.finding, first.key.about), &alert.subject, first.finding);
@@ -143,7 +143,7 @@ fn item(group: &[Change<'_>], receiver: &Receiver, ledger: &Ledger, now: DateTim
         item.tags = images.filter_map(|alert| alert.subject.image.parse::<Reference>().ok()?.tag).collect();
         item.tags.sort();
     }
-    // The day it began tells it from what had the same numbers before the ledger forgot about it; a run that is
+    // The day it began distinguishes it from one with the same numbers that the ledger has dropped; a run that is
     // repeated an hour later comes to the same.
     let since = since.unwrap_or(now).date_naive();
     let what = ImageKey::of(&first.key, alert).map_or_else(|| first.key.to_string(), |image| image.to_string());

@@ -14,8 +14,8 @@ use crate::{
     notify::{Alert, AlertKey, AlertSubject, Event, EventKind, Told},
 };
 
-/// For so long after an image was told, it is not told again under another tag: EventBridge tries to deliver an event
-/// for a day (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
+/// For so long after the notification about an image, another tag of it causes no second one: EventBridge tries to
+/// deliver an event for a day (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
 const SAME_EVENT: Duration = Duration::days(1);
 
 /// An image in ECR, by repository and digest, and what of it an alert is about.
@@ -59,8 +59,8 @@ pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &
     changes.map(event).collect::<HashSet<_>>().len()
 }
 
-/// Takes from `changes` what `receiver` was told a while ago about the same image under another tag, and records that
-/// it was told by that message. Returns the rest, and how many were taken.
+/// Takes from `changes` those of which `receiver` was notified within [`SAME_EVENT`] under another tag of the same image,
+/// and records them as covered by that message. Returns the rest, and how many were taken.
 pub(super) fn join<'a>(
     changes: Vec<Change<'a>>,
     receiver: &Receiver,
@@ -91,13 +91,13 @@ fn image_of(change: &Change<'_>, ledger: &Ledger) -> Option<ImageKey> {
     ImageKey::of(&change.key, alert)
 }
 
-/// How an image was told under another tag.
+/// The notification about an image under another tag.
 struct ToldImage {
     event: Event,
     snoozed_until: Option<DateTime<Utc>>,
 }
 
-/// The images that `receiver` was told about within [`SAME_EVENT`].
+/// The images that `receiver` was notified of within [`SAME_EVENT`].
 fn told_lately(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> HashMap<ImageKey, ToldImage> {
     let told = ledger.alerts.iter().filter_map(|(key, alert)| {
         let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
@@ -109,7 +109,7 @@ fn told_lately(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Hash
     told.collect()
 }
 
-/// Records that `receiver` was told of `key` by the message that told `known`, or will be once that is delivered.
+/// Records that the message about `known` covers `key` for `receiver`, now or once it is delivered.
 fn record(key: &AlertKey, known: &ToldImage, receiver: &Receiver, ledger: &mut Ledger) {
     let Some(alert) = ledger.alerts.get_mut(key) else { return };
     let ToldImage { event, snoozed_until } = known;

@@ -44,7 +44,7 @@ impl News<'_> {
 pub struct Planned {
     /// How many things wait for the end of the quiet hours.
     pub waiting: usize,
-    /// How many things count as told, because their image was told a while ago under another tag.
+    /// How many changes an earlier message about another tag of the same image covers.
     pub joined: usize,
     /// A later run has told already: nothing was planned.
     pub is_outrun: bool,
@@ -111,8 +111,8 @@ fn tell(
     }
 }
 
-/// Records in `ledger` that everybody who was told of the alert `key` is told again, as it is in `report` or else as it
-/// is remembered, and says how many messages that makes. Of an image in ECR all tags are told again.
+/// Records in `ledger` that every receiver for which the alert `key` is open is notified again, as it is in `report` or
+/// else as it is remembered. Returns the number of messages. Of an image in ECR all tags are included.
 pub fn resend(
     ledger: &mut Ledger,
     key: &AlertKey,
@@ -178,7 +178,7 @@ struct Occasion<'a> {
     place: Option<&'a str>,
 }
 
-/// Notes which message tells the last event of each of the alerts `findings`.
+/// Notes which message covers the last event of each of the alerts `findings`.
 fn mark(ledger: &mut Ledger, receiver: &str, findings: &[AlertKey], key: &str) {
     for finding in findings {
         let told = ledger.alerts.get_mut(finding).and_then(|alert| alert.told.get_mut(receiver));

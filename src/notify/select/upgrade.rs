@@ -1,5 +1,5 @@
-//! Alerts of ledgers from before alerts were about one subject each: what they told about a workload becomes an alert of
-//! its own that was told already.
+//! Alerts of ledgers from before alerts had one subject each: where one covered a workload, an alert about the workload
+//! is added that counts as notified.
 
 use super::{Ledger, Receiver, Settings, threshold, upkeep};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     report::Finding,
 };
 
-/// Splits the alert that an older basewatch recorded of `finding`, if it did. Nobody is told anything by that.
+/// Splits the alert that an older basewatch recorded of `finding`, if it did. That sends no notification.
 pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &Settings) {
     let base = Aspect::new(finding, AlertSubject::Base);
     let workload = Aspect::new(finding, AlertSubject::Workload);
@@ -34,14 +34,14 @@ pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &Settings)
     ledger.alerts.insert(workload.key(), new);
 }
 
-/// Whether an alert that told `old` told that something is wrong with the workload: what to do was about that, or it
+/// Whether an alert about `old` covered the workload: its action was about that, or it
 /// was worse than the base alone would be.
 fn tells_of_workload(old: &Subject, base: &Aspect<'_>) -> bool {
     let is_same_verdict = base.finding.verdict == old.verdict;
     old.action == Action::Restore || (is_same_verdict && old.severity > base.severity)
 }
 
-/// Whether an alert that told `old` to `receiver` told that something is wrong with the base, too.
+/// Whether an alert about `old` for `receiver` covered the base, too.
 fn is_base_told(old: &Subject, base: &Aspect<'_>, receiver: Option<&Receiver>, settings: &Settings) -> bool {
     if base.finding.verdict == Verdict::Unknown {
         return !matches!(old.verdict, Verdict::Fresh | Verdict::Superseded);

@@ -42,7 +42,7 @@ pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &
     }
 }
 
-/// An alert that nobody was told of yet.
+/// An alert of which no receiver has been notified yet.
 pub(super) fn new(aspect: &Aspect<'_>, now: DateTime<Utc>) -> Alert {
     Alert {
         id: Digest::of(aspect.key().to_string().as_bytes()).short().to_owned(),

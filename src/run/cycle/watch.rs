@@ -46,7 +46,7 @@ pub async fn failed(settings: &Settings, world: &World, now: DateTime<Utc>, why:
 }
 
 /// Notes that the push of `image` could not be audited for `why`, and notifies those who watch over basewatch. Says how
-/// many messages were sent: without one, nobody knows of it yet.
+/// many messages were sent: without one, no receiver has been notified yet.
 ///
 /// # Errors
 ///

@@ -248,7 +248,7 @@ fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
     listed.map(|listed| listed.into_iter().flatten().map(String::as_str).collect())
 }
 
-/// The token of ECR Public, unless public.ecr.aws is asked as nobody or somewhere else, or the partition has none.
+/// The token of ECR Public, unless public.ecr.aws is asked anonymously or at another endpoint, or the partition has none.
 fn public_token(settings: &Settings) -> Option<Statement> {
     let host = settings.network.hosts.get("public.ecr.aws");
     let is_needed = host.is_none_or(|host| {

@@ -28,7 +28,7 @@ use crate::{
 /// Reasons of an image that could not be read, for which another try is worth it.
 const PASSING: [&str; 2] = ["registry-unreachable", "registry-throttled"];
 
-/// Reasons of an image that could not be read, for which another try is useless until somebody acts.
+/// Reasons of an image that could not be read, for which another try does not help until the cause is removed.
 const LASTING: [&str; 3] = ["registry-denied", "registry-malformed", "image-malformed"];
 
 /// What came of a push.
@@ -98,7 +98,8 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
     if let Some(why) = unknown_for(&report, &LASTING, |finding| finding.base.is_none()) {
         let why = format!("{} was pushed and could not be audited: {why}", answer.image);
         let sent = cycle::push_failed(settings, world, instants.now, &answer.image, &why).await;
-        let sent = sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; nobody was notified: {error}")))?;
+        let sent =
+            sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; no receiver was notified: {error}")))?;
         if sent == 0 {
             return Err(Failure::new(Kind::Failed, why));
         }

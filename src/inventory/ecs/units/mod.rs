@@ -143,7 +143,7 @@ impl<'a> Unit<'a> {
     }
 
     /// The images that run, each container's newest first. Daemons have no task definition that names their
-    /// containers: what their tasks do not tell of them is passed over.
+    /// containers: what their tasks do not show is passed over.
     pub(super) fn running(&self, memory: &Memory) -> Vec<Running> {
         let is_defined = self.kind == DefinitionKind::Task;
         let mut running = BTreeMap::<String, Vec<Running>>::new();

@@ -105,7 +105,7 @@ pub(super) async fn answer(listener: TcpListener, router: Router, limits: Limits
     let _ = timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// Comes true when `signal` is true, or nobody is left who could make it so.
+/// Completes when `signal` is true, or when its sender is gone.
 pub(super) async fn is_true(signal: &mut watch::Receiver<bool>) {
     let _ = signal.wait_for(|is_true| *is_true).await;
 }
