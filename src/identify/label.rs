@@ -2,7 +2,7 @@
 //! tags where the configuration says of which repository.
 
 use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
-use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference};
+use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, VALUE_BYTES, is_cut};
 
 /// What is wrong with a recorded base.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum Malformed {
     /// It names no repository, and the configuration does not either.
     #[error("it names no repository; say which by [[identify.line]] with bare = true")]
     Bare,
+    /// Only its beginning was kept.
+    #[error("no base has so long a name; at most {VALUE_BYTES} bytes are read")]
+    TooLong,
     /// The name and the digest beside it name different content.
     #[error("base.name and base.digest name different digests")]
     Contradiction,
@@ -38,6 +41,9 @@ pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Readin
 }
 
 fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+    if is_cut(value) {
+        return Err(Malformed::TooLong);
+    }
     if value.contains("${") || value.contains("$(") || value.contains("{{") {
         return Err(Malformed::Unexpanded);
     }
@@ -54,6 +60,7 @@ fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, M
 /// A bare digest, a bare dated tag, or both. A bare moving tag says nothing that lasts.
 pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
     let (tag, digest) = match value.split_once('@') {
+        _ if is_cut(value) => return Err(Malformed::TooLong),
         Some((tag, digest)) => (Some(tag), Some(digest.parse::<Digest>()?)),
         None if value.contains(':') && value.starts_with("sha") => (None, Some(value.parse::<Digest>()?)),
         None => (Some(value), None),
@@ -130,6 +137,9 @@ mod tests {
             (&format!("sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("public.ecr.aws/lambda/java@sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("sha256:{HEX}"), "it names no repository"),
+            ("public.ecr.aws/lambda/java:21… (8388608 bytes)", "no base has so long a name"),
+            (&format!("sha256:{HEX}… (1025 bytes)"), "no base has so long a name"),
+            ("${VERSION… (4000 bytes)", "no base has so long a name"),
         ];
         for (value, message) in cases {
             let error = read(value, Some("orders"), &settings()).expect_err(value).to_string();

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, Digest, Index, Platform, lenient};
+use super::{
+    Annotations, Digest, Index, MESSAGE_BYTES, Platform, clip,
+    lenient::{self, First},
+};
 
 /// The four media types a registry may answer a manifest request with, all of which must be asked for:
 /// a registry converts, or answers 404, when the stored one is not among them.
@@ -16,6 +19,8 @@ pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
 /// How many images of an index are read. Each costs two requests, and nobody builds for more platforms;
 /// an index of a few megabytes can name ten thousand.
 const INDEX_IMAGES: usize = 128;
+/// How many entries of an index are looked at: images, and what is attached to each.
+const INDEX_ENTRIES: usize = 1024;
 
 /// What kind of thing a digest names. The three differ for one and the same image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -69,7 +74,11 @@ pub struct Child {
     #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
     pub kind: DigestKind,
     /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::texts",
+        skip_serializing_if = "std::collections::BTreeMap::is_empty"
+    )]
     pub annotations: Annotations,
 }
 
@@ -120,6 +129,20 @@ pub enum InvalidDocument {
     Json(String),
 }
 
+impl InvalidDocument {
+    /// The body is no JSON of its shape; `why` may quote it.
+    pub(super) fn json(why: impl std::fmt::Display) -> Self {
+        Self::Json(clip(why.to_string(), MESSAGE_BYTES))
+    }
+
+    fn media_type(media_type: &str) -> Self {
+        Self::MediaType(clip(media_type, QUOTED_BYTES))
+    }
+}
+
+/// How much of a media type or a digest is quoted, in bytes.
+const QUOTED_BYTES: usize = 200;
+
 /// The fields by which a body is told apart before it is parsed as one or the other.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,34 +161,33 @@ impl Document {
     /// [`InvalidDocument`] when header, body and shape do not agree (the OCI distribution specification
     /// asks clients to check this, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
-        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
         let served = content_type.map(|value| value.split(';').next().unwrap_or(value).trim());
         let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
             // A login page of a proxy, for one.
-            Some(served) if served.starts_with("text/html") => InvalidDocument::MediaType(served.to_owned()),
-            _ => json(error),
+            Some(served) if served.starts_with("text/html") => InvalidDocument::media_type(served),
+            _ => InvalidDocument::json(error),
         })?;
         if let (Some(served), Some(stated)) = (served, outline.media_type.as_deref())
             && served != stated
         {
-            return Err(InvalidDocument::Contradiction { served: served.into(), stated: stated.into() });
+            let quoted = |media_type: &str| clip(media_type, QUOTED_BYTES);
+            return Err(InvalidDocument::Contradiction { served: quoted(served), stated: quoted(stated) });
         }
         let is_index = outline.manifests.is_some();
         if is_index && (outline.config.is_some() || outline.layers.is_some()) {
             return Err(InvalidDocument::Ambiguous);
         }
         if let Some(media_type) = outline.media_type.as_deref().or(served) {
-            let kind = DigestKind::of_media_type(media_type)
-                .ok_or_else(|| InvalidDocument::MediaType(media_type.to_owned()))?;
+            let kind = DigestKind::of_media_type(media_type).ok_or_else(|| InvalidDocument::media_type(media_type))?;
             if is_index != (kind == DigestKind::Index) {
-                return Err(InvalidDocument::Json(format!("it is not of the shape of {media_type}")));
+                return Err(InvalidDocument::json(format!("it is not of the shape of {media_type}")));
             }
         }
         if is_index {
-            let index: RawIndex = serde_json::from_slice(body).map_err(json)?;
+            let index: RawIndex = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
             Index::from_raw(index).map(Self::Index)
         } else {
-            let manifest: RawManifest = serde_json::from_slice(body).map_err(json)?;
+            let manifest: RawManifest = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
             Manifest::from_raw(manifest).map(Self::Manifest)
         }
     }
@@ -191,8 +213,8 @@ struct RawManifest {
 
 #[derive(Deserialize)]
 struct RawIndex {
-    #[serde(default)]
-    manifests: Option<Vec<RawDescriptor>>,
+    #[serde(default, deserialize_with = "lenient::first::<_, _, INDEX_ENTRIES>")]
+    manifests: First<RawDescriptor>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
 }
@@ -205,7 +227,7 @@ struct RawDescriptor {
     size: Option<u64>,
     platform: Option<RawPlatform>,
     artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::texts")]
+    #[serde(default, deserialize_with = "lenient::standard_texts")]
     annotations: Annotations,
 }
 
@@ -219,7 +241,7 @@ struct RawPlatform {
 impl RawDescriptor {
     fn digest(&self) -> Result<Digest, InvalidDocument> {
         let text = &self.digest;
-        text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+        text.parse().map_err(|error| InvalidDocument::json(format!("digest {:?}: {error}", clip(text, QUOTED_BYTES))))
     }
 
     /// The platform, if operating system and architecture are both stated.
@@ -244,7 +266,7 @@ impl Manifest {
         let size = manifest.config.size;
         Ok(Self {
             config: manifest.config.digest()?,
-            config_bytes: size.ok_or_else(|| InvalidDocument::Json("its config has no size".to_owned()))?,
+            config_bytes: size.ok_or_else(|| InvalidDocument::json("its config has no size"))?,
             annotations: manifest.annotations,
         })
     }
@@ -253,8 +275,11 @@ impl Manifest {
 impl Index {
     /// Keeps what names images, also through a nested index: attestations and signatures are left out.
     fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
+        if !index.manifests.is_whole() {
+            return Err(InvalidDocument::TooManyImages(index.manifests.count));
+        }
         let mut children = Vec::new();
-        for mut entry in index.manifests.unwrap_or_default() {
+        for mut entry in index.manifests.entries {
             let Some(kind) = entry.child_kind() else { continue };
             let mut annotations = std::mem::take(&mut entry.annotations);
             annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Child, Digest, DigestKind, InvalidDocument, Manifest, Platform, lenient};
+use super::{
+    Child, Digest, DigestKind, InvalidDocument, Manifest, Platform,
+    lenient::{self, First, Text},
+};
 
 /// Annotations or labels: untrusted text by key.
 pub type Annotations = BTreeMap<String, String>;
@@ -37,7 +40,7 @@ pub struct Index {
     /// Its images; attestations are left out.
     pub children: Vec<Child>,
     /// The index's own annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
 }
 
@@ -54,11 +57,11 @@ pub struct ImageFacts {
     /// The youngest `created` among the entries of `history`, as it stands there; see [`is_plausible`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_created_at: Option<DateTime<Utc>>,
-    /// The labels of the configuration.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The labels of the configuration; of long ones only the beginning, see [`super::is_cut`].
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Annotations,
-    /// The annotations of the manifest.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The annotations of the manifest, cut like labels.
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
     /// The digests of the uncompressed layers, lowest first: equal content has equal ones, however it
     /// was compressed.
@@ -77,14 +80,12 @@ impl ImageFacts {
     ///
     /// [`InvalidDocument::Json`] when the configuration does not parse.
     pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
-        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
-        let read: RawConfiguration = serde_json::from_slice(config).map_err(json)?;
-        let history = read.history.into_iter().flatten().filter_map(|entry| entry.created_at);
+        let read: RawConfiguration = serde_json::from_slice(config).map_err(InvalidDocument::json)?;
         Ok(Self {
             platform: Platform::new(&read.os, &read.architecture, read.variant.as_deref()),
             config: manifest.config,
             created_at: read.created_at,
-            history_created_at: history.max(),
+            history_created_at: read.history_created_at,
             labels: read.config.map(|config| config.labels).unwrap_or_default(),
             annotations: manifest.annotations,
             diff_ids: read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default(),
@@ -109,7 +110,8 @@ struct RawConfiguration {
     created_at: Option<DateTime<Utc>>,
     config: Option<RawSettings>,
     rootfs: Option<RawRootfs>,
-    history: Option<Vec<RawHistory>>,
+    #[serde(default, rename = "history", deserialize_with = "youngest")]
+    history_created_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -118,9 +120,13 @@ struct RawSettings {
     labels: Annotations,
 }
 
+/// How many layers of an image are compared; file systems cannot mount half as many.
+const LAYERS: usize = 1000;
+
 #[derive(Deserialize)]
 struct RawRootfs {
-    diff_ids: Option<Vec<Option<String>>>,
+    #[serde(default, deserialize_with = "lenient::first::<_, _, LAYERS>")]
+    diff_ids: First<Text>,
 }
 
 #[derive(Deserialize)]
@@ -130,10 +136,18 @@ struct RawHistory {
 }
 
 impl RawRootfs {
-    /// The diff_ids, if all of them are digests.
+    /// The diff_ids, if all of them are digests, and not too many.
     fn diff_ids(self) -> Option<Vec<Digest>> {
-        self.diff_ids?.into_iter().map(|text| text?.parse().ok()).collect()
+        let all = Some(self.diff_ids).filter(First::is_whole)?;
+        all.entries.into_iter().map(|Text(text)| text?.parse().ok()).collect()
     }
+}
+
+/// The youngest `created` in a history.
+fn youngest<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let mut youngest = None;
+    lenient::each_entry(field, |entry: RawHistory| youngest = youngest.max(entry.created_at))?;
+    Ok(youngest)
 }
 
 /// Whether `at` can be an instant at which something was built, seen from `now`.

@@ -4,6 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::kept;
+
+/// The longest name of an operating system, an architecture or a variant that is kept whole, in bytes.
+const NAME_BYTES: usize = 64;
+
 /// The platform an image runs on, `linux/arm64`.
 ///
 /// `arm64/v8` is `arm64`: registries write both for the same thing.
@@ -25,7 +30,8 @@ impl Platform {
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let variant = variant.filter(|v| !v.is_empty() && (architecture, *v) != ("arm64", "v8"));
-        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+        let name = |name: &str| kept(name, NAME_BYTES);
+        Self { os: name(os), architecture: name(architecture), variant: variant.map(name) }
     }
 
     /// The architecture in the OCI specification's words: `amd64`, `arm64`.

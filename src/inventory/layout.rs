@@ -18,7 +18,7 @@ use super::{
     place::{Findings, Found, Place},
 };
 use crate::{
-    image::{Content, Digest, DigestKind, Document, ImageFacts},
+    image::{Content, Digest, DigestKind, Document, ImageFacts, VALUE_BYTES, clip},
     store::Known,
 };
 
@@ -128,7 +128,8 @@ fn entry(descriptor: &Descriptor) -> Result<Entry, Unreadable> {
     let digest = text
         .parse()
         .map_err(|error| Unreadable::new("image-malformed", format!("index.json: digest {text:?}: {error}")))?;
-    let tag = descriptor.annotations().as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned();
+    let tag = descriptor.annotations().as_ref().and_then(|annotations| annotations.get(REF_NAME));
+    let tag = tag.map(|tag| clip(tag.as_str(), VALUE_BYTES));
     Ok(Entry { tag, digest, media_type: descriptor.media_type().to_string() })
 }
 

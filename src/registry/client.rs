@@ -11,17 +11,18 @@ use reqwest::{
     Client, Method,
     header::{CONTENT_TYPE, LINK},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    AwsLogins, Error, Fetched, HostSettings, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result,
+    AwsLogins, Body, Error, Fetched, HostSettings, NetworkSettings, Pointer, Registry, RequestKind, Requests, Result,
     SettingsError, TagList,
     allow::AllowList,
+    budget::Budget,
     host::{self, Host, Means},
     link,
     transport::{Answer, Ask},
 };
-use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag};
+use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, each_entry, is_tag};
 
 /// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
@@ -41,6 +42,7 @@ pub struct DistributionClient {
     network: NetworkSettings,
     aws: Option<Arc<dyn AwsLogins>>,
     requests: Arc<Requests>,
+    budget: Budget,
     clients: Mutex<HashMap<ClientKey, Client>>,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
     /// Pull-through caches of registries, by the registry.
@@ -50,11 +52,33 @@ pub struct DistributionClient {
 /// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
 type ClientKey = (Option<PathBuf>, bool);
 
+/// How many tags of one page are kept. Some registries give all they have at once.
+const MOST_OF_PAGE: usize = 100 * TAGS_PER_PAGE;
+
 /// A page of a tag list. Some registries write `null` for an empty one.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default)]
-    tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "page_tags")]
+    tags: PageTags,
+}
+
+/// The tags of a page that follow the grammar.
+#[derive(Default)]
+struct PageTags {
+    tags: Vec<String>,
+    has_more: bool,
+}
+
+fn page_tags<'de, D: Deserializer<'de>>(field: D) -> Result<PageTags, D::Error> {
+    let mut page = PageTags::default();
+    each_entry(field, |tag: String| {
+        if page.tags.len() == MOST_OF_PAGE {
+            page.has_more = true;
+        } else if is_tag(&tag) {
+            page.tags.push(tag);
+        }
+    })?;
+    Ok(page)
 }
 
 impl DistributionClient {
@@ -85,6 +109,7 @@ impl DistributionClient {
             network: settings,
             aws,
             requests,
+            budget: Budget::default(),
             clients,
             hosts: Mutex::default(),
             offered: Mutex::default(),
@@ -171,7 +196,8 @@ impl DistributionClient {
 
     fn connect_by(&self, name: &Arc<str>, settings: &HostSettings) -> Result<Host, SettingsError> {
         let http = self.http(client_key(name, settings))?;
-        let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests) };
+        let share = self.budget.share();
+        let means = Means { http, aws: self.aws.clone(), requests: Arc::clone(&self.requests), share };
         Host::new(name, settings, &self.network, means)
     }
 
@@ -221,7 +247,7 @@ impl DistributionClient {
         Ok(Fetched { digest, document })
     }
 
-    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<u8>> {
+    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Body> {
         let host = self.host(repository)?;
         let what = format!("the configuration {repository}@{}", manifest.config);
         if manifest.config_bytes > CONFIG_BYTES {
@@ -254,7 +280,10 @@ impl DistributionClient {
             asked.insert(ask.url.clone());
             let answer = host.answer(&repository.name, &ask).await?;
             let page: Page = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
-            tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
+            tags.extend(page.tags.tags);
+            if page.tags.has_more {
+                break;
+            }
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: true }) };
             ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
@@ -276,7 +305,7 @@ impl Registry for DistributionClient {
         self.reach(&reference.repository.registry, || self.manifest_of(reference).boxed())
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         self.reach(&repository.registry, || self.config_of(repository, manifest).boxed())
     }
 

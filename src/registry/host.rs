@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, NetworkSettings, RequestKind, Requests, Result, SettingsError,
     auth::{Authority, AuthorityBuilder},
+    budget::Share,
     grant::Grant,
     outage::Outage,
     redirect::Reach,
@@ -35,6 +36,7 @@ pub(super) struct Means {
     pub(super) http: Client,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) requests: Arc<Requests>,
+    pub(super) share: Share,
 }
 
 /// One registry.
@@ -58,7 +60,7 @@ impl Host {
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        Means { http, aws, requests }: Means,
+        Means { http, aws, requests, share }: Means,
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
@@ -76,6 +78,7 @@ impl Host {
             pace: Pace::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
+            share,
             outage: Outage::default(),
             patience: Patience {
                 request_timeout: network.request_timeout,

@@ -10,9 +10,17 @@ use reqwest::{
     Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
-use super::{Error, RequestKind, Requests, outage::Outage, redirect};
+use super::{
+    Body, Error, RequestKind, Requests,
+    budget::{FREE_BYTES, Share},
+    outage::Outage,
+    redirect,
+};
 use crate::{
     pace::{Pace, Turn},
     retry,
@@ -37,6 +45,8 @@ pub(super) struct Transport {
     pub(super) connections: Semaphore,
     pub(super) requests: Arc<Requests>,
     pub(super) patience: Patience,
+    /// How much of its answers may be in memory.
+    pub(super) share: Share,
     /// Whether it answers at all.
     pub(super) outage: Outage,
 }
@@ -72,7 +82,7 @@ pub(super) struct Ask {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     /// Whether the host that was asked gave it, and not one it redirected to.
     pub(super) is_from_registry: bool,
 }
@@ -107,10 +117,10 @@ impl Transport {
         // Asked last: it may have gone away while this request waited for its turn.
         self.outage.check().map_err(Failure::lasting)?;
         self.requests.count(&self.host, ask.kind);
-        let limit = self.patience.request_timeout;
-        let answer = tokio::time::timeout(limit, self.travel(ask, authorization, turn))
-            .await
-            .unwrap_or_else(|_| Err(self.unreachable(format!("no complete answer within {limit:?}")).into()))?;
+        let deadline = Instant::now() + self.patience.request_timeout;
+        let (response, is_from_registry) =
+            timeout_at(deadline, self.travel(ask, authorization, turn)).await.unwrap_or_else(|_| Err(self.late()))?;
+        let answer = self.read(ask, response, is_from_registry, deadline).await?;
         if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
             self.outage.answered();
         }
@@ -138,7 +148,13 @@ impl Transport {
         Ok(())
     }
 
-    async fn travel(&self, ask: &Ask, authorization: Option<&HeaderValue>, turn: Turn<'_>) -> Result<Answer, Failure> {
+    /// The response of the host that has what was asked for, and whether that is the one that was asked.
+    async fn travel(
+        &self,
+        ask: &Ask,
+        authorization: Option<&HeaderValue>,
+        turn: Turn<'_>,
+    ) -> Result<(Response, bool), Failure> {
         let mut turn = Some(turn);
         let mut url = ask.url.clone();
         let mut is_home = true;
@@ -154,7 +170,7 @@ impl Transport {
                 status = response.status().as_u16(),
                 "asked"
             );
-            let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
+            let Some(location) = location_of(&response) else { return Ok((response, is_home)) };
             let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
             url = redirect::next(&ask.url, &url, &location, may_leave)
                 .map_err(|why| Error::Malformed { what: ask.what.clone(), why })?;
@@ -175,36 +191,60 @@ impl Transport {
         request.send().await.map_err(|error| self.transport_failure(error))
     }
 
-    async fn read(&self, ask: &Ask, mut response: Response, is_from_registry: bool) -> Result<Answer, Failure> {
+    /// Reads `response` to its end. The time that it waits for others to leave the memory does not count.
+    async fn read(
+        &self,
+        ask: &Ask,
+        mut response: Response,
+        is_from_registry: bool,
+        mut deadline: Instant,
+    ) -> Result<Answer, Failure> {
         let status = response.status();
         let limit_bytes = if status.is_success() { ask.limit_bytes } else { ERROR_BODY_BYTES };
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if ask.method == Method::HEAD {
-            return Ok(Answer { status, headers, body, is_from_registry });
+            return Ok(Answer { status, headers, body: body.into(), is_from_registry });
         }
         let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
         let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if status.is_success() && announced.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(too_large().into());
         }
+        let most_bytes = announced.map_or(limit_bytes, |bytes| bytes.min(limit_bytes));
+        let mut reserved = None;
         loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            let chunk = timeout_at(deadline, response.chunk()).await.map_err(|_| self.late())?;
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 // What a refusal says is only a comment on its status.
                 Err(_) if !status.is_success() => break,
                 Err(error) => return Err(self.transport_failure(error)),
+            };
+            let bytes = (body.len() + chunk.len()) as u64;
+            if bytes > limit_bytes && status.is_success() {
+                return Err(too_large().into());
             }
-            if body.len() as u64 > limit_bytes {
-                if status.is_success() {
-                    return Err(too_large().into());
-                }
+            if bytes > FREE_BYTES && reserved.is_none() {
+                let waiting = Instant::now();
+                reserved = self.share.reserve(most_bytes).await;
+                deadline += waiting.elapsed();
+                // Not doubled again and again, which would take more than was reserved.
+                body.reserve_exact(usize::try_from(most_bytes).unwrap_or_default().saturating_sub(body.len()));
+            }
+            body.extend_from_slice(&chunk);
+            if bytes > limit_bytes {
                 body.truncate(usize::try_from(limit_bytes).unwrap_or(usize::MAX));
                 break;
             }
         }
-        Ok(Answer { status, headers, body, is_from_registry })
+        Ok(Answer { status, headers, body: Body::new(body, reserved), is_from_registry })
+    }
+
+    /// No answer in time.
+    fn late(&self) -> Failure {
+        self.unreachable(format!("no complete answer within {:?}", self.patience.request_timeout)).into()
     }
 
     fn unreachable(&self, why: impl Into<String>) -> Error {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     identify::Identification,
-    image::Repository,
+    image::{MESSAGE_BYTES, Repository, clip},
     inventory::{Deployment, Gap, Holding},
     judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::{ProblemKind, Resolution},
@@ -123,12 +123,28 @@ impl DeploymentFields {
             owner: deployment.owner.clone(),
             state: workload.state,
             state_reason_code: workload.state_reason_code,
-            state_reason: workload.state_reason,
+            state_reason: workload.state_reason.map(|reason| clip(reason, MESSAGE_BYTES)),
             architecture: workload.architecture,
             memory_mb: workload.memory_mb,
-            command: workload.command,
+            command: command(workload.command),
         }
     }
+}
+
+/// The command in so many bytes, with `…` for the rest: scripts of any length are passed that way.
+fn command(words: Vec<String>) -> Vec<String> {
+    let mut left = MESSAGE_BYTES;
+    let mut shown = Vec::new();
+    for word in words {
+        if left == 0 {
+            shown.push("…".to_owned());
+            break;
+        }
+        let word = clip(word, left);
+        left = left.saturating_sub(word.len() + 1);
+        shown.push(word);
+    }
+    shown
 }
 
 impl ImageFields {
@@ -223,7 +239,7 @@ impl Behind {
 
 impl From<Gap> for ErrorEntry {
     fn from(gap: Gap) -> Self {
-        Self { scope: gap.scope, code: gap.code.to_owned(), message: gap.message }
+        Self { scope: gap.scope, code: gap.code.to_owned(), message: clip(gap.message, MESSAGE_BYTES) }
     }
 }
 

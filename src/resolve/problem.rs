@@ -1,6 +1,9 @@
 //! What kept something from being known, or contradicts something else.
 
-use crate::registry;
+use crate::{
+    image::{MESSAGE_BYTES, clip},
+    registry,
+};
 
 /// Something that could not be found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub enum ProblemKind {
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: clip(message, MESSAGE_BYTES) }
     }
 
     /// The problem of a registry's `error`; `missing` is what it means that something is not there.

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Reference, Repository},
-    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+    registry::{Body, Error, Fetched, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::{BoxFuture, FutureExt as _, ready};
@@ -160,9 +160,9 @@ impl Registry for History {
         ready(self.find(reference).map(|(digest, document)| Fetched { digest, document })).boxed()
     }
 
-    fn config<'a>(&'a self, _: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, _: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         let config = self.state.lock().unwrap().configs.get(&manifest.config).cloned();
-        ready(config.ok_or_else(|| Error::NotFound { what: manifest.config.to_string() })).boxed()
+        ready(config.map(Body::from).ok_or_else(|| Error::NotFound { what: manifest.config.to_string() })).boxed()
     }
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

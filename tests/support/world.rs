@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Platform, Reference, Repository},
-    registry::{Error, Fetched, Pointer, Registry, Result, TagList},
+    registry::{Body, Error, Fetched, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::{FutureExt, future::BoxFuture};
@@ -151,10 +151,10 @@ impl Registry for World {
         .boxed()
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         async move {
             let state = self.note(format!("BLOB {}", repository.name))?;
-            Ok(state.configs[&manifest.config].clone())
+            Ok(state.configs[&manifest.config].clone().into())
         }
         .boxed()
     }

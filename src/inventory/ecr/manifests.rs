@@ -11,12 +11,12 @@ use aws_sdk_ecr::{
     types::{ImageFailure, ImageIdentifier},
 };
 use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::listing::{EcrRepository, IMAGE_CONFIGS};
 use crate::{
     aws::Failure,
-    image::{Digest, Document, MANIFEST_MEDIA_TYPES},
+    image::{Digest, Document, MANIFEST_MEDIA_TYPES, each_entry},
     inventory::{
         Unreadable,
         place::{Findings, Found},
@@ -181,8 +181,19 @@ fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body,
 #[serde(rename_all = "camelCase")]
 struct Outline {
     config: Option<Typed>,
-    #[serde(default)]
-    layers: Vec<Typed>,
+    #[serde(default, rename = "layers", deserialize_with = "has_file_system")]
+    has_file_system: Option<bool>,
+}
+
+/// Whether one of the layers is a file system; nothing if there are none. They are not kept: a manifest may list a
+/// million.
+fn has_file_system<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, D::Error> {
+    let is_file_system = |layer: &Typed| {
+        layer.media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| layer.media_type.starts_with(kind))
+    };
+    let mut found = None;
+    each_entry(field, |layer: Typed| found = Some(found.unwrap_or_default() || is_file_system(&layer)))?;
+    Ok(found)
 }
 
 #[derive(Deserialize)]
@@ -198,10 +209,6 @@ impl Outline {
     fn is_artifact(&self) -> bool {
         let is_image_config =
             |config: &Typed| config.media_type.is_empty() || IMAGE_CONFIGS.contains(&config.media_type.as_str());
-        let is_file_system = |layer: &Typed| {
-            layer.media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| layer.media_type.starts_with(kind))
-        };
-        self.config.as_ref().is_some_and(|config| !is_image_config(config))
-            || (!self.layers.is_empty() && !self.layers.iter().any(is_file_system))
+        self.config.as_ref().is_some_and(|config| !is_image_config(config)) || self.has_file_system == Some(false)
     }
 }

@@ -2,6 +2,11 @@
 
 use lambda_runtime::Diagnostic;
 
+use crate::image::clip;
+
+/// How much of what went wrong is told, in bytes: configurations may have many mistakes at once.
+const MESSAGE_BYTES: usize = 16 * 1024;
+
 /// A failed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -38,7 +43,7 @@ impl Kind {
 
 impl Failure {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: clip(message, MESSAGE_BYTES) }
     }
 
     /// `error` with its causes.
