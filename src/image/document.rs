@@ -377,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_body_is_said_without_quoting_megabytes() {
+        let long = "a".repeat(1 << 20);
+        for body in [
+            format!(r#"{{"mediaType":"{long}","manifests":[]}}"#),
+            format!(r#"{{"manifests":"{long}"}}"#),
+            format!(r#"{{"config":{{"digest":"{long}","size":1}}}}"#),
+            format!(r#"{{"manifests":[{{"digest":"{long}"}}]}}"#),
+            format!(r#"{{"manifests":[{}]}}"#, vec![r#"{"digest":""}"#; INDEX_ENTRIES + 1].join(",")),
+        ] {
+            let error = Document::parse(body.as_bytes(), None).expect_err(&body[..20]).to_string();
+            assert!(error.len() < 1200, "{} bytes: {}", error.len(), &error[..200]);
+        }
+    }
+
+    #[test]
     fn an_entry_keeps_its_kind_and_says_which_base_and_when() {
         let oci = MANIFEST_MEDIA_TYPES[0];
         let body = format!(

@@ -194,6 +194,43 @@ mod tests {
     }
 
     #[test]
+    fn of_long_lists_and_long_names_only_as_much_is_kept_as_is_used() {
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: 0, annotations: BTreeMap::new() };
+        let layer = Digest::of(b"layer");
+        let layers = |count: usize| vec![format!("\"{layer}\""); count].join(",");
+        let read = |os: &str, layers: &str| {
+            let history = r#"{"created":"2026-11-14T07:00:00Z"},"#.repeat(5000);
+            let config = format!(
+                r#"{{"os":"{os}","architecture":"amd64","created":[{}0],"rootfs":{{"diff_ids":[{layers}]}},
+                    "history":[{history}{{"created":"2026-11-15T07:00:00Z"}}]}}"#,
+                "0,".repeat(5000)
+            );
+            ImageFacts::read(manifest.clone(), config.as_bytes()).expect("reads")
+        };
+        let facts = read("linux", &layers(LAYERS));
+        assert_eq!((facts.diff_ids.len(), facts.created_at), (LAYERS, None));
+        assert_eq!(facts.history_created_at, "2026-11-15T07:00:00Z".parse().ok(), "of all entries the youngest");
+        let facts = read(&"x".repeat(10_000), &layers(LAYERS + 1));
+        assert!(facts.diff_ids.is_empty(), "a part of the layers would match other images");
+        assert!(facts.platform.to_string().len() < 200);
+    }
+
+    #[test]
+    fn facts_that_an_earlier_version_kept_whole_are_cut_when_they_are_read() {
+        let kept = format!(
+            r#"{{"image":{{"platform":"linux/arm64","config":"{}","created_at":null,"diff_ids":[],
+                "labels":{{"sdkBaseVersion":"{}"}},"annotations":{{"a":"{}"}}}}}}"#,
+            Digest::of(b""),
+            "x".repeat(100_000),
+            "y".repeat(100_000)
+        );
+        let Content::Image(facts) = serde_json::from_str(&kept).expect("reads") else { panic!("an image") };
+        assert!(super::super::is_cut(&facts.labels["sdkBaseVersion"]) && super::super::is_cut(&facts.annotations["a"]));
+        let again = serde_json::to_string(&Content::Image(facts.clone())).expect("has a JSON form");
+        assert_eq!(serde_json::from_str::<Content>(&again).expect("reads"), Content::Image(facts), "cut once");
+    }
+
+    #[test]
     fn a_configuration_that_breaks_the_specification_is_read_as_far_as_it_goes() {
         let manifest = Manifest { config: Digest::of(b""), config_bytes: 0, annotations: BTreeMap::new() };
         let read = |rest: &str| {

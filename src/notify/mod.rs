@@ -16,6 +16,7 @@ mod message;
 mod phrases;
 pub mod select;
 mod settings;
+mod shed;
 mod sns;
 mod text;
 pub mod watch;

@@ -25,8 +25,6 @@ pub(super) enum Kind {
     Failed,
     /// The time was over; the next try goes on.
     Unfinished,
-    /// The answer is larger than Lambda gives back.
-    TooLarge,
 }
 
 impl Kind {
@@ -36,7 +34,6 @@ impl Kind {
             Self::Configuration => "Basewatch.Configuration",
             Self::Failed => "Basewatch.Failed",
             Self::Unfinished => "Basewatch.Unfinished",
-            Self::TooLarge => "Basewatch.TooLarge",
         }
     }
 }
