@@ -55,7 +55,7 @@ impl Labelled {
     fn deployment(self, kind: DeploymentKind, name: &str) -> Deployment {
         let config = self.config(name).to_string();
         let manifest =
-            Manifest { config: Digest::of(config.as_bytes()), config_bytes: 0, annotations: BTreeMap::new() };
+            Manifest { config: Digest::of(config.as_bytes()), config_bytes: None, annotations: BTreeMap::new() };
         let workload = Workload { modified_at: self.modified.map(ago), ..Workload::default() };
         Deployment {
             id: name.to_owned(),
@@ -73,6 +73,7 @@ impl Labelled {
             image: Ok(DeployedImage {
                 digest: Digest::of(name.as_bytes()),
                 facts: Arc::new(ImageFacts::read(manifest, config.as_bytes()).expect("reads")),
+                descriptor_annotations: Arc::default(),
                 index_annotations: Arc::default(),
             }),
         }

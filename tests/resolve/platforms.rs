@@ -4,7 +4,7 @@ use basewatch::{
     image::{Child, Digest, DigestKind, Platform},
     judge::{Calendar, RuntimeStatus},
     registry::Error,
-    resolve::{ProblemKind, Question, Resolution, Resolver, Settings},
+    resolve::{ImageAge, ProblemKind, Question, Resolution, Resolver, Settings},
     store::Images,
 };
 
@@ -38,7 +38,7 @@ async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
         platform: self::platform(platform),
         built_at: None,
     };
-    resolver.resolve(&question).await
+    resolver.resolve(&question, ImageAge::default()).await
 }
 
 /// The manifest that counts as the base in an index of `children` for an image of `platform`, and as the current release
