@@ -81,7 +81,7 @@ async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other()
     for is_announced in [true, false] {
         let body = vec![b'a'; 8 * MIB];
         let manifest =
-            Manifest { config: Digest::of(&body), config_bytes: body.len() as u64, annotations: BTreeMap::new() };
+            Manifest { config: Digest::of(&body), config_bytes: Some(body.len() as u64), annotations: BTreeMap::new() };
         let reply = if is_announced { Reply::new(200, body) } else { Reply::unannounced(200, body) };
         let (toxic, rig, reference) = start(move |_| reply.clone());
         let reads = join_all((0..12).map(|_| async {
@@ -102,7 +102,7 @@ async fn bodies_that_trickle_in_do_not_keep_small_ones_waiting() {
             Reply::manifest(&manifest_of(b"{}"))
         }
     });
-    let manifest = Manifest { config: Digest::of(b"x"), config_bytes: MIB as u64, annotations: BTreeMap::new() };
+    let manifest = Manifest { config: Digest::of(b"x"), config_bytes: Some(MIB as u64), annotations: BTreeMap::new() };
     let slow = join_all((0..16).map(|_| rig.client.config(&reference.repository, &manifest)));
     let fast = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
