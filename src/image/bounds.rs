@@ -10,6 +10,8 @@ pub const VALUE_BYTES: usize = 1024;
 
 /// How much is kept of a longer value, in bytes: enough to recognize it.
 const START_BYTES: usize = 100;
+/// The longest value that was cut, in bytes.
+const CUT_BYTES: usize = 128;
 
 /// What stands between the start of a value and its length. No reference, digest, tag, platform or instant holds it.
 const CUT: &str = "… (";
@@ -27,9 +29,10 @@ pub fn clip(text: impl Into<String>, most_bytes: usize) -> String {
     text
 }
 
-/// `value` if it has at most `most_bytes`; else its start and its length, which no parser takes for a value.
+/// `value` if it has at most `most_bytes`; else its start and its length, which no parser takes for a value. One that was
+/// cut is not cut again.
 pub(super) fn kept(value: &str, most_bytes: usize) -> String {
-    if value.len() <= most_bytes {
+    if value.len() <= most_bytes || (value.len() <= CUT_BYTES && is_cut(value)) {
         return value.to_owned();
     }
     let start = &value[..value.floor_char_boundary(START_BYTES.min(most_bytes))];
@@ -74,6 +77,7 @@ mod tests {
         let digest = kept(&format!("public.ecr.aws/x@sha256:{hex}{}", " ".repeat(VALUE_BYTES)), VALUE_BYTES);
         assert!(digest.parse::<Reference>().is_err());
         let long = Platform::new("linux", &"a".repeat(5000), None);
+        assert_eq!(long.to_string().parse(), Ok(long.clone()), "it is cut once");
         assert!(long.to_string().len() < 200 && long != Platform::new("linux", &"a".repeat(100), None));
     }
 

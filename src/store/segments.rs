@@ -24,13 +24,12 @@ const SEGMENTS: &str = "catalog/v2/segments/";
 /// How the name of a segment ends that is not worth being merged with others once more.
 const LARGE: &str = "-large.json";
 /// From which size on that is so, in bytes.
-const LARGE_BYTES: usize = 32 << 20;
+const LARGE_BYTES: usize = 8 << 20;
 /// How many segments there may be that are not large.
 const MOST_SMALL: usize = 20;
 /// How many bytes of segments are merged at a time.
-const MOST_MERGED_BYTES: usize = 128 << 20;
-/// How much a run writes into one segment, in bytes: enough to be large, and as much as eight of them at a time are read
-/// by somebody who has little memory.
+const MOST_MERGED_BYTES: usize = 64 << 20;
+/// How much is written into one segment, in bytes: several are read at a time, also where memory is short.
 const PART_BYTES: usize = 2 * LARGE_BYTES;
 /// How much the key of an entry takes, in bytes: a digest, or the name of a repository.
 const KEY_BYTES: usize = 200;
@@ -171,7 +170,9 @@ async fn compact(store: &dyn Store) -> Result<()> {
     if is_in_it.len() < 2 {
         return Ok(());
     }
-    write(store, &merged).await?;
+    for part in merged.parts(PART_BYTES) {
+        write(store, &part).await?;
+    }
     for name in is_in_it {
         store.remove(&name).await?;
     }

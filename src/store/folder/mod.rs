@@ -166,7 +166,7 @@ impl Files {
 
     fn read(&self, name: &str) -> Result<Option<Stored>> {
         let mut bytes = Vec::new();
-        let version = self.pieces(name, self.limit, |piece| {
+        let version = self.pieces(name, |piece| {
             bytes.extend_from_slice(piece);
             bytes.len() as u64
         })?;
@@ -175,16 +175,16 @@ impl Files {
 
     fn read_clipped(&self, name: &str) -> Result<Option<Stored>> {
         let mut clipper = Clipper::default();
-        let version = self.pieces(name, self.limit, |piece| {
+        let version = self.pieces(name, |piece| {
             clipper.push(piece);
             clipper.len()
         })?;
         Ok(version.map(|version| Stored { bytes: clipper.into_bytes(), version }))
     }
 
-    /// Hands what is kept under `name` to `take` in pieces, and says its version; `None` if there is nothing. Fails once
-    /// more than the `limit` is held of it, as `take` says.
-    fn pieces(&self, name: &str, limit: Limit, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<Version>> {
+    /// Hands what is kept under `name` to `take` in pieces, and says its version; `None` if there is nothing. `take` says
+    /// how much of it is in memory, which has a limit.
+    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<Version>> {
         name::check(name)?;
         let failed = |error: &io::Error| self.failed("read", name, error);
         let file = match File::open(self.path(name)) {
@@ -206,14 +206,14 @@ impl Files {
             hash.update(&piece[..length]);
             read_bytes += length as u64;
             let held_bytes = take(&piece[..length]);
-            limit.check(held_bytes, || self.cannot("read", name))?;
+            self.limit.check(held_bytes, || self.cannot("read", name))?;
             Limit::new(MOST_READ_BYTES).check(read_bytes, || self.cannot("read", name))?;
         }
     }
 
     /// The version of what is kept under `name`, of whatever size.
     fn version(&self, name: &str) -> Result<Option<Version>> {
-        self.pieces(name, self.limit, |_| 0)
+        self.pieces(name, |_| 0)
     }
 
     fn write(&self, name: &str, bytes: &[u8], only_if: &OnlyIf) -> Result<Version> {
