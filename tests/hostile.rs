@@ -7,12 +7,14 @@ mod bare;
 mod toxic;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
     path::Path,
-    process::Output,
+    process::{Output, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use bare::{basewatch, stderr, stdout};
@@ -127,6 +129,98 @@ fn an_index_of_thousands_of_images_is_not_walked() {
     assert!(stdout(&output).contains("names 10000 images"), "{}", stdout(&output));
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(registry.log().len(), 1, "{:?}", registry.lines());
+}
+
+/// An image configuration of nearly 8 MiB for the platform `linux/a<number>`, most of it the label `label`.
+fn large_config(number: usize, label: &str) -> Vec<u8> {
+    let config = json!({
+        "architecture": format!("a{number}"), "os": "linux",
+        "config": { "Labels": { label: "A".repeat(8 * 1024 * 1024 - 400) } },
+        "rootfs": { "type": "layers", "diff_ids": [] },
+    });
+    config.to_string().into_bytes()
+}
+
+#[test]
+fn a_label_of_megabytes_under_many_tags_makes_a_short_report_that_says_how_long_it_is() {
+    let registry = Toxic::start(|asked: &Asked| {
+        let config = large_config(0, "sdkBaseVersion");
+        let is_manifest = asked.path.contains("/manifests/");
+        if is_manifest { Reply::manifest(&manifest_of(&config)) } else { Reply::new(200, config) }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let images: Vec<_> = (0..8).map(|tag| format!("{}/team/x:{tag}", registry.host())).collect();
+    let arguments: Vec<_> = ["--format", "json"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let told = stdout(&audit(folder.path(), &arguments));
+    assert!(told.len() < 32_000, "{}", told.len());
+    let report: serde_json::Value = serde_json::from_str(&told).expect("a report");
+    let findings = report["findings"].as_array().expect("findings");
+    assert_eq!(findings.len(), 8);
+    for finding in findings {
+        assert_eq!(finding["verdict"], "unknown");
+        assert_eq!(finding["reasons"][0]["code"], "label-malformed");
+        let message = finding["reasons"][0]["message"].as_str().expect("a message");
+        assert!(
+            message.contains("AAAA… (8388208 bytes)") && message.contains("no base has so long a name"),
+            "{message}"
+        );
+    }
+    let explained = basewatch(folder.path()).args(["explain", "--no-catalog", &images[0]]).output().expect("it starts");
+    assert!(stdout(&explained).len() < 32_000);
+}
+
+/// The most memory that the process `id` has had so far, in MiB.
+#[cfg(target_os = "linux")]
+fn peak_memory_mib(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib >> 10)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_index_of_many_large_images_takes_little_memory() {
+    const PLATFORMS: usize = 24;
+    let configs: Vec<_> = (0..PLATFORMS).map(|number| large_config(number, "other")).collect();
+    let manifests: Vec<_> = configs.iter().map(|config| manifest_of(config)).collect();
+    let children: Vec<_> = manifests
+        .iter()
+        .enumerate()
+        .map(|(number, manifest)| {
+            json!({
+                "mediaType": MANIFEST_MEDIA_TYPES[1], "digest": Digest::of(manifest), "size": manifest.len(),
+                "platform": { "os": "linux", "architecture": format!("a{number}") },
+            })
+        })
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": MANIFEST_MEDIA_TYPES[0], "manifests": children }).to_string();
+    let blobs: BTreeMap<String, Vec<u8>> = configs.into_iter().map(|it| (Digest::of(&it).to_string(), it)).collect();
+    let manifests: BTreeMap<String, Vec<u8>> =
+        manifests.into_iter().map(|it| (Digest::of(&it).to_string(), it)).collect();
+    let registry = Toxic::start(move |asked: &Asked| {
+        let name = asked.path.rsplit('/').next().unwrap_or_default();
+        match (manifests.get(name), blobs.get(name)) {
+            (Some(manifest), _) => Reply::manifest(manifest),
+            (None, Some(config)) => Reply::new(200, config.clone()),
+            (None, None) => Reply::new(200, index.clone()).header("content-type", MANIFEST_MEDIA_TYPES[0]),
+        }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut audit = basewatch(folder.path())
+        .args(["audit", "--no-catalog", "--format", "csv", &format!("{}/team/x:1", registry.host())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let (mut peak, until) = (0, Instant::now() + Duration::from_mins(2));
+    while audit.try_wait().expect("it is ours").is_none() && Instant::now() < until {
+        peak = peak_memory_mib(audit.id()).unwrap_or_default().max(peak);
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = audit.kill();
+    let told = stdout(&audit.wait_with_output().expect("it has ended"));
+    assert_eq!(told.lines().count(), 1 + PLATFORMS, "each platform has its line: {told}");
+    // The bodies alone have 192 MiB. The program itself takes some thirty.
+    assert!((1..128).contains(&peak), "{peak} MiB");
 }
 
 #[test]

@@ -645,7 +645,7 @@ async fn all_that_is_told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'stati
     let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
     let reference = reference(&toxic.host(), "x");
     let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: Some(2), annotations: BTreeMap::new() };
-    let config = client.config(&reference.repository, &manifest).await.map(String::from_utf8);
+    let config = client.config(&reference.repository, &manifest).await.map(|body| String::from_utf8(body.to_vec()));
     let told = (client.head(&reference).await, client.manifest(&reference).await);
     let told = (told, client.tags(&reference.repository).await, config);
     let errors = [told.0.0.as_ref().err(), told.0.1.as_ref().err(), told.1.as_ref().err(), told.2.as_ref().err()];

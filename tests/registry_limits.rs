@@ -76,6 +76,52 @@ async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
 }
 
 #[tokio::test]
+async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other() {
+    // With and without a length, far more than may be in memory together.
+    for is_announced in [true, false] {
+        let body = vec![b'a'; 8 * MIB];
+        let manifest =
+            Manifest { config: Digest::of(&body), config_bytes: Some(body.len() as u64), annotations: BTreeMap::new() };
+        let reply = if is_announced { Reply::new(200, body) } else { Reply::unannounced(200, body) };
+        let (toxic, rig, reference) = start(move |_| reply.clone());
+        let reads = join_all((0..12).map(|_| async {
+            // Dropped at once, as whoever reads them does.
+            rig.client.config(&reference.repository, &manifest).await.map(|body| body.len())
+        }));
+        assert!(reads.await.iter().all(|read| *read == Ok(8 * MIB)));
+        assert_eq!(toxic.log().len(), 12, "none had to be asked for again");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_trickle_in_do_not_keep_small_ones_waiting() {
+    let (_toxic, rig, reference) = start(|asked| {
+        if asked.path.contains("/blobs/") {
+            Reply::new(200, vec![b'a'; MIB]).dripping(Duration::from_millis(1))
+        } else {
+            Reply::manifest(&manifest_of(b"{}"))
+        }
+    });
+    let manifest = Manifest { config: Digest::of(b"x"), config_bytes: Some(MIB as u64), annotations: BTreeMap::new() };
+    let slow = join_all((0..16).map(|_| rig.client.config(&reference.repository, &manifest)));
+    let fast = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        rig.client.manifest(&reference).await
+    };
+    tokio::select! {
+        _ = slow => panic!("the slow ones were first"),
+        read = fast => assert!(read.is_ok(), "{read:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_more_tags_than_a_repository_has_is_cut_and_incomplete() {
+    let (toxic, rig, reference) = start(|_| page(&vec!["a".to_owned(); 100_001], None));
+    let list = rig.client.tags(&reference.repository).await.expect("some");
+    assert_eq!((list.tags.len(), list.is_complete, toxic.log().len()), (100_000, false, 1));
+}
+
+#[tokio::test]
 async fn a_token_over_a_quarter_mebibyte_is_too_large() {
     let (_toxic, rig, reference) = start(|asked| {
         if asked.path.starts_with("/auth") {

@@ -2,7 +2,7 @@
 //! tags where the configuration says of which repository.
 
 use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
-use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, is_tag};
+use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, VALUE_BYTES, is_cut, is_tag};
 
 /// What is wrong with a recorded base.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum Malformed {
     /// It names no repository, and the configuration does not either.
     #[error("it names no repository; say which by [[identify.line]] with bare = true")]
     Bare,
+    /// Only its beginning was kept.
+    #[error("no base has so long a name; at most {VALUE_BYTES} bytes are read")]
+    TooLong,
 }
 
 /// The readings of the configured labels that the image has. An empty value is how Docker unsets a label.
@@ -35,6 +38,9 @@ pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Readin
 }
 
 fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+    if is_cut(value) {
+        return Err(Malformed::TooLong);
+    }
     if value.contains("${") || value.contains("$(") || value.contains("{{") {
         return Err(Malformed::Unexpanded);
     }
@@ -66,6 +72,7 @@ pub(super) fn reference(value: &str) -> Result<Reference, InvalidReference> {
 /// the tag is only a hint.
 pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
     let (tag, digest) = match value.split_once('@') {
+        _ if is_cut(value) => return Err(Malformed::TooLong),
         Some((tag, digest)) => (Some(tag), Some(digest.parse::<Digest>()?)),
         None if value.contains(':') && value.starts_with("sha") => (None, Some(value.parse::<Digest>()?)),
         None => (Some(value), None),
@@ -177,6 +184,9 @@ mod tests {
             (&format!("3.12@sha256:{HEX}"), "it names no repository"),
             (&format!("python@sha256:{HEX}"), "name the registry first"),
             (&format!("sha256:{}", HEX.to_uppercase()), "'E' is none: write it in lower case"),
+            ("public.ecr.aws/lambda/java:21… (8388608 bytes)", "no base has so long a name"),
+            (&format!("sha256:{HEX}… (1025 bytes)"), "no base has so long a name"),
+            ("${VERSION… (4000 bytes)", "no base has so long a name"),
         ];
         for (value, message) in cases {
             let error = read(value, Some("orders"), &settings()).expect_err(value).to_string();

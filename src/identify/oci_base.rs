@@ -2,7 +2,7 @@
 //! (OCI image specification, annotations.md), very often written as labels.
 
 use super::{EvidenceKind, Malformed, Reading, Settings, Sources, label, line};
-use crate::image::{Annotations, Digest, Reference};
+use crate::image::{Annotations, Digest, Reference, is_cut};
 
 const NAME: &str = "org.opencontainers.image.base.name";
 const DIGEST: &str = "org.opencontainers.image.base.digest";
@@ -33,6 +33,9 @@ fn reading(kind: EvidenceKind, pairs: &Annotations, image: Option<&str>, setting
 }
 
 fn named(name: &str, digest: Option<&str>, image: Option<&str>, settings: &Settings) -> Result<super::Base, Malformed> {
+    if is_cut(name) || digest.is_some_and(is_cut) {
+        return Err(Malformed::TooLong);
+    }
     if name.contains("${") {
         return Err(Malformed::Unexpanded);
     }
@@ -122,6 +125,8 @@ mod tests {
         for pair in [
             vec![(DIGEST, "latest")],
             vec![(NAME, "ubuntu")],
+            vec![(NAME, "public.ecr.aws/x:1… (2000 bytes)")],
+            vec![(NAME, "public.ecr.aws/x:1"), (DIGEST, "sha256:00… (2000 bytes)")],
             vec![(NAME, "busybox:${BUSYBOX_VERSION}-uclibc")],
             vec![(NAME, "public.ecr.aws/lambda/python")],
             vec![(DIGEST, digest.as_str())],

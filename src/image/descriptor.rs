@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, Digest, InvalidDocument, Platform, lenient};
+use super::{Annotations, Digest, InvalidDocument, Platform, clip, document::QUOTED_BYTES, lenient};
 
 /// The four media types a registry may answer a manifest request with, all of which must be asked for:
 /// a registry converts, or answers 404, when the stored one is not among them.
@@ -49,7 +49,11 @@ pub struct Child {
     #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
     pub kind: DigestKind,
     /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::texts",
+        skip_serializing_if = "std::collections::BTreeMap::is_empty"
+    )]
     pub annotations: Annotations,
 }
 
@@ -94,13 +98,13 @@ pub(super) struct RawDescriptor {
     pub(super) media_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     digest: Option<String>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
+    #[serde(default, deserialize_with = "lenient::number")]
     pub(super) size: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
+    #[serde(default, deserialize_with = "lenient::object")]
     platform: Option<RawPlatform>,
     #[serde(default, deserialize_with = "lenient::text")]
     artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::texts")]
+    #[serde(default, deserialize_with = "lenient::standard_texts")]
     pub(super) annotations: Annotations,
 }
 
@@ -122,7 +126,7 @@ impl RawDescriptor {
     /// [`InvalidDocument::Json`] when that is missing or is no digest.
     pub(super) fn digest(&self) -> Result<Digest, InvalidDocument> {
         let text = self.digest.as_deref().unwrap_or_default();
-        text.parse().map_err(|error| InvalidDocument::Json(format!("digest {text:?}: {error}")))
+        text.parse().map_err(|error| InvalidDocument::json(format!("digest {:?}: {error}", clip(text, QUOTED_BYTES))))
     }
 
     /// The platform, if operating system and architecture are both stated. `unknown` states nothing.

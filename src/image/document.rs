@@ -3,14 +3,16 @@
 use serde::Deserialize;
 
 use super::{
-    Annotations, Digest, DigestKind, Index,
+    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, clip,
     descriptor::{RawDescriptor, essence},
-    lenient::{self, OrNone},
+    lenient::{self, First, OrNone},
 };
 
 /// How many images of an index are read. Each costs two requests, and nobody builds for more platforms;
 /// an index of a few megabytes can name ten thousand.
 const INDEX_IMAGES: usize = 128;
+/// How many entries of an index are looked at: images, and what is attached to each.
+const INDEX_ENTRIES: usize = 1024;
 
 /// A parsed manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,20 @@ pub enum InvalidDocument {
     Json(String),
 }
 
+impl InvalidDocument {
+    /// The body is no JSON of its shape; `why` may quote it.
+    pub(super) fn json(why: impl std::fmt::Display) -> Self {
+        Self::Json(clip(why.to_string(), MESSAGE_BYTES))
+    }
+
+    fn media_type(media_type: &str) -> Self {
+        Self::MediaType(clip(media_type, QUOTED_BYTES))
+    }
+}
+
+/// How much of a media type or a digest is quoted, in bytes.
+pub(super) const QUOTED_BYTES: usize = 200;
+
 /// The fields by which a body is told apart before it is parsed as one or the other.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,35 +93,34 @@ impl Document {
     /// [`InvalidDocument`] when header, body and shape do not agree (the OCI distribution specification
     /// asks clients to check this, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
-        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
         let served = content_type.map(essence).filter(|served| !is_any_bytes(served));
         let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
             // A login page of a proxy, for one.
-            Some(served) if served.starts_with("text/html") => InvalidDocument::MediaType(served.to_owned()),
-            _ => json(error),
+            Some(served) if served.starts_with("text/html") => InvalidDocument::media_type(served),
+            _ => InvalidDocument::json(error),
         })?;
         let stated = outline.media_type.as_deref().map(essence);
         if let (Some(served), Some(stated)) = (served, stated)
             && !served.eq_ignore_ascii_case(stated)
         {
-            return Err(InvalidDocument::Contradiction { served: served.into(), stated: stated.into() });
+            let quoted = |media_type: &str| clip(media_type, QUOTED_BYTES);
+            return Err(InvalidDocument::Contradiction { served: quoted(served), stated: quoted(stated) });
         }
         let is_index = outline.is_index;
         if is_index && (outline.config.is_some() || outline.layers.is_some()) {
             return Err(InvalidDocument::Ambiguous);
         }
         if let Some(media_type) = stated.or(served) {
-            let kind = DigestKind::of_media_type(media_type)
-                .ok_or_else(|| InvalidDocument::MediaType(media_type.to_owned()))?;
+            let kind = DigestKind::of_media_type(media_type).ok_or_else(|| InvalidDocument::media_type(media_type))?;
             if is_index != (kind == DigestKind::Index) {
-                return Err(InvalidDocument::Json(format!("it is not of the shape of {media_type}")));
+                return Err(InvalidDocument::json(format!("it is not of the shape of {media_type}")));
             }
         }
         if is_index {
-            let index: RawIndex = serde_json::from_slice(body).map_err(json)?;
+            let index: RawIndex = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
             Index::from_raw(index).map(Self::Index)
         } else {
-            let manifest: RawManifest = serde_json::from_slice(body).map_err(json)?;
+            let manifest: RawManifest = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
             Manifest::from_raw(manifest).map(Self::Manifest)
         }
     }
@@ -131,7 +146,8 @@ struct RawManifest {
 
 #[derive(Deserialize)]
 struct RawIndex {
-    manifests: Option<Vec<OrNone<RawDescriptor>>>,
+    #[serde(default, deserialize_with = "lenient::first::<_, _, INDEX_ENTRIES>")]
+    manifests: First<OrNone<RawDescriptor>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
 }
@@ -150,7 +166,10 @@ impl Index {
     /// Keeps what names images, also through a nested index: attestations and signatures are left out, and so is an
     /// entry that names nothing that could be read, which takes nothing from the others.
     fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
-        let entries = index.manifests.into_iter().flatten().filter_map(|OrNone(entry)| entry);
+        if !index.manifests.is_whole() {
+            return Err(InvalidDocument::TooManyImages(index.manifests.count));
+        }
+        let entries = index.manifests.entries.into_iter().filter_map(|OrNone(entry)| entry);
         let children: Vec<_> = entries.filter_map(|entry| entry.child().ok().flatten()).collect();
         if children.len() > INDEX_IMAGES {
             return Err(InvalidDocument::TooManyImages(children.len()));
@@ -275,6 +294,21 @@ mod tests {
         assert_eq!(read.config_bytes, None);
         for body in [r#"{"config":{"digest":"sha256:00"}}"#, r#"{"config":{}}"#, r#"{"config":null}"#, "[]"] {
             assert!(matches!(Document::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said_without_quoting_megabytes() {
+        let long = "a".repeat(1 << 20);
+        for body in [
+            format!(r#"{{"mediaType":"{long}","manifests":[]}}"#),
+            format!(r#"{{"manifests":"{long}"}}"#),
+            format!(r#"{{"config":{{"digest":"{long}","size":1}}}}"#),
+            format!(r#"{{"manifests":[{{"digest":"{long}"}}]}}"#),
+            format!(r#"{{"manifests":[{}]}}"#, vec![r#"{"digest":""}"#; INDEX_ENTRIES + 1].join(",")),
+        ] {
+            let error = Document::parse(body.as_bytes(), None).expect_err(&body[..20]).to_string();
+            assert!(error.len() < 1200, "{} bytes: {}", error.len(), &error[..200]);
         }
     }
 

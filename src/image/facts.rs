@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Child, Digest, DigestKind, InvalidDocument, Manifest, Platform,
-    lenient::{self, OrNone},
+    lenient::{self, First, OrNone, Text},
 };
 
 /// Annotations or labels: untrusted text by key.
@@ -40,7 +40,7 @@ pub struct Index {
     /// Its images; attestations are left out.
     pub children: Vec<Child>,
     /// The index's own annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
 }
 
@@ -57,11 +57,11 @@ pub struct ImageFacts {
     /// The youngest `created` among the entries of `history`, as it stands there; see [`is_plausible`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_created_at: Option<DateTime<Utc>>,
-    /// The labels of the configuration.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The labels of the configuration; of long ones only the beginning, see [`super::is_cut`].
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Annotations,
-    /// The annotations of the manifest.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The annotations of the manifest, cut like labels.
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
     /// The digests of the uncompressed layers, lowest first: equal content has equal ones, however it
     /// was compressed.
@@ -80,20 +80,18 @@ impl ImageFacts {
     ///
     /// [`InvalidDocument::Json`] when the configuration does not parse.
     pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
-        let json = |error: serde_json::Error| InvalidDocument::Json(error.to_string());
-        let read: RawConfiguration = serde_json::from_slice(config).map_err(json)?;
+        let read: RawConfiguration = serde_json::from_slice(config).map_err(InvalidDocument::json)?;
         let stated = |text: Option<String>| text.filter(|text| !text.is_empty());
         let platform = match (stated(read.os), stated(read.architecture)) {
             (Some(os), Some(architecture)) => Platform::new(&os, &architecture, read.variant.as_deref()),
             _ if read.rootfs.is_some() => Platform::unknown(),
-            _ => return Err(InvalidDocument::Json("it is no image configuration".to_owned())),
+            _ => return Err(InvalidDocument::json("it is no image configuration")),
         };
-        let history = read.history.into_iter().flatten().filter_map(|OrNone(entry)| entry?.created_at);
         Ok(Self {
             platform,
             config: manifest.config,
             created_at: read.created_at,
-            history_created_at: history.max(),
+            history_created_at: read.history_created_at,
             labels: read.config.map(|config| config.labels).unwrap_or_default(),
             annotations: manifest.annotations,
             diff_ids: read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default(),
@@ -118,12 +116,12 @@ struct RawConfiguration {
     variant: Option<String>,
     #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
     created_at: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
+    #[serde(default, deserialize_with = "lenient::object")]
     config: Option<RawSettings>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
+    #[serde(default, deserialize_with = "lenient::object")]
     rootfs: Option<RawRootfs>,
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    history: Option<Vec<OrNone<RawHistory>>>,
+    #[serde(default, rename = "history", deserialize_with = "youngest")]
+    history_created_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -132,10 +130,13 @@ struct RawSettings {
     labels: Annotations,
 }
 
+/// How many layers of an image are compared; file systems cannot mount half as many.
+const LAYERS: usize = 1000;
+
 #[derive(Deserialize)]
 struct RawRootfs {
-    #[serde(default, deserialize_with = "lenient::or_none")]
-    diff_ids: Option<Vec<Option<String>>>,
+    #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, LAYERS>")]
+    diff_ids: First<Text>,
 }
 
 #[derive(Deserialize)]
@@ -145,10 +146,20 @@ struct RawHistory {
 }
 
 impl RawRootfs {
-    /// The diff_ids, if all of them are digests.
+    /// The diff_ids, if all of them are digests, and not too many.
     fn diff_ids(self) -> Option<Vec<Digest>> {
-        self.diff_ids?.into_iter().map(|text| text?.parse().ok()).collect()
+        let all = Some(self.diff_ids).filter(First::is_whole)?;
+        all.entries.into_iter().map(|Text(text)| text?.parse().ok()).collect()
     }
+}
+
+/// The youngest `created` in a history.
+fn youngest<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let mut youngest = None;
+    lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawHistory>| {
+        youngest = youngest.max(entry.and_then(|entry| entry.created_at));
+    })?;
+    Ok(youngest)
 }
 
 /// Whether `at` can be an instant at which something was built, seen from `now`.
@@ -192,6 +203,43 @@ mod tests {
         assert!(!serde_json::to_string(&Content::Image(facts)).expect("serializes").contains("hush"));
         let bare = r#"{"architecture":"amd64","os":"linux","created":"","config":{"Labels":null},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert_eq!(ImageFacts::read(manifest, bare.as_bytes()).expect("reads").created_at, None);
+    }
+
+    #[test]
+    fn of_long_lists_and_long_names_only_as_much_is_kept_as_is_used() {
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        let layer = Digest::of(b"layer");
+        let layers = |count: usize| vec![format!("\"{layer}\""); count].join(",");
+        let read = |os: &str, layers: &str| {
+            let history = r#"{"created":"2026-11-14T07:00:00Z"},"#.repeat(5000);
+            let config = format!(
+                r#"{{"os":"{os}","architecture":"amd64","created":[{}0],"rootfs":{{"diff_ids":[{layers}]}},
+                    "history":[{history}{{"created":"2026-11-15T07:00:00Z"}}]}}"#,
+                "0,".repeat(5000)
+            );
+            ImageFacts::read(manifest.clone(), config.as_bytes()).expect("reads")
+        };
+        let facts = read("linux", &layers(LAYERS));
+        assert_eq!((facts.diff_ids.len(), facts.created_at), (LAYERS, None));
+        assert_eq!(facts.history_created_at, "2026-11-15T07:00:00Z".parse().ok(), "of all entries the youngest");
+        let facts = read(&"x".repeat(10_000), &layers(LAYERS + 1));
+        assert!(facts.diff_ids.is_empty(), "a part of the layers would match other images");
+        assert!(facts.platform.to_string().len() < 200);
+    }
+
+    #[test]
+    fn facts_that_an_earlier_version_kept_whole_are_cut_when_they_are_read() {
+        let kept = format!(
+            r#"{{"image":{{"platform":"linux/arm64","config":"{}","created_at":null,"diff_ids":[],
+                "labels":{{"sdkBaseVersion":"{}"}},"annotations":{{"a":"{}"}}}}}}"#,
+            Digest::of(b""),
+            "x".repeat(100_000),
+            "y".repeat(100_000)
+        );
+        let Content::Image(facts) = serde_json::from_str(&kept).expect("reads") else { panic!("an image") };
+        assert!(super::super::is_cut(&facts.labels["sdkBaseVersion"]) && super::super::is_cut(&facts.annotations["a"]));
+        let again = serde_json::to_string(&Content::Image(facts.clone())).expect("has a JSON form");
+        assert_eq!(serde_json::from_str::<Content>(&again).expect("reads"), Content::Image(facts), "cut once");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! The `index.json` of an OCI image layout: which images are in a folder, and what they are called there.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::{Child, InvalidDocument, descriptor::RawDescriptor, lenient::OrNone};
+use super::{
+    Child, InvalidDocument,
+    descriptor::RawDescriptor,
+    lenient::{OrNone, each_entry},
+};
 
 /// The annotation of an entry that holds its tag (OCI image specification, annotations.md).
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -16,9 +20,34 @@ pub struct LayoutEntry {
     pub name: Option<String>,
 }
 
+/// The entries of a layout, and why one of the others was left out. Those that name nothing are not kept: there may be
+/// a million.
+#[derive(Default)]
+struct Entries {
+    named: Vec<LayoutEntry>,
+    refused: Option<InvalidDocument>,
+}
+
 #[derive(Deserialize)]
 struct RawLayout {
-    manifests: Option<Vec<OrNone<RawDescriptor>>>,
+    #[serde(default, deserialize_with = "named_entries")]
+    manifests: Entries,
+}
+
+fn named_entries<'de, D: Deserializer<'de>>(field: D) -> Result<Entries, D::Error> {
+    let mut entries = Entries::default();
+    each_entry(field, |OrNone(descriptor): OrNone<RawDescriptor>| {
+        let Some(descriptor) = descriptor else { return };
+        match descriptor.child() {
+            Ok(Some(child)) => {
+                let name = descriptor.annotations.get(REF_NAME).cloned();
+                entries.named.push(LayoutEntry { child, name });
+            }
+            Ok(None) => {}
+            Err(error) => entries.refused = Some(error),
+        }
+    })?;
+    Ok(entries)
 }
 
 /// The entries of the `index.json` that is `body`, attestations left out.
@@ -27,15 +56,8 @@ struct RawLayout {
 ///
 /// [`InvalidDocument::Json`] when it does not parse, or when none of its entries has a digest that is one.
 pub fn layout_entries(body: &[u8]) -> Result<Vec<LayoutEntry>, InvalidDocument> {
-    let layout: RawLayout = serde_json::from_slice(body).map_err(|error| InvalidDocument::Json(error.to_string()))?;
-    let (mut entries, mut refused) = (Vec::new(), None);
-    for descriptor in layout.manifests.into_iter().flatten().filter_map(|OrNone(descriptor)| descriptor) {
-        match descriptor.child() {
-            Ok(Some(child)) => entries.push(LayoutEntry { child, name: descriptor.annotations.get(REF_NAME).cloned() }),
-            Ok(None) => {}
-            Err(error) => refused = Some(error),
-        }
-    }
+    let layout: RawLayout = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    let Entries { named: entries, refused } = layout.manifests;
     match refused {
         Some(error) if entries.is_empty() => Err(error),
         _ => Ok(entries),

@@ -1,17 +1,37 @@
 //! Fields that documents get wrong and that an image does not depend on: what has another type counts as absent.
+//!
+//! Nothing here keeps more than it has a use for: a document of a few megabytes can hold millions of entries, each of
+//! which takes many times its own length in memory.
+
+use std::{fmt, marker::PhantomData};
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
 
-use super::Annotations;
+use super::{
+    Annotations,
+    bounds::{VALUE_BYTES, kept},
+};
+
+/// The longest key of a label or an annotation that is kept, in bytes.
+const KEY_BYTES: usize = 256;
+/// How much the labels or the annotations of one document take in memory at most, in bytes; what follows a cut value is
+/// not counted.
+const TEXTS_BYTES: usize = 64 * 1024;
+/// What an entry takes besides its texts.
+const ENTRY_BYTES: usize = 64;
 
 /// A text; null or a value of another type is none.
 pub(super) fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(field)? {
-        Value::String(text) => Some(text),
-        _ => None,
-    })
+    Text::deserialize(field).map(|text| text.0)
+}
+
+/// A whole number that is not negative; anything else is none.
+pub(super) fn number<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
+    field.deserialize_any(Any(ReadNumber))
 }
 
 /// An instant as RFC 3339 writes it; anything else is none.
@@ -19,31 +39,370 @@ pub(super) fn instant<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Date
     Ok(text(field)?.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()).map(|at| at.to_utc()))
 }
 
-/// A value that is none where it has another shape.
-pub(super) fn or_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(field: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
+/// An object; anything else is none.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    field.deserialize_any(Any(ReadObject(PhantomData)))
 }
 
-/// The same for the items of a list, of which one that is wrong takes nothing from the others.
+/// The same for the entries of a list, of which one that is wrong takes nothing from the others.
+#[derive(Debug)]
 pub(super) struct OrNone<T>(pub(super) Option<T>);
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for OrNone<T> {
-    fn deserialize<D: Deserializer<'de>>(item: D) -> Result<Self, D::Error> {
-        or_none(item).map(Self)
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<Self, D::Error> {
+        object(entry).map(Self)
     }
 }
 
 /// Whether the field is there, even if it is null.
 pub(super) fn is_there<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(field).map(|_| true)
+    IgnoredAny::deserialize(field).map(|_| true)
 }
 
-/// Labels or annotations: the values that are texts.
+/// Labels or annotations: the values that are texts, each cut by [`kept`].
+///
+/// Fails when all together are larger than any real ones: which of them are used depends on the configuration, so that
+/// none may be missing.
 pub(super) fn texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
-    let Value::Object(fields) = Value::deserialize(field)? else { return Ok(Annotations::new()) };
-    let texts = fields.into_iter().filter_map(|(key, value)| match value {
-        Value::String(text) => Some((key, text)),
-        _ => None,
-    });
-    Ok(texts.collect())
+    field.deserialize_any(Any(ReadTexts { is_wanted: |_| true }))
+}
+
+/// The same, without those that no standard names: what an index says of its entries is read by standard keys alone.
+pub(super) fn standard_texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
+    let is_standard =
+        |key: &str| key.starts_with("org.opencontainers.image.") || key.starts_with("vnd.docker.reference.");
+    field.deserialize_any(Any(ReadTexts { is_wanted: is_standard }))
+}
+
+/// The first entries of a list, and how many it has; null is an empty list.
+#[derive(Debug)]
+pub(super) struct First<T> {
+    pub(super) entries: Vec<T>,
+    pub(super) count: usize,
+}
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), count: 0 }
+    }
+}
+
+impl<T> First<T> {
+    /// Whether these are all.
+    pub(super) fn is_whole(&self) -> bool {
+        self.entries.len() == self.count
+    }
+
+    fn push(&mut self, entry: T, most: usize) {
+        self.count += 1;
+        if self.entries.len() < most {
+            self.entries.push(entry);
+        }
+    }
+}
+
+/// The first `MOST` entries of a list.
+pub(super) fn first<'de, D, T, const MOST: usize>(field: D) -> Result<First<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut first = First::default();
+    each_entry(field, |entry| first.push(entry, MOST))?;
+    Ok(first)
+}
+
+/// The first `MOST` entries of a list; anything else is an empty list.
+pub(super) fn first_or_none<'de, D, T, const MOST: usize>(field: D) -> Result<First<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut first = First::default();
+    each_entry_or_none(field, |entry| first.push(entry, MOST))?;
+    Ok(first)
+}
+
+/// Calls `visit` with each entry of a list, and keeps none; null is an empty list.
+pub(crate) fn each_entry<'de, D, T>(field: D, visit: impl FnMut(T)) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    field.deserialize_any(Each { visit, entry: PhantomData })
+}
+
+/// The same; anything else than a list is an empty one.
+pub(super) fn each_entry_or_none<'de, D, T>(field: D, visit: impl FnMut(T)) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    field.deserialize_any(Any(Each { visit, entry: PhantomData }))
+}
+
+/// A text that may be something else.
+#[derive(Debug)]
+pub(super) struct Text(pub(super) Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        field.deserialize_any(Any(ReadText)).map(Self)
+    }
+}
+
+/// What is read of a value, by its shape: of those that are not given here, nothing.
+trait Read<'de>: Sized {
+    type Value: Default;
+
+    fn text(self, _: &str) -> Self::Value {
+        Self::Value::default()
+    }
+
+    fn number(self, _: u64) -> Self::Value {
+        Self::Value::default()
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        while entries.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::Value::default())
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::Value::default())
+    }
+}
+
+/// Takes a value of any shape.
+struct Any<R>(R);
+
+impl<'de, R: Read<'de>> Visitor<'de> for Any<R> {
+    type Value = R::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.0.text(text))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(self.0.number(number))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(R::Value::default())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(R::Value::default())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(R::Value::default())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(R::Value::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        self.0.list(entries)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        self.0.object(entries)
+    }
+}
+
+struct ReadText;
+
+impl Read<'_> for ReadText {
+    type Value = Option<String>;
+
+    fn text(self, text: &str) -> Self::Value {
+        Some(kept(text, VALUE_BYTES))
+    }
+}
+
+struct ReadNumber;
+
+impl Read<'_> for ReadNumber {
+    type Value = Option<u64>;
+
+    fn number(self, number: u64) -> Self::Value {
+        Some(number)
+    }
+}
+
+struct ReadObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Read<'de> for ReadObject<T> {
+    type Value = Option<T>;
+
+    fn object<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries)).map(Some)
+    }
+}
+
+/// Reads labels or annotations.
+struct ReadTexts {
+    is_wanted: fn(&str) -> bool,
+}
+
+impl<'de> Read<'de> for ReadTexts {
+    type Value = Annotations;
+
+    fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Annotations, A::Error> {
+        let mut texts = Annotations::new();
+        let mut bytes = 0;
+        while let Some(Key(key)) = entries.next_key()? {
+            let Some(key) = key.filter(|key| (self.is_wanted)(key)) else {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let Text(Some(value)) = entries.next_value()? else { continue };
+            bytes += key.len() + value.len() + ENTRY_BYTES;
+            if bytes > TEXTS_BYTES {
+                let why = format!("its labels or annotations take more than {} KiB", TEXTS_BYTES >> 10);
+                return Err(A::Error::custom(why));
+            }
+            texts.insert(key, value);
+        }
+        Ok(texts)
+    }
+}
+
+/// A key, if it is not too long to be kept.
+struct Key(Option<String>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        struct OfKey;
+
+        impl Visitor<'_> for OfKey {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
+                Ok(Key((text.len() <= KEY_BYTES).then(|| text.to_owned())))
+            }
+        }
+
+        field.deserialize_str(OfKey)
+    }
+}
+
+/// Visits the entries of a list one by one.
+struct Each<F, T> {
+    visit: F,
+    entry: PhantomData<T>,
+}
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Read<'de> for Each<F, T> {
+    type Value = ();
+
+    fn list<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(entry) = entries.next_element()? {
+            (self.visit)(entry);
+        }
+        Ok(())
+    }
+}
+
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for Each<F, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, entries: A) -> Result<(), A::Error> {
+        self.list(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Document {
+        #[serde(default, deserialize_with = "texts")]
+        texts: Annotations,
+        #[serde(default, deserialize_with = "standard_texts")]
+        standard: Annotations,
+        #[serde(default, deserialize_with = "instant")]
+        at: Option<DateTime<Utc>>,
+        #[serde(default, deserialize_with = "first::<_, _, 2>")]
+        list: First<Text>,
+        #[serde(default, deserialize_with = "first_or_none::<_, _, 1>")]
+        lenient: First<OrNone<Document>>,
+        #[serde(default, deserialize_with = "object")]
+        object: Option<Box<Document>>,
+        #[serde(default, deserialize_with = "number")]
+        number: Option<u64>,
+    }
+
+    fn read(json: &str) -> Result<Document, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_the_others_are_kept() {
+        let long = "a".repeat(100_000);
+        let document = read(&format!(r#"{{"texts":{{"x":"{long}","y":"z","{long}":"w","n":null,"l":["{long}"]}}}}"#));
+        let texts = document.unwrap().texts;
+        assert_eq!(texts.keys().collect::<Vec<_>>(), ["x", "y"]);
+        assert!(texts["x"].starts_with("aaa") && texts["x"].ends_with("… (100000 bytes)"), "{}", texts["x"]);
+        assert_eq!(texts["y"], "z");
+    }
+
+    #[test]
+    fn more_labels_than_any_image_has_are_refused_and_not_read_in_part() {
+        let many = |count: usize| {
+            let labels: Vec<_> = (0..count).map(|number| format!(r#""label-{number}":"x""#)).collect();
+            read(&format!(r#"{{"texts":{{{}}}}}"#, labels.join(",")))
+        };
+        assert_eq!(many(700).unwrap().texts.len(), 700);
+        let error = many(1000).err().unwrap().to_string();
+        assert!(error.contains("more than 64 KiB"), "{error}");
+    }
+
+    #[test]
+    fn of_entries_only_standard_annotations_are_kept() {
+        let many: Vec<_> = (0..10_000).map(|number| format!(r#""x{number}":"y""#)).collect();
+        let json = format!(r#"{{"standard":{{{},"org.opencontainers.image.created":"z"}}}}"#, many.join(","));
+        assert_eq!(read(&json).unwrap().standard.keys().collect::<Vec<_>>(), ["org.opencontainers.image.created"]);
+    }
+
+    #[test]
+    fn values_of_another_type_are_skipped_and_lists_counted() {
+        let document = read(r#"{"at":{"a":[1,{"b":2.5}]},"list":["x",null,{"y":[]},true,-1],"texts":null}"#).unwrap();
+        assert!(document.at.is_none() && document.texts.is_empty());
+        assert_eq!((document.list.entries.len(), document.list.count), (2, 5));
+        assert!(!document.list.is_whole() && read(r#"{"list":null}"#).unwrap().list.is_whole());
+        assert_eq!(document.list.entries[0].0.as_deref(), Some("x"));
+        assert!(read(r#"{"list":"x"}"#).is_err() && read(r#"{"at":1e9999}"#).is_err());
+        for other in ["null", "true", "-1", "2.5", r#""x""#, "[]", r#"[{"a":[]}]"#, r#"{"x":["y"]}"#] {
+            let json = format!(r#"{{"texts":{other},"lenient":{other},"object":{other},"number":{other}}}"#);
+            let document = read(&json).expect(other);
+            assert!(document.texts.is_empty() && document.number.is_none(), "{other}");
+            assert_eq!(document.object.is_some(), other.starts_with('{'), "{other}");
+            assert_eq!(document.lenient.count, usize::from(other.starts_with("[{")), "{other}");
+        }
+        let document = read(r#"{"lenient":[[],{"number":7}],"object":{"texts":{"a":"b"}}}"#).unwrap();
+        assert_eq!((document.lenient.entries.len(), document.lenient.count), (1, 2));
+        assert!(document.lenient.entries[0].0.is_none());
+        assert_eq!(document.object.unwrap().texts["a"], "b");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
+mod bounds;
 mod choose;
 mod descriptor;
 mod digest;
@@ -15,6 +16,7 @@ mod partition;
 mod platform;
 mod reference;
 
+pub use bounds::{MESSAGE_BYTES, VALUE_BYTES, clip, is_cut};
 pub use choose::choose;
 pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
 pub use digest::{Digest, InvalidDigest};
@@ -23,6 +25,7 @@ pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};
 pub use lambda_tag::{Arch, LambdaTag};
 pub use layout::{LayoutEntry, layout_entries};
+pub(crate) use lenient::each_entry;
 pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};

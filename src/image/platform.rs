@@ -5,6 +5,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::kept;
+
+/// The longest name of an operating system, an architecture or a variant that is kept whole, in bytes.
+const NAME_BYTES: usize = 64;
+
 /// The platform an image runs on, `linux/arm64`.
 ///
 /// Registries and builders write one platform in several ways: `arm64/v8` is `arm64`, `amd64/v1` is `amd64`, `arm` is
@@ -33,8 +38,10 @@ impl Platform {
     /// The platform of an operating system, an architecture and, where it matters, a variant.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let (os, architecture) = (kept(os, NAME_BYTES), kept(architecture, NAME_BYTES));
         let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
-        let variant = variant.map(str::to_ascii_lowercase).filter(|variant| !variant.is_empty());
+        let variant = variant.map(|variant| kept(variant, NAME_BYTES).to_ascii_lowercase());
+        let variant = variant.filter(|variant| !variant.is_empty());
         let (architecture, variant) = match (architecture.as_str(), variant.as_deref()) {
             ("amd64" | "x86_64" | "x86-64", variant) => ("amd64", variant.filter(|variant| *variant != "v1")),
             ("arm64" | "aarch64", variant) => ("arm64", variant.filter(|variant| !matches!(*variant, "v8" | "8"))),

@@ -3,14 +3,14 @@
 use super::Unreadable;
 use crate::{
     aws::Failure,
-    image::{Digest, Platform},
+    image::{Digest, MESSAGE_BYTES, Platform, clip},
     registry::{CredentialsErrorKind, Error, Missing},
 };
 
 impl Unreadable {
     /// An image that cannot be read for the reason `code`.
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), digest: None, platform: None }
+        Self { code, message: clip(message, MESSAGE_BYTES), digest: None, platform: None }
     }
 
     /// What a registry's error means for the image that was asked for.

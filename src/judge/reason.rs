@@ -2,12 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::image::{MESSAGE_BYTES, clip};
+
 /// Why a finding is what it is, or what kept more from being known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The stable code.
     pub code: ReasonCode,
-    /// The reason in words; may quote untrusted text, which renderers make harmless.
+    /// The reason in words, cut at [`MESSAGE_BYTES`]; may quote untrusted text, which renderers make harmless.
     pub message: String,
 }
 
@@ -15,7 +17,7 @@ impl Reason {
     /// A reason.
     #[must_use]
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: clip(message, MESSAGE_BYTES) }
     }
 }
 

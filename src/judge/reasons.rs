@@ -5,9 +5,13 @@ use chrono::{DateTime, Duration, Utc};
 use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms};
 use crate::{
     identify::Identification,
+    image::clip,
     inventory::Unreadable,
     resolve::{Current, LineSource, PublishedSource, Resolution},
 };
+
+/// How much of a label is quoted, in bytes: what is wrong with it has to follow.
+const QUOTED_BYTES: usize = 300;
 
 /// What the reasons of an identified base are made from.
 pub(super) struct Facts<'a> {
@@ -150,7 +154,8 @@ fn name(current: &Current) -> String {
 
 fn malformed(identification: &Identification) -> Vec<Reason> {
     let message = |(reading, error): (&crate::identify::Reading, _)| {
-        format!("{} {} is {:?}: {error}", reading.kind.as_str(), reading.key, reading.value)
+        let value = clip(reading.value.as_str(), QUOTED_BYTES);
+        format!("{} {} is {value:?}: {error}", reading.kind.as_str(), reading.key)
     };
     identification.malformed().map(|pair| Reason::new(ReasonCode::LabelMalformed, message(pair))).collect()
 }

@@ -4,7 +4,11 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Due, Ledger, Receipt, Undelivered};
-use crate::{store::Document, webhook::Refused};
+use crate::{
+    image::{MESSAGE_BYTES, clip},
+    store::Document,
+    webhook::Refused,
+};
 
 /// The longest wait between two tries of one message: less than the time between two daily runs.
 const LONGEST_WAIT: Duration = Duration::hours(6);
@@ -92,7 +96,8 @@ impl Answer {
             Ok(receipt) => Self::Sent { receiver, dedup_key, at, message_id: receipt.message_id.clone() },
             Err(undelivered) => {
                 let retry_after = undelivered.retry_after.map(|wait| wait.as_secs());
-                Self::NotSent { receiver, dedup_key, at, why: undelivered.why.clone(), retry_after }
+                let why = clip(undelivered.why.as_str(), MESSAGE_BYTES);
+                Self::NotSent { receiver, dedup_key, at, why, retry_after }
             }
         }
     }
@@ -106,7 +111,7 @@ impl Answer {
             Err(refused) => Self::NotAsked {
                 key,
                 at,
-                why: refused.why.clone(),
+                why: clip(refused.why.as_str(), MESSAGE_BYTES),
                 retry_after: refused.retry_after.map(|wait| wait.as_secs()),
                 is_about_call: refused.is_about_call,
                 may_have_arrived: refused.may_have_arrived,

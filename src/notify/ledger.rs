@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertKey, AlertSubject, EventKind, Message};
+use super::{AlertKey, AlertSubject, EventKind, Message, shed::shed};
 use crate::{
     image::Digest,
     inventory::DeploymentKind,
@@ -41,6 +41,10 @@ pub struct Ledger {
 impl Document for Ledger {
     const SCHEMA: &'static str = "basewatch.ledger/v1";
     const NAME: &'static str = "ledger.json";
+
+    fn shed(&mut self) -> bool {
+        shed(self.alerts.values_mut().flat_map(|alert| alert.told.values_mut()), &mut self.outbox)
+    }
 }
 
 /// A run that was recorded.

@@ -17,6 +17,7 @@ mod message;
 mod phrases;
 pub mod select;
 mod settings;
+mod shed;
 mod sns;
 mod subject;
 mod text;

@@ -391,7 +391,7 @@ mod tests {
 
     fn answer(status: u16, body: &str, is_from_registry: bool) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, headers: HeaderMap::new(), body: body.into(), redacted: None, is_from_registry }
+        Answer { status, headers: HeaderMap::new(), body: Vec::from(body).into(), redacted: None, is_from_registry }
     }
 
     fn demand(challenge: &str) -> Demand {

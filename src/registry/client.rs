@@ -11,12 +11,13 @@ use reqwest::{
     Client, Method,
     header::{CONTENT_TYPE, LINK},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    AwsLogins, Error, Fetched, HostSettings, Missing, NetworkSettings, Pointer, Registry, RequestKind, Requests,
+    AwsLogins, Body, Error, Fetched, HostSettings, Missing, NetworkSettings, Pointer, Registry, RequestKind, Requests,
     Result, SettingsError, TagList,
     allow::AllowList,
+    budget::Budget,
     host::{self, Host, Means},
     link,
     transport::{Ask, TimeBudget},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     address::{Resolver, Trust},
-    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag},
+    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, each_entry, is_tag},
 };
 
 /// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
@@ -49,6 +50,7 @@ pub struct DistributionClient {
     requests: Arc<Requests>,
     /// What all clients resolve names with.
     resolver: Arc<Resolver>,
+    budget: Budget,
     clients: Mutex<HashMap<ClientKey, Client>>,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
     /// Pull-through caches of registries, by the registry.
@@ -58,11 +60,33 @@ pub struct DistributionClient {
 /// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
 type ClientKey = (Option<PathBuf>, bool);
 
+/// How many tags of one page are kept. Some registries give all they have at once.
+const MOST_OF_PAGE: usize = 100 * TAGS_PER_PAGE;
+
 /// A page of a tag list. Some registries write `null` for an empty one.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default)]
-    tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "page_tags")]
+    tags: PageTags,
+}
+
+/// The tags of a page that follow the grammar.
+#[derive(Default)]
+struct PageTags {
+    tags: Vec<String>,
+    has_more: bool,
+}
+
+fn page_tags<'de, D: Deserializer<'de>>(field: D) -> Result<PageTags, D::Error> {
+    let mut page = PageTags::default();
+    each_entry(field, |tag: String| {
+        if page.tags.len() == MOST_OF_PAGE {
+            page.has_more = true;
+        } else if is_tag(&tag) {
+            page.tags.push(tag);
+        }
+    })?;
+    Ok(page)
 }
 
 impl DistributionClient {
@@ -109,6 +133,7 @@ impl DistributionClient {
             aws,
             requests,
             resolver,
+            budget: Budget::default(),
             clients,
             hosts: Mutex::default(),
             offered: Mutex::default(),
@@ -212,6 +237,7 @@ impl DistributionClient {
             http: self.http(client_key(name, settings))?,
             aws: self.aws.clone(),
             requests: Arc::clone(&self.requests),
+            share: self.budget.share(),
             resolver: Arc::clone(&self.resolver),
             trust,
         };
@@ -275,7 +301,7 @@ impl DistributionClient {
         Ok(Fetched { digest, document })
     }
 
-    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<u8>> {
+    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Body> {
         let host = self.host(repository)?;
         let what = format!("the configuration {repository}@{}", manifest.config);
         if manifest.config_bytes.is_some_and(|bytes| bytes > CONFIG_BYTES) {
@@ -292,7 +318,10 @@ impl DistributionClient {
             return Err(Error::Malformed { what: ask.what, why });
         }
         verify(&ask.what, &manifest.config, body)?;
-        Ok(answer.redacted.unwrap_or(answer.body))
+        Ok(match answer.redacted {
+            Some(redacted) => answer.body.replaced_by(redacted),
+            None => answer.body,
+        })
     }
 
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
@@ -316,7 +345,10 @@ impl DistributionClient {
             let answer = answer.map_err(|error| host.naming(error, &ask, repository, Missing::TagList))?;
             let page: Page = serde_json::from_slice(answer.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= answer.redacted.is_none();
-            tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
+            tags.extend(page.tags.tags);
+            if page.tags.has_more {
+                break;
+            }
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: is_whole }) };
             ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
@@ -338,7 +370,7 @@ impl Registry for DistributionClient {
         self.reach(&reference.repository.registry, || self.manifest_of(reference).boxed())
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         self.reach(&repository.registry, || self.config_of(repository, manifest).boxed())
     }
 

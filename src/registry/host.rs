@@ -18,6 +18,7 @@ use super::{
     AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, Missing, NetworkSettings, RequestKind, Requests, Result,
     SettingsError,
     auth::{Authority, AuthorityBuilder},
+    budget::Share,
     grant::Grant,
     head::HeadSupport,
     outage::Outage,
@@ -44,6 +45,8 @@ pub(super) struct Means {
     pub(super) resolver: Arc<Resolver>,
     /// How far the host is trusted.
     pub(super) trust: Trust,
+    /// How much of its answers may be in memory.
+    pub(super) share: Share,
 }
 
 /// One registry.
@@ -67,7 +70,7 @@ impl Host {
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        Means { http, aws, requests, resolver, trust }: Means,
+        Means { http, aws, requests, resolver, trust, share }: Means,
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
@@ -90,6 +93,7 @@ impl Host {
             pace: Pace::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
+            share,
             outage: Outage::default(),
             patience: Patience {
                 request_timeout: network.request_timeout,

@@ -4,6 +4,7 @@
 
 mod allow;
 mod auth;
+mod budget;
 mod challenge;
 mod client;
 mod credentials;
@@ -29,6 +30,7 @@ mod verify;
 
 use futures::future::BoxFuture;
 
+pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
 pub use error::{CredentialsErrorKind, Error, Missing, Result};
@@ -83,7 +85,7 @@ pub trait Registry: Send + Sync {
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>>;
 
     /// The image configuration that `manifest` names, verified against its digest.
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>>;
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>>;
 
     /// All tags of `repository`, page by page.
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;

@@ -104,7 +104,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).expect("a status");
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
-        Answer { status, headers, body: body.into(), redacted: None, is_from_registry: true }
+        Answer { status, headers, body: Vec::from(body).into(), redacted: None, is_from_registry: true }
     }
 
     fn error(status: u16, body: &str) -> Error {

@@ -13,9 +13,17 @@ use reqwest::{
     Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
-use super::{Error, RequestKind, Requests, WANTS_LOGIN, outage::Outage, proxy_failure, redirect};
+use super::{
+    Body, Error, RequestKind, Requests, WANTS_LOGIN,
+    budget::{FREE_BYTES, Share},
+    outage::Outage,
+    proxy_failure, redirect,
+};
 use crate::{
     address::{Refused, Resolver},
     pace::{Pace, Turn},
@@ -43,6 +51,8 @@ pub(super) struct Transport {
     pub(super) connections: Semaphore,
     pub(super) requests: Arc<Requests>,
     pub(super) patience: Patience,
+    /// How much of its answers may be in memory.
+    pub(super) share: Share,
     /// Whether it answers at all.
     pub(super) outage: Outage,
 }
@@ -102,7 +112,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// The bytes that a digest is checked against.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     /// The body without the credentials that it repeats; `None` where it repeats none.
     pub(super) redacted: Option<Vec<u8>>,
     /// Whether the host that was asked gave it, and not one it redirected to.
@@ -140,20 +150,15 @@ impl Transport {
         self.outage.check().map_err(Failure::lasting)?;
         self.requests.count(&self.host, ask.kind);
         let limit = self.patience.request_timeout;
-        let left = ask.budget.as_ref().map_or(limit, |budget| budget.left());
+        let limit = ask.budget.as_ref().map_or(limit, |budget| budget.left().min(limit));
         let begun = Instant::now();
-        let answer = tokio::time::timeout(limit.min(left), self.travel(ask, authorization, turn)).await;
+        let mut deadline = begun + limit;
+        let answer = self.answer(ask, authorization, turn, &mut deadline).await;
         if let Some(budget) = &ask.budget {
-            budget.spend(begun.elapsed());
+            let waited = deadline.duration_since(begun + limit);
+            budget.spend(begun.elapsed().saturating_sub(waited));
         }
-        let answer = match (answer, &ask.budget) {
-            (Ok(answer), _) => answer?,
-            (Err(_), Some(budget)) if left <= limit => {
-                let why = format!("{} was not complete within {:?}", ask.what, budget.total);
-                return Err(Failure::lasting(self.unreachable(why)));
-            }
-            (Err(_), _) => return Err(self.unreachable(format!("no complete answer within {limit:?}")).into()),
-        };
+        let answer = answer?;
         if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
             self.outage.answered();
         }
@@ -190,7 +195,26 @@ impl Transport {
         Ok(())
     }
 
-    async fn travel(&self, ask: &Ask, authorization: Option<&HeaderValue>, turn: Turn<'_>) -> Result<Answer, Failure> {
+    /// The answer to `ask`, complete by `deadline`, which moves on while others leave the memory.
+    async fn answer(
+        &self,
+        ask: &Ask,
+        authorization: Option<&HeaderValue>,
+        turn: Turn<'_>,
+        deadline: &mut Instant,
+    ) -> Result<Answer, Failure> {
+        let response = timeout_at(*deadline, self.travel(ask, authorization, turn)).await;
+        let (response, is_from_registry) = response.unwrap_or_else(|_| Err(self.late(ask)))?;
+        self.read(ask, response, is_from_registry, deadline).await
+    }
+
+    /// The response of the host that has what was asked for, and whether that is the one that was asked.
+    async fn travel(
+        &self,
+        ask: &Ask,
+        authorization: Option<&HeaderValue>,
+        turn: Turn<'_>,
+    ) -> Result<(Response, bool), Failure> {
         let mut turn = Some(turn);
         let mut url = ask.url.clone();
         let mut is_home = true;
@@ -207,7 +231,7 @@ impl Transport {
                 status = response.status().as_u16(),
                 "asked"
             );
-            let Some(location) = location_of(&response) else { return self.read(ask, response, is_home).await };
+            let Some(location) = location_of(&response) else { return Ok((response, is_home)) };
             let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
             let redirected = |why| self.redirected(ask, why);
             let (to, trust) = redirect::next(&ask.url, &url, &location, may_leave).map_err(redirected)?;
@@ -230,36 +254,67 @@ impl Transport {
         request.send().await.map_err(|error| self.transport_failure(error))
     }
 
-    async fn read(&self, ask: &Ask, mut response: Response, is_from_registry: bool) -> Result<Answer, Failure> {
+    /// Reads `response` to its end. The time that it waits for others to leave the memory does not count.
+    async fn read(
+        &self,
+        ask: &Ask,
+        mut response: Response,
+        is_from_registry: bool,
+        deadline: &mut Instant,
+    ) -> Result<Answer, Failure> {
         let status = response.status();
         let limit_bytes = if status.is_success() { ask.limit_bytes } else { ERROR_BODY_BYTES };
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if ask.method == Method::HEAD {
-            return Ok(Answer { status, headers, body, redacted: None, is_from_registry });
+            return Ok(Answer { status, headers, body: body.into(), redacted: None, is_from_registry });
         }
         let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
         let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if status.is_success() && announced.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(too_large().into());
         }
+        let most_bytes = announced.map_or(limit_bytes, |bytes| bytes.min(limit_bytes));
+        let mut reserved = None;
         loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            let chunk = timeout_at(*deadline, response.chunk()).await.map_err(|_| self.late(ask))?;
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 // What a refusal says is only a comment on its status.
                 Err(_) if !status.is_success() => break,
                 Err(error) => return Err(self.transport_failure(error)),
+            };
+            let bytes = (body.len() + chunk.len()) as u64;
+            if bytes > limit_bytes && status.is_success() {
+                return Err(too_large().into());
             }
-            if body.len() as u64 > limit_bytes {
-                if status.is_success() {
-                    return Err(too_large().into());
-                }
+            if bytes > FREE_BYTES && reserved.is_none() {
+                let waiting = Instant::now();
+                reserved = self.share.reserve(most_bytes).await;
+                *deadline += waiting.elapsed();
+                // Not doubled again and again, which would take more than was reserved.
+                body.reserve_exact(usize::try_from(most_bytes).unwrap_or_default().saturating_sub(body.len()));
+            }
+            body.extend_from_slice(&chunk);
+            if bytes > limit_bytes {
                 body.truncate(usize::try_from(limit_bytes).unwrap_or(usize::MAX));
                 break;
             }
         }
-        Ok(Answer { status, headers, body, redacted: None, is_from_registry })
+        Ok(Answer { status, headers, body: Body::new(body, reserved), redacted: None, is_from_registry })
+    }
+
+    /// No answer in time, before anything is spent of what the request shares with others.
+    fn late(&self, ask: &Ask) -> Failure {
+        let limit = self.patience.request_timeout;
+        match &ask.budget {
+            Some(budget) if budget.left() <= limit => {
+                let why = format!("{} was not complete within {:?}", ask.what, budget.total);
+                Failure::lasting(self.unreachable(why))
+            }
+            _ => self.unreachable(format!("no complete answer within {limit:?}")).into(),
+        }
     }
 
     fn redirected(&self, ask: &Ask, why: String) -> Error {

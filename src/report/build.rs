@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     identify::Identification,
-    image::Repository,
+    image::{MESSAGE_BYTES, Repository, clip},
     inventory::{Deployment, Extent, Gap, Holding},
     judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::{Failure, Resolution},
@@ -135,15 +135,31 @@ impl DeploymentFields {
             owner: deployment.owner.clone(),
             state: workload.state,
             state_reason_code: workload.state_reason_code,
-            state_reason: workload.state_reason,
+            state_reason: workload.state_reason.map(|reason| clip(reason, MESSAGE_BYTES)),
             last_update_status: workload.last_update_status,
             last_update_status_reason_code: workload.last_update_status_reason_code,
-            last_update_status_reason: workload.last_update_status_reason,
+            last_update_status_reason: workload.last_update_status_reason.map(|reason| clip(reason, MESSAGE_BYTES)),
             architecture: workload.architecture,
             memory_mb: workload.memory_mb,
-            command: workload.command,
+            command: command(workload.command),
         }
     }
+}
+
+/// The command in so many bytes, with `…` for the rest: scripts of any length are passed that way.
+fn command(words: Vec<String>) -> Vec<String> {
+    let mut left = MESSAGE_BYTES;
+    let mut shown = Vec::new();
+    for word in words {
+        if left == 0 {
+            shown.push("…".to_owned());
+            break;
+        }
+        let word = clip(word, left);
+        left = left.saturating_sub(word.len() + 1);
+        shown.push(word);
+    }
+    shown
 }
 
 impl ImageFields {
@@ -242,7 +258,8 @@ impl From<Gap> for ErrorEntry {
     fn from(gap: Gap) -> Self {
         let Extent { kind, account, region, repository } = gap.extent;
         let (about, code) = (ErrorAbout::Inventory, gap.code.to_owned());
-        Self { about, scope: gap.scope, kind, account, region, repository, code, message: gap.message }
+        let message = clip(gap.message, MESSAGE_BYTES);
+        Self { about, scope: gap.scope, kind, account, region, repository, code, message }
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod exemption;
 pub mod explain;
 mod finding;
+mod fitting;
 pub(crate) mod grid;
 mod group;
 pub mod html;
@@ -101,7 +102,8 @@ pub struct PolicyFields {
 /// Something to be known about how the answers were got, or about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
-    /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`.
+    /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
+    /// `report-cut`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,

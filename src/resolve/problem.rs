@@ -1,7 +1,7 @@
 //! What kept something from being known, or contradicts something else.
 
 use crate::{
-    image::{Digest, Repository},
+    image::{Digest, MESSAGE_BYTES, Repository, clip},
     registry::{self, CredentialsErrorKind, Missing},
 };
 
@@ -87,7 +87,7 @@ impl Failure {
 impl Problem {
     /// A problem that is no failure of a registry.
     pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), failure: None }
+        Self { kind, message: clip(message, MESSAGE_BYTES), failure: None }
     }
 
     /// What a registry's `error` means for what `about` names, a base or a line; `missing` is what it means that the tag
@@ -106,7 +106,7 @@ impl Problem {
             E::NotFound { missing: Missing::Manifest(gone), .. } if Some(gone) == digest => (missing, None),
             E::NotFound { .. } => {
                 let message = format!("{about} is incomplete in its registry: {error}");
-                return Self { kind: ProblemKind::ContentMissing, message, failure: Some(Failure::NotFound) };
+                return Self { failure: Some(Failure::NotFound), ..Self::new(ProblemKind::ContentMissing, message) };
             }
             E::NotAllowed { .. } => (ProblemKind::NotAllowed, None),
             E::Denied { .. } | E::Credentials { kind: CredentialsErrorKind::Denied, .. } => {
@@ -124,7 +124,7 @@ impl Problem {
                 (ProblemKind::Malformed, Some(Failure::Malformed))
             }
         };
-        Self { kind, message: error.to_string(), failure }
+        Self { failure, ..Self::new(kind, error.to_string()) }
     }
 
     /// That the history of `repository` is not known because of `error`; `None` where a cache has no list of it, which is
@@ -138,7 +138,7 @@ impl Problem {
         let message = format!(
             "the release history of {repository} could not be read, so it may be further behind than is known: {error}"
         );
-        Some(Self { kind: ProblemKind::HistoryUnreadable, message, failure })
+        Some(Self { failure, ..Self::new(ProblemKind::HistoryUnreadable, message) })
     }
 
     /// That only a part of the history of `repository` is known: `why`.
@@ -147,7 +147,7 @@ impl Problem {
             "only a part of the release history of {repository} could be read, so it may be further behind than is \
              known: {why}"
         );
-        Self { kind: ProblemKind::HistoryUnreadable, message, failure: Some(Failure::Incomplete) }
+        Self { failure: Some(Failure::Incomplete), ..Self::new(ProblemKind::HistoryUnreadable, message) }
     }
 
     /// Whether the base could not be read because of it, so that asking once more is of no use.

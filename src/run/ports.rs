@@ -8,7 +8,7 @@ use crate::{
     aws::Aws,
     config::Settings,
     registry::{DistributionClient, NetworkSettings, Requests},
-    store::{Catalog, Images},
+    store::{Catalog, Images, Place},
 };
 
 /// Everything a run talks to.
@@ -31,6 +31,10 @@ impl Ports {
     /// When a setting of the registries does not work out, a CA bundle that cannot be read for one.
     pub fn open(settings: &Settings) -> Result<Self> {
         let catalog = settings.catalog.as_folder().map_or_else(Catalog::in_memory, Catalog::in_folder);
+        let catalog = match &settings.store {
+            Some(Place::Folder(folder)) => catalog.in_store(folder),
+            _ => catalog,
+        };
         Self::with(settings.network.clone(), catalog, |aws| {
             aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition())
         })

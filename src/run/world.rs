@@ -86,6 +86,10 @@ impl World {
             (CatalogPlace::Folder(folder), _) => (in_folder(folder), false),
             (CatalogPlace::Off, _) => (Catalog::in_memory(), false),
         };
+        let catalog = match place {
+            Place::Folder(folder) => catalog.in_store(folder),
+            Place::S3 { .. } => catalog,
+        };
         let receivers = Receivers::open(settings, &aws, &requests)?;
         let ports = Ports::over(settings.network.clone(), aws, requests, catalog)?;
         Ok(Self { ports, store, receivers, keeps_catalog })

@@ -22,13 +22,13 @@ pub(super) enum Outlives {
     Power,
 }
 
-/// Writes beside `file` and renames. Makes the folder if there is none.
-pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
+/// Writes beside `file` and renames. Makes the folder if there is none, as [`make_folder`] does.
+pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Option<&Path>) -> io::Result<()> {
     let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
     let beside = folder.join(format!(".{}.{}{UNFINISHED}", std::process::id(), fastrand::u64(..)));
     let written = match write_new(&beside, bytes, outlives) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_folder(folder, Access::AsElsewhere).and_then(|()| write_new(&beside, bytes, outlives))
+            make_folder(folder, store).and_then(|()| write_new(&beside, bytes, outlives))
         }
         written => written,
     };
@@ -48,19 +48,20 @@ fn write_new(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
 
 /// Who may look into a folder that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+enum Access {
     /// Whoever the process's umask lets.
     AsElsewhere,
     /// Its owner alone.
     Owner,
 }
 
-/// Makes `folder` and those above it that are missing; `access` is that of the last one.
-pub(super) fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
+/// Makes `folder` and those above it that are missing. If the folder of the `store` is one of them, it is open to its
+/// owner alone, whoever is the first to write below it.
+pub(super) fn make_folder(folder: &Path, store: Option<&Path>) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
-        let access = if path == folder { access } else { Access::AsElsewhere };
+        let access = if Some(path) == store { Access::Owner } else { Access::AsElsewhere };
         match builder(access).create(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // Another run has just made it, unless it is a file.
@@ -145,8 +146,24 @@ mod tests {
         let file = folder.path().join("a");
         fs::create_dir(&file).unwrap();
         fs::write(file.join("b"), "").unwrap();
-        assert!(replace(&file, b"x", Outlives::Power).is_err(), "a folder is not replaced by a file");
+        assert!(replace(&file, b"x", Outlives::Power, None).is_err(), "a folder is not replaced by a file");
         assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_of_the_store_is_private_whoever_makes_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let above = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let other = above.path().join("other");
+        make_folder(&other, None).unwrap();
+        let store = above.path().join("a/store");
+        replace(&store.join("catalog/v2/x.json"), b"x", Outlives::Process, Some(&store)).unwrap();
+        assert_eq!(mode(&store), 0o700);
+        for open in [store.join("catalog"), store.join("catalog/v2"), above.path().join("a")] {
+            assert_eq!(mode(&open), mode(&other), "{}", open.display());
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
     segments::{Note, Segment},
-    writer::Writer,
+    writer::{Job, Writer},
 };
 use crate::image::{Content, Digest, DigestKind, Repository};
 
@@ -31,6 +31,8 @@ pub type Known = Arc<Content>;
 #[derive(Debug)]
 pub struct Catalog {
     folder: Option<PathBuf>,
+    /// The folder of the store that it is in.
+    store: Option<Arc<Path>>,
     contents: Mutex<HashMap<Digest, Known>>,
     repositories: Mutex<BTreeMap<Repository, Kept>>,
     /// Of a catalog without a folder.
@@ -148,11 +150,19 @@ impl Catalog {
         catalog
     }
 
+    /// The same as a part of the store in the folder `store`, which is made as the store makes it.
+    #[must_use]
+    pub fn in_store(mut self, store: &Path) -> Self {
+        self.store = Some(store.into());
+        self
+    }
+
     /// A catalog that is forgotten with the process.
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
             folder: None,
+            store: None,
             contents: Mutex::default(),
             repositories: Mutex::default(),
             notes: Mutex::default(),
@@ -280,7 +290,7 @@ impl Catalog {
 
     fn write<T: Serialize>(&self, file: PathBuf, value: &T) {
         if let (Some(writer), Ok(bytes)) = (&self.writer, serde_json::to_vec(value)) {
-            writer.write(file, bytes);
+            writer.write(Job { file, bytes, store: self.store.clone() });
         }
     }
 }

@@ -11,6 +11,12 @@ pub trait Document: Serialize + DeserializeOwned + Default {
     const SCHEMA: &'static str;
     /// What it is kept under: `ledger.json`.
     const NAME: &'static str;
+
+    /// Gives up some of what it can do without; `false` if there is nothing of that kind. Done again and again while it
+    /// is larger than the store writes.
+    fn shed(&mut self) -> bool {
+        false
+    }
 }
 
 /// A document, and which version of it was read.
@@ -40,7 +46,7 @@ pub(super) struct Tagged<'a, T> {
 ///
 /// [`Error::Newer`] and [`Error::Unreadable`] if it is not what this basewatch writes.
 pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
-    let Some(stored) = store.read(T::NAME).await? else {
+    let Some(stored) = store.read_clipped(T::NAME).await? else {
         return Ok(Kept { document: T::default(), version: None });
     };
     let place = format!("{}/{}", store.place(), T::NAME);
@@ -64,17 +70,27 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str)
 }
 
 impl<T: Document> Kept<T> {
-    /// Writes the document, if nobody else has since it was read or last saved.
+    /// Writes the document, if nobody else has since it was read or last saved; without what it can do without, where
+    /// it is too large.
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if somebody has.
+    /// [`Error::Conflict`] if somebody has, [`Error::TooLarge`] if it cannot be made small enough.
     pub async fn save(&mut self, store: &dyn Store) -> Result<()> {
         let only_if = self.version.clone().map_or(OnlyIf::Absent, OnlyIf::Unchanged);
-        let tagged = Tagged { schema: T::SCHEMA, document: &self.document };
-        let bytes = serde_json::to_vec(&tagged)
-            .map_err(|error| Error::Unreadable { place: T::NAME.to_owned(), why: error.to_string() })?;
-        self.version = Some(store.write(T::NAME, bytes, only_if).await?);
-        Ok(())
+        loop {
+            let tagged = Tagged { schema: T::SCHEMA, document: &self.document };
+            let bytes = serde_json::to_vec(&tagged)
+                .map_err(|error| Error::Unreadable { place: T::NAME.to_owned(), why: error.to_string() })?;
+            match store.write(T::NAME, bytes, only_if.clone()).await {
+                Err(error @ Error::TooLarge { .. }) if self.document.shed() => {
+                    tracing::warn!("{error}: it is written with less text");
+                }
+                written => {
+                    self.version = Some(written?);
+                    return Ok(());
+                }
+            }
+        }
     }
 }

@@ -4,9 +4,11 @@
 
 mod atomic;
 mod catalog;
+mod clipped;
 mod document;
 mod folder;
 mod images;
+mod limit;
 mod name;
 mod platforms;
 mod port;

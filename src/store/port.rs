@@ -40,6 +40,14 @@ pub enum Error {
         /// What was said to it.
         why: String,
     },
+    /// It is larger than what a store reads and writes.
+    #[error("{what}: it is larger than {}", Size(*most_bytes))]
+    TooLarge {
+        /// What was tried.
+        what: String,
+        /// The limit.
+        most_bytes: u64,
+    },
     /// What is kept there is not what was written there.
     #[error("{place} cannot be understood: {why}; it was left as it is")]
     Unreadable {
@@ -58,6 +66,18 @@ pub enum Error {
         /// The format that is known.
         known: String,
     },
+}
+
+/// A number of bytes in words.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 >> 20, self.0 % (1 << 20)) {
+            (mebibytes, 0) => write!(f, "{mebibytes} MiB"),
+            _ => write!(f, "{} bytes", self.0),
+        }
+    }
 }
 
 /// What reading and writing comes to.
@@ -112,8 +132,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// What is kept under `name`; `None` if nothing is.
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>>;
 
-    /// Keeps `bytes` under `name`, and says their version. Fails with [`Error::Conflict`], and changes nothing,
-    /// if `only_if` does not hold.
+    /// The same for JSON, with texts of more than a few kilobytes cut while they are read: so a document can be read
+    /// although it is larger than [`Store::read`] allows.
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        self.read(name)
+    }
+
+    /// Keeps `bytes` under `name`, and says their version. Fails, and changes nothing, with [`Error::Conflict`] if
+    /// `only_if` does not hold, and with [`Error::TooLarge`] if they could not be read again.
     ///
     /// A write that fails with [`Error::Unavailable`] may have happened nonetheless. So may, in a bucket, one that
     /// fails with [`Error::Conflict`], if its answer was lost and another run wrote over it before it was looked

@@ -214,9 +214,14 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let only_if = match store.read(LATEST).await? {
-            None => OnlyIf::Absent,
-            Some(Stored { bytes, version }) => {
+        let only_if = match store.read_clipped(LATEST).await {
+            Err(error @ Error::TooLarge { .. }) => {
+                tracing::warn!("the latest report is replaced: {error}");
+                OnlyIf::Always
+            }
+            Err(error) => return Err(error),
+            Ok(None) => OnlyIf::Absent,
+            Ok(Some(Stored { bytes, version })) => {
                 match serde_json::from_slice::<Head>(&bytes) {
                     Ok(head) if generation(&head.schema) > generation(&own) => {
                         let place = format!("{}/{LATEST}", store.place());
@@ -258,9 +263,15 @@ async fn prune(store: &dyn Store, history: &History, kept_since: NaiveDate) -> R
     Ok(())
 }
 
-/// The latest report, as JSON; nothing before the first run.
+/// The latest report, as JSON; nothing before the first run, and of one that is larger than any run writes.
 pub async fn latest(store: &dyn Store) -> Result<Option<Vec<u8>>> {
-    Ok(store.read(LATEST).await?.map(|stored| stored.bytes))
+    match store.read_clipped(LATEST).await {
+        Err(error @ Error::TooLarge { .. }) => {
+            tracing::warn!("the last report is not shown until there is a new one: {error}");
+            Ok(None)
+        }
+        read => Ok(read?.map(|stored| stored.bytes)),
+    }
 }
 
 /// The days of the history, oldest first.

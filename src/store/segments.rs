@@ -24,13 +24,15 @@ const SEGMENTS: &str = "catalog/v2/segments/";
 /// How the name of a segment ends that is not worth being merged with others once more.
 const LARGE: &str = "-large.json";
 /// From which size on that is so, in bytes.
-const LARGE_BYTES: usize = 32 << 20;
+const LARGE_BYTES: usize = 8 << 20;
 /// How many segments there may be that are not large.
 const MOST_SMALL: usize = 20;
 /// How many bytes of segments are merged at a time.
-const MOST_MERGED_BYTES: usize = 128 << 20;
-/// How many facts a segment has at most: a few kilobytes each.
-const MOST_CONTENTS: usize = 20_000;
+const MOST_MERGED_BYTES: usize = 64 << 20;
+/// How much is written into one segment, in bytes: several are read at a time, also where memory is short.
+const PART_BYTES: usize = 2 * LARGE_BYTES;
+/// How much the key of an entry takes, in bytes: a digest, or the name of a repository.
+const KEY_BYTES: usize = 200;
 /// How many segments are read at a time.
 const READ_AT_ONCE: usize = 8;
 /// How often is listed anew when segments vanish that were listed: they were merged into another one.
@@ -87,8 +89,11 @@ impl Catalog {
     /// Those of the store; then it is as if nothing had been learned.
     pub async fn save(&self, store: &dyn Store) -> Result<()> {
         let new = self.snapshot(Utc::now()).without(&lock(&self.saved));
-        for part in new.parts() {
-            write(store, &part).await?;
+        for part in new.parts(PART_BYTES) {
+            match write(store, &part).await {
+                Err(error @ Error::TooLarge { .. }) => tracing::warn!("a part of the catalog is not kept: {error}"),
+                written => written?,
+            }
             lock(&self.saved).merge(part);
         }
         if let Err(error) = compact(store).await {
@@ -103,7 +108,7 @@ async fn read_new(catalog: &Catalog, store: &dyn Store, known: &mut HashSet<Stri
     let mut names = store.names(SEGMENTS).await?;
     names.retain(|name| !known.contains(name));
     let reads = names.into_iter().map(|name| async move {
-        let read = store.read(&name).await;
+        let read = store.read_clipped(&name).await;
         (name, read)
     });
     let mut reads = stream::iter(reads).buffer_unordered(READ_AT_ONCE);
@@ -151,7 +156,7 @@ async fn compact(store: &dyn Store) -> Result<()> {
     let mut bytes = 0;
     for name in names {
         // Others may be merging them too.
-        let Some(stored) = store.read(&name).await? else { continue };
+        let Some(stored) = store.read_clipped(&name).await? else { continue };
         bytes += stored.bytes.len();
         if bytes > MOST_MERGED_BYTES {
             break;
@@ -165,7 +170,9 @@ async fn compact(store: &dyn Store) -> Result<()> {
     if is_in_it.len() < 2 {
         return Ok(());
     }
-    write(store, &merged).await?;
+    for part in merged.parts(PART_BYTES) {
+        write(store, &part).await?;
+    }
     for name in is_in_it {
         store.remove(&name).await?;
     }
@@ -200,20 +207,43 @@ impl Segment {
         self
     }
 
-    /// In pieces that are not too large; none if there is nothing in it.
-    fn parts(self) -> Vec<Self> {
-        let mut parts = Vec::new();
-        let mut rest = Self { repositories: self.repositories, notes: self.notes, ..Self::default() };
+    /// In pieces of at most `most_bytes`, unless a single entry is larger; none if there is nothing in it.
+    fn parts(self, most_bytes: usize) -> Vec<Self> {
+        let mut parts = Parts { done: Vec::new(), part: Self::default(), left: most_bytes, most_bytes };
         for (digest, content) in self.contents {
-            rest.contents.insert(digest, content);
-            if rest.contents.len() == MOST_CONTENTS {
-                parts.push(std::mem::take(&mut rest));
-            }
+            parts.next(&content).contents.insert(digest, content);
         }
-        if rest != Self::default() {
-            parts.push(rest);
+        for (repository, memory) in self.repositories {
+            parts.next(&memory).repositories.insert(repository, memory);
         }
-        parts
+        for (name, note) in self.notes {
+            parts.next(&note).notes.insert(name, note);
+        }
+        if parts.part != Self::default() {
+            parts.done.push(parts.part);
+        }
+        parts.done
+    }
+}
+
+/// Pieces of a segment, while it is taken apart.
+struct Parts {
+    done: Vec<Segment>,
+    part: Segment,
+    left: usize,
+    most_bytes: usize,
+}
+
+impl Parts {
+    /// The piece that `entry` goes into.
+    fn next(&mut self, entry: &impl Serialize) -> &mut Segment {
+        let bytes = serde_json::to_vec(entry).map_or(0, |json| json.len() + KEY_BYTES);
+        if bytes > self.left && self.part != Segment::default() {
+            self.done.push(std::mem::take(&mut self.part));
+            self.left = self.most_bytes;
+        }
+        self.left = self.left.saturating_sub(bytes);
+        &mut self.part
     }
 }
 
@@ -479,6 +509,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_pieces_of_a_segment_are_all_of_it_and_none_is_too_large(a in segments(), most in 1..3000_usize) {
+            let parts = a.clone().parts(most);
+            prop_assert_eq!(&merged(&parts), &a);
+            for part in &parts {
+                let entries = part.contents.len() + part.repositories.len() + part.notes.len();
+                prop_assert!(entries == 1 || serde_json::to_vec(part).unwrap().len() <= most + 200, "{entries}");
+            }
+        }
+
         #[test]
         fn the_order_and_number_of_segments_do_not_matter(a in segments(), b in segments(), c in segments()) {
             let all = merged([&a, &b, &c]);

@@ -18,6 +18,7 @@ mod batches;
 mod desk;
 mod down;
 mod keeping;
+mod oversized;
 mod replay;
 mod rig;
 mod scale;

@@ -19,13 +19,19 @@ pub(crate) struct Rig {
     pub(crate) settings: Settings,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) folder: TempDir,
+    /// How large something in the store may be, if not what it always is.
+    pub(crate) most_bytes: Option<u64>,
 }
 
 impl Rig {
     /// One receiver for all, with the settings as they come.
     pub(crate) fn new() -> Self {
-        let mut rig =
-            Self { settings: Settings::default(), mailboxes: Vec::new(), folder: tempfile::tempdir().unwrap() };
+        let mut rig = Self {
+            settings: Settings::default(),
+            mailboxes: Vec::new(),
+            folder: tempfile::tempdir().unwrap(),
+            most_bytes: None,
+        };
         rig.add("everybody", &[]);
         rig
     }
@@ -62,7 +68,11 @@ impl Rig {
 
     /// The store.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
-        Arc::new(FolderStore::new(self.folder.path().to_owned()))
+        let folder = self.folder.path().to_owned();
+        Arc::new(match self.most_bytes {
+            Some(most_bytes) => FolderStore::limited(folder, most_bytes),
+            None => FolderStore::new(folder),
+        })
     }
 
     /// Records `report` and tells who has to know.

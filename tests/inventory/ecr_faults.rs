@@ -255,6 +255,31 @@ async fn a_manifest_that_is_not_what_its_digest_says_is_refused() {
 }
 
 #[tokio::test]
+async fn manifests_that_are_too_large_for_one_answer_are_asked_for_in_halves() {
+    let registry = MemoryRegistry::new();
+    let model = model(&registry);
+    let images: Vec<_> =
+        (0..5).map(|number| registry.image(&format!("large{number}")).tagged(&[&number.to_string()])).collect();
+    let model = model.with(REGION, "large", images);
+    let rig = Rig::answering(registry, move |call| {
+        let Answer::Http(status, mut answer) = model.answer(call) else { panic!("the model answers") };
+        let count = answer["images"].as_array().map_or(0, Vec::len);
+        // Whitespace that is in the answer and in no manifest.
+        if call.operation == "BatchGetImage" && count > 1 {
+            answer["filler"] = " ".repeat(3 << 20).into();
+        }
+        Answer::Http(status, answer)
+    });
+    let found = rig.look(&[settings()]).await;
+    assert_eq!(unreadable(&found), []);
+    assert_eq!(names(&found), ["a:v1", "b:v1", "large:0", "large:1", "large:2", "large:3", "large:4"]);
+    let asked: Vec<_> = rig.replay.calls("BatchGetImage");
+    let mut sizes: Vec<_> = asked.iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 5]);
+}
+
+#[tokio::test]
 async fn a_manifest_ecr_does_not_mention_is_told() {
     let rig = rig_with(|call| (call.operation == "BatchGetImage").then(|| Answer::ok(json!({}))));
     let found = rig.look(&[settings()]).await;

@@ -48,7 +48,7 @@ async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_lambda_would_not_give_back_says_what_to_do() {
+async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_and_says_so() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let host = fleet.registry.host();
@@ -59,11 +59,18 @@ async fn a_report_that_lambda_would_not_give_back_says_what_to_do() {
     let images: Vec<_> = (1..=80).map(|tag| format!("{host}/big:{tag}")).collect();
     (1..=80).for_each(|tag| fleet.stock.tag("big", &tag.to_string(), &index));
     let running = fleet.start().await;
-    let (kind, message) = running.invoke(json!({ "images": images })).await.error();
-    assert_eq!(kind, "Basewatch.TooLarge");
-    assert!(message.contains("8000 deployments") && message.contains("fewer images"), "{message}");
+    let part = running.invoke(json!({ "images": images })).await.response();
+    assert!(part.to_string().len() < 6 * 1024 * 1024);
+    let findings = part["findings"].as_array().unwrap().len();
+    assert!((1000..8000).contains(&findings), "{findings}");
+    assert_eq!((&part["summary"]["deployments"], &part["complete"]), (&json!(8000), &json!(false)));
+    let note = part["notes"].as_array().unwrap().last().unwrap();
+    assert_eq!(note["code"], "report-cut");
+    let missing = format!("{} of 8000 findings are left out", 8000 - findings);
+    assert!(note["message"].as_str().unwrap().starts_with(&missing), "{note}");
     let some = running.invoke(json!({ "images": images[..10] })).await.response();
     assert_eq!(some["findings"].as_array().unwrap().len(), 1000);
+    assert_eq!((&some["complete"], &some["notes"]), (&json!(true), &json!(null)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,7 +105,7 @@ async fn every_image_has_the_digest_and_the_bytes_that_oci_client_sees() {
             let ours = ours.config(&reference.repository, manifest).await.expect("our configuration");
             let (_, _, config) =
                 theirs.pull_manifest_and_config(&their_reference, &anonymous).await.expect("their configuration");
-            assert_eq!(String::from_utf8(ours).expect("UTF-8"), config, "{name}");
+            assert_eq!(String::from_utf8(ours.to_vec()).expect("UTF-8"), config, "{name}");
         }
     }
 }

@@ -30,6 +30,14 @@ impl Shared {
         }
     }
 
+    /// The same, where nothing of more than `most_bytes` is read or written.
+    fn limited(&self, most_bytes: u64) -> Arc<dyn Store> {
+        match self {
+            Self::Folder(folder) => Arc::new(FolderStore::limited(folder.path().join("store"), most_bytes)),
+            Self::Bucket(bucket) => Arc::new(bucket.limited_store(most_bytes)),
+        }
+    }
+
     /// As many runs see it.
     pub(crate) fn stores(&self, count: usize) -> Vec<Arc<dyn Store>> {
         (0..count).map(|_| self.store()).collect()
@@ -70,6 +78,45 @@ async fn a_write_happens_only_under_its_condition() {
         store.remove("ledger.json").await.unwrap();
         assert!(is_conflict(&write("gone", OnlyIf::Unchanged(second)).await), "{store:?}");
         assert_eq!(store.read("ledger.json").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_that_could_not_be_read_again() {
+    for shared in Shared::both() {
+        let store = shared.limited(1000);
+        let whole = vec![b'a'; 1000];
+        let version = store.write("ledger.json", whole.clone(), OnlyIf::Absent).await.unwrap();
+        for only_if in [OnlyIf::Always, OnlyIf::Unchanged(version)] {
+            let error = store.write("ledger.json", vec![b'b'; 1001], only_if).await.unwrap_err();
+            assert!(matches!(error, Error::TooLarge { most_bytes: 1000, .. }), "{error:?}");
+            assert!(error.to_string().contains("ledger.json: it is larger than 1000 bytes"), "{error}");
+        }
+        assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, whole);
+    }
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_limit_is_read_with_its_texts_cut_and_written_over() {
+    for shared in Shared::both() {
+        let large = format!("{{\"x\":\"{}\",\"y\":7}}", "a".repeat(200_000));
+        let written = shared.store().write("ledger.json", large.into_bytes(), OnlyIf::Absent).await.unwrap();
+        let store = shared.limited(20_000);
+        let refused = store.read("ledger.json").await;
+        assert!(matches!(refused, Err(Error::TooLarge { most_bytes: 20_000, .. })), "{refused:?}");
+        let stored = store.read_clipped("ledger.json").await.unwrap().unwrap();
+        assert_eq!(stored.version, written, "{store:?}");
+        let document: serde_json::Value = serde_json::from_slice(&stored.bytes).unwrap();
+        assert_eq!(document["y"], 7);
+        assert!(document["x"].as_str().unwrap().len() < 10_000);
+        assert_eq!(store.read_clipped("nothing.json").await.unwrap(), None);
+        store.write("ledger.json", b"{}".to_vec(), OnlyIf::Unchanged(stored.version)).await.unwrap();
+        assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, b"{}");
+
+        let many = format!("[{}0]", "7,".repeat(20_000));
+        shared.store().write("numbers.json", many.into_bytes(), OnlyIf::Absent).await.unwrap();
+        let refused = store.read_clipped("numbers.json").await;
+        assert!(matches!(refused, Err(Error::TooLarge { .. })), "there is nothing in it to cut: {refused:?}");
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use basewatch::store::{Error, FolderStore, OnlyIf, Store};
+use basewatch::{
+    image::{Annotations, Content, Digest, Index},
+    store::{Catalog, Error, FolderStore, OnlyIf, Store},
+};
 
 fn store(folder: &Path) -> FolderStore {
     FolderStore::new(folder.to_owned())
@@ -30,6 +33,21 @@ async fn the_folder_is_made_when_something_is_written_and_not_before() {
     assert!(!above.path().join("a").exists());
     store.write("reports/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
     assert_eq!(mode(&folder), 0o700, "what it tells is not for everybody");
+}
+
+#[tokio::test]
+async fn the_folder_is_private_also_when_the_catalog_is_the_first_to_write_into_it() {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("a/store");
+    {
+        let catalog = Catalog::in_folder(&folder.join("catalog")).in_store(&folder);
+        let index = Index { children: Vec::new(), annotations: Annotations::new() };
+        catalog.remember(&Digest::of(b"x"), Content::Index(index));
+    }
+    assert!(folder.join("catalog").is_dir());
+    assert_eq!(mode(&folder), 0o700);
+    store(&folder).write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert_eq!(mode(&folder), 0o700);
 }
 
 #[tokio::test]

@@ -84,6 +84,11 @@ impl Bucket {
         store_at(&self.server.endpoint(), BUCKET, PREFIX)
     }
 
+    /// The same, where nothing of more than `most_bytes` is read or written.
+    pub(crate) fn limited_store(&self, most_bytes: u64) -> S3Store {
+        S3Store::limited(aws_at(&self.server.endpoint()), BUCKET.to_owned(), PREFIX.to_owned(), most_bytes)
+    }
+
     /// `http://127.0.0.1:PORT`, in place of AWS.
     pub(crate) fn endpoint(&self) -> String {
         self.server.endpoint()
@@ -135,11 +140,15 @@ impl Bucket {
 
 /// A store in a bucket of whatever listens at `endpoint`.
 pub(crate) fn store_at(endpoint: &str, bucket: &str, prefix: &str) -> S3Store {
+    S3Store::new(aws_at(endpoint), bucket.to_owned(), prefix.to_owned())
+}
+
+fn aws_at(endpoint: &str) -> Arc<Aws> {
     let aws = Aws::new(Arc::new(Requests::default()))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
         .with_first_backoff(Duration::from_millis(1))
         .with_endpoint(endpoint);
-    S3Store::new(Arc::new(aws), bucket.to_owned(), prefix.to_owned())
+    Arc::new(aws)
 }
 
 impl State {

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Reference, Repository},
-    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::{BoxFuture, FutureExt as _, ready};
@@ -160,11 +160,11 @@ impl Registry for History {
         ready(self.find(reference).map(|(digest, document)| Fetched { digest, document })).boxed()
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         let config = self.state.lock().unwrap().configs.get(&manifest.config).cloned();
         let missing = || Missing::Configuration(manifest.config.clone());
-        ready(config.ok_or_else(|| Error::NotFound { repository: repository.clone(), missing: missing(), cache: None }))
-            .boxed()
+        let missing = || Error::NotFound { repository: repository.clone(), missing: missing(), cache: None };
+        ready(config.map(Body::from).ok_or_else(missing)).boxed()
     }
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Digest, Document, Manifest, Reference, Repository},
-    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use futures::future::{BoxFuture, ready};
 use serde_json::{Value, json};
@@ -134,9 +134,10 @@ impl Registry for MemoryRegistry {
         Box::pin(ready(fetched()))
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         let asked = self.ask("config", repository, Some(&manifest.config));
-        Box::pin(ready(asked.and_then(|()| self.blob(repository, Missing::Configuration(manifest.config.clone())))))
+        let missing = || Missing::Configuration(manifest.config.clone());
+        Box::pin(ready(asked.and_then(|()| self.blob(repository, missing())).map(Body::from)))
     }
 
     fn tags<'a>(&'a self, _: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

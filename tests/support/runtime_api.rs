@@ -18,7 +18,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path as UrlPath, State},
+    extract::{DefaultBodyLimit, Path as UrlPath, State},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
     routing::{get, post},
@@ -28,6 +28,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long any invocation may take; more than any deadline here.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The largest answer that Lambda takes from a function
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 /// The name of the function.
 pub(crate) const FUNCTION: &str = "base-watch";
 
@@ -95,6 +98,7 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
+            .layer(DefaultBodyLimit::max(ANSWER_BYTES))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();

@@ -53,6 +53,8 @@ enum Body {
     Cut(Vec<u8>, usize),
     /// A byte at a time.
     Drip(Vec<u8>, Duration),
+    /// Without a length; it ends with the connection.
+    Unannounced(Vec<u8>),
     /// Without a length and without an end.
     Endless,
     /// Not even a status, and the connection stays open.
@@ -109,6 +111,10 @@ impl Reply {
         Self { body: Body::Endless, ..Self::new(status, "") }
     }
 
+    pub(crate) fn unannounced(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: Body::Unannounced(body.into()), ..Self::new(status, "") }
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -139,7 +145,7 @@ impl Reply {
     fn bytes(&self) -> Vec<u8> {
         match &self.body {
             Body::Whole(bytes) | Body::Cut(bytes, _) | Body::Drip(bytes, _) => bytes.clone(),
-            Body::Endless | Body::Hang | Body::Nothing => Vec::new(),
+            Body::Unannounced(_) | Body::Endless | Body::Hang | Body::Nothing => Vec::new(),
         }
     }
 
@@ -153,7 +159,7 @@ impl Reply {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        if !matches!(self.body, Body::Endless) {
+        if !matches!(self.body, Body::Unannounced(_) | Body::Endless) {
             let _ = write!(head, "content-length: {}\r\n", self.bytes().len());
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
@@ -161,7 +167,7 @@ impl Reply {
             return Ok(());
         }
         match &self.body {
-            Body::Whole(bytes) => stream.write_all(bytes),
+            Body::Whole(bytes) | Body::Unannounced(bytes) => stream.write_all(bytes),
             Body::Cut(bytes, sent) => stream.write_all(&bytes[..*sent]),
             Body::Drip(bytes, each) => bytes.iter().try_for_each(|byte| {
                 thread::sleep(*each);

@@ -7,7 +7,7 @@ use std::{
 
 use basewatch::{
     image::{Child, Digest, Document, Index, Manifest, Platform, Reference, Repository},
-    registry::{Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::{FutureExt, future::BoxFuture};
@@ -278,12 +278,12 @@ impl Registry for World {
         .boxed()
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
         async move {
             let state = self.note(format!("BLOB {}", repository.name))?;
             let missing = Missing::Configuration(manifest.config.clone());
             let missing = Error::NotFound { repository: repository.clone(), missing, cache: None };
-            state.configs.get(&manifest.config).cloned().ok_or(missing)
+            state.configs.get(&manifest.config).cloned().map(Body::from).ok_or(missing)
         }
         .boxed()
     }

@@ -10,13 +10,16 @@ use aws_sdk_ecr::{
     operation::batch_get_image::BatchGetImageOutput,
     types::{ImageFailure, ImageIdentifier},
 };
-use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
+use futures::{Stream, StreamExt, lock::Mutex, stream};
+use serde::{Deserialize, Deserializer};
 
-use super::listing::{EcrRepository, IMAGE_CONFIGS};
+use super::{
+    large::SizeLimit,
+    listing::{EcrRepository, IMAGE_CONFIGS},
+};
 use crate::{
     aws::Failure,
-    image::{Digest, Document, MANIFEST_MEDIA_TYPES},
+    image::{Digest, Document, MANIFEST_MEDIA_TYPES, each_entry},
     inventory::{
         Unreadable,
         findings::{Findings, Found},
@@ -26,6 +29,11 @@ use crate::{
 
 /// The most images one `BatchGetImage` may name (its API model).
 const BATCH: usize = 100;
+
+/// The largest answer that is read beside others: a hundred ordinary manifests have less.
+const ANSWER_BYTES: u64 = 2 << 20;
+/// The largest answer with one manifest: four megabytes in JSON, in which each character may take six.
+const MANIFEST_ANSWER_BYTES: u64 = 25 << 20;
 
 /// How the media types of layers that are file systems start.
 const FILE_SYSTEMS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
@@ -84,8 +92,9 @@ fn answers(
     batches: Vec<(Arc<EcrRepository>, Vec<Digest>)>,
 ) -> impl Stream<Item = Answer<Found>> {
     let images = Arc::clone(images);
+    let alone = Arc::<Mutex<()>>::default();
     stream::iter(batches)
-        .map(|(repository, digests)| fetch(repository, digests))
+        .map(move |(repository, digests)| fetch(repository, digests, Arc::clone(&alone)))
         .buffer_unordered(concurrency)
         .flat_map(stream::iter)
         .map(move |answer| complete(Arc::clone(&images), answer))
@@ -104,9 +113,37 @@ async fn complete(images: Arc<Images>, (repository, digest, body): Answer<Body>)
     (repository, digest, found)
 }
 
-async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>) -> Vec<Answer<Body>> {
+/// What `digests` in `repository` name. What does not fit into one answer is asked for in halves, and `alone`: nobody
+/// reads another large answer meanwhile.
+async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<Mutex<()>>) -> Vec<Answer<Body>> {
+    if let Some(bodies) = batch(&repository, &digests, ANSWER_BYTES).await {
+        return bodies;
+    }
+    let _alone = alone.lock().await;
+    let mut bodies = Vec::new();
+    let mut halves = vec![digests];
+    while let Some(mut digests) = halves.pop() {
+        let half = digests.split_off(digests.len() / 2);
+        for digests in [digests, half].into_iter().filter(|digests| !digests.is_empty()) {
+            let most_bytes = if digests.len() == 1 { MANIFEST_ANSWER_BYTES } else { ANSWER_BYTES };
+            match batch(&repository, &digests, most_bytes).await {
+                Some(read) => bodies.extend(read),
+                None if digests.len() > 1 => halves.push(digests),
+                None => bodies.extend(digests.into_iter().map(|digest| {
+                    let why = Unreadable::new("registry-malformed", format!("the manifest of {digest} is too large"));
+                    (Arc::clone(&repository), digest, Err(why))
+                })),
+            }
+        }
+    }
+    bodies
+}
+
+/// The same in one call; nothing if the answer is larger than `most_bytes`.
+async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: u64) -> Option<Vec<Answer<Body>>> {
     let ids = digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.as_str()).build());
     let call = repository.call("BatchGetImage");
+    let limit = SizeLimit::new(most_bytes);
     let answer = repository
         .client
         .batch_get_image()
@@ -114,21 +151,24 @@ async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>) -> Vec<Answ
         .repository_name(&repository.name)
         .set_image_ids(Some(ids.collect()))
         .set_accepted_media_types(Some(MANIFEST_MEDIA_TYPES.map(str::to_owned).to_vec()))
+        .customize()
+        .interceptor(limit.clone())
         .send()
         .await
         .map_err(|error| Unreadable::of_aws(&Failure::of(&call, &error)));
+    if limit.was_larger() {
+        return None;
+    }
     let mut bodies = match answer {
         Ok(answer) => bodies(&call, answer),
         Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
     };
     let silent = || Err(Unreadable::new("registry-malformed", format!("{call}: the answer does not mention it")));
-    digests
-        .into_iter()
-        .map(|digest| {
-            let body = bodies.remove(&digest).unwrap_or_else(silent);
-            (Arc::clone(&repository), digest, body)
-        })
-        .collect()
+    let answers = digests.iter().map(|digest| {
+        let body = bodies.remove(digest).unwrap_or_else(silent);
+        (Arc::clone(repository), digest.clone(), body)
+    });
+    Some(answers.collect())
 }
 
 /// Images and failures of an answer, by digest: both come in one HTTP 200.
@@ -181,7 +221,18 @@ fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body,
 #[serde(rename_all = "camelCase")]
 struct Outline {
     config: Option<Typed>,
-    layers: Option<Vec<Typed>>,
+    #[serde(default, rename = "layers", deserialize_with = "has_file_system")]
+    has_file_system: Option<bool>,
+}
+
+/// Whether one of the layers is a file system; nothing if there are none. They are not kept: a manifest may list a
+/// million.
+fn has_file_system<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, D::Error> {
+    let is_file_system =
+        |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
+    let mut found = None;
+    each_entry(field, |layer: Typed| found = Some(found.unwrap_or_default() || is_file_system(layer.media_type())))?;
+    Ok(found)
 }
 
 #[derive(Deserialize)]
@@ -190,16 +241,18 @@ struct Typed {
     media_type: Option<String>,
 }
 
+impl Typed {
+    fn media_type(&self) -> &str {
+        self.media_type.as_deref().unwrap_or_default()
+    }
+}
+
 impl Outline {
     /// BuildKit's attestations and cosign's signatures call their configuration that of an image, and are
     /// known only by layers of which none is a file system.
     fn is_artifact(&self) -> bool {
         let is_image_config = |media_type: &str| media_type.is_empty() || IMAGE_CONFIGS.contains(&media_type);
-        let is_file_system =
-            |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
-        let media_type = |typed: &Typed| typed.media_type.clone().unwrap_or_default();
-        let layers = self.layers.as_deref().unwrap_or_default();
-        self.config.as_ref().is_some_and(|config| !is_image_config(&media_type(config)))
-            || (!layers.is_empty() && !layers.iter().any(|layer| is_file_system(&media_type(layer))))
+        self.config.as_ref().is_some_and(|config| !is_image_config(config.media_type()))
+            || self.has_file_system == Some(false)
     }
 }

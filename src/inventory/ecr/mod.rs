@@ -3,6 +3,7 @@
 //! One region or repository that cannot be listed is a [`Gap`]; an image that cannot be read is a
 //! deployment all the same.
 
+mod large;
 mod listing;
 pub(in crate::inventory) mod manifests;
 mod pushed;

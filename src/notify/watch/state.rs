@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MOST_ERRORS, Observed, RunError, Trouble, WatchSettings};
 use crate::{
-    notify::{Due, LastRun, Told, journal::Answer},
+    notify::{Due, LastRun, Told, journal::Answer, shed::shed},
     store::Document,
 };
 
@@ -58,6 +58,10 @@ pub struct Watch {
 impl Document for Watch {
     const SCHEMA: &'static str = "basewatch.watch/v1";
     const NAME: &'static str = "watch.json";
+
+    fn shed(&mut self) -> bool {
+        shed(self.told.values_mut().map(|told| &mut told.told), &mut self.outbox)
+    }
 }
 
 /// Runs in a row.

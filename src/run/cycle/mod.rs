@@ -303,8 +303,16 @@ fn report_place(store: &dyn Store) -> String {
 
 /// Keeps the report, and its figures in the history.
 async fn record(settings: &Settings, world: &World, report: &Report, instants: Instants) -> store::Result<()> {
-    let json = json::render(report);
-    store::record(&*world.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
+    let keep = async |json: String| {
+        store::record(&*world.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
+    };
+    match keep(json::render(report)).await {
+        Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
+            tracing::warn!("{error}: the report is kept as far as it fits");
+            keep(report.fitting(usize::try_from(most_bytes).unwrap_or(usize::MAX))).await
+        }
+        kept => kept,
+    }
 }
 
 /// The figures of `report` for the history.

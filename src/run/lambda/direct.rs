@@ -26,7 +26,7 @@ use crate::{
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and a little less.
 const MOST_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 
-/// Audits the images of `settings`, and returns the report. Nothing is recorded, nobody told; with a store, what was
+/// Audits the images of `settings`, and returns the report, or as much of it as Lambda gives back. Nothing is recorded, nobody told; with a store, what was
 /// learned is kept there.
 pub(super) async fn report(
     settings: &Settings,
@@ -55,16 +55,8 @@ pub(super) async fn report(
     if let Some(why) = stopped_before_it_began(&report) {
         return Err(Failure::new(Kind::Failed, why));
     }
-    let answer = serde_json::to_value(&report).unwrap_or_default();
-    if is_too_large(&answer) {
-        let why = format!(
-            "the report on {} deployments is larger than the 6 MB that Lambda gives back: name fewer images in one \
-             invocation, or run `basewatch audit` where it can write a file",
-            report.findings.len()
-        );
-        return Err(Failure::new(Kind::TooLarge, why));
-    }
-    Ok(answer)
+    let answer = serde_json::from_str(&report.fitting(MOST_BYTES));
+    answer.map_err(|error| Failure::new(Kind::Failed, format!("the report has no JSON form: {error}")))
 }
 
 /// Ports for who has no store: Lambda has no disk worth remembering on.

@@ -2,6 +2,11 @@
 
 use lambda_runtime::Diagnostic;
 
+use crate::image::clip;
+
+/// How much of what went wrong is told, in bytes: configurations may have many mistakes at once.
+const MESSAGE_BYTES: usize = 16 * 1024;
+
 /// A failed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -20,8 +25,6 @@ pub(super) enum Kind {
     Failed,
     /// The time was over; the next try goes on.
     Unfinished,
-    /// The answer is larger than Lambda gives back.
-    TooLarge,
 }
 
 impl Kind {
@@ -31,14 +34,13 @@ impl Kind {
             Self::Configuration => "Basewatch.Configuration",
             Self::Failed => "Basewatch.Failed",
             Self::Unfinished => "Basewatch.Unfinished",
-            Self::TooLarge => "Basewatch.TooLarge",
         }
     }
 }
 
 impl Failure {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: clip(message, MESSAGE_BYTES) }
     }
 
     /// `error` with its causes.

@@ -157,9 +157,10 @@ fn answer(Cycle { report, outcome }: &Cycle) -> Value {
     let mut answer = serde_json::to_value(outcome).unwrap_or_default();
     if direct::is_too_large(&answer) {
         // Nobody waits for the answer to a scheduled event; whoever runs it by hand finds the rest in the store.
+        let why = "this answer is cut: what the run did is larger than Lambda gives back";
         answer = serde_json::json!({
             "schema": outcome.schema, "run_id": outcome.run_id, "at": outcome.at, "store": outcome.store,
-            "complete": outcome.complete, "summary": outcome.summary,
+            "complete": outcome.complete, "summary": outcome.summary, "problems": [why],
         });
     }
     answer

@@ -22,7 +22,9 @@ use sha2::{Digest as _, Sha256};
 use self::lock::{FolderTurn, Lock};
 use super::{
     Error, OnlyIf, Result, Store, Stored, Turn, Version,
-    atomic::{self, Access, Outlives},
+    atomic::{self, Outlives},
+    clipped::{Clipper, MOST_READ_BYTES},
+    limit::Limit,
     name,
     port::LONGEST_WAIT,
 };
@@ -35,8 +37,8 @@ const TURN_LOCK: &str = ".turn.lock";
 const WRITE_WAIT: Duration = Duration::from_secs(30);
 /// How often is looked whether the turn is free.
 const TURN_POLL: Duration = Duration::from_millis(100);
-/// The largest file that is read: more is nothing this program wrote.
-const MOST_BYTES: u64 = 256 << 20;
+/// How much of a file is read at a time.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A store in a folder. The folder is made when something is first written, open to its owner alone: what is kept
 /// tells which deployments are old, and where. What is inside has the rights that new files have elsewhere, so that
@@ -49,6 +51,7 @@ pub struct FolderStore {
 /// The folder. Everything here blocks.
 struct Files {
     folder: PathBuf,
+    limit: Limit,
     /// The folders that were rid of what killed runs had left.
     swept: Mutex<HashSet<PathBuf>>,
 }
@@ -57,7 +60,17 @@ impl FolderStore {
     /// A store in `folder`. Touches nothing yet.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { files: Arc::new(Files { folder, swept: Mutex::default() }) }
+        Self::with_limit(folder, Limit::default())
+    }
+
+    /// The same, where nothing of more than `most_bytes` is read or written, instead of 256 MiB.
+    #[must_use]
+    pub fn limited(folder: PathBuf, most_bytes: u64) -> Self {
+        Self::with_limit(folder, Limit::new(most_bytes))
+    }
+
+    fn with_limit(folder: PathBuf, limit: Limit) -> Self {
+        Self { files: Arc::new(Files { folder, limit, swept: Mutex::default() }) }
     }
 
     /// Runs `call` where it may block: a disk that is slow, or far away, must not hold up everything else.
@@ -90,6 +103,11 @@ impl Store for FolderStore {
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
         let name = name.to_owned();
         self.blocking(move |files| files.read(&name))
+    }
+
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        let name = name.to_owned();
+        self.blocking(move |files| files.read_clipped(&name))
     }
 
     fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
@@ -132,9 +150,13 @@ impl Files {
         self.folder.join(name)
     }
 
+    fn cannot(&self, what: &str, name: &str) -> String {
+        format!("cannot {what} {}", self.path(name).display())
+    }
+
     /// What failed with `error`: `cannot write /var/lib/basewatch/ledger.json`.
     fn failed(&self, what: &str, name: &str, error: &io::Error) -> Error {
-        let what = format!("cannot {what} {}", self.path(name).display());
+        let what = self.cannot(what, name);
         let why = in_words(error);
         match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::Denied { what, why },
@@ -143,29 +165,74 @@ impl Files {
     }
 
     fn read(&self, name: &str) -> Result<Option<Stored>> {
+        let mut bytes = Vec::new();
+        let version = self.pieces(name, |piece| {
+            bytes.extend_from_slice(piece);
+            bytes.len() as u64
+        })?;
+        Ok(version.map(|version| Stored { bytes, version }))
+    }
+
+    fn read_clipped(&self, name: &str) -> Result<Option<Stored>> {
+        let mut clipper = Clipper::default();
+        let version = self.pieces(name, |piece| {
+            clipper.push(piece);
+            clipper.len()
+        })?;
+        Ok(version.map(|version| Stored { bytes: clipper.into_bytes(), version }))
+    }
+
+    /// Hands what is kept under `name` to `take` in pieces, and says its version; `None` if there is nothing. `take` says
+    /// how much of it is in memory, which has a limit.
+    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<Version>> {
         name::check(name)?;
-        match read_whole(&self.path(name)) {
-            Ok(bytes) => Ok(Some(Stored { version: version(&bytes), bytes })),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed("read", name, &error)),
+        let failed = |error: &io::Error| self.failed("read", name, error);
+        let file = match File::open(self.path(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&error)),
+        };
+        let mut file = file.take(MOST_READ_BYTES + 1);
+        let mut hash = Sha256::new();
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut read_bytes = 0;
+        loop {
+            let length = match file.read(&mut piece) {
+                Ok(0) => return Ok(Some(version(hash))),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(&error)),
+            };
+            hash.update(&piece[..length]);
+            read_bytes += length as u64;
+            let held_bytes = take(&piece[..length]);
+            self.limit.check(held_bytes, || self.cannot("read", name))?;
+            Limit::new(MOST_READ_BYTES).check(read_bytes, || self.cannot("read", name))?;
         }
+    }
+
+    /// The version of what is kept under `name`, of whatever size.
+    fn version(&self, name: &str) -> Result<Option<Version>> {
+        self.pieces(name, |_| 0)
     }
 
     fn write(&self, name: &str, bytes: &[u8], only_if: &OnlyIf) -> Result<Version> {
         name::check(name)?;
+        self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let _lock = self.write_lock()?;
         let path = self.path(name);
         let holds = match only_if {
             OnlyIf::Always => true,
             OnlyIf::Absent => !path.try_exists().map_err(|error| self.failed("read", name, &error))?,
-            OnlyIf::Unchanged(known) => self.read(name)?.is_some_and(|stored| stored.version == *known),
+            OnlyIf::Unchanged(known) => self.version(name)?.as_ref() == Some(known),
         };
         if !holds {
             return Err(Error::Conflict { name: name.to_owned() });
         }
         self.sweep_once(path.parent().unwrap_or(&self.folder));
-        atomic::replace(&path, bytes, Outlives::Power).map_err(|error| self.failed("write", name, &error))?;
-        Ok(version(bytes))
+        atomic::replace(&path, bytes, Outlives::Power, Some(&self.folder))
+            .map_err(|error| self.failed("write", name, &error))?;
+        Ok(version(Sha256::new_with_prefix(bytes)))
     }
 
     fn names(&self, prefix: &str) -> Result<Vec<String>> {
@@ -267,7 +334,7 @@ impl Files {
         let path = self.path(name);
         let locked = Lock::try_take(&path).or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
-                atomic::make_folder(&self.folder, Access::Owner)?;
+                atomic::make_folder(&self.folder, Some(&self.folder))?;
                 Lock::try_take(&path)
             }
             _ => Err(error),
@@ -276,19 +343,13 @@ impl Files {
     }
 }
 
-/// The version of a file with this content. One that was changed and changed back is the same.
-fn version(bytes: &[u8]) -> Version {
-    Version(Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+/// The version of a file with the content that was hashed. One that was changed and changed back is the same.
+fn version(hash: Sha256) -> Version {
+    Version(hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write as _;
         let _ = write!(hex, "{byte:02x}");
         hex
     }))
-}
-
-fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// What `error` means for whoever set up the folder.
@@ -299,7 +360,6 @@ fn in_words(error: &io::Error) -> String {
         ErrorKind::StorageFull => "the disk is full".to_owned(),
         ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-        ErrorKind::FileTooLarge => format!("it is larger than {} MiB", MOST_BYTES >> 20),
         _ => error.to_string(),
     }
 }
@@ -310,7 +370,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_disk_is_said_in_words() {
-        let files = Files { folder: PathBuf::from("/var/lib/basewatch"), swept: Mutex::default() };
+        let files =
+            Files { folder: PathBuf::from("/var/lib/basewatch"), limit: Limit::default(), swept: Mutex::default() };
         let failed = |kind: ErrorKind| files.failed("write", "ledger.json", &kind.into());
         let table = [
             (ErrorKind::StorageFull, false, "cannot write /var/lib/basewatch/ledger.json: the disk is full"),

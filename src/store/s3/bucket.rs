@@ -20,11 +20,13 @@ use ulid::Ulid;
 use super::refusal::{Refusal, is_region};
 use crate::{
     aws::{Aws, Session},
-    store::{Error, OnlyIf, Result, Version},
+    store::{
+        Error, OnlyIf, Result, Version,
+        clipped::{Clipper, MOST_READ_BYTES},
+        limit::Limit,
+    },
 };
 
-/// The largest object of a store that is read: more is nothing this program wrote.
-const MOST_BYTES: u64 = 256 << 20;
 /// How long the body of one may take.
 const BODY_WAIT: Duration = Duration::from_mins(2);
 /// How often an object is asked for whose body ends early: the SDK repeats only until the body begins.
@@ -39,9 +41,17 @@ pub(super) struct Bucket {
     aws: Arc<Aws>,
     name: String,
     prefix: String,
-    most_bytes: u64,
+    limit: Limit,
     hint: &'static str,
     client: OnceCell<Client>,
+}
+
+/// How an object is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Texts {
+    Whole,
+    /// As [`Store::read_clipped`](crate::store::Store::read_clipped) does.
+    Clipped,
 }
 
 /// An object.
@@ -56,12 +66,17 @@ impl Bucket {
     /// The bucket `name`, as a store.
     pub(super) fn new(aws: Arc<Aws>, name: String, prefix: String) -> Self {
         let hint = "a store needs the permissions that docs/store.md lists";
-        Self { aws, name, prefix, most_bytes: MOST_BYTES, hint, client: OnceCell::new() }
+        Self { aws, name, prefix, limit: Limit::default(), hint, client: OnceCell::new() }
     }
 
     /// The same for who reads no object larger than `most_bytes`, and needs what `hint` says to be let.
     pub(super) fn for_reading(self, most_bytes: u64, hint: &'static str) -> Self {
-        Self { most_bytes, hint, ..self }
+        Self { limit: Limit::new(most_bytes), hint, ..self }
+    }
+
+    /// The same, where nothing of more than `most_bytes` is read or written.
+    pub(super) fn limited(self, most_bytes: u64) -> Self {
+        Self { limit: Limit::new(most_bytes), ..self }
     }
 
     pub(super) fn place(&self) -> String {
@@ -120,6 +135,15 @@ impl Bucket {
 
     /// The object under `name`.
     pub(super) async fn get(&self, name: &str) -> Result<Option<Object>> {
+        self.get_with(name, Texts::Whole).await
+    }
+
+    /// The same for JSON, with long texts cut while they are read.
+    pub(super) async fn get_clipped(&self, name: &str) -> Result<Option<Object>> {
+        self.get_with(name, Texts::Clipped).await
+    }
+
+    async fn get_with(&self, name: &str, texts: Texts) -> Result<Option<Object>> {
         let client = self.client().await?;
         let mut attempt = 0;
         loop {
@@ -140,12 +164,15 @@ impl Bucket {
             let age = date.since(answer.last_modified);
             let version = answer.e_tag.clone();
             let unavailable = |why| Error::Unavailable { what: self.cannot("read", name), why };
-            match timeout(BODY_WAIT, whole(answer, self.most_bytes))
+            match timeout(BODY_WAIT, body(answer, texts, self.limit))
                 .await
                 .unwrap_or_else(|_| Err("it did not end".to_owned()))
             {
                 Ok(Some(bytes)) => return Ok(Some(Object { bytes, version: self.version(name, version)?, age })),
-                Ok(None) => return Err(unavailable(format!("it is larger than {} MiB", self.most_bytes >> 20))),
+                Ok(None) => {
+                    let what = self.cannot("read", name);
+                    return Err(Error::TooLarge { what, most_bytes: self.limit.most_bytes() });
+                }
                 Err(why) if attempt >= BODY_ATTEMPTS => return Err(unavailable(why)),
                 Err(_) => {}
             }
@@ -157,6 +184,7 @@ impl Bucket {
     /// Whether a write that is not acknowledged has happened is not known: so each is marked, and one that is
     /// refused, be it that the SDK has repeated it and met its own mark, is looked for.
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &OnlyIf) -> Result<Version> {
+        self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let client = self.client().await?;
         let write = Ulid::generate().to_string();
         let call = client.put_object().bucket(&self.name).key(self.key(name)).body(ByteStream::from(bytes));
@@ -230,19 +258,31 @@ impl Bucket {
 }
 
 /// The body of an answer; nothing if it is too large.
-async fn whole(mut answer: GetObjectOutput, most_bytes: u64) -> Result<Option<Vec<u8>>, String> {
+async fn body(mut answer: GetObjectOutput, texts: Texts, limit: Limit) -> Result<Option<Vec<u8>>, String> {
     let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-    if announced > most_bytes {
+    let (most_read, mut clipper) = match texts {
+        Texts::Whole => (limit.most_bytes(), None),
+        Texts::Clipped => (MOST_READ_BYTES, Some(Clipper::default())),
+    };
+    if announced > most_read {
         return Ok(None);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+    let mut whole = Vec::new();
+    let mut read = 0;
     while let Some(part) = answer.body.try_next().await.map_err(|error| error.to_string())? {
-        if (bytes.len() + part.len()) as u64 > most_bytes {
+        read += part.len() as u64;
+        let held = if let Some(clipper) = &mut clipper {
+            clipper.push(&part);
+            clipper.len()
+        } else {
+            whole.extend_from_slice(&part);
+            whole.len() as u64
+        };
+        if read > most_read || held > limit.most_bytes() {
             return Ok(None);
         }
-        bytes.extend_from_slice(&part);
     }
-    Ok(Some(bytes))
+    Ok(Some(clipper.map_or(whole, Clipper::into_bytes)))
 }
 
 /// When S3 answered, by its own clock.

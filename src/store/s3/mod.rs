@@ -34,6 +34,13 @@ impl S3Store {
         Self { bucket: Arc::new(Bucket::new(aws, bucket, prefix)), terms: Terms::default() }
     }
 
+    /// The same, where nothing of more than `most_bytes` is read or written, instead of 256 MiB.
+    #[must_use]
+    pub fn limited(aws: Arc<Aws>, bucket: String, prefix: String, most_bytes: u64) -> Self {
+        let bucket = Bucket::new(aws, bucket, prefix).limited(most_bytes);
+        Self { bucket: Arc::new(bucket), terms: Terms::default() }
+    }
+
     /// With turns that others take over when they were not renewed for so long, instead of a minute; at least half a
     /// second.
     #[must_use]
@@ -57,6 +64,15 @@ impl Store for S3Store {
         async move {
             name::check(name)?;
             let object = self.bucket.get(name).await?;
+            Ok(object.map(|object| Stored { bytes: object.bytes, version: object.version }))
+        }
+        .boxed()
+    }
+
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+        async move {
+            name::check(name)?;
+            let object = self.bucket.get_clipped(name).await?;
             Ok(object.map(|object| Stored { bytes: object.bytes, version: object.version }))
         }
         .boxed()

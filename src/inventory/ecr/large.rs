@@ -1,0 +1,57 @@
+//! Answers of ECR that are too large to be read beside others: a hundred manifests of the largest size that ECR takes
+//! have four hundred megabytes. The SDK reads an answer as a whole and has no limit for it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeDeserializationInterceptorContextMut, dyn_dispatch_hint},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+
+/// Leaves an answer unread that announces more than so many bytes. One that announces nothing is read.
+#[derive(Clone, Debug)]
+pub(super) struct SizeLimit {
+    most_bytes: u64,
+    was_larger: Arc<AtomicBool>,
+}
+
+impl SizeLimit {
+    pub(super) fn new(most_bytes: u64) -> Self {
+        Self { most_bytes, was_larger: Arc::default() }
+    }
+
+    /// Whether the answer was left unread: what the call returned is empty then.
+    pub(super) fn was_larger(&self) -> bool {
+        self.was_larger.load(Ordering::Acquire)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for SizeLimit {
+    fn name(&self) -> &'static str {
+        "SizeLimit"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let is_larger = body.content_length().is_some_and(|bytes| bytes > self.most_bytes);
+        self.was_larger.store(is_larger, Ordering::Release);
+        if is_larger {
+            // Not an error, which the SDK would try again.
+            *body = SdkBody::from("{}");
+        }
+        Ok(())
+    }
+}
