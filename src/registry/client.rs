@@ -11,7 +11,6 @@ use reqwest::{
     Client, Method,
     header::{CONTENT_TYPE, LINK},
 };
-use serde::{Deserialize, Deserializer};
 
 use super::{
     AwsLogins, Body, Error, Fetched, HostSettings, Missing, NetworkSettings, Pointer, Registry, RequestKind, Requests,
@@ -20,12 +19,13 @@ use super::{
     budget::Budget,
     host::{self, Host, Means},
     link,
+    tag_page::{TAGS_PER_PAGE, TagPage},
     transport::{Ask, TimeBudget},
     verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
     address::{Resolver, Trust},
-    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, each_entry, is_tag},
+    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag},
 };
 
 /// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
@@ -34,8 +34,6 @@ const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 const TAGS_BYTES: u64 = 4 * 1024 * 1024;
 /// The longest image configuration.
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
-/// How many tags a page may have: the most that ECR takes.
-const TAGS_PER_PAGE: usize = 1000;
 /// How long a tag list may take, all pages and tries together, in time limits of one request.
 const TAGS_TIMEOUTS: u32 = 6;
 /// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies what is not asked for.
@@ -59,35 +57,6 @@ pub struct DistributionClient {
 
 /// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
 type ClientKey = (Option<PathBuf>, bool);
-
-/// How many tags of one page are kept. Some registries give all they have at once.
-const MOST_OF_PAGE: usize = 100 * TAGS_PER_PAGE;
-
-/// A page of a tag list. Some registries write `null` for an empty one.
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default, deserialize_with = "page_tags")]
-    tags: PageTags,
-}
-
-/// The tags of a page that follow the grammar.
-#[derive(Default)]
-struct PageTags {
-    tags: Vec<String>,
-    has_more: bool,
-}
-
-fn page_tags<'de, D: Deserializer<'de>>(field: D) -> Result<PageTags, D::Error> {
-    let mut page = PageTags::default();
-    each_entry(field, |tag: String| {
-        if page.tags.len() == MOST_OF_PAGE {
-            page.has_more = true;
-        } else if is_tag(&tag) {
-            page.tags.push(tag);
-        }
-    })?;
-    Ok(page)
-}
 
 impl DistributionClient {
     /// A client by `settings`, with the logins of `aws` where there are AWS credentials; each request is
@@ -343,10 +312,10 @@ impl DistributionClient {
             asked.insert(ask.url.clone());
             let answer = host.answer(&repository.name, &ask).await;
             let answer = answer.map_err(|error| host.naming(error, &ask, repository, Missing::TagList))?;
-            let page: Page = serde_json::from_slice(answer.document()).map_err(|error| malformed(error.to_string()))?;
+            let page = TagPage::parse(answer.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= answer.redacted.is_none();
-            tags.extend(page.tags.tags);
-            if page.tags.has_more {
+            tags.extend(page.tags);
+            if page.has_more {
                 break;
             }
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());

@@ -24,6 +24,7 @@ mod refusal;
 mod requests;
 mod sent;
 mod settings;
+mod tag_page;
 mod token;
 mod transport;
 mod verify;

@@ -1,0 +1,48 @@
+//! One page of a tag list.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::image::{each_entry, is_tag};
+
+/// How many tags a page may have: the most that ECR takes.
+pub(super) const TAGS_PER_PAGE: usize = 1000;
+/// How many tags of one page are kept. Some registries give all they have at once.
+const MOST_OF_PAGE: usize = 100 * TAGS_PER_PAGE;
+
+/// The tags of a page that follow the grammar.
+#[derive(Default)]
+pub(super) struct TagPage {
+    pub(super) tags: Vec<String>,
+    /// Whether it has more than are kept.
+    pub(super) has_more: bool,
+}
+
+/// The page as JSON. Some registries write `null` for an empty list.
+#[derive(Deserialize)]
+struct RawPage {
+    #[serde(default, deserialize_with = "page_tags")]
+    tags: TagPage,
+}
+
+impl TagPage {
+    /// Reads the body of a page.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON of that shape.
+    pub(super) fn parse(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body).map(|page: RawPage| page.tags)
+    }
+}
+
+fn page_tags<'de, D: Deserializer<'de>>(field: D) -> Result<TagPage, D::Error> {
+    let mut page = TagPage::default();
+    each_entry(field, |tag: String| {
+        if page.tags.len() == MOST_OF_PAGE {
+            page.has_more = true;
+        } else if is_tag(&tag) {
+            page.tags.push(tag);
+        }
+    })?;
+    Ok(page)
+}
