@@ -279,6 +279,7 @@ password = { env = "NO_SUCH_VARIABLE" }
 token_hosts = ["https://auth.docker.io"]
 [registry."gcr.io"]
 auth = "anonimous"
+full_mirror = true
 "#;
 
 #[test]

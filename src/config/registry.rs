@@ -100,6 +100,9 @@ fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut C
         }
         file
     });
+    if raw.full_mirror == Some(true) && raw.endpoint.is_none() {
+        check.refuse(&at.key("full_mirror"), "describes `endpoint`, which is not set: set it, or remove this");
+    }
     HostSettings {
         endpoint,
         full_mirror: raw.full_mirror.unwrap_or_default(),
