@@ -4,6 +4,10 @@
 /// The longest message that quotes others, in bytes.
 pub const MESSAGE_BYTES: usize = 1000;
 
+/// How much of a text is quoted where a message says what is wrong with it, in bytes. Escaped, each may become six; the
+/// message is still no longer than [`MESSAGE_BYTES`].
+pub const QUOTED_BYTES: usize = 128;
+
 /// The longest value of a label or an annotation that is kept whole, in bytes. The longest reference has 780: host,
 /// repository, tag and digest.
 pub const VALUE_BYTES: usize = 1024;

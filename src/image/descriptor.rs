@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, Digest, InvalidDocument, Platform, clip, document::QUOTED_BYTES, lenient};
+use super::{Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES, clip, lenient};
 
 /// The four media types a registry may answer a manifest request with, all of which must be asked for:
 /// a registry converts, or answers 404, when the stored one is not among them.

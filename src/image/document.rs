@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, clip,
+    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, QUOTED_BYTES, clip,
     descriptor::{RawDescriptor, essence},
     lenient::{self, First, OrNone},
 };
@@ -69,9 +69,6 @@ impl InvalidDocument {
         Self::MediaType(clip(media_type, QUOTED_BYTES))
     }
 }
-
-/// How much of a media type or a digest is quoted, in bytes.
-pub(super) const QUOTED_BYTES: usize = 200;
 
 /// The fields by which a body is told apart before it is parsed as one or the other.
 #[derive(Deserialize)]

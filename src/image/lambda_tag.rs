@@ -9,6 +9,8 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::is_tag;
+
 /// One tag of a Lambda base image, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LambdaTag {
@@ -66,6 +68,10 @@ impl LambdaTag {
     /// Takes `tag` apart, or says by `None` that it is not of this grammar.
     #[must_use]
     pub fn parse(tag: &str) -> Option<Self> {
+        // Versions have any number of digits, tags do not.
+        if !is_tag(tag) {
+            return None;
+        }
         let (rest, arch) = if let Some(rest) = tag.strip_suffix("-x86_64") {
             (rest, Some(Arch::X86_64))
         } else if let Some(rest) = tag.strip_suffix("-arm64") {
@@ -185,6 +191,9 @@ mod tests {
         ] {
             assert_eq!(LambdaTag::parse(text), None, "{text}");
         }
+        let version = "1".repeat(128 - ".2026.02.01.10".len());
+        assert!(LambdaTag::parse(&format!("{version}.2026.02.01.10")).is_some());
+        assert_eq!(LambdaTag::parse(&format!("1{version}.2026.02.01.10")), None, "longer than any tag");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod partition;
 mod platform;
 mod reference;
 
-pub use bounds::{MESSAGE_BYTES, VALUE_BYTES, clip, is_cut};
+pub use bounds::{MESSAGE_BYTES, QUOTED_BYTES, VALUE_BYTES, clip, is_cut};
 pub use choose::choose;
 pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
 pub use digest::{Digest, InvalidDigest};

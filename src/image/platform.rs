@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::kept;
+use super::{QUOTED_BYTES, bounds::kept, clip};
 
 /// The longest name of an operating system, an architecture or a variant that is kept whole, in bytes.
 const NAME_BYTES: usize = 64;
@@ -35,9 +35,14 @@ const UNKNOWN: &str = "unknown";
 const OLDER_ARCHITECTURE: u32 = 1 << 16;
 
 impl Platform {
-    /// The platform of an operating system, an architecture and, where it matters, a variant.
+    /// The platform of an operating system, an architecture and, where it matters, a variant; [`Platform::unknown`]
+    /// where they have no text form that reads as the same platform.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let has_slash = [Some(os), Some(architecture), variant].into_iter().flatten().any(|name| name.contains('/'));
+        if has_slash || os.is_empty() || architecture.is_empty() {
+            return Self::unknown();
+        }
         let (os, architecture) = (kept(os, NAME_BYTES), kept(architecture, NAME_BYTES));
         let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
         let variant = variant.map(|variant| kept(variant, NAME_BYTES).to_ascii_lowercase());
@@ -146,7 +151,7 @@ impl FromStr for Platform {
             (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
                 Ok(Self::new(os, architecture, variant))
             }
-            _ => Err(InvalidPlatform(text.to_owned())),
+            _ => Err(InvalidPlatform(clip(text, QUOTED_BYTES))),
         }
     }
 }
@@ -215,6 +220,23 @@ mod tests {
         }
         assert!("linux".parse::<Platform>().is_err());
         assert!("a/b/c/d".parse::<Platform>().is_err());
+    }
+
+    #[test]
+    fn names_that_read_as_another_platform_state_none() {
+        for (os, architecture, variant) in [
+            ("linux", "arm64/v8", None),
+            ("linux", "a/b", Some("c")),
+            ("a/b", "arm64", None),
+            ("linux", "arm64", Some("v8/x")),
+            ("linux", "/", None),
+            ("", "arm64", None),
+            ("linux", "", Some("v8")),
+        ] {
+            let read = Platform::new(os, architecture, variant);
+            assert!(read.is_unknown(), "{read}");
+            assert_eq!(read.to_string().parse(), Ok(read));
+        }
     }
 
     #[test]

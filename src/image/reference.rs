@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Digest, InvalidDigest,
+    Digest, InvalidDigest, QUOTED_BYTES, clip,
     host::{normalize_host, normalize_name},
 };
 
@@ -118,19 +118,22 @@ impl FromStr for Repository {
             return Err(InvalidReference::Empty);
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(InvalidReference::Scheme(format!("{scheme}://")));
+            return Err(InvalidReference::Scheme(clip(format!("{scheme}://"), QUOTED_BYTES)));
         }
         let (registry, name) = match text.split_once('/') {
             Some((host, name)) if is_host(host) => (host, name),
-            Some((host, _)) if host.contains(['.', ':']) => return Err(InvalidReference::Host(host.to_owned())),
+            Some((host, _)) if host.contains(['.', ':']) => {
+                return Err(InvalidReference::Host(clip(host, QUOTED_BYTES)));
+            }
             _ => return Err(InvalidReference::NoRegistry),
         };
-        if name.len() > 255 || !name.split('/').all(is_component) {
-            return Err(InvalidReference::Repository(name.to_owned()));
-        }
         let registry = normalize_host(registry);
-        let name = normalize_name(&registry, name);
-        Ok(Self { registry: registry.into(), name: name.into() })
+        // The limit is that of the name which is requested and printed.
+        let requested = normalize_name(&registry, name);
+        if requested.len() > 255 || !requested.split('/').all(is_component) {
+            return Err(InvalidReference::Repository(clip(name, QUOTED_BYTES)));
+        }
+        Ok(Self { registry: registry.into(), name: requested.into() })
     }
 }
 
@@ -147,7 +150,7 @@ impl FromStr for Reference {
             _ => (name, None),
         };
         if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
-            return Err(InvalidReference::Tag(tag.to_owned()));
+            return Err(InvalidReference::Tag(clip(tag, QUOTED_BYTES)));
         }
         Ok(Self { repository: repository.parse()?, tag: tag.map(str::to_owned), digest })
     }
@@ -203,6 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::image::MESSAGE_BYTES;
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -269,6 +273,29 @@ mod tests {
         }
         let short = format!("public.ecr.aws/x@{}", &DIGEST[..DIGEST.len() - 1]);
         assert!(matches!(short.parse::<Reference>(), Err(E::Digest(_))));
+    }
+
+    #[test]
+    fn a_name_that_is_only_too_long_with_its_namespace_is_refused() {
+        let text = |length: usize| format!("docker.io/{}", "a".repeat(length));
+        let longest: Reference = text(247).parse().expect("255 with library/");
+        assert_eq!(longest.to_string().parse(), Ok(longest));
+        assert!(matches!(text(248).parse::<Reference>(), Err(InvalidReference::Repository(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_quoting_megabytes() {
+        let long = "\u{1b}".repeat(1 << 20);
+        for text in [
+            format!("{long}://x"),
+            format!("a.{long}/x"),
+            format!("public.ecr.aws/{long}"),
+            format!("public.ecr.aws/x:{long}"),
+            format!("public.ecr.aws/x@sha256:{long}"),
+        ] {
+            let error = text.parse::<Reference>().expect_err(&text[..20]).to_string();
+            assert!(error.len() <= MESSAGE_BYTES, "{} bytes: {}", error.len(), &error[..200]);
+        }
     }
 
     proptest! {

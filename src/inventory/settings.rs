@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use super::Choice;
 use crate::{
     glob::Glob,
-    image::{Reference, Repository, is_tag},
+    image::{QUOTED_BYTES, Reference, Repository, clip, is_tag},
 };
 
 /// Which images of private ECR are audited.
@@ -107,19 +107,20 @@ impl FromStr for ImageSource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let quoted = || clip(text, QUOTED_BYTES);
         if let Some(layout) = text.strip_prefix("oci:") {
             let (folder, tag) = match layout.rsplit_once(':') {
                 Some((folder, tag)) if is_tag(tag) => (folder, Some(tag.to_owned())),
                 _ => (layout, None),
             };
             if folder.is_empty() {
-                return Err(format!("{text:?} names no folder: write oci:DIR or oci:DIR:TAG"));
+                return Err(format!("{:?} names no folder: write oci:DIR or oci:DIR:TAG", quoted()));
             }
             return Ok(Self::Layout { folder: folder.into(), tag });
         }
-        let reference: Reference = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+        let reference: Reference = text.parse().map_err(|error| format!("{:?}: {error}", quoted()))?;
         if reference.tag.is_none() && reference.digest.is_none() {
-            return Err(format!("{text:?} names no image: add a tag (:21) or a digest (@sha256:…)"));
+            return Err(format!("{:?} names no image: add a tag (:21) or a digest (@sha256:…)", quoted()));
         }
         Ok(Self::Reference(reference))
     }

@@ -38,6 +38,7 @@ pub use error::{CredentialsErrorKind, Error, Missing, Result};
 pub use login::{AwsLogins, Issued, Login, LoginError};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
+pub(crate) use refusal::one_line;
 pub use requests::{RequestKind, Requests};
 pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
 

@@ -53,13 +53,19 @@ impl Said {
 
 /// One printable line of at most [`MESSAGE_CHARS`] characters.
 fn shorten(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
-    let mut words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut words = one_line(text);
     if let Some((end, _)) = words.char_indices().nth(MESSAGE_CHARS) {
         words.truncate(end);
         words.push('…');
     }
     words
+}
+
+/// What others wrote, as one line that shows as it is: without control characters, and without those that reorder or
+/// hide the text around them.
+pub(crate) fn one_line(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Marks that reorder or hide the text around them.

@@ -11,7 +11,7 @@ use reqwest::{
 use super::Refused;
 use crate::{
     redact::Redactor,
-    registry::{WANTS_LOGIN, proxy_failure},
+    registry::{WANTS_LOGIN, one_line, proxy_failure},
     retry,
 };
 
@@ -115,9 +115,7 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 /// What a receiver says of a refusal, as far as people can read it and may know it.
 fn quoted(body: &[u8], hidden: &Redactor) -> String {
     let text = hidden.redact(&String::from_utf8_lossy(body));
-    let words: Vec<_> = text.split_whitespace().collect();
-    let visible =
-        words.join(" ").chars().filter(|character| !character.is_control()).take(QUOTED_CHARS).collect::<String>();
+    let visible: String = one_line(&text).chars().take(QUOTED_CHARS).collect();
     if visible.starts_with('<') { String::new() } else { visible }
 }
 
@@ -143,6 +141,24 @@ mod tests {
         });
         let status = StatusCode::from_u16(status).expect("a status");
         Failure::of_status("hooks.example.com", status, &headers.collect(), b"", &Redactor::default())
+    }
+
+    #[test]
+    fn what_a_receiver_says_is_quoted_as_one_short_readable_line() {
+        let body = format!("denied\r\n\u{1b}[31m\u{202e}nwod \u{feff}{}", "é".repeat(500));
+        let said = quoted(body.as_bytes(), &Redactor::default());
+        assert!(said.starts_with("denied [31m nwod éé") && said.chars().count() == QUOTED_CHARS, "{said}");
+        assert_eq!(quoted(b"\n<html>", &Redactor::default()), "");
+    }
+
+    #[test]
+    fn no_character_that_is_left_out_joins_a_secret_again() {
+        let mut hidden = Redactor::default();
+        hidden.hide_secret("correct-horse-battery-staple");
+        for mark in ['\0', '\u{200b}', '\u{1b}'] {
+            let body = format!("bad token correct-horse{mark}-battery-sta{mark}ple");
+            assert!(!quoted(body.as_bytes(), &hidden).contains("correct-horse-battery"), "{mark:?}");
+        }
     }
 
     #[test]

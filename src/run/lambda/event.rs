@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     cli,
-    image::{Partition, Repository},
+    image::{Partition, Repository, is_tag},
     inventory::{ImageSource, Push},
 };
 
@@ -134,6 +134,9 @@ fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
     let Ok(tag) = needed(detail, "image-tag") else {
         return Ok(Event::Ignored(format!("{repository} was pushed to without a tag; runs see it if it is audited")));
     };
+    if !is_tag(&tag) {
+        return Err(format!("ECR's event names the tag {}", quoted(&tag)));
+    }
     Ok(Event::Pushed(Push { account, region, repository, digest, tag }))
 }
 
@@ -247,6 +250,8 @@ mod tests {
             (with("/region", "EU WEST"), "EU WEST"),
             (with("/detail/repository-name", "../x"), "../x"),
             (with("/detail/image-digest", "sha256:12"), "sha256:12"),
+            (with("/detail/image-tag", "a\nb"), "the tag \"a\\nb\""),
+            (with("/detail/image-tag", "t".repeat(129)), "the tag \"ttt"),
         ];
         for (event, expected) in table {
             let why = Event::read(&event).unwrap_err();
@@ -260,5 +265,13 @@ mod tests {
         let hostile = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(500));
         let why = Event::read(&json!({ hostile: 1 })).unwrap_err();
         assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 600, "{why}");
+        for image in [hostile_image("oci:"), hostile_image("registry.test/"), hostile_image("")] {
+            let why = Event::read(&json!({ "images": [image] })).unwrap_err();
+            assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 3000, "{} bytes", why.len());
+        }
+    }
+
+    fn hostile_image(start: &str) -> String {
+        format!("{start}{}", "\u{1b}[31m\n\u{202e}".repeat(100_000))
     }
 }
