@@ -17,6 +17,9 @@ pub mod audit;
 pub mod aws;
 pub mod cli;
 pub mod config;
+#[cfg(test)]
+#[path = "../fuzz/mod.rs"]
+mod fuzz;
 pub mod glob;
 pub mod identify;
 pub mod image;

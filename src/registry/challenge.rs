@@ -5,22 +5,22 @@ const MAX_CHARS: usize = 8 * 1024;
 
 /// One way to authenticate that a registry offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub(crate) struct Challenge {
     /// The scheme in lower case: `bearer`, `basic`.
-    pub(super) scheme: String,
+    pub(crate) scheme: String,
     parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
     /// The value of the first parameter called `name`, which is given in lower case.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// All challenges in the values of `WWW-Authenticate` headers, in their order. What does not parse ends
 /// that header, never the program.
-pub(super) fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+pub(crate) fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     values.into_iter().flat_map(parse_one).collect()
 }
 

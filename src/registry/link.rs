@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 /// The target of the first link with `rel="next"` among the values of `Link` headers.
-pub(super) fn next<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn next<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     values.into_iter().find_map(next_in)
 }
 
@@ -40,7 +40,7 @@ fn is_next(parameters: &str) -> bool {
 }
 
 /// Resolves the `target` of a page's link; it must stay at the origin of that page.
-pub(super) fn resolve(page: &Url, target: &str) -> Result<Url, String> {
+pub(crate) fn resolve(page: &Url, target: &str) -> Result<Url, String> {
     let url = page.join(target).map_err(|error| format!("its next page is no URL: {error}"))?;
     if url.origin() == page.origin() && url.username().is_empty() && url.password().is_none() {
         Ok(url)

@@ -31,6 +31,12 @@ mod verify;
 
 use futures::future::BoxFuture;
 
+#[cfg(test)]
+pub(crate) use self::{
+    challenge::parse as parse_challenges,
+    link::{next as next_link, resolve as resolve_link},
+    refusal::message as refusal_message,
+};
 pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;

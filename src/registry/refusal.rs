@@ -51,6 +51,12 @@ impl Said {
     }
 }
 
+/// The message in the body of a refusal, for the fuzz targets.
+#[cfg(test)]
+pub(crate) fn message(body: &[u8]) -> String {
+    Said::read(body).message
+}
+
 /// One printable line of at most [`MESSAGE_CHARS`] characters.
 fn shorten(text: &str) -> String {
     let mut words = one_line(text);

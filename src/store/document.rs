@@ -54,6 +54,20 @@ pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
     Ok(Kept { document, version: Some(stored.version) })
 }
 
+/// The document that a store reads in `stored`, for the fuzz targets.
+#[cfg(test)]
+pub(crate) fn read_stored<T: Document>(stored: &[u8]) -> Result<T> {
+    let mut clipper = super::clipped::Clipper::default();
+    clipper.push(stored);
+    parse(&clipper.into_bytes(), T::SCHEMA, T::NAME)
+}
+
+/// What is written into a store of `document`, for the fuzz targets.
+#[cfg(test)]
+pub(crate) fn to_stored<T: Document>(document: &T) -> Vec<u8> {
+    serde_json::to_vec(&Tagged { schema: T::SCHEMA, document }).expect("a document has a JSON form")
+}
+
 /// What the document at `place` holds, if it is of the format `known`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str) -> Result<T> {
     let unreadable = |error: serde_json::Error| Error::Unreadable { place: place.to_owned(), why: error.to_string() };

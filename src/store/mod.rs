@@ -20,6 +20,8 @@ mod writer;
 
 pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use document::{Document, Kept, load};
+#[cfg(test)]
+pub(crate) use document::{read_stored, to_stored};
 pub use folder::FolderStore;
 pub use images::{Images, Pointing};
 pub use port::{Error, OnlyIf, Result, Store, Stored, Turn, Version};

@@ -113,7 +113,7 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What a receiver says of a refusal, as far as people can read it and may know it.
-fn quoted(body: &[u8], hidden: &Redactor) -> String {
+pub(crate) fn quoted(body: &[u8], hidden: &Redactor) -> String {
     let text = hidden.redact(&String::from_utf8_lossy(body));
     let visible: String = one_line(&text).chars().take(QUOTED_CHARS).collect();
     if visible.starts_with('<') { String::new() } else { visible }

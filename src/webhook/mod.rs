@@ -13,6 +13,8 @@ use std::{fmt, time::Duration};
 use chrono::{DateTime, Utc};
 
 pub use client::{Settings, Webhooks, check_header};
+#[cfg(test)]
+pub(crate) use failure::quoted as quoted_refusal;
 
 use crate::secret::Secret;
 

@@ -20,7 +20,7 @@ const QUOTED_CHARS: usize = 80;
 
 /// What an invocation asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// One cycle.
     Run,
     /// To look at an image that was just pushed.
@@ -33,11 +33,11 @@ pub(super) enum Event {
 
 /// A report that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Direct {
+pub(crate) struct Direct {
     /// The images.
-    pub(super) images: Vec<ImageSource>,
+    pub(crate) images: Vec<ImageSource>,
     /// The instant that counts as now.
-    pub(super) as_of: Option<DateTime<Utc>>,
+    pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 impl Event {
@@ -46,7 +46,7 @@ impl Event {
     /// # Errors
     ///
     /// What is wrong with it, and what is understood.
-    pub(super) fn read(payload: &Value) -> Result<Self, String> {
+    pub(crate) fn read(payload: &Value) -> Result<Self, String> {
         let event = match payload {
             Value::Null => Ok(Self::Run),
             Value::Object(fields) => read(fields),

@@ -21,6 +21,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tower::util::MapRequestLayer;
 
+/// For the fuzz targets.
+#[cfg(test)]
+pub(crate) use self::event::Event;
 pub use self::surroundings::RUNTIME_API;
 use self::{
     failure::{Failure, Kind},

@@ -1,0 +1,331 @@
+//! The targets, and what holds for every input of each.
+
+use std::{collections::BTreeMap, fs, sync::Arc};
+
+use reqwest::Url;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::fuzz;
+use crate::{
+    config::{self, Environment, Flags},
+    identify::{LineRule, Mirror, Settings, identify},
+    image::{
+        Annotations, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index, LambdaTag,
+        MESSAGE_BYTES, Manifest, Reference, VALUE_BYTES, is_tag, layout_entries,
+    },
+    inventory::{DeployedImage, ImageSource},
+    notify::Ledger,
+    redact::Redactor,
+    registry::{next_link, parse_challenges, refusal_message, resolve_link},
+    run::lambda::Event,
+    store::{self, Document as _},
+    webhook::quoted_refusal,
+};
+
+/// The longest reference, in bytes: a host, a port, a repository, a tag and a digest of the greatest lengths.
+const REFERENCE_BYTES: usize = 253 + ":65535/".len() + 255 + ":".len() + 128 + "@sha512:".len() + 128;
+/// The longest error of a document, in bytes: what its parser says, and a few words before it.
+const ERROR_BYTES: usize = MESSAGE_BYTES + 100;
+/// How much the annotations or labels of one document take, in bytes.
+const ANNOTATIONS_BYTES: usize = 64 * 1024;
+
+/// The media types that a document may be served as, and none.
+const SERVED: [Option<&str>; 4] = [
+    None,
+    Some("application/vnd.oci.image.index.v1+json"),
+    Some("application/vnd.docker.distribution.manifest.v2+json; charset=utf-8"),
+    Some("text/html"),
+];
+
+/// A secret that seeds hold, or name.
+const SECRET: &str = "correct-horse-battery-staple";
+
+fn text(input: &[u8]) -> String {
+    String::from_utf8_lossy(input).into_owned()
+}
+
+/// Text that somebody may read in a terminal: short, on one line, and without characters that act.
+fn assert_readable(message: &str, most_bytes: usize) {
+    assert!(message.len() <= most_bytes, "{} bytes: {message}", message.len());
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    assert!(!message.contains(acts), "{message:?}");
+}
+
+/// What is written is read as what it was: nothing becomes unreadable or something else on its way through the store.
+fn assert_survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kept: &T) {
+    let written = serde_json::to_string(kept).expect("has a JSON form");
+    assert_eq!(serde_json::from_str::<T>(&written).as_ref().map_err(ToString::to_string), Ok(kept), "{written}");
+}
+
+fn assert_bounded(annotations: &Annotations) {
+    let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    assert!(bytes <= ANNOTATIONS_BYTES && annotations.values().all(|value| value.len() <= VALUE_BYTES), "{bytes}");
+}
+
+fn assert_index_bounded(index: &Index) {
+    assert!(index.children.len() <= 128, "{} children", index.children.len());
+    assert_bounded(&index.annotations);
+    for child in &index.children {
+        assert_bounded(&child.annotations);
+        assert!(child.annotations.keys().all(|key| CHILD_ANNOTATIONS.contains(&key.as_str())), "{child:?}");
+        assert!(child.platform.as_ref().is_none_or(|platform| platform.to_string().len() < 400), "{child:?}");
+    }
+}
+
+#[test]
+fn a_reference_is_refused_or_prints_as_one_that_is_equal() {
+    fuzz("reference", |input| {
+        let text = text(input);
+        match text.parse::<Reference>() {
+            Ok(reference) => {
+                assert_eq!(reference.to_string().parse().as_ref(), Ok(&reference));
+                assert!(reference.tag.as_deref().is_none_or(is_tag), "{reference}");
+                let is_plain = reference.to_string().bytes().all(|byte| byte.is_ascii_graphic());
+                assert!(is_plain && reference.to_string().len() <= REFERENCE_BYTES, "{reference}");
+            }
+            Err(why) => assert_readable(&why.to_string(), MESSAGE_BYTES),
+        }
+        if let Err(why) = text.parse::<ImageSource>() {
+            assert_readable(&why, 2 * MESSAGE_BYTES);
+        }
+    });
+}
+
+/// Settings in which every way to name a base has a meaning.
+fn settings() -> Settings {
+    let rule = |repository: &str, is_bare| LineRule {
+        repository: repository.parse().expect("a repository"),
+        images: None,
+        tag: None,
+        default_tag: Some("latest".to_owned()),
+        is_bare,
+    };
+    let mirror = |prefix: &str, upstream: &str| Mirror { prefix: prefix.to_owned(), upstream: upstream.to_owned() };
+    Settings {
+        lines: vec![rule("public.ecr.aws/lambda/java", true), rule("docker.io/python", false)],
+        mirrors: vec![mirror("mirror.example.com/hub", "docker.io"), mirror("mirror.example.com", "ghcr.io/acme")],
+        ..Settings::default()
+    }
+}
+
+/// The facts of an image with these labels and annotations, as they come out of its documents.
+fn facts(labels: &[(&str, &str)], annotations: Annotations) -> ImageFacts {
+    let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations };
+    let labels: BTreeMap<_, _> = labels.iter().copied().collect();
+    let config = json!({ "os": "linux", "architecture": "arm64", "config": { "Labels": labels } });
+    ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration")
+}
+
+/// The first line is the label, and all lines are the OCI pair in the annotations.
+#[test]
+fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
+    let settings = settings();
+    fuzz("label", |input| {
+        let text = text(input);
+        let (name, digest) = text.split_once('\n').unwrap_or((&text, ""));
+        let base = [("org.opencontainers.image.base.name", name), ("org.opencontainers.image.base.digest", digest)];
+        let facts = facts(&[("sdkBaseVersion", name)], Annotations::new());
+        let annotations = self::facts(&base, Annotations::new()).labels;
+        let image = DeployedImage {
+            digest: Digest::of(b""),
+            facts: Arc::new(facts),
+            descriptor_annotations: Arc::new(annotations),
+            index_annotations: Arc::default(),
+        };
+        for reading in identify(&image, None, &settings).readings {
+            assert!(reading.value.len() <= 2 * VALUE_BYTES + 1, "{}", reading.value);
+            match reading.base {
+                Ok(base) => {
+                    let reference = base.reference();
+                    assert_eq!(reference.to_string().parse().as_ref(), Ok(&reference));
+                    assert!(base.tag.iter().chain(&base.further_tag).all(|tag| is_tag(tag)), "{base:?}");
+                    assert!(base.further_digests.len() <= 2, "{base:?}");
+                }
+                Err(why) => assert_readable(&why.to_string(), MESSAGE_BYTES),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_manifest_or_an_index_is_refused_or_read_within_bounds() {
+    fuzz("document", |input| {
+        for served in SERVED {
+            let document = Document::parse(input, served);
+            if let (Ok(document), Some(kind)) = (&document, served.and_then(DigestKind::of_media_type)) {
+                assert_eq!(document.kind(), kind);
+            }
+            match document {
+                Ok(Document::Index(index)) => {
+                    assert_index_bounded(&index);
+                    assert_survives(&Content::Index(index));
+                }
+                Ok(Document::Manifest(manifest)) => assert_bounded(&manifest.annotations),
+                Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
+            }
+        }
+        match layout_entries(input) {
+            Ok(entries) => {
+                for entry in entries {
+                    assert!(entry.name.as_ref().is_none_or(|name| name.len() <= VALUE_BYTES), "{entry:?}");
+                    assert_index_bounded(&Index { children: vec![entry.child], annotations: Annotations::new() });
+                }
+            }
+            Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
+        }
+    });
+}
+
+#[test]
+fn an_image_configuration_is_refused_or_survives_the_catalog() {
+    fuzz("image_config", |input| {
+        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: Annotations::new() };
+        match ImageFacts::read(manifest, input) {
+            Ok(facts) => {
+                assert_bounded(&facts.labels);
+                assert!(facts.diff_ids.len() <= 1000 && facts.platform.to_string().len() < 400, "{facts:?}");
+                assert_survives(&Content::Image(facts));
+            }
+            Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
+        }
+    });
+}
+
+#[test]
+fn a_lambda_tag_is_a_tag_and_prints_as_it_was_written() {
+    fuzz("lambda_tag", |input| {
+        let text = text(input);
+        let Some(tag) = LambdaTag::parse(&text) else { return };
+        assert_eq!(tag.to_string(), text);
+        assert!(is_tag(&text), "{text}");
+        let release = tag.release();
+        assert_eq!(LambdaTag::parse(&release.to_string()).as_ref(), Some(&release));
+        assert_eq!((release.built_at, release.family.as_str()), (tag.built_at, tag.family.as_str()));
+    });
+}
+
+#[test]
+fn a_challenge_of_a_registry_is_read_as_what_it_would_be_written_as() {
+    fuzz("challenge", |input| {
+        let text = text(input);
+        let lines: Vec<_> = text.lines().collect();
+        let challenges = parse_challenges(lines.iter().copied());
+        assert!(challenges.len() <= text.len());
+        for challenge in challenges {
+            assert_eq!(challenge.scheme, challenge.scheme.to_ascii_lowercase());
+            let parameters = ["realm", "service", "scope"].map(|name| challenge.parameter(name));
+            assert!(parameters.iter().flatten().all(|value| value.len() <= text.len()), "{parameters:?}");
+            let quoted = |value: &str| value.replace('\\', r"\\").replace('"', "\\\"");
+            let [realm, service, scope] = parameters.map(|value| quoted(value.unwrap_or_default()));
+            let written = format!("{} realm=\"{realm}\", service=\"{service}\",scope=\"{scope}\"", challenge.scheme);
+            if written.len() <= 8 * 1024 {
+                let [again] = &parse_challenges([written.as_str()])[..] else { panic!("{written}") };
+                let read = ["realm", "service", "scope"].map(|name| again.parameter(name).unwrap_or_default());
+                assert_eq!((&again.scheme, read), (&challenge.scheme, parameters.map(Option::unwrap_or_default)));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_next_page_stays_at_the_origin_of_the_page() {
+    let page: Url = "https://registry.example/v2/x/tags/list?n=1000".parse().expect("a URL");
+    fuzz("link", |input| {
+        let text = text(input);
+        let lines: Vec<_> = text.lines().collect();
+        let Some(target) = next_link(lines.iter().copied()) else { return };
+        assert!(lines.iter().any(|line| line.contains(target)), "{target}");
+        match resolve_link(&page, target) {
+            Ok(url) => {
+                assert_eq!(url.origin(), page.origin());
+                assert!(url.username().is_empty() && url.password().is_none(), "{url}");
+            }
+            Err(why) => assert_readable(&why, MESSAGE_BYTES),
+        }
+    });
+}
+
+#[test]
+fn what_a_registry_or_a_webhook_says_of_an_error_is_one_short_readable_line_without_secrets() {
+    let mut redactor = Redactor::default();
+    redactor.hide_secret(SECRET);
+    fuzz("error_body", |input| {
+        assert_readable(&refusal_message(input), MESSAGE_BYTES);
+        let said = quoted_refusal(input, &redactor);
+        assert_readable(&said, MESSAGE_BYTES);
+        assert!(!said.to_ascii_lowercase().contains(SECRET), "{said}");
+    });
+}
+
+#[test]
+fn an_event_is_understood_or_refused_in_a_short_sentence() {
+    fuzz("event", |input| {
+        let Ok(payload) = serde_json::from_slice::<Value>(input) else { return };
+        match Event::read(&payload) {
+            Ok(Event::Run) => {}
+            Ok(Event::Pushed(push)) => {
+                assert!(is_tag(&push.tag), "{push:?}");
+                let host = format!("{}.dkr.ecr.{}.amazonaws.com", push.account, push.region);
+                let named = format!("{host}/{}:{}@{}", push.repository, push.tag, push.digest);
+                assert!(named.parse::<Reference>().is_ok_and(|read| read.to_string() == named), "{named}");
+            }
+            Ok(Event::Direct(direct)) => {
+                assert!((1..=1000).contains(&direct.images.len()));
+                let are_references = direct.images.iter().all(|image| matches!(image, ImageSource::Reference(_)));
+                assert!(are_references, "{direct:?}");
+                assert_survives(&direct.as_of);
+            }
+            Ok(Event::Ignored(why)) | Err(why) => assert_readable(&why, 3 * MESSAGE_BYTES),
+        }
+    });
+}
+
+#[test]
+fn a_configuration_is_loaded_or_all_that_is_wrong_is_named_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = format!("https://hooks.example.com/{SECRET}");
+    for name in ["ca.pem", "heartbeat-fail", "hook-secret", "password", "trigger-token"] {
+        fs::write(folder.path().join(name), &secret).expect("a writable folder");
+    }
+    let variables = [
+        "AUDIT_EXTERNAL_ID",
+        "BUILDS_SECRET",
+        "DASHBOARD_TOKEN",
+        "GITHUB_TOKEN",
+        "HEARTBEAT_URL",
+        "HOOK_SECRET",
+        "REGISTRY_PASSWORD",
+    ];
+    let environment: Environment = variables.map(|name| (name.to_owned(), secret.clone())).into_iter().collect();
+    fuzz("configuration", |input| {
+        let config = Some("s3://bucket/basewatch.toml".into());
+        let flags = Flags { config, fetched: Some(text(input)), ..Flags::default() };
+        if let Err(problems) = config::load(&flags, &environment, folder.path()) {
+            assert!(!problems.as_slice().is_empty());
+            assert!(problems.as_slice().iter().all(|problem| !problem.message.is_empty()));
+            assert!(!problems.to_string().contains(SECRET), "{problems}");
+        }
+    });
+}
+
+#[test]
+fn a_ledger_is_refused_or_survives_being_written_and_made_smaller() {
+    fuzz("ledger", |input| {
+        let Ok(mut ledger) = store::read_stored::<Ledger>(input) else { return };
+        let (due, mut stored_bytes) = (ledger.outbox.len(), usize::MAX);
+        loop {
+            let stored = store::to_stored(&ledger);
+            assert_eq!(store::read_stored::<Ledger>(&stored).map_err(|error| error.to_string()).as_ref(), Ok(&ledger));
+            assert!(stored.len() < stored_bytes, "nothing was given up");
+            assert_eq!(ledger.outbox.len(), due, "a message that is due was given up");
+            stored_bytes = stored.len();
+            if !ledger.shed() {
+                break;
+            }
+        }
+    });
+}
