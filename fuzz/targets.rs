@@ -1,6 +1,6 @@
 //! The targets, and what holds for every input of each.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{fs, sync::Arc};
 
 use reqwest::Url;
 use serde::{Serialize, de::DeserializeOwned};
@@ -95,6 +95,11 @@ fn a_reference_is_refused_or_prints_as_one_that_is_equal() {
     });
 }
 
+/// The manifest of the images whose configurations are read.
+fn manifest() -> Manifest {
+    Manifest { config: Digest::of(b""), config_bytes: None, annotations: Annotations::new() }
+}
+
 /// Settings in which every way to name a base has a meaning.
 fn settings() -> Settings {
     let rule = |repository: &str, is_bare| LineRule {
@@ -112,28 +117,23 @@ fn settings() -> Settings {
     }
 }
 
-/// The facts of an image with these labels and annotations, as they come out of its documents.
-fn facts(labels: &[(&str, &str)], annotations: Annotations) -> ImageFacts {
-    let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations };
-    let labels: BTreeMap<_, _> = labels.iter().copied().collect();
-    let config = json!({ "os": "linux", "architecture": "arm64", "config": { "Labels": labels } });
-    ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration")
-}
-
-/// The first line is the label, and all lines are the OCI pair in the annotations.
+/// The first line of an input is the label and `base.name`, the rest is `base.digest`.
 #[test]
 fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
     let settings = settings();
     fuzz("label", |input| {
         let text = text(input);
         let (name, digest) = text.split_once('\n').unwrap_or((&text, ""));
-        let base = [("org.opencontainers.image.base.name", name), ("org.opencontainers.image.base.digest", digest)];
-        let facts = facts(&[("sdkBaseVersion", name)], Annotations::new());
-        let annotations = self::facts(&base, Annotations::new()).labels;
+        let labels = json!({
+            "sdkBaseVersion": name,
+            "org.opencontainers.image.base.name": name,
+            "org.opencontainers.image.base.digest": digest,
+        });
+        let config = json!({ "os": "linux", "architecture": "arm64", "config": { "Labels": labels } });
         let image = DeployedImage {
             digest: Digest::of(b""),
-            facts: Arc::new(facts),
-            descriptor_annotations: Arc::new(annotations),
+            facts: Arc::new(ImageFacts::read(manifest(), config.to_string().as_bytes()).expect("a configuration")),
+            descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
         };
         for reading in identify(&image, None, &settings).readings {
@@ -182,16 +182,13 @@ fn a_manifest_or_an_index_is_refused_or_read_within_bounds() {
 
 #[test]
 fn an_image_configuration_is_refused_or_survives_the_catalog() {
-    fuzz("image_config", |input| {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: Annotations::new() };
-        match ImageFacts::read(manifest, input) {
-            Ok(facts) => {
-                assert_bounded(&facts.labels);
-                assert!(facts.diff_ids.len() <= 1000 && facts.platform.to_string().len() < 400, "{facts:?}");
-                assert_survives(&Content::Image(facts));
-            }
-            Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
+    fuzz("image_config", |input| match ImageFacts::read(manifest(), input) {
+        Ok(facts) => {
+            assert_bounded(&facts.labels);
+            assert!(facts.diff_ids.len() <= 1000 && facts.platform.to_string().len() < 400, "{facts:?}");
+            assert_survives(&Content::Image(facts));
         }
+        Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
     });
 }
 
