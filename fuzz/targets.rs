@@ -152,7 +152,7 @@ fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
 }
 
 #[test]
-fn a_manifest_or_an_index_is_refused_or_read_within_bounds() {
+fn a_document_is_refused_or_read_within_bounds() {
     fuzz("document", |input| {
         for served in SERVED {
             let document = Document::parse(input, served);
@@ -181,7 +181,7 @@ fn a_manifest_or_an_index_is_refused_or_read_within_bounds() {
 }
 
 #[test]
-fn an_image_configuration_is_refused_or_survives_the_catalog() {
+fn an_image_config_is_refused_or_survives_the_catalog() {
     fuzz("image_config", |input| match ImageFacts::read(manifest(), input) {
         Ok(facts) => {
             assert_bounded(&facts.labels);
@@ -206,7 +206,7 @@ fn a_lambda_tag_is_a_tag_and_prints_as_it_was_written() {
 }
 
 #[test]
-fn a_challenge_of_a_registry_is_read_as_what_it_would_be_written_as() {
+fn a_challenge_that_is_written_again_reads_the_same() {
     fuzz("challenge", |input| {
         let text = text(input);
         let lines: Vec<_> = text.lines().collect();
@@ -229,7 +229,7 @@ fn a_challenge_of_a_registry_is_read_as_what_it_would_be_written_as() {
 }
 
 #[test]
-fn the_next_page_stays_at_the_origin_of_the_page() {
+fn a_link_leads_to_a_page_of_the_same_origin() {
     let page: Url = "https://registry.example/v2/x/tags/list?n=1000".parse().expect("a URL");
     fuzz("link", |input| {
         let text = text(input);
@@ -247,7 +247,7 @@ fn the_next_page_stays_at_the_origin_of_the_page() {
 }
 
 #[test]
-fn what_a_registry_or_a_webhook_says_of_an_error_is_one_short_readable_line_without_secrets() {
+fn an_error_body_becomes_one_short_readable_line_without_secrets() {
     let mut redactor = Redactor::default();
     redactor.hide_secret(SECRET);
     fuzz("error_body", |input| {
