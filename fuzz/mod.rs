@@ -1,4 +1,4 @@
-//! Fuzz targets: every parser of text from outside, on edited copies of real inputs.
+//! Fuzz targets: the parsers of text from outside, on edited copies of real inputs.
 //!
 //! `fuzz/corpus/TARGET/` holds the seeds. Each is checked as it is, then edited copies of it: for a few seconds in
 //! `cargo test`, for ten minutes in `scripts/fuzz`. An input that failed becomes a seed and stays one.
