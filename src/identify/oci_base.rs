@@ -82,6 +82,7 @@ mod tests {
             labels,
             annotations,
             diff_ids: Vec::new(),
+            layers: Vec::new(),
         };
         DeployedImage {
             digest: Digest::of(b""),

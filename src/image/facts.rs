@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Child, Digest, DigestKind, InvalidDocument, Manifest, Platform,
+    document::LAYERS,
     lenient::{self, First, OrNone, Text},
 };
 
@@ -66,6 +67,10 @@ pub struct ImageFacts {
     /// The digests of the uncompressed layers, lowest first: equal content has equal ones, however it
     /// was compressed.
     pub diff_ids: Vec<Digest>,
+    /// The digests of the layers as the manifest lists them, lowest first; empty where they are not known. Equal ones
+    /// are equal content; different ones may be, compressed in another way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Digest>,
 }
 
 impl ImageFacts {
@@ -95,6 +100,7 @@ impl ImageFacts {
             labels: read.config.map(|config| config.labels).unwrap_or_default(),
             annotations: manifest.annotations,
             diff_ids: read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default(),
+            layers: manifest.layers,
         })
     }
 
@@ -129,9 +135,6 @@ struct RawSettings {
     #[serde(default, rename = "Labels", deserialize_with = "lenient::texts")]
     labels: Annotations,
 }
-
-/// How many layers of an image are compared; file systems cannot mount half as many.
-const LAYERS: usize = 1000;
 
 #[derive(Deserialize)]
 struct RawRootfs {
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_without_its_environment() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(b""), None);
         let diff_id = Digest::of(b"layer");
         let config = format!(
             r#"{{"architecture":"arm64","os":"linux","created":"2026-08-22T00:13:00.5Z","history":null,
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn of_long_lists_and_long_names_only_as_much_is_kept_as_is_used() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(b""), None);
         let layer = Digest::of(b"layer");
         let layers = |count: usize| vec![format!("\"{layer}\""); count].join(",");
         let read = |os: &str, layers: &str| {
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_breaks_the_specification_is_read_as_far_as_it_goes() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(b""), None);
         let read = |rest: &str| {
             let config = format!(r#"{{"os":"linux","architecture":"amd64",{rest}}}"#);
             ImageFacts::read(manifest.clone(), config.as_bytes()).expect(rest)
@@ -275,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_states_no_platform_leaves_it_to_the_index() {
-        let manifest = Manifest { config: Digest::of(b""), config_bytes: None, annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(b""), None);
         for config in [r#"{"rootfs":{"diff_ids":[]}}"#, r#"{"os":"","architecture":"amd64","rootfs":{}}"#] {
             let facts = ImageFacts::read(manifest.clone(), config.as_bytes()).expect(config);
             assert!(facts.platform.is_unknown());

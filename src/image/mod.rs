@@ -3,6 +3,7 @@
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
 mod bounds;
+mod chain;
 mod choose;
 mod descriptor;
 mod digest;
@@ -17,6 +18,7 @@ mod platform;
 mod reference;
 
 pub use bounds::{MESSAGE_BYTES, VALUE_BYTES, clip, is_cut};
+pub use chain::{chain_id, chain_ids};
 pub use choose::choose;
 pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
 pub use digest::{Digest, InvalidDigest};

@@ -16,13 +16,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
+    PlatformRelease,
     segments::{Note, Segment},
     writer::{Job, Writer},
 };
 use crate::image::{Content, Digest, DigestKind, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
-const VERSION: &str = "v2";
+const VERSION: &str = "v3";
 
 /// Facts by digest, shared by all who ask.
 pub type Known = Arc<Content>;
@@ -67,6 +68,9 @@ pub struct RepositoryMemory {
     /// What moving tags were seen to point at, oldest first.
     #[serde(default)]
     pub moving: BTreeMap<String, Vec<Seen>>,
+    /// Releases of this base repository that were read, by the digests of their manifests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<Digest, PlatformRelease>,
     /// Its tags as an AWS resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_tags: Option<TagsMemory>,

@@ -54,8 +54,7 @@ impl Labelled {
 
     fn deployment(self, kind: DeploymentKind, name: &str) -> Deployment {
         let config = self.config(name).to_string();
-        let manifest =
-            Manifest { config: Digest::of(config.as_bytes()), config_bytes: None, annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(config.as_bytes()), None);
         let workload = Workload { modified_at: self.modified.map(ago), ..Workload::default() };
         Deployment {
             id: name.to_owned(),

@@ -107,11 +107,7 @@ impl World {
     /// An image with this configuration.
     pub(crate) fn configured(&self, name: &str, config: &serde_json::Value) -> Digest {
         let config = config.to_string().into_bytes();
-        let manifest = Manifest {
-            config: Digest::of(&config),
-            config_bytes: Some(config.len() as u64),
-            annotations: BTreeMap::new(),
-        };
+        let manifest = Manifest::new(Digest::of(&config), Some(config.len() as u64));
         let digest = Digest::of(name.as_bytes());
         let mut state = self.state.lock().expect("unpoisoned");
         state.configs.insert(manifest.config.clone(), config);

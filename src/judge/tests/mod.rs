@@ -66,6 +66,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
+            layers: Vec::new(),
         },
         identification: Identification {
             readings: vec![Reading {
