@@ -3,12 +3,14 @@
 //! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
 
 mod label;
+mod layers;
 mod line;
 mod mirror;
 mod oci_base;
 mod settings;
 
 pub use label::Malformed;
+pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
 pub use settings::{LineRule, Settings};
 

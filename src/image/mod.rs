@@ -16,6 +16,7 @@ mod lenient;
 mod partition;
 mod platform;
 mod reference;
+mod releases;
 
 pub use bounds::{MESSAGE_BYTES, VALUE_BYTES, clip, is_cut};
 pub use chain::{chain_id, chain_ids};
@@ -31,3 +32,4 @@ pub(crate) use lenient::each_entry;
 pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};
+pub use releases::{MatchedPrefix, PlatformRelease, ReleaseOf, Releases};

@@ -16,11 +16,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
-    PlatformRelease,
     segments::{Note, Segment},
     writer::{Job, Writer},
 };
-use crate::image::{Content, Digest, DigestKind, Repository};
+use crate::image::{Content, Digest, DigestKind, PlatformRelease, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
 const VERSION: &str = "v3";

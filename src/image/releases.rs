@@ -1,6 +1,6 @@
 //! Releases of bases by their layers: which known release is a prefix of an image?
 //!
-//! Knows no stage: whether a release may be an answer, and which of several is, is decided elsewhere.
+//! Whether a release may be an answer, and which of several is, is decided by `identify`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Digest, ImageFacts, Platform, Repository, chain_id, chain_ids};
+use super::{Digest, ImageFacts, Platform, Repository, chain_id, chain_ids};
 
 /// The image of one release on one platform, as it is matched with others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
