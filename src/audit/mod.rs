@@ -152,8 +152,7 @@ fn date_all(
     terms: &Terms,
 ) -> Vec<Dated> {
     let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
-    let mut resolve = |deployment: &Deployment, identification: &Identification| {
-        let key = Key::of(deployment, identification)?;
+    let mut resolve = |deployment: &Deployment, key: Key| {
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
         let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
@@ -166,8 +165,9 @@ fn date_all(
         Some(resolution)
     };
     let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
-        let resolution = resolve(&deployment, &identification);
-        Dated { deployment, identification, resolution }
+        let keys = Key::all(&deployment, &identification);
+        let resolutions = keys.map_while(|key| resolve(&deployment, key)).collect();
+        Dated { deployment, identification, resolutions }
     };
     deployments.into_iter().map(with_resolution).collect()
 }

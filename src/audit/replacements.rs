@@ -38,7 +38,8 @@ pub struct Newer {
     digest: Digest,
     name: String,
     identification: Identification,
-    resolution: Resolution,
+    /// One for each base in its chain, and so at least one.
+    resolutions: Vec<Resolution>,
 }
 
 /// Which images of a repository may replace the one that runs.
@@ -98,12 +99,16 @@ impl Replacements {
 impl Newer {
     /// The judgement of it in the place of `deployment`.
     pub(super) fn judged(&self, deployment: &Deployment, terms: &Terms) -> Judgement {
-        judged(deployment, &self.deployment.image, &self.identification, Some(&self.resolution), terms)
+        judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), terms).judgement
+    }
+
+    fn resolution(&self) -> &Resolution {
+        self.resolutions.first().expect("an image without a known base is none")
     }
 
     /// What there is to compare.
     pub(super) fn replacement<'a>(&'a self, judgement: &'a Judgement) -> Replacement<'a> {
-        Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: &self.resolution }
+        Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: self.resolution() }
     }
 
     /// The fields of the report.
@@ -112,7 +117,7 @@ impl Newer {
             reference: self.deployment.reference.to_string(),
             digest: self.digest.clone(),
             pushed_at: self.deployment.pushed_at,
-            base_release: self.resolution.base.release.as_ref().map(ToString::to_string),
+            base_release: self.resolution().base.release.as_ref().map(ToString::to_string),
             verdict: judgement.verdict,
         }
     }
@@ -154,7 +159,7 @@ impl Search<'_> {
         if policy.redeploy.is_empty() {
             return None;
         }
-        let subjects = Subjects::of(traced.deployment, traced.identification, traced.resolution);
+        let subjects = Subjects::of(traced.deployment, traced.identification.base(), traced.resolution());
         policy.redeploy_rule_for(subjects.subject())
     }
 
@@ -173,8 +178,8 @@ impl Search<'_> {
             let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.terms);
             let replacement = newer.replacement(&judgement);
-            let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), &best.resolution));
-            let is_better = match (&rival, traced.resolution) {
+            let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), best.resolution()));
+            let is_better = match (&rival, traced.resolution()) {
                 (Some((judgement, resolution)), _) => replacement.is_better(judgement, resolution),
                 (None, Some(resolution)) => replacement.is_better(&traced.judgement(self.terms), resolution),
                 (None, None) => false,
@@ -227,14 +232,18 @@ impl Search<'_> {
             ..deployment.clone()
         };
         let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
-        let key = Key::of(&deployment, &identification)?;
         let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
-        let found = match audit.resolutions.get(&key) {
-            Some(known) => known,
-            None => &self.resolver.find(asked.get(&key)?).await,
-        };
-        let resolution = self.resolver.date(&key, found, self.dates.age(&deployment, self.terms.seen_at));
+        let age = self.dates.age(&deployment, self.terms.seen_at);
+        let mut resolutions = Vec::new();
+        for key in Key::all(&deployment, &identification) {
+            let found = match audit.resolutions.get(&key) {
+                Some(known) => known,
+                None => &self.resolver.find(asked.get(&key)?).await,
+            };
+            resolutions.push(self.resolver.date(&key, found, age));
+        }
         let name = format!("{}:{tag}", repository.name);
-        Some(Newer { deployment, digest: held.digest.clone(), name, identification, resolution })
+        let newer = Newer { deployment, digest: held.digest.clone(), name, identification, resolutions };
+        (!newer.resolutions.is_empty()).then_some(newer)
     }
 }

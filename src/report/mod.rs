@@ -41,8 +41,8 @@ pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, ReplacementFields,
-    RuntimeFields,
+    BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
+    ReplacementFields, RuntimeFields,
 };
 pub use line::{LineFields, LineRelease};
 pub use query::Query;

@@ -62,7 +62,7 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
     if traced.deployment.image.is_ok() {
         steps.extend(evidence(traced, &settings.identify.labels));
     }
-    steps.extend(traced.resolution.iter().flat_map(|resolution| &resolution.steps).map(resolved));
+    steps.extend(traced.resolutions.iter().flat_map(|resolution| &resolution.steps).map(resolved));
     steps
 }
 
@@ -82,7 +82,8 @@ fn image(traced: Traced<'_>) -> Step {
 }
 
 /// Each configured label and what is in it, then the OCI pair.
-fn evidence(Traced { identification, resolution, .. }: Traced<'_>, labels: &[String]) -> Vec<Step> {
+fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<Step> {
+    let (identification, resolution) = (traced.identification, traced.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
     let best = identification.best().map(|(reading, _)| reading);
     let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
