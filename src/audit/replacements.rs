@@ -7,12 +7,12 @@ use futures::{StreamExt, stream};
 
 use super::{Audit, Terms, Traced, traced::judged};
 use crate::{
-    identify::{self, Identification, identify},
+    identify::{self, Identification, combine, identify},
     image::{Content, Digest, ImageFacts, Reference, Repository},
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
     judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
     report::{ReplacementFields, Subjects},
-    resolve::{ImageDates, Key, Resolution, Resolver, questions},
+    resolve::{ComparedImage, ImageDates, Key, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
 
@@ -24,6 +24,7 @@ const MOST: usize = 5;
 pub(super) struct Search<'a> {
     pub(super) images: &'a Images,
     pub(super) resolver: &'a Resolver,
+    pub(super) searcher: &'a Searcher<'a>,
     pub(super) terms: &'a Terms,
     pub(super) identify: &'a identify::Settings,
     pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
@@ -231,7 +232,7 @@ impl Search<'_> {
             }),
             ..deployment.clone()
         };
-        let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
+        let identification = self.identified(&deployment).await?;
         let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
         let age = self.dates.age(&deployment, self.terms.seen_at);
         let mut resolutions = Vec::new();
@@ -245,5 +246,15 @@ impl Search<'_> {
         let name = format!("{}:{tag}", repository.name);
         let newer = Newer { deployment, digest: held.digest.clone(), name, identification, resolutions };
         (!newer.resolutions.is_empty()).then_some(newer)
+    }
+
+    /// On which base the image of `deployment` stands, by its records and its layers.
+    async fn identified(&self, deployment: &Deployment) -> Option<Identification> {
+        let (image, repository) = (deployment.image.as_ref().ok()?, deployment.repository());
+        let said = identify(image, repository, self.identify);
+        let existed_at = self.dates.age(deployment, self.terms.seen_at).existed_at;
+        let compared = ComparedImage::new(deployment, &said, existed_at)?;
+        let layers = self.searcher.compare(&[compared]).await.pop()?;
+        Some(combine(said.readings, layers, image, repository, self.identify))
     }
 }

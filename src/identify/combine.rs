@@ -432,6 +432,7 @@ mod tests {
             layer_count: 1,
             diff_ids: None,
             layers: None,
+            first_layer: None,
             first_seen: chrono::DateTime::UNIX_EPOCH,
         };
         Arc::new(ReleaseOf { repository: repository.parse().unwrap(), release })
@@ -481,6 +482,7 @@ mod tests {
             prefixes: prefixes.collect(),
             checks: checks.filter_map(|(at, (_, _, check))| Some((at, (*check)?))).collect(),
             search: row.search.clone(),
+            request_count: 0,
         };
         combine(readings, Arc::new(layers), &image(row.length, "own"), None, &settings())
     }

@@ -17,7 +17,7 @@ pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
 pub use oci_base::NAME as OCI_BASE_NAME;
-pub use settings::{LineRule, Settings};
+pub use settings::{LineRule, SearchLimits, Settings};
 
 use std::sync::Arc;
 
