@@ -112,6 +112,31 @@ pub struct DeploymentFields {
     pub command: Vec<String>,
 }
 
+impl DeploymentFields {
+    /// Those of something of which nothing is known.
+    pub(super) fn unknown() -> Self {
+        Self {
+            kind: DeploymentKind::Image,
+            name: String::new(),
+            qualifier: None,
+            version: None,
+            arn: None,
+            account: None,
+            region: None,
+            owner: None,
+            state: None,
+            state_reason_code: None,
+            state_reason: None,
+            last_update_status: None,
+            last_update_status_reason_code: None,
+            last_update_status_reason: None,
+            architecture: None,
+            memory_mb: None,
+            command: Vec::new(),
+        }
+    }
+}
+
 /// An image that could be deployed instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplacementFields {

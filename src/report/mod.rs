@@ -6,6 +6,7 @@
 mod base;
 pub mod base_table;
 mod build;
+mod company_base;
 pub mod csv;
 mod error;
 mod exemption;
@@ -37,6 +38,7 @@ use crate::inventory::DeploymentKind;
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
+pub use company_base::is_base_id;
 pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
