@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::{
         identify::{Identification, identify},
-        image::ImageFacts,
+        image::{BuildHistory, Fingerprint, ImageFacts, Look},
         inventory::DeployedImage,
     };
 
@@ -83,6 +83,9 @@ mod tests {
             annotations,
             diff_ids: Vec::new(),
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         };
         DeployedImage {
             digest: Digest::of(b""),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Verdict, judge};
 use crate::{
     identify::{Base, EvidenceKind, Identification, Malformed, Reading},
-    image::{Digest, DigestKind, ImageFacts, InvalidReference, LambdaTag},
+    image::{BuildHistory, Digest, DigestKind, Fingerprint, ImageFacts, InvalidReference, LambdaTag, Look},
     inventory::Unreadable,
     resolve::{
         BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
@@ -67,6 +67,9 @@ fn world(published: i64, superseded: Option<i64>) -> World {
             annotations: BTreeMap::new(),
             diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         },
         identification: Identification {
             readings: vec![Reading {
