@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::{
         identify::{Identification, identify},
-        image::ImageFacts,
+        image::{BuildHistory, Fingerprint, ImageFacts, Look},
         inventory::DeployedImage,
     };
 
@@ -84,6 +84,9 @@ mod tests {
             annotations,
             diff_ids: Vec::new(),
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         };
         DeployedImage {
             digest: Digest::of(b""),

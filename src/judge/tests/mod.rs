@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Unidentified, Verdict, judge};
 use crate::{
     identify::{Base, EvidenceKind, Identification, LayerEvidence, Malformed, Reading, Settings, combine},
-    image::{Digest, DigestKind, ImageFacts, InvalidReference, LambdaTag},
+    image::{BuildHistory, Digest, DigestKind, Fingerprint, ImageFacts, InvalidReference, LambdaTag, Look},
     inventory::{DeployedImage, Unreadable},
     resolve::{
         BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
@@ -68,6 +68,9 @@ fn world(published: i64, superseded: Option<i64>) -> World {
             annotations: BTreeMap::new(),
             diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         },
         readings: vec![Reading {
             kind: EvidenceKind::Label,
