@@ -57,6 +57,7 @@ fn amazon(published: i64, superseded: Option<i64>) -> Built {
 }
 
 const SAME: [&str; 3] = ["os", "java", "agent"];
+const LATER: [&str; 3] = ["os", "java", "newer agent"];
 const NEWER: [&str; 3] = ["os", "newer java", "agent"];
 
 #[test]
@@ -76,17 +77,17 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
         ("within the grace", fresh(), amazon(10, Some(9)), Superseded, Nothing, true),
         (
             "both, and the newer base is not better",
-            company(Some(15), &SAME),
+            company(Some(15), &LATER),
             amazon(60, Some(50)),
             Stale,
             Nothing,
             true,
         ),
         ("both, and the newer base is better", company(Some(15), &NEWER), amazon(60, Some(50)), Stale, Rebuild, false),
-        ("only the outer one", company(Some(15), &SAME), amazon(10, None), OutOfDate, Rebuild, false),
+        ("only the outer one", company(Some(15), &LATER), amazon(10, None), OutOfDate, Rebuild, false),
         ("the inner one is quiet", fresh(), amazon(60, None), Stale, Nothing, false),
         ("the inner one is unknown", fresh(), unresolved(), Unknown, Investigate, false),
-        ("one is behind, one unknown", company(Some(15), &SAME), unresolved(), OutOfDate, Rebuild, false),
+        ("one is behind, one unknown", company(Some(15), &LATER), unresolved(), OutOfDate, Rebuild, false),
     ] {
         let (judgement, is_waiting) = judged(&outer, &inner);
         assert_eq!((judgement.verdict, judgement.action, is_waiting), (verdict, action, waits), "{name}");
@@ -97,7 +98,7 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
 
 #[test]
 fn what_the_newer_base_is_built_on_has_to_be_known_before_an_image_waits() {
-    let mut outer = company(Some(15), &SAME);
+    let mut outer = company(Some(15), &LATER);
     outer.world.resolution.current.as_mut().unwrap().diff_ids = None;
     let (judgement, is_waiting) = judged(&outer, &amazon(60, Some(50)));
     assert_eq!((judgement.verdict, judgement.action, is_waiting), (Verdict::Stale, Action::Rebuild, false));
