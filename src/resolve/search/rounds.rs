@@ -238,7 +238,7 @@ impl Rounds<'_> {
     fn end(&self, position: usize, group: &Group) -> Search {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
         let hints = hints(image, plan.need, &plan.published, &group.learned);
-        let (mut compared_count, mut left_count, mut why) = (0, 0, None);
+        let (mut possible_count, mut unread_count, mut unconfigured_count, mut why) = (0, 0, 0, None);
         let mut lines = BTreeSet::new();
         for at in &plan.lists {
             let list = &self.state.lists[*at];
@@ -246,27 +246,29 @@ impl Rounds<'_> {
             let possible = list.all.iter().enumerate().filter(|(_, it)| is_possible(list, it, &hints));
             for (candidate, it) in possible {
                 lines.insert((&list.repository, it.tag.family.as_str()));
-                let step = |depth| Step { list: *at, candidate, depth };
-                let depths = [Depth::Manifest, Depth::Configuration];
+                possible_count += 1;
+                let is_needed = |depth| self.is_needed(image, Step { list: *at, candidate, depth });
                 if it.state == CandidateState::Unreadable {
                     why = why.or(self.state.unreadable.get(&list.repository));
-                } else if depths.into_iter().any(|depth| self.is_needed(image, step(depth))) {
-                    left_count += 1;
-                } else if it.state == CandidateState::Unread && failure.is_some() {
+                } else if is_needed(Depth::Manifest) {
+                    unread_count += 1;
+                } else if is_needed(Depth::Configuration) {
+                    unconfigured_count += 1;
+                } else if it.state == CandidateState::Unread {
                     why = why.or(failure);
-                } else {
-                    compared_count += 1;
                 }
             }
             why = why.or(list.gap.as_ref());
         }
+        // Where all manifests were read, the configurations are what is left.
+        let left_count = if unread_count > 0 { unread_count } else { unconfigured_count };
         match (left_count, why) {
             (0, None) => {
                 let line = |(repository, family): (&Repository, &str)| format!("{repository}:{family}");
                 Search::Complete { lines: lines.into_iter().map(line).collect() }
             }
             (0, Some(why)) => Search::Failed { why: why.clone() },
-            _ => Search::Unfinished { compared_count, left_count },
+            _ => Search::Unfinished { compared_count: possible_count - left_count, left_count },
         }
     }
 }
