@@ -58,3 +58,22 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// Whether images of others may be built on the releases of `repository`: only such a base is an answer where no
+    /// label names it.
+    #[must_use]
+    pub fn is_base(&self, repository: &Repository) -> bool {
+        is_lambda(repository) || self.lines.iter().any(|rule| rule.repository == *repository)
+    }
+
+    /// Whether `repository` holds a base that is itself built on another one.
+    #[must_use]
+    pub fn is_company_base(&self, repository: &Repository) -> bool {
+        self.is_base(repository) && !is_lambda(repository)
+    }
+}
+
+fn is_lambda(repository: &Repository) -> bool {
+    &*repository.registry == "public.ecr.aws" && repository.name.starts_with("lambda/")
+}

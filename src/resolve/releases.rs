@@ -14,7 +14,8 @@ impl Resolver {
         manifest: &Digest,
         facts: &ImageFacts,
     ) -> Option<PlatformRelease> {
-        let release = self.is_base(repository).then(|| PlatformRelease::new(manifest.clone(), facts, self.seen_at))??;
+        let release =
+            self.is_base(repository).then(|| PlatformRelease::new(manifest.clone(), facts, self.seen_at))??;
         Some(PlatformRelease { tags: tag.into_iter().collect(), index: index.cloned(), ..release })
     }
 

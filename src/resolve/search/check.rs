@@ -128,7 +128,6 @@ pub(super) fn check_line(
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,7 +86,8 @@ impl<'a> Searcher<'a> {
     /// Searches within `limits` for all images together.
     #[must_use]
     pub fn new(resolver: &'a Resolver, limits: SearchLimits) -> Self {
-        let published = LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
+        let published =
+            LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
         let remembered = resolver.images.catalog().repositories();
         let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
         repositories.retain(|repository| resolver.is_base(repository) && resolver.has_dated_tags(repository));

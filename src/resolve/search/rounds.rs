@@ -151,8 +151,7 @@ impl Rounds<'_> {
         if let Some(position) = position.filter(|position| self.state.lists[*position].until >= self.until) {
             return position;
         }
-        let list =
-            Candidates::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
+        let list = Candidates::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
         match position {
             Some(position) => {
                 self.state.lists[position] = list;
