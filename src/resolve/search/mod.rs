@@ -23,12 +23,12 @@ use chrono::{DateTime, Utc};
 use self::{
     check::{RecordedRelease, check_line},
     rounds::{Rounds, SearchOutcome, SearchState},
-    scope::{SearchedImage, is_settled, named_lines, shows_lambda_base},
+    scope::{SearchedImage, built_at, is_settled, named_lines},
 };
 use super::Resolver;
 use crate::{
     identify::{Identification, LayerEvidence, PrefixCheck, SearchLimits},
-    image::{Arch, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository, is_plausible},
+    image::{Arch, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository},
     inventory::{DeployedImage, Deployment, ImageSource},
     once::Once,
     registry::RequestAllowance,
@@ -152,7 +152,7 @@ impl<'a> Searcher<'a> {
     fn searched(&self, image: &ComparedImage<'_>, checks: &BTreeMap<usize, PrefixCheck>) -> SearchedImage {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
-        let shows_lambda_base = shows_lambda_base(facts);
+        let shows_lambda_base = facts.fingerprint.is_lambda_base();
         let is_settled = is_settled(image.identification, checks);
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
@@ -248,10 +248,4 @@ fn distinct<'a>(images: &[ComparedImage<'a>]) -> (Vec<ComparedImage<'a>>, Vec<us
         positions.push(position);
     }
     (distinct, positions)
-}
-
-/// When the image of `facts` was built, as far as its dates can be true of an image that existed by `existed_at`.
-fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
-    let dates = [facts.created_at, facts.history_created_at].into_iter().flatten();
-    dates.filter(|at| is_plausible(*at, existed_at)).map(|at| at.min(existed_at)).max().unwrap_or(existed_at)
 }

@@ -10,7 +10,7 @@ use super::{
     known::KnownReleases,
     order::{Depth, Extent, Hints, Step, is_possible, steps},
     read::{Manifests, ReadError},
-    scope::{Need, SearchedImage},
+    scope::{Need, SearchedImage, shown_lines},
 };
 use crate::{
     identify::Search,
@@ -113,6 +113,7 @@ impl Rounds<'_> {
     /// Makes sure that `group` has a plan for the image that fits what is known.
     async fn plan(&mut self, position: usize, need: Need, prefixes: &[MatchedPrefix], group: &mut Group) {
         let image = &self.images[position];
+        group.learned.extend(shown_lines(&image.facts));
         let mut published = self.state.known.published_on_first_layer(&image.facts);
         published.extend(dated(prefixes));
         if group.plan.as_ref().is_some_and(|plan| plan.need == need && plan.published == published) {
