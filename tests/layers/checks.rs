@@ -22,7 +22,8 @@ async fn every_kind_of_digest_and_a_dated_tag_are_checked_once_ever() {
             "configuration" => format!("{PYTHON}@{}", shop.world.config_of(&manifest)),
             _ => format!("{PYTHON}:3.12.2026.08.02.13"),
         };
-        let images = [build("3.12", 2, 3).labelled(&base).image(), build("21", 2, 3).labelled(&base).without_sign().image()];
+        let images =
+            [build("3.12", 2, 3).labelled(&base).image(), build("21", 2, 3).labelled(&base).without_sign().image()];
         let evidence = shop.compare(&images).await;
         assert_eq!(evidence[0].checks.get(&0), PREFIX, "{kind}");
         assert_eq!(evidence[1].checks.get(&0), Some(&PrefixCheck::Different), "{kind}");

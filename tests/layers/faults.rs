@@ -35,7 +35,8 @@ async fn a_registry_that_fails_is_asked_once_and_again_in_the_next_run() {
 
 #[tokio::test]
 async fn tags_that_cannot_be_listed_prove_no_absence() {
-    let provided = Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
+    let provided =
+        Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
     for (lists, why) in [
         (Lists::Failing(unreachable()), "connection refused"),
         (Lists::Cut(7), "only a part of the tags"),

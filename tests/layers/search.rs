@@ -97,7 +97,8 @@ async fn dates_that_builders_clamp_or_misplace_only_change_the_order() {
 #[tokio::test]
 async fn a_provided_release_is_no_answer_while_the_lines_of_its_day_are_unsearched() {
     let shop = Shop::new(20);
-    let provided = Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
+    let provided =
+        Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
     let known = shop.compare_one(&provided.image()).await;
     assert_eq!(prefixes(&known), [(4, "provided:al2023.2026.08.09.13".to_owned())]);
     // The lines of the day and of the days beside it, each of which could be built from it.

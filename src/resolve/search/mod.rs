@@ -119,15 +119,7 @@ impl<'a> Searcher<'a> {
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
-        let until = searched.iter().map(|image| image.existed_at).max().unwrap_or(self.resolver.seen_at);
-        let rounds = Rounds {
-            searcher: self,
-            state: &mut state,
-            images: &searched,
-            outcomes: vec![SearchOutcome::default(); searched.len()],
-            until,
-        };
-        let outcomes = rounds.run(&repositories).await;
+        let outcomes = Rounds::new(self, &mut state, &searched).run(&repositories).await;
         let evidence: Vec<_> = checks
             .into_iter()
             .zip(&searched)
@@ -153,7 +145,9 @@ impl<'a> Searcher<'a> {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
         let shows_lambda_base = facts.fingerprint.is_lambda_base();
-        let is_settled = is_settled(image.identification, checks);
+        let is_settled = is_settled(image.identification, checks, |repository| {
+            self.resolver.is_base(repository) && !self.resolver.has_dated_tags(repository)
+        });
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);

@@ -87,7 +87,7 @@ pub(super) struct SearchedImage {
     pub(super) named: Vec<NamedLine>,
     /// Whether it is recognizably built on a Lambda base.
     pub(super) shows_lambda_base: bool,
-    /// Whether a base that it names proved to be a prefix, or to have more layers than the image has.
+    /// Whether what it records settles its base; see [`is_settled`].
     pub(super) is_settled: bool,
 }
 
@@ -104,6 +104,13 @@ pub(super) enum Need {
     Named,
     /// All lines are to be searched, those that it names first.
     All,
+}
+
+impl Need {
+    /// Whether candidates are read.
+    pub(super) fn is_search(self) -> bool {
+        matches!(self, Self::SameRun | Self::Named | Self::All)
+    }
 }
 
 impl SearchedImage {
@@ -154,11 +161,19 @@ pub(super) fn is_dated(tag: &str) -> bool {
 }
 
 /// Whether `checks` of what an image records settle its base: one is a prefix, or what the image was labelled with has
-/// more layers than it has itself, as after `docker build --squash`.
-pub(super) fn is_settled(identification: &Identification, checks: &BTreeMap<usize, PrefixCheck>) -> bool {
-    checks.iter().any(|(reading, check)| match check {
-        PrefixCheck::Prefix { .. } => true,
-        PrefixCheck::Fewer => identification.readings.get(*reading).is_some_and(|read| !read.kind.is_candidate()),
-        PrefixCheck::Different | PrefixCheck::Unread => false,
+/// more layers than it has itself, as after `docker build --squash`. A prefix for which `is_company_base` holds has a base
+/// of its own, which is looked for.
+pub(super) fn is_settled(
+    identification: &Identification,
+    checks: &BTreeMap<usize, PrefixCheck>,
+    is_company_base: impl Fn(&Repository) -> bool,
+) -> bool {
+    checks.iter().any(|(position, check)| {
+        let Some(reading) = identification.readings.get(*position) else { return false };
+        match (check, &reading.base) {
+            (PrefixCheck::Prefix { .. }, Ok(base)) => !is_company_base(&base.repository),
+            (PrefixCheck::Fewer, _) => !reading.kind.is_candidate(),
+            (PrefixCheck::Prefix { .. } | PrefixCheck::Different | PrefixCheck::Unread, _) => false,
+        }
     })
 }
