@@ -23,12 +23,12 @@ use chrono::{DateTime, Utc};
 use self::{
     check::{RecordedRelease, check_line},
     rounds::{Rounds, SearchOutcome, SearchState},
-    scope::{SearchedImage, is_settled, named_lines, shows_lambda_base},
+    scope::{SearchedImage, built_at, is_settled, named_lines},
 };
 use super::Resolver;
 use crate::{
     identify::{Identification, LayerEvidence, PrefixCheck, SearchLimits},
-    image::{Arch, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository, is_plausible},
+    image::{Arch, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository},
     inventory::{DeployedImage, Deployment, ImageSource},
     once::Once,
     registry::RequestAllowance,
@@ -119,15 +119,7 @@ impl<'a> Searcher<'a> {
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
-        let until = searched.iter().map(|image| image.existed_at).max().unwrap_or(self.resolver.seen_at);
-        let rounds = Rounds {
-            searcher: self,
-            state: &mut state,
-            images: &searched,
-            outcomes: vec![SearchOutcome::default(); searched.len()],
-            until,
-        };
-        let outcomes = rounds.run(&repositories).await;
+        let outcomes = Rounds::new(self, &mut state, &searched).run(&repositories).await;
         let evidence: Vec<_> = checks
             .into_iter()
             .zip(&searched)
@@ -152,8 +144,10 @@ impl<'a> Searcher<'a> {
     fn searched(&self, image: &ComparedImage<'_>, checks: &BTreeMap<usize, PrefixCheck>) -> SearchedImage {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
-        let shows_lambda_base = shows_lambda_base(facts);
-        let is_settled = is_settled(image.identification, checks);
+        let shows_lambda_base = facts.fingerprint.is_lambda_base();
+        let is_settled = is_settled(image.identification, checks, |repository| {
+            self.resolver.is_base(repository) && !self.resolver.has_dated_tags(repository)
+        });
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);
@@ -248,10 +242,4 @@ fn distinct<'a>(images: &[ComparedImage<'a>]) -> (Vec<ComparedImage<'a>>, Vec<us
         positions.push(position);
     }
     (distinct, positions)
-}
-
-/// When the image of `facts` was built, as far as its dates can be true of an image that existed by `existed_at`.
-fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
-    let dates = [facts.created_at, facts.history_created_at].into_iter().flatten();
-    dates.filter(|at| is_plausible(*at, existed_at)).map(|at| at.min(existed_at)).max().unwrap_or(existed_at)
 }
