@@ -2,6 +2,7 @@
 //!
 //! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
 
+mod base_rule;
 mod label;
 mod layers;
 mod line;
@@ -9,10 +10,11 @@ mod mirror;
 mod oci_base;
 mod settings;
 
+pub use base_rule::{BaseRule, BaseRules};
 pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
-pub use settings::{LineRule, Settings};
+pub use settings::Settings;
 
 use crate::{
     image::{Annotations, Digest, ImageFacts, LambdaTag, Reference, Repository},

@@ -177,7 +177,6 @@ impl Resolver {
 
     /// Whether releases of `repository` carry dated tags.
     fn has_dated_tags(&self, repository: &Repository) -> bool {
-        let name = repository.to_string();
-        self.settings.dated_tags.iter().any(|pattern| pattern.matches(&name))
+        self.settings.bases.has_dated_tags(repository)
     }
 }
