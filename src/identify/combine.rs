@@ -370,7 +370,7 @@ mod tests {
     use super::*;
     use crate::{
         identify::{BaseRule, BaseRules, identify},
-        image::{Annotations, Digest, ImageFacts, Platform},
+        image::{Annotations, BuildHistory, Digest, Fingerprint, ImageFacts, Look, Platform},
     };
 
     const COMPANY: &str = "registry.example.com/acme/base";
@@ -446,6 +446,9 @@ mod tests {
             annotations: Annotations::new(),
             diff_ids: (0..length).map(|layer| Digest::of(&[u8::try_from(layer).unwrap()])).collect(),
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         };
         DeployedImage {
             digest: Digest::of(digest.as_bytes()),
