@@ -5,7 +5,7 @@ use basewatch::{
     image::Digest,
 };
 
-use crate::shop::{Build, JAVA, PYTHON, Shop, assert_base, build, layers, prefixes};
+use crate::shop::{Build, COMPANY, JAVA, PYTHON, Shop, assert_base, build, layers, prefixes};
 
 const PREFIX: Option<&PrefixCheck> = Some(&PrefixCheck::Prefix { layer_count: 6 });
 
@@ -95,4 +95,57 @@ async fn a_contradicted_label_leaves_the_search_to_what_the_image_shows() {
     let evidence = shop.compare_one(&image).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Different));
     assert_eq!(prefixes(&evidence)[0].1, "python:3.12.2026.08.08.13");
+}
+
+#[tokio::test]
+async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed() {
+    let shop = Shop::new(9);
+    let company = |build: u32| [layers("3.12", 3), vec![format!("company {build}")]].concat();
+    let publish = |build: u32| {
+        let layers = company(build);
+        let layers: Vec<_> = layers.iter().map(String::as_str).collect();
+        let image = shop.world.layered(&format!("company {build}"), "arm64", &layers, "gzip");
+        shop.world.tag(COMPANY, "1", &image);
+    };
+    let on = |build| Build { layers: [company(build), vec!["own".to_owned()]].concat(), ..build_on_company() };
+    publish(1);
+    // Any run sees what the tag carries, whatever images it is about.
+    shop.compare_one(&build("21", 9, 9).image()).await;
+    publish(2);
+    for build in [1, 2] {
+        let evidence = shop.compare_one(&on(build).image()).await;
+        let found = prefixes(&evidence);
+        assert_eq!(found[0], (7, "python:1".to_owned()), "{found:?}");
+        // The base of the company's base.
+        assert_eq!(found[1], (6, "python:3.12.2026.08.03.13".to_owned()), "{found:?}");
+    }
+    // A label that names only the tag: whichever release it carried.
+    let labelled = |build| on(build).labelled(format!("{COMPANY}:1")).without_sign().image();
+    let evidence = shop.compare_one(&labelled(1)).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
+    let evidence = shop.compare_one(&labelled(3)).await;
+    assert_eq!(
+        evidence.checks.get(&0),
+        Some(&PrefixCheck::Unread),
+        "what it carried before is not known: {evidence:?}"
+    );
+    shop.world.requests();
+    shop.compare_one(&on(1).image()).await;
+    assert_eq!(shop.world.requests(), ["HEAD base/python:1"]);
+}
+
+#[tokio::test]
+async fn a_confirmed_company_base_leaves_its_own_base_to_be_searched() {
+    let shop = Shop::new(9);
+    let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
+    let names: Vec<_> = company.iter().map(String::as_str).collect();
+    let base = shop.world.layered("company", "arm64", &names, "gzip");
+    let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build_on_company() };
+    let evidence = shop.compare_one(&image.labelled(format!("{COMPANY}@{base}")).image()).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
+    assert_eq!(prefixes(&evidence)[1], (6, "python:3.12.2026.08.03.13".to_owned()));
+}
+
+fn build_on_company() -> Build {
+    build("3.12", 3, 4)
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::{
-    identify::{self, Identification, LayerEvidence, SearchLimits, identify},
+    identify::{self, BaseRule, BaseRules, Identification, LayerEvidence, SearchLimits, identify},
     image::{Digest, ImageFacts, Manifest, Repository},
     inventory::DeployedImage,
     resolve::{ComparedImage, Resolver, Searcher, Settings},
@@ -16,6 +16,7 @@ use crate::world::{World, at, compressed, diff_id};
 pub(crate) const PYTHON: &str = "public.ecr.aws/lambda/python";
 pub(crate) const NODEJS: &str = "public.ecr.aws/lambda/nodejs";
 pub(crate) const JAVA: &str = "public.ecr.aws/lambda/java";
+pub(crate) const COMPANY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/base/python";
 pub(crate) const PROVIDED: &str = "public.ecr.aws/lambda/provided";
 
 /// The lines, with what their releases have above the four layers that all have.
@@ -78,9 +79,7 @@ impl Shop {
     /// A run of its own over the same catalog: what the layers of `images` say.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
         let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
-        let dated_tags = [PYTHON, NODEJS, JAVA, PROVIDED].map(|name| name.parse().expect("a pattern")).into();
-        let settings = Settings { dated_tags, ..Settings::default() };
-        let resolver = Resolver::new(Arc::new(registry), settings, self.now, self.now);
+        let resolver = Resolver::new(Arc::new(registry), Settings { bases: bases() }, self.now, self.now);
         let searcher = Searcher::new(&resolver, self.limits);
         let images: Vec<_> = images.iter().map(Image::compared).collect();
         searcher.compare(&images).await
@@ -95,6 +94,15 @@ impl Shop {
     pub(crate) fn requests(&self) -> Vec<String> {
         self.world.requests().into_iter().filter(|request| !request.starts_with("TAGS")).collect()
     }
+}
+
+/// The bases that are configured: those of AWS that are published here, and the company's.
+fn bases() -> BaseRules {
+    let rule = |repository: &str| BaseRule::new(repository.parse().expect("a pattern"));
+    BaseRules::new(vec![
+        BaseRule { has_dated_tags: Some(false), ..rule("public.ecr.aws/lambda/{dotnet,go,ruby}") },
+        BaseRule { is_company: Some(true), tags: vec!["1".to_owned()], ..rule(COMPANY) },
+    ])
 }
 
 /// A deployed image.

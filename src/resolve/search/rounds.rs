@@ -78,7 +78,7 @@ impl<'a> Rounds<'a> {
     /// What is to be done for `image`, and the prefixes that are known.
     fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
         let prefixes = self.state.known.prefixes(&image.facts);
-        let need = image.need(&prefixes, |repository| self.searcher.resolver.has_dated_tags(repository));
+        let need = image.need(&prefixes, |repository| self.searcher.resolver.is_company_base(repository));
         (need, prefixes)
     }
 
@@ -273,8 +273,16 @@ impl<'a> Rounds<'a> {
             }
             let unreadable = self.state.unreadable.get(&list.repository).filter(|_| tally.has_unreadable);
             let failure = self.state.failures.get(&*list.repository.registry);
-            tally.why = tally.why.or(failure).or(list.gap.as_ref()).or(unreadable);
+            tally.why = tally.why.or_else(|| failure.or(list.gap.as_ref()).or(unreadable).cloned());
             tally.lines.extend(lines.into_keys().map(|family| format!("{}:{family}", list.repository)));
+        }
+        let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));
+        if let Some(line) = unlisted.filter(|_| plan.need != Need::SameRun) {
+            let why = format!(
+                "releases of {} have no dated tags: only those can be compared that {} was seen to carry",
+                line.repository, line.tag
+            );
+            tally.why.get_or_insert(why);
         }
         tally.search(self.searcher.allowance.is_used_up())
     }
@@ -282,22 +290,22 @@ impl<'a> Rounds<'a> {
 
 /// What a search came to.
 #[derive(Default)]
-struct Tally<'a> {
+struct Tally {
     possible_count: usize,
     unread_count: usize,
     unconfigured_count: usize,
     has_unreadable: bool,
     lines: BTreeSet<String>,
     /// Why not all that may be the base could be read.
-    why: Option<&'a String>,
+    why: Option<String>,
 }
 
-impl Tally<'_> {
+impl Tally {
     fn search(self, is_used_up: bool) -> Search {
         // Where all manifests were read, the configurations are what is left.
         let left_count = if self.unread_count > 0 { self.unread_count } else { self.unconfigured_count };
         match self.why {
-            Some(why) if left_count == 0 || !is_used_up => Search::Failed { why: why.clone() },
+            Some(why) if left_count == 0 || !is_used_up => Search::Failed { why },
             None if left_count == 0 => Search::Complete { lines: self.lines.into_iter().collect() },
             _ => Search::Unfinished { compared_count: self.possible_count - left_count, left_count },
         }

@@ -119,14 +119,15 @@ impl SearchedImage {
         self.facts.diff_ids.len().max(self.facts.layers.len())
     }
 
-    /// What is to be done for it, where `prefixes` are known. `has_dated_tags` says whether releases of a repository
-    /// carry dated tags: those are no company's bases, which have further bases below.
-    pub(super) fn need(&self, prefixes: &[MatchedPrefix], has_dated_tags: impl Fn(&Repository) -> bool) -> Need {
-        let dated = prefixes.iter().filter(|prefix| prefix.releases.iter().any(|it| has_dated_tags(&it.repository)));
-        let dated: Vec<_> = dated.collect();
+    /// What is to be done for it, where `prefixes` are known. What `is_company_base` accepts has a further base below, and
+    /// so does not end a search.
+    pub(super) fn need(&self, prefixes: &[MatchedPrefix], is_company_base: impl Fn(&Repository) -> bool) -> Need {
+        let is_innermost = |known: &Arc<ReleaseOf>| !is_company_base(&known.repository);
+        let innermost = prefixes.iter().filter(|prefix| prefix.releases.iter().any(is_innermost));
+        let innermost: Vec<_> = innermost.collect();
         let is_final = |prefix: &&MatchedPrefix| {
-            prefix.layer_count == self.layer_count()
-                || prefix.releases.iter().any(|it| has_dated_tags(&it.repository) && !is_provided(&it.repository))
+            let is_last = |known: &Arc<ReleaseOf>| is_innermost(known) && !is_provided(&known.repository);
+            prefix.layer_count == self.layer_count() || prefix.releases.iter().any(is_last)
         };
         let has_named = || {
             let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
@@ -134,9 +135,9 @@ impl SearchedImage {
         };
         match () {
             () if self.arch.is_none() || self.layer_count() == 0 => Need::Nothing,
-            () if dated.iter().any(is_final) || has_named() => Need::Answered,
+            () if innermost.iter().any(is_final) || has_named() => Need::Answered,
             () if self.is_settled => Need::Nothing,
-            () if !dated.is_empty() => Need::SameRun,
+            () if !innermost.is_empty() => Need::SameRun,
             () if self.shows_lambda_base => Need::All,
             () if !self.named.is_empty() => Need::Named,
             () => Need::Nothing,
