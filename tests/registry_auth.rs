@@ -6,7 +6,6 @@ mod toxic;
 mod toxic_client;
 
 use std::{
-    collections::BTreeMap,
     process::Command,
     sync::{
         Arc, Mutex,
@@ -508,7 +507,7 @@ async fn authorization_does_not_follow_a_redirect_to_another_port_nor_back() {
     let aws = Arc::new(FakeAws::default());
     let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws));
     let repository: Repository = format!("{ECR}/orders").parse().expect("a repository");
-    let manifest = Manifest { config: Digest::of(config), config_bytes: Some(2), annotations: BTreeMap::new() };
+    let manifest = Manifest::new(Digest::of(config), Some(2));
     assert_eq!(rig.client.config(&repository, &manifest).await.expect("by redirects"), config);
     let sent = |toxic: &Toxic| toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>();
     assert_eq!((sent(&toxic), sent(&store)), (vec![true, false], vec![false]));
@@ -528,7 +527,7 @@ async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
     let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
-    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: Some(2), annotations: BTreeMap::new() };
+    let manifest = Manifest::new(Digest::of(b"{}"), Some(2));
     let error = rig.client.config(&repository, &manifest).await.expect_err("denied");
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     assert_eq!(store.lines(), ["GET /blob"]);
@@ -644,7 +643,7 @@ async fn all_that_is_told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'stati
     let host = HostSettings { auth: given("auditor", PASSWORD), ..HostSettings::default() };
     let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
     let reference = reference(&toxic.host(), "x");
-    let manifest = Manifest { config: Digest::of(b"{}"), config_bytes: Some(2), annotations: BTreeMap::new() };
+    let manifest = Manifest::new(Digest::of(b"{}"), Some(2));
     let config = client.config(&reference.repository, &manifest).await.map(|body| String::from_utf8(body.to_vec()));
     let told = (client.head(&reference).await, client.manifest(&reference).await);
     let told = (told, client.tags(&reference.repository).await, config);

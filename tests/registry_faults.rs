@@ -6,7 +6,6 @@ mod toxic;
 mod toxic_client;
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,7 +35,7 @@ fn good_digest() -> Digest {
 }
 
 fn config_of(digest: Digest, config_bytes: u64) -> Manifest {
-    Manifest { config: digest, config_bytes: Some(config_bytes), annotations: BTreeMap::new() }
+    Manifest::new(digest, Some(config_bytes))
 }
 
 #[tokio::test]

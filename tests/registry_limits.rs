@@ -6,7 +6,6 @@ mod toxic;
 mod toxic_client;
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -67,8 +66,7 @@ async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
 #[tokio::test]
 async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
     let (toxic, rig, reference) = start(|_| Reply::endless(200));
-    let manifest =
-        |bytes| Manifest { config: Digest::of(b"x"), config_bytes: Some(bytes), annotations: BTreeMap::new() };
+    let manifest = |bytes| Manifest::new(Digest::of(b"x"), Some(bytes));
     too_large(&rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
     assert!(toxic.log().is_empty());
     too_large(&rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);
@@ -80,8 +78,7 @@ async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other()
     // With and without a length, far more than may be in memory together.
     for is_announced in [true, false] {
         let body = vec![b'a'; 8 * MIB];
-        let manifest =
-            Manifest { config: Digest::of(&body), config_bytes: Some(body.len() as u64), annotations: BTreeMap::new() };
+        let manifest = Manifest::new(Digest::of(&body), Some(body.len() as u64));
         let reply = if is_announced { Reply::new(200, body) } else { Reply::unannounced(200, body) };
         let (toxic, rig, reference) = start(move |_| reply.clone());
         let reads = join_all((0..12).map(|_| async {
@@ -102,7 +99,7 @@ async fn bodies_that_trickle_in_do_not_keep_small_ones_waiting() {
             Reply::manifest(&manifest_of(b"{}"))
         }
     });
-    let manifest = Manifest { config: Digest::of(b"x"), config_bytes: Some(MIB as u64), annotations: BTreeMap::new() };
+    let manifest = Manifest::new(Digest::of(b"x"), Some(MIB as u64));
     let slow = join_all((0..16).map(|_| rig.client.config(&reference.repository, &manifest)));
     let fast = async {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{
     Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, QUOTED_BYTES, clip,
     descriptor::{RawDescriptor, essence},
+    fingerprint,
     lenient::{self, First, OrNone},
 };
 
@@ -30,8 +31,21 @@ pub struct Manifest {
     pub config: Digest,
     /// The size of the image configuration in bytes, where the manifest states it.
     pub config_bytes: Option<u64>,
+    /// The digests of its layers, the base's first. Empty where one of them is missing or no digest: a part of the list
+    /// would be a prefix of other images.
+    pub layers: Vec<Digest>,
+    /// Whether its first layers are as large as those of a Lambda base.
+    pub has_lambda_sizes: bool,
     /// The manifest's annotations.
     pub annotations: Annotations,
+}
+
+impl Manifest {
+    /// A manifest that names nothing but the configuration `config`, of `config_bytes` where that is known.
+    #[must_use]
+    pub fn new(config: Digest, config_bytes: Option<u64>) -> Self {
+        Self { config, config_bytes, layers: Vec::new(), has_lambda_sizes: false, annotations: Annotations::new() }
+    }
 }
 
 /// Why a body is no manifest.
@@ -137,8 +151,21 @@ impl Document {
 #[derive(Deserialize)]
 struct RawManifest {
     config: RawDescriptor,
+    #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, LAYERS>")]
+    layers: First<OrNone<RawLayer>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
+}
+
+/// How many layers of an image are read. No builder or registry takes as many.
+pub(super) const LAYERS: usize = 1000;
+
+#[derive(Deserialize)]
+struct RawLayer {
+    #[serde(default, deserialize_with = "lenient::text")]
+    digest: Option<String>,
+    #[serde(default, deserialize_with = "lenient::number")]
+    size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -151,12 +178,20 @@ struct RawIndex {
 
 impl Manifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
+        let sizes = manifest.layers.entries.iter().map(|OrNone(layer)| layer.as_ref()?.size);
         Ok(Self {
             config: manifest.config.digest()?,
             config_bytes: manifest.config.size,
+            has_lambda_sizes: fingerprint::has_lambda_sizes(sizes),
+            layers: layers(manifest.layers).unwrap_or_default(),
             annotations: manifest.annotations,
         })
     }
+}
+
+fn layers(all: First<OrNone<RawLayer>>) -> Option<Vec<Digest>> {
+    let all = Some(all).filter(First::is_whole)?;
+    all.entries.into_iter().map(|OrNone(layer)| layer?.digest?.parse().ok()).collect()
 }
 
 impl Index {
@@ -283,7 +318,7 @@ mod tests {
         ] {
             let body = format!("{{{config},{extra}}}");
             let Ok(Document::Manifest(read)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("{extra}") };
-            assert_eq!(read.config.hex(), HEX);
+            assert_eq!((read.config.hex(), read.layers.len()), (HEX, 0));
             assert!(read.annotations.iter().all(|(key, value)| (key.as_str(), value.as_str()) == ("c", "d")));
         }
         let unsized_config = format!(r#"{{"config":{{"digest":"sha256:{HEX}","size":"2"}}}}"#);
@@ -292,6 +327,37 @@ mod tests {
         for body in [r#"{"config":{"digest":"sha256:00"}}"#, r#"{"config":{}}"#, r#"{"config":null}"#, "[]"] {
             assert!(matches!(Document::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn layers_are_read_all_or_not_at_all() {
+        let read = |layers: &str| {
+            let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{layers}]}}"#);
+            match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
+                Ok(Document::Manifest(manifest)) => manifest.layers.len(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let layer = format!(r#"{{"digest":"sha256:{HEX}","size":1,"mediaType":"x"}}"#);
+        assert_eq!(read(&format!("{layer},{layer}")), 2);
+        for broken in ["{}", "null", "7", r#"{"digest":"sha256:00"}"#, &vec![layer.as_str(); LAYERS].join(",")] {
+            assert_eq!(read(&format!("{layer},{broken}")), 0, "{}", &broken[..2]);
+        }
+    }
+
+    #[test]
+    fn the_sizes_of_the_first_layers_show_a_lambda_base() {
+        let read = |sizes: &[&str]| {
+            let layer = |size: &&str| format!(r#"{{"digest":"sha256:{HEX}","size":{size}}}"#);
+            let layers: Vec<_> = sizes.iter().map(layer).collect();
+            let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{}]}}"#, layers.join(","));
+            match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
+                Ok(Document::Manifest(manifest)) => manifest.has_lambda_sizes,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(read(&["38700000", "88130", "417", "3770000", "146080000", "14200", "1"]));
+        assert!(!read(&["38700000", "88130", "\"417\"", "3770000"]) && !read(&["38700000", "88130", "417"]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows no stage: neither bases nor lines nor policies.
 
 mod allow;
+mod allowance;
 mod auth;
 mod budget;
 mod challenge;
@@ -37,6 +38,7 @@ pub(crate) use self::{
     link::{next as next_link, resolve as resolve_link},
     refusal::message as refusal_message,
 };
+pub use allowance::RequestAllowance;
 pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;

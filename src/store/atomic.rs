@@ -159,9 +159,9 @@ mod tests {
         let other = above.path().join("other");
         make_folder(&other, None).unwrap();
         let store = above.path().join("a/store");
-        replace(&store.join("catalog/v2/x.json"), b"x", Outlives::Process, Some(&store)).unwrap();
+        replace(&store.join("catalog/v3/x.json"), b"x", Outlives::Process, Some(&store)).unwrap();
         assert_eq!(mode(&store), 0o700);
-        for open in [store.join("catalog"), store.join("catalog/v2"), above.path().join("a")] {
+        for open in [store.join("catalog"), store.join("catalog/v3"), above.path().join("a")] {
             assert_eq!(mode(&open), mode(&other), "{}", open.display());
         }
     }

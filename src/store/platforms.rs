@@ -82,8 +82,7 @@ impl Images {
     ///
     /// When there is no such blob, or it is no image configuration.
     pub async fn configuration(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
-        let manifest =
-            Manifest { config: digest.clone(), config_bytes: None, annotations: std::collections::BTreeMap::new() };
+        let manifest = Manifest::new(digest.clone(), None);
         let config = self.registry().config(repository, &manifest).await?;
         let facts = ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
             what: format!("the blob {repository}@{digest}"),

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::image::Digest;
 
-const SCHEMA: &str = "basewatch.catalog/v2";
-const SEGMENTS: &str = "catalog/v2/segments/";
+const SCHEMA: &str = "basewatch.catalog/v3";
+const SEGMENTS: &str = "catalog/v3/segments/";
 /// How the name of a segment ends that is not worth being merged with others once more.
 const LARGE: &str = "-large.json";
 /// From which size on that is so, in bytes.
@@ -259,6 +259,12 @@ impl RepositoryMemory {
             };
             self.carried.insert(tag, earliest);
         }
+        for (manifest, release) in other.releases {
+            match self.releases.get_mut(&manifest) {
+                Some(known) => known.merge(release),
+                None => drop(self.releases.insert(manifest, release)),
+            }
+        }
         for (tag, history) in other.moving {
             let known = self.moving.entry(tag).or_default();
             *known = union(std::mem::take(known), history);
@@ -283,6 +289,7 @@ impl RepositoryMemory {
         self.tags = self.tags.take().filter(|tags| other.tags.as_ref() != Some(tags));
         self.resource_tags = self.resource_tags.take().filter(|tags| other.resource_tags.as_ref() != Some(tags));
         self.carried.retain(|tag, seen| other.carried.get(tag) != Some(seen));
+        self.releases.retain(|manifest, release| other.releases.get(manifest) != Some(release));
         for (tag, history) in &mut self.moving {
             let known = other.moving.get(tag).map(Vec::as_slice).unwrap_or_default();
             history.retain(|seen| !known.contains(seen));

@@ -97,11 +97,7 @@ impl History {
     }
 
     fn image(&self, digest: &Digest, config: &str) {
-        let manifest = Manifest {
-            config: Digest::of(config.as_bytes()),
-            config_bytes: Some(config.len() as u64),
-            annotations: BTreeMap::new(),
-        };
+        let manifest = Manifest::new(Digest::of(config.as_bytes()), Some(config.len() as u64));
         let mut state = self.state.lock().unwrap();
         state.configs.insert(manifest.config.clone(), config.as_bytes().to_vec());
         state.documents.insert(digest.clone(), Document::Manifest(manifest));

@@ -1,0 +1,247 @@
+//! Releases of bases by their layers: which known release is a prefix of an image?
+//!
+//! Whether a release may be an answer, and which of several is, is decided by `identify`.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, ImageFacts, Manifest, Platform, Repository, chain_id, chain_ids};
+
+/// The image of one release on one platform, as it is matched with others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformRelease {
+    /// The tags that were found to carry it, without the architecture that dated Lambda tags end in; in the order of
+    /// their bytes.
+    pub tags: BTreeSet<String>,
+    /// The platform.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// The digest of an index that lists it, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Digest>,
+    /// How many layers it has.
+    pub layer_count: usize,
+    /// The chain id of all its `diff_ids`; `None` while only its manifest was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff_ids: Option<Digest>,
+    /// The chain id of its layer digests; `None` where they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Digest>,
+    /// The digest of its lowest layer as the manifest lists it, where that is known. Of a base it is the operating
+    /// system, which the releases of one publishing run share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_layer: Option<Digest>,
+    /// When it was first seen.
+    pub first_seen: DateTime<Utc>,
+}
+
+impl PlatformRelease {
+    /// The release whose image `facts` describes; `None` if that has no layers that could be matched.
+    #[must_use]
+    pub fn new(manifest: Digest, facts: &ImageFacts, first_seen: DateTime<Utc>) -> Option<Self> {
+        Some(Self {
+            tags: BTreeSet::new(),
+            platform: facts.platform.clone(),
+            manifest,
+            index: None,
+            layer_count: facts.diff_ids.len().max(facts.layers.len()),
+            diff_ids: chain_id(&facts.diff_ids),
+            layers: chain_id(&facts.layers),
+            first_layer: facts.layers.first().cloned(),
+            first_seen,
+        })
+        .filter(|release| release.layer_count > 0)
+    }
+
+    /// The release whose `manifest` was read without its configuration; `None` if it names no layers.
+    #[must_use]
+    pub fn from_manifest(
+        digest: Digest,
+        manifest: &Manifest,
+        platform: Platform,
+        first_seen: DateTime<Utc>,
+    ) -> Option<Self> {
+        Some(Self {
+            tags: BTreeSet::new(),
+            platform,
+            manifest: digest,
+            index: None,
+            layer_count: manifest.layers.len(),
+            diff_ids: None,
+            layers: Some(chain_id(&manifest.layers)?),
+            first_layer: manifest.layers.first().cloned(),
+            first_seen,
+        })
+    }
+
+    /// Adds what `other` says of the same manifest, in a way that knows no order.
+    pub fn merge(&mut self, other: Self) {
+        let first = |one: Option<Digest>, other| one.into_iter().chain(other).min();
+        self.tags.extend(other.tags);
+        self.index = first(self.index.take(), other.index);
+        self.diff_ids = first(self.diff_ids.take(), other.diff_ids);
+        self.layers = first(self.layers.take(), other.layers);
+        self.first_layer = first(self.first_layer.take(), other.first_layer);
+        self.first_seen = self.first_seen.min(other.first_seen);
+    }
+}
+
+/// A release of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseOf {
+    /// The repository that published it.
+    pub repository: Repository,
+    /// The release.
+    pub release: PlatformRelease,
+}
+
+/// Known releases whose whole lists of layers are a prefix of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchedPrefix {
+    /// How many layers of the image they are.
+    pub layer_count: usize,
+    /// The releases, all of equal content, in the order in which they were added.
+    pub releases: Vec<Arc<ReleaseOf>>,
+}
+
+/// The index of releases by their layers.
+#[derive(Debug, Default)]
+pub struct Releases {
+    by_manifest: HashMap<(Repository, Digest), Arc<ReleaseOf>>,
+    by_diff_ids: HashMap<Digest, Vec<(Repository, Digest)>>,
+    by_layers: HashMap<Digest, Vec<(Repository, Digest)>>,
+}
+
+impl Releases {
+    /// Adds a release of `repository`, or what is new about one that is known.
+    pub fn add(&mut self, repository: &Repository, release: PlatformRelease) {
+        let key = (repository.clone(), release.manifest.clone());
+        let merged = match self.by_manifest.get(&key) {
+            Some(known) => {
+                let mut merged = known.release.clone();
+                merged.merge(release);
+                merged
+            }
+            None => release,
+        };
+        for (index, chain) in [(&mut self.by_diff_ids, &merged.diff_ids), (&mut self.by_layers, &merged.layers)] {
+            let Some(chain) = chain else { continue };
+            let keys = index.entry(chain.clone()).or_default();
+            if !keys.contains(&key) {
+                keys.push(key.clone());
+            }
+        }
+        let release = ReleaseOf { repository: key.0.clone(), release: merged };
+        self.by_manifest.insert(key, Arc::new(release));
+    }
+
+    /// How many releases are known, each platform counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_manifest.len()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_manifest.is_empty()
+    }
+
+    /// What is known of the image that `manifest` names in `repository`.
+    #[must_use]
+    pub fn release(&self, repository: &Repository, manifest: &Digest) -> Option<&Arc<ReleaseOf>> {
+        self.by_manifest.get(&(repository.clone(), manifest.clone()))
+    }
+
+    /// The known releases that are a prefix of an image with these `diff_ids` and these layer digests, the longest
+    /// first. Each of the lists may be empty where it is not known. An image is a prefix of itself.
+    #[must_use]
+    pub fn prefixes(&self, diff_ids: &[Digest], layers: &[Digest]) -> Vec<MatchedPrefix> {
+        let mut prefixes: Vec<MatchedPrefix> = Vec::new();
+        for (index, list) in [(&self.by_diff_ids, diff_ids), (&self.by_layers, layers)] {
+            for (chain, layer_count) in chain_ids(list).zip(1..) {
+                let keys = index.get(&chain).map(Vec::as_slice).unwrap_or_default();
+                let releases = keys.iter().filter_map(|key| self.by_manifest.get(key));
+                for release in releases.filter(|known| known.release.layer_count == layer_count) {
+                    let at = prefixes.iter().position(|prefix| prefix.layer_count == layer_count);
+                    let at = at.unwrap_or_else(|| {
+                        prefixes.push(MatchedPrefix { layer_count, releases: Vec::new() });
+                        prefixes.len() - 1
+                    });
+                    if !prefixes[at].releases.contains(release) {
+                        prefixes[at].releases.push(Arc::clone(release));
+                    }
+                }
+            }
+        }
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.layer_count));
+        prefixes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digests(names: &[&str]) -> Vec<Digest> {
+        names.iter().map(|name| Digest::of(name.as_bytes())).collect()
+    }
+
+    fn repository(name: &str) -> Repository {
+        format!("public.ecr.aws/lambda/{name}").parse().expect("a repository")
+    }
+
+    fn release(name: &str, tag: &str, diff_ids: &[&str], layers: &[&str]) -> PlatformRelease {
+        let config = serde_json::json!({
+            "os": "linux", "architecture": "arm64", "rootfs": { "type": "layers", "diff_ids": digests(diff_ids) },
+        });
+        let manifest = Manifest { layers: digests(layers), ..Manifest::new(Digest::of(b""), None) };
+        let facts = ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration");
+        let release = PlatformRelease::new(Digest::of(name.as_bytes()), &facts, DateTime::UNIX_EPOCH);
+        PlatformRelease { tags: BTreeSet::from([tag.to_owned()]), ..release.expect("it has layers") }
+    }
+
+    fn names(prefixes: &[MatchedPrefix]) -> Vec<(usize, Vec<String>)> {
+        let tags = |prefix: &MatchedPrefix| {
+            prefix.releases.iter().flat_map(|known| known.release.tags.iter().cloned()).collect()
+        };
+        prefixes.iter().map(|prefix| (prefix.layer_count, tags(prefix))).collect()
+    }
+
+    #[test]
+    fn the_longest_whole_release_comes_first_and_a_part_of_one_is_none() {
+        let mut releases = Releases::default();
+        releases.add(&repository("provided"), release("p", "al2023.1", &["os", "rie"], &["os.gz", "rie.gz"]));
+        releases
+            .add(&repository("python"), release("y", "3.12.1", &["os", "rie", "py"], &["os.gz", "rie.gz", "py.gz"]));
+        releases.add(&repository("python"), release("z", "3.13.1", &["os", "rie", "py", "boto"], &[]));
+        let image = digests(&["os", "rie", "py", "app"]);
+        let found = releases.prefixes(&image, &[]);
+        assert_eq!(names(&found), [(3, vec!["3.12.1".to_owned()]), (2, vec!["al2023.1".to_owned()])]);
+        assert!(releases.prefixes(&image[..1], &[]).is_empty() && releases.prefixes(&[], &[]).is_empty());
+        let by_layers = releases.prefixes(&[], &digests(&["os.gz", "rie.gz", "py.gz", "app.gz"]));
+        assert_eq!(names(&by_layers), names(&found), "without a configuration");
+        let recompressed = digests(&["os.zst", "rie.zst", "py.zst", "app.zst"]);
+        assert_eq!(names(&releases.prefixes(&image, &recompressed)), names(&found));
+    }
+
+    #[test]
+    fn releases_of_equal_content_are_all_named_and_one_that_is_seen_again_is_one() {
+        let mut releases = Releases::default();
+        releases.add(&repository("java"), release("a", "21.1", &["os", "jdk"], &[]));
+        releases.add(&repository("java"), release("b", "21.2", &["os", "jdk"], &["os.gz", "jdk.gz"]));
+        releases.add(&repository("java"), release("a", "21.3", &["os", "jdk"], &["os.zst", "jdk.zst"]));
+        assert_eq!(releases.len(), 2);
+        let found = releases.prefixes(&digests(&["os", "jdk"]), &digests(&["os.gz", "jdk.gz"]));
+        assert_eq!(names(&found), [(2, vec!["21.1".to_owned(), "21.3".to_owned(), "21.2".to_owned()])]);
+        assert_eq!(names(&releases.prefixes(&[], &digests(&["os.zst", "jdk.zst"]))).len(), 1);
+        let known = releases.release(&repository("java"), &Digest::of(b"a")).expect("known");
+        assert!(known.release.layers.is_some());
+    }
+}

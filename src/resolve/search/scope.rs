@@ -1,0 +1,180 @@
+//! Which releases can be the base of an image, by what the image says and shows. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    identify::{Identification, PrefixCheck},
+    image::{Arch, DotnetVersion, ImageFacts, LambdaTag, MatchedPrefix, ReleaseOf, Repository, is_plausible},
+};
+
+/// The repository of the bases for .NET.
+const DOTNET: &str = "public.ecr.aws/lambda/dotnet";
+
+/// Whether `repository` holds the bases that AWS builds its language bases from as well, so that a release in it can be a
+/// prefix of one of theirs.
+pub(super) fn is_provided(repository: &Repository) -> bool {
+    repository.name.ends_with("provided")
+}
+
+/// The lines that the image of `facts` shows to be built on: .NET says its version.
+pub(super) fn shown_lines(facts: &ImageFacts) -> impl Iterator<Item = (Repository, String)> {
+    let families = facts.fingerprint.dotnet.map(|version| {
+        let DotnetVersion { major, minor, .. } = version;
+        [major.to_string(), format!("{major}.{minor}"), format!("core{major}.{minor}")]
+    });
+    families.into_iter().flatten().filter_map(|family| Some((DOTNET.parse().ok()?, family)))
+}
+
+/// The layer by whose date an image is placed: the uppermost one that all Lambda bases have. Its date is that of the base,
+/// or, where the base has no history, that of the image.
+const DATED_LAYER: usize = 3;
+
+/// About when the image of `facts` was built, or its base, as far as its dates can be true of an image that existed by
+/// `existed_at`.
+pub(super) fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
+    let plausible = |at: &DateTime<Utc>| is_plausible(*at, existed_at);
+    let of_base = facts.build.made_at(DATED_LAYER).filter(plausible);
+    let of_image = || [facts.created_at, facts.history_created_at].into_iter().flatten().filter(plausible).max();
+    of_base.or_else(of_image).unwrap_or(existed_at).min(existed_at)
+}
+
+/// A line that an image names as its base without saying which release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NamedLine {
+    /// The position of the reading.
+    pub(super) reading: usize,
+    /// The repository.
+    pub(super) repository: Repository,
+    /// The moving tag.
+    pub(super) tag: String,
+}
+
+impl NamedLine {
+    /// Whether the release with `tag` in `repository` is of this line. Every release is of `latest`: which ones carried
+    /// it cannot be told from their tags.
+    pub(super) fn has(&self, repository: &Repository, tag: &LambdaTag) -> bool {
+        self.repository == *repository && (self.family() == "latest" || self.family() == tag.family)
+    }
+
+    /// Whether `known` is a release of this line.
+    pub(super) fn has_release(&self, known: &ReleaseOf) -> bool {
+        let is_of_line = |tag: &String| {
+            *tag == self.tag || LambdaTag::parse(tag).is_some_and(|tag| self.has(&known.repository, &tag))
+        };
+        self.repository == known.repository && known.release.tags.iter().any(is_of_line)
+    }
+
+    /// The tag without the architecture that some moving tags end in.
+    fn family(&self) -> &str {
+        ["-arm64", "-x86_64"].iter().find_map(|arch| self.tag.strip_suffix(arch)).unwrap_or(&self.tag)
+    }
+}
+
+/// An image whose base is looked for.
+#[derive(Debug)]
+pub(super) struct SearchedImage {
+    /// What is known of it.
+    pub(super) facts: Arc<ImageFacts>,
+    /// Its architecture, if Lambda runs it.
+    pub(super) arch: Option<Arch>,
+    /// By when it existed.
+    pub(super) existed_at: DateTime<Utc>,
+    /// When it was built, as far as it says so.
+    pub(super) built_at: DateTime<Utc>,
+    /// The lines that it names.
+    pub(super) named: Vec<NamedLine>,
+    /// Whether it is recognizably built on a Lambda base.
+    pub(super) shows_lambda_base: bool,
+    /// Whether what it records settles its base; see [`is_settled`].
+    pub(super) is_settled: bool,
+}
+
+/// What is to be done for an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing shows where its base could be, or what it names is settled.
+    Nothing,
+    /// A known release is its base.
+    Answered,
+    /// A known release is a prefix; it is the base if none of those published with it is a longer one.
+    SameRun,
+    /// The lines that it names are to be searched.
+    Named,
+    /// All lines are to be searched, those that it names first.
+    All,
+}
+
+impl Need {
+    /// Whether candidates are read.
+    pub(super) fn is_search(self) -> bool {
+        matches!(self, Self::SameRun | Self::Named | Self::All)
+    }
+}
+
+impl SearchedImage {
+    /// How many layers it has.
+    pub(super) fn layer_count(&self) -> usize {
+        self.facts.diff_ids.len().max(self.facts.layers.len())
+    }
+
+    /// What is to be done for it, where `prefixes` are known. What `is_company_base` accepts has a further base below, and
+    /// so does not end a search.
+    pub(super) fn need(&self, prefixes: &[MatchedPrefix], is_company_base: impl Fn(&Repository) -> bool) -> Need {
+        let is_innermost = |known: &Arc<ReleaseOf>| !is_company_base(&known.repository);
+        let innermost = prefixes.iter().filter(|prefix| prefix.releases.iter().any(is_innermost));
+        let innermost: Vec<_> = innermost.collect();
+        let is_final = |prefix: &&MatchedPrefix| {
+            let is_last = |known: &Arc<ReleaseOf>| is_innermost(known) && !is_provided(&known.repository);
+            prefix.layer_count == self.layer_count() || prefix.releases.iter().any(is_last)
+        };
+        let has_named = || {
+            let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
+            releases.any(|it| self.named.iter().any(|line| line.has_release(it)))
+        };
+        match () {
+            () if self.arch.is_none() || self.layer_count() == 0 => Need::Nothing,
+            () if innermost.iter().any(is_final) || has_named() => Need::Answered,
+            () if self.is_settled => Need::Nothing,
+            () if !innermost.is_empty() => Need::SameRun,
+            () if self.shows_lambda_base => Need::All,
+            () if !self.named.is_empty() => Need::Named,
+            () => Need::Nothing,
+        }
+    }
+}
+
+/// The lines that an image names, of those whose repository `is_base`, where no digest and no dated tag beside it says
+/// which release is meant.
+pub(super) fn named_lines(identification: &Identification, is_base: impl Fn(&Repository) -> bool) -> Vec<NamedLine> {
+    let named = identification.readings.iter().enumerate().filter_map(|(reading, read)| {
+        let base = read.base.as_ref().ok().filter(|base| base.digest.is_none() && is_base(&base.repository))?;
+        let tag = base.tag.clone().filter(|tag| !is_dated(tag))?;
+        Some(NamedLine { reading, repository: base.repository.clone(), tag })
+    });
+    named.collect()
+}
+
+/// Whether `tag` is the dated one of a release.
+pub(super) fn is_dated(tag: &str) -> bool {
+    LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some())
+}
+
+/// Whether `checks` of what an image records settle its base: one is a prefix, or what the image was labelled with has
+/// more layers than it has itself, as after `docker build --squash`. A prefix for which `is_company_base` holds has a base
+/// of its own, which is looked for.
+pub(super) fn is_settled(
+    identification: &Identification,
+    checks: &BTreeMap<usize, PrefixCheck>,
+    is_company_base: impl Fn(&Repository) -> bool,
+) -> bool {
+    checks.iter().any(|(position, check)| {
+        let Some(reading) = identification.readings.get(*position) else { return false };
+        match (check, &reading.base) {
+            (PrefixCheck::Prefix { .. }, Ok(base)) => !is_company_base(&base.repository),
+            (PrefixCheck::Fewer, _) => !reading.kind.is_candidate(),
+            (PrefixCheck::Prefix { .. } | PrefixCheck::Different | PrefixCheck::Unread, _) => false,
+        }
+    })
+}
