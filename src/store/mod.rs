@@ -18,6 +18,7 @@ mod segments;
 mod settings;
 mod writer;
 
+pub(crate) use atomic::replace_file;
 pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use document::{Document, Kept, load};
 pub use folder::FolderStore;
