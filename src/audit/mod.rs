@@ -23,10 +23,10 @@ pub use self::{
     traced::{Audit, Traced},
 };
 use crate::{
-    identify::{self, Identification},
+    identify::{self, Identification, LayerEvidence},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
-    resolve::{self, ImageAge, ImageDates, Key, Question, Resolution, Resolver, questions},
+    resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
 
@@ -78,6 +78,13 @@ pub enum Progress {
     },
 }
 
+/// A deployment with what its image says and shows of its base.
+struct Identified {
+    deployment: Deployment,
+    identification: Arc<Identification>,
+    layers: Arc<LayerEvidence>,
+}
+
 /// Walks the first three stages: what `sources` show, on which base, and what that is now.
 pub async fn audit(
     sources: &Sources,
@@ -98,10 +105,12 @@ pub async fn audit(
     let gaps = Gap::merged(gaps);
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
-    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let resolutions = find_all(asked, &resolver, terms, progress).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
+    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let searcher = Searcher::new(&resolver, terms.identify.search);
+    let deployments = compare_all(deployments, &searcher, &dates, terms).await;
+    let asked = questions(deployments.iter().map(|it| (&it.deployment, &*it.identification)), terms.seen_at);
+    let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
     let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
     let replacements =
@@ -121,6 +130,26 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     }
     deployments.retain(|deployment| terms.filter.admits(deployment));
     deployments
+}
+
+/// Compares the layers of each image with the releases of base repositories.
+async fn compare_all(
+    deployments: Vec<(Deployment, Arc<Identification>)>,
+    searcher: &Searcher<'_>,
+    dates: &ImageDates,
+    terms: &Terms,
+) -> Vec<Identified> {
+    let images = deployments.iter().map(|(deployment, identification)| {
+        let existed_at = dates.age(deployment, terms.seen_at).existed_at;
+        ComparedImage::new(deployment, identification, existed_at)
+    });
+    let images: Vec<_> = images.collect();
+    let readable: Vec<_> = images.iter().flatten().copied().collect();
+    let mut evidence = searcher.compare(&readable).await.into_iter();
+    // Those that cannot be read have none.
+    let evidence: Vec<_> = images.iter().map(|image| image.and_then(|_| evidence.next()).unwrap_or_default()).collect();
+    let with_evidence = |((deployment, identification), layers)| Identified { deployment, identification, layers };
+    deployments.into_iter().zip(evidence).map(with_evidence).collect()
 }
 
 async fn find_all(
@@ -145,7 +174,7 @@ async fn find_all(
 /// Dates the base of each deployment by what its own image proves. Deployments of which that says nothing more
 /// share what is known.
 fn date_all(
-    deployments: Vec<(Deployment, Arc<Identification>)>,
+    deployments: Vec<Identified>,
     found: &BTreeMap<Key, Resolution>,
     resolver: &Resolver,
     dates: &ImageDates,
@@ -165,9 +194,9 @@ fn date_all(
         known.insert(asked, Arc::clone(&resolution));
         Some(resolution)
     };
-    let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
+    let with_resolution = |Identified { deployment, identification, layers }| {
         let resolution = resolve(&deployment, &identification);
-        Dated { deployment, identification, resolution }
+        Dated { deployment, identification, layers, resolution }
     };
     deployments.into_iter().map(with_resolution).collect()
 }

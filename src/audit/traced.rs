@@ -7,7 +7,7 @@ use super::{
     replacements::{Newer, Replacements},
 };
 use crate::{
-    identify::Identification,
+    identify::{Identification, LayerEvidence},
     inventory::{DeployedImage, Deployment, Gap, Unreadable},
     judge::{Case, Judgement, Scope, encounters, judge},
     report::{
@@ -32,6 +32,8 @@ pub struct Audit {
 pub(super) struct Dated {
     pub(super) deployment: Deployment,
     pub(super) identification: Arc<Identification>,
+    /// What its layers say of its base.
+    pub(super) layers: Arc<LayerEvidence>,
     /// Dated by what this image proves; shared by all of which it is the same.
     pub(super) resolution: Option<Arc<Resolution>>,
 }
@@ -43,6 +45,8 @@ pub struct Traced<'a> {
     pub deployment: &'a Deployment,
     /// What its image says of its base.
     pub identification: &'a Identification,
+    /// What its layers say of its base.
+    pub layers: &'a LayerEvidence,
     /// What is known about that base; `None` where it could not be identified.
     pub resolution: Option<&'a Resolution>,
     /// A newer image in its repository on a better base.
@@ -52,9 +56,10 @@ pub struct Traced<'a> {
 impl Audit {
     /// Each deployment with what is known about it.
     pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
-        self.deployments.iter().map(|Dated { deployment, identification, resolution }| Traced {
+        self.deployments.iter().map(|Dated { deployment, identification, layers, resolution }| Traced {
             deployment,
             identification,
+            layers,
             resolution: resolution.as_deref(),
             replacement: self.replacements.of(deployment),
         })
@@ -111,7 +116,7 @@ impl<'a> Traced<'a> {
     }
 
     fn conclude(self, terms: &Terms) -> Concluded<'a> {
-        let Self { deployment, identification, resolution, replacement } = self;
+        let Self { deployment, identification, resolution, replacement, .. } = self;
         let mut judgement = self.judgement(terms);
         let mut fields = None;
         if let (Some(newer), Some(resolution)) = (replacement, resolution) {

@@ -12,7 +12,7 @@ mod settings;
 pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
-pub use settings::{LineRule, Settings};
+pub use settings::{LineRule, SearchLimits, Settings};
 
 use crate::{
     image::{Annotations, Digest, ImageFacts, LambdaTag, Reference, Repository},
