@@ -76,7 +76,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
     ("telemetry", &[]),
     // The words of arguments are the words of the stages.
-    ("cli", &["glob", "image", "inventory", "judge", "report", "config"]),
+    ("cli", &["glob", "image", "inventory", "judge", "report", "release_catalog", "config"]),
     // Builds everything once and passes it in.
     ("run", EVERYTHING),
     ("main", EVERYTHING),

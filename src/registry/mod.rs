@@ -4,6 +4,7 @@
 
 mod allow;
 mod allowance;
+mod artifact;
 mod auth;
 mod budget;
 mod challenge;
@@ -25,6 +26,7 @@ mod refusal;
 mod requests;
 mod sent;
 mod settings;
+mod time_budget;
 mod token;
 mod transport;
 mod verify;
@@ -32,6 +34,7 @@ mod verify;
 use futures::future::BoxFuture;
 
 pub use allowance::RequestAllowance;
+pub use artifact::{Artifact, ArtifactLayer};
 pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;

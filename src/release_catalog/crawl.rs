@@ -281,16 +281,8 @@ impl Reader<'_> {
             .as_ref()
             .and_then(|chain| self.layers.lock().unwrap_or_else(PoisonError::into_inner).get(chain).cloned());
         if let Some((platform, layer_count, diff_ids)) = known {
-            return Ok(Some(PlatformRelease {
-                tags: BTreeSet::new(),
-                platform,
-                manifest: digest,
-                index: None,
-                layer_count,
-                diff_ids: Some(diff_ids),
-                layers: chain,
-                first_seen: self.first_seen,
-            }));
+            let release = PlatformRelease::from_manifest(digest, &manifest, platform, self.first_seen);
+            return Ok(release.map(|release| PlatformRelease { layer_count, diff_ids: Some(diff_ids), ..release }));
         }
         let config = self.registry.config(self.repository, &manifest).await?;
         let facts = ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {

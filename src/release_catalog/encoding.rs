@@ -75,8 +75,10 @@ struct RawRelease {
     manifest: RawDigest,
     platform: u32,
     layer_count: u32,
-    /// The position in the repository's table of indexes, counted from 1; 0 for none.
+    /// The position in the table of shared digests, counted from 1; 0 for none.
     index: u32,
+    /// The same.
+    first_layer: u32,
     diff_ids: Option<RawDigest>,
     layers: Option<RawDigest>,
     /// In seconds before the catalog was built.
@@ -176,27 +178,31 @@ pub(super) fn encode(catalog: &ReleaseCatalog) -> Vec<u8> {
     let tags = catalog.iter().flat_map(|(_, release)| &release.tags);
     let names = Names::new(tags.map(|tag| split(tag).0).collect());
     let platforms = Names::new(catalog.iter().map(|(_, release)| release.platform.to_string()).collect());
+    // The platforms of a release share an index, and the releases of a day the layer of the operating system.
+    let shared = |release: &PlatformRelease| [release.index.clone(), release.first_layer.clone()];
+    let shared: BTreeSet<_> = catalog.iter().flat_map(|(_, release)| shared(release)).flatten().collect();
     let mut bytes = format!("{SCHEMA}\n").into_bytes();
     write(&mut bytes, &catalog.built_at.timestamp());
     names.write(&mut bytes);
     platforms.write(&mut bytes);
+    write(&mut bytes, &count(shared.len()));
+    for digest in &shared {
+        write(&mut bytes, &RawDigest::from(digest));
+    }
+    let shared: BTreeMap<_, _> = shared.iter().zip(1_u32..).collect();
+    let position = |digest: &Option<Digest>| digest.as_ref().and_then(|digest| shared.get(digest).copied());
     let repositories: Vec<_> = catalog.repositories.iter().filter(|(_, releases)| !releases.is_empty()).collect();
     write(&mut bytes, &count(repositories.len()));
     for (repository, releases) in repositories {
         write(&mut bytes, &repository.to_string());
-        let indexes: BTreeSet<_> = releases.values().filter_map(|release| release.index.as_ref()).collect();
-        write(&mut bytes, &count(indexes.len()));
-        for index in &indexes {
-            write(&mut bytes, &RawDigest::from(*index));
-        }
-        let indexes: BTreeMap<_, _> = indexes.into_iter().zip(1_u32..).collect();
         write(&mut bytes, &count(releases.len()));
         for release in releases.values() {
             let row = RawRelease {
                 manifest: (&release.manifest).into(),
                 platform: platforms.position(&release.platform.to_string()),
                 layer_count: count(release.layer_count),
-                index: release.index.as_ref().and_then(|index| indexes.get(index).copied()).unwrap_or_default(),
+                index: position(&release.index).unwrap_or_default(),
+                first_layer: position(&release.first_layer).unwrap_or_default(),
                 diff_ids: release.diff_ids.as_ref().map(RawDigest::from),
                 layers: release.layers.as_ref().map(RawDigest::from),
                 first_seen: (catalog.built_at - release.first_seen).num_seconds(),
@@ -236,11 +242,22 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The names of a file.
+/// What releases refer to.
 struct Tables<'a> {
     built_at: DateTime<Utc>,
     tags: Vec<&'a str>,
     platforms: Vec<Platform>,
+    /// The digests of several releases.
+    shared: Vec<Digest>,
+}
+
+impl Tables<'_> {
+    /// The digest at `position`, counted from 1; none at 0.
+    fn shared(&self, position: u32) -> Result<Option<Digest>, DecodeError> {
+        let Some(position) = position.checked_sub(1) else { return Ok(None) };
+        let digest = usize::try_from(position).ok().and_then(|position| self.shared.get(position));
+        digest.cloned().map(Some).ok_or(damaged("a digest is missing"))
+    }
 }
 
 /// Reads what [`encode`] wrote.
@@ -256,7 +273,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
         platform.filter(|platform| platform.to_string() == name).ok_or(damaged("a platform is none"))
     });
     let platforms = platforms.collect::<Result<_, _>>()?;
-    let tables = Tables { built_at, tags, platforms };
+    let shared = (0..reader.count(2 * MOST_RELEASES)?).map(|_| reader.next::<RawDigest>()?.digest());
+    let shared = shared.collect::<Result<_, _>>()?;
+    let tables = Tables { built_at, tags, platforms, shared };
     let mut catalog = ReleaseCatalog::new(built_at);
     let mut left = MOST_RELEASES;
     for _ in 0..reader.count(MOST_NAMES)? {
@@ -264,11 +283,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
         let repository: Option<Repository> = name.parse().ok();
         let repository = repository.filter(|repository| repository.to_string() == name);
         let repository = repository.ok_or(damaged("a repository is none"))?;
-        let indexes = (0..reader.count(left)?).map(|_| reader.next::<RawDigest>()?.digest());
-        let indexes: Vec<Digest> = indexes.collect::<Result<_, _>>()?;
         let releases = reader.count(left)?;
         left -= releases;
-        let rows = (0..releases).map(|_| release(&mut reader, &tables, &indexes));
+        let rows = (0..releases).map(|_| release(&mut reader, &tables));
         let rows: BTreeMap<_, _> = rows.collect::<Result<_, _>>()?;
         if rows.len() != releases || catalog.repositories.insert(repository, rows).is_some() {
             return Err(damaged("it says the same thing twice"));
@@ -293,18 +310,10 @@ fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     }
 }
 
-fn release(
-    reader: &mut Reader<'_>,
-    tables: &Tables<'_>,
-    indexes: &[Digest],
-) -> Result<(Digest, PlatformRelease), DecodeError> {
+fn release(reader: &mut Reader<'_>, tables: &Tables<'_>) -> Result<(Digest, PlatformRelease), DecodeError> {
     let row: RawRelease = reader.next()?;
     let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
     let platform = tables.platforms.get(at(row.platform)).ok_or(damaged("a platform is missing"))?;
-    let index = match row.index.checked_sub(1) {
-        Some(position) => Some(indexes.get(at(position)).cloned().ok_or(damaged("an index is missing"))?),
-        None => None,
-    };
     let first_seen = TimeDelta::try_seconds(row.first_seen);
     let first_seen = first_seen.and_then(|span| tables.built_at.checked_sub_signed(span));
     if !(1..=MOST_LAYERS).contains(&at(row.layer_count)) || at(row.tag_count) > MOST_TAGS {
@@ -320,7 +329,8 @@ fn release(
         tags,
         platform: platform.clone(),
         manifest: manifest.clone(),
-        index,
+        index: tables.shared(row.index)?,
+        first_layer: tables.shared(row.first_layer)?,
         layer_count: at(row.layer_count),
         diff_ids: row.diff_ids.as_ref().map(RawDigest::digest).transpose()?,
         layers: row.layers.as_ref().map(RawDigest::digest).transpose()?,

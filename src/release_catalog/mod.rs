@@ -25,7 +25,7 @@ pub use self::{
     listing::{CrawlScope, LineListing},
     signature::{InvalidKey, PublicKey, SigningKey},
     signed::{Accepted, Refusal, SignedCatalog, accept},
-    source::{CatalogSource, signature_name},
+    source::{CatalogSource, SIGNATURE_SUFFIX},
 };
 use crate::image::{Digest, LambdaTag, PlatformRelease, Releases, Repository, is_tag};
 
@@ -129,6 +129,16 @@ impl ReleaseCatalog {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.repositories.values().all(BTreeMap::is_empty)
+    }
+
+    /// All releases, apart.
+    #[must_use]
+    pub fn into_releases(self) -> Vec<(Repository, PlatformRelease)> {
+        let releases = self.repositories.into_iter();
+        let of = |(repository, releases): (Repository, BTreeMap<_, PlatformRelease>)| {
+            releases.into_values().map(move |release| (repository.clone(), release))
+        };
+        releases.flat_map(of).collect()
     }
 
     /// Moves all releases into `index`.

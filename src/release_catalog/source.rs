@@ -1,11 +1,15 @@
 //! Where a release catalog is published: a file, an object of S3, or an artifact in a registry.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use crate::{image::Reference, store::ObjectPlace};
 
 /// What the name of a signature ends with, after that of what it signs; as `minisign` has it.
-const SIGNATURE_SUFFIX: &str = ".minisig";
+pub const SIGNATURE_SUFFIX: &str = ".minisig";
 
 /// Where a catalog is, with its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,16 +22,10 @@ pub enum CatalogSource {
     Oci(Reference),
 }
 
-/// What the file or object with the signature of `name` is called.
-#[must_use]
-pub fn signature_name(name: &str) -> String {
-    format!("{name}{SIGNATURE_SUFFIX}")
-}
-
 impl CatalogSource {
-    /// The file with the signature of `file`.
+    /// The file that has the signature of `file`.
     #[must_use]
-    pub fn signature_file(file: &std::path::Path) -> PathBuf {
+    pub fn signature_file(file: &Path) -> PathBuf {
         let mut name = file.as_os_str().to_owned();
         name.push(SIGNATURE_SUFFIX);
         name.into()
@@ -88,6 +86,5 @@ mod tests {
     fn the_signature_of_a_file_is_beside_it() {
         let file = CatalogSource::signature_file("/srv/x.bin".as_ref());
         assert_eq!(file, PathBuf::from("/srv/x.bin.minisig"));
-        assert_eq!(signature_name("x.bin"), "x.bin.minisig");
     }
 }

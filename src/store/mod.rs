@@ -8,6 +8,7 @@ mod clipped;
 mod document;
 mod folder;
 mod images;
+mod kept_files;
 mod limit;
 mod name;
 mod platforms;
@@ -19,7 +20,7 @@ mod settings;
 mod writer;
 
 pub(crate) use atomic::replace_file;
-pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
+pub use catalog::{Catalog, Known, LoadedReleases, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use document::{Document, Kept, load};
 pub use folder::FolderStore;
 pub use images::{Images, Pointing};

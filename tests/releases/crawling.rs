@@ -9,7 +9,7 @@ use basewatch::{
 use chrono::DateTime;
 use futures::executor::block_on;
 
-use crate::history::{HistoricRegistry, NOW, at, repository};
+use crate::history::{HistoricRegistry, LAYERS, NOW, at, repository};
 
 fn scope() -> CrawlScope {
     let repositories = ["java", "python", "nodejs", "ruby", "dotnet", "provided"].map(repository).to_vec();
@@ -85,7 +85,7 @@ fn what_is_read_proves_the_base_of_images_with_and_without_recompression() {
     let crawled = run(&registry, &scope(), nothing(), &folder.path().join("x")).unwrap();
     let (java, release) = crawled.catalog.iter().find(|(place, _)| **place == repository("java")).unwrap();
     assert!(release.index.is_some() && release.layers.is_some() && release.diff_ids.is_some());
-    assert_eq!((release.layer_count, release.tags.len()), (6, 1));
+    assert_eq!((release.layer_count, release.tags.len()), (LAYERS, 1));
     assert_eq!(release.first_seen, at(NOW), "the tag list named it then");
     let (java, tag) = (java.clone(), release.tags.first().unwrap().clone());
     let arch = Arch::from_oci(release.platform.architecture()).unwrap();
@@ -94,14 +94,14 @@ fn what_is_read_proves_the_base_of_images_with_and_without_recompression() {
     diff_ids.push(Digest::of(b"own"));
     let mut index = Releases::default();
     crawled.catalog.add_to(&mut index);
-    let recompressed = vec![Digest::of(b"other"); 7];
+    let recompressed = vec![Digest::of(b"other"); LAYERS + 1];
     for (diff_ids, layers) in [(&diff_ids, &recompressed), (&Vec::new(), &layers), (&diff_ids, &layers)] {
         let found = index.prefixes(diff_ids, layers);
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].layer_count, found[0].releases.len()), (6, 1));
+        assert_eq!((found[0].layer_count, found[0].releases.len()), (LAYERS, 1));
         assert_eq!((&found[0].releases[0].repository, found[0].releases[0].release.tags.first()), (&java, Some(&tag)));
     }
-    assert!(index.prefixes(&diff_ids[..5], &layers[..5]).is_empty(), "a part of a release proves nothing");
+    assert!(index.prefixes(&diff_ids[..LAYERS - 1], &layers[..LAYERS - 1]).is_empty(), "a part of a release proves nothing");
 }
 
 #[test]

