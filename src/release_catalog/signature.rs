@@ -2,7 +2,8 @@
 
 use std::{fmt, io::Cursor, str::FromStr};
 
-use minisign::{KeyPair, SecretKeyBox};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use minisign::KeyPair;
 use minisign_verify as verifier;
 
 use super::Refusal;
@@ -10,6 +11,9 @@ use crate::secret::Secret;
 
 /// The longest signature or key that is read: a real one has less than half of it.
 const MOST_BYTES: usize = 2048;
+
+/// How long a private key is, apart from the text around it.
+const PRIVATE_KEY_BYTES: usize = 158;
 
 /// A public key: what a catalog must be signed for.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,11 +112,17 @@ impl SigningKey {
         if text.reveal().len() > MOST_BYTES {
             return Err(InvalidKey::Private);
         }
-        let file = SecretKeyBox::from_string(text.reveal()).map_err(|_| InvalidKey::Private)?;
-        file.into_unencrypted_secret_key().map(Self).map_err(|error| match error.kind() {
-            minisign::ErrorKind::EncryptedKey => InvalidKey::Encrypted,
-            _ => InvalidKey::Private,
-        })
+        let line = text.reveal().lines().map(str::trim).rfind(|line| !line.is_empty()).ok_or(InvalidKey::Private)?;
+        let bytes = STANDARD.decode(line).ok().filter(|bytes| bytes.len() == PRIVATE_KEY_BYTES);
+        let bytes = bytes.filter(|bytes| bytes.starts_with(b"Ed")).ok_or(InvalidKey::Private)?;
+        let key = minisign::SecretKey::from_bytes(&bytes).map(Self).map_err(|_| InvalidKey::Private)?;
+        if key.0.is_encrypted() {
+            return Err(InvalidKey::Encrypted);
+        }
+        // `minisign -G -W` leaves the checksum out, so that a key that was damaged only shows by what it signs.
+        let signature = key.sign(b"", "")?;
+        key.public_key()?.verify(b"", &signature).map_err(|_| InvalidKey::Private)?;
+        Ok(key)
     }
 
     /// The public key that belongs to it.

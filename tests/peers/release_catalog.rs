@@ -12,7 +12,7 @@ use crate::{
 
 /// A machine with a key and a signed catalog of no release, which takes no crawl. Its public key.
 fn machine(config: &str) -> (Program, String) {
-    let program = Program::with_config(config);
+    let program = Program::with_config(config).env("REGISTRY_PASSWORD", PASSWORD);
     let key = succeeded(&program, &["catalog", "keygen", "-o", "secret.key"]).trim().to_owned();
     succeeded(&program, &["catalog", "export", "--key", "secret.key", "releases.bin"]);
     (program, key)
@@ -43,6 +43,8 @@ fn minisign_verifies_what_basewatch_signs() {
     let said = tool(&mut minisign(&program, &["-V", "-m", "releases.bin", "-P", &key]));
     assert!(said.contains("Signature and comment signature verified"), "{said}");
     assert!(said.contains("basewatch release catalog, built at"), "{said}");
+    tool(&mut minisign(&program, &["-S", "-s", "secret.key", "-m", "releases.bin"]));
+    tool(&mut minisign(&program, &["-V", "-m", "releases.bin", "-P", &key]));
     let mut bytes = fs::read(program.home().join("releases.bin")).expect("a file");
     bytes.push(0);
     fs::write(program.home().join("releases.bin"), bytes).expect("written");
@@ -61,6 +63,13 @@ fn basewatch_verifies_what_minisign_signs_and_signs_with_its_keys() {
     assert!(said.contains("is signed for"), "{said}");
     succeeded(&program, &["catalog", "export", "releases.bin", "again.bin", "--key", "theirs.key"]);
     tool(&mut minisign(&program, &["-V", "-m", "again.bin", "-p", "theirs.pub"]));
+    // A byte of the secret was changed: it has no checksum, and signs what nobody can verify.
+    let private = fs::read_to_string(program.home().join("theirs.key")).expect("a file");
+    let (comment, line) = private.trim_end().split_once('\n').expect("two lines");
+    let damaged =
+        format!("{comment}\n{}{}{}\n", &line[..100], if &line[100..101] == "A" { "B" } else { "A" }, &line[101..]);
+    fs::write(program.home().join("damaged.key"), damaged).expect("written");
+    failed(&program, &["catalog", "export", "releases.bin", "x.bin", "--key", "damaged.key"], "cannot be used");
     // What minisign once signed without hashing first is of another format, which basewatch does not read.
     tool(&mut minisign(&program, &["-S", "-l", "-s", "theirs.key", "-m", "releases.bin"]));
     failed(&program, &["catalog", "verify", "releases.bin", "--public-key", &key], "is refused");
@@ -71,7 +80,6 @@ fn round_trip(registry: &Peer, settings: &str) {
     let host = &registry.address;
     let config = format!("[registry.\"{host}\"]\n{settings}\n");
     let (program, key) = machine(&config);
-    let program = program.env("REGISTRY_PASSWORD", PASSWORD);
     let target = format!("oci://{host}/team/basewatch:releases");
     succeeded(&program, &["catalog", "export", "releases.bin", &target]);
     succeeded(&program, &["catalog", "import", &target, "--public-key", &key]);

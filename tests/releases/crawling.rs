@@ -101,7 +101,10 @@ fn what_is_read_proves_the_base_of_images_with_and_without_recompression() {
         assert_eq!((found[0].layer_count, found[0].releases.len()), (LAYERS, 1));
         assert_eq!((&found[0].releases[0].repository, found[0].releases[0].release.tags.first()), (&java, Some(&tag)));
     }
-    assert!(index.prefixes(&diff_ids[..LAYERS - 1], &layers[..LAYERS - 1]).is_empty(), "a part of a release proves nothing");
+    assert!(
+        index.prefixes(&diff_ids[..LAYERS - 1], &layers[..LAYERS - 1]).is_empty(),
+        "a part of a release proves nothing"
+    );
 }
 
 #[test]

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
-pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 7] {
+pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
     [
         configuration(settings),
         releases_object(settings),
+        releases_login(settings),
         releases_artifact(settings),
         store_listed(settings),
         store(settings),
@@ -32,11 +33,21 @@ fn releases_object(settings: &Settings) -> Option<Statement> {
     Some(statement("ReadTheReleaseCatalog", &["s3:GetObject"], vec![arn, signature]))
 }
 
-/// To load a release catalog from a private registry of ECR. The login to that takes no resource.
-fn releases_artifact(settings: &Settings) -> Option<Statement> {
+/// The repository of ECR in which a release catalog is published, and its host.
+fn releases_repository(settings: &Settings) -> Option<(EcrHost<'_>, &str)> {
     let Some(CatalogSource::Oci(reference)) = &settings.releases.source else { return None };
-    let host = EcrHost::parse(&reference.repository.registry)?;
-    let (partition, name) = (partition(settings), &reference.repository.name);
+    Some((EcrHost::parse(&reference.repository.registry)?, &reference.repository.name))
+}
+
+/// The login to its registry, which takes no resource.
+fn releases_login(settings: &Settings) -> Option<Statement> {
+    releases_repository(settings)?;
+    Some(statement("LogInToTheReleaseCatalog", &["ecr:GetAuthorizationToken"], vec!["*".to_owned()]))
+}
+
+fn releases_artifact(settings: &Settings) -> Option<Statement> {
+    let (host, name) = releases_repository(settings)?;
+    let partition = partition(settings);
     let arn = format!("arn:{partition}:ecr:{}:{}:repository/{name}", host.region, host.account);
     let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
     Some(statement("PullTheReleaseCatalog", &actions, vec![arn]))
