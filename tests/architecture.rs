@@ -45,6 +45,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("registry", &["glob", "address", "pace", "redact", "retry", "secret", "image"]),
     // What is remembered was fetched: through the `Registry` port. A bucket is reached through AWS.
     ("store", &["image", "registry", "aws"]),
+    // Crawls through the `Registry` port; where a catalog is published may be an object of S3.
+    ("release_catalog", &["glob", "secret", "image", "registry", "store"]),
     // Provides the logins that the `registry` port asks for, and keeps to quotas.
     ("aws", &["glob", "once", "pace", "secret", "image", "registry"]),
     ("webhook", &["address", "pace", "redact", "retry", "secret", "registry"]),
@@ -65,6 +67,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "notify",
             "registry",
             "store",
+            "release_catalog",
             "aws",
             "webhook",
         ],
@@ -73,7 +76,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
     ("telemetry", &[]),
     // The words of arguments are the words of the stages.
-    ("cli", &["glob", "image", "inventory", "judge", "report", "config"]),
+    ("cli", &["glob", "image", "inventory", "judge", "report", "release_catalog", "config"]),
     // Builds everything once and passes it in.
     ("run", EVERYTHING),
     ("main", EVERYTHING),
@@ -97,6 +100,7 @@ const EVERYTHING: &[&str] = &[
     "notify",
     "registry",
     "store",
+    "release_catalog",
     "aws",
     "webhook",
     "secret",

@@ -56,10 +56,13 @@ fn refusal(folder: &Path, args: &[&str]) -> String {
 
 #[test]
 fn help_is_as_reviewed() {
-    for command in ["audit", "base", "explain", "demo", "config", "completions", "man"] {
+    for command in ["audit", "base", "explain", "catalog", "demo", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
     }
     insta::assert_snapshot!("help", stdout(&["--help"]));
+    for command in ["build", "update", "stats", "keygen", "verify", "import", "export"] {
+        insta::assert_snapshot!(format!("help_catalog_{command}"), stdout(&["catalog", command, "--help"]));
+    }
     insta::assert_snapshot!("help_config_check", stdout(&["config", "check", "--help"]));
     insta::assert_snapshot!("help_config_init", stdout(&["config", "init", "--help"]));
     insta::assert_snapshot!("help_config_iam", stdout(&["config", "iam", "--help"]));

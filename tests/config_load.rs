@@ -11,6 +11,7 @@ use basewatch::{
     inventory::{DeploymentKind, Filter, ImageSource, Regions},
     judge::{ReasonCode, Severity, Subject, Verdict},
     registry::Auth,
+    release_catalog::CatalogSource,
     secret::{Secret, SecretSource},
 };
 use tempfile::TempDir;
@@ -272,6 +273,8 @@ repositories = "*"
 references = ["python:3.12", "public.ecr.aws/lambda/python", "oci:", "public.ecr.aws/x@sha256:abc"]
 [catalog]
 path = ""
+source = "oci://registry.example.com/releases"
+public_key = "RWtooshort"
 [network]
 allow = ["*", "https://ghcr.io", "ghcr.io"]
 connect_timeout = "0s"
@@ -358,6 +361,20 @@ fn a_secret_may_be_in_a_variable_with_our_prefix_or_in_a_file_beside_the_configu
         other => panic!("{other:?}"),
     };
     assert_eq!((password("quay.io"), password("ghcr.io")), ("one".to_owned(), "two".to_owned()));
+}
+
+#[test]
+fn a_release_catalog_is_loaded_only_if_it_is_signed_for_a_key() {
+    let key = "RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN";
+    let source = "source = \"oci://registry.example.com/basewatch:releases\"";
+    let settings = Case::of(&format!("[catalog]\n{source}\npublic_key = \"{key}\"")).loaded().settings;
+    assert_eq!(settings.releases.public_key.map(|key| key.to_string()).as_deref(), Some(key));
+    assert!(settings.network.allow.contains(&"registry.example.com".to_owned()));
+    let problems = Case::of(&format!("[catalog]\n{source}")).problems();
+    assert!(problems.contains("catalog.source: needs public_key"), "{problems}");
+    let case = Case::of(&format!("[catalog]\nsource = \"releases.bin\"\npublic_key = \"{key}\""));
+    let file = CatalogSource::File(case.folder.path().join("releases.bin"));
+    assert_eq!(case.loaded().settings.releases.source, Some(file), "beside the configuration");
 }
 
 #[test]

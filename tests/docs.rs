@@ -131,6 +131,7 @@ fn every_link_within_the_repository_leads_somewhere() {
         "CHANGELOG.md",
         "docs/ARCHITECTURE.md",
         "docs/alerts.md",
+        "docs/catalog.md",
         "docs/formats.md",
         "docs/webhooks.md",
     ];

@@ -355,6 +355,43 @@ fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
 }
 
 #[test]
+fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
+    let key = "RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN";
+    let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
+    let about = |source: &str, rest: &str| {
+        let settings = settings(&format!("{rest}\n{lambda}\n[catalog]\nsource = \"{source}\"\npublic_key = \"{key}\""));
+        let policy = if rest.is_empty() { reading(&settings) } else { running(&settings) };
+        let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
+        let statements = document["Statement"].as_array().unwrap().clone();
+        let is_about = |statement: &Value| statement["Sid"].as_str().unwrap().contains("ReleaseCatalog");
+        Value::Array(statements.into_iter().filter(is_about).collect())
+    };
+    let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
+    for rest in ["", role] {
+        let object = serde_json::json!([{
+            "Sid": "ReadTheReleaseCatalog", "Effect": "Allow", "Action": ["s3:GetObject"],
+            "Resource": ["arn:aws:s3:::bucket/x/releases.bin", "arn:aws:s3:::bucket/x/releases.bin.minisig"],
+        }]);
+        assert_eq!(about("s3://bucket/x/releases.bin", rest), object);
+        let artifact = serde_json::json!([
+            {
+                "Sid": "LogInToTheReleaseCatalog", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"],
+                "Resource": ["*"],
+            },
+            {
+                "Sid": "PullTheReleaseCatalog", "Effect": "Allow",
+                "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                "Resource": ["arn:aws:ecr:eu-west-1:111111111111:repository/team/basewatch"],
+            },
+        ]);
+        let source = "oci://111111111111.dkr.ecr.eu-west-1.amazonaws.com/team/basewatch:releases";
+        assert_eq!(about(source, rest), artifact);
+        assert_eq!(about("oci://registry.example.com/basewatch:releases", rest), serde_json::json!([]));
+        assert_eq!(about("releases.bin", rest), serde_json::json!([]));
+    }
+}
+
+#[test]
 fn the_role_is_assumed_only_in_the_accounts_that_are_listed_or_in_ones_own_organization() {
     let assumed = |members: &str| {
         let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"";

@@ -6,6 +6,7 @@
 )]
 
 mod alerts;
+mod catalog;
 mod choices;
 mod values;
 
@@ -16,6 +17,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use alerts::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, NotifyCommand, NotifyTestArgs};
+pub use catalog::{
+    CatalogBuildArgs, CatalogCommand, CatalogExportArgs, CatalogImportArgs, CatalogKeygenArgs, CatalogStatsArgs,
+    CatalogUpdateArgs, CatalogVerifyArgs, CrawledLines,
+};
 pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output, ReportFormat};
 pub use values::instant;
 use values::named_image;
@@ -149,6 +154,9 @@ pub enum Command {
     /// Show how the base of an image was identified and dated, step by step
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Crawl, sign and publish a record of base releases, which serves all accounts
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Audit bundled images from a registry inside this process: no account, no network
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Parser as _, error::ErrorKind};
 
 use super::Cli;
@@ -44,6 +44,19 @@ pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         // RFC 3339, in which reports are written, knows no other years.
         .filter(|instant| (0..=9999).contains(&instant.year()))
         .ok_or_else(|| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
+}
+
+/// How far back: a number of days, weeks, months or years, as in `2y`; in days, a month has 30 and a year 365.
+pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
+    let units = [("d", 1), ("w", 7), ("mo", 30), ("y", 365)];
+    let days = units.into_iter().find_map(|(unit, days)| {
+        let number = text.strip_suffix(unit)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| number.parse::<i64>().ok()?.checked_mul(days)).flatten()
+    });
+    days.filter(|days| *days <= 36_500)
+        .map(TimeDelta::days)
+        .ok_or_else(|| "write a number of days, weeks, months or years, as in 90d, 6mo or 2y".to_owned())
 }
 
 /// The reference of an image at a registry.

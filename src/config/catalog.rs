@@ -1,11 +1,12 @@
-//! `[catalog]`: where facts are remembered.
+//! `[catalog]`: where facts are remembered, and which release catalog of others is loaded.
 
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{CatalogPlace, check::Check, tree::KeyPath};
+use super::{CatalogPlace, ReleaseCatalogSettings, check::Check, tree::KeyPath};
+use crate::release_catalog::{CatalogSource, PublicKey};
 
 /// Where facts are remembered, so that each digest is fetched once ever.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -18,6 +19,14 @@ pub(super) struct RawCatalog {
     /// Whether anything is remembered. Without, every run fetches everything again.
     #[schemars(extend("default" = true))]
     enabled: Option<bool>,
+    /// The release catalog that each run loads before it identifies bases: a file, `s3://BUCKET/KEY`, or an OCI artifact,
+    /// `oci://REGISTRY/REPOSITORY:TAG`. `basewatch catalog build` and `export` make and publish one.
+    #[schemars(example = &"oci://111111111111.dkr.ecr.eu-west-1.amazonaws.com/basewatch:releases")]
+    source: Option<String>,
+    /// The public key for which a release catalog must be signed, as `basewatch catalog keygen` prints it. No other one is
+    /// loaded.
+    #[schemars(example = &"RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN")]
+    public_key: Option<String>,
 }
 
 pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> CatalogPlace {
@@ -36,4 +45,22 @@ pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) ->
         }
         None => CatalogPlace::UserCache(check.environment.cache_folder()),
     }
+}
+
+/// The release catalog that is loaded.
+pub(super) fn releases(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> ReleaseCatalogSettings {
+    let source = raw.source.as_ref().and_then(|text| check.parse::<CatalogSource>(&at.key("source"), text));
+    let source = source.map(|source| match source {
+        CatalogSource::File(file) => CatalogSource::File(check.folder(&at.key("source"), &file)),
+        other => other,
+    });
+    let public_key = raw.public_key.as_ref().and_then(|text| {
+        let key = text.parse::<PublicKey>().map_err(|error| format!("{text:?}: {error}"));
+        check.accept(&at.key("public_key"), key)
+    });
+    if raw.source.is_some() && raw.public_key.is_none() {
+        let why = "needs public_key: a release catalog is loaded only if it is signed for it";
+        check.refuse(&at.key("source"), why);
+    }
+    ReleaseCatalogSettings { source, public_key }
 }

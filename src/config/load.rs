@@ -225,6 +225,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         ),
         serve: serve::validate(section!(serve), &at("serve"), check),
         catalog: catalog::validate(section!(catalog), &at("catalog"), check),
+        releases: catalog::releases(section!(catalog), &at("catalog"), check),
         concurrency,
     };
     settings.allow_images();

@@ -90,6 +90,8 @@ pub struct Settings {
     pub serve: ServeSettings,
     /// Where facts are remembered.
     pub catalog: CatalogPlace,
+    /// Which release catalog of others is loaded.
+    pub releases: ReleaseCatalogSettings,
     /// Images and bases worked on at once.
     pub concurrency: Concurrency,
 }
@@ -126,14 +128,26 @@ impl Settings {
         }
     }
 
-    /// Lets the registries of [`Settings::images`] be contacted.
+    /// Lets the registries of [`Settings::images`] and of the release catalog be contacted.
     pub fn allow_images(&mut self) {
+        if let Some(crate::release_catalog::CatalogSource::Oci(reference)) = self.releases.source.clone() {
+            self.allow(&reference.repository.registry);
+        }
         for source in self.images.clone() {
             if let ImageSource::Reference(reference) = source {
                 self.allow(&reference.repository.registry);
             }
         }
     }
+}
+
+/// Which release catalog is loaded before bases are identified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseCatalogSettings {
+    /// Where it is published; without, the one that was imported.
+    pub source: Option<crate::release_catalog::CatalogSource>,
+    /// The key for which it must be signed.
+    pub public_key: Option<crate::release_catalog::PublicKey>,
 }
 
 /// Where the catalog is kept.

@@ -68,6 +68,27 @@ impl Digest {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
 
+    /// The bytes that the digits stand for: 32 of SHA-256, 64 of SHA-512.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let digit = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
+        self.hex().as_bytes().chunks_exact(2).map(|pair| (digit(pair[0]) << 4) | digit(pair[1])).collect()
+    }
+
+    /// The SHA-256 digest with these 32 bytes, or the SHA-512 digest with these 64.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let algorithm = match bytes.len() {
+            32 => "sha256:",
+            64 => "sha512:",
+            _ => return None,
+        };
+        let mut text = String::with_capacity(algorithm.len() + bytes.len() * 2);
+        text.push_str(algorithm);
+        push_hex(&mut text, bytes);
+        Some(Self(text.into()))
+    }
+
     /// The first twelve digits, as people quote them.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -86,11 +107,17 @@ fn hint(character: char) -> &'static str {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    push_hex(&mut text, bytes);
+    text
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
 }
 
 impl FromStr for Digest {
@@ -165,6 +192,18 @@ mod tests {
         assert!(!digest.matches(b"x"));
         let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
         assert!(long.matches(b"abc"));
+    }
+
+    #[test]
+    fn a_digest_survives_as_bytes() {
+        let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
+        for digest in [Digest::of(b""), Digest::of(b"x"), long] {
+            assert_eq!(Digest::from_bytes(&digest.bytes()), Some(digest.clone()));
+            assert_eq!(digest.bytes().len(), digest.hex().len() / 2);
+        }
+        for length in [0, 20, 31, 33, 63, 65] {
+            assert_eq!(Digest::from_bytes(&vec![0; length]), None, "{length}");
+        }
     }
 
     #[test]

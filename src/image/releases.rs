@@ -84,6 +84,10 @@ impl PlatformRelease {
     pub fn merge(&mut self, other: Self) {
         let first = |one: Option<Digest>, other| one.into_iter().chain(other).min();
         self.tags.extend(other.tags);
+        self.layer_count = self.layer_count.max(other.layer_count);
+        if (other.platform.is_unknown(), &other.platform) < (self.platform.is_unknown(), &self.platform) {
+            self.platform = other.platform;
+        }
         self.index = first(self.index.take(), other.index);
         self.diff_ids = first(self.diff_ids.take(), other.diff_ids);
         self.layers = first(self.layers.take(), other.layers);
@@ -113,50 +117,94 @@ pub struct MatchedPrefix {
 /// The index of releases by their layers.
 #[derive(Debug, Default)]
 pub struct Releases {
-    by_manifest: HashMap<(Repository, Digest), Arc<ReleaseOf>>,
-    by_diff_ids: HashMap<Digest, Vec<(Repository, Digest)>>,
-    by_layers: HashMap<Digest, Vec<(Repository, Digest)>>,
+    releases: Vec<Arc<ReleaseOf>>,
+    by_manifest: HashMap<Digest, Positions>,
+    by_diff_ids: HashMap<Digest, Positions>,
+    by_layers: HashMap<Digest, Positions>,
+}
+
+/// Positions in [`Releases::releases`], in the order in which they were added. Nearly all digests are of one release.
+#[derive(Debug)]
+enum Positions {
+    One(u32),
+    Several(Vec<u32>),
+}
+
+impl Positions {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(position) => std::slice::from_ref(position),
+            Self::Several(positions) => positions,
+        }
+    }
+
+    /// Adds `position` to those of `digest`, once.
+    fn add(index: &mut HashMap<Digest, Self>, digest: &Digest, position: u32) {
+        let Some(known) = index.get_mut(digest) else {
+            index.insert(digest.clone(), Self::One(position));
+            return;
+        };
+        if !known.as_slice().contains(&position) {
+            let mut positions = known.as_slice().to_vec();
+            positions.push(position);
+            *known = Self::Several(positions);
+        }
+    }
 }
 
 impl Releases {
+    /// Room for `additional` more releases.
+    pub fn reserve(&mut self, additional: usize) {
+        self.releases.reserve_exact(additional);
+        for index in [&mut self.by_manifest, &mut self.by_diff_ids, &mut self.by_layers] {
+            index.reserve(additional);
+        }
+    }
+
     /// Adds a release of `repository`, or what is new about one that is known.
     pub fn add(&mut self, repository: &Repository, release: PlatformRelease) {
-        let key = (repository.clone(), release.manifest.clone());
-        let merged = match self.by_manifest.get(&key) {
-            Some(known) => {
-                let mut merged = known.release.clone();
-                merged.merge(release);
-                merged
+        let position = match self.position(repository, &release.manifest) {
+            Some(position) => {
+                let known = Arc::make_mut(&mut self.releases[position as usize]);
+                known.release.merge(release);
+                position
             }
-            None => release,
+            None => {
+                let position = u32::try_from(self.releases.len()).expect("memory holds fewer releases");
+                Positions::add(&mut self.by_manifest, &release.manifest, position);
+                self.releases.push(Arc::new(ReleaseOf { repository: repository.clone(), release }));
+                position
+            }
         };
-        for (index, chain) in [(&mut self.by_diff_ids, &merged.diff_ids), (&mut self.by_layers, &merged.layers)] {
-            let Some(chain) = chain else { continue };
-            let keys = index.entry(chain.clone()).or_default();
-            if !keys.contains(&key) {
-                keys.push(key.clone());
+        let release = &self.releases[position as usize].release;
+        for (index, chain) in [(&mut self.by_diff_ids, &release.diff_ids), (&mut self.by_layers, &release.layers)] {
+            if let Some(chain) = chain {
+                Positions::add(index, chain, position);
             }
         }
-        let release = ReleaseOf { repository: key.0.clone(), release: merged };
-        self.by_manifest.insert(key, Arc::new(release));
     }
 
     /// How many releases are known, each platform counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_manifest.len()
+        self.releases.len()
     }
 
     /// Whether none is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_manifest.is_empty()
+        self.releases.is_empty()
     }
 
     /// What is known of the image that `manifest` names in `repository`.
     #[must_use]
     pub fn release(&self, repository: &Repository, manifest: &Digest) -> Option<&Arc<ReleaseOf>> {
-        self.by_manifest.get(&(repository.clone(), manifest.clone()))
+        self.releases.get(self.position(repository, manifest)? as usize)
+    }
+
+    fn position(&self, repository: &Repository, manifest: &Digest) -> Option<u32> {
+        let positions = self.by_manifest.get(manifest)?.as_slice();
+        positions.iter().copied().find(|position| self.releases[*position as usize].repository == *repository)
     }
 
     /// The known releases that are a prefix of an image with these `diff_ids` and these layer digests, the longest
@@ -166,8 +214,8 @@ impl Releases {
         let mut prefixes: Vec<MatchedPrefix> = Vec::new();
         for (index, list) in [(&self.by_diff_ids, diff_ids), (&self.by_layers, layers)] {
             for (chain, layer_count) in chain_ids(list).zip(1..) {
-                let keys = index.get(&chain).map(Vec::as_slice).unwrap_or_default();
-                let releases = keys.iter().filter_map(|key| self.by_manifest.get(key));
+                let positions = index.get(&chain).map(Positions::as_slice).unwrap_or_default();
+                let releases = positions.iter().map(|position| &self.releases[*position as usize]);
                 for release in releases.filter(|known| known.release.layer_count == layer_count) {
                     let at = prefixes.iter().position(|prefix| prefix.layer_count == layer_count);
                     let at = at.unwrap_or_else(|| {

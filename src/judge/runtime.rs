@@ -93,6 +93,12 @@ impl Default for Calendar {
 }
 
 impl Calendar {
+    /// The repositories in which AWS publishes the images of runtimes.
+    pub fn repositories(&self) -> impl Iterator<Item = Repository> {
+        let repository = |image: &String| format!("public.ecr.aws/lambda/{image}").parse();
+        self.images.keys().filter_map(move |image| repository(image).ok())
+    }
+
     /// The runtime that the line of `family` in `repository` carries. AWS publishes the same images on
     /// Docker Hub.
     #[must_use]

@@ -375,6 +375,7 @@ fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Crede
         limit_bytes: TOKEN_BYTES,
         accept: "application/json",
         form,
+        upload: None,
         budget: None,
     }
 }

@@ -20,7 +20,8 @@ use super::{
     host::{self, Host, Means},
     link,
     tag_page::{TAGS_PER_PAGE, TagPage},
-    transport::{Ask, TimeBudget},
+    time_budget::TimeBudget,
+    transport::Ask,
     verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
@@ -154,7 +155,7 @@ impl DistributionClient {
     }
 
     /// `error` without the credentials that it quotes from what `registry` said.
-    fn redacted(&self, registry: &str, error: Error) -> Error {
+    pub(super) fn redacted(&self, registry: &str, error: Error) -> Error {
         let host = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
         match host {
             Some(host) => host.authority.sent.removed_from(error),
@@ -180,7 +181,7 @@ impl DistributionClient {
     }
 
     /// The host, if it may be contacted.
-    fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
+    pub(super) fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
         let registry = &repository.registry;
         let not_allowed = || Error::NotAllowed { registry: registry.to_string() };
         let trust = self.allow.trust(registry).ok_or_else(not_allowed)?;

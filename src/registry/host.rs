@@ -152,7 +152,17 @@ impl Host {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
             segments.extend(repository.split('/')).extend(path);
         }
-        Ask { method: Method::GET, url, kind, what, limit_bytes: 0, accept: "*/*", form: None, budget: None }
+        Ask {
+            method: Method::GET,
+            url,
+            kind,
+            what,
+            limit_bytes: 0,
+            accept: "*/*",
+            form: None,
+            upload: None,
+            budget: None,
+        }
     }
 
     /// The answer to `ask` about `repository`: authenticated, tried again while that may help.

@@ -4,6 +4,7 @@
 
 mod allow;
 mod allowance;
+mod artifact;
 mod auth;
 mod budget;
 mod challenge;
@@ -26,6 +27,7 @@ mod requests;
 mod sent;
 mod settings;
 mod tag_page;
+mod time_budget;
 mod token;
 mod transport;
 mod verify;
@@ -39,6 +41,7 @@ pub(crate) use self::{
     refusal::message as refusal_message,
 };
 pub use allowance::RequestAllowance;
+pub use artifact::{Artifact, ArtifactLayer};
 pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;

@@ -3,10 +3,7 @@
 //!
 //! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use reqwest::{
@@ -20,9 +17,11 @@ use tokio::{
 
 use super::{
     Body, Error, RequestKind, Requests, WANTS_LOGIN,
+    artifact::Upload,
     budget::{FREE_BYTES, Share},
     outage::Outage,
     proxy_failure, redirect,
+    time_budget::TimeBudget,
 };
 use crate::{
     address::{Refused, Resolver},
@@ -82,29 +81,10 @@ pub(super) struct Ask {
     pub(super) accept: &'static str,
     /// A form to send; it may hold a refresh token.
     pub(super) form: Option<Secret>,
+    /// Bytes to send.
+    pub(super) upload: Option<Upload>,
     /// The time that this request shares with others; none of its own besides a try's.
     pub(super) budget: Option<Arc<TimeBudget>>,
-}
-
-/// Time for several requests together. What they wait for their turn does not count: that is our own pace.
-#[derive(Debug)]
-pub(super) struct TimeBudget {
-    total: Duration,
-    spent: Mutex<Duration>,
-}
-
-impl TimeBudget {
-    pub(super) fn new(total: Duration) -> Self {
-        Self { total, spent: Mutex::default() }
-    }
-
-    fn left(&self) -> Duration {
-        self.total.saturating_sub(*self.spent.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn spend(&self, span: Duration) {
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += span;
-    }
 }
 
 /// An answer, read to its end. Not to be shown: it may hold a token.
@@ -251,6 +231,9 @@ impl Transport {
         if let Some(form) = &ask.form {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned());
         }
+        if let Some(upload) = &ask.upload {
+            request = request.header(CONTENT_TYPE, upload.content_type).body(upload.bytes.to_vec());
+        }
         request.send().await.map_err(|error| self.transport_failure(error))
     }
 
@@ -310,7 +293,7 @@ impl Transport {
         let limit = self.patience.request_timeout;
         match &ask.budget {
             Some(budget) if budget.left() <= limit => {
-                let why = format!("{} was not complete within {:?}", ask.what, budget.total);
+                let why = format!("{} was not complete within {:?}", ask.what, budget.total());
                 Failure::lasting(self.unreachable(why))
             }
             _ => self.unreachable(format!("no complete answer within {limit:?}")).into(),

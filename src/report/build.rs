@@ -322,6 +322,11 @@ pub struct Run {
 }
 
 impl Note {
+    /// The code of a note about a release catalog that is not believed.
+    pub const RELEASES_REFUSED: &'static str = "release-catalog-refused";
+    /// The code of a note about a release catalog that could not be read.
+    pub const RELEASES_UNAVAILABLE: &'static str = "release-catalog-unavailable";
+
     /// ECR asks the upstream for a tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
     fn of_cache(host: &str, cache: &str) -> Self {

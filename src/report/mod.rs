@@ -105,7 +105,7 @@ pub struct PolicyFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
-    /// `report-cut`.
+    /// `report-cut`, `release-catalog-refused`, `release-catalog-unavailable`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,

@@ -8,7 +8,7 @@ use super::{
     Console, Exit, Instants, Ports,
     output::{self, Sink},
     progress::Bar,
-    sources,
+    releases, sources,
 };
 use crate::{
     audit::{Progress, Sources, Terms, audit},
@@ -129,6 +129,7 @@ pub async fn report_of(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
+    let loaded = releases::load(settings, ports).await;
     let audit = audit(sources, &ports.images, &terms, progress).await;
     let (findings, notes) = audit.judge(&terms);
     let lines = audit.lines(&findings);
@@ -138,7 +139,7 @@ pub async fn report_of(
         requests: ports.requests.snapshot(),
         authentication: ports.authentication(),
         caches: ports.client.caches(),
-        notes,
+        notes: loaded.into_iter().chain(notes).collect(),
     };
     Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run).with_lines(lines)
 }

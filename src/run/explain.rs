@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Console, Exit, Instants, Ports, audit::terms, output, sources};
+use super::{Console, Exit, Instants, Ports, audit::terms, output, releases, sources};
 use crate::{
     audit::{Traced, audit},
     cli::{ExplainArgs, Format},
@@ -47,6 +47,9 @@ pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style
 /// Explains each platform of the images that `settings` name.
 pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
     let terms = terms(settings, instants);
+    for note in releases::load(settings, ports).await {
+        tracing::warn!("{}", note.message);
+    }
     let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, &|_| {}).await;
     let explain = |traced: Traced<'_>| {
         let finding = traced.judge(&terms);

@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod base;
+pub mod catalog;
 pub mod completions;
 pub mod config;
 mod configured;
@@ -20,6 +21,7 @@ mod output;
 mod ports;
 mod progress;
 mod receivers;
+pub mod releases;
 pub mod serve;
 mod world;
 
@@ -202,6 +204,9 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
         }
         Command::Notify(NotifyCommand::Test(args)) => {
             notify::test(&loaded(&flags, environment, here).await?.settings, &args).await
+        }
+        Command::Catalog(command) => {
+            Box::pin(catalog::run(&loaded(&flags, environment, here).await?.settings, &command, console)).await
         }
         Command::Demo(args) => demo::run(&args, console).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(args, &flags, environment, here).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::audit::Progress;
+use crate::{audit::Progress, release_catalog::CrawlProgress};
 
 /// A progress bar, or nothing.
 pub(super) struct Bar(Option<ProgressBar>);
@@ -30,6 +30,26 @@ impl Bar {
                         bar.set_style(style);
                     }
                     bar.set_length(total as u64);
+                }
+                bar.set_position(done as u64);
+            }
+        }
+    }
+
+    pub(super) fn show_crawl(&self, progress: CrawlProgress) {
+        let Some(bar) = &self.0 else { return };
+        match progress {
+            CrawlProgress::Lists { done, total } => bar.set_message(format!("reading tag lists: {done} of {total}")),
+            CrawlProgress::Releases { done, total } => {
+                if bar.length() != Some(total as u64) {
+                    let template = "{spinner} reading releases {bar:30} {pos}/{len} requests, {eta} left";
+                    if let Ok(style) = ProgressStyle::with_template(template) {
+                        bar.set_style(style);
+                    }
+                    bar.set_length(total as u64);
+                    // What was read before took no time now, and must not look fast.
+                    bar.set_position(done as u64);
+                    bar.reset_eta();
                 }
                 bar.set_position(done as u64);
             }

@@ -40,6 +40,14 @@ pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Opti
     if outlives == Outlives::Power { flush_folder(folder) } else { Ok(()) }
 }
 
+/// The same for a file that is no store's, which outlives the machine's power.
+pub(crate) fn replace_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Of a bare name, the parent is empty and not the folder that it is in.
+    let is_bare = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+    let file = if is_bare { Path::new(".").join(file) } else { file.to_owned() };
+    replace(&file, bytes, Outlives::Power, None)
+}
+
 fn write_new(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
     let mut opened = OpenOptions::new().write(true).create_new(true).open(file)?;
     opened.write_all(bytes)?;

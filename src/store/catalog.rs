@@ -30,14 +30,16 @@ pub type Known = Arc<Content>;
 /// The memory of releases and image facts.
 #[derive(Debug)]
 pub struct Catalog {
-    folder: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
     /// The folder of the store that it is in.
-    store: Option<Arc<Path>>,
+    pub(super) store: Option<Arc<Path>>,
     contents: Mutex<HashMap<Digest, Known>>,
     repositories: Mutex<BTreeMap<Repository, Kept>>,
     /// Of a catalog without a folder.
     notes: Mutex<BTreeMap<String, Vec<u8>>>,
-    writer: Option<Writer>,
+    pub(super) writer: Option<Writer>,
+    /// Releases that others have read, and that are known for this process only.
+    loaded: Mutex<Arc<LoadedReleases>>,
     /// What a store is known to keep of it.
     pub(super) saved: Mutex<Segment>,
 }
@@ -49,6 +51,9 @@ struct Kept {
     is_unsaved: bool,
     saved_at: Option<Instant>,
 }
+
+/// Releases of base repositories that others have read.
+pub type LoadedReleases = Vec<(Repository, PlatformRelease)>;
 
 /// How long a change to a repository's memory may wait for more of them: one run changes it many times.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -170,6 +175,7 @@ impl Catalog {
             repositories: Mutex::default(),
             notes: Mutex::default(),
             writer: None,
+            loaded: Mutex::default(),
             saved: Mutex::default(),
         }
     }
@@ -233,6 +239,18 @@ impl Catalog {
                 memory.releases.insert(merged.manifest.clone(), merged);
             });
         }
+    }
+
+    /// Knows `releases`, which others have read, instead of those that were loaded before. They prove which base an image
+    /// has; they are as old as the place that they are from, and no part of what is kept.
+    pub fn load_releases(&self, releases: LoadedReleases) {
+        *lock(&self.loaded) = Arc::new(releases);
+    }
+
+    /// The releases that were loaded.
+    #[must_use]
+    pub fn loaded_releases(&self) -> Arc<LoadedReleases> {
+        Arc::clone(&lock(&self.loaded))
     }
 
     /// What was kept under `name`, words separated by `/`; nothing if it cannot be read.

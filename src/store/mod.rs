@@ -8,6 +8,7 @@ mod clipped;
 mod document;
 mod folder;
 mod images;
+mod kept_files;
 mod limit;
 mod name;
 mod platforms;
@@ -18,7 +19,8 @@ mod segments;
 mod settings;
 mod writer;
 
-pub use catalog::{Catalog, Known, RepositoryMemory, Seen, TagMemory, TagsMemory};
+pub(crate) use atomic::replace_file;
+pub use catalog::{Catalog, Known, LoadedReleases, RepositoryMemory, Seen, TagMemory, TagsMemory};
 pub use document::{Document, Kept, load};
 #[cfg(test)]
 pub(crate) use document::{read_stored, to_stored};

@@ -18,6 +18,7 @@ mod oracle;
 mod permissions;
 mod racing;
 mod registries;
+mod release_catalog;
 mod secrets;
 mod serve;
 mod signatures;

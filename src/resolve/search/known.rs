@@ -41,6 +41,9 @@ impl KnownReleases {
             let releases = catalog.recall(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
             releases.into_iter().for_each(|release| self.add(repository, release));
         }
+        for (repository, release) in catalog.loaded_releases().iter().filter(|(repository, _)| is_base(repository)) {
+            self.add(repository, release.clone());
+        }
     }
 
     /// Adds a release of `repository`, or what is new about one that is known.

@@ -4,11 +4,53 @@
 use std::collections::BTreeSet;
 
 use super::policy::{Statement, partition, statement};
-use crate::{config::Settings, store::Place};
+use crate::{
+    config::Settings,
+    registry::EcrHost,
+    release_catalog::{CatalogSource, SIGNATURE_SUFFIX},
+    store::Place,
+};
 
 /// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
-pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 5] {
-    [configuration(settings), store_listed(settings), store(settings), topics(settings), secrets(settings)]
+pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
+    [
+        configuration(settings),
+        releases_object(settings),
+        releases_login(settings),
+        releases_artifact(settings),
+        store_listed(settings),
+        store(settings),
+        topics(settings),
+        secrets(settings),
+    ]
+}
+
+/// To load a release catalog from a bucket, with the signature beside it.
+fn releases_object(settings: &Settings) -> Option<Statement> {
+    let Some(CatalogSource::S3(object)) = &settings.releases.source else { return None };
+    let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
+    let signature = format!("{arn}{SIGNATURE_SUFFIX}");
+    Some(statement("ReadTheReleaseCatalog", &["s3:GetObject"], vec![arn, signature]))
+}
+
+/// The repository of ECR in which a release catalog is published, and its host.
+fn releases_repository(settings: &Settings) -> Option<(EcrHost<'_>, &str)> {
+    let Some(CatalogSource::Oci(reference)) = &settings.releases.source else { return None };
+    Some((EcrHost::parse(&reference.repository.registry)?, &reference.repository.name))
+}
+
+/// The login to its registry, which takes no resource.
+fn releases_login(settings: &Settings) -> Option<Statement> {
+    releases_repository(settings)?;
+    Some(statement("LogInToTheReleaseCatalog", &["ecr:GetAuthorizationToken"], vec!["*".to_owned()]))
+}
+
+fn releases_artifact(settings: &Settings) -> Option<Statement> {
+    let (host, name) = releases_repository(settings)?;
+    let partition = partition(settings);
+    let arn = format!("arn:{partition}:ecr:{}:{}:repository/{name}", host.region, host.account);
+    let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    Some(statement("PullTheReleaseCatalog", &actions, vec![arn]))
 }
 
 fn configuration(settings: &Settings) -> Option<Statement> {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -179,6 +180,18 @@ impl Bucket {
         }
     }
 
+    /// The version of the object under `name`; `None` if there is none.
+    pub(super) async fn version_of(&self, name: &str) -> Result<Option<Version>> {
+        let client = self.client().await?;
+        match client.head_object().bucket(&self.name).key(self.key(name)).send().await {
+            Ok(answer) => self.version(name, answer.e_tag).map(Some),
+            Err(error) => match Refusal::of("s3:GetObject", &error) {
+                refusal if refusal.status == 404 => Ok(None),
+                refusal => Err(refusal.into_error(self.cannot("read", name), self.hint)),
+            },
+        }
+    }
+
     /// Writes an object.
     ///
     /// Whether a write that is not acknowledged has happened is not known: so each is marked, and one that is
@@ -188,7 +201,9 @@ impl Bucket {
         let client = self.client().await?;
         let write = Ulid::generate().to_string();
         let call = client.put_object().bucket(&self.name).key(self.key(name)).body(ByteStream::from(bytes));
-        let call = call.content_type("application/json").metadata(WRITE, &write);
+        let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+        let content_type = if is_json { "application/json" } else { "application/octet-stream" };
+        let call = call.content_type(content_type).metadata(WRITE, &write);
         let call = match only_if {
             OnlyIf::Always => call,
             OnlyIf::Absent => call.if_none_match("*"),

@@ -1,11 +1,11 @@
-//! One object of S3 that is no store's: read as a whole, and only read.
+//! One object of S3 that is no store's: read and written as a whole.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use super::bucket::Bucket;
 use crate::{
     aws::Aws,
-    store::{Error, InvalidPlace, Place, Result},
+    store::{Error, InvalidPlace, OnlyIf, Place, Result, Stored, Version},
 };
 
 /// What it takes to read one.
@@ -38,14 +38,60 @@ impl ObjectPlace {
     ///
     /// When there is nothing, or it may not or cannot be read.
     pub async fn read(&self, aws: Arc<Aws>, most_bytes: u64) -> Result<Vec<u8>> {
+        let (bucket, name) = self.open(aws);
+        let object = bucket.for_reading(most_bytes, HINT).get(name).await?;
+        object.map(|object| object.bytes).ok_or_else(|| self.missing())
+    }
+
+    /// What is there with its version, read like [`ObjectPlace::read`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ObjectPlace::read`].
+    pub async fn read_versioned(&self, aws: Arc<Aws>, most_bytes: u64) -> Result<Stored> {
+        let (bucket, name) = self.open(aws);
+        let object = bucket.for_reading(most_bytes, HINT).get(name).await?;
+        object.map(|object| Stored { bytes: object.bytes, version: object.version }).ok_or_else(|| self.missing())
+    }
+
+    /// The version of what is there, read as `aws`.
+    ///
+    /// # Errors
+    ///
+    /// As [`ObjectPlace::read`].
+    pub async fn version(&self, aws: Arc<Aws>) -> Result<Version> {
+        let (bucket, name) = self.open(aws);
+        bucket.for_reading(0, HINT).version_of(name).await?.ok_or_else(|| self.missing())
+    }
+
+    /// Replaces what is there by `bytes`, as `aws`.
+    ///
+    /// # Errors
+    ///
+    /// When it may not or cannot be written.
+    pub async fn write(&self, aws: Arc<Aws>, bytes: Vec<u8>) -> Result<Version> {
+        let (bucket, name) = self.open(aws);
+        let bucket = bucket.for_reading(bytes.len() as u64, "it takes s3:PutObject on it");
+        bucket.put(name, bytes, &OnlyIf::Always).await
+    }
+
+    /// The object of the same bucket whose key has `suffix` behind that of this one.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self { bucket: self.bucket.clone(), key: format!("{}{suffix}", self.key) }
+    }
+
+    /// Its bucket, below its prefix, and its name there.
+    fn open(&self, aws: Arc<Aws>) -> (Bucket, &str) {
         let (prefix, name) = self.key.rsplit_once('/').unwrap_or(("", &self.key));
-        let bucket = Bucket::new(aws, self.bucket.clone(), prefix.to_owned()).for_reading(most_bytes, HINT);
-        let object = bucket.get(name).await?;
-        let missing = || Error::Unavailable {
+        (Bucket::new(aws, self.bucket.clone(), prefix.to_owned()), name)
+    }
+
+    fn missing(&self) -> Error {
+        Error::Unavailable {
             what: format!("cannot read {self}"),
             why: "there is no such object in the bucket".to_owned(),
-        };
-        object.map(|object| object.bytes).ok_or_else(missing)
+        }
     }
 }
 

@@ -1,0 +1,168 @@
+//! Artifacts: files that a registry keeps as the layers of a manifest without an image. The one thing that is ever
+//! pushed, and only where a command says so.
+//!
+//! The manifest is the one of the OCI image specification for artifacts (manifest.md, "Guidelines for Artifact Usage");
+//! it is pushed last, so that whoever reads the tag finds all of it.
+
+use std::{fmt, sync::Arc};
+
+use reqwest::{Method, header::LOCATION};
+use serde_json::json;
+
+use super::{Body, DistributionClient, Error, RequestKind, Result, host::Host, link, transport::Ask, verify::verify};
+use crate::image::{Digest, Reference, Repository};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+const BYTES: &str = "application/octet-stream";
+/// How much of what is said to a write is read.
+const ANSWER_BYTES: u64 = 64 * 1024;
+
+/// Files, as a registry keeps them.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// What they are together, as a media type.
+    pub artifact_type: &'static str,
+    /// The files.
+    pub layers: Vec<ArtifactLayer>,
+}
+
+/// One file of an artifact.
+#[derive(Clone)]
+pub struct ArtifactLayer {
+    /// What it is.
+    pub media_type: &'static str,
+    /// The name that clients give it which write artifacts to a folder.
+    pub title: String,
+    /// What is in it.
+    pub bytes: Arc<[u8]>,
+}
+
+impl fmt::Debug for ArtifactLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.title, self.bytes.len())
+    }
+}
+
+/// The body of a request that writes.
+#[derive(Clone)]
+pub(super) struct Upload {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes of {}", self.bytes.len(), self.content_type)
+    }
+}
+
+impl Artifact {
+    /// Its manifest: the same for the same files.
+    fn manifest(&self) -> Vec<u8> {
+        let layers = self.layers.iter().map(|layer| {
+            json!({
+                "mediaType": layer.media_type,
+                "digest": Digest::of(&layer.bytes),
+                "size": layer.bytes.len(),
+                "annotations": { "org.opencontainers.image.title": layer.title },
+            })
+        });
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": self.artifact_type,
+            "config": { "mediaType": EMPTY, "digest": Digest::of(b"{}"), "size": 2 },
+            "layers": layers.collect::<Vec<_>>(),
+        });
+        manifest.to_string().into_bytes()
+    }
+}
+
+impl DistributionClient {
+    /// The blob `digest` in `repository`, verified; nothing of more than `limit_bytes` is read.
+    ///
+    /// # Errors
+    ///
+    /// As the methods of [`super::Registry`].
+    pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<Body> {
+        let host = self.host(repository)?;
+        let what = format!("the blob {repository}@{digest}");
+        let ask =
+            Ask { limit_bytes, ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what) };
+        let answer = host.answer(&repository.name, &ask).await;
+        let answer = answer.map_err(|error| self.redacted(&repository.registry, error))?;
+        verify(&ask.what, digest, &answer.body)?;
+        Ok(answer.body)
+    }
+
+    /// Pushes `artifact` as the tag of `reference`, and says its digest.
+    ///
+    /// # Errors
+    ///
+    /// When the registry is not on the allow-list, is read through a cache, or refuses a part of it.
+    pub async fn push(&self, reference: &Reference, artifact: &Artifact) -> Result<Digest> {
+        let pushed = self.push_all(reference, artifact).await;
+        pushed.map_err(|error| self.redacted(&reference.repository.registry, error))
+    }
+
+    async fn push_all(&self, reference: &Reference, artifact: &Artifact) -> Result<Digest> {
+        let repository = &reference.repository;
+        let host = self.host(repository)?;
+        let what = format!("the push of {reference}");
+        let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
+        if let Some(cache) = &host.cache {
+            return Err(malformed(&format!("{} is read through {cache}, which takes no pushes", repository.registry)));
+        }
+        let tag = reference.tag.as_deref().ok_or_else(|| malformed("it has no tag"))?;
+        for layer in &artifact.layers {
+            push_blob(&host, repository, &layer.bytes, &what).await?;
+        }
+        push_blob(&host, repository, &Arc::from(b"{}".as_slice()), &what).await?;
+        let manifest: Arc<[u8]> = artifact.manifest().into();
+        let digest = Digest::of(&manifest);
+        let ask = host.ask(&repository.name, &["manifests", tag], RequestKind::Manifest, what);
+        let upload = Upload { content_type: MANIFEST, bytes: manifest };
+        let ask = Ask { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..ask };
+        host.answer(&repository.name, &ask).await?;
+        Ok(digest)
+    }
+}
+
+/// Pushes one blob in two requests: where to, and the whole of it.
+async fn push_blob(host: &Host, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
+    let ask = host.ask(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
+    let begin = Ask { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
+    let answer = host.answer(&repository.name, &begin).await?;
+    let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
+    let location = answer.header(LOCATION).ok_or_else(|| malformed("it is not said where to".to_owned()))?;
+    let mut url = link::resolve(&begin.url, location)
+        .map_err(|_| malformed("it leads to another host, or to no URL".to_owned()))?;
+    url.query_pairs_mut().append_pair("digest", Digest::of(bytes).as_str());
+    let upload = Upload { content_type: BYTES, bytes: Arc::clone(bytes) };
+    let put = Ask { method: Method::PUT, url, upload: Some(upload), ..begin };
+    host.answer(&repository.name, &put).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Document;
+
+    #[test]
+    fn the_manifest_of_an_artifact_reads_as_one() {
+        let layer = |title: &str, bytes: &[u8]| ArtifactLayer {
+            media_type: "application/vnd.example",
+            title: title.to_owned(),
+            bytes: bytes.into(),
+        };
+        let artifact =
+            Artifact { artifact_type: "application/vnd.example", layers: vec![layer("a", b"1"), layer("b", b"2")] };
+        let Ok(Document::Manifest(read)) = Document::parse(&artifact.manifest(), Some(MANIFEST)) else {
+            panic!("it is a manifest");
+        };
+        assert_eq!(read.layers, [Digest::of(b"1"), Digest::of(b"2")]);
+        assert_eq!(read.config, Digest::of(b"{}"));
+    }
+}

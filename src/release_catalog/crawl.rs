@@ -1,0 +1,300 @@
+//! Crawling: reads the releases of base repositories through the `Registry` port, whatever the pace of that.
+//!
+//! Of each architecture, one `GET` brings the manifest, and with it the layer digests. The `diff_ids`, which prove a base
+//! however its layers were compressed, take a second one for the configuration, unless a release with the same layers
+//! was read before. A `HEAD` of the tag without an architecture brings the digest of the index, which labels record.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    CrawlScope, Journal, JournalError, LineListing, ReleaseCatalog,
+    listing::{KnownTags, ListedRelease},
+};
+use crate::{
+    image::{
+        Arch, Digest, DigestKind, Document, ImageFacts, Manifest, Platform, PlatformRelease, Reference, Repository,
+        chain_id,
+    },
+    registry::{Error, Missing, Registry},
+};
+
+/// How many releases are read at once: a kill costs what was read of these.
+const RELEASES_AT_ONCE: usize = 16;
+
+/// Why a crawl ended early. What it read is in its journal.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    /// A registry does not answer.
+    #[error("{repository} can no longer be read: {error}")]
+    Registry {
+        /// What was being read.
+        repository: Repository,
+        /// What went wrong.
+        error: Error,
+    },
+    /// The journal cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// How far a crawl is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrawlProgress {
+    /// So many of the tag lists are read.
+    Lists {
+        /// Read.
+        done: usize,
+        /// All.
+        total: usize,
+    },
+    /// So many of the requests for releases are done.
+    Releases {
+        /// Done, those of earlier processes included.
+        done: usize,
+        /// All, at the most.
+        total: usize,
+    },
+}
+
+/// What a crawl came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crawled {
+    /// The releases: those known before and those read.
+    pub catalog: ReleaseCatalog,
+    /// How many releases are new, each platform counted.
+    pub added: usize,
+    /// What could not be read, and why: it is not in the catalog.
+    pub skipped: Vec<String>,
+}
+
+/// The diff_ids of releases by their layers.
+type KnownLayers = Mutex<HashMap<Digest, (Platform, usize, Digest)>>;
+
+/// Reads what `scope` wants and neither `known` nor `journal` has. A tag list counts as read at what `clock` says then.
+///
+/// # Errors
+///
+/// When a registry does not answer, or the journal cannot be written. The journal then has what was read by then.
+pub async fn crawl(
+    registry: &dyn Registry,
+    scope: &CrawlScope,
+    known: ReleaseCatalog,
+    journal: &mut Journal,
+    clock: &(dyn Fn() -> DateTime<Utc> + Sync),
+    progress: &(dyn Fn(CrawlProgress) + Sync),
+) -> Result<Crawled, CrawlError> {
+    let mut skipped = Vec::new();
+    let repositories: BTreeSet<_> = scope.repositories.iter().collect();
+    for (done, repository) in repositories.iter().enumerate() {
+        progress(CrawlProgress::Lists { done, total: repositories.len() });
+        if journal.listing(repository).is_none() {
+            match list(registry, scope, repository, clock).await? {
+                Ok(listing) => journal.add_listing(listing)?,
+                Err(why) => skipped.push(why),
+            }
+        }
+    }
+    read_all(registry, &repositories, &known, journal, progress, &mut skipped).await?;
+    let before = known.len();
+    // A catalog never takes the place of one that it is made from without being newer.
+    let built_at = journal.began_at().max(known.built_at() + chrono::TimeDelta::seconds(i64::from(before > 0)));
+    let mut catalog = known.with_built_at(built_at);
+    for (repository, release) in journal.releases() {
+        catalog.insert(repository, release.clone());
+    }
+    Ok(Crawled { added: catalog.len() - before, catalog, skipped })
+}
+
+/// The tag list of `repository`, or why there is none.
+async fn list(
+    registry: &dyn Registry,
+    scope: &CrawlScope,
+    repository: &Repository,
+    clock: &(dyn Fn() -> DateTime<Utc> + Sync),
+) -> Result<Result<LineListing, String>, CrawlError> {
+    let list = match registry.tags(repository).await {
+        Ok(list) => list,
+        Err(error @ Error::NotFound { .. }) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(CrawlError::Registry { repository: repository.clone(), error }),
+    };
+    let mut tags = list.tags;
+    tags.retain(|tag| scope.has_tag(repository, tag));
+    tags.sort_unstable();
+    tags.dedup();
+    let is_complete = list.is_complete && registry.cache_of(repository).is_none();
+    Ok(Ok(LineListing { repository: repository.clone(), listed_at: clock(), tags, is_complete }))
+}
+
+async fn read_all(
+    registry: &dyn Registry,
+    repositories: &BTreeSet<&Repository>,
+    known: &ReleaseCatalog,
+    journal: &mut Journal,
+    progress: &(dyn Fn(CrawlProgress) + Sync),
+    skipped: &mut Vec<String>,
+) -> Result<(), CrawlError> {
+    let known_tags = KnownTags::new(known);
+    let mut units: Vec<(Repository, DateTime<Utc>, ListedRelease)> = Vec::new();
+    let (mut done, mut total) = (0, 0);
+    for listing in repositories.iter().filter_map(|repository| journal.listing(repository)) {
+        if !listing.is_complete {
+            skipped.push(format!("the tag list of {} is not complete: releases may be missing", listing.repository));
+        }
+        for release in listing.releases(&known_tags) {
+            total += release.request_count();
+            if journal.has_read(&listing.repository, &release.tag.to_string()) {
+                done += release.request_count();
+            } else {
+                units.push((listing.repository.clone(), listing.listed_at, release));
+            }
+        }
+    }
+    let layers = KnownLayers::default();
+    let read_before = journal.releases().iter().map(|(_, release)| release);
+    for release in known.iter().map(|(_, release)| release).chain(read_before) {
+        learn(&layers, release);
+    }
+    progress(CrawlProgress::Releases { done, total });
+    let layers = &layers;
+    let mut under_way = stream::iter(units)
+        .map(|(repository, listed_at, release)| async move {
+            let read = Reader { registry, repository: &repository, first_seen: listed_at, layers };
+            let read = read.release(&release).await;
+            (repository, release, read)
+        })
+        .buffer_unordered(RELEASES_AT_ONCE);
+    while let Some((repository, release, read)) = under_way.next().await {
+        let tag = release.tag.to_string();
+        match read {
+            Ok(releases) => journal.add_release(&repository, tag, releases)?,
+            Err(error) if is_about_one(&error) => skipped.push(format!("{repository}:{tag}: {error}")),
+            Err(error) => return Err(CrawlError::Registry { repository, error }),
+        }
+        done += release.request_count();
+        progress(CrawlProgress::Releases { done, total });
+    }
+    Ok(())
+}
+
+/// Whether the error is about one document, and the others may be read nonetheless.
+fn is_about_one(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound { .. } | Error::Malformed { .. } | Error::TooLarge { .. } | Error::DigestMismatch { .. }
+    )
+}
+
+fn learn(layers: &KnownLayers, release: &PlatformRelease) {
+    if let (Some(chain), Some(diff_ids)) = (&release.layers, &release.diff_ids) {
+        let facts = (release.platform.clone(), release.layer_count, diff_ids.clone());
+        layers.lock().unwrap_or_else(PoisonError::into_inner).insert(chain.clone(), facts);
+    }
+}
+
+/// Reads the releases of one repository.
+struct Reader<'a> {
+    registry: &'a dyn Registry,
+    repository: &'a Repository,
+    first_seen: DateTime<Utc>,
+    layers: &'a KnownLayers,
+}
+
+impl Reader<'_> {
+    /// The release on all its platforms.
+    async fn release(&self, listed: &ListedRelease) -> Result<Vec<PlatformRelease>, Error> {
+        let mut releases = Vec::new();
+        for arch in &listed.architectures {
+            let reference = self.tagged(listed.tag.on(*arch).to_string());
+            let fetched = self.registry.manifest(&reference).await?;
+            match fetched.document {
+                Document::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
+                Document::Index(index) => {
+                    let children = index.children.iter().map(|child| child.digest.clone()).collect();
+                    releases.extend(self.children(children, &fetched.digest).await?);
+                }
+            }
+        }
+        if listed.has_plain_tag {
+            self.plain(listed, &mut releases).await?;
+        }
+        for release in &mut releases {
+            release.tags.insert(listed.tag.to_string());
+        }
+        Ok(releases)
+    }
+
+    /// What the tag without an architecture adds: the digest of the index, or all there is.
+    async fn plain(&self, listed: &ListedRelease, releases: &mut Vec<PlatformRelease>) -> Result<(), Error> {
+        let reference = self.tagged(listed.tag.to_string());
+        if !releases.is_empty() {
+            let pointer = match self.registry.head(&reference).await {
+                Ok(pointer) => pointer,
+                // The images are there, and what is missing is only another name for them.
+                Err(Error::NotFound { missing: Missing::Tag(_), .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if pointer.kind == Some(DigestKind::Index) {
+                for release in releases {
+                    release.index.get_or_insert_with(|| pointer.digest.clone());
+                }
+            }
+            return Ok(());
+        }
+        let fetched = self.registry.manifest(&reference).await?;
+        match fetched.document {
+            Document::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
+            Document::Index(index) => {
+                let is_lambda = |platform: &Platform| Arch::from_oci(platform.architecture()).is_some();
+                let children = index.children.iter();
+                let children = children.filter(|child| child.platform.as_ref().is_none_or(is_lambda));
+                let children = children.map(|child| child.digest.clone()).collect();
+                releases.extend(self.children(children, &fetched.digest).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The images that an index lists.
+    async fn children(&self, children: Vec<Digest>, index: &Digest) -> Result<Vec<PlatformRelease>, Error> {
+        let mut releases = Vec::new();
+        for child in children {
+            let fetched = self.registry.manifest(&Reference::pinned(self.repository.clone(), child)).await?;
+            // What an index lists may be an index again; nobody publishes releases like that.
+            if let Document::Manifest(manifest) = fetched.document {
+                let release = self.image(fetched.digest, manifest).await?;
+                releases.extend(release.map(|release| PlatformRelease { index: Some(index.clone()), ..release }));
+            }
+        }
+        Ok(releases)
+    }
+
+    /// The release that a manifest describes; `None` if it has no layers.
+    async fn image(&self, digest: Digest, manifest: Manifest) -> Result<Option<PlatformRelease>, Error> {
+        let chain = chain_id(&manifest.layers);
+        let known = chain
+            .as_ref()
+            .and_then(|chain| self.layers.lock().unwrap_or_else(PoisonError::into_inner).get(chain).cloned());
+        if let Some((platform, layer_count, diff_ids)) = known {
+            let release = PlatformRelease::from_manifest(digest, &manifest, platform, self.first_seen);
+            return Ok(release.map(|release| PlatformRelease { layer_count, diff_ids: Some(diff_ids), ..release }));
+        }
+        let config = self.registry.config(self.repository, &manifest).await?;
+        let facts = ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
+            what: format!("the configuration of {}@{digest}", self.repository),
+            why: error.to_string(),
+        })?;
+        let release = PlatformRelease::new(digest, &facts, self.first_seen);
+        release.iter().for_each(|release| learn(self.layers, release));
+        Ok(release)
+    }
+
+    fn tagged(&self, tag: String) -> Reference {
+        Reference::tagged(self.repository.clone(), tag)
+    }
+}

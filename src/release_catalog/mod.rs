@@ -1,0 +1,220 @@
+//! The release catalog: a record of base releases that one machine crawls and signs, and that all others load.
+//!
+//! Which release a record proves an image to be built on is decided by `identify`. A record is as old as its file, so
+//! nothing here says what the current release of a line is.
+
+mod crawl;
+mod encoding;
+mod journal;
+mod listing;
+mod signature;
+mod signed;
+mod source;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+
+pub use self::{
+    crawl::{CrawlError, CrawlProgress, Crawled, crawl},
+    encoding::{DecodeError, MOST_BYTES},
+    journal::{Journal, JournalError},
+    listing::{CrawlScope, LineListing},
+    signature::{InvalidKey, PublicKey, SigningKey},
+    signed::{Accepted, Refusal, SignedCatalog, accept},
+    source::{CatalogSource, SIGNATURE_SUFFIX},
+};
+use crate::image::{Digest, LambdaTag, PlatformRelease, Releases, Repository, is_tag};
+
+/// The most layers that a release may have: a manifest with more is not read.
+const MOST_LAYERS: usize = 1000;
+/// The most tags of one release that are kept.
+const MOST_TAGS: usize = 64;
+
+/// Releases of base repositories, each by the digest of its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseCatalog {
+    built_at: DateTime<Utc>,
+    repositories: BTreeMap<Repository, BTreeMap<Digest, PlatformRelease>>,
+}
+
+/// What a catalog holds of one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineSummary {
+    /// The repository.
+    pub repository: Repository,
+    /// The line: the tag without date and architecture. Of releases whose tags have no date, the tag.
+    pub line: String,
+    /// How many releases of it there are, each platform counted.
+    pub platform_releases: usize,
+    /// The date in the tag of its first release, where that has one.
+    pub first_at: Option<DateTime<Utc>>,
+    /// The date in the tag of its last release, where that has one.
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+impl ReleaseCatalog {
+    /// An empty catalog of what was published until `built_at`, to the second.
+    #[must_use]
+    pub fn new(built_at: DateTime<Utc>) -> Self {
+        Self { built_at: built_at.trunc_subsecs(0), repositories: BTreeMap::new() }
+    }
+
+    /// When the crawl began that the catalog is from: what was published later is not in it.
+    #[must_use]
+    pub fn built_at(&self) -> DateTime<Utc> {
+        self.built_at
+    }
+
+    /// The same releases, as of `built_at`.
+    #[must_use]
+    pub fn with_built_at(self, built_at: DateTime<Utc>) -> Self {
+        Self { built_at: built_at.trunc_subsecs(0), ..self }
+    }
+
+    /// Adds a release, or what is new about one that is known. The order in which releases are added makes no
+    /// difference. One without layers, with more than images have, or
+    /// of a platform that is none is left out.
+    pub fn insert(&mut self, repository: &Repository, mut release: PlatformRelease) {
+        let has_layers = (1..=MOST_LAYERS).contains(&release.layer_count);
+        if !has_layers || !encoding::is_writable(repository, &release.platform) {
+            return;
+        }
+        // "First seen" is an upper bound of the publish date, so that a part of a second is rounded up.
+        let seconds = release.first_seen.trunc_subsecs(0);
+        let rest = if seconds < release.first_seen { TimeDelta::seconds(1) } else { TimeDelta::zero() };
+        release.first_seen = seconds.checked_add_signed(rest).unwrap_or(seconds);
+        release.tags.retain(|tag| is_tag(tag));
+        let releases = self.repositories.entry(repository.clone()).or_default();
+        let known = match releases.remove(&release.manifest) {
+            Some(mut known) => {
+                known.merge(release);
+                known
+            }
+            None => release,
+        };
+        releases.insert(known.manifest.clone(), PlatformRelease { tags: first_tags(known.tags), ..known });
+    }
+
+    /// Adds the releases of `other`.
+    pub fn merge(&mut self, other: Self) {
+        for (repository, releases) in other.repositories {
+            for release in releases.into_values() {
+                self.insert(&repository, release);
+            }
+        }
+    }
+
+    /// All releases.
+    pub fn iter(&self) -> impl Iterator<Item = (&Repository, &PlatformRelease)> {
+        let releases = self.repositories.iter();
+        releases.flat_map(|(repository, releases)| releases.values().map(move |release| (repository, release)))
+    }
+
+    /// The repositories that it has releases of.
+    pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        self.repositories.keys()
+    }
+
+    /// How many releases there are, each platform counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.repositories.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.repositories.values().all(BTreeMap::is_empty)
+    }
+
+    /// All releases, apart.
+    #[must_use]
+    pub fn into_releases(self) -> Vec<(Repository, PlatformRelease)> {
+        let releases = self.repositories.into_iter();
+        let of = |(repository, releases): (Repository, BTreeMap<_, PlatformRelease>)| {
+            releases.into_values().map(move |release| (repository.clone(), release))
+        };
+        releases.flat_map(of).collect()
+    }
+
+    /// Moves all releases into `index`.
+    pub fn add_to(self, index: &mut Releases) {
+        index.reserve(self.len());
+        for (repository, releases) in self.repositories {
+            for release in releases.into_values() {
+                index.add(&repository, release);
+            }
+        }
+    }
+
+    /// What it holds, by line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LineSummary> {
+        let mut lines: BTreeMap<(Repository, String), LineSummary> = BTreeMap::new();
+        for (repository, release) in self.iter() {
+            let names: BTreeSet<_> = release.tags.iter().map(|tag| line_of(tag)).collect();
+            for (line, dates) in by_line(names) {
+                let summary = lines.entry((repository.clone(), line.clone())).or_insert_with(|| LineSummary {
+                    repository: repository.clone(),
+                    line,
+                    platform_releases: 0,
+                    first_at: None,
+                    last_at: None,
+                });
+                summary.platform_releases += 1;
+                summary.first_at = summary.first_at.into_iter().chain(dates.iter().copied()).min();
+                summary.last_at = summary.last_at.into_iter().chain(dates).max();
+            }
+        }
+        lines.into_values().collect()
+    }
+
+    /// The bytes of its file: the same for the same releases.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encoding::encode(self)
+    }
+
+    /// Reads the bytes of a file, whoever wrote them.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], when they are no catalog, are of another version of the format, or break its rules.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        encoding::decode(bytes)
+    }
+}
+
+/// The line and, where `tag` has one, the date of a release.
+fn line_of(tag: &str) -> (String, Option<DateTime<Utc>>) {
+    match LambdaTag::parse(tag) {
+        Some(parsed) => (parsed.family, parsed.built_at),
+        None => (tag.to_owned(), None),
+    }
+}
+
+fn by_line(names: BTreeSet<(String, Option<DateTime<Utc>>)>) -> BTreeMap<String, Vec<DateTime<Utc>>> {
+    let mut lines: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (line, date) in names {
+        lines.entry(line).or_default().extend(date);
+    }
+    lines
+}
+
+/// The first of `tags`, so many as are kept: whatever the order in which they were added.
+fn first_tags(tags: BTreeSet<String>) -> BTreeSet<String> {
+    if tags.len() <= MOST_TAGS { tags } else { tags.into_iter().take(MOST_TAGS).collect() }
+}
+
+/// Writes `bytes` to `file` as a whole, so that a reader sees the old file or the new one.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    crate::store::replace_file(file, bytes)
+}

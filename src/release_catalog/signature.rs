@@ -1,0 +1,170 @@
+//! Signatures of release catalogs: Ed25519, in the format of `minisign`, whose own tool reads and makes them too.
+
+use std::{fmt, io::Cursor, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use minisign::KeyPair;
+use minisign_verify as verifier;
+
+use super::Refusal;
+use crate::secret::Secret;
+
+/// The longest signature or key that is read: a real one has less than half of it.
+const MOST_BYTES: usize = 2048;
+
+/// How long a private key is, apart from the text around it.
+const PRIVATE_KEY_BYTES: usize = 158;
+
+/// A public key: what a catalog must be signed for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    base64: String,
+    key: verifier::PublicKey,
+}
+
+/// A private key, without a password.
+pub struct SigningKey(minisign::SecretKey);
+
+/// Why a text is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKey {
+    /// It is no public key.
+    #[error(
+        "it is no public key of minisign: write the line that begins with RW, as `basewatch catalog keygen` prints it"
+    )]
+    Public,
+    /// It is no private key.
+    #[error("it is no private key of minisign")]
+    Private,
+    /// It is a private key with a password, and there is nobody to ask for it.
+    #[error("the private key has a password: make one without, with `basewatch catalog keygen` or `minisign -G -W`")]
+    Encrypted,
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+}
+
+impl PublicKey {
+    /// The key in one line, as configurations have it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.base64
+    }
+
+    /// Whether `signature` is one of `bytes`, made with the private key that belongs to this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Signature`] when it is not.
+    pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), Refusal> {
+        let refused = |why: &'static str| Refusal::Signature { why };
+        if signature.len() > MOST_BYTES {
+            return Err(refused("what stands in the place of its signature is none"));
+        }
+        let decoded = verifier::Signature::decode(signature)
+            .map_err(|_| refused("what stands in the place of its signature is none"))?;
+        self.key.verify(bytes, &decoded, false).map_err(|error| match error {
+            verifier::Error::UnexpectedKeyId => refused("it was signed with another key"),
+            _ => refused("it was changed after it was signed"),
+        })
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = InvalidKey;
+
+    /// The key in one line, or the file in which `minisign` keeps it.
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).ok_or(InvalidKey::Public)?;
+        let key = verifier::PublicKey::from_base64(line).map_err(|_| InvalidKey::Public)?;
+        Ok(Self { base64: line.to_owned(), key })
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base64)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base64)
+    }
+}
+
+impl SigningKey {
+    /// A new key.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random numbers.
+    pub fn generate() -> Result<Self, InvalidKey> {
+        KeyPair::generate_unencrypted_keypair().map(|pair| Self(pair.sk)).map_err(|_| InvalidKey::NoRandomness)
+    }
+
+    /// The key in `text`, a file that [`SigningKey::to_file`] or `minisign -G -W` wrote.
+    ///
+    /// # Errors
+    ///
+    /// When it is no private key, or one with a password.
+    pub fn parse(text: &Secret) -> Result<Self, InvalidKey> {
+        if text.reveal().len() > MOST_BYTES {
+            return Err(InvalidKey::Private);
+        }
+        let line = text.reveal().lines().map(str::trim).rfind(|line| !line.is_empty()).ok_or(InvalidKey::Private)?;
+        let bytes = STANDARD.decode(line).ok().filter(|bytes| bytes.len() == PRIVATE_KEY_BYTES);
+        let bytes = bytes.filter(|bytes| bytes.starts_with(b"Ed")).ok_or(InvalidKey::Private)?;
+        let key = minisign::SecretKey::from_bytes(&bytes).map(Self).map_err(|_| InvalidKey::Private)?;
+        if key.0.is_encrypted() {
+            return Err(InvalidKey::Encrypted);
+        }
+        // `minisign -G -W` leaves the checksum out, so that a key that was damaged only shows by what it signs.
+        let signature = key.sign(b"", "")?;
+        key.public_key()?.verify(b"", &signature).map_err(|_| InvalidKey::Private)?;
+        Ok(key)
+    }
+
+    /// The public key that belongs to it.
+    ///
+    /// # Errors
+    ///
+    /// When the key is damaged.
+    pub fn public_key(&self) -> Result<PublicKey, InvalidKey> {
+        let public = minisign::PublicKey::from_secret_key(&self.0).map_err(|_| InvalidKey::Private)?;
+        public.to_base64().parse()
+    }
+
+    /// The file to keep it in.
+    ///
+    /// # Errors
+    ///
+    /// When the key is damaged.
+    pub fn to_file(&self) -> Result<Secret, InvalidKey> {
+        let comment = "private key of basewatch release catalogs";
+        let file = self.0.to_box(Some(comment)).map_err(|_| InvalidKey::Private)?;
+        Ok(Secret::new(file.into_string()))
+    }
+
+    /// A signature of `bytes`, with a comment that it covers too.
+    ///
+    /// # Errors
+    ///
+    /// When the key is damaged, or the system gives no random numbers.
+    pub fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, InvalidKey> {
+        let signature = minisign::sign(
+            None,
+            &self.0,
+            Cursor::new(bytes),
+            Some(comment),
+            Some("signature of a basewatch release catalog"),
+        );
+        signature.map(minisign::SignatureBox::into_string).map_err(|_| InvalidKey::NoRandomness)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey")
+    }
+}

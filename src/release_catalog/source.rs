@@ -1,0 +1,90 @@
+//! Where a release catalog is published: a file, an object of S3, or an artifact in a registry.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use crate::{image::Reference, store::ObjectPlace};
+
+/// What the name of a signature ends with, after that of what it signs; as `minisign` has it.
+pub const SIGNATURE_SUFFIX: &str = ".minisig";
+
+/// Where a catalog is, with its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogSource {
+    /// A file; its signature is in the file beside it.
+    File(PathBuf),
+    /// An object; its signature is in the object beside it.
+    S3(ObjectPlace),
+    /// An OCI artifact; its signature is its second layer.
+    Oci(Reference),
+}
+
+impl CatalogSource {
+    /// The file that has the signature of `file`.
+    #[must_use]
+    pub fn signature_file(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(SIGNATURE_SUFFIX);
+        name.into()
+    }
+}
+
+impl fmt::Display for CatalogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::S3(place) => write!(f, "{place}"),
+            Self::Oci(reference) => write!(f, "oci://{reference}"),
+        }
+    }
+}
+
+impl FromStr for CatalogSource {
+    type Err = String;
+
+    /// `s3://BUCKET/KEY`, `oci://REGISTRY/REPOSITORY:TAG`, or a file.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("s3://") {
+            return text.parse().map(Self::S3);
+        }
+        if let Some(named) = text.strip_prefix("oci://") {
+            let reference: Reference = named.parse().map_err(|error| format!("{text:?} names no artifact: {error}"))?;
+            return match (&reference.tag, &reference.digest) {
+                (Some(_), None) => Ok(Self::Oci(reference)),
+                _ => Err(format!("{text:?} names no artifact by its tag: write oci://REGISTRY/REPOSITORY:TAG")),
+            };
+        }
+        match text.split_once("://") {
+            Some((scheme, _)) => Err(format!("{scheme}:// is not read: write s3://…, oci://…, or the path of a file")),
+            None if text.trim().is_empty() => Err("it names no place: write s3://…, oci://…, or a file".to_owned()),
+            None => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_file_an_object_or_an_artifact_with_a_tag() {
+        for text in ["s3://bucket/a/b.bin", "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/basewatch:releases"] {
+            assert_eq!(text.parse::<CatalogSource>().unwrap().to_string(), text);
+        }
+        assert_eq!("/srv/x.bin".parse(), Ok(CatalogSource::File("/srv/x.bin".into())));
+        let digest = crate::image::Digest::of(b"x");
+        let pinned = format!("oci://127.0.0.1:5000/x@{digest}");
+        for text in ["", " ", "s3://bucket", "oci://nowhere", "oci://127.0.0.1:5000/x", &pinned, "https://x/y"] {
+            assert!(text.parse::<CatalogSource>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_signature_of_a_file_is_beside_it() {
+        let file = CatalogSource::signature_file("/srv/x.bin".as_ref());
+        assert_eq!(file, PathBuf::from("/srv/x.bin.minisig"));
+    }
+}

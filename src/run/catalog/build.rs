@@ -1,0 +1,199 @@
+//! `catalog build` and `catalog update`: the releases of base images, crawled into a file.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, Utc};
+
+use super::{
+    super::{
+        Console, Exit, Ports,
+        output::{print, say},
+        progress::Bar,
+        releases::{read_signed, write_signed},
+    },
+    keys, stats,
+};
+use crate::{
+    cli::{CatalogBuildArgs, CatalogUpdateArgs, CrawledLines, Format},
+    config::Settings,
+    glob::Glob,
+    image::{Digest, Repository},
+    release_catalog::{CrawlProgress, CrawlScope, Journal, ReleaseCatalog, SigningKey, crawl},
+};
+
+/// What is appended to the name of a file for that of its journal.
+const JOURNAL_SUFFIX: &str = ".progress";
+
+/// A crawl: what it begins with, and what becomes of it.
+struct Crawl<'a> {
+    settings: &'a Settings,
+    lines: &'a CrawledLines,
+    file: &'a Path,
+    key: Option<SigningKey>,
+    known: ReleaseCatalog,
+    /// What tells it apart from crawls of the same lines.
+    purpose: String,
+}
+
+/// Crawls into a new file.
+///
+/// # Errors
+///
+/// When a registry does not answer or a file cannot be written; what was read by then is not read again.
+pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console: Console) -> Result<Exit> {
+    let key = args.key.as_deref().map(keys::read).transpose()?;
+    let known = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
+    let (lines, file) = (&args.lines, &*args.output);
+    if file.is_dir() {
+        bail!("cannot write {}: it is a folder", file.display());
+    }
+    let crawl = Crawl { settings, lines, file, key, known, purpose: "build".to_owned() };
+    run(crawl, None, console).await
+}
+
+/// Adds to a file what was released since.
+///
+/// # Errors
+///
+/// As [`build`], and when the file is no catalog or was changed after it was signed.
+pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, console: Console) -> Result<Exit> {
+    let key = args.key.as_deref().map(keys::read).transpose()?;
+    let signed = read_signed(&args.file)?;
+    // What is signed again must be what was signed before.
+    if let (Some(key), Some(signature)) = (&key, &signed.signature) {
+        let verified = key.public_key()?.verify(&signed.bytes, signature);
+        verified.with_context(|| format!("{} is not updated", args.file.display()))?;
+    }
+    let known =
+        ReleaseCatalog::decode(&signed.bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let first_at = known.lines().iter().filter_map(|line| line.first_at).min();
+    let purpose = format!("update of {}", Digest::of(&signed.bytes));
+    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose };
+    run(crawl, first_at, console).await
+}
+
+/// Crawls and writes the file; without a span of its own, from `first_at` on.
+async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console) -> Result<Exit> {
+    let Crawl { settings, lines, file, key, known, purpose } = task;
+    let mut scope = CrawlScope {
+        repositories: repositories(settings, &lines.line, &known),
+        lines: lines.line.clone(),
+        since: first_at.filter(|_| lines.since.is_none()),
+    };
+    // The span and not the date that it means today: a crawl may go on tomorrow.
+    let span = lines.since.map_or_else(String::new, |span| format!("; the last {} days", span.num_days()));
+    let mut journal = Journal::open(&journal_of(file), &format!("{purpose}: {}{span}", scope.describe()), Utc::now())?;
+    if let Some(span) = lines.since {
+        scope.since = Some(journal.began_at() - span);
+    }
+    if !journal.is_empty() {
+        say(&format!("going on after {} releases that were read before", journal.len()));
+    }
+    let ports = Ports::open(&allowing(settings, &scope.repositories))?;
+    let bar = Bar::new(console.has_progress);
+    let has_bar = console.has_progress;
+    let progress = |progress: CrawlProgress| {
+        bar.show_crawl(progress);
+        if let CrawlProgress::Releases { done, total } = progress
+            && !has_bar
+            && (done == 0 || done % 1000 == 0)
+        {
+            tracing::info!("{done} of at most {total} requests are done");
+        }
+    };
+    let crawled = crawl(&*ports.client, &scope, known, &mut journal, &Utc::now, &progress).await;
+    bar.clear();
+    let again = || format!("{} keeps what was read: run the same command again to go on", journal_of(file).display());
+    let crawled = crawled.with_context(again)?;
+    for skipped in &crawled.skipped {
+        say(&format!("left out: {skipped}"));
+    }
+    let bytes = crawled.catalog.encode();
+    ReleaseCatalog::decode(&bytes).context("the crawl came to more than a catalog can hold: crawl fewer lines")?;
+    let signature = key.map(|key| keys::sign(&key, &crawled.catalog, &bytes)).transpose()?;
+    write_signed(file, &bytes, signature.as_deref())?;
+    journal.remove()?;
+    print(&stats::render(&crawled.catalog, Some(bytes.len()), Format::Table, &console.style()))?;
+    say(&format!("{} has {} platform releases, {} of them new", file.display(), crawled.catalog.len(), crawled.added));
+    Ok(if crawled.skipped.is_empty() { Exit::Clean } else { Exit::Incomplete })
+}
+
+fn journal_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(JOURNAL_SUFFIX);
+    name.into()
+}
+
+/// The repositories of bases: AWS's, those that the configuration names, those of patterns without a wildcard, and those
+/// that `known` has releases of.
+fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> Vec<Repository> {
+    let configured = settings.identify.lines.iter().map(|rule| rule.repository.clone());
+    let named = lines.iter().filter_map(|line| named_repository(line.as_str()));
+    let all = settings.policy.calendar.repositories().chain(configured).chain(named);
+    let all: BTreeSet<_> = all.chain(known.repositories().cloned()).collect();
+    let is_wanted = |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
+    all.into_iter().filter(is_wanted).collect()
+}
+
+/// Whether a line of `repository` may match the pattern: whose tag list need not be read otherwise.
+fn may_match(pattern: &Glob, repository: &Repository) -> bool {
+    let (before, line) = pattern.as_str().rsplit_once(':').unwrap_or_default();
+    // Behind the colon of a port is a path, and a bracket may hold anything.
+    let is_apart = !before.is_empty() && !line.contains(['/', ']', '}']);
+    let pattern: Option<Glob> = before.parse().ok().filter(|_| is_apart);
+    pattern.is_none_or(|pattern| pattern.matches(&repository.to_string()))
+}
+
+/// The repository of a pattern of lines, if only its lines have wildcards.
+fn named_repository(pattern: &str) -> Option<Repository> {
+    let (repository, _) = pattern.rsplit_once(':')?;
+    (!repository.contains(['*', '?', '[', '{'])).then(|| repository.parse().ok())?
+}
+
+/// `settings` under which the registries of `repositories` may be contacted: the command names them.
+fn allowing(settings: &Settings, repositories: &[Repository]) -> Settings {
+    let mut settings = settings.clone();
+    for repository in repositories {
+        settings.allow(&repository.registry);
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_repositories_of_aws_are_crawled_and_those_that_are_named() {
+        let lines: [Glob; 2] = ["quay.io/team/base:1*", "*/java:21"].map(|line| line.parse().unwrap());
+        let known = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
+        let all = repositories(&Settings::default(), &[], &known);
+        let found: Vec<_> = all.iter().map(ToString::to_string).collect();
+        for name in ["dotnet", "go", "java", "nodejs", "provided", "python", "ruby"] {
+            assert!(found.contains(&format!("public.ecr.aws/lambda/{name}")), "{name} of {found:?}");
+        }
+        let found = repositories(&Settings::default(), &lines, &known);
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["public.ecr.aws/lambda/java", "quay.io/team/base"]);
+        let java: Vec<_> = repositories(&Settings::default(), &lines[1..], &known);
+        assert_eq!(java.iter().map(ToString::to_string).collect::<Vec<_>>(), ["public.ecr.aws/lambda/java"]);
+        for (pattern, is_possible) in [
+            ("*", true),
+            ("public.ecr.aws/lambda/java:*", true),
+            ("public.ecr.aws/lambda/*:21", true),
+            ("{a:b,public.ecr.aws/lambda/java:21}", true),
+            ("127.0.0.1:5000/java", true),
+            ("public.ecr.aws/lambda/python:*", false),
+            ("*/python:3.*", false),
+        ] {
+            let found = may_match(&pattern.parse().unwrap(), &"public.ecr.aws/lambda/java".parse().unwrap());
+            assert_eq!(found, is_possible, "{pattern}");
+        }
+        let allowed = allowing(&Settings::default(), &["quay.io/team/base".parse().unwrap()]).network.allow;
+        assert!(allowed.contains(&"quay.io".to_owned()));
+    }
+}

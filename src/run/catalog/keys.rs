@@ -1,0 +1,94 @@
+//! `catalog keygen` and `catalog verify`: who signed a catalog.
+
+use std::{fs::OpenOptions, io::Write as _, path::Path};
+
+use anyhow::{Context as _, Result};
+use chrono::SecondsFormat;
+
+use super::super::{
+    Exit,
+    output::print,
+    releases::{read_file, read_signed},
+};
+use crate::{
+    cli::{CatalogKeygenArgs, CatalogVerifyArgs},
+    config::Settings,
+    release_catalog::{PublicKey, ReleaseCatalog, SigningKey, accept},
+    secret::Secret,
+};
+
+/// The longest file of a key that is read.
+const KEY_BYTES: u64 = 4096;
+
+/// Makes a private key, and prints the public one.
+///
+/// # Errors
+///
+/// When the file is there already, or cannot be written.
+pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
+    let key = SigningKey::generate()?;
+    let (public, private) = (key.public_key()?, key.to_file()?);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&args.output).and_then(|mut file| {
+        file.write_all(private.reveal().as_bytes())?;
+        file.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", args.output.display()))?;
+    print(&format!("{public}\n"))?;
+    Ok(Exit::Clean)
+}
+
+/// Checks a file against its signature.
+///
+/// # Errors
+///
+/// When the file cannot be read, or no key is known.
+pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Exit> {
+    let key = public_key(settings, args.public_key.as_ref())?;
+    let name = args.file.display();
+    match accept(read_signed(&args.file)?, &key, None) {
+        Ok(accepted) => {
+            let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
+            let count = accepted.catalog.len();
+            print(&format!("{name} is signed for {key}: {count} platform releases, built at {built_at}\n"))?;
+            Ok(Exit::Clean)
+        }
+        Err(refusal) => {
+            print(&format!("{name} is refused: {refusal}\n"))?;
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// The key that is given, or configured.
+///
+/// # Errors
+///
+/// When there is none.
+pub(super) fn public_key(settings: &Settings, given: Option<&PublicKey>) -> Result<PublicKey> {
+    let key = given.or(settings.releases.public_key.as_ref()).cloned();
+    key.context("say for which key it must be signed: --public-key, or catalog.public_key in the configuration")
+}
+
+/// The private key in `file`.
+///
+/// # Errors
+///
+/// When there is none.
+pub(super) fn read(file: &Path) -> Result<SigningKey> {
+    let text = String::from_utf8_lossy(&read_file(file, KEY_BYTES)?).into_owned();
+    SigningKey::parse(&Secret::new(text)).with_context(|| format!("{} cannot be used", file.display()))
+}
+
+/// The signature of `bytes`, which are those of `catalog`.
+///
+/// # Errors
+///
+/// When the key is damaged.
+pub(super) fn sign(key: &SigningKey, catalog: &ReleaseCatalog, bytes: &[u8]) -> Result<String> {
+    let built_at = catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
+    Ok(key.sign(bytes, &format!("basewatch release catalog, built at {built_at}"))?)
+}

@@ -1,0 +1,28 @@
+//! `basewatch catalog`: release catalogs are crawled, shown, signed and published.
+
+mod build;
+mod keys;
+mod stats;
+mod transfer;
+
+use anyhow::Result;
+
+use super::{Console, Exit};
+use crate::{cli::CatalogCommand, config::Settings};
+
+/// Does what `command` says.
+///
+/// # Errors
+///
+/// When a file cannot be read or written, a registry does not answer, or a catalog is not believed.
+pub async fn run(settings: &Settings, command: &CatalogCommand, console: Console) -> Result<Exit> {
+    match command {
+        CatalogCommand::Build(args) => build::build(settings, args, console).await,
+        CatalogCommand::Update(args) => build::update(settings, args, console).await,
+        CatalogCommand::Stats(args) => stats::run(settings, args, console),
+        CatalogCommand::Keygen(args) => keys::generate(args),
+        CatalogCommand::Verify(args) => keys::verify(settings, args),
+        CatalogCommand::Import(args) => transfer::import(settings, args).await,
+        CatalogCommand::Export(args) => transfer::export(settings, args).await,
+    }
+}

@@ -1,0 +1,133 @@
+//! `catalog stats`: what a release catalog holds.
+
+use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::super::{
+    Console, Exit, Ports,
+    output::print,
+    releases::{kept, kept_key, read_signed},
+};
+use crate::{
+    cli::{CatalogStatsArgs, Format},
+    config::Settings,
+    release_catalog::{LineSummary, ReleaseCatalog},
+    report::{
+        Style,
+        grid::{Cell, Column, Grid},
+        json,
+        style::{Page, Paint},
+    },
+    store::Catalog,
+};
+
+/// The value of `schema` in the JSON form.
+const SCHEMA: &str = "basewatch.release-stats/v1";
+
+const COLUMNS: [Column; 4] = [
+    Column { title: "LINE", least: Some(16) },
+    Column { title: "PLATFORM RELEASES", least: None },
+    Column { title: "FIRST", least: None },
+    Column { title: "LAST", least: None },
+];
+
+/// A release catalog in figures.
+#[derive(Debug, Serialize)]
+struct Stats {
+    /// Always `basewatch.release-stats/v1`.
+    schema: &'static str,
+    /// What was published later is not in it; absent where it is no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built_at: Option<DateTime<Utc>>,
+    /// The size of its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+    /// How many releases there are, each platform counted.
+    platform_releases: usize,
+    /// How many of them have the chain id of their `diff_ids`.
+    with_diff_ids: usize,
+    lines: Vec<LineRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct LineRow {
+    line: String,
+    platform_releases: usize,
+    first_at: Option<DateTime<Utc>>,
+    last_at: Option<DateTime<Utc>>,
+}
+
+impl From<LineSummary> for LineRow {
+    fn from(line: LineSummary) -> Self {
+        let LineSummary { repository, line, platform_releases, first_at, last_at } = line;
+        Self { line: format!("{repository}:{line}"), platform_releases, first_at, last_at }
+    }
+}
+
+/// Shows a file, or what is known here.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console) -> Result<Exit> {
+    let (catalog, bytes) = match &args.file {
+        Some(file) => {
+            let bytes = read_signed(file)?.bytes;
+            let catalog = ReleaseCatalog::decode(&bytes).with_context(|| format!("cannot read {}", file.display()))?;
+            (catalog, Some(bytes.len()))
+        }
+        None => (known(Ports::open(settings)?.images.catalog(), Utc::now()), None),
+    };
+    print(&render(&catalog, bytes, args.format, &console.style()))?;
+    Ok(Exit::Clean)
+}
+
+/// All releases that are known here: those that runs have read, and those of the catalog that was loaded last.
+pub(super) fn known(catalog: &Catalog, now: DateTime<Utc>) -> ReleaseCatalog {
+    let mut known = ReleaseCatalog::new(now);
+    if let Some(accepted) = kept_key(catalog).and_then(|key| kept(catalog, &key)) {
+        known.merge(accepted.catalog);
+    }
+    for repository in catalog.repositories() {
+        for release in catalog.recall(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>()) {
+            known.insert(&repository, release);
+        }
+    }
+    known
+}
+
+/// The figures of `catalog`; with the size of its file, if it is one.
+pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: Format, style: &Style) -> String {
+    let stats = Stats {
+        schema: SCHEMA,
+        built_at: bytes.map(|_| catalog.built_at()),
+        bytes,
+        platform_releases: catalog.len(),
+        with_diff_ids: catalog.iter().filter(|(_, release)| release.diff_ids.is_some()).count(),
+        lines: catalog.lines().into_iter().map(LineRow::from).collect(),
+    };
+    match format {
+        Format::Json => json::render(&stats),
+        Format::Table => table(&stats, style),
+    }
+}
+
+fn table(stats: &Stats, style: &Style) -> String {
+    let mut page = Page::new(style);
+    let day = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d").to_string());
+    let row = |line: &LineRow| {
+        let cells = [line.line.clone(), line.platform_releases.to_string(), day(line.first_at), day(line.last_at)];
+        cells.map(|text| Cell::new(Paint::Plain, text)).to_vec()
+    };
+    let rows: Vec<_> = stats.lines.iter().map(row).collect();
+    let grid = Grid::fit(&COLUMNS, &rows, page.width());
+    grid.titles(&mut page);
+    rows.iter().for_each(|row| grid.row(&mut page, row));
+    page.end();
+    let built_at = stats.built_at.map_or_else(String::new, |at| format!(", built {}", at.format("%Y-%m-%d %H:%M UTC")));
+    let bytes = stats.bytes.map_or_else(String::new, |bytes| format!(", {} KiB", bytes.div_ceil(1024)));
+    let lines = stats.lines.len();
+    page.line(Paint::Plain, format!("{} platform releases of {lines} lines{bytes}{built_at}", stats.platform_releases));
+    page.into_text()
+}

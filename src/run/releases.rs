@@ -1,0 +1,286 @@
+//! Release catalogs of others: where they are published, fetched from there, and loaded before bases are identified.
+
+use std::{fs, io::Read as _, path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Ports;
+use crate::{
+    config::Settings,
+    image::{Document, Reference},
+    registry::{Artifact, ArtifactLayer, Registry as _},
+    release_catalog::{self, Accepted, CatalogSource, PublicKey, Refusal, SIGNATURE_SUFFIX, SignedCatalog, accept},
+    report::Note,
+    store::Catalog,
+};
+
+/// What an artifact of a release catalog is.
+const ARTIFACT: &str = "application/vnd.basewatch.releases.v1";
+/// What its signature is.
+const SIGNATURE: &str = "application/vnd.basewatch.releases.signature.v1";
+/// The longest signature that is read.
+const SIGNATURE_BYTES: u64 = 4096;
+/// What the copy of a catalog is called, and the note on it.
+const KEPT: &str = "releases.bin";
+
+/// The catalog that was accepted last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    /// The key for which it is signed.
+    public_key: String,
+    /// When it was built: no older one is accepted.
+    built_at: DateTime<Utc>,
+    /// Where it is from.
+    source: String,
+    /// Which state of that it is.
+    version: String,
+}
+
+/// A catalog as it was fetched.
+pub(super) struct Fetched {
+    signed: SignedCatalog,
+    version: String,
+}
+
+/// Why a catalog was not loaded.
+enum NotLoaded {
+    /// It is not believed.
+    Refused(Refusal),
+    /// It cannot be read.
+    Unavailable(anyhow::Error),
+}
+
+/// Loads the release catalog that `settings` name, or the one that was imported; what is to be known about it.
+///
+/// One that cannot be read or is not believed changes nothing: what was accepted before still holds.
+pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
+    let catalog = ports.images.catalog();
+    let remembered = catalog.kept::<Remembered>(KEPT);
+    let imported = || remembered.as_ref()?.public_key.parse().ok();
+    let Some(key) = settings.releases.public_key.clone().or_else(imported) else { return Vec::new() };
+    let remembered = remembered.filter(|remembered| remembered.public_key == key.as_str());
+    let mut present = kept(catalog, &key);
+    let mut notes = Vec::new();
+    if let Some(source) = &settings.releases.source {
+        match refresh(source, &key, remembered.as_ref(), present.is_some(), ports).await {
+            Ok(Some(accepted)) => present = Some(accepted),
+            Ok(None) => {}
+            Err(why) => notes.push(not_loaded(source, &why, present.as_ref())),
+        }
+    }
+    catalog.load_releases(present.map(|accepted| accepted.catalog.into_releases()).unwrap_or_default());
+    notes
+}
+
+/// Fetches and keeps the catalog at `source`, if it is signed for `key` and no older than the one accepted before.
+///
+/// # Errors
+///
+/// When it cannot be read, is not believed, or this catalog keeps nothing.
+pub(super) async fn import(source: &CatalogSource, key: &PublicKey, ports: &Ports) -> Result<Accepted> {
+    let catalog = ports.images.catalog();
+    let remembered = catalog.kept::<Remembered>(KEPT).filter(|remembered| remembered.public_key == key.as_str());
+    let fetched = fetch(source, ports).await?;
+    let accepted = accept(fetched.signed, key, remembered.map(|remembered| remembered.built_at))?;
+    if !keep(catalog, &accepted, key, source, fetched.version) {
+        bail!("there is no folder to keep it in: set catalog.path, or catalog.source so that each run loads it");
+    }
+    Ok(accepted)
+}
+
+/// The catalog at `source`, if it is another one than `remembered` and is accepted.
+async fn refresh(
+    source: &CatalogSource,
+    key: &PublicKey,
+    remembered: Option<&Remembered>,
+    is_kept: bool,
+    ports: &Ports,
+) -> Result<Option<Accepted>, NotLoaded> {
+    let from_here = remembered.filter(|remembered| is_kept && remembered.source == source.to_string());
+    if let Some(remembered) = from_here
+        && version(source, ports).await.map_err(NotLoaded::Unavailable)?.as_ref() == Some(&remembered.version)
+    {
+        return Ok(None);
+    }
+    let fetched = fetch(source, ports).await.map_err(NotLoaded::Unavailable)?;
+    let newest = remembered.map(|remembered| remembered.built_at);
+    let accepted = accept(fetched.signed, key, newest).map_err(NotLoaded::Refused)?;
+    keep(ports.images.catalog(), &accepted, key, source, fetched.version);
+    Ok(Some(accepted))
+}
+
+fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted>) -> Note {
+    let rest = match present {
+        Some(accepted) => {
+            let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
+            format!("the one that was built at {built_at} is used")
+        }
+        None => "none is used".to_owned(),
+    };
+    match why {
+        NotLoaded::Refused(refusal) => Note {
+            code: Note::RELEASES_REFUSED.to_owned(),
+            message: format!("the release catalog {source} was refused: {refusal}; {rest}"),
+        },
+        NotLoaded::Unavailable(error) => Note {
+            code: Note::RELEASES_UNAVAILABLE.to_owned(),
+            message: format!("the release catalog {source} could not be read: {error:#}; {rest}"),
+        },
+    }
+}
+
+/// The copy of the catalog that was accepted last.
+pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<Accepted> {
+    let bytes = catalog.kept_file(KEPT, release_catalog::MOST_BYTES)?;
+    let signature = catalog.kept_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), SIGNATURE_BYTES)?;
+    let signed = SignedCatalog { bytes, signature: Some(String::from_utf8(signature).ok()?) };
+    let accepted = accept(signed, key, None);
+    accepted.inspect_err(|refusal| tracing::debug!("the copy of the release catalog is not used: {refusal}")).ok()
+}
+
+/// The public key of the catalog that is kept in `catalog`.
+pub(super) fn kept_key(catalog: &Catalog) -> Option<PublicKey> {
+    catalog.kept::<Remembered>(KEPT)?.public_key.parse().ok()
+}
+
+/// Keeps a copy, and says whether it does. That it was accepted is remembered in any case.
+fn keep(catalog: &Catalog, accepted: &Accepted, key: &PublicKey, source: &CatalogSource, version: String) -> bool {
+    let signature = accepted.signed.signature.as_deref().unwrap_or_default();
+    let is_kept = catalog.keep_file(KEPT, &accepted.signed.bytes)
+        && catalog.keep_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), signature.as_bytes());
+    let built_at = accepted.catalog.built_at();
+    let remembered = Remembered { public_key: key.as_str().to_owned(), built_at, source: source.to_string(), version };
+    catalog.keep(KEPT, &remembered);
+    is_kept
+}
+
+/// Which state of a catalog is at `source` now: one request. `None` of a file, which is as quickly read.
+async fn version(source: &CatalogSource, ports: &Ports) -> Result<Option<String>> {
+    Ok(match source {
+        CatalogSource::File(_) => None,
+        CatalogSource::S3(place) => Some(place.version(Arc::clone(&ports.aws)).await?.as_str().to_owned()),
+        CatalogSource::Oci(reference) => Some(ports.client.head(reference).await?.digest.to_string()),
+    })
+}
+
+/// The catalog at `source` and its signature, neither of them believed yet.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(super) async fn fetch(source: &CatalogSource, ports: &Ports) -> Result<Fetched> {
+    match source {
+        CatalogSource::File(file) => Ok(Fetched { signed: read_signed(file)?, version: String::new() }),
+        CatalogSource::S3(place) => {
+            let stored = place.read_versioned(Arc::clone(&ports.aws), release_catalog::MOST_BYTES).await?;
+            let signature = place.with_suffix(SIGNATURE_SUFFIX);
+            let signature = signature.read(Arc::clone(&ports.aws), SIGNATURE_BYTES).await;
+            // Whoever may not list a bucket is told the same of what is not there.
+            let signature = signature.inspect_err(|error| tracing::debug!("there is no signature: {error}")).ok();
+            let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            Ok(Fetched {
+                signed: SignedCatalog { bytes: stored.bytes, signature },
+                version: stored.version.as_str().to_owned(),
+            })
+        }
+        CatalogSource::Oci(reference) => fetch_artifact(reference, ports).await,
+    }
+}
+
+/// A file and the signature beside it.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub(super) fn read_signed(file: &Path) -> Result<SignedCatalog> {
+    let bytes = read_file(file, release_catalog::MOST_BYTES)?;
+    let beside = CatalogSource::signature_file(file);
+    let signature = match read_file(&beside, SIGNATURE_BYTES) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(_) if !beside.exists() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(SignedCatalog { bytes, signature })
+}
+
+/// The bytes of `file`, if they are at most `most_bytes`.
+///
+/// # Errors
+///
+/// When it cannot be read, or is larger.
+pub(super) fn read_file(file: &Path, most_bytes: u64) -> Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", file.display());
+    let mut bytes = Vec::new();
+    fs::File::open(file).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).with_context(cannot)?;
+    if bytes.len() as u64 > most_bytes {
+        bail!("{}: it is larger than {most_bytes} bytes", cannot());
+    }
+    Ok(bytes)
+}
+
+async fn fetch_artifact(reference: &Reference, ports: &Ports) -> Result<Fetched> {
+    let fetched = ports.client.manifest(reference).await?;
+    let Document::Manifest(manifest) = fetched.document else {
+        bail!("{reference} is an image index, and no release catalog");
+    };
+    let [bytes, rest @ ..] = manifest.layers.as_slice() else {
+        bail!("{reference} is no release catalog: it has no layers");
+    };
+    let repository = &reference.repository;
+    let bytes = ports.client.blob(repository, bytes, release_catalog::MOST_BYTES).await?;
+    let signature = match rest {
+        [signature] => Some(ports.client.blob(repository, signature, SIGNATURE_BYTES).await?),
+        [] => None,
+        _ => bail!("{reference} is no release catalog: it has {} layers", manifest.layers.len()),
+    };
+    let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Fetched { signed: SignedCatalog { bytes: bytes.to_vec(), signature }, version: fetched.digest.to_string() })
+}
+
+/// Publishes `bytes` with their `signature` at `target`.
+///
+/// # Errors
+///
+/// When a part of it cannot be written.
+pub(super) async fn publish(target: &CatalogSource, bytes: Vec<u8>, signature: String, ports: &Ports) -> Result<()> {
+    match target {
+        // The signature first, so that who reads the new file finds the new signature.
+        CatalogSource::File(file) => write_signed(file, &bytes, Some(&signature))?,
+        CatalogSource::S3(place) => {
+            let beside = place.with_suffix(SIGNATURE_SUFFIX);
+            beside.write(Arc::clone(&ports.aws), signature.into_bytes()).await?;
+            place.write(Arc::clone(&ports.aws), bytes).await?;
+        }
+        CatalogSource::Oci(reference) => {
+            let layer = |media_type, title: &str, bytes: Vec<u8>| ArtifactLayer {
+                media_type,
+                title: title.to_owned(),
+                bytes: bytes.into(),
+            };
+            let layers = vec![
+                layer(ARTIFACT, KEPT, bytes),
+                layer(SIGNATURE, &format!("{KEPT}{SIGNATURE_SUFFIX}"), signature.into_bytes()),
+            ];
+            ports.client.push(reference, &Artifact { artifact_type: ARTIFACT, layers }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes `bytes` to `file`, and the signature beside it; without one, removes that of other bytes.
+///
+/// # Errors
+///
+/// When one of them cannot be written.
+pub(super) fn write_signed(file: &Path, bytes: &[u8], signature: Option<&str>) -> Result<()> {
+    let beside = CatalogSource::signature_file(file);
+    match signature {
+        Some(signature) => release_catalog::write_file(&beside, signature.as_bytes()),
+        None if beside.exists() => fs::remove_file(&beside),
+        None => Ok(()),
+    }
+    .with_context(|| format!("cannot write {}", beside.display()))?;
+    release_catalog::write_file(file, bytes).with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,47 @@
+//! Files in the catalog's folder that are no facts: copies of what others publish, which would be fetched again.
+
+use std::{fs::File, io::Read as _, path::PathBuf};
+
+use super::{
+    Catalog,
+    atomic::{Outlives, replace},
+};
+
+impl Catalog {
+    /// The copy that was kept as `name`, if there is one of at most `most_bytes`. A catalog without a folder keeps none.
+    #[must_use]
+    pub fn kept_file(&self, name: &str, most_bytes: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.kept_path(name)?).ok()?.take(most_bytes + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= most_bytes).then_some(bytes)
+    }
+
+    /// Keeps `bytes` as `name`, and says whether it does: not in a catalog that has no folder, or only reads.
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) -> bool {
+        let Some(path) = self.kept_path(name).filter(|_| self.writer.is_some()) else { return false };
+        let written = replace(&path, bytes, Outlives::Process, self.store.as_deref());
+        written.inspect_err(|error| tracing::debug!("{} is not kept: {error}", path.display())).is_ok()
+    }
+
+    fn kept_path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join("files").join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_kept_by_a_catalog_that_writes_to_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::in_folder(folder.path());
+        assert_eq!(catalog.kept_file("x.bin", 10), None);
+        assert!(catalog.keep_file("x.bin", b"12345"));
+        assert_eq!(catalog.kept_file("x.bin", 5), Some(b"12345".to_vec()));
+        assert_eq!(catalog.kept_file("x.bin", 4), None, "it is larger");
+        let reading = Catalog::reading(folder.path());
+        assert!(!reading.keep_file("x.bin", b"") && reading.kept_file("x.bin", 5).is_some());
+        assert!(!Catalog::in_memory().keep_file("x.bin", b""));
+    }
+}
