@@ -65,7 +65,8 @@ fn deployment(name: &str, layers: &[&str], label: Option<&str>) -> Deployment {
 }
 
 async fn findings(world: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<Deployment>) -> Vec<Finding> {
-    let company = BaseRule { is_company: Some(true), ..BaseRule::new(COMPANY.parse().expect("valid")) };
+    let tags = vec!["stable".to_owned()];
+    let company = BaseRule { is_company: Some(true), tags, ..BaseRule::new(COMPANY.parse().expect("valid")) };
     let bases = BaseRules::new(vec![company]);
     let terms = Terms {
         policy: Policy::default(),
