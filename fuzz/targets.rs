@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::fuzz;
 use crate::{
     config::{self, Environment, Flags},
-    identify::{LineRule, Mirror, Settings, identify},
+    identify::{BaseRule, BaseRules, Mirror, Settings, identify},
     image::{
         Annotations, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index, LambdaTag,
         MESSAGE_BYTES, Manifest, Reference, VALUE_BYTES, is_tag, layout_entries,
@@ -97,21 +97,19 @@ fn a_reference_is_refused_or_prints_as_one_that_is_equal() {
 
 /// The manifest of the images whose configurations are read.
 fn manifest() -> Manifest {
-    Manifest { config: Digest::of(b""), config_bytes: None, annotations: Annotations::new() }
+    Manifest::new(Digest::of(b""), None)
 }
 
 /// Settings in which every way to name a base has a meaning.
 fn settings() -> Settings {
-    let rule = |repository: &str, is_bare| LineRule {
-        repository: repository.parse().expect("a repository"),
-        images: None,
-        tag: None,
+    let rule = |repository: &str, is_bare: bool| BaseRule {
         default_tag: Some("latest".to_owned()),
-        is_bare,
+        bare: is_bare.then(|| repository.parse().expect("a repository")),
+        ..BaseRule::new(repository.parse().expect("a pattern"))
     };
     let mirror = |prefix: &str, upstream: &str| Mirror { prefix: prefix.to_owned(), upstream: upstream.to_owned() };
     Settings {
-        lines: vec![rule("public.ecr.aws/lambda/java", true), rule("docker.io/python", false)],
+        bases: BaseRules::new(vec![rule("public.ecr.aws/lambda/java", true), rule("docker.io/python", false)]),
         mirrors: vec![mirror("mirror.example.com/hub", "docker.io"), mirror("mirror.example.com", "ghcr.io/acme")],
         ..Settings::default()
     }

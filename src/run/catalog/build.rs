@@ -131,7 +131,8 @@ fn journal_of(file: &Path) -> PathBuf {
 /// The repositories of bases: AWS's, those that the configuration names, those of patterns without a wildcard, and those
 /// that `known` has releases of.
 fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> Vec<Repository> {
-    let configured = settings.identify.lines.iter().map(|rule| rule.repository.clone());
+    let rules = settings.identify.bases.as_slice().iter();
+    let configured = rules.filter_map(|rule| rule.repository.as_str().parse::<Repository>().ok());
     let named = lines.iter().filter_map(|line| named_repository(line.as_str()));
     let all = settings.policy.calendar.repositories().chain(configured).chain(named);
     let all: BTreeSet<_> = all.chain(known.repositories().cloned()).collect();
