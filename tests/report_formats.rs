@@ -123,6 +123,11 @@ fn an_audit_that_found_nothing_in_markdown() {
 }
 
 #[test]
+fn markdown_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+    insta::assert_snapshot!(markdown::render(&sample::report_of_mostly_unknown()));
+}
+
+#[test]
 fn what_is_not_known_to_be_fresh_is_not_called_fresh() {
     let fresh = vec![sample::fresh("gateway:9")];
     let text = markdown::render(&sample::report_of(fresh.clone(), Vec::new()));

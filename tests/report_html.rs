@@ -54,6 +54,17 @@ fn the_sample_as_it_is_served() {
 }
 
 /// The names of assets change with every change to them.
+#[test]
+fn a_page_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+    let report = sample::report_of_mostly_unknown();
+    let page = html::page(&served(&report, &[], &Query::default()));
+    let head = page.split("<ul class=\"tiles\">").next().unwrap();
+    let overview = head.split("<main").nth(1).unwrap();
+    insta::assert_snapshot!(overview);
+    assert!(page.contains("<title>Most of the fleet is unknown"), "{head}");
+    assert_eq!(page.matches("could be judged").count(), 1 + usize::from(page.contains("application/json")));
+}
+
 fn without_hashes(page: &str) -> String {
     html::assets().iter().fold(page.to_owned(), |page, asset| {
         let (stem, ending) = asset.path.rsplit_once('.').unwrap();

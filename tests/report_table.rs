@@ -55,6 +55,11 @@ fn the_table_of_an_audit_where_all_is_well() {
 }
 
 #[test]
+fn the_table_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+    insta::assert_snapshot!(table::render(&sample::report_of_mostly_unknown(), &at(80)));
+}
+
+#[test]
 fn the_report_as_json() {
     insta::assert_snapshot!(json::render(&sample::report()));
 }

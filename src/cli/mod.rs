@@ -41,7 +41,7 @@ Exit codes:
   0  nothing at or above --fail-on
   1  something is
   2  could not start: usage, configuration, credentials
-  3  nothing to fail on, but the audit is incomplete";
+  3  nothing to fail on, but the audit is incomplete or most of the fleet is unknown";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     inventory::{Filter, ImageSource},
+    judge::Verdict,
     store::ObjectPlace,
 };
 
@@ -46,6 +47,8 @@ pub struct Flags {
     pub no_catalog: bool,
     /// `--owner`, `--region`, `--account` and `--kind`: what is left of the inventory.
     pub filter: Filter,
+    /// `--fail-on`: the least verdict that the run fails for; none if it never does.
+    pub fail_on: Option<Verdict>,
     /// Images to audit instead of those of the configuration; their registries may be contacted.
     pub images: Vec<ImageSource>,
     /// Further registries that were named on the command line, and may be contacted.
@@ -209,6 +212,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         owners: owners::validate(section!(owners), &at("owners"), check),
         filter: Filter::default(),
         is_part: false,
+        fail_on: None,
         config_object: None,
         environment_region: None,
         network,
@@ -236,6 +240,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
 /// allow-list guards against what labels name, not against what the user does.
 fn apply_named(settings: &mut Settings, flags: &Flags) {
     settings.filter = flags.filter.clone();
+    settings.fail_on = flags.fail_on;
     settings.is_part = flags.filter != Filter::default() || !flags.images.is_empty();
     if let Some(accounts) = &mut settings.accounts {
         accounts.only.clone_from(&flags.filter.accounts);

@@ -68,6 +68,8 @@ pub struct Settings {
     pub filter: crate::inventory::Filter,
     /// Whether that is only a part, or other images instead: what is not seen may be there all the same.
     pub is_part: bool,
+    /// The least verdict that the run fails for, as the command line says; none if it never does.
+    pub fail_on: Option<crate::judge::Verdict>,
     /// The region that the environment names.
     pub environment_region: Option<String>,
     /// Where the configuration is, if it is an object of S3.

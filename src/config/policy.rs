@@ -12,7 +12,7 @@ use super::{
     tree::KeyPath,
     values::DurationText,
 };
-use crate::judge::{Calendar, Override, Policy, RedeployRule, Severity, Terms, Verdict};
+use crate::judge::{Override, Policy, RedeployRule, Severity, Terms, Verdict};
 
 /// What is too old, and how bad that is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -28,6 +28,11 @@ pub(super) struct RawPolicy {
     /// How long ahead the end of a Lambda runtime is told.
     #[schemars(extend("default" = "90d"))]
     runtime_warning: Option<DurationText>,
+    /// The part of the deployments that inventories found, without those that are exempted, that has to get another
+    /// verdict than `unknown`. With less, most of the fleet is unknown: the report says so first, and the exit code is
+    /// 3. `0` is never.
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.5))]
+    min_known: Option<f64>,
     /// How bad each verdict is.
     severity: Option<RawSeverities>,
     /// Other terms for some deployments. Tried in order, the first that matches wins, and the finding
@@ -121,8 +126,9 @@ struct RawRedeploy {
 }
 
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
+    let standard = Policy::default();
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
-    let terms = merged(&Terms::default(), spans, raw.severity.as_ref(), at, check);
+    let terms = merged(&standard.terms, spans, raw.severity.as_ref(), at, check);
     let exemptions = exemption::validate(raw.exemption.as_deref().unwrap_or_default(), &at.key("exemption"), check);
     let redeploy = validate_redeploy(raw.redeploy.as_deref().unwrap_or_default(), &at.key("redeploy"), check);
     let at = at.key("override");
@@ -136,7 +142,8 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
             overrides.push(rule);
         }
     }
-    Policy { terms, overrides, exemptions, redeploy, calendar: Calendar::default() }
+    let min_known = raw.min_known.unwrap_or(standard.min_known);
+    Policy { terms, overrides, exemptions, redeploy, min_known, ..standard }
 }
 
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {

@@ -24,6 +24,9 @@ pub(super) struct RawWatch {
     /// So many runs in a row that find nothing at all are told, although something is to be audited; `0` is never.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     empty_runs: Option<i64>,
+    /// So many runs in a row that judged less of the fleet than `policy.min_known` are told; `0` is never.
+    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
+    blind_runs: Option<i64>,
     /// So many runs in a row that could not see, record or tell everything are told; `0` is never.
     #[schemars(range(min = 0, max = 1000), extend("default" = 3))]
     incomplete_runs: Option<i64>,
@@ -49,6 +52,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
     WatchSettings {
         failed_runs: number(raw.failed_runs, standard.failed_runs),
         empty_runs: number(raw.empty_runs, standard.empty_runs),
+        blind_runs: number(raw.blind_runs, standard.blind_runs),
         incomplete_runs: number(raw.incomplete_runs, standard.incomplete_runs),
         receivers: check.each(&at.key("receivers"), receivers, known),
         heartbeat: raw.heartbeat.as_ref().and_then(|raw| url(raw, &at.key("heartbeat"), check)),

@@ -8,7 +8,7 @@ use super::{Calendar, Exemption, Judgement, Scope, Severity, Subject, Verdict};
 use crate::glob::Glob;
 
 /// The general terms, overrides of them, and exemptions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// What holds where no override matches.
     pub terms: Terms,
@@ -21,6 +21,21 @@ pub struct Policy {
     pub redeploy: Vec<RedeployRule>,
     /// When runtimes end.
     pub calendar: Calendar,
+    /// The part of the fleet, 0 to 1, that has to be judged: with less, most is unknown.
+    pub min_known: f64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            terms: Terms::default(),
+            overrides: Vec::new(),
+            exemptions: Vec::new(),
+            redeploy: Vec::new(),
+            calendar: Calendar::default(),
+            min_known: 0.5,
+        }
+    }
 }
 
 /// What is too old, and how bad that is.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
-    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
+    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary, known::Coverage,
 };
 use crate::{
     identify::IdentifiedBase,
@@ -319,6 +319,10 @@ pub struct Run {
     pub caches: BTreeMap<String, String>,
     /// What is to be known about exemptions.
     pub notes: Vec<Note>,
+    /// The least verdict that the run fails for; none if it never does.
+    pub fail_on: Option<Verdict>,
+    /// The labels that were looked for.
+    pub labels: Vec<String>,
 }
 
 impl Note {
@@ -343,7 +347,10 @@ impl Report {
     /// The report of a run.
     #[must_use]
     pub fn new(findings: Vec<Finding>, errors: Vec<ErrorEntry>, complete: bool, policy: &Policy, run: Run) -> Self {
-        Self {
+        let most_unknown = Coverage::new(&findings).note(policy.min_known, &run.labels);
+        let caches = run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache));
+        let notes = most_unknown.into_iter().chain(caches).chain(run.notes).collect();
+        let mut report = Self {
             schema: SCHEMA.to_owned(),
             run_id: run.id,
             generated_at: run.now,
@@ -359,9 +366,12 @@ impl Report {
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
             requests_by_kind: run.requests,
             authentication: run.authentication,
-            notes: run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache)).chain(run.notes).collect(),
-        }
+            notes,
+        };
+        report.summary.exit_reason = Some(report.exit_reason(run.fail_on));
+        report
     }
+
     /// The same with the lines that its findings stand on.
     #[must_use]
     pub fn with_lines(self, lines: Vec<LineFields>) -> Self {

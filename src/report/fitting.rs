@@ -27,7 +27,7 @@ impl Report {
         if size(&part) > most_bytes {
             part.lines = Vec::new();
             part.errors.truncate(MOST_ERRORS);
-            part.notes.drain(..part.notes.len() - 1);
+            part.notes.retain(|note| [CUT, Note::MOST_UNKNOWN].contains(&note.code.as_str()));
         }
         let mut left = most_bytes.saturating_sub(size(&part));
         for finding in &self.findings {

@@ -17,6 +17,7 @@ pub(crate) mod grid;
 mod group;
 pub mod html;
 pub mod json;
+mod known;
 mod line;
 pub mod markdown;
 pub mod query;
@@ -46,6 +47,7 @@ pub use finding::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
     ReplacementFields, RuntimeFields,
 };
+pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
 pub use query::Query;
 pub use style::Style;
@@ -105,7 +107,7 @@ pub struct PolicyFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
-    /// `report-cut`, `release-catalog-refused`, `release-catalog-unavailable`.
+    /// `report-cut`, `most-unknown`, `release-catalog-refused`, `release-catalog-unavailable`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{ExitReason, Finding};
 use crate::judge::Verdict;
 
 /// The counts of a report.
@@ -25,6 +25,12 @@ pub struct Summary {
     /// Findings that are exempted; absent if none is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exempted: u64,
+    /// Findings with another verdict than `unknown`; absent in reports of versions that did not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<u64>,
+    /// Why the exit code is what it is; absent in reports of versions that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_reason: Option<ExitReason>,
     /// How old the bases in use are, over all findings whose base has a date; null when none has. A date that is a bound
     /// counts with the age that it proves, so that bases may be older than this says.
     pub base_age_days: Option<AgeDistribution>,
@@ -70,6 +76,8 @@ impl Summary {
             by_verdict,
             by_owner,
             exempted: findings.iter().filter(|finding| finding.exemption.is_some()).count() as u64,
+            judged: Some(findings.iter().filter(|finding| finding.verdict != Verdict::Unknown).count() as u64),
+            exit_reason: None,
             base_age_days: AgeDistribution::of(&ages),
         }
     }

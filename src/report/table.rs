@@ -41,6 +41,11 @@ pub fn render(report: &Report, style: &Style) -> String {
 }
 
 fn headline(page: &mut Page, report: &Report) {
+    if let Some(note) = report.most_unknown() {
+        let text = format!("{}: {}", words::MOST_UNKNOWN, note.message);
+        page.paragraph(Paint::Severity(Severity::High), 0, text, usize::MAX);
+        page.end();
+    }
     let summary = &report.summary;
     let what = match summary.deployments {
         0 => "basewatch found no deployment to audit".to_owned(),
@@ -255,7 +260,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
         page.entry(INDENT, "owners", owners);
     }
     // An exemption that is not needed any more harms nobody.
-    for note in report.notes.iter().filter(|note| style.show_all || note.code != Note::EXEMPTION_UNUSED) {
+    for note in report.other_notes().filter(|note| style.show_all || note.code != Note::EXEMPTION_UNUSED) {
         page.entry(INDENT, "note", note.message.as_str());
     }
     if !report.complete {

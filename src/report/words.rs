@@ -10,6 +10,9 @@ use crate::{image::Digest, inventory::DeploymentKind, judge::Verdict, resolve::P
 /// What stands where nothing is known.
 pub(crate) const NOTHING: &str = "–";
 
+/// What a report says first when too little of the fleet could be judged.
+pub(crate) const MOST_UNKNOWN: &str = "Most of the fleet is unknown";
+
 /// The registry that is left out of names: nearly every base is from there.
 const USUAL_REGISTRY: &str = "public.ecr.aws/";
 

@@ -15,8 +15,7 @@ use crate::{
     aws::Members,
     cli::AuditArgs,
     config::Settings,
-    judge::Verdict,
-    report::{ErrorEntry, Report, Run},
+    report::{ErrorEntry, ExitReason, Report, Run, Summary},
 };
 
 /// Audits and prints, and says how it ended.
@@ -37,7 +36,7 @@ pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Res
         bail!("{why}");
     }
     output::write(sinks, &console.style(), &report)?;
-    Ok(exit(&report, args.fail_on.threshold()))
+    Ok(exit(&report.summary))
 }
 
 /// Why there is nothing to audit.
@@ -74,16 +73,14 @@ fn nothing_left(settings: &Settings) -> Option<String> {
     None
 }
 
-/// How an audit ended that fails from `threshold` on.
+/// How a run ended that `summary` counts.
 #[must_use]
-pub fn exit(report: &Report, threshold: Option<Verdict>) -> Exit {
-    let fails = |threshold| report.findings.iter().any(|finding| finding.fails(threshold));
-    if threshold.is_some_and(fails) {
-        Exit::Failed
-    } else if report.complete {
-        Exit::Clean
-    } else {
-        Exit::Incomplete
+pub fn exit(summary: &Summary) -> Exit {
+    match summary.exit_reason {
+        Some(ExitReason::Clean) => Exit::Clean,
+        Some(ExitReason::FailOn) => Exit::Failed,
+        // Only what an earlier version wrote has none, and what is not known is no success.
+        Some(ExitReason::Incomplete | ExitReason::MostUnknown | ExitReason::Problems) | None => Exit::Incomplete,
     }
 }
 
@@ -140,6 +137,8 @@ pub async fn report_of(
         authentication: ports.authentication(),
         caches: ports.client.caches(),
         notes: loaded.into_iter().chain(notes).collect(),
+        fail_on: settings.fail_on,
+        labels: settings.identify.labels.clone(),
     };
     Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run).with_lines(lines)
 }

@@ -131,7 +131,7 @@ fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     if is_told && settings.store.is_none() {
         line("warning", "nobody is told without a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
     }
-    let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Incomplete]
+    let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Blind, Trouble::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
     let has_receivers = !settings.notify.receivers.is_empty();

@@ -57,7 +57,7 @@ pub enum Exit {
     Failed = 1,
     /// The run could not start: usage, configuration, credentials.
     CannotStart = 2,
-    /// Nothing is at or above `--fail-on`, but the audit is incomplete.
+    /// Nothing is at or above `--fail-on`, but the audit is incomplete or most of the fleet is unknown.
     Incomplete = 3,
     /// The run was interrupted: 128 and the number of the signal, as shells have it.
     Interrupted = 130,
@@ -181,8 +181,8 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
     match command {
         Command::Audit(args) => {
             let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
-            let filter = (&args.left).into();
-            let flags = Flags { max_age, grace, images, filter, no_catalog: args.no_catalog, ..flags };
+            let (filter, fail_on) = ((&args.left).into(), args.fail_on.threshold());
+            let flags = Flags { max_age, grace, images, filter, fail_on, no_catalog: args.no_catalog, ..flags };
             audit::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Base(args) => {
@@ -196,6 +196,7 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
         }
         // A cycle is the longest future there is: on the heap, it is no part of all the others.
         Command::Run(args) => {
+            let flags = Flags { fail_on: args.fail_on.threshold(), ..flags };
             Box::pin(cycle::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
         }
         Command::Lambda => Box::pin(lambda::run(flags, environment, here)).await,

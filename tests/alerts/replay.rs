@@ -81,6 +81,8 @@ async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps:
         authentication: BTreeMap::new(),
         caches: BTreeMap::new(),
         notes,
+        fail_on: None,
+        labels: Vec::new(),
     };
     Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run)
 }

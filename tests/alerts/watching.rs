@@ -7,7 +7,7 @@ use basewatch::{
     config::Settings,
     inventory::ImageSource,
     notify::{EventKind, Message, MessageKind, watch::Trouble},
-    report::{ErrorEntry, Report},
+    report::{ErrorEntry, Note, Report},
     run::{
         Instants,
         cycle::{self, Cycle, RunReport},
@@ -90,6 +90,14 @@ impl Desk {
         self.ended(Ok(self.report(1, &["account 210987654321"]))).await.unwrap()
     }
 
+    /// A run that judges one deployment of three, and does not see `unseen`.
+    async fn blind(&self, unseen: &[&str]) {
+        let mut report = self.report(3, unseen);
+        let message = "only 1 of 3 deployments could be judged, less than policy.min_known = 0.5".to_owned();
+        report.notes.push(Note { code: Note::MOST_UNKNOWN.to_owned(), message });
+        self.ended(Ok(report)).await.unwrap();
+    }
+
     async fn failing(&self) {
         let error = anyhow!("s3:GetObject: NoSuchBucket").context("the ledger cannot be used");
         let error = self.ended(Err(error)).await.unwrap_err();
@@ -163,6 +171,37 @@ async fn the_first_run_that_finds_nothing_at_all_is_told_at_once() {
     assert_eq!((outcome.messages.len(), outcome.messages[0].kind), (1, MessageKind::Watch));
     assert!(outcome.messages[0].sent && outcome.problems.is_empty());
     assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Empty, 1)]);
+}
+
+#[tokio::test]
+async fn a_fleet_of_which_most_is_unknown_is_notified_once_and_ends_once() {
+    let mut desk = Desk::new();
+    desk.good().await;
+    for _ in 0..3 {
+        desk.after(1).blind(&[]).await;
+    }
+    // Worse than incomplete, and better than nothing at all.
+    desk.after(1).blind(&["account 210987654321"]).await;
+    let told = desk.told();
+    assert_eq!(told.len(), 1);
+    let watch = told[0].watch.as_ref().unwrap();
+    assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, Trouble::Blind, 1));
+    assert_eq!((watch.errors.len(), watch.errors[0].code.as_str()), (1, "most-unknown"));
+    desk.after(1);
+    desk.ended(Ok(desk.report(0, &[]))).await.unwrap();
+    desk.after(1).good().await;
+    desk.after(1).good().await;
+    assert_eq!(desk.events(), [(EventKind::Escalated, Trouble::Empty, 1), (EventKind::Resolved, Trouble::Empty, 5)]);
+    // Whoever does not want to know is notified of what is incomplete all the same.
+    desk.settings().watch.blind_runs = 0;
+    for _ in 0..3 {
+        desk.after(1).blind(&[]).await;
+    }
+    assert_eq!(desk.events(), []);
+    for _ in 0..3 {
+        desk.after(1).blind(&["account 210987654321"]).await;
+    }
+    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Incomplete, 3)]);
 }
 
 #[tokio::test]

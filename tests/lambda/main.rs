@@ -7,6 +7,7 @@ mod cycles;
 mod deadline;
 mod direct;
 mod fleet;
+mod known;
 mod pushes;
 mod start;
 

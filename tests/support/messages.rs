@@ -339,6 +339,14 @@ pub(crate) fn watch_failed() -> Message {
     watch(EventKind::Reminded, Trouble::Failed, 9, &[(RUN, "failed", why)])
 }
 
+/// A run that judged too little.
+pub(crate) fn watch_blind() -> Message {
+    let why = "only 3 of 40 deployments could be judged, less than policy.min_known = 0.5; most often base-unidentified \
+               (35): record the base in a label when building (looked for: sdkBaseVersion, \
+               org.opencontainers.image.base.name), or name your own base images in [[identify.base]]";
+    watch(EventKind::Triggered, Trouble::Blind, 1, &[(RUN, "most-unknown", why)])
+}
+
 /// Runs that may not look at two accounts, and cannot tell somebody.
 pub(crate) fn watch_incomplete() -> Message {
     let denied = "sts:AssumeRole of arn:aws:iam::210987654321:role/basewatch-read: AccessDenied: not authorized";
@@ -421,6 +429,7 @@ pub(crate) fn all() -> Vec<(&'static str, Message)> {
         ("rebuilds", rebuilds()),
         ("watch_failed", watch_failed()),
         ("watch_empty", watch(EventKind::Triggered, Trouble::Empty, 1, &[])),
+        ("watch_blind", watch_blind()),
         ("watch_incomplete", watch_incomplete()),
         ("watch_over", watch(EventKind::Resolved, Trouble::Failed, 9, &[])),
         ("watch_hostile", watch_hostile()),

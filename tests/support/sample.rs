@@ -11,7 +11,7 @@ use basewatch::{
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
-        ErrorAbout, ErrorEntry, ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome,
+        ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, ImageFields, LineFields, Note, Outcome,
         PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step,
         Summary,
     },
@@ -520,6 +520,18 @@ pub(crate) fn report() -> Report {
 
 fn note(code: &str, message: &str) -> Note {
     Note { code: code.to_owned(), message: message.to_owned() }
+}
+
+/// A report that says that most of the fleet is unknown.
+pub(crate) fn report_of_mostly_unknown() -> Report {
+    let message = "only 0 of 5 deployments could be judged, less than policy.min_known = 0.5; most often \
+                   base-unidentified (3): record the base in a label when building (looked for: sdkBaseVersion, \
+                   org.opencontainers.image.base.name), or name your own base images in [[identify.base]]";
+    let findings = report().findings.into_iter().filter(|finding| finding.verdict == Verdict::Unknown);
+    let mut report = report_of(findings.collect(), Vec::new());
+    report.notes = vec![note(Note::MOST_UNKNOWN, message)];
+    report.summary.exit_reason = Some(ExitReason::MostUnknown);
+    report
 }
 
 /// A report of these findings.

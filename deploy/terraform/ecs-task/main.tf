@@ -150,7 +150,7 @@ resource "aws_scheduler_schedule" "this" {
 
 # ---- Who watches the watcher --------------------------------------------------------------------
 
-# 3 is an audit that was incomplete: `[watch] incomplete_runs` of the configuration tells of those.
+# 3 is an audit that was incomplete or judged too little: `[watch]` of the configuration tells of those.
 resource "aws_cloudwatch_event_rule" "failed_runs" {
   name        = "${var.name}-failed-runs"
   description = "Tasks of ${var.name} that failed, or did not start"

@@ -1,5 +1,6 @@
-//! Does basewatch itself do its work? Runs that fail, that find nothing at all, or that do not see everything several
-//! times in a row are told, as findings are: once, again after a while, and when they have ended.
+//! Does basewatch itself do its work? Runs that fail, that find nothing at all, that judge too little of the fleet, or
+//! that do not see everything several times in a row are told, as findings are: once, again after a while, and when
+//! they have ended.
 //!
 //! What is due is worked out by pure code; `keep` records it in a document of its own, because a run may fail for its
 //! ledger. Knows nothing of what runs found.
@@ -49,6 +50,8 @@ pub struct WatchSettings {
     pub failed_runs: u32,
     /// So many runs in a row that find nothing at all are told; never if 0.
     pub empty_runs: u32,
+    /// So many runs in a row that cannot judge most of the fleet are told; never if 0.
+    pub blind_runs: u32,
     /// So many incomplete runs in a row are told; never if 0.
     pub incomplete_runs: u32,
     /// Who is told, by the receivers' ids; if empty, those who are told about everybody's findings.
@@ -64,6 +67,7 @@ impl Default for WatchSettings {
         Self {
             failed_runs: 1,
             empty_runs: 1,
+            blind_runs: 1,
             incomplete_runs: 3,
             receivers: Vec::new(),
             heartbeat: None,
@@ -78,6 +82,7 @@ impl WatchSettings {
     pub fn threshold(&self, trouble: Trouble) -> Option<u32> {
         let runs = match trouble {
             Trouble::Incomplete => self.incomplete_runs,
+            Trouble::Blind => self.blind_runs,
             Trouble::Empty => self.empty_runs,
             Trouble::Failed => self.failed_runs,
         };
@@ -91,6 +96,8 @@ impl WatchSettings {
 pub enum Trouble {
     /// It could not see, record or tell everything.
     Incomplete,
+    /// It could judge less of the fleet than `policy.min_known`.
+    Blind,
     /// It found no deployment at all, although something is configured.
     Empty,
     /// It ended before it had a report.
@@ -115,7 +122,8 @@ pub struct Observed {
 pub struct RunError {
     /// What could not be seen: `account 210987654321`; `run` if it is about the run as a whole.
     pub scope: String,
-    /// A stable code, as in reports; `failed` of a run that failed, `problem` of what it could not record or tell.
+    /// A stable code, as in reports; `failed` of a run that failed, `most-unknown` of one that could
+    /// not judge most of the fleet, `problem` of what it could not record or tell.
     pub code: String,
     /// What happened, for people.
     pub message: String,

@@ -49,6 +49,7 @@ impl Bench {
             'f' => (Some(Trouble::Failed), vec![error(RUN)]),
             'e' => (Some(Trouble::Empty), Vec::new()),
             'd' => (Some(Trouble::Empty), vec![error("account 1")]),
+            'b' => (Some(Trouble::Blind), vec![RunError::new(RUN, "most-unknown", "only 1 of 3", self.now)]),
             'i' => (Some(Trouble::Incomplete), vec![error("account 1")]),
             _ => (None, Vec::new()),
         };
@@ -109,6 +110,9 @@ fn trouble_is_told_once_it_lasts_and_again_when_it_is_over() {
         ("e", "T"),
         ("eeg", "T-O"),
         ("d", "T"),
+        ("bbbg", "T--O"),
+        ("ibeg", "-TEO"),
+        ("ebg", "T-O"),
         ("iig", "---"),
         ("iiig", "--TO"),
         ("iigiig", "------"),
@@ -292,7 +296,7 @@ fn the_memory_reads_as_it_was_written() {
 proptest! {
     #[test]
     fn an_alert_is_triggered_goes_on_and_ends_whatever_runs_come_to(
-        runs in vec((select(vec!['g', 'g', 'i', 'i', 'e', 'd', 'f']), 1_i64..72), 1..60),
+        runs in vec((select(vec!['g', 'g', 'i', 'i', 'b', 'e', 'd', 'f']), 1_i64..72), 1..60),
         failed_runs in 0_u32..4, empty_runs in 0_u32..4, incomplete_runs in 0_u32..4,
     ) {
         let mut bench = Bench::new();

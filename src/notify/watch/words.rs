@@ -23,6 +23,8 @@ pub(in crate::notify) fn headline(watch: &WatchFields) -> String {
         (_, Trouble::Failed) => "has failed",
         (_, Trouble::Empty) if is_still => "still finds nothing at all",
         (_, Trouble::Empty) => "has found nothing at all",
+        (_, Trouble::Blind) if is_still => "still cannot judge most of the fleet",
+        (_, Trouble::Blind) => "could not judge most of the fleet",
         (_, Trouble::Incomplete) if sees_everything(watch) && is_still => "still does not record or tell everything",
         (_, Trouble::Incomplete) if sees_everything(watch) => "has not recorded or told everything",
         (_, Trouble::Incomplete) if is_still => "still does not see everything",
@@ -80,6 +82,7 @@ fn is(watch: &WatchFields) -> String {
         Trouble::Failed if is_push(watch) => "an image was pushed and could not be audited".to_owned(),
         Trouble::Failed => format!("{runs} failed"),
         Trouble::Empty => format!("{runs} found no deployment at all, although something is to be audited"),
+        Trouble::Blind => format!("{runs} could judge less of the fleet than policy.min_known requires"),
         Trouble::Incomplete => format!("{runs} could not see, record or tell everything"),
     }
 }
@@ -107,6 +110,9 @@ fn means(watch: &WatchFields, said: Shown) -> String {
             "either nothing runs any more, or basewatch looks in the wrong place or is not allowed to \
                                 see it; alerts that were open have ended, and what is found again is told anew"
                 .to_owned()
+        }
+        (Trouble::Blind, _) => {
+            "the bases of most deployments are unknown: nobody is notified when they become outdated".to_owned()
         }
         (Trouble::Incomplete, _) => unseen(watch, said),
     }
@@ -143,6 +149,11 @@ pub(in crate::notify) fn advice(watch: &WatchFields, copyable: Shown) -> String 
             "see whether accounts, regions and patterns are right in {}, and {}",
             copyable("basewatch config check"),
             permissions()
+        ),
+        Trouble::Blind => format!(
+            "see why with {}, and with {} for one of the images; policy.min_known sets how much has to be judged",
+            copyable("basewatch audit"),
+            copyable("basewatch explain IMAGE")
         ),
         Trouble::Incomplete => format!(
             "mend what the errors name, and see what {} says; what is never to be seen belongs out of the configuration",

@@ -68,7 +68,7 @@ impl Problems {
                 0 => String::new(),
                 more => format!("And {}, which the report has in full.", look::more(more, "error")),
             },
-            notes: report.notes.iter().take(MOST).map(|note| entry("", &note.code, &note.message)).collect(),
+            notes: report.other_notes().take(MOST).map(|note| entry("", &note.code, &note.message)).collect(),
         }
     }
 

@@ -20,6 +20,9 @@ use crate::report::words;
 <section class="overview" id="overview" aria-labelledby="overview-title">
 <h1 id="overview-title">{{ headline }}</h1>
 <ul class="facts">
+{% if let Some(unknown) = most_unknown %}
+<li class="fact bad"><span aria-hidden="true">✕</span> {{ unknown }}</li>
+{% endif %}
 {% if complete %}
 <li class="fact ok"><span aria-hidden="true">✓</span> Complete: everything was seen</li>
 {% else %}
@@ -58,6 +61,7 @@ use crate::report::words;
 )]
 pub(super) struct Status {
     headline: String,
+    most_unknown: Option<String>,
     complete: bool,
     has_errors: bool,
     gaps: String,
@@ -136,6 +140,7 @@ impl Status {
         let instant = |at| Instant::of(at, view.now);
         Self {
             headline: headline(view),
+            most_unknown: report.most_unknown().map(|note| capitalized(&shown(&note.message))),
             complete: report.complete,
             has_errors: errors > 0,
             gaps,
@@ -164,6 +169,7 @@ fn headline(view: &View<'_>) -> String {
         summary.by_verdict.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum();
     let stands = |number: u64| if number == 1 { "stands" } else { "stand" };
     match (all, old) {
+        _ if view.report.most_unknown().is_some() => words::MOST_UNKNOWN.to_owned(),
         (0, _) if view.report.complete => "There are no deployments".to_owned(),
         (0, _) => "No deployment could be seen".to_owned(),
         (all, 0) => format!("None of {} is known to stand on an old base", counted(all, "deployment")),
@@ -172,6 +178,12 @@ fn headline(view: &View<'_>) -> String {
         }
         (all, old) => format!("{} of {} {} on an old base", grouped(old), counted(all, "deployment"), stands(old)),
     }
+}
+
+/// `text` as the beginning of a sentence.
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// What is behind the numbers, in one line.

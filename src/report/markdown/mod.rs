@@ -43,7 +43,9 @@ fn head(report: &Report) -> String {
     let bad = summary.by_verdict.iter().filter(|(verdict, _)| **verdict != Verdict::Fresh);
     let bad = words::tally(bad.map(|(verdict, number)| (*verdict, *number)));
     let to_do = report.findings.iter().filter(|finding| !finding.is_quiet()).count() as u64;
+    let most_unknown = report.most_unknown();
     let what = match (summary.deployments, bad.as_str()) {
+        _ if most_unknown.is_some() => format!("most of the fleet is unknown ({bad})"),
         (0, _) => "no deployment to audit".to_owned(),
         (_, "") if to_do > 0 => format!("{} to act on", count(to_do, "deployment")),
         (_, "") if report.complete => "everything is fresh".to_owned(),
@@ -66,7 +68,11 @@ fn head(report: &Report) -> String {
         0 => String::new(),
         number => format!(" {} exempted.", if number == 1 { "1 is".to_owned() } else { format!("{number} are") }),
     };
-    format!("## basewatch: {what}{title}\n\n{audited}{exempted}\n\n{lack}")
+    let unknown = most_unknown.map_or_else(String::new, |note| {
+        let message = prose(&note.message, Place::Line, 2 * MESSAGE);
+        format!("**{}:** {message}\n\n", words::MOST_UNKNOWN)
+    });
+    format!("## basewatch: {what}{title}\n\n{unknown}{audited}{exempted}\n\n{lack}")
 }
 
 /// The findings of which there is something to say, in at most `room` bytes.
@@ -206,7 +212,7 @@ fn errors(report: &Report) -> String {
 
 fn notes(report: &Report) -> String {
     // An exemption that is not needed any more harms nobody.
-    let notes = report.notes.iter().filter(|note| note.code != Note::EXEMPTION_UNUSED);
+    let notes = report.other_notes().filter(|note| note.code != Note::EXEMPTION_UNUSED);
     let items: Vec<_> = notes.map(|note| format!("Note: {}", prose(&note.message, Place::Line, MESSAGE))).collect();
     list("To be known", &items)
 }

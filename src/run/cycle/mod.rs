@@ -36,7 +36,7 @@ use crate::{
         select::{self, News, Planned},
     },
     rebuild,
-    report::{Report, json},
+    report::{ExitReason, Report, json},
     store::{self, Ages, Day, Store},
 };
 
@@ -68,10 +68,7 @@ pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Resul
     bar.clear();
     let Cycle { report, outcome } = cycle?;
     print(sinks, &outcome, &report, args, console)?;
-    Ok(match exit(&report, args.fail_on.threshold()) {
-        Exit::Clean if !outcome.problems.is_empty() => Exit::Incomplete,
-        exit => exit,
-    })
+    Ok(exit(&outcome.summary))
 }
 
 /// One cycle: what it found, and what it did.
@@ -81,6 +78,17 @@ pub struct Cycle {
     pub report: Report,
     /// What was done.
     pub outcome: RunReport,
+}
+
+impl Cycle {
+    /// The same once nothing more is done: problems make a run no success, however good the audit was.
+    fn settled(mut self) -> Self {
+        let reason = &mut self.outcome.summary.exit_reason;
+        if *reason == Some(ExitReason::Clean) && !self.outcome.problems.is_empty() {
+            *reason = Some(ExitReason::Problems);
+        }
+        self
+    }
 }
 
 /// Audits what `settings` name, records it, tells who has to know and asks for rebuilds; and watches over itself while
@@ -97,7 +105,7 @@ pub async fn once(
 ) -> Result<Cycle> {
     let mut cycle = unwatched(settings, world, instants, progress).await;
     watch_over(settings, world, instants.now, &mut cycle).await;
-    cycle
+    cycle.map(Cycle::settled)
 }
 
 async fn unwatched(
@@ -133,7 +141,7 @@ pub async fn once_until(
     if within(until.end, watched).await.is_none() {
         tracing::warn!("there was no time left to note what the run came to");
     }
-    cycle.map(Ok)
+    cycle.map(|cycle| Ok(cycle.settled()))
 }
 
 async fn unwatched_until(
@@ -358,6 +366,7 @@ impl RunReport {
             complete: report.complete,
             summary: report.summary.clone(),
             errors: report.errors.clone(),
+            notes: report.notes.clone(),
             messages: Vec::new(),
             findings_waiting: 0,
             waiting: 0,

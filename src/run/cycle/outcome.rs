@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     notify::{Delivery, EventKind, Message, MessageKind, Preview},
-    report::{ErrorEntry, Summary},
+    report::{ErrorEntry, Note, Summary},
 };
 
 /// The value of `schema` in every outcome.
@@ -34,6 +34,9 @@ pub struct RunReport {
     pub summary: Summary,
     /// What could not be seen.
     pub errors: Vec<ErrorEntry>,
+    /// The notes of its report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// Messages that were sent, or could not be; in a dry run those that would be.
     pub messages: Vec<MessageOutcome>,
     /// Findings that are told after the quiet hours.

@@ -32,5 +32,5 @@ pub(super) async fn rehearse(
     }
     let due = planned.rebuilds.due.iter().filter_map(|key| ledger.rebuilds.get(key));
     outcome.rebuilds.extend(due.map(RebuildOutcome::of));
-    Ok(Cycle { report, outcome })
+    Ok(Cycle { report, outcome }.settled())
 }

@@ -2,9 +2,9 @@
 
 use super::{MessageOutcome, RebuildOutcome, RunReport};
 use crate::{
-    judge::Verdict,
+    judge::{Severity, Verdict},
     report::{
-        Style,
+        Note, Style,
         style::{Page, Paint},
         words,
     },
@@ -18,6 +18,11 @@ pub(super) fn render(outcome: &RunReport, style: &Style) -> String {
     let what = if outcome.dry_run { "Dry run" } else { "Run" };
     page.evidence(Paint::Bold, 0, format!("{what} {}, as of {}", outcome.run_id, words::instant(outcome.at)));
     page.end();
+    if let Some(note) = outcome.notes.iter().find(|note| note.code == Note::MOST_UNKNOWN) {
+        let text = format!("{}: {}", words::MOST_UNKNOWN, note.message);
+        page.paragraph(Paint::Severity(Severity::High), 0, text, usize::MAX);
+        page.end();
+    }
     page.entry(INDENT, "found", found(outcome));
     for error in &outcome.errors {
         page.entry(INDENT, "unseen", format!("{}: {}", error.scope, error.message));

@@ -88,10 +88,13 @@ fn of_cycle(settings: &Settings, cycle: &Cycle) -> Observed {
     let at = report.generated_at;
     let unseen = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
     let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, "problem", problem, at));
-    let errors: Vec<_> = unseen.chain(problems).collect();
+    let unknown = report.most_unknown().map(|note| RunError::new(RUN, &note.code, &note.message, at));
+    let is_blind = unknown.is_some();
+    let errors: Vec<_> = unknown.into_iter().chain(unseen).chain(problems).collect();
     let is_empty = report.summary.deployments == 0 && !settings.kinds().is_empty();
     let trouble = match () {
         () if is_empty => Some(Trouble::Empty),
+        () if is_blind => Some(Trouble::Blind),
         () if !report.complete || !errors.is_empty() => Some(Trouble::Incomplete),
         () => None,
     };

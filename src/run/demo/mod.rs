@@ -54,12 +54,13 @@ pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
         output::print(&explain::render(&demo.explanations().await, format, &style))?;
         return Ok(Exit::Clean);
     }
-    let demo = Demo::serve()?;
+    let mut demo = Demo::serve()?;
+    demo.settings.fail_on = args.fail_on.threshold();
     let report = demo.report().await;
     output::say(&demo.introduction());
     output::write(Sink::open(&[], args.format)?, &style, &report)?;
     output::say(NEXT);
-    Ok(exit(&report, args.fail_on.threshold()))
+    Ok(exit(&report.summary))
 }
 
 impl Demo {

@@ -143,6 +143,9 @@ pub(super) async fn open(settings: &Settings, aws: &Aws, until: Until) -> Result
 
 /// What a run did: as much of it as Lambda gives back.
 fn answer(Cycle { report, outcome }: &Cycle) -> Value {
+    if let Some(note) = report.most_unknown() {
+        tracing::warn!("most of the fleet is unknown: {}", note.message);
+    }
     for problem in &outcome.problems {
         tracing::warn!("{problem}");
     }

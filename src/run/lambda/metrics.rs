@@ -81,6 +81,7 @@ impl Metrics {
             self.0.push(("BaseAgeP90Days", "None", ages.p90.into()));
         }
         self.count("ReportComplete", u64::from(report.complete));
+        self.count("MostUnknown", u64::from(report.most_unknown().is_some()));
     }
 
     /// Notes who was told.

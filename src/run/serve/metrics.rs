@@ -52,6 +52,7 @@ pub(super) struct Metrics {
     owners: Family<ByOwner, Gauge>,
     age: Family<ByQuantile, Gauge>,
     complete: Gauge,
+    most_unknown: Gauge,
     reported_at: Number,
     ran_at: Number,
     succeeded: Gauge,
@@ -73,6 +74,7 @@ impl Default for Metrics {
             owners: Family::default(),
             age: Family::default(),
             complete: Gauge::default(),
+            most_unknown: Gauge::default(),
             reported_at: Number::default(),
             ran_at: Number::default(),
             succeeded: Gauge::default(),
@@ -101,6 +103,8 @@ impl Metrics {
         registry.register("base_age_days", "How old the bases in use are", self.age.clone());
         let help = "Whether the run of the last report saw everything";
         registry.register("report_complete", help, self.complete.clone());
+        let help = "Whether less of the fleet than policy.min_known could be judged, as of the last report";
+        registry.register("report_most_unknown", help, self.most_unknown.clone());
         registry.register("report_timestamp_seconds", "When the last report was made", self.reported_at.clone());
         registry.register("last_run_timestamp_seconds", "When the last run ended", self.ran_at.clone());
         registry.register("last_run_success", "Whether the last run ended by itself", self.succeeded.clone());
@@ -143,6 +147,7 @@ impl Metrics {
             }
         }
         self.complete.set(report.complete.into());
+        self.most_unknown.set(report.most_unknown().is_some().into());
         self.reported_at.set(seconds(report.generated_at));
     }
 
