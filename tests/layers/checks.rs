@@ -99,7 +99,8 @@ async fn a_contradicted_label_leaves_the_search_to_what_the_image_shows() {
 
 #[tokio::test]
 async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed() {
-    let shop = Shop::new(9);
+    let mut shop = Shop::new(9);
+    shop.followed = vec!["1".to_owned()];
     let company = |build: u32| [layers("3.12", 3), vec![format!("company {build}")]].concat();
     let publish = |build: u32| {
         let layers = company(build);

@@ -37,6 +37,8 @@ pub(crate) struct Shop {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) limits: SearchLimits,
     pub(crate) now: DateTime<Utc>,
+    /// The tags of the company's base that are followed.
+    pub(crate) followed: Vec<String>,
 }
 
 /// The layers of the release of `family` on `day` of August 2026.
@@ -57,6 +59,7 @@ impl Shop {
             catalog: Arc::new(Catalog::in_memory()),
             limits: SearchLimits::default(),
             now: at("2026-09-01T06:00:00Z"),
+            followed: Vec::new(),
         };
         (1..=days).for_each(|day| shop.publish(day));
         shop
@@ -79,7 +82,7 @@ impl Shop {
     /// A run of its own over the same catalog: what the layers of `images` say.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
         let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
-        let resolver = Resolver::new(Arc::new(registry), Settings { bases: bases() }, self.now, self.now);
+        let resolver = Resolver::new(Arc::new(registry), Settings { bases: bases(&self.followed) }, self.now, self.now);
         let searcher = Searcher::new(&resolver, self.limits);
         let images: Vec<_> = images.iter().map(Image::compared).collect();
         searcher.compare(&images).await
@@ -97,11 +100,11 @@ impl Shop {
 }
 
 /// The bases that are configured: those of AWS that are published here, and the company's.
-fn bases() -> BaseRules {
+fn bases(followed: &[String]) -> BaseRules {
     let rule = |repository: &str| BaseRule::new(repository.parse().expect("a pattern"));
     BaseRules::new(vec![
         BaseRule { has_dated_tags: Some(false), ..rule("public.ecr.aws/lambda/{dotnet,go,ruby}") },
-        BaseRule { is_company: Some(true), tags: vec!["1".to_owned()], ..rule(COMPANY) },
+        BaseRule { is_company: Some(true), tags: followed.to_vec(), ..rule(COMPANY) },
     ])
 }
 

@@ -189,7 +189,7 @@ impl<'a> Searcher<'a> {
         for line in &image.named {
             let is_longer = image.arch.is_some_and(|arch| {
                 let line = (line.repository.clone(), arch, line.tag.clone());
-                state.known.is_line_longer(line, image.layer_count())
+                state.known.is_line_longer(&line, image.layer_count())
             });
             let check = if self.resolver.has_dated_tags(&line.repository) {
                 check_line(line, &prefixes, &outcome.search, is_other_line, is_longer)

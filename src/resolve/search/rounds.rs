@@ -25,6 +25,8 @@ pub(super) struct SearchState {
     pub(super) known: KnownReleases,
     pub(super) is_loaded: bool,
     lists: Vec<Candidates>,
+    /// How often a list was read anew, which changes the positions of its candidates.
+    lists_version: usize,
     /// Why registries are not asked any more in this run.
     failures: BTreeMap<String, String>,
     /// Why candidates could not be read.
@@ -51,6 +53,7 @@ struct Group {
 struct Plan {
     need: Need,
     published: BTreeSet<DateTime<Utc>>,
+    lists_version: usize,
     lists: Vec<usize>,
     steps: VecDeque<Step>,
 }
@@ -70,8 +73,8 @@ impl<'a> Rounds<'a> {
     pub(super) fn new(searcher: &'a Searcher<'a>, state: &'a mut SearchState, images: &'a [SearchedImage]) -> Self {
         let outcomes = vec![SearchOutcome::default(); images.len()];
         let mut rounds = Self { searcher, state, images, outcomes, until: DateTime::<Utc>::MIN_UTC };
-        let searched = images.iter().filter(|image| rounds.need(image).0.is_search());
-        rounds.until = searched.map(|image| image.existed_at).max().unwrap_or(rounds.until);
+        let unanswered = images.iter().filter(|image| rounds.need(image).0.is_search());
+        rounds.until = unanswered.map(|image| image.existed_at).max().unwrap_or(rounds.until);
         rounds
     }
 
@@ -125,7 +128,9 @@ impl<'a> Rounds<'a> {
         group.learned.extend(shown_lines(&image.facts));
         let mut published = self.state.known.published_on_first_layer(&image.facts);
         published.extend(dated(prefixes));
-        if group.plan.as_ref().is_some_and(|plan| plan.need == need && plan.published == published) {
+        let version = self.state.lists_version;
+        let fits = |plan: &Plan| plan.need == need && plan.published == published && plan.lists_version == version;
+        if group.plan.as_ref().is_some_and(fits) {
             return;
         }
         let lists = self.lists(image, need).await;
@@ -136,7 +141,8 @@ impl<'a> Rounds<'a> {
         } else {
             steps(chosen, &hints(image, need, &published, &group.learned))
         };
-        group.plan = Some(Plan { need, published, lists, steps });
+        let lists_version = self.state.lists_version;
+        group.plan = Some(Plan { need, published, lists_version, lists, steps });
     }
 
     /// The positions of the candidates in all repositories that the image may be built on.
@@ -162,16 +168,13 @@ impl<'a> Rounds<'a> {
             return position;
         }
         let list = Candidates::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
-        match position {
-            Some(position) => {
-                self.state.lists[position] = list;
-                position
-            }
-            None => {
-                self.state.lists.push(list);
-                self.state.lists.len() - 1
-            }
+        if let Some(position) = position {
+            self.state.lists[position] = list;
+            self.state.lists_version += 1;
+            return position;
         }
+        self.state.lists.push(list);
+        self.state.lists.len() - 1
     }
 
     /// The next step of `plan` that still tells something.
@@ -207,7 +210,7 @@ impl<'a> Rounds<'a> {
     /// then be the answer, each release is looked at: how many layers a line has changes over the years.
     fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
         let line = || (list.repository.clone(), list.arch, family.to_owned());
-        need != Need::SameRun && self.state.known.is_line_longer(line(), image.layer_count())
+        need != Need::SameRun && self.state.known.is_line_longer(&line(), image.layer_count())
     }
 
     /// Reads a candidate for the image.
@@ -220,10 +223,9 @@ impl<'a> Rounds<'a> {
         let read = self.searcher.read(&repository, candidate, arch, step.depth, &mut self.state.manifests).await;
         let state = match read {
             Ok(Some(release)) => {
-                let state = match release.diff_ids {
-                    Some(_) => CandidateState::Whole,
-                    None => CandidateState::Layers,
-                };
+                // A configuration without `diff_ids` has none in the next round either.
+                let is_whole = release.diff_ids.is_some() || step.depth == Depth::Configuration;
+                let state = if is_whole { CandidateState::Whole } else { CandidateState::Layers };
                 self.searcher.record(&repository, release.clone());
                 self.state.known.add(&repository, release);
                 state
