@@ -21,7 +21,7 @@ use crate::{
     cli::{CatalogBuildArgs, CatalogUpdateArgs, CrawledLines, Format},
     config::Settings,
     glob::Glob,
-    image::{Digest, Repository},
+    image::Repository,
     release_catalog::{CrawlProgress, CrawlScope, Journal, ReleaseCatalog, SigningKey, crawl},
 };
 
@@ -36,7 +36,7 @@ struct Crawl<'a> {
     key: Option<SigningKey>,
     known: ReleaseCatalog,
     /// What tells it apart from crawls of the same lines.
-    purpose: String,
+    purpose: &'static str,
 }
 
 /// Crawls into a new file.
@@ -51,7 +51,7 @@ pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console:
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());
     }
-    let crawl = Crawl { settings, lines, file, key, known, purpose: "build".to_owned() };
+    let crawl = Crawl { settings, lines, file, key, known, purpose: "build" };
     run(crawl, None, console).await
 }
 
@@ -71,8 +71,8 @@ pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, consol
     let known =
         ReleaseCatalog::decode(&signed.bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
     let first_at = known.lines().iter().filter_map(|line| line.first_at).min();
-    let purpose = format!("update of {}", Digest::of(&signed.bytes));
-    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose };
+    // Not the state of the file: one that was killed after it had written the file goes on, and finds nothing to do.
+    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose: "update" };
     run(crawl, first_at, console).await
 }
 
@@ -91,7 +91,7 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
         scope.since = Some(journal.began_at() - span);
     }
     if !journal.is_empty() {
-        say(&format!("going on after {} releases that were read before", journal.len()));
+        say(&format!("resuming: {} platform releases were read before", journal.len()));
     }
     let ports = Ports::open(&allowing(settings, &scope.repositories))?;
     let bar = Bar::new(console.has_progress);
@@ -107,7 +107,7 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
     };
     let crawled = crawl(&*ports.client, &scope, known, &mut journal, &Utc::now, &progress).await;
     bar.clear();
-    let again = || format!("{} keeps what was read: run the same command again to go on", journal_of(file).display());
+    let again = || format!("{} keeps what was read: run the same command again to resume", journal_of(file).display());
     let crawled = crawled.with_context(again)?;
     for skipped in &crawled.skipped {
         say(&format!("left out: {skipped}"));
