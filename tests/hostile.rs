@@ -479,7 +479,8 @@ fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> 
 
 /// The exit code and the report of an audit of `team/app:1` with `settings`; the catalog is kept in `folder`.
 fn audit_app(folder: &Path, registry: &Toxic, settings: &str) -> (Option<i32>, Value) {
-    let common = "[resolve]\ndated_tags = [\"*/lambda/*\"]\n\n[catalog]\npath = \"catalog\"\n\n";
+    let common =
+        "[[identify.base]]\nrepository = \"*/lambda/*\"\ndated_tags = true\n\n[catalog]\npath = \"catalog\"\n\n";
     fs::write(folder.join("basewatch.toml"), format!("{common}{settings}")).expect("written");
     let image = format!("{}/team/app:1", registry.host());
     let arguments = ["audit", "--format", "json", "--as-of", "2026-11-20T06:00:00Z", &image];

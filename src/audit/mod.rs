@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use self::{
-    identified::identify_all,
+    identified::{combine_all, identify_all},
     replacements::{Replacements, Search},
     traced::Dated,
 };
@@ -23,7 +23,7 @@ pub use self::{
     traced::{Audit, Traced},
 };
 use crate::{
-    identify::{self, Identification, LayerEvidence},
+    identify::{self, Identification},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
     resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
@@ -78,13 +78,6 @@ pub enum Progress {
     },
 }
 
-/// A deployment with what its image says and shows of its base.
-struct Identified {
-    deployment: Deployment,
-    identification: Arc<Identification>,
-    layers: Arc<LayerEvidence>,
-}
-
 /// Walks the first three stages: what `sources` show, on which base, and what that is now.
 pub async fn audit(
     sources: &Sources,
@@ -108,15 +101,21 @@ pub async fn audit(
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
     let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
     let searcher = Searcher::new(&resolver, terms.identify.search);
-    let deployments = compare_all(deployments, &searcher, &dates, terms).await;
-    let asked = questions(deployments.iter().map(|it| (&it.deployment, &*it.identification)), terms.seen_at);
+    let deployments = compare_all(deployments, &searcher, &dates, &identify, terms).await;
+    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
     let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
-    let replacements =
-        Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves, dates: &dates }
-            .replacements(&audit)
-            .await;
+    let search = Search {
+        images,
+        resolver: &resolver,
+        searcher: &searcher,
+        terms,
+        identify: &identify,
+        shelves: &shelves,
+        dates: &dates,
+    };
+    let replacements = search.replacements(&audit).await;
     Audit { replacements, ..audit }
 }
 
@@ -132,13 +131,14 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     deployments
 }
 
-/// Compares the layers of each image with the releases of base repositories.
+/// Compares the layers of each image with the releases of base repositories, and concludes from all evidence.
 async fn compare_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
     searcher: &Searcher<'_>,
     dates: &ImageDates,
+    settings: &identify::Settings,
     terms: &Terms,
-) -> Vec<Identified> {
+) -> Vec<(Deployment, Arc<Identification>)> {
     let images = deployments.iter().map(|(deployment, identification)| {
         let existed_at = dates.age(deployment, terms.seen_at).existed_at;
         ComparedImage::new(deployment, identification, existed_at)
@@ -148,8 +148,7 @@ async fn compare_all(
     let mut evidence = searcher.compare(&readable).await.into_iter();
     // Those that cannot be read have none.
     let evidence: Vec<_> = images.iter().map(|image| image.and_then(|_| evidence.next()).unwrap_or_default()).collect();
-    let with_evidence = |((deployment, identification), layers)| Identified { deployment, identification, layers };
-    deployments.into_iter().zip(evidence).map(with_evidence).collect()
+    combine_all(deployments, evidence, settings)
 }
 
 async fn find_all(
@@ -174,15 +173,14 @@ async fn find_all(
 /// Dates the base of each deployment by what its own image proves. Deployments of which that says nothing more
 /// share what is known.
 fn date_all(
-    deployments: Vec<Identified>,
+    deployments: Vec<(Deployment, Arc<Identification>)>,
     found: &BTreeMap<Key, Resolution>,
     resolver: &Resolver,
     dates: &ImageDates,
     terms: &Terms,
 ) -> Vec<Dated> {
     let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
-    let mut resolve = |deployment: &Deployment, identification: &Identification| {
-        let key = Key::of(deployment, identification)?;
+    let mut resolve = |deployment: &Deployment, key: Key| {
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
         let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
@@ -194,9 +192,10 @@ fn date_all(
         known.insert(asked, Arc::clone(&resolution));
         Some(resolution)
     };
-    let with_resolution = |Identified { deployment, identification, layers }| {
-        let resolution = resolve(&deployment, &identification);
-        Dated { deployment, identification, layers, resolution }
+    let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
+        let keys = Key::all(&deployment, &identification);
+        let resolutions = keys.map_while(|key| resolve(&deployment, key)).collect();
+        Dated { deployment, identification, resolutions }
     };
     deployments.into_iter().map(with_resolution).collect()
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{
     Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, clip,
     descriptor::{RawDescriptor, essence},
+    fingerprint,
     lenient::{self, First, OrNone},
 };
 
@@ -33,6 +34,8 @@ pub struct Manifest {
     /// The digests of its layers, the base's first. Empty where one of them is missing or no digest: a part of the list
     /// would be a prefix of other images.
     pub layers: Vec<Digest>,
+    /// Whether its first layers are as large as those of a Lambda base.
+    pub has_lambda_sizes: bool,
     /// The manifest's annotations.
     pub annotations: Annotations,
 }
@@ -41,7 +44,7 @@ impl Manifest {
     /// A manifest that names nothing but the configuration `config`, of `config_bytes` where that is known.
     #[must_use]
     pub fn new(config: Digest, config_bytes: Option<u64>) -> Self {
-        Self { config, config_bytes, layers: Vec::new(), annotations: Annotations::new() }
+        Self { config, config_bytes, layers: Vec::new(), has_lambda_sizes: false, annotations: Annotations::new() }
     }
 }
 
@@ -164,6 +167,8 @@ pub(super) const LAYERS: usize = 1000;
 struct RawLayer {
     #[serde(default, deserialize_with = "lenient::text")]
     digest: Option<String>,
+    #[serde(default, deserialize_with = "lenient::number")]
+    size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -176,9 +181,11 @@ struct RawIndex {
 
 impl Manifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
+        let sizes = manifest.layers.entries.iter().map(|OrNone(layer)| layer.as_ref()?.size);
         Ok(Self {
             config: manifest.config.digest()?,
             config_bytes: manifest.config.size,
+            has_lambda_sizes: fingerprint::has_lambda_sizes(sizes),
             layers: layers(manifest.layers).unwrap_or_default(),
             annotations: manifest.annotations,
         })
@@ -339,6 +346,21 @@ mod tests {
         for broken in ["{}", "null", "7", r#"{"digest":"sha256:00"}"#, &vec![layer.as_str(); LAYERS].join(",")] {
             assert_eq!(read(&format!("{layer},{broken}")), 0, "{}", &broken[..2]);
         }
+    }
+
+    #[test]
+    fn the_sizes_of_the_first_layers_show_a_lambda_base() {
+        let read = |sizes: &[&str]| {
+            let layer = |size: &&str| format!(r#"{{"digest":"sha256:{HEX}","size":{size}}}"#);
+            let layers: Vec<_> = sizes.iter().map(layer).collect();
+            let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{}]}}"#, layers.join(","));
+            match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
+                Ok(Document::Manifest(manifest)) => manifest.has_lambda_sizes,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(read(&["38700000", "88130", "417", "3770000", "146080000", "14200", "1"]));
+        assert!(!read(&["38700000", "88130", "\"417\"", "3770000"]) && !read(&["38700000", "88130", "417"]));
     }
 
     #[test]

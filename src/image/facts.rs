@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Child, Digest, DigestKind, InvalidDocument, Manifest, Platform,
+    BuildHistory, Child, Digest, DigestKind, Fingerprint, InvalidDocument, Look, Manifest, Platform,
+    build_history::RawHistory,
     document::LAYERS,
-    lenient::{self, First, OrNone, Text},
+    fingerprint::Environment,
+    lenient::{self, First, Text},
+    look,
 };
 
 /// Annotations or labels: untrusted text by key.
@@ -17,6 +20,7 @@ pub type Annotations = BTreeMap<String, String>;
 /// What a digest names, read as far as basewatch needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "it is shared by reference, and nearly all digests name images")]
 pub enum Content {
     /// An index over several platforms.
     Index(Index),
@@ -71,6 +75,15 @@ pub struct ImageFacts {
     /// are equal content; different ones may be, compressed in another way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Digest>,
+    /// Whether it is recognizably built on a Lambda base.
+    #[serde(default, skip_serializing_if = "Fingerprint::is_empty")]
+    pub fingerprint: Fingerprint,
+    /// What its history shows of its build.
+    #[serde(default, skip_serializing_if = "BuildHistory::is_empty")]
+    pub build: BuildHistory,
+    /// What it looks like, for people.
+    #[serde(default, skip_serializing_if = "Look::is_empty")]
+    pub look: Look,
 }
 
 impl ImageFacts {
@@ -92,15 +105,26 @@ impl ImageFacts {
             _ if read.rootfs.is_some() => Platform::unknown(),
             _ => return Err(InvalidDocument::json("it is no image configuration")),
         };
+        let settings = read.config.unwrap_or_default();
+        let diff_ids = read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default();
+        let layer_count = diff_ids.len().max(manifest.layers.len());
+        let look = read.history.look(layer_count);
         Ok(Self {
             platform,
             config: manifest.config,
             created_at: read.created_at,
-            history_created_at: read.history_created_at,
-            labels: read.config.map(|config| config.labels).unwrap_or_default(),
+            history_created_at: read.history.youngest,
             annotations: manifest.annotations,
-            diff_ids: read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default(),
+            diff_ids,
             layers: manifest.layers,
+            fingerprint: Fingerprint::new(&settings.environment, &settings.labels, manifest.has_lambda_sizes),
+            build: read.history.build(layer_count),
+            look: Look {
+                root: look::labelled(&settings.labels).or(look.root),
+                has_runtime_client: look.has_runtime_client || settings.entrypoint || settings.command,
+                ..look
+            },
+            labels: settings.labels,
         })
     }
 
@@ -126,14 +150,22 @@ struct RawConfiguration {
     config: Option<RawSettings>,
     #[serde(default, deserialize_with = "lenient::object")]
     rootfs: Option<RawRootfs>,
-    #[serde(default, rename = "history", deserialize_with = "youngest")]
-    history_created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "RawHistory::read")]
+    history: RawHistory,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RawSettings {
     #[serde(default, rename = "Labels", deserialize_with = "lenient::texts")]
     labels: Annotations,
+    #[serde(default, rename = "Env", deserialize_with = "Environment::read")]
+    environment: Environment,
+    /// Whether the entrypoint names a runtime interface client.
+    #[serde(default, rename = "Entrypoint", deserialize_with = "look::runs_runtime_client")]
+    entrypoint: bool,
+    /// Whether the command does.
+    #[serde(default, rename = "Cmd", deserialize_with = "look::runs_runtime_client")]
+    command: bool,
 }
 
 #[derive(Deserialize)]
@@ -142,27 +174,12 @@ struct RawRootfs {
     diff_ids: First<Text>,
 }
 
-#[derive(Deserialize)]
-struct RawHistory {
-    #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
-    created_at: Option<DateTime<Utc>>,
-}
-
 impl RawRootfs {
     /// The diff_ids, if all of them are digests, and not too many.
     fn diff_ids(self) -> Option<Vec<Digest>> {
         let all = Some(self.diff_ids).filter(First::is_whole)?;
         all.entries.into_iter().map(|Text(text)| text?.parse().ok()).collect()
     }
-}
-
-/// The youngest `created` in a history.
-fn youngest<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let mut youngest = None;
-    lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawHistory>| {
-        youngest = youngest.max(entry.and_then(|entry| entry.created_at));
-    })?;
-    Ok(youngest)
 }
 
 /// Whether `at` can be an instant at which something was built, seen from `now`.
@@ -206,6 +223,37 @@ mod tests {
         assert!(!serde_json::to_string(&Content::Image(facts)).expect("serializes").contains("hush"));
         let bare = r#"{"architecture":"amd64","os":"linux","created":"","config":{"Labels":null},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert_eq!(ImageFacts::read(manifest, bare.as_bytes()).expect("reads").created_at, None);
+    }
+
+    #[test]
+    fn a_configuration_keeps_what_its_environment_and_its_commands_show_and_not_their_text() {
+        // The environment is that of lambda/python:3.12.2026.10.03.13-arm64.
+        let config = r##"{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":[
+                "sha256:1fc88f8949f8fef92056fe6339c9dcf45e5437eb9e92c2b655ed20b41561d99f",
+                "sha256:e731fef2c26e40a01a6daad7c2875335fcef29d19858512871c8efb2d8212bc1"]},
+            "config":{"Env":["LANG=en_US.UTF-8","TZ=:/etc/localtime",
+                "PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+                "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+                "LAMBDA_TASK_ROOT=/var/task","LAMBDA_RUNTIME_DIR=/var/runtime","TOKEN=hush"],
+              "Entrypoint":["python","-m","awslambdaric"],"Cmd":["hush"],"Labels":{}},
+            "history":[{"created":"2026-10-03T13:00:00Z","created_by":"COPY hush / # buildkit"},
+              {"created_by":"RUN /bin/sh -c TOKEN=hush dnf update -y # buildkit","comment":"FROM hush"}]}"##;
+        let facts = ImageFacts::read(Manifest::new(Digest::of(b""), None), config.as_bytes()).expect("reads");
+        assert!(facts.fingerprint.is_lambda_base() && facts.look.has_runtime_client);
+        assert_eq!(facts.build.package_updates.len(), 1);
+        let kept = serde_json::to_string(&Content::Image(facts.clone())).expect("has a JSON form");
+        assert!(!kept.contains("hush") && !kept.contains("/var/"), "{kept}");
+        assert_eq!(serde_json::from_str::<Content>(&kept).expect("reads"), Content::Image(facts));
+    }
+
+    #[test]
+    fn an_image_on_debian_that_imitates_lambda_is_not_taken_for_one_on_a_lambda_base() {
+        let config = r#"{"os":"linux","architecture":"amd64","config":{"Env":["PATH=/usr/local/bin:/usr/bin:/bin",
+              "LANG=en_US.UTF-8","LAMBDA_TASK_ROOT=/var/task","LAMBDA_RUNTIME_DIR=/var/runtime"],
+              "Entrypoint":["/lambda-entrypoint.sh"],"WorkingDir":"/var/task"},"rootfs":{"diff_ids":[]},
+            "history":[{"created_by":"COPY /lambda-entrypoint.sh /lambda-entrypoint.sh # buildkit"}]}"#;
+        let facts = ImageFacts::read(Manifest::new(Digest::of(b""), None), config.as_bytes()).expect("reads");
+        assert!(!facts.fingerprint.is_lambda_base());
     }
 
     #[test]

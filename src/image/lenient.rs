@@ -29,9 +29,23 @@ pub(super) fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>
     Text::deserialize(field).map(|text| text.0)
 }
 
+/// What `read` makes of a text, which is not kept; of anything else the default.
+pub(super) fn derived<'de, D, T>(field: D, read: impl FnOnce(&str) -> T) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default,
+{
+    field.deserialize_any(Any(Derived(read, PhantomData)))
+}
+
 /// A whole number that is not negative; anything else is none.
 pub(super) fn number<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
     field.deserialize_any(Any(ReadNumber))
+}
+
+/// Whether the value is `true`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    field.deserialize_any(Any(ReadFlag))
 }
 
 /// An instant as RFC 3339 writes it; anything else is none.
@@ -163,6 +177,10 @@ trait Read<'de>: Sized {
         Self::Value::default()
     }
 
+    fn flag(self, _: bool) -> Self::Value {
+        Self::Value::default()
+    }
+
     fn list<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         while entries.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self::Value::default())
@@ -200,8 +218,8 @@ impl<'de, R: Read<'de>> Visitor<'de> for Any<R> {
         Ok(R::Value::default())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(R::Value::default())
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(self.0.flag(flag))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
@@ -224,6 +242,26 @@ impl Read<'_> for ReadText {
 
     fn text(self, text: &str) -> Self::Value {
         Some(kept(text, VALUE_BYTES))
+    }
+}
+
+struct Derived<F, T>(F, PhantomData<T>);
+
+impl<F: FnOnce(&str) -> T, T: Default> Read<'_> for Derived<F, T> {
+    type Value = T;
+
+    fn text(self, text: &str) -> T {
+        (self.0)(text)
+    }
+}
+
+struct ReadFlag;
+
+impl Read<'_> for ReadFlag {
+    type Value = bool;
+
+    fn flag(self, flag: bool) -> bool {
+        flag
     }
 }
 

@@ -3,32 +3,41 @@
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
 mod bounds;
+mod build_history;
 mod chain;
 mod choose;
 mod descriptor;
 mod digest;
 mod document;
 mod facts;
+mod fingerprint;
 mod host;
 mod lambda_tag;
 mod layout;
 mod lenient;
+mod look;
+mod package_update;
 mod partition;
 mod platform;
 mod reference;
 mod releases;
+mod shell;
 
 pub use bounds::{MESSAGE_BYTES, VALUE_BYTES, clip, is_cut};
+pub use build_history::{BuildHistory, BuilderBase, LayerDate};
 pub use chain::{chain_id, chain_ids};
 pub use choose::choose;
 pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
 pub use digest::{Digest, InvalidDigest};
 pub use document::{Document, InvalidDocument, Manifest};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
+pub use fingerprint::{DotnetVersion, Fingerprint, LambdaSign};
 pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};
 pub use lambda_tag::{Arch, LambdaTag};
 pub use layout::{LayoutEntry, layout_entries};
 pub(crate) use lenient::each_entry;
+pub use look::{Look, RootFileSystem};
+pub use package_update::{PackageManager, PackageUpdate};
 pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};

@@ -36,9 +36,7 @@ impl ReadError {
         use registry::Error as E;
         matches!(
             self,
-            Self::Registry(
-                E::NotFound { .. } | E::Malformed { .. } | E::TooLarge { .. } | E::DigestMismatch { .. }
-            )
+            Self::Registry(E::NotFound { .. } | E::Malformed { .. } | E::TooLarge { .. } | E::DigestMismatch { .. })
         )
     }
 }

@@ -1,0 +1,536 @@
+//! How an image was built, as far as its history shows: the bases that the builder noted, updates of packages, and when
+//! its layers were made.
+//!
+//! Entries are read one by one. Commands may hold secrets and are never kept; builders clamp, omit and misplace dates, so
+//! that they are hints.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    Look, PackageManager, PackageUpdate, Reference, RootFileSystem, VALUE_BYTES,
+    lenient::{self, OrNone},
+    look, package_update, shell,
+};
+
+/// How many bases that a builder noted are kept: the outermost ones.
+const BUILDER_BASES: usize = 8;
+/// How many updates of packages are kept: the latest ones.
+const PACKAGE_UPDATES: usize = 16;
+/// How many different dates of layers are kept, from the lowest layer on.
+const LAYER_DATES: usize = 256;
+
+/// What `BuildKit` says of layers that no instruction explains.
+const EXPORTER: &str = "buildkit.exporter.image.";
+
+/// A base as the builder noted it: `FROM public.ecr.aws/lambda/python:3.12` in the comment of a history entry, written
+/// by buildah and podman.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuilderBase {
+    /// What the builder called it.
+    pub reference: Reference,
+    /// How many of the image's layers are the base's. `None` where that cannot be told, as in a squashed image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_count: Option<usize>,
+}
+
+/// When a layer and those above it were made, up to the next such entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerDate {
+    /// The lowest layer that was made then, counted from 0.
+    #[serde(rename = "from")]
+    pub layer: usize,
+    /// When; `None` where the history does not say.
+    #[serde(with = "chrono::serde::ts_seconds_option", default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What the history of an image shows of its build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildHistory {
+    /// The bases that the builder noted, innermost first: with a company base between, that of AWS comes before it.
+    /// Images that only the builder knew, such as the steps of a build, are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builder_bases: Vec<BuilderBase>,
+    /// The steps that updated packages, oldest first; those of the base are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub package_updates: Vec<PackageUpdate>,
+    /// When its layers were made, lowest first; each entry holds until the next one. See [`BuildHistory::made_at`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_dates: Vec<LayerDate>,
+}
+
+impl BuildHistory {
+    /// When `layer`, counted from 0, was made by the word of the history. Whether that is plausible is another question.
+    #[must_use]
+    pub fn made_at(&self, layer: usize) -> Option<DateTime<Utc>> {
+        self.layer_dates.iter().take_while(|date| date.layer <= layer).last()?.at
+    }
+
+    /// Whether there is nothing to keep of it.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A history as it is read, before it is known how many layers the image has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawHistory {
+    /// The youngest `created` of all entries.
+    pub(super) youngest: Option<DateTime<Utc>>,
+    /// How many entries made a layer.
+    layer_entries: usize,
+    /// How many of them are by `BuildKit`'s exporter.
+    exporter_entries: usize,
+    bases: Vec<(Place, Reference)>,
+    updates: Vec<(Place, PackageUpdate)>,
+    dates: Vec<LayerDate>,
+    look: RawLook,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// How many entries before it made a layer.
+    below: usize,
+    /// How many of those are by the exporter.
+    exported: usize,
+}
+
+/// What the entries show of the look.
+#[derive(Clone, Copy, Debug, Default)]
+struct RawLook {
+    distribution: Option<RootFileSystem>,
+    /// What the first entry that made a layer is.
+    first: Option<Step>,
+    manager: Option<PackageManager>,
+    has_step_without_layer: bool,
+    has_runtime_client: bool,
+}
+
+/// One entry of a history.
+#[derive(Deserialize)]
+struct RawEntry {
+    #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, rename = "created_by")]
+    command: Command,
+    #[serde(default)]
+    comment: Comment,
+    #[serde(default, rename = "empty_layer", deserialize_with = "lenient::flag")]
+    is_empty: bool,
+}
+
+/// What the comment of an entry says.
+#[derive(Default)]
+enum Comment {
+    /// The base of the build.
+    From(Reference),
+    /// An entry of `BuildKit`'s exporter.
+    Exporter,
+    /// The base of Debian.
+    Debian,
+    /// A file system that was imported.
+    Imported,
+    #[default]
+    Other,
+}
+
+/// What sort of step an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Runs a command.
+    Run,
+    /// Copies files into the image.
+    Copy,
+    /// Copies a whole file system into the image.
+    CopyAll,
+    /// Unpacks an archive at the root of the image.
+    AddRoot,
+    Other,
+}
+
+/// What the command of an entry shows.
+#[derive(Default)]
+struct Command {
+    step: Option<Step>,
+    update: Option<(PackageManager, bool)>,
+    manager: Option<PackageManager>,
+    distribution: Option<RootFileSystem>,
+    has_runtime_client: bool,
+}
+
+impl RawHistory {
+    /// Reads `history` of a configuration; anything that is no list is an empty one.
+    pub(super) fn read<'de, D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        let mut history = Self::default();
+        lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawEntry>| {
+            if let Some(entry) = entry {
+                history.add(entry);
+            }
+        })?;
+        Ok(history)
+    }
+
+    fn add(&mut self, entry: RawEntry) {
+        let place = Place { below: self.layer_entries, exported: self.exporter_entries };
+        self.youngest = self.youngest.max(entry.created_at);
+        self.look.add(&entry);
+        let is_exported = matches!(entry.comment, Comment::Exporter);
+        if let Comment::From(reference) = entry.comment {
+            push_latest(&mut self.bases, (place, reference), BUILDER_BASES);
+        }
+        if let Some((manager, is_partial)) = entry.command.update {
+            let update = PackageUpdate { manager, at: entry.created_at, layer: None, is_partial };
+            push_latest(&mut self.updates, (place, update), PACKAGE_UPDATES);
+        }
+        if entry.is_empty {
+            return;
+        }
+        let is_new = self.dates.last().is_none_or(|last| last.at != entry.created_at);
+        if is_new && self.dates.len() < LAYER_DATES {
+            self.dates.push(LayerDate { layer: place.below, at: entry.created_at });
+        }
+        self.layer_entries += 1;
+        self.exporter_entries += usize::from(is_exported);
+    }
+
+    /// What it shows of an image with `layer_count` layers.
+    pub(super) fn build(self, layer_count: usize) -> BuildHistory {
+        let Some(missing) = layer_count.checked_sub(self.layer_entries) else {
+            return BuildHistory {
+                builder_bases: self.bases.into_iter().map(|(_, base)| BuilderBase::new(base, None)).collect(),
+                package_updates: self.updates.into_iter().map(|(_, update)| update).collect(),
+                layer_dates: Vec::new(),
+            };
+        };
+        // A base without history is below all entries. `BuildKit` adds what is missing behind its own entries, with the
+        // dates in the order of the layers (exporter/containerimage/writer.go, `normalizeLayersAndHistory`).
+        let layer = |place: Place| place.below + missing + (self.exporter_entries - place.exported);
+        let dated = BuildHistory {
+            layer_dates: self.dates.into_iter().map(|date| LayerDate { layer: date.layer + missing, ..date }).collect(),
+            ..BuildHistory::default()
+        };
+        let base = |(place, reference): (Place, Reference)| {
+            BuilderBase::new(reference, Some(layer(place)).filter(|count| *count > 0))
+        };
+        let update = |(place, update): (Place, PackageUpdate)| {
+            let layer = layer(place);
+            let at = if layer == place.below + missing { update.at } else { dated.made_at(layer) };
+            PackageUpdate { at, layer: Some(layer).filter(|layer| *layer < layer_count), ..update }
+        };
+        BuildHistory {
+            builder_bases: self.bases.into_iter().map(base).collect(),
+            package_updates: self.updates.into_iter().map(update).collect(),
+            ..dated
+        }
+    }
+
+    /// What an image with `layer_count` layers and this history looks like.
+    pub(super) fn look(&self, layer_count: usize) -> Look {
+        let RawLook { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.look;
+        let copied = first.filter(|_| self.layer_entries == layer_count && self.exporter_entries == 0);
+        let copied = copied.and_then(|step| match step {
+            Step::Copy => Some(RootFileSystem::Scratch),
+            Step::CopyAll => Some(RootFileSystem::Flattened),
+            Step::Run | Step::AddRoot | Step::Other => None,
+        });
+        Look {
+            root: distribution.or_else(|| manager.map(look::managed_by)).or(copied),
+            is_squashed: layer_count == 1 && has_step_without_layer,
+            has_runtime_client,
+        }
+    }
+}
+
+/// Adds `entry`, and forgets the oldest one if they are too many.
+fn push_latest<T>(entries: &mut Vec<T>, entry: T, most: usize) {
+    if entries.len() == most {
+        entries.remove(0);
+    }
+    entries.push(entry);
+}
+
+impl BuilderBase {
+    fn new(reference: Reference, layer_count: Option<usize>) -> Self {
+        Self { reference, layer_count }
+    }
+}
+
+impl RawLook {
+    fn add(&mut self, entry: &RawEntry) {
+        let command = &entry.command;
+        let commented = match entry.comment {
+            Comment::Debian => Some(RootFileSystem::Debian),
+            Comment::Imported => Some(RootFileSystem::Flattened),
+            Comment::From(_) | Comment::Exporter | Comment::Other => None,
+        };
+        self.distribution = self.distribution.or(commented).or(command.distribution);
+        self.manager = self.manager.or(command.manager);
+        self.has_runtime_client |= command.has_runtime_client;
+        let makes_layer = command.step.is_some_and(|step| step != Step::Other);
+        self.has_step_without_layer |= entry.is_empty && makes_layer;
+        if !entry.is_empty && self.first.is_none() {
+            self.first = Some(command.step.unwrap_or(Step::Other));
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Comment {
+    fn deserialize<D: Deserializer<'de>>(comment: D) -> Result<Self, D::Error> {
+        lenient::derived(comment, Self::new)
+    }
+}
+
+impl Comment {
+    fn new(text: &str) -> Self {
+        // Images of steps and `scratch` have no registry, and so are no references.
+        let base = text.strip_prefix("FROM ").filter(|base| base.len() <= VALUE_BYTES);
+        match base.and_then(|base| base.trim().parse().ok()) {
+            Some(reference) => Self::From(reference),
+            None if text.starts_with(EXPORTER) => Self::Exporter,
+            None if text.starts_with("debuerreotype") => Self::Debian,
+            None if text.starts_with("Imported from") => Self::Imported,
+            None => Self::Other,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(command: D) -> Result<Self, D::Error> {
+        lenient::derived(command, Self::new)
+    }
+}
+
+impl Command {
+    fn new(text: &str) -> Self {
+        let text = text.trim();
+        let (step, arguments) = step(text);
+        let mut command = Self {
+            step: Some(step),
+            distribution: look::distribution(text),
+            has_runtime_client: look::names_runtime_client(text),
+            ..Self::default()
+        };
+        if step == Step::Run {
+            shell::each_command(arguments, |words| {
+                command.update = command.update.or_else(|| package_update::update(words));
+                let manager = words.first().and_then(|program| PackageManager::of_program(program));
+                command.manager = command.manager.or(manager);
+            });
+        }
+        command
+    }
+}
+
+/// The instruction that made an entry, and what follows it. Builders write the instruction itself, `#(nop)` and the
+/// instruction, or what its shell ran.
+fn step(text: &str) -> (Step, &str) {
+    let nop = text.strip_prefix("/bin/sh -c #(nop)").map(str::trim_start);
+    let (instruction, arguments) = nop.unwrap_or(text).split_once(' ').unwrap_or((nop.unwrap_or(text), ""));
+    let is_instruction = !instruction.is_empty() && instruction.bytes().all(|byte| byte.is_ascii_uppercase());
+    let step = match instruction {
+        "RUN" => Step::Run,
+        "COPY" | "ADD" => copied(instruction, arguments),
+        _ if is_instruction || nop.is_some() => Step::Other,
+        _ if text.starts_with(['/', '|', '[']) => return (Step::Run, text),
+        _ => Step::Other,
+    };
+    (step, arguments)
+}
+
+/// What sort of copy `ADD` or `COPY` is, by its target: `rootfs.tar.gz / # buildkit`, `file:4bf7… in /`, `/ /`.
+fn copied(instruction: &str, arguments: &str) -> Step {
+    let arguments = arguments.split(" # ").next().unwrap_or_default();
+    let words: Vec<_> = arguments.split_whitespace().filter(|word| !word.starts_with("--")).take(4).collect();
+    match (instruction, &words[..]) {
+        ("ADD", [_, "/"] | [_, "in", "/"]) => Step::AddRoot,
+        ("COPY", ["/" | "/.", "/"]) => Step::CopyAll,
+        _ => Step::Copy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(history: &Value) -> RawHistory {
+        RawHistory::read(history).expect("reads")
+    }
+
+    fn build(history: &Value, layer_count: usize) -> BuildHistory {
+        read(history).build(layer_count)
+    }
+
+    fn bases(history: &Value, layer_count: usize) -> Vec<(String, Option<usize>)> {
+        let base = |base: BuilderBase| (base.reference.to_string(), base.layer_count);
+        build(history, layer_count).builder_bases.into_iter().map(base).collect()
+    }
+
+    const PYTHON: &str = "public.ecr.aws/lambda/python:3.12";
+
+    /// The history of a base of two layers.
+    fn base_entries() -> Vec<Value> {
+        vec![
+            json!({"created": "2026-10-03T13:00:00Z", "created_by": "COPY os / # buildkit"}),
+            json!({"created": "2026-10-03T13:00:00Z", "created_by": "ENV LANG=en_US.UTF-8", "empty_layer": true}),
+            json!({"created": "2026-10-03T13:00:00Z", "created_by": "COPY runtime / # buildkit"}),
+        ]
+    }
+
+    fn on_base(own: &[Value]) -> Value {
+        Value::Array([&base_entries()[..], own].concat())
+    }
+
+    #[test]
+    fn the_base_that_buildah_notes_is_read_with_its_layers() {
+        // What buildah 1.28 writes: without `--layers` one layer, and the comment at the last entry …
+        let one_layer = on_base(&[
+            json!({"created_by": "/bin/sh -c #(nop) ENV TZ=UTC", "empty_layer": true}),
+            json!({"created_by": "/bin/sh -c #(nop) COPY file:79 in /var/task/app ", "empty_layer": true}),
+            json!({"created_by": "/bin/sh -c #(nop) CMD [\"app.handler\"]", "comment": format!("FROM {PYTHON}")}),
+        ]);
+        assert_eq!(bases(&one_layer, 3), [(PYTHON.to_owned(), Some(2))]);
+        // … with it a layer for each step, and the comments of the others name the image of the step before.
+        let layers = on_base(&[
+            json!({"created_by": "/bin/sh -c #(nop) ENV TZ=UTC", "comment": format!("FROM {PYTHON}"), "empty_layer": true}),
+            json!({"created_by": "/bin/sh -c #(nop) COPY file:79 in /var/task/app ", "comment": "FROM 20af36793e93"}),
+            json!({"created_by": "/bin/sh -c dnf -y update", "comment": "FROM 2401395321fb"}),
+        ]);
+        assert_eq!(bases(&layers, 4), [(PYTHON.to_owned(), Some(2))]);
+    }
+
+    #[test]
+    fn of_a_base_without_history_the_layers_are_counted_from_the_end() {
+        let own = json!([
+            {"created_by": "/bin/sh -c #(nop) ENV TZ=UTC", "empty_layer": true},
+            {"created_by": "/bin/sh -c #(nop) COPY file:89 in /b ", "comment": format!("FROM {PYTHON}")},
+        ]);
+        assert_eq!(bases(&own, 7), [(PYTHON.to_owned(), Some(6))]);
+        assert_eq!(bases(&own, 1), [(PYTHON.to_owned(), None)], "squashed: its layers are in the one that is left");
+        assert_eq!(bases(&own, 0), [(PYTHON.to_owned(), None)]);
+    }
+
+    #[test]
+    fn with_a_company_base_between_both_bases_are_read() {
+        let history = on_base(&[
+            json!({"comment": format!("FROM {PYTHON}")}),
+            json!({"comment": "FROM 123456789012.dkr.ecr.eu-west-1.amazonaws.com/base@sha256:00"}),
+            json!({"comment": "FROM 123456789012.dkr.ecr.eu-west-1.amazonaws.com/base:7"}),
+        ]);
+        let company = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/base:7".to_owned();
+        assert_eq!(bases(&history, 5), [(PYTHON.to_owned(), Some(2)), (company, Some(4))]);
+    }
+
+    #[test]
+    fn a_comment_that_names_no_reference_names_no_base() {
+        for comment in ["FROM scratch", "FROM 24a5949c1be7", "FROM ", "FROM python:3.12", "buildkit.dockerfile.v0"] {
+            assert!(bases(&json!([{"comment": comment}]), 1).is_empty(), "{comment}");
+        }
+        let long = format!("FROM public.ecr.aws/{}", "a/".repeat(1 << 20));
+        assert!(bases(&json!([{"comment": long}, {"comment": 7}, null, 7]), 1).is_empty());
+    }
+
+    #[test]
+    fn entries_that_buildkit_adds_behind_stand_for_the_layers_below() {
+        let base = "2026-10-03T13:00:00Z";
+        let history = json!([
+            {"created": base, "created_by": "COPY app / # buildkit", "comment": "buildkit.dockerfile.v0"},
+            {"created": base, "created_by": "RUN /bin/sh -c dnf -y update # buildkit", "comment": "buildkit.dockerfile.v0"},
+            {"created": "2026-11-01T00:00:00Z", "comment": "buildkit.exporter.image.v0"},
+            {"created": "2026-11-02T00:00:00Z", "comment": "buildkit.exporter.image.v0"},
+        ]);
+        let update = &build(&history, 4).package_updates[0];
+        assert_eq!((update.layer, update.at), (Some(3), "2026-11-02T00:00:00Z".parse().ok()));
+        assert!(update.is_after(2));
+    }
+
+    #[test]
+    fn updates_of_packages_are_found_by_their_layers() {
+        let history = on_base(&[
+            json!({"created": "2026-11-01T00:00:00Z", "created_by": "RUN /bin/sh -c TOKEN=hush dnf -y update # buildkit"}),
+            json!({"created_by": "COPY dnf update / # buildkit"}),
+            json!({"created_by": "RUN /bin/sh -c apt-get update && apt-get install -y curl # buildkit"}),
+            json!({"created_by": "/bin/sh -c yum update -y openssl", "empty_layer": true}),
+            json!({"created_by": "CMD [\"app\"]", "comment": format!("FROM {PYTHON}")}),
+        ]);
+        let build = build(&history, 6);
+        let found: Vec<_> = build.package_updates.iter().map(|it| (it.manager, it.layer, it.is_partial)).collect();
+        assert_eq!(found, [(PackageManager::Dnf, Some(2), false), (PackageManager::Yum, Some(5), true)]);
+        assert_eq!(build.package_updates[0].at, "2026-11-01T00:00:00Z".parse().ok());
+        assert!(!serde_json::to_string(&build).expect("has a JSON form").contains("hush"));
+    }
+
+    #[test]
+    fn the_layers_of_a_history_that_does_not_fit_the_image_are_unknown() {
+        let history = on_base(&[json!({"created_by": "RUN dnf update", "comment": format!("FROM {PYTHON}")})]);
+        let build = build(&history, 2);
+        assert_eq!((build.builder_bases[0].layer_count, build.package_updates[0].layer), (None, None));
+        assert!(build.layer_dates.is_empty() && !build.package_updates[0].is_after(0));
+    }
+
+    #[test]
+    fn dates_are_kept_where_they_change() {
+        let build = build(&on_base(&[json!({}), json!({"created": "2026-11-01T00:00:00.7Z"})]), 4);
+        assert_eq!(build.layer_dates.len(), 3);
+        let at = |layer| build.made_at(layer).map(|at| at.to_string());
+        assert_eq!(at(1).as_deref(), Some("2026-10-03 13:00:00 UTC"));
+        assert_eq!(at(2), None);
+        assert!(at(3).is_some() && at(1000) == at(3));
+        let json = serde_json::to_value(&build).expect("has a JSON form");
+        let again: BuildHistory = serde_json::from_value(json.clone()).expect("reads");
+        assert_eq!(serde_json::to_value(&again).expect("has a JSON form"), json);
+        assert_eq!(BuildHistory::default().made_at(0), None);
+    }
+
+    #[test]
+    fn a_long_history_is_kept_short() {
+        let entry = |number: usize| {
+            let at = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(i64::try_from(number).expect("small"));
+            json!({"created": at, "created_by": "RUN dnf update", "comment": format!("FROM r.corp/base:{number}")})
+        };
+        let build = build(&(0..1000).map(entry).collect(), 1000);
+        assert_eq!(build.layer_dates.len(), LAYER_DATES);
+        assert_eq!(build.package_updates.len(), PACKAGE_UPDATES);
+        assert_eq!(build.builder_bases.len(), BUILDER_BASES);
+        assert_eq!(build.builder_bases[BUILDER_BASES - 1].reference.tag.as_deref(), Some("999"));
+    }
+
+    #[test]
+    fn what_an_image_looks_like_is_read_off_its_steps() {
+        use RootFileSystem as R;
+        for (entry, root) in [
+            (json!({"created_by": "COPY bootstrap /bootstrap # buildkit"}), Some(R::Scratch)),
+            (json!({"created_by": "COPY / / # buildkit"}), Some(R::Flattened)),
+            (json!({"created_by": "", "comment": "Imported from -"}), Some(R::Flattened)),
+            (json!({"created_by": "bazel build //base:static"}), Some(R::Distroless)),
+            (json!({"created_by": "# debian.sh --arch 'arm64' out/ 'trixie' '@1763337600'"}), Some(R::Debian)),
+            (
+                json!({"created_by": "/bin/sh -c #(nop)  LABEL org.opencontainers.image.ref.name=ubuntu"}),
+                Some(R::Ubuntu),
+            ),
+            (json!({"created_by": "ADD alpine-minirootfs-3.20.3-aarch64.tar.gz / # buildkit"}), Some(R::Alpine)),
+            (json!({"created_by": "RUN /bin/sh -c apt-get install -y curl # buildkit"}), Some(R::Debian)),
+            (json!({"created_by": "RUN /bin/sh -c dnf install -y gcc # buildkit"}), Some(R::Rpm)),
+            (json!({"created_by": "COPY /rootfs/ / # buildkit"}), Some(R::AmazonLinux)),
+            (json!({"created_by": "ADD file:4bf7 in / "}), None),
+            (json!({"created_by": "/bin/sh -c #(nop) ADD file:4bf7 in / "}), None),
+            (json!({"created_by": "/bin/sh"}), None),
+            (json!({}), None),
+        ] {
+            let look = read(&json!([entry])).look(1);
+            assert_eq!((look.root, look.is_squashed, look.has_runtime_client), (root, false, false), "{entry}");
+        }
+        let client = json!([{"created_by": "RUN /bin/sh -c pip install awslambdaric # buildkit"}]);
+        assert!(read(&client).look(2).has_runtime_client);
+        let copied = json!([{"created_by": "COPY app /app # buildkit"}]);
+        assert_eq!(read(&copied).look(7).root, None, "the layers below have no history");
+        let squashed = json!([
+            {"created_by": "/bin/sh -c #(nop) COPY file:79 in /app ", "empty_layer": true},
+            {"created_by": "/bin/sh -c #(nop) CMD [\"app\"]", "comment": format!("FROM {PYTHON}")},
+        ]);
+        assert!(read(&squashed).look(1).is_squashed && !read(&squashed).look(7).is_squashed);
+    }
+}
