@@ -23,19 +23,19 @@ Examples:
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = CATALOG_EXAMPLES)]
 pub enum CatalogCommand {
-    /// Crawl the releases of base images into a file; goes on where it was stopped
+    /// Crawl the releases of base images into a file; resumes where it was stopped
     Build(CatalogBuildArgs),
     /// Add to a file what was released since it was built
     Update(CatalogUpdateArgs),
-    /// Show how many releases of which lines a file has, or what is known here
+    /// Show the lines, releases and dates of a file, or of this machine's catalog
     Stats(CatalogStatsArgs),
-    /// Make a key that signs release catalogs, and print the public key
+    /// Make a key pair for signing: write the private key, print the public one
     Keygen(CatalogKeygenArgs),
     /// Check that a file is signed for a public key, and whole
     Verify(CatalogVerifyArgs),
-    /// Keep a published release catalog here, for all runs that follow
+    /// Fetch a published release catalog and keep it for later runs
     Import(CatalogImportArgs),
-    /// Publish a signed file, or what is known here: as a file, in S3, or as an OCI artifact
+    /// Publish a signed file, or this machine's catalog: as a file, in S3, or as an OCI artifact
     Export(CatalogExportArgs),
 }
 
@@ -45,7 +45,7 @@ pub struct CrawledLines {
     /// Only lines that match this pattern, as in 'public.ecr.aws/lambda/python:3.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub line: Vec<Glob>,
-    /// Only releases of this span before today: 90d, 6mo, 2y
+    /// Only releases of the last SPAN: 90d, 6mo, 2y
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub since: Option<TimeDelta>,
 }
@@ -81,7 +81,7 @@ pub struct CatalogUpdateArgs {
 /// What `catalog stats` takes.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogStatsArgs {
-    /// The file; without one, what is known here
+    /// The file; without one, this machine's catalog
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The format on standard output: table, json
@@ -123,13 +123,13 @@ pub struct CatalogImportArgs {
 #[derive(Clone, Debug, Args)]
 #[command(allow_missing_positional = true)]
 pub struct CatalogExportArgs {
-    /// The file; without one, what is known here
+    /// The file; without one, this machine's catalog
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Where to publish it: a file, s3://BUCKET/KEY, or oci://REGISTRY/REPOSITORY:TAG
     #[arg(value_name = "TARGET")]
     pub target: CatalogSource,
-    /// Sign it with this private key, instead of taking the signature in FILE.minisig along
+    /// Sign it with this private key, instead of publishing the signature in FILE.minisig
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
 }

@@ -74,17 +74,25 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
     notes
 }
 
-/// Fetches and keeps the catalog at `source`, if it is signed for `key` and no older than the one accepted before.
+/// Fetches the catalog at `source` and keeps it in `catalogs`, if it is signed for `key` and no older than the one
+/// accepted before.
 ///
 /// # Errors
 ///
-/// When it cannot be read, is not believed, or this catalog keeps nothing.
-pub(super) async fn import(source: &CatalogSource, key: &PublicKey, ports: &Ports) -> Result<Accepted> {
-    let catalog = ports.images.catalog();
-    let remembered = catalog.kept::<Remembered>(KEPT).filter(|remembered| remembered.public_key == key.as_str());
+/// When it cannot be read, is not believed, or none of `catalogs` keeps it.
+pub(super) async fn import(
+    source: &CatalogSource,
+    key: &PublicKey,
+    ports: &Ports,
+    catalogs: &[Catalog],
+) -> Result<Accepted> {
+    let remembered = catalogs.iter().filter_map(|catalog| catalog.kept::<Remembered>(KEPT));
+    let newest = remembered.filter(|remembered| remembered.public_key == key.as_str());
+    let newest = newest.map(|remembered| remembered.built_at).max();
     let fetched = fetch(source, ports).await?;
-    let accepted = accept(fetched.signed, key, remembered.map(|remembered| remembered.built_at))?;
-    if !keep(catalog, &accepted, key, source, fetched.version) {
+    let accepted = accept(fetched.signed, key, newest)?;
+    let kept = catalogs.iter().filter(|catalog| keep(catalog, &accepted, key, source, fetched.version.clone())).count();
+    if kept == 0 || kept < catalogs.len() {
         bail!("there is no folder to keep it in: set catalog.path, or catalog.source so that each run loads it");
     }
     Ok(accepted)

@@ -96,6 +96,18 @@ impl World {
     }
 }
 
+/// The catalogs in folders that commands with these `settings` use: that of audits, and that of runs with a store.
+pub(super) fn catalogs(settings: &Settings) -> Vec<Catalog> {
+    let of_audits = settings.catalog.as_folder().map(Catalog::in_folder);
+    let of_runs = match (&settings.catalog, &settings.store) {
+        (CatalogPlace::UserCache(_), Some(Place::Folder(folder))) => {
+            Some(Catalog::in_folder(&folder.join(CATALOG)).in_store(folder))
+        }
+        _ => None,
+    };
+    of_audits.into_iter().chain(of_runs).collect()
+}
+
 /// The store of `settings` and who is told, for those who audit nothing.
 ///
 /// # Errors

@@ -122,6 +122,19 @@ async fn what_is_not_signed_or_was_changed_is_neither_published_nor_signed_again
     failed(&program.run(&["catalog", "update", "y.bin", "--key", "secret.key", "--line", &line]), "is not updated");
 }
 
+#[test]
+fn an_import_reaches_audits_and_runs_with_a_store_in_a_folder() {
+    let program = Program::with_config("store = \"store\"\n");
+    let key = succeeded(&program.run(&["catalog", "keygen", "-o", "secret.key"])).trim().to_owned();
+    succeeded(&program.run(&["catalog", "export", "--key", "secret.key", "releases.bin"]));
+    succeeded(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]));
+    for folder in ["store/catalog", ".cache/basewatch"] {
+        assert!(program.home().join(folder).join("v3/files/releases.bin").exists(), "{folder}");
+    }
+    fs::write(program.home().join("basewatch.toml"), "[catalog]\nenabled = false\n").unwrap();
+    failed(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]), "no folder to keep it in");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_private_key_is_readable_by_its_owner_alone() {

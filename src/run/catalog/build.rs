@@ -21,7 +21,7 @@ use crate::{
     cli::{CatalogBuildArgs, CatalogUpdateArgs, CrawledLines, Format},
     config::Settings,
     glob::Glob,
-    image::{Digest, Repository},
+    image::Repository,
     release_catalog::{CrawlProgress, CrawlScope, Journal, ReleaseCatalog, SigningKey, crawl},
 };
 
@@ -36,7 +36,7 @@ struct Crawl<'a> {
     key: Option<SigningKey>,
     known: ReleaseCatalog,
     /// What tells it apart from crawls of the same lines.
-    purpose: String,
+    purpose: &'static str,
 }
 
 /// Crawls into a new file.
@@ -51,7 +51,7 @@ pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console:
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());
     }
-    let crawl = Crawl { settings, lines, file, key, known, purpose: "build".to_owned() };
+    let crawl = Crawl { settings, lines, file, key, known, purpose: "build" };
     run(crawl, None, console).await
 }
 
@@ -71,8 +71,8 @@ pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, consol
     let known =
         ReleaseCatalog::decode(&signed.bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
     let first_at = known.lines().iter().filter_map(|line| line.first_at).min();
-    let purpose = format!("update of {}", Digest::of(&signed.bytes));
-    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose };
+    // Not the state of the file: one that was killed after it had written the file goes on, and finds nothing to do.
+    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose: "update" };
     run(crawl, first_at, console).await
 }
 
@@ -91,7 +91,7 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
         scope.since = Some(journal.began_at() - span);
     }
     if !journal.is_empty() {
-        say(&format!("going on after {} releases that were read before", journal.len()));
+        say(&format!("resuming: {} platform releases were read before", journal.len()));
     }
     let ports = Ports::open(&allowing(settings, &scope.repositories))?;
     let bar = Bar::new(console.has_progress);
@@ -107,7 +107,7 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
     };
     let crawled = crawl(&*ports.client, &scope, known, &mut journal, &Utc::now, &progress).await;
     bar.clear();
-    let again = || format!("{} keeps what was read: run the same command again to go on", journal_of(file).display());
+    let again = || format!("{} keeps what was read: run the same command again to resume", journal_of(file).display());
     let crawled = crawled.with_context(again)?;
     for skipped in &crawled.skipped {
         say(&format!("left out: {skipped}"));
@@ -128,12 +128,14 @@ fn journal_of(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// The repositories of bases: AWS's, those that the configuration names, those of patterns without a wildcard, and those
-/// that `known` has releases of.
+/// The repositories of bases with dated tags: AWS's, those that the configuration or a pattern of lines names without a
+/// wildcard, and those that `known` has releases of.
 fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> Vec<Repository> {
-    let rules = settings.identify.bases.as_slice().iter();
-    let configured = rules.filter_map(|rule| rule.repository.as_str().parse::<Repository>().ok());
-    let named = lines.iter().filter_map(|line| named_repository(line.as_str()));
+    let rules = &settings.identify.bases;
+    let configured = rules.as_slice().iter().filter_map(|rule| exact(rule.repository.as_str()));
+    // Only dated tags are crawled: what a moving tag carried is learned by who watches it.
+    let configured = configured.filter(|repository| rules.has_dated_tags(repository));
+    let named = lines.iter().filter_map(|line| exact(line.as_str().rsplit_once(':')?.0));
     let all = settings.policy.calendar.repositories().chain(configured).chain(named);
     let all: BTreeSet<_> = all.chain(known.repositories().cloned()).collect();
     let is_wanted = |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
@@ -149,10 +151,9 @@ fn may_match(pattern: &Glob, repository: &Repository) -> bool {
     pattern.is_none_or(|pattern| pattern.matches(&repository.to_string()))
 }
 
-/// The repository of a pattern of lines, if only its lines have wildcards.
-fn named_repository(pattern: &str) -> Option<Repository> {
-    let (repository, _) = pattern.rsplit_once(':')?;
-    (!repository.contains(['*', '?', '[', '{'])).then(|| repository.parse().ok())?
+/// The repository that a pattern names, if it has no wildcards.
+fn exact(pattern: &str) -> Option<Repository> {
+    (!pattern.contains(['*', '?', '[', '{'])).then(|| pattern.parse().ok())?
 }
 
 /// `settings` under which the registries of `repositories` may be contacted: the command names them.
@@ -167,6 +168,7 @@ fn allowing(settings: &Settings, repositories: &[Repository]) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identify::{BaseRule, BaseRules};
 
     #[test]
     fn all_repositories_of_aws_are_crawled_and_those_that_are_named() {
@@ -177,6 +179,12 @@ mod tests {
         for name in ["dotnet", "go", "java", "nodejs", "provided", "python", "ruby"] {
             assert!(found.contains(&format!("public.ecr.aws/lambda/{name}")), "{name} of {found:?}");
         }
+        let base = |name: &str, has_dated_tags| BaseRule { has_dated_tags, ..BaseRule::new(name.parse().unwrap()) };
+        let rules = [("quay.io/team/dated", Some(true)), ("quay.io/team/moving", None), ("quay.io/all/*", Some(true))];
+        let mut settings = Settings::default();
+        settings.identify.bases = BaseRules::new(rules.map(|(name, dated)| base(name, dated)).to_vec());
+        let configured: Vec<_> = repositories(&settings, &[], &known).iter().map(ToString::to_string).collect();
+        assert!(configured.contains(&"quay.io/team/dated".to_owned()) && configured.len() == all.len() + 1);
         let found = repositories(&Settings::default(), &lines, &known);
         let found: Vec<_> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, ["public.ecr.aws/lambda/java", "quay.io/team/base"]);

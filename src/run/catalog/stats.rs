@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::{
-    Console, Exit, Ports,
+    Console, Exit,
     output::print,
     releases::{kept, kept_key, read_signed},
+    world::catalogs,
 };
 use crate::{
     cli::{CatalogStatsArgs, Format},
@@ -77,21 +78,23 @@ pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console
             let catalog = ReleaseCatalog::decode(&bytes).with_context(|| format!("cannot read {}", file.display()))?;
             (catalog, Some(bytes.len()))
         }
-        None => (known(Ports::open(settings)?.images.catalog(), Utc::now()), None),
+        None => (known(&catalogs(settings), Utc::now()), None),
     };
     print(&render(&catalog, bytes, args.format, &console.style()))?;
     Ok(Exit::Clean)
 }
 
-/// All releases that are known here: those that runs have read, and those of the catalog that was loaded last.
-pub(super) fn known(catalog: &Catalog, now: DateTime<Utc>) -> ReleaseCatalog {
+/// All releases that are known in `catalogs`: those that audits and runs have read, and those that were loaded last.
+pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog {
     let mut known = ReleaseCatalog::new(now);
-    if let Some(accepted) = kept_key(catalog).and_then(|key| kept(catalog, &key)) {
-        known.merge(accepted.catalog);
-    }
-    for repository in catalog.repositories() {
-        for release in catalog.recall(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>()) {
-            known.insert(&repository, release);
+    for catalog in catalogs {
+        if let Some(accepted) = kept_key(catalog).and_then(|key| kept(catalog, &key)) {
+            known.merge(accepted.catalog);
+        }
+        for repository in catalog.repositories() {
+            for release in catalog.recall(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>()) {
+                known.insert(&repository, release);
+            }
         }
     }
     known

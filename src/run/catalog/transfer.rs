@@ -8,6 +8,7 @@ use super::{
         Exit, Ports,
         output::say,
         releases::{self, publish, read_signed},
+        world::catalogs,
     },
     keys, stats,
 };
@@ -15,6 +16,7 @@ use crate::{
     cli::{CatalogExportArgs, CatalogImportArgs},
     config::Settings,
     release_catalog::{CatalogSource, ReleaseCatalog},
+    store::Place,
 };
 
 /// Keeps a published catalog for the runs that follow.
@@ -25,10 +27,13 @@ use crate::{
 pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Result<Exit> {
     let key = keys::public_key(settings, args.public_key.as_ref())?;
     let ports = Ports::open(&allowing(settings, &args.source))?;
-    let accepted = releases::import(&args.source, &key, &ports).await;
+    let accepted = releases::import(&args.source, &key, &ports, &catalogs(settings)).await;
     let accepted = accepted.with_context(|| format!("{} was not imported", args.source))?;
     let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
     say(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
+    if matches!(settings.store, Some(Place::S3 { .. })) {
+        say("runs whose store is in a bucket do not use it: name it as catalog.source for them");
+    }
     Ok(Exit::Clean)
 }
 
@@ -45,7 +50,7 @@ pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Res
             let signed = read_signed(file)?;
             (signed.bytes, signed.signature)
         }
-        None => (stats::known(ports.images.catalog(), Utc::now()).encode(), None),
+        None => (stats::known(&catalogs(settings), Utc::now()).encode(), None),
     };
     let catalog = ReleaseCatalog::decode(&bytes).context("it cannot be published")?;
     let signature = match key {
