@@ -356,27 +356,6 @@ fn day(report: &Report) -> Day {
 }
 
 impl RunReport {
-    fn of(report: &Report, store: String) -> Self {
-        Self {
-            schema: RUN_SCHEMA.to_owned(),
-            run_id: report.run_id.clone(),
-            at: report.generated_at,
-            dry_run: false,
-            store,
-            complete: report.complete,
-            summary: report.summary.clone(),
-            errors: report.errors.clone(),
-            notes: report.notes.clone(),
-            messages: Vec::new(),
-            findings_waiting: 0,
-            waiting: 0,
-            given_up: 0,
-            rebuilds: Vec::new(),
-            rebuilds_waiting: 0,
-            problems: Vec::new(),
-        }
-    }
-
     fn note(&mut self, due: &Due) {
         if due.alerts.is_outrun {
             self.problems.push("a later run has told already, so that this one told nothing new".to_owned());

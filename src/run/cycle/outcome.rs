@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     notify::{Delivery, EventKind, Message, MessageKind, Preview},
-    report::{ErrorEntry, Note, Summary},
+    report::{ErrorEntry, Note, Report, Summary},
 };
 
 /// The value of `schema` in every outcome.
@@ -114,6 +114,30 @@ pub struct RebuildOutcome {
     /// Why it was not; it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl RunReport {
+    /// What a run came to whose `report` is recorded in `store`, before anything was done about it.
+    pub(super) fn of(report: &Report, store: String) -> Self {
+        Self {
+            schema: RUN_SCHEMA.to_owned(),
+            run_id: report.run_id.clone(),
+            at: report.generated_at,
+            dry_run: false,
+            store,
+            complete: report.complete,
+            summary: report.summary.clone(),
+            errors: report.errors.clone(),
+            notes: report.notes.clone(),
+            messages: Vec::new(),
+            findings_waiting: 0,
+            waiting: 0,
+            given_up: 0,
+            rebuilds: Vec::new(),
+            rebuilds_waiting: 0,
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl MessageOutcome {
