@@ -64,7 +64,8 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
     let mut present = kept(catalog, &key);
     let mut notes = Vec::new();
     if let Some(source) = &settings.releases.source {
-        match refresh(source, &key, remembered.as_ref(), present.is_some(), ports).await {
+        // Boxed: the futures of the SDK lie deep within one another.
+        match Box::pin(refresh(source, &key, remembered.as_ref(), present.is_some(), ports)).await {
             Ok(Some(accepted)) => present = Some(accepted),
             Ok(None) => {}
             Err(why) => notes.push(not_loaded(source, &why, present.as_ref())),

@@ -11,9 +11,9 @@ use basewatch::{
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
-        ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, ImageFields, LineFields, Note, Outcome,
-        PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step,
-        Summary,
+        ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, ImageFields, LineFields, Note,
+        Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
+        SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
