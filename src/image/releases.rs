@@ -117,13 +117,13 @@ pub struct MatchedPrefix {
 /// The index of releases by their layers.
 #[derive(Debug, Default)]
 pub struct Releases {
-    releases: Vec<Arc<ReleaseOf>>,
+    all: Vec<Arc<ReleaseOf>>,
     by_manifest: HashMap<Digest, Positions>,
     by_diff_ids: HashMap<Digest, Positions>,
     by_layers: HashMap<Digest, Positions>,
 }
 
-/// Positions in [`Releases::releases`], in the order in which they were added. Nearly all digests are of one release.
+/// Positions in [`Releases::all`], in the order in which they were added. Nearly all digests are of one release.
 #[derive(Debug)]
 enum Positions {
     One(u32),
@@ -155,7 +155,7 @@ impl Positions {
 impl Releases {
     /// Room for `additional` more releases.
     pub fn reserve(&mut self, additional: usize) {
-        self.releases.reserve_exact(additional);
+        self.all.reserve_exact(additional);
         for index in [&mut self.by_manifest, &mut self.by_diff_ids, &mut self.by_layers] {
             index.reserve(additional);
         }
@@ -163,20 +163,17 @@ impl Releases {
 
     /// Adds a release of `repository`, or what is new about one that is known.
     pub fn add(&mut self, repository: &Repository, release: PlatformRelease) {
-        let position = match self.position(repository, &release.manifest) {
-            Some(position) => {
-                let known = Arc::make_mut(&mut self.releases[position as usize]);
-                known.release.merge(release);
-                position
-            }
-            None => {
-                let position = u32::try_from(self.releases.len()).expect("memory holds fewer releases");
-                Positions::add(&mut self.by_manifest, &release.manifest, position);
-                self.releases.push(Arc::new(ReleaseOf { repository: repository.clone(), release }));
-                position
-            }
+        let position = if let Some(position) = self.position(repository, &release.manifest) {
+            Arc::make_mut(&mut self.all[position as usize]).release.merge(release);
+            position
+        } else {
+            // There are not four billion.
+            let Ok(position) = u32::try_from(self.all.len()) else { return };
+            Positions::add(&mut self.by_manifest, &release.manifest, position);
+            self.all.push(Arc::new(ReleaseOf { repository: repository.clone(), release }));
+            position
         };
-        let release = &self.releases[position as usize].release;
+        let release = &self.all[position as usize].release;
         for (index, chain) in [(&mut self.by_diff_ids, &release.diff_ids), (&mut self.by_layers, &release.layers)] {
             if let Some(chain) = chain {
                 Positions::add(index, chain, position);
@@ -187,24 +184,24 @@ impl Releases {
     /// How many releases are known, each platform counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.releases.len()
+        self.all.len()
     }
 
     /// Whether none is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.releases.is_empty()
+        self.all.is_empty()
     }
 
     /// What is known of the image that `manifest` names in `repository`.
     #[must_use]
     pub fn release(&self, repository: &Repository, manifest: &Digest) -> Option<&Arc<ReleaseOf>> {
-        self.releases.get(self.position(repository, manifest)? as usize)
+        self.all.get(self.position(repository, manifest)? as usize)
     }
 
     fn position(&self, repository: &Repository, manifest: &Digest) -> Option<u32> {
         let positions = self.by_manifest.get(manifest)?.as_slice();
-        positions.iter().copied().find(|position| self.releases[*position as usize].repository == *repository)
+        positions.iter().copied().find(|position| self.all[*position as usize].repository == *repository)
     }
 
     /// The known releases that are a prefix of an image with these `diff_ids` and these layer digests, the longest
@@ -215,7 +212,7 @@ impl Releases {
         for (index, list) in [(&self.by_diff_ids, diff_ids), (&self.by_layers, layers)] {
             for (chain, layer_count) in chain_ids(list).zip(1..) {
                 let positions = index.get(&chain).map(Positions::as_slice).unwrap_or_default();
-                let releases = positions.iter().map(|position| &self.releases[*position as usize]);
+                let releases = positions.iter().map(|position| &self.all[*position as usize]);
                 for release in releases.filter(|known| known.release.layer_count == layer_count) {
                     let at = prefixes.iter().position(|prefix| prefix.layer_count == layer_count);
                     let at = at.unwrap_or_else(|| {

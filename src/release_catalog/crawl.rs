@@ -290,7 +290,9 @@ impl Reader<'_> {
             why: error.to_string(),
         })?;
         let release = PlatformRelease::new(digest, &facts, self.first_seen);
-        release.iter().for_each(|release| learn(self.layers, release));
+        if let Some(release) = &release {
+            learn(self.layers, release);
+        }
         Ok(release)
     }
 

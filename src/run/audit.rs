@@ -126,7 +126,7 @@ pub async fn report_of(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
-    let loaded = releases::load(settings, ports).await;
+    let loaded = Box::pin(releases::load(settings, ports)).await;
     let audit = audit(sources, &ports.images, &terms, progress).await;
     let (findings, notes) = audit.judge(&terms);
     let lines = audit.lines(&findings);

@@ -47,7 +47,7 @@ pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style
 /// Explains each platform of the images that `settings` name.
 pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
     let terms = terms(settings, instants);
-    for note in releases::load(settings, ports).await {
+    for note in Box::pin(releases::load(settings, ports)).await {
         tracing::warn!("{}", note.message);
     }
     let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, &|_| {}).await;

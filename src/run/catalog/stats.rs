@@ -126,7 +126,9 @@ fn table(stats: &Stats, style: &Style) -> String {
     let rows: Vec<_> = stats.lines.iter().map(row).collect();
     let grid = Grid::fit(&COLUMNS, &rows, page.width());
     grid.titles(&mut page);
-    rows.iter().for_each(|row| grid.row(&mut page, row));
+    for row in &rows {
+        grid.row(&mut page, row);
+    }
     page.end();
     let built_at = stats.built_at.map_or_else(String::new, |at| format!(", built {}", at.format("%Y-%m-%d %H:%M UTC")));
     let bytes = stats.bytes.map_or_else(String::new, |bytes| format!(", {} KiB", bytes.div_ceil(1024)));
