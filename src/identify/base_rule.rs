@@ -59,11 +59,7 @@ impl BaseRules {
     /// The `configured` rules, followed by the built-in ones.
     #[must_use]
     pub fn new(configured: Vec<BaseRule>) -> Self {
-        let built_in = Self::built_in().map(|pattern| BaseRule {
-            has_dated_tags: Some(true),
-            ..BaseRule::new(pattern.parse().expect("built-in patterns are valid"))
-        });
-        Self(configured.into_iter().chain(built_in).collect())
+        Self(configured.into_iter().chain(Self::built_in().map(built_in_rule)).collect())
     }
 
     /// The patterns of the built-in rules. Their repositories have dated tags.
@@ -130,6 +126,11 @@ impl BaseRules {
     pub(super) fn bare_repository(&self, image: Option<&str>) -> Option<&Repository> {
         self.0.iter().filter(|rule| rule.is_for_image(image)).find_map(|rule| rule.bare.as_ref())
     }
+}
+
+fn built_in_rule(pattern: &str) -> BaseRule {
+    let repository = pattern.parse().expect("built-in patterns are valid");
+    BaseRule { has_dated_tags: Some(true), ..BaseRule::new(repository) }
 }
 
 impl Default for BaseRules {
