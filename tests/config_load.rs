@@ -318,6 +318,12 @@ fn a_removed_key_is_refused_with_the_entry_that_replaces_it() {
              tags; delete the key",
         ),
         (
+            "[resolve]\ndated_tags = []",
+            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]; write instead\n    \
+             [[identify.base]]\n    repository = \"public.ecr.aws/lambda/*\"\n    dated_tags = false\n    \
+             [[identify.base]]\n    repository = \"docker.io/amazon/aws-lambda-*\"\n    dated_tags = false",
+        ),
+        (
             "[resolve]\nprobes = 4",
             "basewatch.toml:2: resolve.probes: was removed, and nothing takes its place: delete the key",
         ),

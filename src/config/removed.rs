@@ -1,6 +1,6 @@
 //! Keys that were removed: what to write instead.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use super::{
     Problem,
@@ -85,12 +85,18 @@ fn base_entry(keys: impl Iterator<Item = (&'static str, String)>) -> String {
 }
 
 fn dated_tags_message(list: &Node) -> String {
-    let patterns = if let Value::List(patterns) = &list.value { patterns.as_slice() } else { &[] };
+    let patterns = if let Value::List(patterns) = &list.value { patterns } else { slice::from_ref(list) };
+    let dated = |pattern: &str, has_dated_tags: bool| {
+        let keys = [("repository", format!("{pattern:?}")), ("dated_tags", has_dated_tags.to_string())];
+        base_entry(keys.into_iter())
+    };
+    if patterns.is_empty() {
+        return replaced_by(&BaseRules::built_in().map(|pattern| dated(pattern, false)).collect::<Vec<_>>());
+    }
     let entry = |pattern: &Node| {
         let Value::Text(pattern) = &pattern.value else { return None };
         let is_built_in = |known: &str| base_pattern(pattern).is_ok_and(|(found, _)| found.as_str() == known);
-        let keys = [("repository", format!("{pattern:?}")), ("dated_tags", "true".to_owned())];
-        (!BaseRules::built_in().any(is_built_in)).then(|| base_entry(keys.into_iter()))
+        (!BaseRules::built_in().any(is_built_in)).then(|| dated(pattern, true))
     };
     let entries: Vec<_> = patterns.iter().filter_map(entry).collect();
     if entries.is_empty() {
