@@ -1,6 +1,6 @@
 //! Release catalogs: their file, how they are crawled, signed and published, and which of them are believed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
 mod commands;
 mod crawling;
@@ -9,7 +9,7 @@ mod history;
 mod loading;
 mod trust;
 
-#[expect(dead_code, unreachable_pub, clippy::panic, reason = "shared with tests that use more of it")]
+#[expect(dead_code, unreachable_pub, reason = "shared with tests that use more of it")]
 #[path = "../support/peers.rs"]
 mod peers;
 #[expect(dead_code, unreachable_pub, reason = "shared with tests that use more of it")]
