@@ -2,6 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+/// The longest pattern, in bytes.
+const MOST_BYTES: usize = 4096;
+/// How deep `{a,{b,c}}` may nest: compiling a pattern recurses, and fails where it is too deep.
+const MOST_NESTED: usize = 16;
+/// How much of a pattern that is refused is quoted, in characters.
+const QUOTED_CHARS: usize = 100;
+
 /// A compiled pattern.
 #[derive(Clone)]
 pub struct Glob {
@@ -30,12 +37,33 @@ impl FromStr for Glob {
         if text.is_empty() {
             return Err("\"\" is no pattern: write * for everything".to_owned());
         }
+        let quoted = || format!("{:?}", text.chars().take(QUOTED_CHARS).collect::<String>());
+        if text.len() > MOST_BYTES {
+            return Err(format!("{} is longer than the {MOST_BYTES} bytes that a pattern may have", quoted()));
+        }
+        if nested(text) > MOST_NESTED {
+            return Err(format!("{} has braces that nest deeper than {MOST_NESTED}", quoted()));
+        }
         let glob = globset::GlobBuilder::new(text)
             .literal_separator(false)
             .build()
-            .map_err(|error| format!("{text:?} is no pattern: {}", error.kind()))?;
+            .map_err(|error| format!("{} is no pattern: {}", quoted(), error.kind()))?;
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
+}
+
+/// How deep the braces of `text` nest; literal ones count as well.
+fn nested(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 impl PartialEq for Glob {
@@ -62,5 +90,18 @@ mod tests {
         assert!(!matches("team-a/*", "team-b/orders"));
         assert!(matches("421", "421") && !matches("421", "4210"));
         assert!("[".parse::<Glob>().is_err());
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_compiled_is_refused() {
+        let nested = |depth: usize| format!("{}b{}", "{a,".repeat(depth), "}".repeat(depth));
+        assert!(nested(MOST_NESTED).parse::<Glob>().expect("deep").matches("b"));
+        for text in [nested(MOST_NESTED + 1), nested(5_000), "{".repeat(1_000), "?".repeat(MOST_BYTES + 1)] {
+            let why = text.parse::<Glob>().expect_err(&text[..10]);
+            assert!(why.len() < 300, "{why}");
+        }
+        for unit in ["?", "*", "[a-z]", "[!é]", "{a,b}", "\\{"] {
+            let _ = unit.repeat(MOST_BYTES / unit.len()).parse::<Glob>();
+        }
     }
 }

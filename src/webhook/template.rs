@@ -9,6 +9,10 @@ use serde_json::Value as Json;
 const MAX_BYTES: usize = 60_000;
 /// The longest template, in bytes.
 const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
+/// The longest expression or statement in a template, in bytes: compiling `1+1+1+…` recurses.
+const MAX_EXPRESSION_BYTES: usize = 500;
+/// How many `elif` a template may have: compiling them recurses as well.
+const MAX_ELIFS: usize = 100;
 /// How many steps a template may take: some hundred for each finding of the longest message, and no loop in a loop
 /// over everything.
 const MAX_STEPS: u64 = 500_000;
@@ -93,6 +97,12 @@ fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result
     if template.len() > MAX_TEMPLATE_BYTES {
         return Err(format!("it is longer than {MAX_TEMPLATE_BYTES} bytes"));
     }
+    if longest_expression(template) > MAX_EXPRESSION_BYTES {
+        return Err(format!("an expression in it is longer than {MAX_EXPRESSION_BYTES} bytes"));
+    }
+    if template.matches("elif").count() > MAX_ELIFS {
+        return Err(format!("it has more than {MAX_ELIFS} elif"));
+    }
     let environment = environment(form);
     let template = environment.template_from_str(template).map_err(|error| said(&error))?;
     let mut output = Limited { bytes: Vec::new(), most: most_bytes, is_full: false };
@@ -102,6 +112,16 @@ fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result
     }
     rendered.map_err(|error| said(&error))?;
     String::from_utf8(output.bytes).map(Some).map_err(|error| error.to_string())
+}
+
+/// The length in bytes of the longest text between `{{` and `}}`, or `{%` and `%}`.
+fn longest_expression(template: &str) -> usize {
+    let expressions = ["{{", "{%"].into_iter().flat_map(|open| template.split(open).skip(1));
+    let lengths = expressions.map(|text| {
+        let end = ["}}", "%}"].into_iter().filter_map(|close| text.find(close)).min();
+        end.unwrap_or(text.len())
+    });
+    lengths.max().unwrap_or_default()
 }
 
 fn environment(form: As) -> Environment<'static> {
@@ -156,6 +176,25 @@ mod tests {
         assert!(text("{{ nam }}", &sample()).is_err_and(|why| why.contains("undefined")));
         assert!(text("{{ name", &sample()).is_err());
         assert!(text("{{ name | nonsense }}", &sample()).is_err());
+    }
+
+    #[test]
+    fn a_template_that_has_no_room_on_the_stack_is_refused() {
+        let sample = sample();
+        let most = MAX_EXPRESSION_BYTES;
+        for unit in ["-", "not ", "+1", ".a", "()", "[0]", "|e", "**1", " and 1", " if 1 else 1"] {
+            for times in [most, 4 * most] {
+                let expression = unit.repeat(times);
+                assert!(text(&format!("{{{{ 1{expression} }}}}"), &sample).is_err(), "{unit}");
+                assert!(text(&format!("{{% if {expression}1 %}}{{% endif %}}"), &sample).is_err(), "{unit}");
+            }
+            // Whether it is one or not, it can be compiled.
+            let _ = text(&format!("{{{{ 1{} }}}}", unit.repeat(most / unit.len() - 4)), &sample);
+        }
+        let elifs = |count: usize| format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(count));
+        assert_eq!(text(&elifs(MAX_ELIFS), &sample).as_deref(), Ok(""));
+        assert!(text(&elifs(2_000), &sample).is_err());
+        let _ = text(&"{% if 1 %}".repeat(2_000), &sample);
     }
 
     #[test]
