@@ -176,20 +176,22 @@ impl RawHistory {
         let place = Place { below: self.layer_entries, exported: self.exporter_entries };
         self.youngest = self.youngest.max(entry.created_at);
         self.look.add(&entry);
+        // Whole seconds, as they are kept.
+        let at = entry.created_at.and_then(|at| DateTime::from_timestamp(at.timestamp(), 0));
         let is_exported = matches!(entry.comment, Comment::Exporter);
         if let Comment::From(reference) = entry.comment {
             push_latest(&mut self.bases, (place, reference), BUILDER_BASES);
         }
         if let Some((manager, is_partial)) = entry.command.update {
-            let update = PackageUpdate { manager, at: entry.created_at, layer: None, is_partial };
+            let update = PackageUpdate { manager, at, layer: None, is_partial };
             push_latest(&mut self.updates, (place, update), PACKAGE_UPDATES);
         }
         if entry.is_empty {
             return;
         }
-        let is_new = self.dates.last().is_none_or(|last| last.at != entry.created_at);
+        let is_new = self.dates.last().is_none_or(|last| last.at != at);
         if is_new && self.dates.len() < LAYER_DATES {
-            self.dates.push(LayerDate { layer: place.below, at: entry.created_at });
+            self.dates.push(LayerDate { layer: place.below, at });
         }
         self.layer_entries += 1;
         self.exporter_entries += usize::from(is_exported);
