@@ -174,7 +174,8 @@ fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
     }
     let cost = words::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
     let (detail, outcome) = match &evidence.search {
-        Search::Idle => ("nothing was searched".to_owned(), Outcome::Note),
+        Search::Idle if evidence.request_count == 0 => ("nothing was searched".to_owned(), Outcome::Note),
+        Search::Idle => (format!("the release was found, {cost}"), Outcome::Found),
         Search::Complete { lines } => {
             (format!("all releases of {} were compared, {cost}", lines.join(", ")), Outcome::Found)
         }
