@@ -9,7 +9,7 @@ mod edit;
 mod targets;
 
 use std::{
-    fs,
+    env, fs,
     panic::RefUnwindSafe,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -23,6 +23,10 @@ use self::edit::{EditedSeed, Input};
 /// How long a target runs, unless `BOLERO_RANDOM_TEST_TIME_MS` says otherwise.
 const TEST_TIME: Duration = Duration::from_secs(3);
 
+/// Names the folder in which each target keeps the input that it is checking: a stack overflow ends the process without
+/// a report.
+const KEEP_IN: &str = "FUZZ_KEEP_IN";
+
 /// Checks `property` on each seed of `target`, then on edited copies of them.
 fn fuzz(target: &str, property: impl Fn(&[u8]) + RefUnwindSafe) {
     let seeds: Vec<_> = seeds(target)
@@ -34,11 +38,15 @@ fn fuzz(target: &str, property: impl Fn(&[u8]) + RefUnwindSafe) {
         })
         .collect();
     let count = AtomicU64::new(0);
+    let kept_in = env::var_os(KEEP_IN).map(|folder| Path::new(&folder).join(target));
     bolero::check!()
         .with_test_time(TEST_TIME)
         .with_generator(produce::<EditedSeed>().map_gen(|edited| edited.apply(&seeds)))
         .for_each(|Input(input)| {
             count.fetch_add(1, Ordering::Relaxed);
+            if let Some(file) = &kept_in {
+                fs::write(file, input).expect("a writable folder");
+            }
             property(input);
         });
     eprintln!("{target}: {} inputs", count.into_inner());

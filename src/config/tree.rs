@@ -236,3 +236,15 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_inline_tables_that_are_never_closed_is_refused() {
+        // Before toml_parser 1.1.6, each of them was one more call on the stack.
+        let file = "[[a]]\nb = { c = \"d\"\n".repeat(2_000);
+        assert!(Node::parse(&file, Path::new("basewatch.toml")).is_err());
+    }
+}

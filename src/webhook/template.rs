@@ -114,14 +114,36 @@ fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result
     String::from_utf8(output.bytes).map(Some).map_err(|error| error.to_string())
 }
 
-/// The length in bytes of the longest text between `{{` and `}}`, or `{%` and `%}`.
+/// The length in bytes of the longest text from `{{` to `}}`, or from `{%` to `%}`. Neither ends inside of quotes or
+/// brackets.
 fn longest_expression(template: &str) -> usize {
-    let expressions = ["{{", "{%"].into_iter().flat_map(|open| template.split(open).skip(1));
-    let lengths = expressions.map(|text| {
-        let end = ["}}", "%}"].into_iter().filter_map(|close| text.find(close)).min();
-        end.unwrap_or(text.len())
-    });
-    lengths.max().unwrap_or_default()
+    let (mut rest, mut longest) = (template, 0);
+    while let Some(start) = ["{{", "{%"].into_iter().filter_map(|open| rest.find(open)).min() {
+        rest = &rest[start + 2..];
+        let length = expression_length(rest.as_bytes());
+        longest = longest.max(length);
+        rest = &rest[length..];
+    }
+    longest
+}
+
+/// The length of the expression or statement that `text` begins with.
+fn expression_length(text: &[u8]) -> usize {
+    let (mut quote, mut is_escaped, mut depth) = (None, false, 0_usize);
+    for (at, byte) in text.iter().copied().enumerate() {
+        match (quote, byte) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), b'\\') => is_escaped = true,
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'(' | b'[' | b'{') => depth += 1,
+            (None, _) if depth == 0 && (text[at..].starts_with(b"}}") || text[at..].starts_with(b"%}")) => return at,
+            (None, b')' | b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn environment(form: As) -> Environment<'static> {
@@ -190,6 +212,9 @@ mod tests {
             }
             // Whether it is one or not, it can be compiled.
             let _ = text(&format!("{{{{ 1{} }}}}", unit.repeat(most / unit.len() - 4)), &sample);
+        }
+        for start in ["'}}'", "'\\'}}'", "[{'a':{'b':1}}][0]"] {
+            assert!(text(&format!("{{{{ {start}{} }}}}", "~1".repeat(3_000)), &sample).is_err(), "{start}");
         }
         let elifs = |count: usize| format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(count));
         assert_eq!(text(&elifs(MAX_ELIFS), &sample).as_deref(), Ok(""));
