@@ -5,7 +5,7 @@ use crate::{
     peers::{Access, Registry},
     program::{codes, finding, findings},
     seed::{Image, Recipe, Target},
-    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, World, built_on},
+    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, World, built_on, built_on_arm64},
 };
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn what_cannot_be_concluded_is_unknown_and_says_why() {
 async fn every_platform_of_an_index_has_a_finding() {
     let (world, releases) = World::published().await;
     let amd64 = built_on(&releases[0], "amd64").build();
-    let arm64 = built_on(&releases[4], "arm64").arm64().build();
+    let arm64 = built_on_arm64(&releases[4], "arm64").build();
     world.own.push("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
     let (_, report) = world.program("").audit(NOW, &[]);
     let mut seen: Vec<_> = findings(&report)

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     program::{codes, findings},
     seed::Image,
-    world::{ACCOUNT, NOW, Release, World, built_on},
+    world::{ACCOUNT, NOW, Release, World, built_on, built_on_arm64},
 };
 
 const INVENTORY: &str = r#"
@@ -98,7 +98,7 @@ async fn an_index_is_told_from_the_image_of_a_platform() {
     let (world, releases) = World::published().await;
     let own = &world.own;
     let amd64 = built_on(&releases[4], "amd64").build();
-    let arm64 = built_on(&releases[4], "arm64").arm64().build();
+    let arm64 = built_on_arm64(&releases[4], "arm64").build();
     let index = Image::index(&[amd64.clone(), arm64.clone()]);
     own.push("app", "1", &index).await;
     own.cluster("prod-eu").await;

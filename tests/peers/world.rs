@@ -39,13 +39,6 @@ pub struct Release {
     pub published_at: String,
 }
 
-impl Release {
-    /// The layers of its amd64 image, for images built on it.
-    pub fn layers(&self) -> Vec<String> {
-        layers(&self.published_at, "amd64")
-    }
-}
-
 fn layers(published_at: &str, architecture: &str) -> Vec<String> {
     vec![format!("al2023 {architecture}"), format!("java 21 of {published_at} for {architecture}")]
 }
@@ -120,9 +113,18 @@ async fn release(target: &Target, dated: &str) -> Release {
     Release { index, published_at }
 }
 
-/// An image on the release, with a layer of its own and the label that the build stamps.
+/// An amd64 image on the release, with a layer of its own and the label that the build stamps.
 pub fn built_on(release: &Release, application: &str) -> Recipe {
-    let mut layers = release.layers();
+    built_for("amd64", release, application)
+}
+
+/// The same for arm64.
+pub fn built_on_arm64(release: &Release, application: &str) -> Recipe {
+    built_for("arm64", release, application).arm64()
+}
+
+fn built_for(architecture: &str, release: &Release, application: &str) -> Recipe {
+    let mut layers = layers(&release.published_at, architecture);
     layers.push(format!("application {application}"));
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     Recipe::new("2026-11-19T20:00:00Z", &layers).label("sdkBaseVersion", &format!("{BASE}@{}", release.index.digest))
