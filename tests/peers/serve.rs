@@ -30,7 +30,7 @@ async fn prometheus_reads_the_metrics_and_no_label_comes_from_who_asks() {
     let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/read_metrics.py");
     let families: Value = serde_json::from_str(&peers::run_python(&[&reader, &file])).unwrap();
     let families = families.as_object().unwrap();
-    assert_eq!(families.len(), 15, "{:?}", families.keys().collect::<Vec<_>>());
+    assert_eq!(families.len(), 16, "{:?}", families.keys().collect::<Vec<_>>());
     assert!(families.values().all(|family| family["help"].as_str().is_some_and(|help| !help.is_empty())));
     let routes = families["basewatch_http_requests"]["samples"].as_array().unwrap();
     let mut routes: Vec<_> = routes.iter().map(|sample| sample[1]["route"].as_str().unwrap()).collect();
