@@ -135,7 +135,6 @@ fn expression_length(text: &[u8]) -> usize {
             (Some(_), _) if is_escaped => is_escaped = false,
             (Some(_), b'\\') => is_escaped = true,
             (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'(' | b'[' | b'{') => depth += 1,
             (None, _) if depth == 0 && (text[at..].starts_with(b"}}") || text[at..].starts_with(b"%}")) => return at,
