@@ -80,7 +80,8 @@ impl ReleaseCatalog {
     /// of a platform that is none is left out.
     pub fn insert(&mut self, repository: &Repository, mut release: PlatformRelease) {
         let has_layers = (1..=MOST_LAYERS).contains(&release.layer_count);
-        if !has_layers || !encoding::is_writable(repository, &release.platform) {
+        let has_platform = !release.platform.is_unknown() && encoding::is_writable(repository, &release.platform);
+        if !has_layers || !has_platform {
             return;
         }
         // "First seen" is an upper bound of the publish date, so that a part of a second is rounded up.
