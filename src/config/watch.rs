@@ -24,7 +24,7 @@ pub(super) struct RawWatch {
     /// So many runs in a row that find nothing at all are told, although something is to be audited; `0` is never.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     empty_runs: Option<i64>,
-    /// So many runs in a row that judged less of the fleet than `policy.min_known` are told; `0` is never.
+    /// Notify after so many consecutive runs that judged less of the fleet than `policy.min_known`; `0` is never.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     blind_runs: Option<i64>,
     /// So many runs in a row that could not see, record or tell everything are told; `0` is never.

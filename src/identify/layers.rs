@@ -31,7 +31,7 @@ pub enum PrefixCheck {
     Different,
     /// The image has fewer layers than the base, as after `--squash`: nothing can be compared.
     Fewer,
-    /// The base can no longer be read, or which release it is cannot be told: nothing was compared.
+    /// The base can no longer be read, or its release is not known: nothing was compared.
     Unread,
 }
 
