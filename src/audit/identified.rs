@@ -7,7 +7,7 @@ use std::{
 
 use super::Sources;
 use crate::{
-    identify::{self, Identification, Mirror, identify},
+    identify::{self, Identification, LayerEvidence, Mirror, combine, identify},
     image::{Digest, Repository},
     inventory::Deployment,
 };
@@ -33,6 +33,24 @@ pub(super) async fn identify_all(
     settings.mirrors.splice(0..0, rules);
     let said = if is_known { said } else { identify_each(&deployments, &settings) };
     (deployments.into_iter().zip(said).collect(), settings)
+}
+
+/// What follows for each deployment from what its image records and what its layers say; once for each image.
+pub(super) fn combine_all(
+    deployments: Vec<(Deployment, Arc<Identification>)>,
+    evidence: Vec<Arc<LayerEvidence>>,
+    settings: &identify::Settings,
+) -> Vec<(Deployment, Arc<Identification>)> {
+    let mut known: HashMap<(Digest, Option<Repository>), Arc<Identification>> = HashMap::new();
+    let combined = deployments.into_iter().zip(evidence).map(|((deployment, said), layers)| {
+        let Ok(image) = &deployment.image else { return (deployment, said) };
+        let repository = deployment.repository();
+        let concluded = || Arc::new(combine(said.readings.clone(), layers, image, repository, settings));
+        let concluded = known.entry((image.digest.clone(), repository.cloned())).or_insert_with(concluded);
+        let concluded = Arc::clone(concluded);
+        (deployment, concluded)
+    });
+    combined.collect()
 }
 
 /// Identifies each image once, however many deployments run it.

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use self::{
-    identified::identify_all,
+    identified::{combine_all, identify_all},
     replacements::{Replacements, Search},
     traced::Dated,
 };
@@ -26,7 +26,7 @@ use crate::{
     identify::{self, Identification},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
-    resolve::{self, ImageAge, ImageDates, Key, Question, Resolution, Resolver, questions},
+    resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
 
@@ -98,16 +98,24 @@ pub async fn audit(
     let gaps = Gap::merged(gaps);
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
-    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let resolutions = find_all(asked, &resolver, terms, progress).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
+    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let searcher = Searcher::new(&resolver, terms.identify.search);
+    let deployments = compare_all(deployments, &searcher, &dates, &identify, terms).await;
+    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
+    let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
     let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
-    let replacements =
-        Search { images, resolver: &resolver, terms, identify: &identify, shelves: &shelves, dates: &dates }
-            .replacements(&audit)
-            .await;
+    let search = Search {
+        images,
+        resolver: &resolver,
+        searcher: &searcher,
+        terms,
+        identify: &identify,
+        shelves: &shelves,
+        dates: &dates,
+    };
+    let replacements = search.replacements(&audit).await;
     Audit { replacements, ..audit }
 }
 
@@ -121,6 +129,26 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     }
     deployments.retain(|deployment| terms.filter.admits(deployment));
     deployments
+}
+
+/// Compares the layers of each image with the releases of base repositories, and concludes from all evidence.
+async fn compare_all(
+    deployments: Vec<(Deployment, Arc<Identification>)>,
+    searcher: &Searcher<'_>,
+    dates: &ImageDates,
+    settings: &identify::Settings,
+    terms: &Terms,
+) -> Vec<(Deployment, Arc<Identification>)> {
+    let images = deployments.iter().map(|(deployment, identification)| {
+        let existed_at = dates.age(deployment, terms.seen_at).existed_at;
+        ComparedImage::new(deployment, identification, existed_at)
+    });
+    let images: Vec<_> = images.collect();
+    let readable: Vec<_> = images.iter().flatten().copied().collect();
+    let mut evidence = searcher.compare(&readable).await.into_iter();
+    // Those that cannot be read have none.
+    let evidence: Vec<_> = images.iter().map(|image| image.and_then(|_| evidence.next()).unwrap_or_default()).collect();
+    combine_all(deployments, evidence, settings)
 }
 
 async fn find_all(
@@ -152,8 +180,7 @@ fn date_all(
     terms: &Terms,
 ) -> Vec<Dated> {
     let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
-    let mut resolve = |deployment: &Deployment, identification: &Identification| {
-        let key = Key::of(deployment, identification)?;
+    let mut resolve = |deployment: &Deployment, key: Key| {
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
         let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
@@ -166,8 +193,9 @@ fn date_all(
         Some(resolution)
     };
     let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
-        let resolution = resolve(&deployment, &identification);
-        Dated { deployment, identification, resolution }
+        let keys = Key::all(&deployment, &identification);
+        let resolutions = keys.map_while(|key| resolve(&deployment, key)).collect();
+        Dated { deployment, identification, resolutions }
     };
     deployments.into_iter().map(with_resolution).collect()
 }

@@ -7,12 +7,12 @@ use futures::{StreamExt, stream};
 
 use super::{Audit, Terms, Traced, traced::judged};
 use crate::{
-    identify::{self, Identification, identify},
+    identify::{self, Identification, combine, identify},
     image::{Content, Digest, ImageFacts, Reference, Repository},
     inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
     judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
     report::{ReplacementFields, Subjects},
-    resolve::{ImageDates, Key, Resolution, Resolver, questions},
+    resolve::{ComparedImage, ImageDates, Key, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
 
@@ -24,6 +24,7 @@ const MOST: usize = 5;
 pub(super) struct Search<'a> {
     pub(super) images: &'a Images,
     pub(super) resolver: &'a Resolver,
+    pub(super) searcher: &'a Searcher<'a>,
     pub(super) terms: &'a Terms,
     pub(super) identify: &'a identify::Settings,
     pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
@@ -38,7 +39,8 @@ pub struct Newer {
     digest: Digest,
     name: String,
     identification: Identification,
-    resolution: Resolution,
+    /// One for each base in its chain, and so at least one.
+    resolutions: Vec<Resolution>,
 }
 
 /// Which images of a repository may replace the one that runs.
@@ -98,12 +100,16 @@ impl Replacements {
 impl Newer {
     /// The judgement of it in the place of `deployment`.
     pub(super) fn judged(&self, deployment: &Deployment, terms: &Terms) -> Judgement {
-        judged(deployment, &self.deployment.image, &self.identification, Some(&self.resolution), terms)
+        judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), terms).judgement
+    }
+
+    fn resolution(&self) -> &Resolution {
+        self.resolutions.first().expect("an image without a known base is none")
     }
 
     /// What there is to compare.
     pub(super) fn replacement<'a>(&'a self, judgement: &'a Judgement) -> Replacement<'a> {
-        Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: &self.resolution }
+        Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: self.resolution() }
     }
 
     /// The fields of the report.
@@ -112,7 +118,7 @@ impl Newer {
             reference: self.deployment.reference.to_string(),
             digest: self.digest.clone(),
             pushed_at: self.deployment.pushed_at,
-            base_release: self.resolution.base.release.as_ref().map(ToString::to_string),
+            base_release: self.resolution().base.release.as_ref().map(ToString::to_string),
             verdict: judgement.verdict,
         }
     }
@@ -154,7 +160,7 @@ impl Search<'_> {
         if policy.redeploy.is_empty() {
             return None;
         }
-        let subjects = Subjects::of(traced.deployment, traced.identification, traced.resolution);
+        let subjects = Subjects::of(traced.deployment, traced.identification.base(), traced.resolution());
         policy.redeploy_rule_for(subjects.subject())
     }
 
@@ -173,8 +179,8 @@ impl Search<'_> {
             let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.terms);
             let replacement = newer.replacement(&judgement);
-            let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), &best.resolution));
-            let is_better = match (&rival, traced.resolution) {
+            let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), best.resolution()));
+            let is_better = match (&rival, traced.resolution()) {
                 (Some((judgement, resolution)), _) => replacement.is_better(judgement, resolution),
                 (None, Some(resolution)) => replacement.is_better(&traced.judgement(self.terms), resolution),
                 (None, None) => false,
@@ -226,15 +232,29 @@ impl Search<'_> {
             }),
             ..deployment.clone()
         };
-        let identification = identify(deployment.image.as_ref().ok()?, Some(repository), self.identify);
-        let key = Key::of(&deployment, &identification)?;
+        let identification = self.identified(&deployment).await?;
         let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
-        let found = match audit.resolutions.get(&key) {
-            Some(known) => known,
-            None => &self.resolver.find(asked.get(&key)?).await,
-        };
-        let resolution = self.resolver.date(&key, found, self.dates.age(&deployment, self.terms.seen_at));
+        let age = self.dates.age(&deployment, self.terms.seen_at);
+        let mut resolutions = Vec::new();
+        for key in Key::all(&deployment, &identification) {
+            let found = match audit.resolutions.get(&key) {
+                Some(known) => known,
+                None => &self.resolver.find(asked.get(&key)?).await,
+            };
+            resolutions.push(self.resolver.date(&key, found, age));
+        }
         let name = format!("{}:{tag}", repository.name);
-        Some(Newer { deployment, digest: held.digest.clone(), name, identification, resolution })
+        let newer = Newer { deployment, digest: held.digest.clone(), name, identification, resolutions };
+        (!newer.resolutions.is_empty()).then_some(newer)
+    }
+
+    /// On which base the image of `deployment` stands, by its records and its layers.
+    async fn identified(&self, deployment: &Deployment) -> Option<Identification> {
+        let (image, repository) = (deployment.image.as_ref().ok()?, deployment.repository());
+        let said = identify(image, repository, self.identify);
+        let existed_at = self.dates.age(deployment, self.terms.seen_at).existed_at;
+        let compared = ComparedImage::new(deployment, &said, existed_at)?;
+        let layers = self.searcher.compare(&[compared]).await.pop()?;
+        Some(combine(said.readings, layers, image, repository, self.identify))
     }
 }

@@ -7,9 +7,9 @@ use super::{
     replacements::{Newer, Replacements},
 };
 use crate::{
-    identify::Identification,
-    inventory::{DeployedImage, Deployment, Gap, Unreadable},
-    judge::{Case, Judgement, Scope, encounters, judge},
+    identify::{Identification, IdentifiedBase, OCI_BASE_NAME},
+    inventory::{Deployment, Gap},
+    judge::{Case, ChainLink, Judgement, Scope, Unidentified, encounters, judge, judge_chain},
     report::{
         ErrorEntry, ExemptionFields, Finding, FindingSubjects, LineFields, Note, ReplacementFields, SubjectFields,
         Subjects,
@@ -32,8 +32,8 @@ pub struct Audit {
 pub(super) struct Dated {
     pub(super) deployment: Deployment,
     pub(super) identification: Arc<Identification>,
-    /// Dated by what this image proves; shared by all of which it is the same.
-    pub(super) resolution: Option<Arc<Resolution>>,
+    /// One for each base in its chain. Dated by what this image proves; shared by all of which it is the same.
+    pub(super) resolutions: Vec<Arc<Resolution>>,
 }
 
 /// One deployment with everything known about its base.
@@ -43,8 +43,8 @@ pub struct Traced<'a> {
     pub deployment: &'a Deployment,
     /// What its image says of its base.
     pub identification: &'a Identification,
-    /// What is known about that base; `None` where it could not be identified.
-    pub resolution: Option<&'a Resolution>,
+    /// What is known about that base, and about those that it is built on; empty where it could not be identified.
+    pub resolutions: &'a [Arc<Resolution>],
     /// A newer image in its repository on a better base.
     pub replacement: Option<&'a Newer>,
 }
@@ -52,10 +52,10 @@ pub struct Traced<'a> {
 impl Audit {
     /// Each deployment with what is known about it.
     pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
-        self.deployments.iter().map(|Dated { deployment, identification, resolution }| Traced {
+        self.deployments.iter().map(|Dated { deployment, identification, resolutions }| Traced {
             deployment,
             identification,
-            resolution: resolution.as_deref(),
+            resolutions,
             replacement: self.replacements.of(deployment),
         })
     }
@@ -111,8 +111,9 @@ impl<'a> Traced<'a> {
     }
 
     fn conclude(self, terms: &Terms) -> Concluded<'a> {
-        let Self { deployment, identification, resolution, replacement } = self;
-        let mut judgement = self.judgement(terms);
+        let Self { deployment, identification, replacement, .. } = self;
+        let resolution = self.resolution();
+        let Judged { chain, mut judgement } = self.judged(terms);
         let mut fields = None;
         if let (Some(newer), Some(resolution)) = (replacement, resolution) {
             let other = newer.judged(deployment, terms);
@@ -124,7 +125,8 @@ impl<'a> Traced<'a> {
         }
         Concluded {
             traced: self,
-            subjects: Subjects::of(deployment, identification, resolution),
+            chain,
+            subjects: Subjects::of(deployment, identification.base(), resolution),
             workload: Judgement::of_workload(deployment),
             base: judgement.clone(),
             judgement: judgement.at(deployment, resolution),
@@ -132,15 +134,27 @@ impl<'a> Traced<'a> {
         }
     }
 
+    /// What is known about the base that the image was built from.
+    #[must_use]
+    pub fn resolution(&self) -> Option<&'a Resolution> {
+        self.resolutions.first().map(Arc::as_ref)
+    }
+
     /// The judgement of its image, wherever it runs.
     pub(super) fn judgement(&self, terms: &Terms) -> Judgement {
-        judged(self.deployment, &self.deployment.image, self.identification, self.resolution, terms)
+        self.judged(terms).judgement
+    }
+
+    fn judged(&self, terms: &Terms) -> Judged<'a> {
+        let resolutions = self.resolutions.iter().map(Arc::as_ref);
+        judged(self.deployment, self.deployment, self.identification, resolutions, terms)
     }
 }
 
 /// What is concluded about a deployment, before it is put as a finding.
 struct Concluded<'a> {
     traced: Traced<'a>,
+    chain: Vec<ChainLink<'a>>,
     subjects: Subjects,
     /// The judgement of base and workload together.
     judgement: Judgement,
@@ -153,30 +167,55 @@ struct Concluded<'a> {
 
 impl Concluded<'_> {
     fn finding(self, terms: &Terms) -> Finding {
-        let Self { traced, subjects: names, judgement, base, workload, replacement } = self;
+        let Self { traced, chain, subjects: names, judgement, base, workload, replacement } = self;
         let exemption_for = |judgement: &Judgement| terms.policy.exemption_for(names.subject(), judgement, terms.now);
         let exemption = exemption_for(&judgement).map(ExemptionFields::of);
         let alone = |judgement: &Judgement| SubjectFields::new(judgement, exemption_for(judgement).is_some());
         let subjects = workload.map(|workload| FindingSubjects { base: alone(&base), workload: alone(&workload) });
-        let Traced { deployment, identification, resolution, .. } = traced;
-        let finding = Finding::new(deployment, identification, resolution, judgement, terms.now);
+        let finding = Finding::new(traced.deployment, &chain, judgement, terms.now);
         Finding { replacement, subjects, exemption, ..finding }
     }
 }
 
-/// The judgement of `image` in the place of `deployment`.
-pub(super) fn judged(
+/// What is concluded of one image.
+pub(super) struct Judged<'a> {
+    /// Its bases, each judged by itself.
+    pub(super) chain: Vec<ChainLink<'a>>,
+    /// The judgement by all of them.
+    pub(super) judgement: Judgement,
+}
+
+/// What is concluded of the image of `candidate` in the place of `deployment`.
+pub(super) fn judged<'a>(
     deployment: &Deployment,
-    image: &Result<DeployedImage, Unreadable>,
-    identification: &Identification,
-    resolution: Option<&Resolution>,
+    candidate: &'a Deployment,
+    identification: &'a Identification,
+    resolutions: impl Iterator<Item = &'a Resolution>,
     terms: &Terms,
-) -> Judgement {
-    let case = match (image, resolution) {
-        (Err(unreadable), _) => Case::Unreadable(unreadable),
-        (Ok(image), Some(resolution)) => Case::Identified { image: &image.facts, identification, resolution },
-        (Ok(_), None) => Case::Unidentified(identification),
+) -> Judged<'a> {
+    let judge_as = |case: Case<'_>, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>| {
+        let subjects = Subjects::of(deployment, base, resolution);
+        judge(case, subjects.subject(), &terms.policy, terms.now)
     };
-    let subjects = Subjects::of(deployment, identification, resolution);
-    judge(case, subjects.subject(), &terms.policy, terms.now)
+    let image = match &candidate.image {
+        Ok(image) => &*image.facts,
+        Err(unreadable) => {
+            return Judged { chain: Vec::new(), judgement: judge_as(Case::Unreadable(unreadable), None, None) };
+        }
+    };
+    let bases = identification.chain.iter().zip(resolutions).enumerate();
+    let chain: Vec<_> = bases
+        .map(|(place, (base, resolution))| {
+            let identification = (place == 0).then_some(identification);
+            let case = Case::Identified { image, identification, resolution };
+            ChainLink { base, resolution, judgement: judge_as(case, Some(base), Some(resolution)) }
+        })
+        .collect();
+    let unidentified = || {
+        let label = terms.identify.labels.first().map_or(OCI_BASE_NAME, String::as_str);
+        let case = Unidentified { image, identification, pushed_at: candidate.pushed_at, label };
+        judge_as(Case::Unidentified(case), None, None)
+    };
+    let judgement = judge_chain(&chain, image).unwrap_or_else(unidentified);
+    Judged { chain, judgement }
 }

@@ -1,11 +1,13 @@
 //! `[identify]`: which base an image stands on, and which line that base follows.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
 use crate::{
-    identify::{LineRule, Mirror, Settings},
+    identify::{LineRule, Mirror, SearchLimits, Settings},
     image::{Repository, is_tag},
 };
 
@@ -19,6 +21,14 @@ pub(super) struct RawIdentify {
     labels: Option<Vec<String>>,
     /// Which line a base repository's digests follow, where nothing better says so. Tried in order.
     line: Option<Vec<RawLine>>,
+    /// How many requests a run sends to find the bases that images do not name, by comparing their layers with those of
+    /// releases. Lists of tags are not counted, and what was read is never asked again. A search that is not finished
+    /// goes on in the next run.
+    #[schemars(range(min = 0, max = 100_000), extend("default" = 300))]
+    search_requests: Option<i64>,
+    /// How many minutes that takes at the most.
+    #[schemars(range(min = 0, max = 720), extend("default" = 5))]
+    search_minutes: Option<i64>,
     /// Places that serve the repositories of another registry with the same digests. The pull-through caches
     /// of the audited ECR registries are found without, where `ecr:DescribePullThroughCacheRules` is allowed.
     mirror: Option<Vec<RawMirror>>,
@@ -63,13 +73,19 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut Check<'_>) -
         Some(labels) => check.each(&at.key("labels"), labels, label),
         None => Settings::default().labels,
     };
+    let standard = SearchLimits::default();
+    let minutes = raw.search_minutes.and_then(|minutes| minutes.try_into().ok());
+    let search = SearchLimits {
+        request_count: raw.search_requests.and_then(|count| count.try_into().ok()).unwrap_or(standard.request_count),
+        duration: minutes.map_or(standard.duration, Duration::from_mins),
+    };
     let mirror_at = at.key("mirror");
     let mirrors = raw.mirror.iter().flatten().enumerate();
     let mirrors = mirrors.filter_map(|(index, raw)| validate_mirror(raw, &mirror_at.index(index), check)).collect();
     let at = at.key("line");
     let rules = raw.line.iter().flatten().enumerate();
     let lines = rules.filter_map(|(index, raw)| validate_line(raw, &at.index(index), check)).collect();
-    Settings { labels, lines, mirrors }
+    Settings { labels, lines, mirrors, search }
 }
 
 fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut Check<'_>) -> Option<Mirror> {

@@ -110,7 +110,7 @@ mod tests {
                 rule("public.ecr.aws/lambda/python", Some("py-*"), true),
                 rule("public.ecr.aws/lambda/java", None, false),
             ],
-            mirrors: Vec::new(),
+            ..Settings::default()
         }
     }
 

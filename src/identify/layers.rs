@@ -15,6 +15,8 @@ pub struct LayerEvidence {
     pub checks: BTreeMap<usize, PrefixCheck>,
     /// How far releases that were not known were searched.
     pub search: Search,
+    /// How many requests the search sent for this image. Images that are searched together share them.
+    pub request_count: usize,
 }
 
 /// Whether a base is a prefix of an image.

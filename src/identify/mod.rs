@@ -1,7 +1,9 @@
-//! Stage 2: which base is it? Reads what the image itself says of its base, best evidence first.
+//! Stage 2: which base is it? Reads what the image records of its base, and combines that with what its layers prove.
 //!
 //! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
 
+mod combine;
+mod identification;
 mod label;
 mod layers;
 mod line;
@@ -9,10 +11,15 @@ mod mirror;
 mod oci_base;
 mod settings;
 
+pub use combine::combine;
+pub use identification::{Confidence, Identification, IdentifiedBase};
 pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
-pub use settings::{LineRule, Settings};
+pub use oci_base::NAME as OCI_BASE_NAME;
+pub use settings::{LineRule, SearchLimits, Settings};
+
+use std::sync::Arc;
 
 use crate::{
     image::{Annotations, Digest, ImageFacts, LambdaTag, Reference, Repository},
@@ -26,6 +33,14 @@ pub enum EvidenceKind {
     Label,
     /// An annotation of the manifest, of its descriptor in an index, or of that index.
     Annotation,
+    /// An attestation of how the image was built.
+    Provenance,
+    /// What a builder wrote into the history of the image.
+    BuilderComment,
+    /// The layers of the image, which begin with all of the base's.
+    Layers,
+    /// The image itself, which is a release of a base.
+    Itself,
 }
 
 impl EvidenceKind {
@@ -35,7 +50,17 @@ impl EvidenceKind {
         match self {
             Self::Label => "label",
             Self::Annotation => "annotation",
+            Self::Provenance => "provenance",
+            Self::BuilderComment => "builder-comment",
+            Self::Layers => "layers",
+            Self::Itself => "itself",
         }
+    }
+
+    /// Whether it names images that were used to build this one, of which any or none may be the base.
+    #[must_use]
+    pub fn is_candidate(self) -> bool {
+        self == Self::Provenance
     }
 }
 
@@ -125,37 +150,6 @@ pub struct Reading {
     pub base: Result<Base, Malformed>,
 }
 
-/// Everything an image says of its base, best first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identification {
-    /// The readings; empty when the image says nothing.
-    pub readings: Vec<Reading>,
-}
-
-impl Identification {
-    /// The first reading that names a base, and that base.
-    #[must_use]
-    pub fn best(&self) -> Option<(&Reading, &Base)> {
-        self.readings.iter().find_map(|reading| Some((reading, reading.base.as_ref().ok()?)))
-    }
-
-    /// The readings that are garbage.
-    pub fn malformed(&self) -> impl Iterator<Item = (&Reading, &Malformed)> {
-        self.readings.iter().filter_map(|reading| Some((reading, reading.base.as_ref().err()?)))
-    }
-
-    /// The readings that name another base than the best one. Where only digests differ, `is_contradicted` says whether
-    /// those of a reading were found to name another release.
-    pub fn dissenting(&self, is_contradicted: impl Fn(&Base) -> bool) -> impl Iterator<Item = (&Reading, &Base)> {
-        let best = self.best();
-        self.readings.iter().filter_map(move |reading| {
-            let (base, (best_reading, best)) = (reading.base.as_ref().ok()?, best?);
-            let is_other = !std::ptr::eq(reading, best_reading) && (!best.may_be(base) || is_contradicted(base));
-            is_other.then_some((reading, base))
-        })
-    }
-}
-
 /// Where evidence is looked for.
 struct Sources<'a> {
     facts: &'a ImageFacts,
@@ -165,10 +159,10 @@ struct Sources<'a> {
     image: Option<&'a str>,
 }
 
-/// Reads what `image` says of its base. `repository` is the image's own, which rules of the configuration
-/// may be limited to; an image from a folder has none.
+/// The readings of what `image` records of its base, best first. `repository` is the image's own, which rules of the
+/// configuration may be limited to; an image from a folder has none.
 #[must_use]
-pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Identification {
+pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Vec<Reading> {
     let sources = Sources {
         facts: &image.facts,
         descriptor_annotations: &image.descriptor_annotations,
@@ -178,7 +172,13 @@ pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings
     let mut readings = label::readings(&sources, settings);
     readings.extend(oci_base::readings(&sources, settings));
     complete_best(&mut readings);
-    Identification { readings }
+    readings
+}
+
+/// What follows from the records of `image` alone, while its layers have been compared with nothing.
+#[must_use]
+pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Identification {
+    combine(read(image, repository, settings), Arc::default(), image, repository, settings)
 }
 
 /// Completes the first base that was read by what further readings record of it.

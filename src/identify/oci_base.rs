@@ -4,7 +4,8 @@
 use super::{EvidenceKind, Malformed, Reading, Settings, Sources, label, line};
 use crate::image::{Annotations, Digest, Reference, is_cut};
 
-const NAME: &str = "org.opencontainers.image.base.name";
+/// The annotation, or label, that names a base.
+pub const NAME: &str = "org.opencontainers.image.base.name";
 const DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// The readings of the pair, what is closest to the image first: in the manifest's annotations, in those of its

@@ -1,5 +1,7 @@
 //! Settings of identification, already validated.
 
+use std::time::Duration;
+
 use super::Mirror;
 use crate::{glob::Glob, image::Repository};
 
@@ -12,6 +14,23 @@ pub struct Settings {
     pub lines: Vec<LineRule>,
     /// Places that serve the repositories of others.
     pub mirrors: Vec<Mirror>,
+    /// How long a run searches for bases that images do not name.
+    pub search: SearchLimits,
+}
+
+/// How long one run searches for releases that are a prefix of an image. The next run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchLimits {
+    /// How many requests it sends at the most. Lists of tags are not counted.
+    pub request_count: usize,
+    /// How long it takes at the most, from the first of these requests on.
+    pub duration: Duration,
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        Self { request_count: 300, duration: Duration::from_mins(5) }
+    }
 }
 
 /// What is known about a base repository that the labels do not say.
@@ -31,6 +50,30 @@ pub struct LineRule {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { labels: vec!["sdkBaseVersion".to_owned()], lines: Vec::new(), mirrors: Vec::new() }
+        Self {
+            labels: vec!["sdkBaseVersion".to_owned()],
+            lines: Vec::new(),
+            mirrors: Vec::new(),
+            search: SearchLimits::default(),
+        }
     }
+}
+
+impl Settings {
+    /// Whether images of others may be built on the releases of `repository`: only such a base is an answer where no
+    /// label names it.
+    #[must_use]
+    pub fn is_base(&self, repository: &Repository) -> bool {
+        is_lambda(repository) || self.lines.iter().any(|rule| rule.repository == *repository)
+    }
+
+    /// Whether `repository` holds a base that is itself built on another one.
+    #[must_use]
+    pub fn is_company_base(&self, repository: &Repository) -> bool {
+        self.is_base(repository) && !is_lambda(repository)
+    }
+}
+
+fn is_lambda(repository: &Repository) -> bool {
+    &*repository.registry == "public.ecr.aws" && repository.name.starts_with("lambda/")
 }

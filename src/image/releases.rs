@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, ImageFacts, Platform, Repository, chain_id, chain_ids};
+use super::{Digest, ImageFacts, Manifest, Platform, Repository, chain_id, chain_ids};
 
 /// The image of one release on one platform, as it is matched with others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,10 @@ pub struct PlatformRelease {
     /// The chain id of its layer digests; `None` where they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Digest>,
+    /// The digest of its lowest layer as the manifest lists it, where that is known. Of a base it is the operating
+    /// system, which the releases of one publishing run share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_layer: Option<Digest>,
     /// When it was first seen.
     pub first_seen: DateTime<Utc>,
 }
@@ -49,9 +53,31 @@ impl PlatformRelease {
             layer_count: facts.diff_ids.len().max(facts.layers.len()),
             diff_ids: chain_id(&facts.diff_ids),
             layers: chain_id(&facts.layers),
+            first_layer: facts.layers.first().cloned(),
             first_seen,
         })
         .filter(|release| release.layer_count > 0)
+    }
+
+    /// The release whose `manifest` was read without its configuration; `None` if it names no layers.
+    #[must_use]
+    pub fn from_manifest(
+        digest: Digest,
+        manifest: &Manifest,
+        platform: Platform,
+        first_seen: DateTime<Utc>,
+    ) -> Option<Self> {
+        Some(Self {
+            tags: BTreeSet::new(),
+            platform,
+            manifest: digest,
+            index: None,
+            layer_count: manifest.layers.len(),
+            diff_ids: None,
+            layers: Some(chain_id(&manifest.layers)?),
+            first_layer: manifest.layers.first().cloned(),
+            first_seen,
+        })
     }
 
     /// Adds what `other` says of the same manifest, in a way that knows no order.
@@ -61,6 +87,7 @@ impl PlatformRelease {
         self.index = first(self.index.take(), other.index);
         self.diff_ids = first(self.diff_ids.take(), other.diff_ids);
         self.layers = first(self.layers.take(), other.layers);
+        self.first_layer = first(self.first_layer.take(), other.first_layer);
         self.first_seen = self.first_seen.min(other.first_seen);
     }
 }
@@ -161,7 +188,6 @@ impl Releases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Manifest;
 
     fn digests(names: &[&str]) -> Vec<Digest> {
         names.iter().map(|name| Digest::of(name.as_bytes())).collect()

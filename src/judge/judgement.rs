@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{
     Action, Calendar, Policy, Reason, ReasonCode, Runtime, RuntimeStatus, Severity, Standing, Subject, Terms, Verdict,
-    reasons,
+    identity, reasons,
 };
 use crate::{
     identify::Identification,
@@ -18,17 +18,30 @@ use crate::{
 pub enum Case<'a> {
     /// The image cannot be read.
     Unreadable(&'a Unreadable),
-    /// The image names no base that can be read.
-    Unidentified(&'a Identification),
+    /// No base of the image is known.
+    Unidentified(Unidentified<'a>),
     /// The base was identified, and resolved as far as possible.
     Identified {
         /// The image.
         image: &'a ImageFacts,
-        /// What the image says of its base.
-        identification: &'a Identification,
+        /// How its base was identified; `None` of a base further in, which is judged by itself.
+        identification: Option<&'a Identification>,
         /// What is known about that base.
         resolution: &'a Resolution,
     },
+}
+
+/// An image of which no base is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Unidentified<'a> {
+    /// The image.
+    pub image: &'a ImageFacts,
+    /// What is known of its base.
+    pub identification: &'a Identification,
+    /// When its repository received it.
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// The label that would name its base.
+    pub label: &'a str,
 }
 
 /// What is concluded, how bad that is, what to do and why.
@@ -67,7 +80,7 @@ pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTim
     let (terms, rule) = policy.terms_for(subject);
     let judgement = match case {
         Case::Unreadable(unreadable) => unknown(terms, reasons::of_unreadable(unreadable)),
-        Case::Unidentified(identification) => unknown(terms, reasons::of_unidentified(identification)),
+        Case::Unidentified(image) => unknown(terms, identity::of_unidentified(image, now)),
         Case::Identified { image, identification, resolution } => {
             let runtime = runtime(resolution, &policy.calendar, terms, now);
             identified(image, identification, resolution, runtime, terms, now)
@@ -94,7 +107,7 @@ fn unknown(terms: &Terms, reasons: Vec<Reason>) -> Judgement {
 
 fn identified(
     image: &ImageFacts,
-    identification: &Identification,
+    identification: Option<&Identification>,
     resolution: &Resolution,
     runtime: Option<(Runtime, RuntimeStatus)>,
     terms: &Terms,

@@ -1,7 +1,9 @@
 //! Stage 4: so what? Verdict, severity, action and reasons. Pure: no clock, no network, no files.
 
+mod chain;
 mod circumstance;
 mod exemption;
+mod identity;
 mod judgement;
 mod policy;
 mod reason;
@@ -17,8 +19,9 @@ mod tests;
 mod verdict;
 mod workload;
 
+pub use chain::{ChainLink, awaited, judge_chain};
 pub use exemption::{Encounter, Exemption, encounters};
-pub use judgement::{Case, Judgement, judge};
+pub use judgement::{Case, Judgement, Unidentified, judge};
 pub use policy::{Override, Policy, RedeployRule, Terms};
 pub use reason::{Reason, ReasonCode};
 pub use replacement::Replacement;

@@ -55,8 +55,20 @@ codes! {
     RuntimeDeprecated = "runtime-deprecated",
     /// The line's runtime will be deprecated soon.
     RuntimeEnding = "runtime-ending",
-    /// No label or annotation names a base.
+    /// Neither what the image records nor its layers name a base.
     BaseUnidentified = "base-unidentified",
+    /// The image is recognizably built on a Lambda base, and no published release is a prefix of it.
+    BaseNotPublishedHere = "base-not-published-here",
+    /// Not all releases could be compared with the layers of the image yet.
+    BaseSearchUnfinished = "base-search-unfinished",
+    /// What the image records of its base is disproved by its layers.
+    LabelContradicted = "label-contradicted",
+    /// What the image records of its base can be neither proved nor disproved by its layers.
+    LabelUnconfirmed = "label-unconfirmed",
+    /// A base further in is behind, so the base of the image has to be rebuilt first.
+    WaitsForBase = "waits-for-base",
+    /// Packages of the operating system were updated when the image was built.
+    PackagesUpdated = "packages-updated",
     /// A label or annotation names a base, and its value is garbage.
     LabelMalformed = "label-malformed",
     /// Two pieces of evidence name different bases.

@@ -2,20 +2,17 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms};
+use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms, identity};
 use crate::{
     identify::Identification,
-    image::clip,
     inventory::Unreadable,
     resolve::{Current, LineSource, PublishedSource, Resolution},
 };
 
-/// How much of a label is quoted, in bytes: what is wrong with it has to follow.
-const QUOTED_BYTES: usize = 300;
-
 /// What the reasons of an identified base are made from.
 pub(super) struct Facts<'a> {
-    pub(super) identification: &'a Identification,
+    /// How the base was identified; of a base further in, that of the image says nothing.
+    pub(super) identification: Option<&'a Identification>,
     pub(super) resolution: &'a Resolution,
     pub(super) terms: &'a Terms,
     pub(super) now: DateTime<Utc>,
@@ -28,16 +25,6 @@ pub(super) struct Facts<'a> {
 pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
     let code = unreadable.code.parse().unwrap_or(ReasonCode::RegistryUnreachable);
     vec![Reason::new(code, &unreadable.message)]
-}
-
-/// Why no base could be identified.
-pub(super) fn of_unidentified(identification: &Identification) -> Vec<Reason> {
-    let mut reasons = malformed(identification);
-    if reasons.is_empty() {
-        let message = "neither a configured label nor org.opencontainers.image.base.* names a base";
-        reasons.push(Reason::new(ReasonCode::BaseUnidentified, message));
-    }
-    reasons
 }
 
 /// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
@@ -57,8 +44,7 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
         let message = format!("nothing says which line the digest follows; {line} is assumed, as configured");
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
-    reasons.extend(malformed(facts.identification));
-    reasons.extend(dissent(facts.identification, facts.resolution));
+    reasons.extend(facts.identification.iter().flat_map(|said| identity::of_identified(said, facts.resolution)));
     reasons
 }
 
@@ -150,32 +136,6 @@ fn name(current: &Current) -> String {
         Some(release) => release.to_string(),
         None => format!("{}:{}", current.digest.algorithm(), current.digest.short()),
     }
-}
-
-fn malformed(identification: &Identification) -> Vec<Reason> {
-    let message = |(reading, error): (&crate::identify::Reading, _)| {
-        let value = clip(reading.value.as_str(), QUOTED_BYTES);
-        format!("{} {} is {value:?}: {error}", reading.kind.as_str(), reading.key)
-    };
-    identification.malformed().map(|pair| Reason::new(ReasonCode::LabelMalformed, message(pair))).collect()
-}
-
-fn dissent(identification: &Identification, resolution: &Resolution) -> Option<Reason> {
-    let (best, base) = identification.best()?;
-    let dissenting: Vec<_> = identification.dissenting(|base| resolution.contradicts(base)).collect();
-    let says = |(reading, base): &(&crate::identify::Reading, &crate::identify::Base)| {
-        format!("{} {} says {}", reading.kind.as_str(), reading.key, base.reference())
-    };
-    let mut others: Vec<_> = dissenting.iter().map(says).collect();
-    // A pair may contradict itself.
-    let records = |digest: &&crate::image::Digest| dissenting.iter().any(|(_, base)| base.records(digest));
-    let own =
-        base.further_digests.iter().filter(|digest| resolution.base.contradicting.contains(digest) && !records(digest));
-    others.extend(own.map(|digest| format!("{digest} beside it names another release")));
-    (!others.is_empty()).then(|| {
-        let message = format!("{} was used; {}", best.key, others.join("; "));
-        Reason::new(ReasonCode::EvidenceDisagrees, message)
-    })
 }
 
 /// Whole days in words; hours below one day, minutes below one hour.

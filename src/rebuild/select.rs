@@ -85,7 +85,9 @@ pub fn plan(
     now: DateTime<Utc>,
 ) -> Planned {
     known.retain(|_, rebuild| rebuild.ended_at.is_none_or(|ended| now - ended < REMEMBERED_FOR));
-    let world = World::of(report, settings.threshold);
+    // What waits for a base needs one rebuild, of that base.
+    let report = report.with_company_bases();
+    let world = World::of(&report, settings.threshold);
     let mut by_slot: BTreeMap<Slot, Vec<String>> = BTreeMap::new();
     for (key, rebuild) in &*known {
         by_slot.entry(rebuild.slot()).or_default().push(key.clone());

@@ -3,6 +3,7 @@
 //! Knows no stage: neither bases nor lines nor policies.
 
 mod allow;
+mod allowance;
 mod auth;
 mod budget;
 mod challenge;
@@ -30,6 +31,7 @@ mod verify;
 
 use futures::future::BoxFuture;
 
+pub use allowance::RequestAllowance;
 pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;

@@ -5,14 +5,14 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields, LineFields,
-    Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
+    BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
+    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary,
 };
 use crate::{
-    identify::Identification,
+    identify::IdentifiedBase,
     image::{MESSAGE_BYTES, Repository, clip},
     inventory::{Deployment, Extent, Gap, Holding},
-    judge::{Action, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
+    judge::{Action, ChainLink, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::{Failure, Resolution},
 };
 
@@ -29,9 +29,9 @@ pub struct Subjects {
 impl Subjects {
     /// The names of `deployment` and of its base.
     #[must_use]
-    pub fn of(deployment: &Deployment, identification: &Identification, resolution: Option<&Resolution>) -> Self {
+    pub fn of(deployment: &Deployment, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>) -> Self {
         let line = resolution.and_then(|resolution| resolution.line.as_ref()).map(|(line, _)| line.to_string());
-        let repository = || identification.best().map(|(_, base)| base.repository.to_string());
+        let repository = || base.map(|identified| identified.base.repository.to_string());
         Self {
             deployment: deployment.name.clone(),
             repository: deployment.repository().map_or_else(String::new, |repository| repository.name.to_string()),
@@ -55,15 +55,11 @@ impl Subjects {
 }
 
 impl Finding {
-    /// The finding of one deployment.
+    /// The finding of one deployment, whose image has the bases of `chain`.
     #[must_use]
-    pub fn new(
-        deployment: &Deployment,
-        identification: &Identification,
-        resolution: Option<&Resolution>,
-        judgement: Judgement,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub fn new(deployment: &Deployment, chain: &[ChainLink<'_>], judgement: Judgement, now: DateTime<Utc>) -> Self {
+        let base = chain.first();
+        let resolution = base.map(|link| link.resolution);
         let reason = |reason: crate::judge::Reason| ReasonFields {
             code: reason.code.as_str().to_owned(),
             message: reason.message,
@@ -72,9 +68,10 @@ impl Finding {
             id: deployment.id.clone(),
             deployment: DeploymentFields::of(deployment),
             image: ImageFields::of(deployment, now),
-            base: resolution.and_then(|resolution| BaseInUse::of(identification, resolution, now)),
+            base: base
+                .map(|link| BaseInUse { chain: BaseLink::all(deployment, chain, now), ..BaseInUse::of(link, now) }),
             current: resolution.and_then(CurrentRelease::of),
-            behind: resolution.and_then(|resolution| Behind::of(resolution, &judgement, now)),
+            behind: base.and_then(|link| Behind::of(link, now)),
             replacement: None,
             runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::of(runtime, *status)),
             verdict: judgement.verdict,
@@ -185,16 +182,19 @@ impl ImageFields {
 }
 
 impl BaseInUse {
-    fn of(identification: &Identification, resolution: &Resolution, now: DateTime<Utc>) -> Option<Self> {
-        let (reading, recorded) = identification.best()?;
+    fn of(link: &ChainLink<'_>, now: DateTime<Utc>) -> Self {
+        let IdentifiedBase { base: recorded, evidence, confidence, equal_releases, .. } = link.base;
+        let resolution = link.resolution;
         let base = &resolution.base;
-        Some(Self {
+        Self {
             reference: recorded.reference().to_string(),
             mirror: recorded.mirror.as_ref().map(ToString::to_string),
             digest: base.digest.clone(),
             digest_kind: base.kind,
-            identified_by: reading.kind.as_str().to_owned(),
-            evidence: reading.key.clone(),
+            identified_by: evidence.kind.as_str().to_owned(),
+            evidence: evidence.key.clone(),
+            confidence: Some(confidence.as_str().to_owned()),
+            equal_releases: equal_releases.iter().map(ToString::to_string).collect(),
             line: resolution.line.as_ref().map(|(line, _)| line.to_string()),
             line_source: resolution.line.as_ref().map(|(_, source)| source.as_str().to_owned()),
             release: base.release.as_ref().map(ToString::to_string),
@@ -202,7 +202,26 @@ impl BaseInUse {
             published_source: base.published.map(|published| published.source),
             estimated: base.published.is_some_and(|published| published.is_estimated),
             age_days: base.published.map(|published| (now - published.at).num_days().max(0)),
-        })
+            chain: Vec::new(),
+        }
+    }
+}
+
+impl BaseLink {
+    /// The bases below the first of `chain`.
+    fn all(deployment: &Deployment, chain: &[ChainLink<'_>], now: DateTime<Utc>) -> Vec<Self> {
+        let Ok(image) = &deployment.image else { return Vec::new() };
+        let below = chain.windows(2).map(|pair| {
+            let (outer, link) = (&pair[0], &pair[1]);
+            Self {
+                base: BaseInUse::of(link, now),
+                current: CurrentRelease::of(link.resolution),
+                behind: Behind::of(link, now),
+                verdict: link.judgement.verdict,
+                adopted: link.is_adopted_by(outer.resolution, &image.facts),
+            }
+        });
+        below.collect()
     }
 }
 
@@ -236,7 +255,7 @@ impl CurrentRelease {
 }
 
 impl Behind {
-    fn of(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
+    fn of(ChainLink { resolution, judgement, .. }: &ChainLink<'_>, now: DateTime<Utc>) -> Option<Self> {
         let newer = resolution.newer;
         let is_behind = match judgement.standing {
             Standing::Behind => true,

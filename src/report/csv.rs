@@ -88,6 +88,10 @@ const COLUMNS: &[Column] = &[
     ("state_reason_code", |row| maybe(row.finding.deployment.state_reason_code.as_deref())),
     ("last_update_status", |row| maybe(row.finding.deployment.last_update_status.as_deref())),
     ("last_update_status_reason_code", |row| maybe(row.finding.deployment.last_update_status_reason_code.as_deref())),
+    ("base_confidence", |row| row.base(|base| maybe(base.confidence.as_deref()))),
+    ("base_equal_releases", |row| row.base(|base| joined(base.equal_releases.iter().map(String::as_str)))),
+    ("base_chain", |row| row.base(|base| joined(base.chain.iter().map(|link| link.base.reference.as_str())))),
+    ("base_chain_verdicts", |row| row.base(|base| joined(base.chain.iter().map(|link| link.verdict.as_str())))),
 ];
 
 /// The report as CSV.
@@ -196,6 +200,12 @@ fn text(text: &str) -> Cell<'_> {
 
 fn maybe(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, text)
+}
+
+/// What has no blanks in it, with blanks between.
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> Cell<'static> {
+    let texts = texts.collect::<Vec<_>>().join(" ");
+    if texts.is_empty() { Cell::Empty } else { Cell::Text(texts.into()) }
 }
 
 fn word(value: Option<&'static str>) -> Cell<'static> {

@@ -112,6 +112,31 @@ pub struct DeploymentFields {
     pub command: Vec<String>,
 }
 
+impl DeploymentFields {
+    /// Those of something of which nothing is known.
+    pub(super) fn unknown() -> Self {
+        Self {
+            kind: DeploymentKind::Image,
+            name: String::new(),
+            qualifier: None,
+            version: None,
+            arn: None,
+            account: None,
+            region: None,
+            owner: None,
+            state: None,
+            state_reason_code: None,
+            state_reason: None,
+            last_update_status: None,
+            last_update_status_reason_code: None,
+            last_update_status_reason: None,
+            architecture: None,
+            memory_mb: None,
+            command: Vec::new(),
+        }
+    }
+}
+
 /// An image that could be deployed instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplacementFields {
@@ -157,10 +182,20 @@ pub struct BaseInUse {
     pub digest: Option<Digest>,
     /// What the digest names; null when that is not known.
     pub digest_kind: Option<DigestKind>,
-    /// The kind of evidence: `label`, `annotation`.
+    /// The kind of evidence: `label`, `annotation`, `provenance`, `builder-comment`, `layers`, or `itself` if the image is
+    /// a release of a base.
     pub identified_by: String,
-    /// The label or annotation.
+    /// The label or annotation; of `layers`, how many of the image are the base's; of `itself`, the digest.
     pub evidence: String,
+    /// How sure it is that the image is built on it: `confirmed` if the layers prove it, `unconfirmed` if the image
+    /// records it and the layers could not be compared, `assumed` if besides the repository is from the configuration.
+    /// Absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<String>,
+    /// Other releases whose layers are the same, the earliest first; the image may be built on any of them. The first
+    /// hundred; absent where none is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equal_releases: Vec<String>,
     /// The line it belongs to: `public.ecr.aws/lambda/java:21`.
     pub line: Option<String>,
     /// How the line was found: `configured`, `recorded-tag`, `dated-tag`, `catalog`, `default-tag`.
@@ -176,6 +211,25 @@ pub struct BaseInUse {
     pub estimated: bool,
     /// Whole days since then.
     pub age_days: Option<i64>,
+    /// The bases that it is built on itself, the outermost first, as far as they are known.
+    #[serde(default)]
+    pub chain: Vec<BaseLink>,
+}
+
+/// A base that the base of an image is built on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseLink {
+    /// The base in use; its own `chain` is empty.
+    pub base: BaseInUse,
+    /// The current release of its line; null when it could not be resolved.
+    pub current: Option<CurrentRelease>,
+    /// How far it is behind; null when it is not, or when that is not known.
+    pub behind: Option<Behind>,
+    /// What would be concluded if the image were built on it alone.
+    pub verdict: Verdict,
+    /// Whether the current release of the base above is built on the current release of this one; false if it is still
+    /// built on the release in use here, and null where neither is proven.
+    pub adopted: Option<bool>,
 }
 
 /// What the line's moving tag points at now.

@@ -6,6 +6,7 @@
 mod base;
 pub mod base_table;
 mod build;
+mod company_base;
 pub mod csv;
 mod error;
 mod exemption;
@@ -37,12 +38,13 @@ use crate::inventory::DeploymentKind;
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
+pub use company_base::is_base_id;
 pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
 pub use finding::{
-    BaseInUse, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, ReplacementFields,
-    RuntimeFields,
+    BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
+    ReplacementFields, RuntimeFields,
 };
 pub use line::{LineFields, LineRelease};
 pub use query::Query;

@@ -149,7 +149,7 @@ impl<'a> Layout<'a> {
         let finding = group.first;
         let is_exempted = finding.exemption.is_some();
         let paint = if is_exempted { Paint::Dim } else { Paint::Severity(finding.severity) };
-        let base = finding.base.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::base_name);
+        let base = finding.base.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::base_in_use);
         let mut cells = vec![Cell::new(paint, finding.verdict.as_str())];
         if self.is_wide {
             cells.push(Cell::new(paint, finding.severity.as_str()));
@@ -180,14 +180,15 @@ impl<'a> Layout<'a> {
         let owner = finding.deployment.owner.as_deref().map(|owner| format!("{owner}, ")).unwrap_or_default();
         let lead = if self.is_wide { String::new() } else { format!("{}, {owner}", finding.severity) };
         let most = if style.show_all { usize::MAX } else { 1 };
-        let base = finding.base.as_ref().map(words::base_name).filter(|_| !self.is_wide);
+        let base = finding.base.as_ref().map(words::base_in_use).filter(|_| !self.is_wide);
+        let chain = finding.base.as_ref().and_then(words::chain).map(|chain| format!("built on {chain}"));
         let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {
             let lead = if number == 0 { lead.as_str() } else { "" };
             format!("{lead}{}: {}", reason.code, reason.message)
         });
         let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
         let exempted = finding.exemption.as_ref().map(words::exempted);
-        base.into_iter().chain(reasons).chain(rule).chain(exempted).map(Harmless::from).collect()
+        base.into_iter().chain(chain).chain(reasons).chain(rule).chain(exempted).map(Harmless::from).collect()
     }
 }
 

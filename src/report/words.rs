@@ -124,6 +124,21 @@ pub(crate) fn base_name(base: &BaseInUse) -> String {
     }
 }
 
+/// The same with what makes it less than certain: `lambda/java:21 (unconfirmed)`.
+pub(crate) fn base_in_use(base: &BaseInUse) -> String {
+    match base.confidence.as_deref() {
+        None | Some("confirmed") => base_name(base),
+        Some(confidence) => format!("{} ({confidence})", base_name(base)),
+    }
+}
+
+/// The bases that a base is built on, each with its verdict: `lambda/java:21.2026.08.22.00 (stale)`.
+pub(crate) fn chain(base: &BaseInUse) -> Option<String> {
+    let links = base.chain.iter().map(|link| format!("{} ({})", base_in_use(&link.base), link.verdict));
+    let links = links.collect::<Vec<_>>().join(", on ");
+    (!links.is_empty()).then_some(links)
+}
+
 /// A reference without the registry that nearly all are from.
 pub(crate) fn short_name(reference: &str) -> &str {
     reference.strip_prefix(USUAL_REGISTRY).unwrap_or(reference)

@@ -16,6 +16,8 @@ mod observed;
 mod problem;
 mod published;
 mod question;
+mod releases;
+mod search;
 mod settings;
 mod tags;
 
@@ -33,6 +35,7 @@ pub use newer::Newer;
 pub use problem::{Failure, Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
 pub use question::{Key, Question, questions};
+pub use search::{ComparedImage, Searcher};
 pub use settings::Settings;
 pub use tags::Releases;
 
@@ -172,7 +175,13 @@ impl Resolver {
             self.note_coverage(&line, &current, &mut resolution).await;
         }
         self.note_found(&question.platform, &resolution);
+        self.note_releases(question, &resolution);
         resolution
+    }
+
+    /// Whether images of `repository` may be the base of others.
+    fn is_base(&self, repository: &Repository) -> bool {
+        self.has_dated_tags(repository)
     }
 
     /// Whether releases of `repository` carry dated tags.

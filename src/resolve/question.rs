@@ -30,14 +30,16 @@ pub struct Key {
 }
 
 impl Key {
-    /// The question that `deployment` raises; `None` where its image or its base is not known.
-    #[must_use]
-    pub fn of(deployment: &Deployment, identification: &Identification) -> Option<Self> {
-        let image = deployment.image.as_ref().ok()?;
-        let (_, base) = identification.best()?;
-        // It is one base, through whichever mirror it was read.
-        let base = Base { mirror: None, ..base.clone() };
-        Some(Self { base, platform: image.facts.platform.clone() })
+    /// The questions that `deployment` raises, one for each base in the chain of its image; none where its image or its
+    /// base is not known.
+    pub fn all<'a>(deployment: &'a Deployment, identification: &'a Identification) -> impl Iterator<Item = Self> + 'a {
+        let image = deployment.image.as_ref().ok();
+        let platform = image.map(|image| &image.facts.platform);
+        identification.chain.iter().zip(platform.into_iter().cycle()).map(|(identified, platform)| {
+            // It is one base, through whichever mirror it was read.
+            let base = Base { mirror: None, ..identified.base.clone() };
+            Self { base, platform: platform.clone() }
+        })
     }
 
     /// Where the base is from.
@@ -61,15 +63,16 @@ pub fn questions<'a>(
 ) -> BTreeMap<Key, Question> {
     let mut questions: BTreeMap<Key, Question> = BTreeMap::new();
     for (deployment, identification) in identified {
-        let Some(key) = Key::of(deployment, identification) else { continue };
         let created_at = deployment.image.as_ref().ok().and_then(|image| image.facts.created_at);
-        let built = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now));
-        let question = questions.entry(key.clone()).or_insert_with(|| Question {
-            base: key.base,
-            platform: key.platform,
-            built_at: None,
-        });
-        question.built_at = built.chain(question.built_at).min();
+        let built = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now)).min();
+        for key in Key::all(deployment, identification) {
+            let question = questions.entry(key.clone()).or_insert_with(|| Question {
+                base: key.base,
+                platform: key.platform,
+                built_at: None,
+            });
+            question.built_at = built.into_iter().chain(question.built_at).min();
+        }
     }
     questions
 }

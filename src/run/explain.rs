@@ -7,10 +7,14 @@ use crate::{
     audit::{Traced, audit},
     cli::{ExplainArgs, Format},
     config::Settings,
-    identify::Base,
-    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json},
+    identify::{Base, PrefixCheck, Search},
+    image::MatchedPrefix,
+    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json, words},
     resolve,
 };
+
+/// So many releases of equal content are named, and so many tags of each.
+const NAMED: usize = 3;
 
 /// Explains one image, each of its platforms, and prints that.
 ///
@@ -61,8 +65,19 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
     let mut steps = vec![image(traced)];
     if traced.deployment.image.is_ok() {
         steps.extend(evidence(traced, &settings.identify.labels));
+        steps.extend(layers(traced));
     }
-    steps.extend(traced.resolution.iter().flat_map(|resolution| &resolution.steps).map(resolved));
+    for (place, (base, resolution)) in traced.identification.chain.iter().zip(traced.resolutions).enumerate() {
+        if traced.identification.chain.len() > 1 {
+            let title = if place == 0 { "base of the image" } else { "base of that base" };
+            steps.push(Step {
+                title: title.to_owned(),
+                detail: base.base.reference().to_string(),
+                outcome: Outcome::Note,
+            });
+        }
+        steps.extend(resolution.steps.iter().map(resolved));
+    }
     steps
 }
 
@@ -82,22 +97,33 @@ fn image(traced: Traced<'_>) -> Step {
 }
 
 /// Each configured label and what is in it, then the OCI pair.
-fn evidence(Traced { identification, resolution, .. }: Traced<'_>, labels: &[String]) -> Vec<Step> {
+fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<Step> {
+    let (identification, resolution) = (traced.identification, traced.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
-    let best = identification.best().map(|(reading, _)| reading);
+    let best = identification.base().and_then(|base| base.position);
     let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
     let missing = labels.iter().filter(absent).map(|label| Step {
         title: format!("label {label}"),
         detail: "the image does not have it".to_owned(),
         outcome: Outcome::NotFound,
     });
-    let read = identification.readings.iter().map(|reading| {
+    let read = identification.readings.iter().enumerate().map(|(position, reading)| {
         let is_dissent = identification.dissenting(is_contradicted).any(|(dissenting, _)| dissenting == reading);
         let (detail, outcome) = match &reading.base {
             Err(error) => (format!("{:?} is malformed: {error}", reading.value), Outcome::Contradiction),
             Ok(_) if is_dissent => (format!("{} (another base)", reading.value), Outcome::Contradiction),
-            Ok(_) if best == Some(reading) => (reading.value.clone(), Outcome::Found),
-            Ok(_) => (format!("{} (agrees)", reading.value), Outcome::Note),
+            Ok(_) if identification.contradicted.contains(&position) => {
+                let why = compared(identification.layers.checks.get(&position));
+                (format!("{}{why}", reading.value), Outcome::Contradiction)
+            }
+            Ok(_) => {
+                let why = compared(identification.layers.checks.get(&position));
+                match (best == Some(position), reading.kind.is_candidate()) {
+                    (true, _) => (format!("{}{why}", reading.value), Outcome::Found),
+                    (false, true) => (format!("{}{why} (used in the build)", reading.value), Outcome::Note),
+                    (false, false) => (format!("{}{why} (agrees)", reading.value), Outcome::Note),
+                }
+            }
         };
         Step { title: format!("{} {}", reading.kind.as_str(), reading.key), detail, outcome }
     });
@@ -109,6 +135,58 @@ fn evidence(Traced { identification, resolution, .. }: Traced<'_>, labels: &[Str
             outcome: Outcome::NotFound,
         });
     }
+    steps
+}
+
+/// What came of comparing a recorded base with the layers of the image.
+fn compared(check: Option<&PrefixCheck>) -> String {
+    match check {
+        None => String::new(),
+        Some(PrefixCheck::Prefix { layer_count }) => format!("; the first {layer_count} layers are the base's"),
+        Some(PrefixCheck::Different) => "; the image does not begin with the layers of the base".to_owned(),
+        Some(PrefixCheck::Fewer) => "; the image has fewer layers than the base".to_owned(),
+        Some(PrefixCheck::Unread) => "; the layers of the base cannot be read".to_owned(),
+    }
+}
+
+/// The releases that the layers begin with, and what was searched for that.
+fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
+    let evidence = &*identification.layers;
+    let names = |prefix: &MatchedPrefix| {
+        let names = prefix.releases.iter().take(NAMED).map(|known| {
+            let tags = known.release.tags.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let tags = if tags.is_empty() { known.release.manifest.to_string() } else { tags };
+            format!("{} {tags}", known.repository)
+        });
+        names.collect::<Vec<_>>().join("; ")
+    };
+    let step = |detail: String, outcome| Step { title: "layers".to_owned(), detail, outcome };
+    let mut steps: Vec<_> = evidence
+        .prefixes
+        .iter()
+        .map(|prefix| step(format!("the first {} are those of {}", prefix.layer_count, names(prefix)), Outcome::Found))
+        .collect();
+    if steps.is_empty() {
+        steps.push(step("no known release is a prefix of the image".to_owned(), Outcome::NotFound));
+    }
+    let cost = words::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
+    let (detail, outcome) = match &evidence.search {
+        Search::Idle => ("nothing was searched".to_owned(), Outcome::Note),
+        Search::Complete { lines } => {
+            (format!("all releases of {} were compared, {cost}", lines.join(", ")), Outcome::Found)
+        }
+        Search::Unfinished { compared_count, left_count } => {
+            let left = format!("{compared_count} releases were compared and {left_count} are left for the next run");
+            (format!("{left}, {cost}"), Outcome::NotFound)
+        }
+        Search::Failed { why } => (format!("releases cannot be read: {why}, {cost}"), Outcome::NotFound),
+    };
+    steps.push(Step { title: "search".to_owned(), detail, outcome });
+    steps.extend(identification.base().map(|base| {
+        let how = format!("{}, by {} ({})", base.base.reference(), base.evidence.kind.as_str(), base.evidence.key);
+        let detail = format!("{how}, {}", base.confidence.as_str());
+        Step { title: "base".to_owned(), detail, outcome: Outcome::Found }
+    }));
     steps
 }
 

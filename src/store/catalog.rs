@@ -5,7 +5,7 @@
 //! is fetched again, and a folder that cannot be written costs speed, never an audit.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -213,6 +213,28 @@ impl Catalog {
         }
     }
 
+    /// The repositories of which something may be remembered, in order.
+    #[must_use]
+    pub fn repositories(&self) -> BTreeSet<Repository> {
+        let mut all: BTreeSet<_> = lock(&self.repositories).keys().cloned().collect();
+        if let Some(folder) = &self.folder {
+            add_repositories(&folder.join("repositories"), &mut Vec::new(), &mut all);
+        }
+        all
+    }
+
+    /// Remembers `release` of the base repository `repository`, besides what is known of it.
+    pub fn note_release(&self, repository: &Repository, release: PlatformRelease) {
+        let known = self.recall(repository, |memory| memory.releases.get(&release.manifest).cloned());
+        let mut merged = known.clone().unwrap_or_else(|| release.clone());
+        merged.merge(release);
+        if known.as_ref() != Some(&merged) {
+            self.note(repository, |memory| {
+                memory.releases.insert(merged.manifest.clone(), merged);
+            });
+        }
+    }
+
     /// What was kept under `name`, words separated by `/`; nothing if it cannot be read.
     #[must_use]
     pub fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -307,6 +329,26 @@ impl Drop for Catalog {
     }
 }
 
+/// How many folders may lie within one another: a name has at most 255 characters.
+const FOLDER_DEPTH: usize = 128;
+
+/// Adds the repositories that have a file in `folder`, which is `above` within the folder of all repositories.
+fn add_repositories(folder: &Path, above: &mut Vec<String>, all: &mut BTreeSet<Repository>) {
+    if above.len() > FOLDER_DEPTH {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else { continue };
+        if kind.is_dir() {
+            above.push(if above.is_empty() { name.replace('+', ":") } else { name });
+            add_repositories(&entry.path(), above, all);
+            above.pop();
+        } else if let Some(name) = name.strip_suffix(".json") {
+            all.extend(format!("{}/{name}", above.join("/")).parse::<Repository>().ok());
+        }
+    }
+}
+
 fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
     let bytes = fs::read(file).ok()?;
     serde_json::from_slice(&bytes)
@@ -345,6 +387,48 @@ mod tests {
         let file = catalog.content_file(&digest).unwrap();
         fs::write(&file, "{").unwrap();
         assert!(Catalog::in_folder(folder.path()).content(&digest).is_none());
+    }
+
+    #[test]
+    fn a_folder_lists_the_repositories_that_are_remembered_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["127.0.0.1:5000/a", "127.0.0.1:5000/a/b/c.d", "public.ecr.aws/lambda/java"];
+        {
+            let catalog = Catalog::in_folder(folder.path());
+            for name in names {
+                catalog.note(&name.parse().unwrap(), |memory| drop(memory.moving.insert("1".into(), Vec::new())));
+            }
+        }
+        fs::write(folder.path().join(VERSION).join("repositories/stray.json"), "{}").unwrap();
+        let catalog = Catalog::in_folder(folder.path());
+        let found: Vec<_> = catalog.repositories().iter().map(ToString::to_string).collect();
+        assert_eq!(found, names);
+        assert_eq!(Catalog::in_memory().repositories().len(), 0);
+    }
+
+    #[test]
+    fn what_is_learned_of_a_release_in_steps_is_one_release() {
+        let catalog = Catalog::in_memory();
+        let repository: Repository = "public.ecr.aws/lambda/java".parse().unwrap();
+        let release = |tag: &str, diff_ids: Option<&[u8]>| PlatformRelease {
+            tags: BTreeSet::from([tag.to_owned()]),
+            platform: "linux/arm64".parse().unwrap(),
+            manifest: Digest::of(b"manifest"),
+            index: None,
+            layer_count: 6,
+            diff_ids: diff_ids.map(Digest::of),
+            layers: Some(Digest::of(b"layers")),
+            first_layer: Some(Digest::of(b"os")),
+            first_seen: DateTime::UNIX_EPOCH,
+        };
+        catalog.note_release(&repository, release("21.2026.08.22.00", None));
+        catalog.note_release(&repository, release("21", Some(b"diff_ids")));
+        let known = catalog.recall(&repository, |memory| memory.releases.clone());
+        let both = PlatformRelease {
+            tags: ["21".to_owned(), "21.2026.08.22.00".to_owned()].into(),
+            ..release("21", Some(b"diff_ids"))
+        };
+        assert_eq!(known.into_values().collect::<Vec<_>>(), [both]);
     }
 
     #[test]

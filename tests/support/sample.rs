@@ -98,6 +98,8 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
         digest_kind: Some(DigestKind::Index),
         identified_by: "label".to_owned(),
         evidence: "sdkBaseVersion".to_owned(),
+        confidence: Some("confirmed".to_owned()),
+        equal_releases: Vec::new(),
         line: Some(format!("public.ecr.aws/{repository}:{version}")),
         line_source: Some("dated-tag".to_owned()),
         release: Some(release),
@@ -105,6 +107,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
         published_source: Some(PublishedSource::DatedTag),
         estimated: false,
         age_days: Some(age_days),
+        chain: Vec::new(),
     }
 }
 

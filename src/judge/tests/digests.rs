@@ -7,14 +7,14 @@ fn only_digests_of_another_release_disagree() {
     let recorded = |further: &[&Digest], contradicting: &[&Digest]| {
         let mut world = world(10, None);
         let own = |digests: &[&Digest]| digests.iter().map(|digest| (*digest).clone()).collect::<Vec<_>>();
-        let base = world.identification.readings[0].base.clone().unwrap();
-        world.identification.readings[0].base = Ok(Base { further_digests: own(further), ..base.clone() });
+        let base = world.readings[0].base.clone().unwrap();
+        world.readings[0].base = Ok(Base { further_digests: own(further), ..base.clone() });
         world.resolution.base.contradicting = own(contradicting);
         (world, base)
     };
     let (manifest, other) = (Digest::of(b"base arm64"), Digest::of(b"another release"));
     let annotated = |world: &mut World, base: &Base, digest: &Digest| {
-        world.identification.readings.push(Reading {
+        world.readings.push(Reading {
             kind: EvidenceKind::Annotation,
             key: "org.opencontainers.image.base.name".into(),
             value: String::new(),

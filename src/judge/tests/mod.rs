@@ -4,16 +4,16 @@ mod digests;
 mod exemptions;
 mod running;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 
-use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Verdict, judge};
+use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Unidentified, Verdict, judge};
 use crate::{
-    identify::{Base, EvidenceKind, Identification, Malformed, Reading},
+    identify::{Base, EvidenceKind, Identification, LayerEvidence, Malformed, Reading, Settings, combine},
     image::{BuildHistory, Digest, DigestKind, Fingerprint, ImageFacts, InvalidReference, LambdaTag, Look},
-    inventory::Unreadable,
+    inventory::{DeployedImage, Unreadable},
     resolve::{
         BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
     },
@@ -38,7 +38,8 @@ fn days_ago(days: i64) -> DateTime<Utc> {
 /// A base published and superseded so many days ago, on a line whose current release is three days old.
 struct World {
     image: ImageFacts,
-    identification: Identification,
+    readings: Vec<Reading>,
+    layers: LayerEvidence,
     resolution: Resolution,
 }
 
@@ -71,14 +72,13 @@ fn world(published: i64, superseded: Option<i64>) -> World {
             build: BuildHistory::default(),
             look: Look::default(),
         },
-        identification: Identification {
-            readings: vec![Reading {
-                kind: EvidenceKind::Label,
-                key: "sdkBaseVersion".into(),
-                value: base.reference().to_string(),
-                base: Ok(base),
-            }],
-        },
+        readings: vec![Reading {
+            kind: EvidenceKind::Label,
+            key: "sdkBaseVersion".into(),
+            value: base.reference().to_string(),
+            base: Ok(base),
+        }],
+        layers: LayerEvidence::default(),
         resolution: Resolution {
             base: BaseInUse {
                 digest: Some(Digest::of(b"base")),
@@ -111,9 +111,31 @@ fn world(published: i64, superseded: Option<i64>) -> World {
 
 impl World {
     fn judge(&self, policy: &Policy, now: DateTime<Utc>) -> Judgement {
-        let case =
-            Case::Identified { image: &self.image, identification: &self.identification, resolution: &self.resolution };
+        let identification = self.identification();
+        let case = match identification.base() {
+            Some(_) => Case::Identified {
+                image: &self.image,
+                identification: Some(&identification),
+                resolution: &self.resolution,
+            },
+            None => Case::Unidentified(Unidentified {
+                image: &self.image,
+                identification: &identification,
+                pushed_at: Some(days_ago(50)),
+                label: "sdkBaseVersion",
+            }),
+        };
         judge(case, SUBJECT, policy, now)
+    }
+
+    fn identification(&self) -> Identification {
+        let image = DeployedImage {
+            digest: Digest::of(b"image"),
+            facts: Arc::new(self.image.clone()),
+            descriptor_annotations: Arc::default(),
+            index_annotations: Arc::default(),
+        };
+        combine(self.readings.clone(), Arc::new(self.layers.clone()), &image, None, &Settings::default())
     }
 
     fn judged(&self) -> (Verdict, Severity, Action, Vec<&'static str>) {
@@ -225,14 +247,15 @@ fn what_cannot_be_read_or_identified_is_unknown_and_never_fresh() {
     let judgement = judge(Case::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["image-missing"]));
 
-    let silent = Identification::default();
-    let judgement = judge(Case::Unidentified(&silent), SUBJECT, &Policy::default(), now());
+    let mut silent = world(1, None);
+    silent.readings.clear();
+    let judgement = silent.judge(&Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["base-unidentified"]));
 
-    let mut garbage = world(1, None).identification;
+    let mut garbage = world(1, None);
     garbage.readings[0].base = Err(Malformed::Reference(InvalidReference::NoRegistry));
     garbage.readings[0].value = "latest".into();
-    let judgement = judge(Case::Unidentified(&garbage), SUBJECT, &Policy::default(), now());
+    let judgement = garbage.judge(&Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["label-malformed"]));
     assert!(judgement.reasons[0].message.starts_with("label sdkBaseVersion is \"latest\""));
 }

@@ -220,7 +220,7 @@ fn a_newer_image_on_the_same_or_an_older_base_is_no_better() {
 fn a_newer_image_whose_base_is_not_known_is_no_better() {
     let (ours, newer) = (world(90, Some(89)), world(90, Some(89)));
     let judgement = ours.judge(&Policy::default(), now());
-    let unknown = judge(Case::Unidentified(&Identification::default()), SUBJECT, &Policy::default(), now());
+    let unknown = World { readings: Vec::new(), ..world(1, None) }.judge(&Policy::default(), now());
     let replacement =
         Replacement { name: "orders:422", pushed_at: None, judgement: &unknown, resolution: &newer.resolution };
     assert!(!replacement.is_better(&judgement, &ours.resolution));

@@ -6,7 +6,7 @@ use crate::{
     image::Reference,
     notify::{AlertKey, Subject},
     registry::EcrHost,
-    report::{Location, Report},
+    report::{Location, Report, is_base_id},
 };
 
 /// What the absence from one report proves.
@@ -24,6 +24,10 @@ impl<'a> Absence<'a> {
 
     /// Whether the deployment of `key`, which is not in the report, does not exist any more.
     pub(super) fn is_proved(&self, key: &AlertKey, subject: &Subject) -> bool {
+        // Any deployment may be built on a base.
+        if is_base_id(&key.finding) {
+            return self.report.proves_absence(&Location::default());
+        }
         // The platforms of one image are findings of their own, named behind the id that it has without them.
         let whole = key.finding.rsplit_once('#').map(|(whole, _)| whole);
         if whole.is_some_and(|whole| self.unread.contains(whole)) {

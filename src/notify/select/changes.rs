@@ -170,6 +170,9 @@ fn better(aspect: &Aspect<'_>) -> String {
         (AlertSubject::Workload, _) if aspect.severity == Severity::None => {
             "nothing is wrong with the workload any more".to_owned()
         }
+        (AlertSubject::Base, _) if aspect.finding.awaited().is_some() => {
+            "it waits for a rebuild of its base, which has an alert of its own".to_owned()
+        }
         (AlertSubject::Base, Verdict::Fresh) => "it stands on the current release now".to_owned(),
         (AlertSubject::Base, Verdict::Superseded) => "its base is new enough now".to_owned(),
         _ => format!("its severity is {} now", aspect.severity.as_str()),

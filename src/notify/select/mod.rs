@@ -56,6 +56,9 @@ pub struct Planned {
 /// ended only if no error of the inventory may hide it.
 pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned {
     let now = news.now();
+    // What waits for a base is told as one alert about that base.
+    let report = news.report.with_company_bases();
+    let news = News { report: &report, ..news };
     if ledger.last_run.as_ref().is_some_and(|last| last.at > now) {
         return Planned { is_outrun: true, ..Planned::default() };
     }
@@ -121,6 +124,8 @@ pub fn resend(
     now: DateTime<Utc>,
 ) -> usize {
     let keys = same_image(ledger, key);
+    let report = report.map(Report::with_company_bases);
+    let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
     let run_id = report.map_or("resend", |report| &report.run_id);
     let occasion = Occasion { run_id, at: now, complete: true, place: None };

@@ -14,6 +14,9 @@ use crate::{judge::Verdict, notify::AlertSubject};
 /// receiver that is new still gets one summary of what is open. What waits for the end of quiet hours is left to the
 /// next run.
 pub fn plan_part(ledger: &mut Ledger, news: News<'_>, settings: &Settings, is_unlisted: bool) -> Planned {
+    // The base that an image waits for was not looked at: whatever is to be told of it, a run tells.
+    let report = news.report.without_waiting();
+    let news = News { report: &report, ..news };
     upkeep::observe_findings(ledger, news.report, settings, is_unlisted);
     let mut planned = Planned::default();
     for receiver in &settings.receivers {

@@ -45,6 +45,8 @@ fn base(number: u32) -> BaseInUse {
         digest_kind: None,
         identified_by: "label".to_owned(),
         evidence: "sdkBaseVersion".to_owned(),
+        confidence: Some("confirmed".to_owned()),
+        equal_releases: Vec::new(),
         line: Some("public.ecr.aws/lambda/java:21".to_owned()),
         line_source: None,
         release: Some(release(number)),
@@ -52,6 +54,7 @@ fn base(number: u32) -> BaseInUse {
         published_source: None,
         estimated: false,
         age_days: None,
+        chain: Vec::new(),
     }
 }
 

@@ -99,6 +99,11 @@ impl<'a> Key<'a> {
             Action::Repair => (repository(reference), finding.deployment.state_reason_code.as_deref()),
             Action::Upgrade => (repository(reference), finding.runtime.as_ref().map(|runtime| runtime.name.as_str())),
             Action::Investigate => (repository(reference), finding.reasons.first().map(|reason| reason.code.as_str())),
+            Action::None if finding.awaited().is_some() => {
+                let awaited = finding.awaited();
+                let outer = awaited.map_or(reference, |(outer, _)| outer.reference.as_str());
+                (repository(outer), awaited.and_then(|(_, link)| link.base.line.as_deref()))
+            }
             Action::Rebuild | Action::None => {
                 (repository(reference), finding.current.as_ref().map(|current| current.reference.as_str()))
             }
@@ -116,7 +121,9 @@ struct Group<'a> {
 
 impl Next {
     pub(super) fn of(report: &Report) -> Self {
-        let is_open = |finding: &&Finding| finding.action != Action::None && finding.exemption.is_none();
+        let is_open = |finding: &&Finding| {
+            (finding.action != Action::None || finding.awaited().is_some()) && finding.exemption.is_none()
+        };
         let can_wait = |finding: &&Finding| finding.severity <= Severity::Info;
         let waiting = report.findings.iter().filter(is_open).filter(can_wait).count();
         let urgent = report.findings.iter().filter(is_open).filter(|finding| !can_wait(finding));
@@ -163,6 +170,7 @@ impl Task {
         }
         let image = match finding.action {
             Action::Restore => finding.image.reference.as_str(),
+            Action::None => finding.awaited().map_or("", |(outer, _)| repository(&outer.reference)),
             _ => repository(&finding.image.reference),
         };
         Self {
@@ -202,6 +210,13 @@ fn sentence(finding: &Finding) -> String {
         Action::Repair => {
             let code = shown_or(finding.deployment.state_reason_code.as_deref(), "no reason given");
             format!("Repair the functions that run {name}: they cannot be invoked ({code})")
+        }
+        Action::None if finding.awaited().is_some() => {
+            let awaited = finding.awaited().map(|(outer, link)| {
+                let outer = shown(without_registry(repository(&outer.reference)));
+                format!("Rebuild the base {outer} on {}", shown_or(link.base.line.as_deref(), "its current base"))
+            });
+            awaited.unwrap_or_default()
         }
         Action::Investigate | Action::None => {
             let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");

@@ -43,7 +43,7 @@ impl Row {
             base: finding
                 .base
                 .as_ref()
-                .map_or_else(|| words::NOTHING.to_owned(), |base| shown(&words::base_name(base))),
+                .map_or_else(|| words::NOTHING.to_owned(), |base| shown(&words::base_in_use(base))),
             age: words::base_age(finding),
             behind: words::distance(finding.behind.as_ref()),
             action: if finding.action == Action::None { words::NOTHING } else { finding.action.as_str() },
@@ -93,10 +93,12 @@ impl Why {
             copied("Better image", finding.replacement.as_ref().map(|image| &image.reference)),
             copied("Base in use", finding.base.as_ref().map(|base| &base.reference)),
             finding.base.as_ref().and_then(|base| fact("Its mirror", base.mirror.as_deref())),
+            fact("Identified by", finding.base.as_ref().map(identified)),
             fact(
-                "Identified by",
-                finding.base.as_ref().map(|base| format!("{} {}", base.identified_by, base.evidence)),
+                "Equal releases",
+                finding.base.as_ref().map(|base| base.equal_releases.join(", ")).filter(|it| !it.is_empty()),
             ),
+            fact("Built on", finding.base.as_ref().and_then(words::chain)),
             fact("Release", finding.base.as_ref().and_then(release_in_use)),
             fact("Line", finding.base.as_ref().and_then(line)),
             copied("Current", finding.current.as_ref().map(current_release)),
@@ -112,6 +114,11 @@ impl Why {
     pub(super) fn summary(finding: &Finding) -> String {
         finding.reasons.first().map_or_else(|| "Details".to_owned(), |reason| shown(&reason.message))
     }
+}
+
+fn identified(base: &crate::report::BaseInUse) -> String {
+    let confidence = base.confidence.as_ref().map(|confidence| format!(", {confidence}")).unwrap_or_default();
+    format!("{} {}{confidence}", base.identified_by, base.evidence)
 }
 
 fn release_in_use(base: &crate::report::BaseInUse) -> Option<String> {

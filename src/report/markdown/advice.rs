@@ -18,7 +18,9 @@ const NAMED: usize = 3;
 
 /// What to do, the most pressing first.
 pub(super) fn render(report: &Report) -> String {
-    let is_open = |finding: &&Finding| finding.exemption.is_none() && finding.action != Action::None;
+    let is_open = |finding: &&Finding| {
+        finding.exemption.is_none() && (finding.action != Action::None || finding.awaited().is_some())
+    };
     // In the order in which they come first; there are few things to do and many that it is for.
     let mut places = HashMap::new();
     let mut things: Vec<(String, Vec<&Finding>)> = Vec::new();
@@ -46,7 +48,9 @@ fn subject(finding: &Finding) -> Option<String> {
         Action::Restore => Some(finding.image.reference.clone()),
         Action::Repair => finding.deployment.state_reason_code.clone(),
         Action::Investigate => finding.reasons.first().map(|reason| reason.code.clone()),
-        Action::None => None,
+        Action::None => {
+            finding.awaited().map(|(outer, link)| format!("{} on {}", outer.reference, link.base.reference))
+        }
     }
 }
 
@@ -66,7 +70,11 @@ fn advice(finding: &Finding) -> String {
         Action::Investigate => {
             format!("**Investigate** {} with `basewatch explain IMAGE`", named("what could not be concluded"))
         }
-        Action::None => String::new(),
+        Action::None => finding.awaited().map_or_else(String::new, |(outer, link)| {
+            let outer = code(&outer.reference, Place::Line, 2 * NAME);
+            let line = code(link.base.line.as_deref().unwrap_or_default(), Place::Line, 2 * NAME);
+            format!("**Rebuild** the base {outer} on {line} first")
+        }),
     }
 }
 

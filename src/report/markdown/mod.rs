@@ -156,7 +156,7 @@ impl Columns<'_> {
             action => action.as_str(),
         };
         cells.extend([
-            maybe(finding.base.as_ref().map(words::base_name).as_deref()),
+            maybe(finding.base.as_ref().map(words::base_in_use).as_deref()),
             prose(&words::base_age(finding), Place::Cell, NAME),
             prose(&words::distance(finding.behind.as_ref()), Place::Cell, NAME),
             action.to_owned(),
@@ -187,9 +187,11 @@ fn why(finding: &Finding) -> String {
     });
     let others: Vec<_> = reasons.take(MOST_ITEMS).map(|reason| code(&reason.code, Place::Cell, NAME)).collect();
     let others = (!others.is_empty()).then(|| format!("also {}", others.join(", ")));
+    let chain = finding.base.as_ref().and_then(words::chain);
+    let chain = chain.map(|chain| format!("the base is built on {}", code(&chain, Place::Cell, MESSAGE)));
     let rule = finding.policy_rule.as_deref().map(|rule| format!("policy {}", code(rule, Place::Cell, NAME)));
     let exempted = finding.exemption.as_ref().map(|exemption| prose(&words::exempted(exemption), Place::Cell, MESSAGE));
-    [first, others, rule, exempted].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    [first, others, chain, rule, exempted].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn errors(report: &Report) -> String {

@@ -113,21 +113,26 @@ fn level(severity: Severity) -> Level {
 /// What it is in the first sentence, which is all that is shown in a list; then why, and what to do.
 fn message(finding: &Finding) -> String {
     let name = plain(&words::deployment_name(&finding.deployment), NAME);
-    let base = finding.base.as_ref().map(|base| format!(" on {}", plain(&words::base_name(base), NAME)));
+    let base = finding.base.as_ref().map(|base| format!(" on {}", plain(&words::base_in_use(base), NAME)));
     let age = Some(words::base_age(finding)).filter(|age| age != words::NOTHING).map(|age| format!(", {age} old"));
     let first = format!("{name} is {}{}{}.", finding.verdict, base.unwrap_or_default(), age.unwrap_or_default());
     let reasons = finding.reasons.iter().take(MOST_REASONS).map(|reason| {
         let message = plain(&reason.message, MESSAGE);
         format!("{}: {}.", plain(&reason.code, NAME), message.trim_end_matches('.'))
     });
-    [first].into_iter().chain(reasons).chain(advice(finding)).collect::<Vec<_>>().join(" ")
+    let chain = finding.base.as_ref().and_then(words::chain);
+    let chain = chain.map(|chain| format!("The base is built on {}.", plain(&chain, MESSAGE)));
+    [first].into_iter().chain(chain).chain(reasons).chain(advice(finding)).collect::<Vec<_>>().join(" ")
 }
 
 fn advice(finding: &Finding) -> Option<String> {
     let named =
         |name: Option<&String>, otherwise: &str| name.map_or_else(|| otherwise.to_owned(), |name| plain(name, NAME));
     match finding.action {
-        Action::None => None,
+        Action::None => finding.awaited().map(|(outer, link)| {
+            let line = named(link.base.line.as_ref(), "its current base");
+            format!("Rebuild the base {} on {line} first.", plain(&outer.reference, NAME))
+        }),
         Action::Rebuild => {
             let line = named(finding.current.as_ref().map(|current| &current.reference), "its current base");
             Some(format!("Rebuild the image on {line} and deploy it."))
@@ -181,6 +186,7 @@ fn properties(finding: &Finding) -> BTreeMap<&'static str, String> {
         ("region", finding.deployment.region.as_deref()),
         ("image", Some(finding.image.reference.as_str())),
         ("base", base.map(|base| base.reference.as_str())),
+        ("confidence", base.and_then(|base| base.confidence.as_deref())),
         ("line", base.and_then(|base| base.line.as_deref())),
         ("replacement", finding.replacement.as_ref().map(|image| image.reference.as_str())),
         ("policyRule", finding.policy_rule.as_deref()),

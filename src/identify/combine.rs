@@ -1,0 +1,904 @@
+//! How the evidence of one image is combined: what it records, and what its layers prove of that.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Base, Confidence, EvidenceKind, Identification, IdentifiedBase, LayerEvidence, PrefixCheck, Reading, Search,
+    Settings, label, line,
+};
+use crate::{
+    image::{LambdaTag, MatchedPrefix, PlatformRelease, Reference, ReleaseOf, Repository},
+    inventory::DeployedImage,
+};
+
+/// So many releases of equal content are named.
+const EQUAL_RELEASES: usize = 100;
+
+/// Concludes from the `readings` of `image` and from what its `layers` say on which bases it is built. `repository` is
+/// the image's own, which rules of the configuration may be limited to.
+///
+/// What the layers prove is the truth. A record that they disprove is no answer, and one that they can neither prove nor
+/// disprove is an answer only where they prove nothing else.
+#[must_use]
+pub fn combine(
+    readings: Vec<Reading>,
+    layers: Arc<LayerEvidence>,
+    image: &DeployedImage,
+    repository: Option<&Repository>,
+    settings: &Settings,
+) -> Identification {
+    let length = image.facts.diff_ids.len().max(image.facts.layers.len());
+    let own_name = repository.map(|repository| &*repository.name);
+    let evidence = Evidence { readings: &readings, layers: &layers, image, own_name, length, settings };
+    let chain = evidence.chain();
+    let contradicted = evidence.contradicted(&chain);
+    Identification { readings, layers, chain, contradicted }
+}
+
+/// All evidence of one image.
+struct Evidence<'a> {
+    readings: &'a [Reading],
+    layers: &'a LayerEvidence,
+    image: &'a DeployedImage,
+    own_name: Option<&'a str>,
+    /// How many layers the image has.
+    length: usize,
+    settings: &'a Settings,
+}
+
+/// A base that the layers prove.
+#[derive(Clone, Copy)]
+struct Proof<'a> {
+    layer_count: usize,
+    /// The reading that names it.
+    position: Option<usize>,
+    /// The known releases that are so many layers.
+    releases: &'a [Arc<ReleaseOf>],
+}
+
+impl<'a> Evidence<'a> {
+    fn chain(&self) -> Vec<IdentifiedBase> {
+        let mut chain = Vec::from_iter(self.answer());
+        // Each base has fewer layers than the one before.
+        while let Some(inner) = chain.last().and_then(|outer| self.below(outer)) {
+            chain.push(inner);
+        }
+        chain
+    }
+
+    fn answer(&self) -> Option<IdentifiedBase> {
+        if let Some(release) = self.own_release() {
+            return Some(self.itself(release));
+        }
+        let undecided = self.undecided();
+        match self.proof_below(usize::MAX) {
+            Some(proof) if proof.position.is_some() => self.proven(proof),
+            Some(proof) => match undecided {
+                Some(position) if self.may_be_above(position, proof) => Some(self.recorded(position)),
+                _ if self.is_final(proof) => self.proven(proof),
+                undecided => undecided.map(|position| self.recorded(position)),
+            },
+            None => undecided.map(|position| self.recorded(position)),
+        }
+    }
+
+    /// The release that the image is, if it is one; of a company base, whose own base matters more, only where nothing is
+    /// known of that.
+    fn own_release(&self) -> Option<&'a ReleaseOf> {
+        let mut releases = self.layers.prefixes.iter().flat_map(|prefix| &prefix.releases);
+        let own = releases.find(|known| self.is_own(known) && self.settings.is_base(&known.repository))?;
+        let is_other = |base: &Base| base.repository != own.repository;
+        let has_base =
+            self.proof_below(usize::MAX).is_some() || self.readings.iter().any(|r| r.base.as_ref().is_ok_and(is_other));
+        (!has_base || !self.settings.is_company_base(&own.repository)).then_some(own)
+    }
+
+    fn is_own(&self, known: &ReleaseOf) -> bool {
+        known.release.manifest == self.image.digest
+    }
+
+    /// The known releases of configured bases that are a prefix of the image, longest first, without the image itself.
+    fn prefixes(&self) -> impl Iterator<Item = &'a MatchedPrefix> {
+        self.layers.prefixes.iter().filter(|prefix| {
+            let mut releases = prefix.releases.iter();
+            let is_base = prefix.releases.iter().any(|known| self.settings.is_base(&known.repository));
+            is_base && !releases.any(|known| self.is_own(known))
+        })
+    }
+
+    /// The longest base of fewer than `limit` layers that the layers prove. A reading that names it comes before the
+    /// releases that are known to be as long, for it tells equal ones apart.
+    fn proof_below(&self, limit: usize) -> Option<Proof<'a>> {
+        let matched = self.prefixes().find(|prefix| prefix.layer_count < limit);
+        let read = self.proven_readings().filter(|(_, layer_count)| *layer_count < limit);
+        // Of equally long ones the first: readings come best first.
+        let read = read.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let releases_of = |layer_count| {
+            let prefix = self.prefixes().find(|prefix| prefix.layer_count == layer_count);
+            prefix.map(|prefix| &*prefix.releases).unwrap_or_default()
+        };
+        match (read, matched) {
+            (Some((position, layer_count)), matched)
+                if matched.is_none_or(|matched| matched.layer_count <= layer_count) =>
+            {
+                Some(Proof { layer_count, position: Some(position), releases: releases_of(layer_count) })
+            }
+            (_, Some(matched)) => {
+                Some(Proof { layer_count: matched.layer_count, position: None, releases: &matched.releases })
+            }
+            (_, None) => None,
+        }
+    }
+
+    /// The readings whose base is proven to be a prefix, with its length: compared, or recorded as what a release that is
+    /// one is called.
+    fn proven_readings(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.bases()
+            .filter(|(_, reading, base)| !reading.kind.is_candidate() || self.settings.is_base(&base.repository))
+            .filter_map(|(position, _, base)| match self.layers.checks.get(&position) {
+                Some(PrefixCheck::Prefix { layer_count }) => Some((position, *layer_count)),
+                Some(PrefixCheck::Different | PrefixCheck::Fewer) => None,
+                Some(PrefixCheck::Unread) | None => {
+                    let is_named = |prefix: &&MatchedPrefix| prefix.releases.iter().any(|known| is_named(known, base));
+                    self.prefixes().find(is_named).map(|prefix| (position, prefix.layer_count))
+                }
+            })
+    }
+
+    /// The readings that name a base.
+    fn bases(&self) -> impl Iterator<Item = (usize, &'a Reading, &'a Base)> + '_ {
+        let readings = self.readings.iter().enumerate();
+        readings.filter_map(|(position, reading)| Some((position, reading, reading.base.as_ref().ok()?)))
+    }
+
+    /// The first record that the layers neither prove nor disprove. Of fewer layers than the base has, an image is
+    /// flattened only if they begin with no base.
+    fn undecided(&self) -> Option<usize> {
+        let has_prefix = self.prefixes().next().is_some();
+        let is_undecided = |(position, reading, _): &(usize, &Reading, &Base)| {
+            let is_open = match self.layers.checks.get(position) {
+                Some(PrefixCheck::Unread) | None => true,
+                Some(PrefixCheck::Fewer) => !has_prefix,
+                Some(PrefixCheck::Prefix { .. } | PrefixCheck::Different) => false,
+            };
+            is_open && !reading.kind.is_candidate()
+        };
+        self.bases().find(is_undecided).map(|(position, ..)| position)
+    }
+
+    /// Whether the base that the reading names may be built on what the layers prove, so that both hold: a company base
+    /// is, and so is a language's image on `provided`, the first layers of which are the same. Releases of one repository
+    /// are not built on each other.
+    fn may_be_above(&self, position: usize, proof: Proof<'_>) -> bool {
+        let Some(Ok(base)) = self.readings.get(position).map(|reading| &reading.base) else { return false };
+        let is_same = proof.releases.iter().any(|known| known.repository == base.repository);
+        let is_built_on_others =
+            !self.settings.is_base(&base.repository) || self.settings.is_company_base(&base.repository);
+        !is_same && (is_built_on_others || may_be_part(proof.releases))
+    }
+
+    /// Whether no longer release can be a prefix: all were compared, or the image has no more layers.
+    fn is_final(&self, proof: Proof<'_>) -> bool {
+        let is_searched = matches!(self.layers.search, Search::Idle | Search::Complete { .. });
+        is_searched || proof.layer_count == self.length
+    }
+
+    /// The base that `outer` is built on. AWS's own bases are built on none.
+    fn below(&self, outer: &IdentifiedBase) -> Option<IdentifiedBase> {
+        let repository = &outer.base.repository;
+        if self.settings.is_base(repository) && !self.settings.is_company_base(repository) {
+            return None;
+        }
+        let proof = self.proof_below(outer.layer_count.unwrap_or(usize::MAX))?;
+        // A search ends with the outer base: which release of a language that begins with is then not known.
+        let is_searched = matches!(self.layers.search, Search::Complete { .. });
+        let is_part = proof.position.is_none() && may_be_part(proof.releases) && !is_searched;
+        let is_same = proof.releases.iter().any(|known| known.repository == *repository);
+        let inner = (!is_part && !is_same).then(|| self.proven(proof))??;
+        (inner.base.repository != *repository).then_some(inner)
+    }
+
+    /// The places of records that the layers disprove.
+    fn contradicted(&self, chain: &[IdentifiedBase]) -> BTreeSet<usize> {
+        if chain.first().is_some_and(|base| base.evidence.kind == EvidenceKind::Itself) {
+            return BTreeSet::new();
+        }
+        let has_prefix = self.prefixes().next().is_some();
+        let disproven = self.bases().filter(|(position, reading, _)| {
+            let is_disproven = match self.layers.checks.get(position) {
+                Some(PrefixCheck::Different) => true,
+                Some(PrefixCheck::Fewer) => has_prefix,
+                Some(PrefixCheck::Prefix { .. } | PrefixCheck::Unread) | None => false,
+            };
+            is_disproven && !reading.kind.is_candidate()
+        });
+        disproven.map(|(position, ..)| position).collect()
+    }
+
+    /// What the image records, unconfirmed.
+    fn recorded(&self, position: usize) -> IdentifiedBase {
+        let evidence = self.readings[position].clone();
+        let is_whole = label::unquoted(&evidence.value).contains('/');
+        IdentifiedBase {
+            base: self.completed(position),
+            evidence,
+            position: Some(position),
+            confidence: if is_whole { Confidence::Unconfirmed } else { Confidence::Assumed },
+            layer_count: None,
+            equal_releases: Vec::new(),
+        }
+    }
+
+    /// What the layers prove.
+    fn proven(&self, proof: Proof<'_>) -> Option<IdentifiedBase> {
+        let Proof { layer_count, position, releases } = proof;
+        let recorded = position.map(|position| (position, self.completed(position)));
+        let release = pick(releases, recorded.as_ref().map(|(_, base)| base), self.settings);
+        let (base, evidence) = match recorded {
+            Some((position, mut base)) => {
+                release.iter().for_each(|known| complete(&mut base, &known.release));
+                (base, self.readings[position].clone())
+            }
+            None => self.released(release?, EvidenceKind::Layers, format!("{layer_count} of {}", self.length)),
+        };
+        Some(IdentifiedBase {
+            base,
+            evidence,
+            position,
+            confidence: Confidence::Confirmed,
+            layer_count: Some(layer_count),
+            equal_releases: equal_to(release, releases),
+        })
+    }
+
+    /// The image as its own base.
+    fn itself(&self, own: &ReleaseOf) -> IdentifiedBase {
+        let (base, evidence) = self.released(own, EvidenceKind::Itself, self.image.digest.to_string());
+        let prefixes = self.layers.prefixes.iter();
+        let mut equal = prefixes.filter(|prefix| prefix.releases.iter().any(|known| self.is_own(known)));
+        IdentifiedBase {
+            base,
+            evidence,
+            position: None,
+            confidence: Confidence::Confirmed,
+            layer_count: Some(self.length),
+            equal_releases: equal.next().map(|prefix| equal_to(Some(own), &prefix.releases)).unwrap_or_default(),
+        }
+    }
+
+    /// A known release as a base, and as evidence of that.
+    fn released(&self, known: &ReleaseOf, kind: EvidenceKind, key: String) -> (Base, Reading) {
+        let ReleaseOf { repository, release } = known;
+        let tag = dated_tag(release).map(|tag| tag.to_string());
+        // A dated tag says which index it carried then; of several that list one manifest, the catalog knows any.
+        let digest = || release.index.clone().unwrap_or_else(|| release.manifest.clone());
+        let digest = tag.is_none().then(digest);
+        let base = line::base(self.settings, self.own_name, repository.clone(), tag, digest);
+        let value = name_of(known).to_string();
+        (base.clone(), Reading { kind, key, value, base: Ok(base) })
+    }
+
+    /// The base that a reading names, completed by what later ones record of it.
+    fn completed(&self, position: usize) -> Base {
+        let named = |(_, _, base): (usize, &Reading, &Base)| base.clone();
+        let mut base =
+            self.bases().find(|(at, ..)| *at == position).map(named).expect("only readings of bases are chosen");
+        let is_disproven = |at: &usize| matches!(self.layers.checks.get(at), Some(PrefixCheck::Different));
+        let later = self.bases().filter(|(at, ..)| *at > position && !is_disproven(at));
+        later.for_each(|(_, _, other)| base.complete(other));
+        base
+    }
+}
+
+/// Whether whole releases of languages may begin with these: `provided` holds no language.
+fn may_be_part(releases: &[Arc<ReleaseOf>]) -> bool {
+    releases.iter().all(|known| known.repository.name.rsplit('/').next() == Some("provided"))
+}
+
+/// Whether `base` is recorded as what `known` is called.
+fn is_named(known: &ReleaseOf, base: &Base) -> bool {
+    let ReleaseOf { repository, release } = known;
+    let is_digest =
+        |digest: &crate::image::Digest| *digest == release.manifest || release.index.as_ref() == Some(digest);
+    let dated = base.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
+    *repository == base.repository
+        && match &base.digest {
+            Some(digest) => is_digest(digest),
+            None => dated.is_some_and(|tag| release.tags.contains(&tag.release().to_string())),
+        }
+}
+
+/// The earliest dated tag of a release.
+fn dated_tag(release: &PlatformRelease) -> Option<LambdaTag> {
+    let dated = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).filter(|tag| tag.built_at.is_some());
+    dated.min_by_key(|tag| (tag.built_at, tag.to_string())).map(|tag| tag.release())
+}
+
+/// Of releases of equal content the earliest, in whatever order they became known; what is recorded comes first.
+fn pick<'a>(releases: &'a [Arc<ReleaseOf>], recorded: Option<&Base>, settings: &Settings) -> Option<&'a ReleaseOf> {
+    let is_base = |known: &&Arc<ReleaseOf>| settings.is_base(&known.repository);
+    let is_recorded = |known: &&Arc<ReleaseOf>| recorded.is_none_or(|base| base.repository == known.repository);
+    let order = |known: &&Arc<ReleaseOf>| {
+        let is_other = recorded.is_some_and(|base| !is_named(known, base));
+        (is_other, age_order(known))
+    };
+    releases.iter().filter(is_base).filter(is_recorded).min_by_key(order).map(Arc::as_ref)
+}
+
+/// Earlier releases first; those without a dated tag last, by when they were first seen.
+fn age_order(known: &ReleaseOf) -> impl Ord + use<> {
+    let built_at = dated_tag(&known.release).and_then(|tag| tag.built_at);
+    (built_at.is_none(), built_at, known.release.first_seen, known.repository.clone(), known.release.manifest.clone())
+}
+
+/// The others of `releases`, earliest first.
+fn equal_to(chosen: Option<&ReleaseOf>, releases: &[Arc<ReleaseOf>]) -> Vec<Reference> {
+    let mut others: Vec<_> = releases.iter().filter(|known| chosen != Some(known.as_ref())).collect();
+    others.sort_by_key(|known| age_order(known));
+    others.into_iter().take(EQUAL_RELEASES).map(|known| name_of(known)).collect()
+}
+
+/// A release as a reference: by its dated tag, else by its digest.
+fn name_of(known: &ReleaseOf) -> Reference {
+    let ReleaseOf { repository, release } = known;
+    match dated_tag(release) {
+        Some(tag) => Reference::tagged(repository.clone(), &tag.to_string()),
+        None => {
+            let digest = release.index.as_ref().unwrap_or(&release.manifest);
+            Reference::pinned(repository.clone(), digest.clone())
+        }
+    }
+}
+
+/// Says which release `base` is, where it records none: a moving tag has carried many.
+fn complete(base: &mut Base, release: &PlatformRelease) {
+    let is_dated = base.tag.as_deref().and_then(LambdaTag::parse).is_some_and(|tag| tag.built_at.is_some());
+    if base.digest.is_some() || is_dated {
+        return;
+    }
+    match (&release.index, dated_tag(release)) {
+        (None, Some(dated)) => {
+            let moving = base.tag.replace(dated.to_string());
+            base.further_tag = base.further_tag.take().or(moving);
+        }
+        (index, _) => base.digest = Some(index.as_ref().unwrap_or(&release.manifest).clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identify::{LineRule, identify},
+        image::{Annotations, Digest, ImageFacts, Platform},
+    };
+
+    const COMPANY: &str = "registry.example.com/acme/base";
+
+    /// How a row of the table is set up: the readings, each with what became of its comparison; the releases that are a
+    /// prefix, as `repository:tag` or `repository@name of its manifest`, by their number of layers; the number of layers
+    /// of the image, and the search.
+    struct Row<'a> {
+        readings: &'a [(EvidenceKind, &'a str, Option<PrefixCheck>)],
+        prefixes: &'a [(usize, &'a [&'a str])],
+        length: usize,
+        search: Search,
+    }
+
+    const fn prefix(layer_count: usize) -> Option<PrefixCheck> {
+        Some(PrefixCheck::Prefix { layer_count })
+    }
+
+    const DIFFERENT: Option<PrefixCheck> = Some(PrefixCheck::Different);
+    const FEWER: Option<PrefixCheck> = Some(PrefixCheck::Fewer);
+    const UNREAD: Option<PrefixCheck> = Some(PrefixCheck::Unread);
+
+    fn searched() -> Search {
+        Search::Complete { lines: vec!["public.ecr.aws/lambda/java:21".to_owned()] }
+    }
+
+    fn unfinished() -> Search {
+        Search::Unfinished { compared_count: 290, left_count: 700 }
+    }
+
+    fn settings() -> Settings {
+        let rule = |repository: &str, is_bare| LineRule {
+            repository: repository.parse().unwrap(),
+            images: None,
+            tag: None,
+            default_tag: None,
+            is_bare,
+        };
+        let lines = vec![rule(COMPANY, false), rule("public.ecr.aws/lambda/java", true)];
+        Settings { lines, ..Settings::default() }
+    }
+
+    fn full(name: &str) -> String {
+        let name = name.replace("BASE", COMPANY);
+        if name.contains('.') && name.contains('/') { name } else { format!("public.ecr.aws/lambda/{name}") }
+    }
+
+    /// A release; with a digest, of the name behind the `@`, for which one is made up otherwise.
+    fn release(name: &str) -> Arc<ReleaseOf> {
+        let name = full(name);
+        let (named, manifest) = name.split_once('@').unwrap_or((&name, &name));
+        let colon = named.rfind(':').filter(|at| !named[*at..].contains('/'));
+        let (repository, tag) = colon.map_or((named, None), |at| (&named[..at], Some(&named[at + 1..])));
+        let release = PlatformRelease {
+            tags: tag.map(str::to_owned).into_iter().collect(),
+            platform: Platform::new("linux", "arm64", None),
+            manifest: Digest::of(manifest.as_bytes()),
+            index: None,
+            layer_count: 1,
+            diff_ids: None,
+            layers: None,
+            first_layer: None,
+            first_seen: chrono::DateTime::UNIX_EPOCH,
+        };
+        Arc::new(ReleaseOf { repository: repository.parse().unwrap(), release })
+    }
+
+    fn image(length: usize, digest: &str) -> DeployedImage {
+        let facts = ImageFacts {
+            platform: Platform::new("linux", "arm64", None),
+            config: Digest::of(b"config"),
+            created_at: None,
+            history_created_at: None,
+            labels: Annotations::new(),
+            annotations: Annotations::new(),
+            diff_ids: (0..length).map(|layer| Digest::of(&[u8::try_from(layer).unwrap()])).collect(),
+            layers: Vec::new(),
+        };
+        DeployedImage {
+            digest: Digest::of(digest.as_bytes()),
+            facts: Arc::new(facts),
+            descriptor_annotations: Arc::default(),
+            index_annotations: Arc::default(),
+        }
+    }
+
+    fn reading(kind: EvidenceKind, value: &str) -> Reading {
+        let value = if value.starts_with("21.") { value.to_owned() } else { full(value) };
+        let value = match value.split_once('@') {
+            Some((name, digest)) => format!("{name}@{}", Digest::of(digest.as_bytes())),
+            None => value,
+        };
+        // As the label would be read.
+        let labels = Annotations::from([("sdkBaseVersion".to_owned(), value.clone())]);
+        let facts = ImageFacts { labels, ..ImageFacts::clone(&image(0, "").facts) };
+        let labelled = DeployedImage { facts: Arc::new(facts), ..image(0, "") };
+        let read = identify(&labelled, None, &settings()).readings.remove(0);
+        Reading { kind, key: "key".to_owned(), ..read }
+    }
+
+    fn identified(row: &Row<'_>) -> Identification {
+        let readings: Vec<_> = row.readings.iter().map(|(kind, value, _)| reading(*kind, value)).collect();
+        let checks = row.readings.iter().enumerate();
+        let prefixes = row.prefixes.iter().map(|(layer_count, names)| MatchedPrefix {
+            layer_count: *layer_count,
+            releases: names.iter().map(|name| release(name)).collect(),
+        });
+        let layers = LayerEvidence {
+            prefixes: prefixes.collect(),
+            checks: checks.filter_map(|(at, (_, _, check))| Some((at, (*check)?))).collect(),
+            search: row.search.clone(),
+            request_count: 0,
+        };
+        combine(readings, Arc::new(layers), &image(row.length, "own"), None, &settings())
+    }
+
+    /// `java:21.2026.08.10.13 by layers, confirmed; on …; not 0`.
+    fn said(found: &Identification) -> String {
+        let base = |base: &IdentifiedBase| {
+            let IdentifiedBase { base, evidence, confidence, equal_releases, .. } = base;
+            let short = |name: String| {
+                let name = name.replace("public.ecr.aws/lambda/", "").replace(COMPANY, "BASE");
+                name.split("@sha256:").map(|part| if part.len() == 64 { "@" } else { part }).collect::<String>()
+            };
+            let equal: Vec<_> = equal_releases.iter().map(|other| short(other.to_string())).collect();
+            let equal = if equal.is_empty() { String::new() } else { format!(" = {}", equal.join(" = ")) };
+            let kind = evidence.kind.as_str();
+            format!("{}{equal} by {kind}, {}", short(base.reference().to_string()), confidence.as_str())
+        };
+        let chain: Vec<_> = found.chain.iter().map(base).collect();
+        let not: String = found.contradicted.iter().map(|position| format!("; not {position}")).collect();
+        if chain.is_empty() { format!("unknown{not}") } else { format!("{}{not}", chain.join(" on ")) }
+    }
+
+    #[test]
+    fn each_rule_of_combination_holds() {
+        use EvidenceKind::{Annotation, BuilderComment, Label, Provenance};
+        const JAVA: &str = "java:21.2026.08.10.13";
+        const LATER: &str = "java:21.2026.08.11.13";
+        const PROVIDED: &str = "provided:al2023.2026.08.10.13";
+        type Read<'a> = &'a [(EvidenceKind, &'a str, Option<PrefixCheck>)];
+        type Match<'a> = &'a [(usize, &'a [&'a str])];
+        let idle = || Search::Idle;
+        let rows: &[(&str, Read<'_>, Match<'_>, usize, Search, &str)] = &[
+            ("nothing is known", &[], &[], 9, idle(), "unknown"),
+            (
+                "a label that nothing was compared with",
+                &[(Label, "java@a", None)],
+                &[],
+                9,
+                idle(),
+                "java@ by label, unconfirmed",
+            ),
+            ("confirmed", &[(Label, "java@a", prefix(6))], &[], 9, idle(), "java@ by label, confirmed"),
+            (
+                "confirmed, and the release is known",
+                &[(Label, "java@a", prefix(6))],
+                &[(6, &["java@a"])],
+                9,
+                idle(),
+                "java@ by label, confirmed",
+            ),
+            (
+                "a moving tag gets the release",
+                &[(Label, "java:21", prefix(6))],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by label, confirmed",
+            ),
+            (
+                "a moving tag gets the digest",
+                &[(Label, "java:21", prefix(6))],
+                &[(6, &["java@m"])],
+                9,
+                idle(),
+                "java:21@ by label, confirmed",
+            ),
+            (
+                "a moving tag that cannot be compared",
+                &[(Label, "java:21", UNREAD)],
+                &[],
+                9,
+                idle(),
+                "java:21 by label, unconfirmed",
+            ),
+            (
+                "a record of a known release is confirmed unread",
+                &[(Label, JAVA, UNREAD)],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by label, confirmed",
+            ),
+            (
+                "the same by its digest",
+                &[(Label, "java@m", UNREAD)],
+                &[(6, &["java:21.2026.08.10.13@m"])],
+                9,
+                idle(),
+                "java@ by label, confirmed",
+            ),
+            (
+                "contradicted, and the layers win",
+                &[(Label, "java@a", DIFFERENT)],
+                &[(6, &[LATER])],
+                9,
+                searched(),
+                "java:21.2026.08.11.13 by layers, confirmed; not 0",
+            ),
+            (
+                "contradicted, and nothing matches",
+                &[(Label, "java@a", DIFFERENT)],
+                &[],
+                9,
+                searched(),
+                "unknown; not 0",
+            ),
+            (
+                "contradicted, and another record remains",
+                &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", UNREAD)],
+                &[],
+                9,
+                searched(),
+                "python@ by annotation, unconfirmed; not 0",
+            ),
+            (
+                "contradicted, and another record is confirmed",
+                &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "python@ by annotation, confirmed; not 0",
+            ),
+            ("squashed", &[(Label, "java@a", FEWER)], &[], 1, searched(), "java@ by label, unconfirmed"),
+            (
+                "fewer layers, and yet those of a base",
+                &[(Label, "java@a", FEWER)],
+                &[(4, &[PROVIDED])],
+                5,
+                searched(),
+                "provided:al2023.2026.08.10.13 by layers, confirmed; not 0",
+            ),
+            (
+                "the base can no longer be read",
+                &[(Label, "java@a", UNREAD)],
+                &[],
+                9,
+                searched(),
+                "java@ by label, unconfirmed",
+            ),
+            (
+                "a bare tag that nothing confirms",
+                &[(Label, "21.2026.08.10.13", UNREAD)],
+                &[],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by label, assumed",
+            ),
+            (
+                "a bare tag that the layers confirm",
+                &[(Label, "21.2026.08.10.13", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by label, confirmed",
+            ),
+            (
+                "unread, and the layers show another release",
+                &[(Label, "java@a", UNREAD)],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "unread, and the layers show another language",
+                &[(Label, "python@a", UNREAD)],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "an unread language above provided",
+                &[(Label, "java@a", UNREAD)],
+                &[(4, &[PROVIDED])],
+                9,
+                searched(),
+                "java@ by label, unconfirmed",
+            ),
+            (
+                "by a builder's comment",
+                &[(BuilderComment, "java:21", UNREAD)],
+                &[],
+                9,
+                idle(),
+                "java:21 by builder-comment, unconfirmed",
+            ),
+            (
+                "a material is the base that is a prefix",
+                &[(Provenance, "nodejs@a", DIFFERENT), (Provenance, "java@b", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "java@ by provenance, confirmed",
+            ),
+            (
+                "of materials the longest",
+                &[(Provenance, "provided@a", prefix(4)), (Provenance, "java@b", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "java@ by provenance, confirmed",
+            ),
+            ("a material that was not compared", &[(Provenance, "java@b", UNREAD)], &[], 9, idle(), "unknown"),
+            (
+                "a material that is no configured base",
+                &[(Provenance, "ghcr.io/acme/x@b", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "unknown",
+            ),
+            (
+                "a label before a material",
+                &[(Label, "java@b", prefix(6)), (Provenance, "java@b", prefix(6))],
+                &[],
+                9,
+                idle(),
+                "java@ by label, confirmed",
+            ),
+            (
+                "equal content",
+                &[],
+                &[(6, &[LATER, "java@m", JAVA])],
+                9,
+                searched(),
+                "java:21.2026.08.10.13 = java:21.2026.08.11.13 = java@ by layers, confirmed",
+            ),
+            (
+                "equal content, and a label",
+                &[(Label, LATER, prefix(6))],
+                &[(6, &[JAVA, LATER])],
+                9,
+                idle(),
+                "java:21.2026.08.11.13 = java:21.2026.08.10.13 by label, confirmed",
+            ),
+            (
+                "only configured bases",
+                &[],
+                &[(7, &["ghcr.io/acme/other:1"]), (6, &[JAVA])],
+                9,
+                searched(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            ("provided", &[], &[(4, &[PROVIDED])], 9, searched(), "provided:al2023.2026.08.10.13 by layers, confirmed"),
+            ("provided, and languages are not searched", &[], &[(4, &[PROVIDED])], 9, unfinished(), "unknown"),
+            (
+                "provided, and languages cannot be read",
+                &[],
+                &[(4, &[PROVIDED])],
+                9,
+                Search::Failed { why: String::new() },
+                "unknown",
+            ),
+            (
+                "provided, and there are no more layers",
+                &[],
+                &[(4, &[PROVIDED])],
+                4,
+                unfinished(),
+                "provided:al2023.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "provided, not searched, and a label of a language",
+                &[(Label, "java@a", UNREAD)],
+                &[(4, &[PROVIDED])],
+                9,
+                unfinished(),
+                "java@ by label, unconfirmed",
+            ),
+            (
+                "a language above provided",
+                &[],
+                &[(6, &[JAVA]), (4, &[PROVIDED])],
+                9,
+                searched(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "a chain",
+                &[],
+                &[(8, &["BASE@c"]), (6, &[JAVA]), (4, &[PROVIDED])],
+                9,
+                idle(),
+                "BASE@ by layers, confirmed on java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "a chain whose end is not searched",
+                &[],
+                &[(8, &["BASE@c"]), (4, &[PROVIDED])],
+                9,
+                idle(),
+                "BASE@ by layers, confirmed",
+            ),
+            (
+                "a chain that ends with provided",
+                &[],
+                &[(8, &["BASE@c"]), (4, &[PROVIDED])],
+                9,
+                searched(),
+                "BASE@ by layers, confirmed on provided:al2023.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "the label of a company base",
+                &[(Label, "BASE@c", prefix(8))],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "BASE@ by label, confirmed on java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "a company base that is gone",
+                &[(Label, "BASE@c", UNREAD)],
+                &[(6, &[JAVA])],
+                9,
+                idle(),
+                "BASE@ by label, unconfirmed on java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "an inherited label",
+                &[(Label, "java@a", prefix(6))],
+                &[(8, &["BASE@c"]), (6, &["java@a"])],
+                9,
+                idle(),
+                "BASE@ by layers, confirmed on java@ by label, confirmed",
+            ),
+            (
+                "an inherited label, and the base is unknown",
+                &[(Label, "java@a", prefix(6))],
+                &[(8, &["BASE@c"])],
+                9,
+                idle(),
+                "BASE@ by layers, confirmed on java@ by label, confirmed",
+            ),
+            (
+                "earlier releases of a company base are no links",
+                &[],
+                &[(8, &["BASE@c"]), (7, &["BASE@b"])],
+                9,
+                idle(),
+                "BASE@ by layers, confirmed",
+            ),
+            (
+                "a release itself",
+                &[(Label, "java@a", DIFFERENT)],
+                &[(6, &["java:21.2026.08.10.13@own"])],
+                6,
+                idle(),
+                "java:21.2026.08.10.13 by itself, confirmed",
+            ),
+            (
+                "a release itself, with provided below",
+                &[],
+                &[(6, &["java:21.2026.08.10.13@own", LATER]), (4, &[PROVIDED])],
+                6,
+                idle(),
+                "java:21.2026.08.10.13 = java:21.2026.08.11.13 by itself, confirmed",
+            ),
+            (
+                "nothing is added to a base",
+                &[],
+                &[(6, &[JAVA])],
+                6,
+                idle(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "a company base itself",
+                &[],
+                &[(8, &["BASE@own"]), (6, &[JAVA])],
+                8,
+                idle(),
+                "java:21.2026.08.10.13 by layers, confirmed",
+            ),
+            (
+                "a company base itself, and nothing below",
+                &[],
+                &[(8, &["BASE@own"])],
+                8,
+                idle(),
+                "BASE@ by itself, confirmed",
+            ),
+        ];
+        for (name, readings, prefixes, length, search, expected) in rows {
+            let row = Row { readings, prefixes, length: *length, search: search.clone() };
+            assert_eq!(said(&identified(&row)), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_releases_became_known_changes_nothing() {
+        let names = ["java:21.2026.08.11.13", "java@m", "java:21.2026.08.10.13", "python:3.12.2026.08.10.12"];
+        let mut answers = BTreeSet::new();
+        for turn in 0..names.len() {
+            let mut names = names;
+            names.rotate_left(turn);
+            for names in [names, [names[1], names[0], names[3], names[2]]] {
+                let row = Row { readings: &[], prefixes: &[(6, &names)], length: 9, search: searched() };
+                answers.insert(said(&identified(&row)));
+            }
+        }
+        assert_eq!(answers.len(), 1, "{answers:?}");
+    }
+
+    #[test]
+    fn records_that_the_layers_explain_do_not_dissent() {
+        use EvidenceKind::{Label, Provenance};
+        let dissenting = |readings: &[(EvidenceKind, &str, Option<PrefixCheck>)], prefixes: &[(usize, &[&str])]| {
+            let found = identified(&Row { readings, prefixes, length: 9, search: searched() });
+            found.dissenting(|_| false).map(|(reading, _)| reading.value.clone()).collect::<Vec<_>>()
+        };
+        let inherited = [(Label, "java@a", prefix(6)), (Provenance, "nodejs@b", DIFFERENT)];
+        assert!(dissenting(&inherited, &[(8, &["BASE@c"])]).is_empty());
+        let contradicted = [(Label, "java@a", DIFFERENT), (Label, "java@b", prefix(6))];
+        assert!(dissenting(&contradicted, &[]).is_empty(), "it has a reason of its own");
+        let unread = [(Label, "java@a", prefix(6)), (Label, "python:3.12", UNREAD)];
+        assert_eq!(dissenting(&unread, &[]), ["public.ecr.aws/lambda/python:3.12"]);
+    }
+}

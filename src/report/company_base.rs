@@ -1,0 +1,244 @@
+//! Bases that are built on other bases, as something to act on: which of them has to be rebuilt, once for all images that
+//! are built on it?
+//!
+//! Alerts and rebuilds are about that base, and not about each image that waits for it.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{BaseInUse, BaseLink, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, Report, words};
+use crate::{
+    image::Reference,
+    inventory::DeploymentKind,
+    judge::{Action, ReasonCode, Severity, Verdict},
+};
+
+/// What the ids of findings about bases begin with. Those of deployments begin with another word.
+const PREFIX: &str = "base:";
+
+/// So many deployments are named that wait for one base.
+const NAMED: usize = 3;
+
+impl Finding {
+    /// The base that has to be rebuilt before the image is, and the base below it that is behind.
+    #[must_use]
+    pub fn awaited(&self) -> Option<(&BaseInUse, &BaseLink)> {
+        let code = ReasonCode::WaitsForBase.as_str();
+        self.reasons
+            .iter()
+            .any(|reason| reason.code == code)
+            .then(|| self.links().filter(|it| it.1.is_awaited()).last())?
+    }
+
+    /// Whether it is about a base rather than about a deployment.
+    #[must_use]
+    pub fn is_about_base(&self) -> bool {
+        is_base_id(&self.id)
+    }
+
+    /// Each base that is built on another one, and that one.
+    fn links(&self) -> impl Iterator<Item = (&BaseInUse, &BaseLink)> {
+        let below = self.base.iter().flat_map(|base| &base.chain);
+        let outer = self.base.iter().chain(below.clone().map(|link| &link.base));
+        outer.zip(below)
+    }
+}
+
+/// Whether `id` is that of a finding about a base.
+#[must_use]
+pub fn is_base_id(id: &str) -> bool {
+    id.starts_with(PREFIX)
+}
+
+impl BaseLink {
+    fn is_awaited(&self) -> bool {
+        self.behind.is_some() && self.adopted == Some(false)
+    }
+}
+
+impl Report {
+    /// The report with a finding for each base that is built on another one, in the place of its own repository. What
+    /// waits for such a base is nothing to act on by itself. A base that is among the deployments is not added.
+    #[must_use]
+    pub fn with_company_bases(&self) -> Cow<'_, Self> {
+        let bases = self.company_bases();
+        if bases.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut report = self.without_waiting().into_owned();
+        let own: BTreeSet<_> = self.findings.iter().filter_map(Place::of_finding).collect();
+        report.findings.extend(
+            bases.into_iter().filter(|(place, _)| !own.contains(place)).map(|(place, base)| base.finding(&place)),
+        );
+        Cow::Owned(report)
+    }
+
+    /// The report in which what waits for a base is nothing to act on.
+    #[must_use]
+    pub fn without_waiting(&self) -> Cow<'_, Self> {
+        if self.findings.iter().all(|finding| finding.awaited().is_none()) {
+            return Cow::Borrowed(self);
+        }
+        let mut report = self.clone();
+        for finding in report.findings.iter_mut().filter(|finding| finding.awaited().is_some()) {
+            match &mut finding.subjects {
+                Some(subjects) => subjects.base.severity = Severity::None,
+                None => finding.severity = Severity::None,
+            }
+        }
+        Cow::Owned(report)
+    }
+
+    fn company_bases(&self) -> BTreeMap<Place, CompanyBase<'_>> {
+        let mut bases: BTreeMap<Place, CompanyBase<'_>> = BTreeMap::new();
+        for finding in &self.findings {
+            let awaited = finding.awaited().map(|(_, link)| std::ptr::from_ref(link));
+            for (outer, link) in finding.links() {
+                let (Some(place), Some(current)) = (Place::of_link(outer, link), &link.current) else { continue };
+                let base = bases.entry(place).or_insert_with(|| CompanyBase {
+                    link,
+                    current,
+                    adopted: link.adopted,
+                    waiting: Vec::new(),
+                });
+                // Platforms may differ: it is rebuilt once all are.
+                base.adopted = match (base.adopted, link.adopted) {
+                    (Some(one), Some(other)) => Some(one && other),
+                    _ => None,
+                };
+                if awaited == Some(std::ptr::from_ref(link)) {
+                    if base.waiting.is_empty() {
+                        (base.link, base.current) = (link, current);
+                    }
+                    base.waiting.push(finding);
+                }
+            }
+        }
+        bases
+    }
+}
+
+/// The repository of a base, and the line that it is built on.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    registry: String,
+    repository: String,
+    line: String,
+}
+
+impl Place {
+    fn new(reference: &str, line: Option<&String>) -> Option<Self> {
+        let repository = reference.parse::<Reference>().ok()?.repository;
+        let (registry, repository) = (repository.registry.to_string(), repository.name.to_string());
+        Some(Self { registry, repository, line: line?.clone() })
+    }
+
+    fn of_link(outer: &BaseInUse, link: &BaseLink) -> Option<Self> {
+        Self::new(&outer.reference, link.base.line.as_ref())
+    }
+
+    /// The repository of a deployed image, and the line that this is built on.
+    fn of_finding(finding: &Finding) -> Option<Self> {
+        let line = finding.base.as_ref().filter(|_| finding.verdict != Verdict::Unknown)?.line.as_ref();
+        Self::new(&finding.image.reference, line)
+    }
+}
+
+/// A base that is built on another one.
+struct CompanyBase<'a> {
+    /// The base below it.
+    link: &'a BaseLink,
+    current: &'a CurrentRelease,
+    adopted: Option<bool>,
+    /// What waits for it, the worst first.
+    waiting: Vec<&'a Finding>,
+}
+
+impl CompanyBase<'_> {
+    fn finding(&self, place: &Place) -> Finding {
+        let Place { registry, repository, line } = place;
+        // What waits is open as long as nobody answers for all of it.
+        let open: Vec<_> = self.waiting.iter().filter(|finding| !finding.is_base_exempted()).collect();
+        let severity = open.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None);
+        let (verdict, action) = match (self.waiting.is_empty(), self.adopted) {
+            (false, _) => (self.link.verdict, Action::Rebuild),
+            (true, Some(true)) => (Verdict::Fresh, Action::None),
+            (true, _) => (Verdict::Unknown, Action::Investigate),
+        };
+        let is_fresh = verdict == Verdict::Fresh;
+        Finding {
+            id: format!("{PREFIX}{registry}/{repository} on {line}"),
+            deployment: DeploymentFields {
+                kind: DeploymentKind::Ecr,
+                name: repository.clone(),
+                owner: self.owner(),
+                ..DeploymentFields::unknown()
+            },
+            image: ImageFields {
+                reference: format!("{registry}/{repository}"),
+                digest: None,
+                platform: None,
+                created_at: None,
+                pushed_at: None,
+                holding: None,
+            },
+            base: Some(if is_fresh { self.current_in_use() } else { self.link.base.clone() }),
+            current: Some(self.current.clone()),
+            behind: self.link.behind.clone().filter(|_| !is_fresh),
+            replacement: None,
+            runtime: None,
+            verdict,
+            stale: verdict == Verdict::Stale,
+            out_of_date: verdict == Verdict::OutOfDate,
+            deprecated: false,
+            severity: if self.waiting.is_empty() { Severity::None } else { severity },
+            action,
+            reasons: self.reasons(place),
+            subjects: None,
+            policy_rule: None,
+            exemption: None,
+        }
+    }
+
+    fn reasons(&self, place: &Place) -> Vec<ReasonFields> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let named: Vec<_> = self.waiting.iter().take(NAMED).map(|it| words::deployment_name(&it.deployment)).collect();
+        let more = match self.waiting.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "the current release of {} is built on an outdated release of {}; built on it: {}{more}",
+            place.repository,
+            place.line,
+            named.join(", ")
+        );
+        vec![ReasonFields { code: ReasonCode::BaseSuperseded.as_str().to_owned(), message }]
+    }
+
+    /// The owner of all that waits, if it is one: of the base itself, none is known.
+    fn owner(&self) -> Option<String> {
+        let mut owners = self.waiting.iter().map(|finding| finding.deployment.owner.as_ref());
+        let first = owners.next()??;
+        owners.all(|owner| owner == Some(first)).then(|| first.clone())
+    }
+
+    /// The current release below it as the one in use.
+    fn current_in_use(&self) -> BaseInUse {
+        let CurrentRelease { digest, release, published_at, published_source, estimated, .. } = self.current.clone();
+        BaseInUse {
+            digest: Some(digest),
+            digest_kind: None,
+            release,
+            published_at,
+            published_source,
+            estimated,
+            age_days: None,
+            ..self.link.base.clone()
+        }
+    }
+}

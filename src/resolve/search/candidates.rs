@@ -1,0 +1,93 @@
+//! Candidates: the dated releases of a base repository that an image can be compared with.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{super::Resolver, known::KnownReleases};
+use crate::{
+    image::{Arch, LambdaTag, Repository},
+    resolve::Failure,
+};
+
+/// A dated release on one architecture.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    /// Its tag: that of its architecture, where there is one.
+    pub(super) tag: LambdaTag,
+    /// When it was built, to the hour.
+    pub(super) built_at: DateTime<Utc>,
+    /// What is known of it.
+    pub(super) state: CandidateState,
+}
+
+/// What is known of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CandidateState {
+    /// Nothing.
+    Unread,
+    /// The digests of its layers, and not its `diff_ids`.
+    Layers,
+    /// All that is compared.
+    Whole,
+    /// It has no image for this architecture.
+    Absent,
+    /// It was asked for in this run and cannot be read.
+    Unreadable,
+}
+
+/// The candidates of one repository on one architecture.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// The repository.
+    pub(super) repository: Repository,
+    /// The architecture.
+    pub(super) arch: Arch,
+    /// The candidates, oldest first.
+    pub(super) all: Vec<Candidate>,
+    /// Why they may not be all there are.
+    pub(super) gap: Option<String>,
+    /// Until when the list of tags is complete, as far as it is.
+    pub(super) until: DateTime<Utc>,
+}
+
+impl Candidates {
+    /// The dated releases of `repository` for `arch`, all that were published until `until` if its tags can be listed.
+    pub(super) async fn list(
+        resolver: &Resolver,
+        known: &KnownReleases,
+        repository: &Repository,
+        arch: Arch,
+        until: DateTime<Utc>,
+    ) -> Self {
+        let problem = resolver.list_tags(repository, until).await;
+        let is_complete = resolver.is_list_complete(repository, until);
+        let gap = match problem {
+            Some(problem) if problem.failure != Some(Failure::Incomplete) => Some(problem.message),
+            _ if is_complete => None,
+            _ => Some(format!("only a part of the tags of {repository} could be listed")),
+        };
+        // A tag of the architecture brings its manifest with one request; releases without one have an index.
+        let mut tags: BTreeMap<_, (Option<LambdaTag>, bool)> = BTreeMap::new();
+        for tag in resolver.dated_tags(repository).iter() {
+            let Some(built_at) = tag.built_at else { continue };
+            let (best, has_arch) = tags.entry((built_at, tag.family.clone())).or_default();
+            *has_arch |= tag.arch.is_some();
+            if tag.arch == Some(arch) || (tag.arch.is_none() && best.is_none()) {
+                *best = Some(tag.clone());
+            }
+        }
+        let of_arch = |(tag, has_arch): (Option<LambdaTag>, bool)| tag.filter(|tag| tag.arch.is_some() || !has_arch);
+        let candidate = |((built_at, _), found)| {
+            let tag = of_arch(found)?;
+            let state = match known.layers(repository, &tag, arch) {
+                None => CandidateState::Unread,
+                Some(layers) if layers.has_diff_ids => CandidateState::Whole,
+                Some(_) => CandidateState::Layers,
+            };
+            Some(Candidate { tag, built_at, state })
+        };
+        let all = tags.into_iter().filter_map(candidate).collect();
+        Self { repository: repository.clone(), arch, all, gap, until }
+    }
+}

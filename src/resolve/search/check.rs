@@ -1,0 +1,166 @@
+//! Are the bases that an image records prefixes of it?
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, stream};
+
+use super::{
+    ComparedImage, Searcher,
+    scope::{NamedLine, is_dated},
+};
+use crate::{
+    identify::{Base, PrefixCheck, Search},
+    image::{Content, Digest, ImageFacts, LambdaTag, MatchedPrefix, Platform, Repository},
+    registry,
+    store::Known,
+};
+
+/// How many bases are read at once.
+const READ_AT_ONCE: usize = 16;
+
+/// A release that an image records, on its platform: by a digest, else by a dated tag.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RecordedRelease {
+    repository: Repository,
+    digest: Option<Digest>,
+    dated_tag: Option<String>,
+    platform: Platform,
+}
+
+impl RecordedRelease {
+    /// The release that `base` names; `None` if it names only a line.
+    fn new(base: &Base, platform: &Platform) -> Option<Self> {
+        let dated_tag = base.tag.clone().filter(|tag| base.digest.is_none() && is_dated(tag));
+        (base.digest.is_some() || dated_tag.is_some()).then(|| Self {
+            repository: base.repository.clone(),
+            digest: base.digest.clone(),
+            dated_tag,
+            platform: platform.clone(),
+        })
+    }
+}
+
+impl Searcher<'_> {
+    /// For each of `images`, whether the releases that its readings name are prefixes of it, by the positions of the
+    /// readings. Each release is read once ever.
+    pub(super) async fn check_recorded(&self, images: &[ComparedImage<'_>]) -> Vec<BTreeMap<usize, PrefixCheck>> {
+        let checks: Vec<_> = images.iter().map(|image| self.check_image(*image)).collect();
+        stream::iter(checks).buffered(READ_AT_ONCE).collect().await
+    }
+
+    async fn check_image(&self, image: ComparedImage<'_>) -> BTreeMap<usize, PrefixCheck> {
+        let mut checks = BTreeMap::new();
+        for (position, reading) in image.identification.readings.iter().enumerate() {
+            let facts = &image.image.facts;
+            let Some(release) = reading.base.as_ref().ok().and_then(|base| RecordedRelease::new(base, &facts.platform))
+            else {
+                continue;
+            };
+            let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
+            let check = match read.as_deref() {
+                Some(Content::Image(base)) => compare(facts, base),
+                _ => PrefixCheck::Unread,
+            };
+            checks.insert(position, check);
+        }
+        checks
+    }
+
+    /// The image of a recorded release; `None` if it cannot be read or is not for the platform.
+    async fn read_recorded(&self, recorded: &RecordedRelease) -> Option<Known> {
+        let RecordedRelease { repository, digest, dated_tag, platform } = recorded;
+        let digest = match (digest, dated_tag) {
+            (Some(digest), _) => digest.clone(),
+            (None, Some(tag)) => self.resolver.carried(repository, tag).await.ok()??.digest,
+            (None, None) => return None,
+        };
+        let images = &self.resolver.images;
+        let content = match images.content(repository, &digest).await {
+            Ok(content) => content,
+            // Some builders record what Docker calls the `Id` of a base: the digest of its configuration.
+            Err(registry::Error::NotFound { .. }) => return images.configuration(repository, &digest).await.ok(),
+            Err(_) => return None,
+        };
+        let (entry, known) = images.image_for(repository, &digest, &content, platform).await.ok()??;
+        if let Content::Image(facts) = &*known
+            && facts.config != digest
+        {
+            let tag = dated_tag.as_deref().and_then(LambdaTag::parse).map(|tag| tag.release().to_string());
+            let index = matches!(&*content, Content::Index(_)).then_some(&digest);
+            self.record_image(repository, tag, index, &entry.digest, facts);
+        }
+        Some(known)
+    }
+}
+
+/// Whether the layers of `base` are the first ones of `image`.
+fn compare(image: &ImageFacts, base: &ImageFacts) -> PrefixCheck {
+    let count = |facts: &ImageFacts| facts.diff_ids.len().max(facts.layers.len());
+    let is_prefix = |base: &[Digest], image: &[Digest]| !base.is_empty() && image.starts_with(base);
+    if is_prefix(&base.diff_ids, &image.diff_ids) || is_prefix(&base.layers, &image.layers) {
+        return PrefixCheck::Prefix { layer_count: count(base) };
+    }
+    match (count(image), count(base)) {
+        (0, _) | (_, 0) => PrefixCheck::Unread,
+        (own, base) if own < base => PrefixCheck::Fewer,
+        // Layer digests that differ prove nothing.
+        _ if image.diff_ids.is_empty() || base.diff_ids.is_empty() => PrefixCheck::Unread,
+        _ => PrefixCheck::Different,
+    }
+}
+
+/// Whether a release of `line` is a prefix of an image with `prefixes`. `is_other_line` says whether the base is known to
+/// be of another line, `is_longer` whether the releases of the line have more layers than the image.
+pub(super) fn check_line(
+    line: &NamedLine,
+    prefixes: &[MatchedPrefix],
+    search: &Search,
+    is_other_line: bool,
+    is_longer: bool,
+) -> PrefixCheck {
+    let of_line = |prefix: &&MatchedPrefix| prefix.releases.iter().any(|known| line.has_release(known));
+    match (prefixes.iter().find(of_line), search) {
+        (Some(prefix), _) => PrefixCheck::Prefix { layer_count: prefix.layer_count },
+        (None, _) if is_other_line => PrefixCheck::Different,
+        (None, _) if is_longer => PrefixCheck::Fewer,
+        (None, Search::Complete { .. }) => PrefixCheck::Different,
+        (None, Search::Idle | Search::Unfinished { .. } | Search::Failed { .. }) => PrefixCheck::Unread,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Manifest;
+
+    fn image(diff_ids: &[&str], layers: &[&str]) -> ImageFacts {
+        let digests = |names: &[&str]| names.iter().map(|name| Digest::of(name.as_bytes())).collect::<Vec<_>>();
+        let config = serde_json::json!({
+            "os": "linux", "architecture": "arm64", "rootfs": { "type": "layers", "diff_ids": digests(diff_ids) },
+        });
+        let manifest = Manifest { layers: digests(layers), ..Manifest::new(Digest::of(b""), None) };
+        ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration")
+    }
+
+    #[test]
+    fn only_whole_lists_of_layers_prove_or_disprove_a_base() {
+        let base = image(&["os", "jdk"], &["os.gz", "jdk.gz"]);
+        let known_by_layers = image(&[], &["os.gz", "jdk.gz"]);
+        let prefix = PrefixCheck::Prefix { layer_count: 2 };
+        for (own, base, expected) in [
+            (image(&["os", "jdk", "app"], &[]), &base, prefix),
+            (image(&["os", "jdk", "app"], &["os.zst", "jdk.zst", "app.zst"]), &base, prefix),
+            (image(&[], &["os.gz", "jdk.gz", "app.gz"]), &base, prefix),
+            (image(&["os", "jdk"], &[]), &base, prefix),
+            (image(&["os", "app", "jdk"], &[]), &base, PrefixCheck::Different),
+            (image(&["os", "app"], &[]), &base, PrefixCheck::Different),
+            (image(&["all"], &["all.gz"]), &base, PrefixCheck::Fewer),
+            (image(&["os", "app"], &["os.zst", "app.zst"]), &known_by_layers, PrefixCheck::Unread),
+            (image(&[], &["os.zst", "jdk.zst"]), &base, PrefixCheck::Unread),
+            (image(&[], &[]), &base, PrefixCheck::Unread),
+            (image(&["os", "jdk"], &[]), &image(&[], &[]), PrefixCheck::Unread),
+        ] {
+            assert_eq!(compare(&own, base), expected, "{:?} {:?}", own.diff_ids, own.layers);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Images that are searched together: those of one repository, and those that share more than the operating system.
+
+use std::{collections::HashMap, hash::Hash};
+
+/// How many leading layers two images share that probably share their base. The lowest one is the operating system.
+pub(super) const SHARED_LAYERS: usize = 2;
+
+/// The positions of images, put together by what they have in common: in order, each in one group.
+pub(super) fn groups<K: Eq + Hash>(keys: impl IntoIterator<Item = Vec<K>>) -> Vec<Vec<usize>> {
+    let mut first: HashMap<K, usize> = HashMap::new();
+    let mut parents: Vec<usize> = Vec::new();
+    for (position, keys) in keys.into_iter().enumerate() {
+        parents.push(position);
+        for key in keys {
+            let other = *first.entry(key).or_insert(position);
+            let (one, other) = (root(&parents, position), root(&parents, other));
+            // The earliest one stands for all.
+            parents[one.max(other)] = one.min(other);
+        }
+    }
+    let mut places: HashMap<usize, usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for position in 0..parents.len() {
+        let place = *places.entry(root(&parents, position)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push(position);
+    }
+    groups
+}
+
+fn root(parents: &[usize], mut position: usize) -> usize {
+    while parents[position] != position {
+        position = parents[position];
+    }
+    position
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_put_together_through_others() {
+        assert_eq!(groups([vec!["a"], vec!["b"], vec!["c", "b"], vec![], vec!["a", "c"]]), [vec![0, 1, 2, 4], vec![3]]);
+        assert_eq!(groups(Vec::<Vec<u8>>::new()), Vec::<Vec<usize>>::new());
+    }
+}
