@@ -60,7 +60,7 @@ grace = "14d"
 [identify]
 labels = ["sdkBaseVersion"]
 
-[[identify.line]]                      # which line a repository's digests follow, where nothing better says so
+[[identify.base]]                      # a repository of bases, and what is known of it
 repository = "public.ecr.aws/lambda/java"
 default_tag = "latest"
 
@@ -87,7 +87,7 @@ fn the_agreed_configuration_works_as_written() {
     let settings = case.loaded().settings;
     assert_eq!(settings.policy.terms.max_age.num_days(), 45);
     assert_eq!(settings.policy.terms.grace.num_days(), 14);
-    assert_eq!(settings.identify.lines[0].default_tag.as_deref(), Some("latest"));
+    assert_eq!(settings.identify.bases.as_slice()[0].default_tag.as_deref(), Some("latest"));
     assert_eq!(settings.ecr[0].regions, Regions::Listed(vec!["eu-west-1".into()]));
     assert_eq!(settings.ecr[0].newest, None);
     let layout = ImageSource::Layout { folder: case.folder.path().join("./layout"), tag: Some("v1".into()) };
@@ -240,15 +240,28 @@ name = "nothing"
 base = "public.ecr.aws/*"
 [identify]
 labels = ["sdk Base", 7]
-[[identify.line]]
+[[identify.base]]
 repository = "lambda/java"
 default_tag = "latest"
-[[identify.line]]
+[[identify.base]]
 default_tag = "${TAG}"
+tags = ["21", "21.2026.07.16.13", ""]
+[[identify.base]]
+repository = "public.ecr.aws/lambda/*"
+images = "orders*"
+bare = true
+company = true
+[[identify.base]]
+repository = "team/*"
+tags = []
 [[identify.line]]
 repository = "public.ecr.aws/lambda/java"
+tag = "21"
+images = "orders*"
+bare = true
 [resolve]
-probes = -1
+probes = 4
+dated_tags = ["public.ecr.aws/lambda/*", "ghcr.io/acme/*"]
 [[inventory.ecr]]
 regions = []
 newest = 0
@@ -280,6 +293,45 @@ token_hosts = ["https://auth.docker.io"]
 [registry."gcr.io"]
 auth = "anonimous"
 "#;
+
+#[test]
+fn a_removed_key_is_refused_with_the_entry_that_replaces_it() {
+    for (file, problem) in [
+        (
+            "[[identify.line]]\nrepository = \"public.ecr.aws/lambda/java\"\ndefault_tag = \"21\"",
+            "basewatch.toml:1: identify.line[0]: was replaced by [[identify.base]]; write instead\n    \
+             [[identify.base]]\n    repository = \"public.ecr.aws/lambda/java\"\n    default_tag = \"21\"",
+        ),
+        (
+            "[resolve]\ndated_tags = [\"public.ecr.aws/lambda/*\", \"a.example/*\", \"b.example/*\"]",
+            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]; write instead\n    \
+             [[identify.base]]\n    repository = \"a.example/*\"\n    dated_tags = true\n    \
+             [[identify.base]]\n    repository = \"b.example/*\"\n    dated_tags = true",
+        ),
+        (
+            "[resolve]\ndated_tags = [\"public.ecr.aws/lambda/*\", \"index.docker.io/amazon/aws-lambda-*\"]",
+            "basewatch.toml:2: resolve.dated_tags: was removed: releases of these repositories are known to carry dated \
+             tags; delete the key",
+        ),
+        (
+            "[resolve]\nprobes = 4",
+            "basewatch.toml:2: resolve.probes: was removed, and nothing takes its place: delete the key",
+        ),
+    ] {
+        assert_eq!(Case::of(file).problems(), problem);
+    }
+    // What the message shows is accepted, and means the same.
+    let written = "[[identify.base]]\n    repository = \"a.example/*\"\n    dated_tags = true";
+    let bases = Case::of(written).loaded().settings.resolve.bases;
+    assert!(bases.has_dated_tags(&"a.example/x".parse().unwrap()));
+    for (variable, replacement) in [
+        ("BASEWATCH_RESOLVE__DATED_TAGS", "replaced by [[identify.base]] with repository and dated_tags = true"),
+        ("BASEWATCH_RESOLVE__PROBES", "unset the variable"),
+    ] {
+        let problems = Case::of("").with(variable, "x").problems();
+        assert!(problems.contains(replacement), "{problems}");
+    }
+}
 
 #[test]
 fn secrets_never_show_in_problems_or_debug_output() {

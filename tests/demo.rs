@@ -34,20 +34,45 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
             ("exports:64", "linux/amd64", Verdict::Deprecated, "runtime-deprecated"),
             ("invoices:130", "linux/amd64", Verdict::Superseded, "base-superseded"),
             ("ledger:55", "linux/arm64", Verdict::Stale, "line-quiet"),
-            ("legacy-batch:3", "linux/amd64", Verdict::Unknown, "base-unidentified"),
+            ("legacy-batch:3", "linux/amd64", Verdict::Stale, "base-too-old"),
+            ("loyalty:11", "linux/arm64", Verdict::Stale, "waits-for-base"),
             ("notify:17", "linux/amd64", Verdict::Superseded, "base-superseded"),
             ("orders:421", "linux/arm64", Verdict::Stale, "base-too-old"),
             ("payments:88", "linux/amd64", Verdict::OutOfDate, "base-superseded"),
             ("payments:88", "linux/arm64", Verdict::OutOfDate, "base-superseded"),
+            ("pricing:23", "linux/arm64", Verdict::Stale, "base-too-old"),
             ("receipts", "", Verdict::Unknown, "image-missing"),
             ("refunds", "linux/arm64", Verdict::Stale, "not-deployed"),
             ("reports:7", "linux/amd64", Verdict::Stale, "base-too-old"),
-            ("search:12", "linux/amd64", Verdict::Unknown, "label-malformed"),
+            ("search:12", "linux/amd64", Verdict::OutOfDate, "base-superseded"),
             ("thumbnails:302", "linux/amd64", Verdict::Fresh, "rebuild-without-change"),
-            ("vendor-agent:4", "linux/amd64", Verdict::Unknown, "registry-not-allowed"),
+            ("vendor-agent:4", "linux/amd64", Verdict::Superseded, "registry-not-allowed"),
         ]
     );
     assert!(report.complete, "{:?}", report.errors);
+}
+
+#[tokio::test]
+async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain() {
+    let report = Demo::serve().expect("loopback is there").report().await;
+    let of = |name: &str| {
+        let is_it = |finding: &&basewatch::report::Finding| finding.image.reference.ends_with(name);
+        let finding = report.findings.iter().find(is_it).expect(name);
+        let base = finding.base.as_ref().expect("a base");
+        let codes: Vec<_> = finding.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        (base.identified_by.as_str(), base.confidence.as_deref(), base.chain.len(), codes)
+    };
+    let (by, confidence, _, codes) = of("legacy-batch:3");
+    assert_eq!((by, confidence), ("layers", Some("confirmed")));
+    assert!(!codes.contains(&"label-contradicted"));
+    let (by, confidence, _, codes) = of("pricing:23");
+    assert_eq!((by, confidence), ("layers", Some("confirmed")));
+    assert!(codes.contains(&"label-contradicted"), "{codes:?}");
+    let (by, confidence, chain, codes) = of("loyalty:11");
+    assert_eq!((by, confidence, chain), ("label", Some("confirmed"), 1));
+    assert_eq!(codes[0], "waits-for-base");
+    let (_, confidence, _, codes) = of("search:12");
+    assert!(confidence == Some("confirmed") && codes.contains(&"label-malformed"), "{codes:?}");
 }
 
 #[tokio::test]

@@ -422,18 +422,19 @@ fn credentials_that_a_registry_repeats_are_in_no_report_no_log_and_no_store() {
 /// the current one, a day old.
 const RELEASES: [&str; 3] = ["2026.10.16.00", "2026.10.17.00", "2026.11.19.00"];
 
-/// The configuration of an image; `label` names its base.
-fn config(created: &str, layer: &str, label: Option<&str>) -> Vec<u8> {
+/// The configuration of an image of these layers; `label` names its base.
+fn config(created: &str, layers: &[&str], label: Option<&str>) -> Vec<u8> {
     let labels = label.map(|label| json!({ "sdkBaseVersion": label }));
+    let layers: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes())).collect();
     let config = json!({
         "architecture": "arm64", "os": "linux", "created": created, "config": { "Labels": labels },
-        "rootfs": { "type": "layers", "diff_ids": [Digest::of(layer.as_bytes())] },
+        "rootfs": { "type": "layers", "diff_ids": layers },
     });
     config.to_string().into_bytes()
 }
 
 fn release(date: &str) -> Vec<u8> {
-    config(&format!("{}T00:13:00Z", date[..10].replace('.', "-")), date, None)
+    config(&format!("{}T00:13:00Z", date[..10].replace('.', "-")), &[date], None)
 }
 
 fn dated_tags(date: &str) -> [String; 2] {
@@ -458,7 +459,7 @@ fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> 
         }
         let base = Digest::of(&manifest_of(&release(RELEASES[0])));
         let host = upstream.unwrap_or_else(|| asked.endpoint.trim_start_matches("http://"));
-        let app = config("2026-10-16T02:00:00Z", "app", Some(&format!("{host}/lambda/java:21@{base}")));
+        let app = config("2026-10-16T02:00:00Z", &[RELEASES[0], "app"], Some(&format!("{host}/lambda/java:21@{base}")));
         let mut images: Vec<_> = RELEASES.map(|date| (release(date), dated_tags(date).to_vec())).into();
         images[2].1.push("21".to_owned());
         if path.starts_with("/v2/team/app/") {
@@ -479,7 +480,8 @@ fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> 
 
 /// The exit code and the report of an audit of `team/app:1` with `settings`; the catalog is kept in `folder`.
 fn audit_app(folder: &Path, registry: &Toxic, settings: &str) -> (Option<i32>, Value) {
-    let common = "[resolve]\ndated_tags = [\"*/lambda/*\"]\n\n[catalog]\npath = \"catalog\"\n\n";
+    let common =
+        "[[identify.base]]\nrepository = \"*/lambda/*\"\ndated_tags = true\n\n[catalog]\npath = \"catalog\"\n\n";
     fs::write(folder.join("basewatch.toml"), format!("{common}{settings}")).expect("written");
     let image = format!("{}/team/app:1", registry.host());
     let arguments = ["audit", "--format", "json", "--as-of", "2026-11-20T06:00:00Z", &image];

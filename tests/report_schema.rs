@@ -118,9 +118,9 @@ fn contract() -> Value {
             },
             "base": {
                 "reference": format!("public.ecr.aws/lambda/java@{digest}"), "digest": digest, "digest_kind": "index",
-                "identified_by": "label", "evidence": "sdkBaseVersion", "line": "public.ecr.aws/lambda/java:21",
-                "line_source": "dated-tag", "release": "21.2026.08.22.00", "published_at": "2026-08-22T00:00:00Z",
-                "published_source": "dated-tag", "age_days": 90
+                "identified_by": "label", "evidence": "sdkBaseVersion", "confidence": "confirmed",
+                "line": "public.ecr.aws/lambda/java:21", "line_source": "dated-tag", "release": "21.2026.08.22.00", "published_at": "2026-08-22T00:00:00Z",
+                "published_source": "dated-tag", "age_days": 90, "chain": []
             },
             "current": {
                 "reference": "public.ecr.aws/lambda/java:21", "digest": digest, "platform_digest": digest,
@@ -162,6 +162,16 @@ fn readers_accept_the_fields_of_later_versions() {
     document["later"] = json!({ "much": "later" });
     assert_valid::<Report>(&document);
     assert!(serde_json::from_value::<Report>(document).is_ok());
+}
+
+#[test]
+fn reports_of_earlier_versions_can_be_read() {
+    let mut document = contract();
+    let base = document["findings"][0]["base"].as_object_mut().unwrap();
+    assert!(base.remove("confidence").is_some() && base.remove("chain").is_some());
+    let report: Report = serde_json::from_value(document).unwrap();
+    let base = report.findings[0].base.as_ref().unwrap();
+    assert!(base.confidence.is_none() && base.chain.is_empty() && base.equal_releases.is_empty());
 }
 
 #[test]

@@ -77,11 +77,11 @@ fn the_summary_counts_findings_images_and_bases() {
     // Thirteen deployments share an image, and one has none that could be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
     // Two platforms and the three fresh ones share a base each; the four unknown have none.
-    assert_eq!(summary.bases, 10);
+    assert_eq!(summary.bases, 11);
     let counts: Vec<_> = Verdict::ALL.iter().map(|verdict| summary.by_verdict[verdict]).collect();
-    assert_eq!(counts, [3, 1, 4, 16, 1, 5]);
+    assert_eq!(counts, [3, 1, 6, 17, 1, 5]);
     assert_eq!(summary.exempted, 1);
-    assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 90, p90: 90, max: 204 }));
+    assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 75, p90: 90, max: 204 }));
     assert_eq!(Summary::of(&[]).base_age_days, None);
     assert_eq!(Summary::of(&[]).by_verdict.len(), Verdict::ALL.len());
 }

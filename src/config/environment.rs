@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     Problem,
     problem::did_you_mean,
+    removed,
     shape::{Settable, Shape},
     tree::{KeyPath, Node, Origin, Value},
 };
@@ -96,6 +97,9 @@ pub(super) fn unusable(environment: &Environment) -> Vec<Problem> {
 
 fn unknown(name: &str, origin: Origin, settable: &[Settable]) -> Problem {
     let known = settable.iter().map(|key| key.variable.as_str()).chain([CONFIG_VARIABLE, LOG_VARIABLE]);
+    if let Some(message) = removed::variable(name) {
+        return Problem { origin, path: KeyPath::default(), message };
+    }
     let hint = match did_you_mean(name, known) {
         hint if !hint.is_empty() => hint,
         _ if ["REGISTRY", "INVENTORY"].iter().any(|section| name["BASEWATCH_".len()..].starts_with(section)) => {

@@ -13,7 +13,7 @@ use super::{
     check::Check,
     environment, identify, inventory, network, notify, owners, policy,
     raw::{RawConfig, schema},
-    rebuild, registry, resolve, serve,
+    rebuild, registry, removed, serve,
     shape::Shape,
     store,
     tree::{KeyPath, Node, Origin, Value},
@@ -85,6 +85,7 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     let shape = Shape::new(schema());
     let mut problems = environment::overlay(&mut tree, environment, &shape);
     overlay_flags(&mut tree, flags);
+    problems.extend(removed::take(&mut tree));
     problems.extend(shape.prune(&mut tree));
     problems.extend(environment::unusable(environment));
     let raw = RawConfig::deserialize(tree.to_toml()).map_err(|error| {
@@ -195,10 +196,11 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     let (network, concurrency) = network::validate(section!(network), hosts, &at("network"), check);
     let notify = notify::validate(section!(notify), &at("notify"), check);
     let inventory = inventory::validate(section!(inventory), &at("inventory"), check);
+    let identify = identify::validate(section!(identify), &at("identify"), check);
     let mut settings = Settings {
         policy: policy::validate(section!(policy), &at("policy"), check),
-        identify: identify::validate(section!(identify), &at("identify"), check),
-        resolve: resolve::validate(section!(resolve), &at("resolve"), check),
+        resolve: crate::resolve::Settings { bases: identify.bases.clone() },
+        identify,
         lambda: inventory.lambda,
         ecs: inventory.ecs,
         ecr: inventory.ecr,

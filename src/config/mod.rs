@@ -21,7 +21,7 @@ mod problem;
 mod raw;
 mod rebuild;
 mod registry;
-mod resolve;
+mod removed;
 mod scope;
 mod secret;
 mod serve;
@@ -50,9 +50,9 @@ pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
 pub struct Settings {
     /// What is too old.
     pub policy: crate::judge::Policy,
-    /// Which labels count.
+    /// Which labels count, and which repositories hold bases.
     pub identify: crate::identify::Settings,
-    /// How releases are dated.
+    /// The same repositories, for who asks registries about them.
     pub resolve: crate::resolve::Settings,
     /// What to audit in private ECR.
     pub ecr: Vec<crate::inventory::EcrSettings>,

@@ -15,7 +15,6 @@ use super::{
     policy::RawPolicy,
     rebuild::{RawRebuild, RawRebuilds},
     registry::RawRegistries,
-    resolve::RawResolve,
     serve::RawServe,
     store::RawRetention,
     watch::RawWatch,
@@ -36,8 +35,6 @@ pub(super) struct RawConfig {
     pub(super) policy: Option<RawPolicy>,
     /// Which base an image stands on, and which line that base follows.
     pub(super) identify: Option<RawIdentify>,
-    /// How releases are dated.
-    pub(super) resolve: Option<RawResolve>,
     /// What is audited.
     pub(super) inventory: Option<RawInventory>,
     /// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials.

@@ -78,6 +78,26 @@ pub(super) fn repository_pattern(text: &str) -> Result<Glob, String> {
     normalize_pattern(text).parse()
 }
 
+/// The pattern `text` over base repositories, which names their registry or a pattern of it; and the repository, if it
+/// names exactly one.
+pub(super) fn base_pattern(text: &str) -> Result<(Glob, Option<Repository>), String> {
+    let is_wild = |text: &str| text.contains(['*', '?', '[', '{']);
+    match text.parse::<Repository>() {
+        Ok(repository) => Ok((repository.to_string().parse()?, Some(repository))),
+        Err(error) if !is_wild(text) => Err(format!("{text:?}: {error}")),
+        Err(_) => {
+            let (host, name) = text.split_once('/').unwrap_or((text, ""));
+            if !is_wild(host) && registry_host(host).is_err() {
+                return Err(format!("{text:?} names no registry: write it first, as in \"public.ecr.aws/lambda/*\""));
+            }
+            if name.contains([':', '@']) {
+                return Err(format!("{text:?} is no pattern of repositories: leave tag and digest out"));
+            }
+            Ok((repository_pattern(text)?, None))
+        }
+    }
+}
+
 /// The endpoint `text` without trailing slash: an `https` URL; `http` only to loopback, unless
 /// `plain_http`.
 pub(super) fn endpoint(text: &str, plain_http: bool) -> Result<String, String> {
@@ -224,10 +244,31 @@ mod tests {
         assert_eq!(host("index.docker.io").as_deref(), Ok("index.docker.io"));
     }
 
+    #[test]
+    fn a_pattern_of_bases_names_a_registry_and_no_tag() {
+        for (text, is_exact, matched) in [
+            ("public.ecr.aws/lambda/java", true, "public.ecr.aws/lambda/java"),
+            ("index.docker.io/python", true, "docker.io/library/python"),
+            ("Public.ECR.aws/lambda/*", false, "public.ecr.aws/lambda/java"),
+            ("*/lambda/*", false, "127.0.0.1:5000/lambda/java"),
+            ("*.dkr.ecr.*.amazonaws.com/base/{java,node}", false, "1.dkr.ecr.eu-west-1.amazonaws.com/base/node"),
+            ("*", false, "ghcr.io/acme/base"),
+        ] {
+            let (pattern, exact) = base_pattern(text).expect(text);
+            assert_eq!(exact.is_some(), is_exact, "{text}");
+            assert!(pattern.matches(matched), "{text}: {matched}");
+        }
+        for garbage in
+            ["", "lambda/java", "team/*", "ubuntu", "public.ecr.aws/lambda/*:21", "*/java@sha256:*", "a.b/[", "a.b/x:1"]
+        {
+            assert!(base_pattern(garbage).is_err(), "{garbage}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,40}") {
-            let _ = (duration(&text), host(&text), host_pattern(&text), endpoint(&text, true));
+            let _ = (duration(&text), host(&text), host_pattern(&text), endpoint(&text, true), base_pattern(&text));
         }
     }
 }

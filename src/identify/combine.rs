@@ -369,8 +369,8 @@ fn complete(base: &mut Base, release: &PlatformRelease) {
 mod tests {
     use super::*;
     use crate::{
-        identify::{LineRule, identify},
-        image::{Annotations, Digest, ImageFacts, Platform},
+        identify::{BaseRule, BaseRules, identify},
+        image::{Annotations, BuildHistory, Digest, Fingerprint, ImageFacts, Look, Platform},
     };
 
     const COMPANY: &str = "registry.example.com/acme/base";
@@ -402,15 +402,13 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        let rule = |repository: &str, is_bare| LineRule {
-            repository: repository.parse().unwrap(),
-            images: None,
-            tag: None,
-            default_tag: None,
-            is_bare,
-        };
-        let lines = vec![rule(COMPANY, false), rule("public.ecr.aws/lambda/java", true)];
-        Settings { lines, ..Settings::default() }
+        let rule = |repository: &str| BaseRule::new(repository.parse().unwrap());
+        let java = "public.ecr.aws/lambda/java";
+        let bases = BaseRules::new(vec![
+            BaseRule { is_company: Some(true), ..rule(COMPANY) },
+            BaseRule { bare: Some(java.parse().unwrap()), ..rule(java) },
+        ]);
+        Settings { bases, ..Settings::default() }
     }
 
     fn full(name: &str) -> String {
@@ -448,6 +446,9 @@ mod tests {
             annotations: Annotations::new(),
             diff_ids: (0..length).map(|layer| Digest::of(&[u8::try_from(layer).unwrap()])).collect(),
             layers: Vec::new(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         };
         DeployedImage {
             digest: Digest::of(digest.as_bytes()),

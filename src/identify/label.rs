@@ -20,7 +20,7 @@ pub enum Malformed {
     #[error("it has neither a tag nor a digest")]
     Unpinned,
     /// It names no repository, and the configuration does not either.
-    #[error("it names no repository; say which by [[identify.line]] with bare = true")]
+    #[error("it names no repository; say which by [[identify.base]] with bare = true")]
     Bare,
     /// Only its beginning was kept.
     #[error("no base has so long a name; at most {VALUE_BYTES} bytes are read")]
@@ -85,31 +85,28 @@ pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Res
     {
         return Err(InvalidReference::NoRegistry.into());
     }
-    let repository = line::bare_repository(settings, image).ok_or(Malformed::Bare)?;
+    let repository = settings.bases.bare_repository(image).ok_or(Malformed::Bare)?;
     Ok(line::base(settings, image, repository.clone(), tag.map(str::to_owned), digest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identify::LineRule;
+    use crate::identify::{BaseRule, BaseRules};
 
     const HEX: &str = "35ef3ebbb1aa85d66a977b47ac5cbe4b185861e8e60d86e25fbc6f5e012e60da";
 
     fn settings() -> Settings {
-        let rule = |repository: &str, images: Option<&str>, is_bare| LineRule {
-            repository: repository.parse().unwrap(),
-            images: images.map(|images| images.parse().unwrap()),
-            tag: None,
+        let rule = |repository: &str| BaseRule {
             default_tag: Some("latest".into()),
-            is_bare,
+            ..BaseRule::new(repository.parse().unwrap())
         };
+        let python = "public.ecr.aws/lambda/python";
+        let bare =
+            BaseRule { images: Some("py-*".parse().unwrap()), bare: Some(python.parse().unwrap()), ..rule(python) };
         Settings {
             labels: vec!["sdkBaseVersion".into()],
-            lines: vec![
-                rule("public.ecr.aws/lambda/python", Some("py-*"), true),
-                rule("public.ecr.aws/lambda/java", None, false),
-            ],
+            bases: BaseRules::new(vec![bare, rule("public.ecr.aws/lambda/java"), rule("docker.io/library/python")]),
             ..Settings::default()
         }
     }
@@ -159,10 +156,8 @@ mod tests {
 
     #[test]
     fn a_rule_is_for_all_spellings_of_its_repository() {
-        let mut settings = settings();
-        settings.lines[1].repository = "index.docker.io/python".parse().unwrap();
         for value in ["docker.io/library/python:3.12", "docker.io/python:3.12", "registry-1.docker.io/python:3.12"] {
-            let base = read(value, None, &settings).expect(value);
+            let base = read(value, None, &settings()).expect(value);
             assert_eq!(base.default_tag.as_deref(), Some("latest"), "{value}");
         }
     }

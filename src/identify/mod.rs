@@ -2,6 +2,7 @@
 //!
 //! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
 
+mod base_rule;
 mod combine;
 mod identification;
 mod label;
@@ -11,13 +12,14 @@ mod mirror;
 mod oci_base;
 mod settings;
 
+pub use base_rule::{BaseRule, BaseRules};
 pub use combine::combine;
 pub use identification::{Confidence, Identification, IdentifiedBase};
 pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
 pub use oci_base::NAME as OCI_BASE_NAME;
-pub use settings::{LineRule, SearchLimits, Settings};
+pub use settings::{SearchLimits, Settings};
 
 use std::sync::Arc;
 

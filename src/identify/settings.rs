@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::Mirror;
-use crate::{glob::Glob, image::Repository};
+use super::{BaseRules, Mirror};
+use crate::image::Repository;
 
-/// Which labels name a base, and which line a repository's digests follow.
+/// Which labels name a base, and which repositories hold bases.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Labels that name the base, tried in order before the OCI annotations.
     pub labels: Vec<String>,
-    /// Rules about base repositories, tried in order.
-    pub lines: Vec<LineRule>,
+    /// Which repositories hold bases, and what is known of them.
+    pub bases: BaseRules,
     /// Places that serve the repositories of others.
     pub mirrors: Vec<Mirror>,
     /// How long a run searches for bases that images do not name.
@@ -33,26 +33,11 @@ impl Default for SearchLimits {
     }
 }
 
-/// What is known about a base repository that the labels do not say.
-#[derive(Clone, Debug)]
-pub struct LineRule {
-    /// The base repository.
-    pub repository: Repository,
-    /// The images the rule is for, by their repository without its registry; none means all.
-    pub images: Option<Glob>,
-    /// The moving tag that those images follow, whatever else says so.
-    pub tag: Option<String>,
-    /// The moving tag that is assumed where nothing better is known.
-    pub default_tag: Option<String>,
-    /// Whether a bare digest or a bare dated tag in a label of those images means this repository.
-    pub is_bare: bool,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             labels: vec!["sdkBaseVersion".to_owned()],
-            lines: Vec::new(),
+            bases: BaseRules::default(),
             mirrors: Vec::new(),
             search: SearchLimits::default(),
         }
@@ -64,16 +49,12 @@ impl Settings {
     /// label names it.
     #[must_use]
     pub fn is_base(&self, repository: &Repository) -> bool {
-        is_lambda(repository) || self.lines.iter().any(|rule| rule.repository == *repository)
+        self.bases.is_base(repository)
     }
 
     /// Whether `repository` holds a base that is itself built on another one.
     #[must_use]
     pub fn is_company_base(&self, repository: &Repository) -> bool {
-        self.is_base(repository) && !is_lambda(repository)
+        self.bases.is_company_base(repository)
     }
-}
-
-fn is_lambda(repository: &Repository) -> bool {
-    &*repository.registry == "public.ecr.aws" && repository.name.starts_with("lambda/")
 }

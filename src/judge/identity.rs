@@ -5,33 +5,125 @@ use chrono::{DateTime, Utc};
 use super::{Reason, ReasonCode, Unidentified};
 use crate::{
     identify::{Base, Identification, PrefixCheck, Reading, Search},
-    image::clip,
+    image::{ImageFacts, Repository, RootFileSystem, clip},
     resolve::Resolution,
 };
 
 /// How much of a label is quoted, in bytes: what is wrong with it has to follow.
 const QUOTED_BYTES: usize = 300;
 
-/// Why no base could be identified.
-pub(super) fn of_unidentified(unidentified: Unidentified<'_>, _now: DateTime<Utc>) -> Vec<Reason> {
+/// Why no base could be identified, and what would change that.
+pub(super) fn of_unidentified(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Vec<Reason> {
     let identification = unidentified.identification;
     let mut reasons = malformed(identification);
     reasons.extend(contradicted(identification));
-    reasons.extend(unfinished(identification));
+    reasons.extend(unfinished(unidentified, now));
+    reasons.extend(not_published(unidentified, now));
     if reasons.is_empty() {
-        let message = "neither a configured label nor org.opencontainers.image.base.* names a base";
+        let what = looks_like(unidentified, now);
+        let message = format!("the image records no base, and its layers begin with no known release; {what}");
         reasons.push(Reason::new(ReasonCode::BaseUnidentified, message));
     }
     reasons
 }
 
+/// That the image shows a Lambda base, and all releases that it could be were compared.
+fn not_published(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
+    let Search::Complete { lines } = &unidentified.identification.layers.search else { return None };
+    if !unidentified.image.fingerprint.is_lambda_base() {
+        return None;
+    }
+    let (bound, lines, advice) = (bound(unidentified, now), lines.join(", "), advice(unidentified));
+    let message = format!(
+        "the image looks like one that is built on an AWS Lambda base image, and its layers begin with no release of \
+         {lines}{bound}; {advice}"
+    );
+    Some(Reason::new(ReasonCode::BaseNotPublishedHere, message))
+}
+
+/// What the image looks like, and what would make its base known.
+fn looks_like(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
+    let look = unidentified.image.look;
+    if let Some(base) = unconfigured(unidentified.identification) {
+        let advice = format!("to have it judged, add [[identify.base]] with repository = \"{base}\"");
+        return format!("it is built on {base}, which is not configured as a base; {advice}");
+    }
+    let advice = advice(unidentified);
+    if unidentified.image.fingerprint.is_lambda_base() {
+        let bound = bound(unidentified, now);
+        return format!("it looks like one that is built on an AWS Lambda base image{bound}; {advice}");
+    }
+    let root = look.root.map(|root| match root {
+        RootFileSystem::Scratch => "built from scratch, without a base".to_owned(),
+        RootFileSystem::Flattened => "flattened, so that the layers of its base are lost".to_owned(),
+        root => format!("built on {}", root.as_str()),
+    });
+    let client = look.has_runtime_client.then(|| "with a Lambda runtime interface client of its own".to_owned());
+    let squashed = look.is_squashed.then(|| "squashed into one layer".to_owned());
+    let parts: Vec<_> = [root, client, squashed].into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => advice,
+        false => format!("it looks {}; {advice}", parts.join(", ")),
+    }
+}
+
+/// A base that the provenance names, that is a prefix of the image, and that is not configured as a base.
+fn unconfigured(identification: &Identification) -> Option<&Repository> {
+    let is_prefix =
+        |position: &usize| matches!(identification.layers.checks.get(position), Some(PrefixCheck::Prefix { .. }));
+    let readings = identification.readings.iter().enumerate();
+    let proven = readings.filter(|(position, reading)| reading.kind.is_candidate() && is_prefix(position));
+    proven.filter_map(|(_, reading)| Some(&reading.base.as_ref().ok()?.repository)).next()
+}
+
+/// What to write where, so that the base is known.
+fn advice(unidentified: Unidentified<'_>) -> String {
+    let label = unidentified.label;
+    format!(
+        "to have it judged, add LABEL {label}=\"REPOSITORY:TAG@DIGEST\" of its base to the Dockerfile, or, if it is built \
+         on a base of your own, add [[identify.base]] with the repository of that"
+    )
+}
+
+/// How old the base is at least: ECR received the image then. What the image says of its dates proves nothing.
+fn bound(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
+    match unidentified.pushed_at.map(|at| (now - at).num_days()) {
+        None | Some(..=0) => String::new(),
+        Some(days) => {
+            let plural = if days == 1 { "" } else { "s" };
+            format!("; that was published at least {days} day{plural} ago, because the image was pushed then")
+        }
+    }
+}
+
 /// What has to be known about how the base was identified.
-pub(super) fn of_identified(identification: &Identification, resolution: &Resolution) -> Vec<Reason> {
+pub(super) fn of_identified(
+    identification: &Identification,
+    image: &ImageFacts,
+    resolution: &Resolution,
+) -> Vec<Reason> {
     let mut reasons = malformed(identification);
     reasons.extend(contradicted(identification));
     reasons.extend(unconfirmed(identification));
     reasons.extend(dissent(identification, resolution));
+    reasons.extend(updated(identification, image));
     reasons
+}
+
+/// That packages were updated in layers of the image's own.
+fn updated(identification: &Identification, image: &ImageFacts) -> Option<Reason> {
+    let base_layers = identification.base()?.layer_count?;
+    let updates = image.build.package_updates.iter().filter(|update| update.is_after(base_layers));
+    // The last one that was not limited to a few packages says most.
+    let update = updates.max_by_key(|update| (!update.is_partial, update.layer))?;
+    let on = update.at.map(|at| format!(" on {}", at.format("%Y-%m-%d"))).unwrap_or_default();
+    let what = if update.is_partial {
+        "some packages of the operating system"
+    } else {
+        "the packages of the operating system"
+    };
+    let message = format!("{what} were updated with {}{on}, after the layers of the base", update.manager.as_str());
+    Some(Reason::new(ReasonCode::PackagesUpdated, message))
 }
 
 fn malformed(identification: &Identification) -> Vec<Reason> {
@@ -78,16 +170,18 @@ fn unconfirmed(identification: &Identification) -> Option<Reason> {
 }
 
 /// Why not all releases were compared that the image may be built on.
-fn unfinished(identification: &Identification) -> Option<Reason> {
-    let message = match &identification.layers.search {
+fn unfinished(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
+    let is_lambda = unidentified.image.fingerprint.is_lambda_base();
+    let bound = if is_lambda { bound(unidentified, now) } else { String::new() };
+    let message = match &unidentified.identification.layers.search {
         Search::Idle | Search::Complete { .. } => return None,
         Search::Unfinished { compared_count, left_count } => format!(
             "the image records no base that holds; {compared_count} releases were compared with its layers, about \
-             {left_count} are left, and the next run goes on with them"
+             {left_count} are left, and the next run continues with them{bound}"
         ),
         Search::Failed { why } => {
             format!(
-                "the image records no base that holds, and the releases to compare with its layers cannot be read: {why}"
+                "the image records no base that holds, and the releases to compare with its layers cannot be read: {why}{bound}"
             )
         }
     };

@@ -152,6 +152,7 @@ fn identified(
         action,
         reasons: reasons::of_base(&reasons::Facts {
             identification,
+            image,
             resolution,
             terms,
             now,

@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms, identity};
 use crate::{
     identify::Identification,
+    image::ImageFacts,
     inventory::Unreadable,
     resolve::{Current, LineSource, PublishedSource, Resolution},
 };
@@ -13,6 +14,7 @@ use crate::{
 pub(super) struct Facts<'a> {
     /// How the base was identified; of a base further in, that of the image says nothing.
     pub(super) identification: Option<&'a Identification>,
+    pub(super) image: &'a ImageFacts,
     pub(super) resolution: &'a Resolution,
     pub(super) terms: &'a Terms,
     pub(super) now: DateTime<Utc>,
@@ -44,7 +46,9 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
         let message = format!("nothing says which line the digest follows; {line} is assumed, as configured");
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
-    reasons.extend(facts.identification.iter().flat_map(|said| identity::of_identified(said, facts.resolution)));
+    reasons.extend(
+        facts.identification.iter().flat_map(|said| identity::of_identified(said, facts.image, facts.resolution)),
+    );
     reasons
 }
 

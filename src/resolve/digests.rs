@@ -6,7 +6,7 @@
 use super::{
     Current, Line, Outcome, Problem, ProblemKind, Question, Resolution, Resolver,
     base::{base_problem, dated},
-    tags::Search,
+    tags::{PROBES, Search},
 };
 use crate::{
     identify::Base,
@@ -211,7 +211,7 @@ impl Resolver {
         resolution: &mut Resolution,
     ) -> registry::Result<bool> {
         let arch = crate::image::Arch::from_oci(question.platform.architecture());
-        for tag in self.candidates(&Search { arch, ..*search }).into_iter().take(self.settings.probes) {
+        for tag in self.candidates(&Search { arch, ..*search }).into_iter().take(PROBES) {
             let Some(seen) = self.carried(search.repository, &tag.to_string()).await? else { continue };
             let content = self.images.content(search.repository, &seen.digest).await?;
             let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;

@@ -136,7 +136,7 @@ impl Resolver {
             return resolution.add_problem(problem);
         }
         let message = format!(
-            "no moving tag is known for {}; say which by [[identify.line]] with default_tag",
+            "no moving tag is known for {}; say which by [[identify.base]] with default_tag",
             question.base.reference()
         );
         resolution.problems.push(Problem::new(ProblemKind::LineUnknown, message));

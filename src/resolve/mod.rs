@@ -181,12 +181,16 @@ impl Resolver {
 
     /// Whether images of `repository` may be the base of others.
     fn is_base(&self, repository: &Repository) -> bool {
-        self.has_dated_tags(repository)
+        self.settings.bases.is_base(repository)
+    }
+
+    /// Whether images of `repository` have a base themselves.
+    fn is_company_base(&self, repository: &Repository) -> bool {
+        self.settings.bases.is_company_base(repository)
     }
 
     /// Whether releases of `repository` carry dated tags.
     fn has_dated_tags(&self, repository: &Repository) -> bool {
-        let name = repository.to_string();
-        self.settings.dated_tags.iter().any(|pattern| pattern.matches(&name))
+        self.settings.bases.has_dated_tags(repository)
     }
 }

@@ -1,7 +1,7 @@
 //! Releases of base repositories, remembered by their layers whenever one is read.
 
 use super::{Question, Resolution, Resolver};
-use crate::image::{Content, Digest, DigestKind, ImageFacts, PlatformRelease, Repository};
+use crate::image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository};
 
 impl Resolver {
     /// The image `manifest` as a release of `repository`, which `tag` and an entry of `index` were found to name; `None`
@@ -16,6 +16,8 @@ impl Resolver {
     ) -> Option<PlatformRelease> {
         let release =
             self.is_base(repository).then(|| PlatformRelease::new(manifest.clone(), facts, self.seen_at))??;
+        let dated = |tag: &str| LambdaTag::parse(tag).filter(|tag| tag.built_at.is_some());
+        let tag = tag.map(|tag| dated(&tag).map_or(tag, |tag| tag.release().to_string()));
         Some(PlatformRelease { tags: tag.into_iter().collect(), index: index.cloned(), ..release })
     }
 

@@ -20,6 +20,10 @@ use crate::{
 /// How far from a build time its dated tag can be.
 const NEAR: Duration = Duration::days(7);
 
+/// How many dated tags are asked for a digest at the most, besides those of the hour of its build where the family is not
+/// known. Each is one request, and the nearest one is mostly right.
+pub(super) const PROBES: usize = 4;
+
 /// How many builds of one hour are asked at the most: more than any repository has families.
 const SAME_HOUR: usize = 24;
 
@@ -232,7 +236,7 @@ impl Resolver {
             .cloned()
             .collect();
         tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
-        let mut tags = self.within_budget(search, tags);
+        let mut tags = Self::within_budget(search, tags);
         if search.family.is_some() && !self.is_list_complete(search.repository, search.around) {
             tags.extend(unlisted(search).into_iter().filter(|guess| !dated.contains(guess)));
             tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
@@ -242,14 +246,13 @@ impl Resolver {
 
     /// The nearest tags, as many as may be asked. Families are built in the same hours, so where the family
     /// is not known, all the builds of an hour may be asked, and a few more.
-    fn within_budget(&self, search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
-        let probes = self.settings.probes;
+    fn within_budget(search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
         if search.family.is_some() {
-            return tags.into_iter().take(probes).collect();
+            return tags.into_iter().take(PROBES).collect();
         }
         let is_same_hour = |tag: &LambdaTag| tag.built_at.is_some_and(|at| gap(at, search.around).is_zero());
         let same_hour = tags.iter().filter(|tag| is_same_hour(tag)).count();
-        tags.into_iter().take(same_hour.min(SAME_HOUR) + probes).collect()
+        tags.into_iter().take(same_hour.min(SAME_HOUR) + PROBES).collect()
     }
 }
 

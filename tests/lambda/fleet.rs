@@ -101,13 +101,13 @@ impl Fleet {
     }
 
     fn spec(&self, name: &str, is_old: bool, architecture: &str) -> ImageSpec {
-        let (base, days) = if is_old { (&self.old, 80) } else { (&self.new, 0) };
+        let (base, layer, days) = if is_old { (&self.old, "old", 80) } else { (&self.new, "new", 0) };
         let label = format!("{}/java:21@{base}", self.registry.host());
         ImageSpec {
             platform: Platform::new("linux", architecture, None),
             created: Some((Utc::now() - TimeDelta::days(days)).to_rfc3339()),
             labels: Annotations::from([("sdkBaseVersion".to_owned(), label)]),
-            layers: vec![name.as_bytes().to_vec()],
+            layers: [layer, name].map(|layer| layer.as_bytes().to_vec()).into(),
             ..ImageSpec::default()
         }
     }

@@ -85,7 +85,7 @@ impl World {
         let tables: Vec<_> = [&self.own].into_iter().chain(others.iter().copied()).map(Account::table).collect();
         let config = format!(
             r#"
-            [[identify.line]]
+            [[identify.base]]
             repository = "public.ecr.aws/lambda/java"
             default_tag = "21"
 

@@ -106,7 +106,11 @@ async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<Held>)
     let inventory: Box<dyn Inventory> = Box::new(Shop(Inventoried { deployments, gaps: Vec::new(), shelves }));
     let terms = Terms {
         policy: Policy::default(),
-        identify: identify::Settings::default(),
+        // What is known of a base without its layers: nothing is searched.
+        identify: identify::Settings {
+            search: identify::SearchLimits { request_count: 0, ..identify::SearchLimits::default() },
+            ..identify::Settings::default()
+        },
         resolve: Settings::default(),
         owners: Owners::default(),
         filter: Filter::default(),
@@ -157,7 +161,7 @@ async fn the_age_of_one_image_says_nothing_of_the_base_of_another() {
 async fn the_current_release_of_a_line_without_dated_tags_is_bound_by_the_image_on_it() {
     let world: Arc<World> = Arc::default();
     let repository = "public.ecr.aws/shop/jre";
-    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"os")]);
+    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"os arm64")]);
     world.tag(repository, "17", &base);
     let mut deployment = Labelled { pushed: Some(50), ..Labelled::default() }.deployment(DeploymentKind::Ecr, "one");
     let mut image = deployment.image.clone().expect("an image");

@@ -18,8 +18,8 @@ impl JavaFleet {
     /// The registry without images yet.
     pub(crate) fn start() -> Self {
         let stock = Stock::new();
-        let old = push(&stock, "java", "2025-08-22T06:00:00Z", None, "old");
-        let new = push(&stock, "java", "2025-11-19T06:00:00Z", None, "new");
+        let old = push(&stock, "java", "2025-08-22T06:00:00Z", None, &["old"]);
+        let new = push(&stock, "java", "2025-11-19T06:00:00Z", None, &["new"]);
         stock.tag("java", "21", &new);
         let registry = Loopback::start(stock).expect("a port on loopback");
         Self { registry, old, new }
@@ -45,7 +45,8 @@ impl JavaFleet {
     pub(crate) fn build(&self, image: &str, tag: &str, base: &Digest) -> Digest {
         let label = format!("{}/java:21@{base}", self.host());
         let stock = self.registry.stock();
-        let digest = push(stock, image, "2025-08-23T06:00:00Z", Some(label), image);
+        let below = if *base == self.new { "new" } else { "old" };
+        let digest = push(stock, image, "2025-08-23T06:00:00Z", Some(label), &[below, image]);
         stock.tag(image, tag, &digest);
         digest
     }
@@ -62,10 +63,10 @@ impl JavaFleet {
     }
 }
 
-/// Pushes an image with one layer, and what it says of its base.
-fn push(stock: &Stock, repository: &str, created: &str, label: Option<String>, layer: &str) -> Digest {
+/// Pushes an image with these layers, and what it says of its base.
+fn push(stock: &Stock, repository: &str, created: &str, label: Option<String>, layers: &[&str]) -> Digest {
     let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
-    let layers = vec![layer.as_bytes().to_vec()];
+    let layers = layers.iter().map(|layer| layer.as_bytes().to_vec()).collect();
     stock.push_image(
         repository,
         &ImageSpec { created: Some(created.to_owned()), labels, layers, ..ImageSpec::default() },

@@ -10,9 +10,10 @@ use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
-        BASE_SCHEMA, BaseInUse, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA, ErrorAbout,
-        ErrorEntry, ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome, PlatformBase,
-        PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step, Summary,
+        BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
+        ErrorAbout, ErrorEntry, ExemptionFields, Explanation, Finding, ImageFields, LineFields, Note, Outcome,
+        PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields, SCHEMA, Step,
+        Summary,
     },
     resolve::PublishedSource,
 };
@@ -384,6 +385,74 @@ fn running() -> [Finding; 3] {
     ]
 }
 
+/// An image whose label its layers disprove, one that records nothing, and one on a base that is outdated itself.
+fn identified_by_layers() -> [Finding; 3] {
+    let by_layers =
+        |base: BaseInUse| BaseInUse { identified_by: "layers".to_owned(), evidence: "6 of 9".to_owned(), ..base };
+    let contradicted = Finding {
+        base: Some(by_layers(base("lambda/python", "3.12", 30))),
+        current: Some(current("lambda/python", "3.12", 2)),
+        behind: Some(behind(28, 9)),
+        ..fresh("exports:5")
+    };
+    let unlabelled = Finding {
+        base: Some(BaseInUse {
+            equal_releases: vec!["public.ecr.aws/lambda/python:3.12.2026.10.22.06".to_owned()],
+            ..by_layers(base("lambda/python", "3.12", 30))
+        }),
+        current: Some(current("lambda/python", "3.12", 2)),
+        behind: Some(behind(28, 9)),
+        ..fresh("imports:2")
+    };
+    let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
+    let disproven = "label sdkBaseVersion says public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
+                     of that; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
+    let (line, digest) = (format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/acme/base"), digest("acme base"));
+    let link = BaseLink {
+        base: by_layers(base("lambda/java", "21", 90)),
+        current: Some(current("lambda/java", "21", 0)),
+        behind: Some(behind(89, 71)),
+        verdict: Verdict::Stale,
+        adopted: Some(false),
+    };
+    let chained = Finding {
+        base: Some(BaseInUse {
+            reference: format!("{line}:7"),
+            digest: Some(digest.clone()),
+            confidence: Some("unconfirmed".to_owned()),
+            line: Some(format!("{line}:stable")),
+            line_source: Some("catalog".to_owned()),
+            release: None,
+            published_source: Some(PublishedSource::FirstSeen),
+            chain: vec![link],
+            ..base("acme/base", "7", 20)
+        }),
+        current: Some(CurrentRelease {
+            reference: format!("{line}:stable"),
+            digest,
+            release: None,
+            published_source: Some(PublishedSource::FirstSeen),
+            ..current("acme/base", "7", 20)
+        }),
+        ..fresh("loyalty:11")
+    };
+    let waits = format!(
+        "{line} has to be rebuilt first: its current release is built on an outdated release of \
+         public.ecr.aws/lambda/java:21, so rebuilding this image does not help"
+    );
+    [
+        judged(
+            contradicted,
+            Verdict::OutOfDate,
+            Severity::Medium,
+            Action::Rebuild,
+            &[("base-superseded", older), ("label-contradicted", disproven)],
+        ),
+        judged(unlabelled, Verdict::OutOfDate, Severity::Medium, Action::Rebuild, &[("base-superseded", older)]),
+        judged(chained, Verdict::Stale, Severity::High, Action::None, &[("waits-for-base", &waits)]),
+    ]
+}
+
 fn unknown(name: &str, code: &str, message: &str) -> Finding {
     judged(
         Finding { base: None, current: None, ..fresh(name) },
@@ -435,6 +504,7 @@ pub(crate) fn report() -> Report {
     findings.extend(out_of_date());
     findings.push(superseded());
     findings.extend(running());
+    findings.extend(identified_by_layers());
     findings.extend(unknowns());
     findings.extend(["gateway:9", "gateway:10", "thumbnails:3"].map(fresh));
     let errors = vec![

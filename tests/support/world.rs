@@ -1,5 +1,7 @@
 //! A registry of the imagination: lines that publish releases, images built on them, every request noted.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Mutex,
@@ -39,6 +41,8 @@ struct State {
     cache: Option<Cache>,
     /// Digests that HEAD knows and GET does not.
     announced: Vec<Digest>,
+    /// What a `GET` by these tags answers instead; `None` never answers.
+    refused: BTreeMap<String, Option<Error>>,
 }
 
 /// How lists are answered.
@@ -102,6 +106,37 @@ impl World {
                 "rootfs": { "type": "layers", "diff_ids": layers },
             }),
         )
+    }
+
+    /// An image of named layers, whose manifest lists them as `compression` makes them.
+    pub(crate) fn layered(&self, name: &str, arch: &str, layers: &[&str], compression: &str) -> Digest {
+        let digest = self.image(name, arch, None, &layers.iter().map(|layer| diff_id(layer)).collect::<Vec<_>>());
+        let layers = layers.iter().map(|layer| compressed(layer, compression)).collect();
+        let mut state = self.state.lock().expect("unpoisoned");
+        let Some(Document::Manifest(manifest)) = state.manifests.get_mut(&digest) else { unreachable!("an image") };
+        manifest.layers = layers;
+        digest
+    }
+
+    /// Publishes a release of named layers for arm64: an index, and its dated tags. The digests of both.
+    pub(crate) fn publish(&self, repository: &str, family: &str, built_at: &str, layers: &[&str]) -> (Digest, Digest) {
+        let tag = format!("{family}.{}", at(built_at).format("%Y.%m.%d.%H"));
+        let image = self.layered(&format!("{repository}:{tag}"), "arm64", layers, "gzip");
+        let index = self.index(&format!("{repository}:{tag} index"), &[("arm64", &image)]);
+        for (tag, digest) in [(&*tag, &index), (&*format!("{tag}-arm64"), &image), (family, &index)] {
+            self.tag(repository, tag, digest);
+        }
+        (index, image)
+    }
+
+    /// Answers a `GET` by `tag` with `error`, or never.
+    pub(crate) fn refuse(&self, tag: &str, error: Option<Error>) {
+        self.state.lock().expect("unpoisoned").refused.insert(tag.to_owned(), error);
+    }
+
+    /// Answers all tags again.
+    pub(crate) fn refuse_nothing(&self) {
+        self.state.lock().expect("unpoisoned").refused.clear();
     }
 
     /// An image with this configuration.
@@ -243,6 +278,16 @@ impl World {
     }
 }
 
+/// The `diff_id` of a named layer.
+pub(crate) fn diff_id(layer: &str) -> Digest {
+    Digest::of(layer.as_bytes())
+}
+
+/// The digest of a named layer as `compression` makes it.
+pub(crate) fn compressed(layer: &str, compression: &str) -> Digest {
+    Digest::of(format!("{layer}.{compression}").as_bytes())
+}
+
 fn short(reference: &Reference) -> String {
     let name = &reference.repository.name;
     match (&reference.digest, &reference.tag) {
@@ -267,9 +312,19 @@ impl Registry for World {
 
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
         async move {
-            let state = self.note(format!("GET {}", short(reference)))?;
-            let (digest, document) = Self::find(&state, reference)?;
-            Ok(Fetched { digest, document })
+            let answer = {
+                let state = self.note(format!("GET {}", short(reference)))?;
+                let refused = reference.tag.as_ref().and_then(|tag| state.refused.get(tag));
+                match refused {
+                    Some(Some(error)) => return Err(error.clone()),
+                    Some(None) => None,
+                    None => Some(Self::find(&state, reference)?),
+                }
+            };
+            match answer {
+                Some((digest, document)) => Ok(Fetched { digest, document }),
+                None => std::future::pending().await,
+            }
         }
         .boxed()
     }

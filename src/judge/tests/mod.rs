@@ -1,7 +1,9 @@
 //! The verdicts, one table a rule, `now` passed in.
 
+mod chain;
 mod digests;
 mod exemptions;
+mod identity;
 mod running;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,6 +1,7 @@
 //! Reports and ledgers to plan with, and the tests that need them.
 
 mod calls;
+mod company_base;
 mod law;
 mod plan;
 mod words;

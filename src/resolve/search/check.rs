@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     identify::{Base, PrefixCheck, Search},
-    image::{Content, Digest, ImageFacts, LambdaTag, MatchedPrefix, Platform, Repository},
+    image::{Content, Digest, ImageFacts, MatchedPrefix, Platform, Repository},
     registry,
     store::Known,
 };
@@ -85,9 +85,8 @@ impl Searcher<'_> {
         if let Content::Image(facts) = &*known
             && facts.config != digest
         {
-            let tag = dated_tag.as_deref().and_then(LambdaTag::parse).map(|tag| tag.release().to_string());
             let index = matches!(&*content, Content::Index(_)).then_some(&digest);
-            self.record_image(repository, tag, index, &entry.digest, facts);
+            self.record_image(repository, dated_tag.clone(), index, &entry.digest, facts);
         }
         Some(known)
     }

@@ -39,7 +39,9 @@ impl KnownReleases {
     pub(super) fn load(&mut self, catalog: &Catalog, is_base: impl Fn(&Repository) -> bool) {
         for repository in catalog.repositories().iter().filter(|repository| is_base(repository)) {
             let releases = catalog.recall(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
-            releases.into_iter().for_each(|release| self.add(repository, release));
+            for release in releases {
+                self.add(repository, release);
+            }
         }
     }
 
@@ -94,8 +96,8 @@ impl KnownReleases {
 
     /// Whether all known releases of a line have more than `layer_count` layers, so that none is a prefix of an image with
     /// so many. `false` where none is known.
-    pub(super) fn is_line_longer(&self, line: (Repository, Arch, String), layer_count: usize) -> bool {
-        self.least_layers.get(&line).is_some_and(|least| *least > layer_count)
+    pub(super) fn is_line_longer(&self, line: &(Repository, Arch, String), layer_count: usize) -> bool {
+        self.least_layers.get(line).is_some_and(|least| *least > layer_count)
     }
 }
 

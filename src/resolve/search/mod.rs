@@ -6,6 +6,7 @@
 
 mod candidates;
 mod check;
+mod follow;
 mod groups;
 mod known;
 mod order;
@@ -23,12 +24,12 @@ use chrono::{DateTime, Utc};
 use self::{
     check::{RecordedRelease, check_line},
     rounds::{Rounds, SearchOutcome, SearchState},
-    scope::{SearchedImage, is_settled, named_lines, shows_lambda_base},
+    scope::{SearchedImage, built_at, is_settled, named_lines},
 };
 use super::Resolver;
 use crate::{
-    identify::{Identification, LayerEvidence, PrefixCheck, SearchLimits},
-    image::{Arch, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository, is_plausible},
+    identify::{Identification, LayerEvidence, PrefixCheck, Search, SearchLimits},
+    image::{Arch, DOCKER_HUB, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository},
     inventory::{DeployedImage, Deployment, ImageSource},
     once::Once,
     registry::RequestAllowance,
@@ -90,7 +91,11 @@ impl<'a> Searcher<'a> {
             LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
         let remembered = resolver.images.catalog().repositories();
         let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
-        repositories.retain(|repository| resolver.is_base(repository) && resolver.has_dated_tags(repository));
+        // Docker Hub has the same releases with the same tags.
+        let is_searched = |repository: &Repository| {
+            &*repository.registry != DOCKER_HUB && resolver.is_base(repository) && resolver.has_dated_tags(repository)
+        };
+        repositories.retain(is_searched);
         Self {
             resolver,
             repositories,
@@ -113,21 +118,14 @@ impl<'a> Searcher<'a> {
         for image in &distinct {
             self.record_deployed(image);
         }
+        self.follow(&distinct).await;
         let checks = self.check_recorded(&distinct).await;
         let searched: Vec<_> =
             distinct.iter().zip(&checks).map(|(image, checks)| self.searched(image, checks)).collect();
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
-        let until = searched.iter().map(|image| image.existed_at).max().unwrap_or(self.resolver.seen_at);
-        let rounds = Rounds {
-            searcher: self,
-            state: &mut state,
-            images: &searched,
-            outcomes: vec![SearchOutcome::default(); searched.len()],
-            until,
-        };
-        let outcomes = rounds.run(&repositories).await;
+        let outcomes = Rounds::new(self, &mut state, &searched).run(&repositories).await;
         let evidence: Vec<_> = checks
             .into_iter()
             .zip(&searched)
@@ -152,8 +150,9 @@ impl<'a> Searcher<'a> {
     fn searched(&self, image: &ComparedImage<'_>, checks: &BTreeMap<usize, PrefixCheck>) -> SearchedImage {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
-        let shows_lambda_base = shows_lambda_base(facts);
-        let is_settled = is_settled(image.identification, checks);
+        let shows_lambda_base = facts.fingerprint.is_lambda_base();
+        let is_settled =
+            is_settled(image.identification, checks, |repository| self.resolver.is_company_base(repository));
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);
@@ -190,9 +189,14 @@ impl<'a> Searcher<'a> {
         for line in &image.named {
             let is_longer = image.arch.is_some_and(|arch| {
                 let line = (line.repository.clone(), arch, line.tag.clone());
-                state.known.is_line_longer(line, image.layer_count())
+                state.known.is_line_longer(&line, image.layer_count())
             });
-            let check = check_line(line, &prefixes, &outcome.search, is_other_line, is_longer);
+            let check = if self.resolver.has_dated_tags(&line.repository) {
+                check_line(line, &prefixes, &outcome.search, is_other_line, is_longer)
+            } else {
+                // Of a line whose releases cannot be listed, none is ever ruled out.
+                check_line(line, &prefixes, &Search::Idle, false, false)
+            };
             checks.insert(line.reading, check);
         }
         LayerEvidence { prefixes, checks, search: outcome.search, request_count: outcome.request_count }
@@ -201,7 +205,7 @@ impl<'a> Searcher<'a> {
     /// Whether one of `prefixes` is of a line that no other line is built on.
     fn has_final(&self, prefixes: &[MatchedPrefix]) -> bool {
         let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
-        releases.any(|it| self.resolver.has_dated_tags(&it.repository) && !scope::is_provided(&it.repository))
+        releases.any(|it| !self.resolver.is_company_base(&it.repository) && !scope::is_provided(&it.repository))
     }
 
     /// Keeps an image of a base repository as one of its releases.
@@ -248,10 +252,4 @@ fn distinct<'a>(images: &[ComparedImage<'a>]) -> (Vec<ComparedImage<'a>>, Vec<us
         positions.push(position);
     }
     (distinct, positions)
-}
-
-/// When the image of `facts` was built, as far as its dates can be true of an image that existed by `existed_at`.
-fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
-    let dates = [facts.created_at, facts.history_created_at].into_iter().flatten();
-    dates.filter(|at| is_plausible(*at, existed_at)).map(|at| at.min(existed_at)).max().unwrap_or(existed_at)
 }

@@ -1,22 +1,23 @@
 //! The search itself: in rounds, in which each group of images reads one candidate, so that one whose base is hard to
 //! find leaves requests for the others.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use chrono::{DateTime, Utc};
 
 use super::{
     Searcher,
-    candidates::{CandidateState, Candidates},
+    candidates::{Candidate, CandidateState, Candidates},
     groups::{SHARED_LAYERS, groups},
     known::KnownReleases,
     order::{Depth, Extent, Hints, Step, is_possible, steps},
     read::{Manifests, ReadError},
-    scope::{Need, SearchedImage},
+    scope::{Need, SearchedImage, shown_lines},
 };
 use crate::{
     identify::Search,
-    image::{Arch, Digest, ImageFacts, MatchedPrefix, Repository, chain_ids},
+    image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, Repository, chain_ids},
 };
-use chrono::{DateTime, Utc};
 
 /// What a run knows of releases, and what it asked for in vain.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct SearchState {
     pub(super) known: KnownReleases,
     pub(super) is_loaded: bool,
     lists: Vec<Candidates>,
+    /// How often a list was read anew, which changes the positions of its candidates.
+    lists_version: usize,
     /// Why registries are not asked any more in this run.
     failures: BTreeMap<String, String>,
     /// Why candidates could not be read.
@@ -50,6 +53,7 @@ struct Group {
 struct Plan {
     need: Need,
     published: BTreeSet<DateTime<Utc>>,
+    lists_version: usize,
     lists: Vec<usize>,
     steps: VecDeque<Step>,
 }
@@ -59,12 +63,28 @@ pub(super) struct Rounds<'a> {
     pub(super) searcher: &'a Searcher<'a>,
     pub(super) state: &'a mut SearchState,
     pub(super) images: &'a [SearchedImage],
-    pub(super) outcomes: Vec<SearchOutcome>,
-    /// Tags are listed until then: no image of these can be built on a later release.
-    pub(super) until: DateTime<Utc>,
+    outcomes: Vec<SearchOutcome>,
+    /// Tags are listed until then: no image that is searched for can be built on a later release.
+    until: DateTime<Utc>,
 }
 
-impl Rounds<'_> {
+impl<'a> Rounds<'a> {
+    /// A search for the bases of `images`.
+    pub(super) fn new(searcher: &'a Searcher<'a>, state: &'a mut SearchState, images: &'a [SearchedImage]) -> Self {
+        let outcomes = vec![SearchOutcome::default(); images.len()];
+        let mut rounds = Self { searcher, state, images, outcomes, until: DateTime::<Utc>::MIN_UTC };
+        let unanswered = images.iter().filter(|image| rounds.need(image).0.is_search());
+        rounds.until = unanswered.map(|image| image.existed_at).max().unwrap_or(rounds.until);
+        rounds
+    }
+
+    /// What is to be done for `image`, and the prefixes that are known.
+    fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
+        let prefixes = self.state.known.prefixes(&image.facts);
+        let need = image.need(&prefixes, |repository| self.searcher.resolver.is_company_base(repository));
+        (need, prefixes)
+    }
+
     /// Searches for the bases of all images. `repositories` are those that they are in.
     pub(super) async fn run(mut self, repositories: &[Option<&Repository>]) -> Vec<SearchOutcome> {
         let keys = self.images.iter().zip(repositories).map(|(image, repository)| group_keys(image, *repository));
@@ -83,27 +103,18 @@ impl Rounds<'_> {
     /// Reads one candidate for the first image of `group` that needs one; `false` when none does any more.
     async fn advance(&mut self, group: &mut Group) -> bool {
         while let Some(position) = group.members.front().copied() {
-            let image = &self.images[position];
-            let prefixes = self.state.known.prefixes(&image.facts);
-            let need = image.need(&prefixes, |repository| self.searcher.resolver.has_dated_tags(repository));
-            let search = match need {
-                Need::Nothing => Some(Search::Idle),
-                Need::Answered => {
-                    group.learned.extend(lines_of(&prefixes));
-                    Some(Search::Idle)
+            let (need, prefixes) = self.need(&self.images[position]);
+            if need.is_search() {
+                self.plan(position, need, &prefixes, group).await;
+                let step = group.plan.as_mut().and_then(|plan| self.next_step(position, plan));
+                if let Some(step) = step.filter(|_| !self.searcher.allowance.is_used_up()) {
+                    self.take(position, step).await;
+                    return true;
                 }
-                Need::SameRun | Need::Named | Need::All => {
-                    self.plan(position, need, &prefixes, group).await;
-                    match self.next_step(position, group.plan.as_mut()) {
-                        Some(step) if !self.searcher.allowance.is_used_up() => {
-                            self.take(position, step).await;
-                            return true;
-                        }
-                        _ => Some(self.end(position, group)),
-                    }
-                }
-            };
-            self.outcomes[position].search = search.unwrap_or_default();
+                self.outcomes[position].search = self.end(position, group);
+            } else if need == Need::Answered {
+                group.learned.extend(lines_of(&prefixes));
+            }
             group.members.pop_front();
             group.plan = None;
         }
@@ -113,9 +124,13 @@ impl Rounds<'_> {
     /// Makes sure that `group` has a plan for the image that fits what is known.
     async fn plan(&mut self, position: usize, need: Need, prefixes: &[MatchedPrefix], group: &mut Group) {
         let image = &self.images[position];
+        self.until = self.until.max(image.existed_at);
+        group.learned.extend(shown_lines(&image.facts));
         let mut published = self.state.known.published_on_first_layer(&image.facts);
         published.extend(dated(prefixes));
-        if group.plan.as_ref().is_some_and(|plan| plan.need == need && plan.published == published) {
+        let version = self.state.lists_version;
+        let fits = |plan: &Plan| plan.need == need && plan.published == published && plan.lists_version == version;
+        if group.plan.as_ref().is_some_and(fits) {
             return;
         }
         let lists = self.lists(image, need).await;
@@ -126,7 +141,8 @@ impl Rounds<'_> {
         } else {
             steps(chosen, &hints(image, need, &published, &group.learned))
         };
-        group.plan = Some(Plan { need, published, lists, steps });
+        let lists_version = self.state.lists_version;
+        group.plan = Some(Plan { need, published, lists_version, lists, steps });
     }
 
     /// The positions of the candidates in all repositories that the image may be built on.
@@ -152,42 +168,49 @@ impl Rounds<'_> {
             return position;
         }
         let list = Candidates::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
-        match position {
-            Some(position) => {
-                self.state.lists[position] = list;
-                position
-            }
-            None => {
-                self.state.lists.push(list);
-                self.state.lists.len() - 1
-            }
+        if let Some(position) = position {
+            self.state.lists[position] = list;
+            self.state.lists_version += 1;
+            return position;
         }
+        self.state.lists.push(list);
+        self.state.lists.len() - 1
     }
 
     /// The next step of `plan` that still tells something.
-    fn next_step(&self, position: usize, plan: Option<&mut Plan>) -> Option<Step> {
-        let steps = &mut plan?.steps;
-        while let Some(step) = steps.pop_front() {
-            if self.is_needed(&self.images[position], step) {
+    fn next_step(&self, position: usize, plan: &mut Plan) -> Option<Step> {
+        let image = &self.images[position];
+        while let Some(step) = plan.steps.pop_front() {
+            let list = &self.state.lists[step.list];
+            let candidate = &list.all[step.candidate];
+            if self.depth(image, candidate) == Some(step.depth)
+                && !self.state.failures.contains_key(&*list.repository.registry)
+                && !self.is_too_long(image, plan.need, list, &candidate.tag.family)
+            {
                 return Some(step);
             }
         }
         None
     }
 
-    /// Whether `step` still tells something of the image.
-    fn is_needed(&self, image: &SearchedImage, step: Step) -> bool {
-        let list = &self.state.lists[step.list];
-        let candidate = &list.all[step.candidate];
-        let is_open = match (candidate.state, step.depth) {
-            (CandidateState::Unread, Depth::Manifest) => true,
-            (CandidateState::Layers, Depth::Configuration) => !self.state.known.is_compared_by_layers(&image.facts),
-            _ => false,
-        };
-        let line = || (list.repository.clone(), list.arch, candidate.tag.family.clone());
-        is_open
-            && !self.state.failures.contains_key(&*list.repository.registry)
-            && !self.state.known.is_line_longer(line(), image.layer_count())
+    /// What of `candidate` is to be read before it is compared with the image.
+    fn depth(&self, image: &SearchedImage, candidate: &Candidate) -> Option<Depth> {
+        match candidate.state {
+            CandidateState::Unread => Some(Depth::Manifest),
+            CandidateState::Layers if !self.state.known.is_compared_by_layers(&image.facts) => {
+                Some(Depth::Configuration)
+            }
+            CandidateState::Layers | CandidateState::Whole | CandidateState::Absent | CandidateState::Unreadable => {
+                None
+            }
+        }
+    }
+
+    /// Whether the releases of a line are known to have more layers than the image. Where a prefix is known, which would
+    /// then be the answer, each release is looked at: how many layers a line has changes over the years.
+    fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
+        let line = || (list.repository.clone(), list.arch, family.to_owned());
+        need != Need::SameRun && self.state.known.is_line_longer(&line(), image.layer_count())
     }
 
     /// Reads a candidate for the image.
@@ -200,10 +223,9 @@ impl Rounds<'_> {
         let read = self.searcher.read(&repository, candidate, arch, step.depth, &mut self.state.manifests).await;
         let state = match read {
             Ok(Some(release)) => {
-                let state = match release.diff_ids {
-                    Some(_) => CandidateState::Whole,
-                    None => CandidateState::Layers,
-                };
+                // A configuration without `diff_ids` has none in the next round either.
+                let is_whole = release.diff_ids.is_some() || step.depth == Depth::Configuration;
+                let state = if is_whole { CandidateState::Whole } else { CandidateState::Layers };
                 self.searcher.record(&repository, release.clone());
                 self.state.known.add(&repository, release);
                 state
@@ -237,35 +259,57 @@ impl Rounds<'_> {
     fn end(&self, position: usize, group: &Group) -> Search {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
         let hints = hints(image, plan.need, &plan.published, &group.learned);
-        let (mut compared_count, mut left_count, mut why) = (0, 0, None);
-        let mut lines = BTreeSet::new();
-        for at in &plan.lists {
-            let list = &self.state.lists[*at];
-            let failure = self.state.failures.get(&*list.repository.registry);
-            let possible = list.all.iter().enumerate().filter(|(_, it)| is_possible(list, it, &hints));
-            for (candidate, it) in possible {
-                lines.insert((&list.repository, it.tag.family.as_str()));
-                let step = |depth| Step { list: *at, candidate, depth };
-                let depths = [Depth::Manifest, Depth::Configuration];
-                if it.state == CandidateState::Unreadable {
-                    why = why.or(self.state.unreadable.get(&list.repository));
-                } else if depths.into_iter().any(|depth| self.is_needed(image, step(depth))) {
-                    left_count += 1;
-                } else if it.state == CandidateState::Unread && failure.is_some() {
-                    why = why.or(failure);
-                } else {
-                    compared_count += 1;
+        let mut tally = Tally::default();
+        for list in plan.lists.iter().map(|at| &self.state.lists[*at]) {
+            let mut lines: HashMap<&str, bool> = HashMap::new();
+            for candidate in list.all.iter().filter(|candidate| is_possible(list, candidate, &hints)) {
+                let family = candidate.tag.family.as_str();
+                let is_too_long =
+                    lines.entry(family).or_insert_with(|| self.is_too_long(image, plan.need, list, family));
+                tally.possible_count += 1;
+                match self.depth(image, candidate).filter(|_| !*is_too_long) {
+                    Some(Depth::Manifest) => tally.unread_count += 1,
+                    Some(Depth::Configuration) => tally.unconfigured_count += 1,
+                    None => tally.has_unreadable |= candidate.state == CandidateState::Unreadable,
                 }
             }
-            why = why.or(list.gap.as_ref());
+            let unreadable = self.state.unreadable.get(&list.repository).filter(|_| tally.has_unreadable);
+            let failure = self.state.failures.get(&*list.repository.registry);
+            tally.why = tally.why.or_else(|| failure.or(list.gap.as_ref()).or(unreadable).cloned());
+            tally.lines.extend(lines.into_keys().map(|family| format!("{}:{family}", list.repository)));
         }
-        match (left_count, why) {
-            (0, None) => {
-                let line = |(repository, family): (&Repository, &str)| format!("{repository}:{family}");
-                Search::Complete { lines: lines.into_iter().map(line).collect() }
-            }
-            (0, Some(why)) => Search::Failed { why: why.clone() },
-            _ => Search::Unfinished { compared_count, left_count },
+        let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));
+        if let Some(line) = unlisted.filter(|_| plan.need != Need::SameRun) {
+            let why = format!(
+                "releases of {} have no dated tags: only those can be compared that {} was seen to carry",
+                line.repository, line.tag
+            );
+            tally.why.get_or_insert(why);
+        }
+        tally.search(self.searcher.allowance.is_used_up())
+    }
+}
+
+/// What a search came to.
+#[derive(Default)]
+struct Tally {
+    possible_count: usize,
+    unread_count: usize,
+    unconfigured_count: usize,
+    has_unreadable: bool,
+    lines: BTreeSet<String>,
+    /// Why not all that may be the base could be read.
+    why: Option<String>,
+}
+
+impl Tally {
+    fn search(self, is_used_up: bool) -> Search {
+        // Where all manifests were read, the configurations are what is left.
+        let left_count = if self.unread_count > 0 { self.unread_count } else { self.unconfigured_count };
+        match self.why {
+            Some(why) if left_count == 0 || !is_used_up => Search::Failed { why },
+            None if left_count == 0 => Search::Complete { lines: self.lines.into_iter().collect() },
+            _ => Search::Unfinished { compared_count: self.possible_count - left_count, left_count },
         }
     }
 }
@@ -307,10 +351,10 @@ fn lines_of(prefixes: &[MatchedPrefix]) -> impl Iterator<Item = (Repository, Str
     dated.map(|(repository, tag)| (repository.clone(), tag.family))
 }
 
-fn lambda_tags(prefixes: &[MatchedPrefix]) -> impl Iterator<Item = (&Repository, crate::image::LambdaTag)> {
+fn lambda_tags(prefixes: &[MatchedPrefix]) -> impl Iterator<Item = (&Repository, LambdaTag)> {
     let releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
     releases.flat_map(|known| {
-        let tags = known.release.tags.iter().filter_map(|tag| crate::image::LambdaTag::parse(tag));
+        let tags = known.release.tags.iter().filter_map(|tag| LambdaTag::parse(tag));
         tags.map(|tag| (&known.repository, tag))
     })
 }

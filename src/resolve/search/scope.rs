@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    identify::{EvidenceKind, Identification, PrefixCheck},
-    image::{Arch, ImageFacts, LambdaTag, MatchedPrefix, ReleaseOf, Repository},
+    identify::{Identification, PrefixCheck},
+    image::{Arch, DotnetVersion, ImageFacts, LambdaTag, MatchedPrefix, ReleaseOf, Repository, is_plausible},
 };
 
-/// The labels that AWS gives its newer base images, by their beginning.
-const PLATFORM_LABELS: &str = "com.amazonaws.lambda.platform.";
+/// The repository of the bases for .NET.
+const DOTNET: &str = "public.ecr.aws/lambda/dotnet";
 
 /// Whether `repository` holds the bases that AWS builds its language bases from as well, so that a release in it can be a
 /// prefix of one of theirs.
@@ -18,9 +18,26 @@ pub(super) fn is_provided(repository: &Repository) -> bool {
     repository.name.ends_with("provided")
 }
 
-/// Whether the image is recognizably built on a Lambda base.
-pub(super) fn shows_lambda_base(facts: &ImageFacts) -> bool {
-    facts.labels.keys().any(|label| label.starts_with(PLATFORM_LABELS))
+/// The lines that the image of `facts` shows to be built on: .NET says its version.
+pub(super) fn shown_lines(facts: &ImageFacts) -> impl Iterator<Item = (Repository, String)> {
+    let families = facts.fingerprint.dotnet.map(|version| {
+        let DotnetVersion { major, minor, .. } = version;
+        [major.to_string(), format!("{major}.{minor}"), format!("core{major}.{minor}")]
+    });
+    families.into_iter().flatten().filter_map(|family| Some((DOTNET.parse().ok()?, family)))
+}
+
+/// The layer by whose date an image is placed: the uppermost one that all Lambda bases have. Its date is that of the base,
+/// or, where the base has no history, that of the image.
+const DATED_LAYER: usize = 3;
+
+/// About when the image of `facts` was built, or its base, as far as its dates can be true of an image that existed by
+/// `existed_at`.
+pub(super) fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
+    let plausible = |at: &DateTime<Utc>| is_plausible(*at, existed_at);
+    let of_base = facts.build.made_at(DATED_LAYER).filter(plausible);
+    let of_image = || [facts.created_at, facts.history_created_at].into_iter().flatten().filter(plausible).max();
+    of_base.or_else(of_image).unwrap_or(existed_at).min(existed_at)
 }
 
 /// A line that an image names as its base without saying which release.
@@ -70,7 +87,7 @@ pub(super) struct SearchedImage {
     pub(super) named: Vec<NamedLine>,
     /// Whether it is recognizably built on a Lambda base.
     pub(super) shows_lambda_base: bool,
-    /// Whether a base that it names proved to be a prefix, or to have more layers than the image has.
+    /// Whether what it records settles its base; see [`is_settled`].
     pub(super) is_settled: bool,
 }
 
@@ -89,20 +106,28 @@ pub(super) enum Need {
     All,
 }
 
+impl Need {
+    /// Whether candidates are read.
+    pub(super) fn is_search(self) -> bool {
+        matches!(self, Self::SameRun | Self::Named | Self::All)
+    }
+}
+
 impl SearchedImage {
     /// How many layers it has.
     pub(super) fn layer_count(&self) -> usize {
         self.facts.diff_ids.len().max(self.facts.layers.len())
     }
 
-    /// What is to be done for it, where `prefixes` are known. `has_dated_tags` says whether releases of a repository
-    /// carry dated tags: those are no company's bases, which have further bases below.
-    pub(super) fn need(&self, prefixes: &[MatchedPrefix], has_dated_tags: impl Fn(&Repository) -> bool) -> Need {
-        let dated = prefixes.iter().filter(|prefix| prefix.releases.iter().any(|it| has_dated_tags(&it.repository)));
-        let dated: Vec<_> = dated.collect();
+    /// What is to be done for it, where `prefixes` are known. What `is_company_base` accepts has a further base below, and
+    /// so does not end a search.
+    pub(super) fn need(&self, prefixes: &[MatchedPrefix], is_company_base: impl Fn(&Repository) -> bool) -> Need {
+        let is_innermost = |known: &Arc<ReleaseOf>| !is_company_base(&known.repository);
+        let innermost = prefixes.iter().filter(|prefix| prefix.releases.iter().any(is_innermost));
+        let innermost: Vec<_> = innermost.collect();
         let is_final = |prefix: &&MatchedPrefix| {
-            prefix.layer_count == self.layer_count()
-                || prefix.releases.iter().any(|it| has_dated_tags(&it.repository) && !is_provided(&it.repository))
+            let is_last = |known: &Arc<ReleaseOf>| is_innermost(known) && !is_provided(&known.repository);
+            prefix.layer_count == self.layer_count() || prefix.releases.iter().any(is_last)
         };
         let has_named = || {
             let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
@@ -110,9 +135,9 @@ impl SearchedImage {
         };
         match () {
             () if self.arch.is_none() || self.layer_count() == 0 => Need::Nothing,
-            () if dated.iter().any(is_final) || has_named() => Need::Answered,
+            () if innermost.iter().any(is_final) || has_named() => Need::Answered,
             () if self.is_settled => Need::Nothing,
-            () if !dated.is_empty() => Need::SameRun,
+            () if !innermost.is_empty() => Need::SameRun,
             () if self.shows_lambda_base => Need::All,
             () if !self.named.is_empty() => Need::Named,
             () => Need::Nothing,
@@ -136,15 +161,20 @@ pub(super) fn is_dated(tag: &str) -> bool {
     LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some())
 }
 
-/// Whether `checks` of what an image records settle its base: one is a prefix, or what a label or an annotation names has
-/// more layers than the image, as after `docker build --squash`.
-pub(super) fn is_settled(identification: &Identification, checks: &BTreeMap<usize, PrefixCheck>) -> bool {
-    checks.iter().any(|(reading, check)| match check {
-        PrefixCheck::Prefix { .. } => true,
-        PrefixCheck::Fewer => {
-            let kind = identification.readings.get(*reading).map(|reading| reading.kind);
-            matches!(kind, Some(EvidenceKind::Label | EvidenceKind::Annotation))
+/// Whether `checks` of what an image records settle its base: one is a prefix, or what the image was labelled with has
+/// more layers than it has itself, as after `docker build --squash`. A prefix for which `is_company_base` holds has a base
+/// of its own, which is looked for.
+pub(super) fn is_settled(
+    identification: &Identification,
+    checks: &BTreeMap<usize, PrefixCheck>,
+    is_company_base: impl Fn(&Repository) -> bool,
+) -> bool {
+    checks.iter().any(|(position, check)| {
+        let Some(reading) = identification.readings.get(*position) else { return false };
+        match (check, &reading.base) {
+            (PrefixCheck::Prefix { .. }, Ok(base)) => !is_company_base(&base.repository),
+            (PrefixCheck::Fewer, _) => !reading.kind.is_candidate(),
+            (PrefixCheck::Prefix { .. } | PrefixCheck::Different | PrefixCheck::Unread, _) => false,
         }
-        PrefixCheck::Different | PrefixCheck::Unread => false,
     })
 }

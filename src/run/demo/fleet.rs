@@ -36,6 +36,8 @@ struct LineSpec {
     to: DateTime<Utc>,
     every_days: i64,
     new_content_every: usize,
+    /// The line that its releases are built on: they carry no dated tags then.
+    base: Option<String>,
 }
 
 /// One image.
@@ -106,13 +108,15 @@ impl Fleet {
     pub(super) fn shelve(&self, stock: &Stock) -> Result<Shelved> {
         let mut lines: BTreeMap<String, Vec<Release>> = BTreeMap::new();
         for line in &self.line {
-            lines.insert(format!("{}:{}", line.repository, line.family), line.publish(stock));
+            let below =
+                line.base.as_ref().map(|base| lines.get(base).context("a base comes before what is built on it"));
+            let releases = line.publish(stock, below.transpose()?.map_or(&[], Vec::as_slice));
+            lines.insert(format!("{}:{}", line.repository, line.family), releases);
         }
         for image in &self.image {
-            let newest = |release: &&Release| release.tag.built_at.is_some_and(|at| at <= image.on);
             let release = lines
                 .get(&image.line)
-                .and_then(|releases| releases.iter().rfind(newest))
+                .and_then(|releases| newest(releases, image.on))
                 .with_context(|| format!("{} has no release to stand on", image.name))?;
             image.build(stock, release)?;
         }
@@ -130,37 +134,53 @@ impl Fleet {
     }
 }
 
+/// The newest of `releases` at an instant.
+fn newest(releases: &[Release], at: DateTime<Utc>) -> Option<&Release> {
+    releases.iter().rfind(|release| release.tag.built_at.is_some_and(|built_at| built_at <= at))
+}
+
+/// The label that all Lambda bases of AWS have, and so all images that are built on them.
+fn platform_label() -> Annotations {
+    Annotations::from([("com.amazonaws.lambda.platform.kernel".to_owned(), "k510ga".to_owned())])
+}
+
 impl LineSpec {
-    /// Publishes every release with its dated tags, oldest first, and moves the line's tag along.
-    fn publish(&self, stock: &Stock) -> Vec<Release> {
+    /// Publishes every release with its dated tags, oldest first, and moves the line's tag along. `below` are the releases
+    /// that they are built on, if they are built on any.
+    fn publish(&self, stock: &Stock, below: &[Release]) -> Vec<Release> {
         let mut releases = Vec::new();
         let mut built_at = self.from;
         while built_at <= self.to {
             let tag = LambdaTag { family: self.family.clone(), built_at: Some(built_at), arch: None };
             let content = releases.len() / self.new_content_every;
-            releases.push(self.release(stock, tag, content));
+            releases.push(self.release(stock, tag, content, newest(below, built_at)));
             built_at += Duration::days(self.every_days);
         }
         releases
     }
 
-    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize) -> Release {
+    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize, below: Option<&Release>) -> Release {
         let (mut children, mut layers) = (Vec::new(), BTreeMap::new());
         for (arch, platform) in [(Arch::Arm64, "arm64"), (Arch::X86_64, "amd64")] {
             let platform = Platform::new("linux", platform, None);
-            let own = vec![
-                format!("al2023 {platform}").into_bytes(),
-                format!("{} {} {platform} content {content}", self.repository, self.family).into_bytes(),
-            ];
+            let system = || vec![format!("al2023 {platform}").into_bytes()];
+            let mut own = below.and_then(|below| below.layers.get(&platform).cloned()).unwrap_or_else(system);
+            own.push(format!("{} {} {platform} content {content}", self.repository, self.family).into_bytes());
             let created = tag.built_at.map(|at| (at + Duration::minutes(13)).to_rfc3339());
-            let spec = ImageSpec { platform: platform.clone(), created, layers: own.clone(), ..ImageSpec::default() };
+            let (layers_of, labels) = (own.clone(), platform_label());
+            let spec =
+                ImageSpec { platform: platform.clone(), created, labels, layers: layers_of, ..ImageSpec::default() };
             let digest = stock.push_image(&self.repository, &spec);
-            stock.tag(&self.repository, &tag.on(arch).to_string(), &digest);
+            if below.is_none() {
+                stock.tag(&self.repository, &tag.on(arch).to_string(), &digest);
+            }
             layers.insert(platform.clone(), own);
             children.push((digest, platform));
         }
         let index = stock.push_index(&self.repository, &children, &Annotations::new(), false);
-        stock.tag(&self.repository, &tag.to_string(), &index);
+        if below.is_none() {
+            stock.tag(&self.repository, &tag.to_string(), &index);
+        }
         stock.tag(&self.repository, &self.family, &index);
         Release { tag, index, layers }
     }
@@ -218,7 +238,7 @@ impl ImageEntry {
             let spec = ImageSpec {
                 platform: platform.clone(),
                 created: Some((self.on + Duration::minutes(1)).to_rfc3339()),
-                labels: fill(&self.labels),
+                labels: platform_label().into_iter().chain(fill(&self.labels)).collect(),
                 annotations: fill(&self.annotations),
                 layers,
                 docker_media_types: false,

@@ -17,10 +17,12 @@ use super::{
 use crate::{
     cli::DemoArgs,
     config::{CatalogPlace, Settings},
+    identify::{self, BaseRule, BaseRules},
     image::Reference,
     inventory::{Choice, ImageSource, LambdaSettings, Owners, Regions},
     registry::{Auth, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
     report::{Explanation, Report, Style},
+    resolve,
     secret::Secret,
     store::Catalog,
 };
@@ -139,6 +141,12 @@ fn source(fleet: &Fleet, name: &str) -> Result<ImageSource> {
     Ok(ImageSource::Reference(reference))
 }
 
+/// That the repositories below `platform` are company bases.
+fn company_bases(fleet: &Fleet) -> Result<BaseRules> {
+    let pattern = format!("{}/platform/*", fleet.registry).parse().map_err(anyhow::Error::msg)?;
+    Ok(BaseRules::new(vec![BaseRule { is_company: Some(true), ..BaseRule::new(pattern) }]))
+}
+
 /// The demo's settings: both registries are the one on loopback, without credentials, at full speed.
 fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     let host = HostSettings {
@@ -169,6 +177,8 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
             hosts: hosts.into_iter().map(|name| (name.to_owned(), host.clone())).collect::<BTreeMap<_, _>>(),
             ..NetworkSettings::default()
         },
+        resolve: resolve::Settings { bases: company_bases(fleet)? },
+        identify: identify::Settings { bases: company_bases(fleet)?, ..identify::Settings::default() },
         catalog: CatalogPlace::Off,
         ..Settings::default()
     })

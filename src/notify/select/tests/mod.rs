@@ -1,5 +1,6 @@
 //! Who is told what, run after run.
 
+mod company_bases;
 mod images;
 mod subjects;
 mod unseen;

@@ -1,0 +1,161 @@
+//! What is said of how the base of an image is known, and of what would make it known.
+
+use super::*;
+use crate::{
+    identify::{PrefixCheck, Search},
+    image::{
+        LambdaSign, MatchedPrefix, PackageManager, PackageUpdate, Platform, PlatformRelease, ReleaseOf, RootFileSystem,
+    },
+};
+
+/// The reasons for an image, whose own record was compared so, by their codes.
+fn reasons(world: &World) -> Vec<(&'static str, String)> {
+    let reasons = world.judge(&Policy::default(), now()).reasons;
+    reasons.into_iter().map(|reason| (reason.code.as_str(), reason.message)).collect()
+}
+
+fn compared(check: PrefixCheck) -> World {
+    let mut world = world(10, None);
+    world.layers.checks.insert(0, check);
+    world
+}
+
+fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
+    let release = PlatformRelease {
+        tags: ["21.2026.08.10.13".to_owned()].into(),
+        platform: Platform::new("linux", "arm64", None),
+        manifest: Digest::of(b"release"),
+        index: None,
+        layer_count,
+        diff_ids: None,
+        layers: None,
+        first_layer: None,
+        first_seen: now(),
+    };
+    let release = ReleaseOf { repository: repository.parse().unwrap(), release };
+    MatchedPrefix { layer_count, releases: vec![Arc::new(release)] }
+}
+
+#[test]
+fn a_record_that_the_layers_disprove_is_named_with_what_they_prove() {
+    let mut world = compared(PrefixCheck::Different);
+    let alone = reasons(&world);
+    assert_eq!(alone[0].0, "label-contradicted");
+    assert!(alone[0].1.ends_with("nor of any known release"), "{alone:?}");
+    assert_eq!(world.judged().0, Verdict::Unknown);
+    world.layers.prefixes.push(matched("public.ecr.aws/lambda/java", 2));
+    let said = reasons(&world);
+    let (code, message) = said.first().expect("a reason");
+    assert_eq!(*code, "label-contradicted");
+    assert!(message.starts_with("label sdkBaseVersion says r.test/java@sha256:"), "{message}");
+    let winner = "its first 2 layers are those of public.ecr.aws/lambda/java:21.2026.08.10.13";
+    assert!(message.ends_with(winner), "{message}");
+}
+
+#[test]
+fn a_record_that_cannot_be_compared_says_why() {
+    for (check, part) in [(PrefixCheck::Fewer, "squashed"), (PrefixCheck::Unread, "cannot be read")] {
+        let said = reasons(&compared(check));
+        assert!(said[0].0 == "label-unconfirmed" && said[0].1.contains(part), "{said:?}");
+    }
+    assert!(reasons(&compared(PrefixCheck::Prefix { layer_count: 2 })).is_empty());
+    assert!(reasons(&world(10, None)).is_empty(), "nothing was to be compared");
+}
+
+#[test]
+fn updates_of_packages_are_told_if_they_are_in_layers_of_the_image_itself() {
+    let update = |layer, is_partial| PackageUpdate {
+        manager: PackageManager::Dnf,
+        at: Some(days_ago(3)),
+        layer: Some(layer),
+        is_partial,
+    };
+    let said = |updates: Vec<PackageUpdate>, check| {
+        let mut world = compared(check);
+        world.image.build.package_updates = updates;
+        reasons(&world).into_iter().find(|(code, _)| *code == "packages-updated").map(|(_, message)| message)
+    };
+    let prefix = PrefixCheck::Prefix { layer_count: 2 };
+    let whole =
+        "the packages of the operating system were updated with dnf on 2026-11-17, after the layers of the base";
+    assert_eq!(said(vec![update(1, false), update(2, false), update(3, true)], prefix).as_deref(), Some(whole));
+    assert!(said(vec![update(2, true)], prefix).expect("said").starts_with("some packages"));
+    assert_eq!(said(vec![update(1, false)], prefix), None, "it is in the base");
+    assert_eq!(said(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
+}
+
+#[test]
+fn an_image_without_a_known_base_is_described_along_with_what_would_make_it_known() {
+    let said = |image: &dyn Fn(&mut ImageFacts), search: Search| {
+        let mut world = world(1, None);
+        world.readings.clear();
+        image(&mut world.image);
+        world.layers.search = search;
+        let mut said = reasons(&world);
+        assert_eq!(said.len(), 1, "{said:?}");
+        said.remove(0)
+    };
+    let lambda = |image: &mut ImageFacts| {
+        image.fingerprint.signs.insert(LambdaSign::Environment);
+    };
+    let complete = || Search::Complete { lines: vec!["public.ecr.aws/lambda/java:21".to_owned()] };
+    let bound = "published at least 50 days ago, because the image was pushed then";
+    for (image, search, code, parts) in [
+        (
+            &lambda as &dyn Fn(&mut ImageFacts),
+            complete(),
+            "base-not-published-here",
+            ["public.ecr.aws/lambda/java:21", bound],
+        ),
+        (
+            &lambda,
+            Search::Unfinished { compared_count: 290, left_count: 700 },
+            "base-search-unfinished",
+            ["290", bound],
+        ),
+        (&lambda, Search::Failed { why: "refused".to_owned() }, "base-search-unfinished", ["refused", bound]),
+        (&lambda, Search::Idle, "base-unidentified", ["Lambda base image", bound]),
+        (&|_| {}, complete(), "base-unidentified", ["LABEL sdkBaseVersion=", "[[identify.base]]"]),
+        (
+            &|image| image.look.root = Some(RootFileSystem::Scratch),
+            Search::Idle,
+            "base-unidentified",
+            ["from scratch", "LABEL"],
+        ),
+        (
+            &|image| image.look.root = Some(RootFileSystem::Distroless),
+            Search::Idle,
+            "base-unidentified",
+            ["distroless", "LABEL"],
+        ),
+        (
+            &|image| image.look.is_squashed = true,
+            Search::Idle,
+            "base-unidentified",
+            ["squashed into one layer", "LABEL"],
+        ),
+        (
+            &|image| {
+                image.look.root = Some(RootFileSystem::Debian);
+                image.look.has_runtime_client = true;
+            },
+            Search::Idle,
+            "base-unidentified",
+            ["built on Debian, with a Lambda runtime interface client", "LABEL"],
+        ),
+    ] {
+        let (found, message) = said(image, search);
+        assert_eq!(found, code, "{message}");
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        assert_eq!(message.contains(bound), parts.contains(&bound), "{message}");
+    }
+}
+
+#[test]
+fn a_base_that_only_has_to_be_configured_is_named() {
+    let mut world = compared(PrefixCheck::Prefix { layer_count: 2 });
+    world.readings[0].kind = EvidenceKind::Provenance;
+    let said = reasons(&world);
+    assert_eq!(said[0].0, "base-unidentified");
+    assert!(said[0].1.contains("add [[identify.base]] with repository = \"r.test/java\""), "{said:?}");
+}

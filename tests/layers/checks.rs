@@ -1,0 +1,152 @@
+//! Is the base that an image records a prefix of it?
+
+use basewatch::{
+    identify::{PrefixCheck, Search},
+    image::Digest,
+};
+
+use crate::shop::{Build, COMPANY, JAVA, PYTHON, Shop, assert_base, build, layers, prefixes};
+
+const PREFIX: Option<&PrefixCheck> = Some(&PrefixCheck::Prefix { layer_count: 6 });
+
+#[tokio::test]
+async fn every_kind_of_digest_and_a_dated_tag_are_checked_once_ever() {
+    for kind in ["index", "manifest", "configuration", "tag"] {
+        let shop = Shop::new(4);
+        let names = layers("3.12", 2);
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let (index, manifest) = shop.world.publish(PYTHON, "3.12", "2026-08-02T13:00:00Z", &names);
+        let base = match kind {
+            "index" => format!("{PYTHON}@{index}"),
+            "manifest" => format!("{PYTHON}:3.12@{manifest}"),
+            "configuration" => format!("{PYTHON}@{}", shop.world.config_of(&manifest)),
+            _ => format!("{PYTHON}:3.12.2026.08.02.13"),
+        };
+        let images =
+            [build("3.12", 2, 3).labelled(&base).image(), build("21", 2, 3).labelled(&base).without_sign().image()];
+        let evidence = shop.compare(&images).await;
+        assert_eq!(evidence[0].checks.get(&0), PREFIX, "{kind}");
+        assert_eq!(evidence[1].checks.get(&0), Some(&PrefixCheck::Different), "{kind}");
+        assert_eq!((&evidence[0].search, evidence[0].request_count), (&Search::Idle, 0), "{kind}");
+        let cold = shop.world.requests();
+        assert!(cold.len() <= 4, "{kind}: {cold:#?}");
+        let warm = shop.compare(&images).await;
+        assert_eq!(warm[0].checks, evidence[0].checks);
+        assert_eq!(shop.world.requests(), Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_checked_base_is_a_known_release_for_images_that_record_nothing() {
+    let shop = Shop::new(4);
+    shop.compare_one(&build("3.12", 2, 3).labelled(format!("{PYTHON}:3.12.2026.08.02.13")).image()).await;
+    shop.world.requests();
+    let evidence = shop.compare_one(&build("3.12", 2, 4).without_sign().image()).await;
+    assert_base(&evidence, "python:3.12.2026.08.02.13");
+    assert_eq!(shop.world.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_base_that_is_not_there_or_has_more_layers_than_the_image_proves_nothing() {
+    let shop = Shop::new(4);
+    let gone = format!("{PYTHON}@{}", Digest::of(b"gone"));
+    let evidence = shop.compare_one(&build("3.12", 2, 3).labelled(gone).without_sign().image()).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread));
+    let squashed = Build { layers: vec!["all".to_owned()], ..build("3.12", 2, 3) };
+    let dated = squashed.clone().labelled(format!("{PYTHON}:3.12.2026.08.02.13")).image();
+    let line = squashed.labelled(format!("{PYTHON}:3.12")).without_sign().image();
+    for image in [dated, line] {
+        shop.requests();
+        let evidence = shop.compare_one(&image).await;
+        assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Fewer), "{evidence:?}");
+        // Where it is in its index, and its configuration.
+        assert!(shop.requests().len() <= 4);
+    }
+}
+
+#[tokio::test]
+async fn a_label_that_names_a_line_has_that_line_searched_alone() {
+    let shop = Shop::new(20);
+    let image = build("21", 8, 12).labelled(format!("{JAVA}:21")).without_sign().image();
+    let evidence = shop.compare_one(&image).await;
+    assert_base(&evidence, "java:21.2026.08.08.13");
+    assert_eq!(evidence.checks.get(&0), PREFIX);
+    let requests = shop.requests();
+    assert!(requests.len() <= 5 && requests.iter().all(|request| request.contains("java:21.")), "{requests:#?}");
+}
+
+#[tokio::test]
+async fn a_line_of_which_no_release_is_a_prefix_is_another_base_once_all_were_compared() {
+    let image = build("3.12", 8, 12).labelled(format!("{JAVA}:21")).without_sign().image();
+    let shop = Shop::new(20);
+    let evidence = shop.compare_one(&image).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Different), "{evidence:?}");
+    assert_eq!(evidence.search, Search::Complete { lines: vec![format!("{JAVA}:21")] });
+    let shop = Shop::new(20).within(3);
+    let evidence = shop.compare_one(&image).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread));
+    assert_eq!(evidence.search, Search::Unfinished { compared_count: 3, left_count: 9 });
+}
+
+#[tokio::test]
+async fn a_contradicted_label_leaves_the_search_to_what_the_image_shows() {
+    let shop = Shop::new(20);
+    let image = build("3.12", 8, 8).labelled(format!("{JAVA}:21.2026.08.08.13")).image();
+    let evidence = shop.compare_one(&image).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Different));
+    assert_eq!(prefixes(&evidence)[0].1, "python:3.12.2026.08.08.13");
+}
+
+#[tokio::test]
+async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed() {
+    let mut shop = Shop::new(9);
+    shop.followed = vec!["1".to_owned()];
+    let company = |build: u32| [layers("3.12", 3), vec![format!("company {build}")]].concat();
+    let publish = |build: u32| {
+        let layers = company(build);
+        let layers: Vec<_> = layers.iter().map(String::as_str).collect();
+        let image = shop.world.layered(&format!("company {build}"), "arm64", &layers, "gzip");
+        shop.world.tag(COMPANY, "1", &image);
+    };
+    let on = |build| Build { layers: [company(build), vec!["own".to_owned()]].concat(), ..build_on_company() };
+    publish(1);
+    // Any run sees what the tag carries, whatever images it is about.
+    shop.compare_one(&build("21", 9, 9).image()).await;
+    publish(2);
+    for build in [1, 2] {
+        let evidence = shop.compare_one(&on(build).image()).await;
+        let found = prefixes(&evidence);
+        assert_eq!(found[0], (7, "python:1".to_owned()), "{found:?}");
+        // The base of the company's base.
+        assert_eq!(found[1], (6, "python:3.12.2026.08.03.13".to_owned()), "{found:?}");
+    }
+    // A label that names only the tag: whichever release it carried.
+    let labelled = |build| on(build).labelled(format!("{COMPANY}:1")).without_sign().image();
+    let evidence = shop.compare_one(&labelled(1)).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
+    let evidence = shop.compare_one(&labelled(3)).await;
+    assert_eq!(
+        evidence.checks.get(&0),
+        Some(&PrefixCheck::Unread),
+        "what it carried before is not known: {evidence:?}"
+    );
+    shop.world.requests();
+    shop.compare_one(&on(1).image()).await;
+    assert_eq!(shop.world.requests(), ["HEAD base/python:1"]);
+}
+
+#[tokio::test]
+async fn a_confirmed_company_base_leaves_its_own_base_to_be_searched() {
+    let shop = Shop::new(9);
+    let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
+    let names: Vec<_> = company.iter().map(String::as_str).collect();
+    let base = shop.world.layered("company", "arm64", &names, "gzip");
+    let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build_on_company() };
+    let evidence = shop.compare_one(&image.labelled(format!("{COMPANY}@{base}")).image()).await;
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
+    assert_eq!(prefixes(&evidence)[1], (6, "python:3.12.2026.08.03.13".to_owned()));
+}
+
+fn build_on_company() -> Build {
+    build("3.12", 3, 4)
+}

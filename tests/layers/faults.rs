@@ -1,0 +1,90 @@
+//! What a registry does not give makes no answer, and no wrong one.
+
+use basewatch::{
+    identify::{PrefixCheck, Search},
+    registry::{Error, Missing},
+};
+
+use crate::{
+    shop::{Build, JAVA, PYTHON, Shop, assert_base, build, layers, prefixes},
+    world::Lists,
+};
+
+fn unreachable() -> Error {
+    Error::Unreachable { registry: "public.ecr.aws".to_owned(), why: "connection refused".to_owned() }
+}
+
+fn assert_failed(search: &Search, why: &str) {
+    assert!(matches!(search, Search::Failed { why: said } if said.contains(why)), "{search:?}");
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_is_asked_once_and_again_in_the_next_run() {
+    let shop = Shop::new(9);
+    let image = build("3.12", 5, 9).image();
+    shop.compare_one(&build("21", 9, 9).image()).await;
+    shop.requests();
+    shop.world.break_with(Some(unreachable()));
+    let evidence = shop.compare_one(&image).await;
+    assert_failed(&evidence.search, "connection refused");
+    assert_eq!(prefixes(&evidence), []);
+    assert_eq!(shop.requests().len(), 1);
+    shop.world.break_with(None);
+    assert_base(&shop.compare_one(&image).await, "python:3.12.2026.08.05.13");
+}
+
+#[tokio::test]
+async fn tags_that_cannot_be_listed_prove_no_absence() {
+    let provided =
+        Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
+    for (lists, why) in [
+        (Lists::Failing(unreachable()), "connection refused"),
+        (Lists::Cut(7), "only a part of the tags"),
+        (Lists::Empty, "only a part of the tags"),
+    ] {
+        let shop = Shop::new(9);
+        shop.world.answer_lists(lists);
+        // Known by its digest, without a list.
+        let (_, manifest) = shop.world.publish(
+            "public.ecr.aws/lambda/provided",
+            "al2023",
+            "2026-08-09T13:00:00Z",
+            &layers("al2023", 9).iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        let base = format!("public.ecr.aws/lambda/provided:al2023.2026.08.09.13@{manifest}");
+        shop.compare_one(&provided.clone().labelled(base).image()).await;
+        let evidence = shop.compare_one(&provided.image()).await;
+        assert_eq!(prefixes(&evidence).len(), 1);
+        assert_failed(&evidence.search, why);
+        let named = build("3.12", 5, 9).labelled(format!("{JAVA}:17")).without_sign().image();
+        assert_eq!(shop.compare_one(&named).await.checks.get(&0), Some(&PrefixCheck::Unread));
+    }
+}
+
+#[tokio::test]
+async fn what_a_cache_lists_proves_no_absence() {
+    let shop = Shop::new(9);
+    let tag = "21.2026.08.08.13-arm64";
+    shop.world.answer_as_cache("123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public", JAVA, &[tag]);
+    let named = |family, base| build(family, base, 9).labelled(format!("{JAVA}:21")).without_sign().image();
+    let evidence = shop.compare_one(&named("3.12", 5)).await;
+    assert_failed(&evidence.search, "only a part of the tags");
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread));
+    let evidence = shop.compare_one(&named("21", 8)).await;
+    assert_base(&evidence, "java:21.2026.08.08.13");
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 6 }));
+}
+
+#[tokio::test]
+async fn a_release_that_cannot_be_read_keeps_a_search_from_being_complete_and_from_nothing_else() {
+    let shop = Shop::new(9);
+    let repository = PYTHON.parse().expect("a repository");
+    let missing = Missing::Tag("3.13.2026.08.09.13-arm64".to_owned());
+    shop.world.refuse("3.13.2026.08.09.13-arm64", Some(Error::NotFound { repository, missing, cache: None }));
+    assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
+    let evidence = shop.compare_one(&build("3.13", 9, 9).image()).await;
+    assert_failed(&evidence.search, "3.13.2026.08.09.13-arm64");
+    assert!(prefixes(&evidence).iter().all(|(_, name)| name.starts_with("provided")), "{evidence:?}");
+    shop.world.refuse_nothing();
+    assert_base(&shop.compare_one(&build("3.13", 9, 9).image()).await, "python:3.13.2026.08.09.13");
+}

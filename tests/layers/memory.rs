@@ -1,0 +1,94 @@
+//! What is remembered between runs: where searches stood, and what they found.
+
+use std::{sync::Arc, time::Duration};
+
+use basewatch::{identify::Search, store::Catalog};
+
+use crate::{
+    shop::{Build, LINE_COUNT, Shop, assert_base, build, limits},
+    world::at,
+};
+
+fn hopeless() -> Build {
+    Build { layers: (0..9).map(|layer| format!("other {layer}")).collect(), ..build("3.12", 9, 9) }
+}
+
+#[tokio::test]
+async fn a_search_that_ran_out_of_requests_goes_on_where_it_stood() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut shop = Shop::new(20).within(4);
+    let image = build("22", 3, 9).image();
+    let mut asked = Vec::new();
+    for run in 1.. {
+        // A new process each time.
+        shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
+        let evidence = shop.compare_one(&image).await;
+        let requests = shop.requests();
+        assert!(requests.len() <= 4, "{requests:#?}");
+        asked.extend(requests);
+        if evidence.search == Search::Idle {
+            assert_base(&evidence, "nodejs:22.2026.08.03.13");
+            break;
+        }
+        assert!(matches!(evidence.search, Search::Unfinished { left_count, .. } if left_count > 0), "{evidence:?}");
+        assert!(run < 20, "{asked:#?}");
+        shop.catalog = Arc::new(Catalog::in_memory());
+    }
+    let distinct: std::collections::BTreeSet<_> = asked.iter().collect();
+    assert_eq!(distinct.len(), asked.len(), "nothing is asked twice: {asked:#?}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_loses_nothing_that_it_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut shop = Shop::new(9);
+    shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
+    shop.world.refuse("3.13.2026.08.09.13-arm64", None);
+    let image = hopeless().image();
+    let stopped = tokio::time::timeout(Duration::from_millis(200), shop.compare_one(&image)).await;
+    assert!(stopped.is_err(), "{stopped:?}");
+    let first = shop.requests();
+    assert!(!first.is_empty());
+    shop.catalog = Arc::new(Catalog::in_memory());
+    shop.world.refuse_nothing();
+    shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
+    let evidence = shop.compare_one(&image).await;
+    assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    let second = shop.requests();
+    let again: Vec<_> = second.iter().filter(|request| first.contains(request)).collect();
+    assert_eq!(again, ["GET lambda/python:3.13.2026.08.09.13-arm64"]);
+}
+
+#[tokio::test]
+async fn a_search_that_found_nothing_is_repeated_only_for_tags_that_are_new() {
+    let mut shop = Shop::new(9);
+    let unbounded = Build { existed_at: None, ..hopeless() }.image();
+    for image in [&hopeless().image(), &unbounded] {
+        let evidence = shop.compare_one(image).await;
+        assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    }
+    shop.world.requests();
+    // No release of a later day can be the base of an image that was searched before.
+    shop.publish(10);
+    shop.now = at("2026-09-03T06:00:00Z");
+    for image in [&hopeless().image(), &unbounded] {
+        let evidence = shop.compare_one(image).await;
+        assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+        assert_eq!(shop.world.requests(), Vec::<String>::new());
+    }
+    let later = Build { existed_at: Some(at("2026-09-02T06:00:00Z")), ..build("3.12", 10, 10) }.image();
+    assert_base(&shop.compare_one(&later).await, "python:3.12.2026.08.10.13");
+    assert!(shop.requests().len() <= LINE_COUNT);
+}
+
+#[tokio::test]
+async fn the_time_ends_a_search_whose_registry_does_not_answer() {
+    let mut shop = Shop::new(9);
+    shop.limits = limits(300, Duration::from_millis(150));
+    shop.world.refuse("3.13.2026.08.09.13-arm64", None);
+    let image = build("3.13", 9, 9).image();
+    let evidence = shop.compare_one(&image).await;
+    assert!(matches!(evidence.search, Search::Unfinished { .. }), "{evidence:?}");
+    shop.world.refuse_nothing();
+    assert_base(&shop.compare_one(&image).await, "python:3.13.2026.08.09.13");
+}
