@@ -112,7 +112,7 @@ fn bases(followed: &[String]) -> BaseRules {
 #[derive(Clone)]
 pub(crate) struct Image {
     repository: Repository,
-    image: DeployedImage,
+    deployed: DeployedImage,
     identification: Identification,
     existed_at: Option<DateTime<Utc>>,
 }
@@ -171,14 +171,14 @@ impl Build {
             index_annotations: Arc::default(),
         };
         let identification = identify(&image, Some(&repository), &identify::Settings::default());
-        Image { repository, image, identification, existed_at: self.existed_at }
+        Image { repository, deployed: image, identification, existed_at: self.existed_at }
     }
 }
 
 impl Image {
     fn compared(&self) -> ComparedImage<'_> {
         ComparedImage {
-            image: &self.image,
+            image: &self.deployed,
             repository: Some(&self.repository),
             tag: None,
             identification: &self.identification,
