@@ -455,6 +455,7 @@ mod tests {
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         }
     }
 

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_configuration_keeps_what_its_environment_and_its_commands_show_and_not_their_text() {
         // The environment is that of lambda/python:3.12.2026.10.03.13-arm64.
-        let config = r##"{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":[
+        let config = r#"{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":[
                 "sha256:1fc88f8949f8fef92056fe6339c9dcf45e5437eb9e92c2b655ed20b41561d99f",
                 "sha256:e731fef2c26e40a01a6daad7c2875335fcef29d19858512871c8efb2d8212bc1"]},
             "config":{"Env":["LANG=en_US.UTF-8","TZ=:/etc/localtime",
@@ -237,7 +237,7 @@ mod tests {
                 "LAMBDA_TASK_ROOT=/var/task","LAMBDA_RUNTIME_DIR=/var/runtime","TOKEN=hush"],
               "Entrypoint":["python","-m","awslambdaric"],"Cmd":["hush"],"Labels":{}},
             "history":[{"created":"2026-10-03T13:00:00Z","created_by":"COPY hush / # buildkit"},
-              {"created_by":"RUN /bin/sh -c TOKEN=hush dnf update -y # buildkit","comment":"FROM hush"}]}"##;
+              {"created_by":"RUN /bin/sh -c TOKEN=hush dnf update -y # buildkit","comment":"FROM hush"}]}"#;
         let facts = ImageFacts::read(Manifest::new(Digest::of(b""), None), config.as_bytes()).expect("reads");
         assert!(facts.fingerprint.is_lambda_base() && facts.look.has_runtime_client);
         assert_eq!(facts.build.package_updates.len(), 1);

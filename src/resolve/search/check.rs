@@ -52,8 +52,10 @@ impl Searcher<'_> {
         let mut checks = BTreeMap::new();
         for (position, reading) in image.identification.readings.iter().enumerate() {
             let facts = &image.image.facts;
-            let Some(release) = reading.base.as_ref().ok().and_then(|base| RecordedRelease::new(base, &facts.platform))
-            else {
+            // Of what a build pulled, only a base can be an answer.
+            let is_compared = |base: &&Base| !reading.kind.is_candidate() || self.resolver.is_base(&base.repository);
+            let base = reading.base.as_ref().ok().filter(is_compared);
+            let Some(release) = base.and_then(|base| RecordedRelease::new(base, &facts.platform)) else {
                 continue;
             };
             let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
