@@ -236,7 +236,9 @@ impl<'a> Evidence<'a> {
         let release = pick(releases, recorded.as_ref().map(|(_, base)| base), self.settings);
         let (base, evidence) = match recorded {
             Some((position, mut base)) => {
-                release.iter().for_each(|known| complete(&mut base, &known.release));
+                if let Some(known) = release {
+                    complete(&mut base, &known.release);
+                }
                 (base, self.readings[position].clone())
             }
             None => self.released(release?, EvidenceKind::Layers, format!("{layer_count} of {}", self.length)),
@@ -341,13 +343,11 @@ fn equal_to(chosen: Option<&ReleaseOf>, releases: &[Arc<ReleaseOf>]) -> Vec<Refe
 /// A release as a reference: by its dated tag, else by its digest.
 fn name_of(known: &ReleaseOf) -> Reference {
     let ReleaseOf { repository, release } = known;
-    match dated_tag(release) {
-        Some(tag) => Reference::tagged(repository.clone(), &tag.to_string()),
-        None => {
-            let digest = release.index.as_ref().unwrap_or(&release.manifest);
-            Reference::pinned(repository.clone(), digest.clone())
-        }
+    if let Some(tag) = dated_tag(release) {
+        return Reference::tagged(repository.clone(), tag.to_string());
     }
+    let digest = release.index.as_ref().unwrap_or(&release.manifest);
+    Reference::pinned(repository.clone(), digest.clone())
 }
 
 /// Says which release `base` is, where it records none: a moving tag has carried many.
@@ -373,6 +373,8 @@ mod tests {
         image::{Annotations, BuildHistory, Digest, Fingerprint, ImageFacts, Look, Platform},
     };
 
+    use EvidenceKind::{Annotation, BuilderComment, Label, Provenance};
+
     const COMPANY: &str = "registry.example.com/acme/base";
 
     /// How a row of the table is set up: the readings, each with what became of its comparison; the releases that are a
@@ -385,21 +387,18 @@ mod tests {
         search: Search,
     }
 
-    const fn prefix(layer_count: usize) -> Option<PrefixCheck> {
-        Some(PrefixCheck::Prefix { layer_count })
-    }
-
+    /// The first so many layers of the image are the base's.
+    const FIRST_4: Option<PrefixCheck> = Some(PrefixCheck::Prefix { layer_count: 4 });
+    const FIRST_6: Option<PrefixCheck> = Some(PrefixCheck::Prefix { layer_count: 6 });
+    const FIRST_8: Option<PrefixCheck> = Some(PrefixCheck::Prefix { layer_count: 8 });
     const DIFFERENT: Option<PrefixCheck> = Some(PrefixCheck::Different);
     const FEWER: Option<PrefixCheck> = Some(PrefixCheck::Fewer);
     const UNREAD: Option<PrefixCheck> = Some(PrefixCheck::Unread);
 
-    fn searched() -> Search {
-        Search::Complete { lines: vec!["public.ecr.aws/lambda/java:21".to_owned()] }
-    }
-
-    fn unfinished() -> Search {
-        Search::Unfinished { compared_count: 290, left_count: 700 }
-    }
+    const IDLE: Search = Search::Idle;
+    const SEARCHED: Search = Search::Complete { lines: Vec::new() };
+    const UNFINISHED: Search = Search::Unfinished { compared_count: 290, left_count: 700 };
+    const FAILED: Search = Search::Failed { why: String::new() };
 
     fn settings() -> Settings {
         let rule = |repository: &str| BaseRule::new(repository.parse().unwrap());
@@ -503,372 +502,347 @@ mod tests {
             format!("{}{equal} by {kind}, {}", short(base.reference().to_string()), confidence.as_str())
         };
         let chain: Vec<_> = found.chain.iter().map(base).collect();
-        let not: String = found.contradicted.iter().map(|position| format!("; not {position}")).collect();
-        if chain.is_empty() { format!("unknown{not}") } else { format!("{}{not}", chain.join(" on ")) }
+        let not: Vec<_> = found.contradicted.iter().map(|position| format!("; not {position}")).collect();
+        let said = if chain.is_empty() { "unknown".to_owned() } else { chain.join(" on ") };
+        format!("{said}{}", not.concat())
     }
+
+    type Read = &'static [(EvidenceKind, &'static str, Option<PrefixCheck>)];
+    type Match = &'static [(usize, &'static [&'static str])];
+
+    const JAVA: &str = "java:21.2026.08.10.13";
+    const LATER: &str = "java:21.2026.08.11.13";
+    const PROVIDED: &str = "provided:al2023.2026.08.10.13";
+
+    /// What is recorded, what matches, how many layers the image has, what was searched, and what follows.
+    const RULES: &[(&str, Read, Match, usize, Search, &str)] = &[
+        ("nothing is known", &[], &[], 9, IDLE, "unknown"),
+        (
+            "a label that nothing was compared with",
+            &[(Label, "java@a", None)],
+            &[],
+            9,
+            IDLE,
+            "java@ by label, unconfirmed",
+        ),
+        ("confirmed", &[(Label, "java@a", FIRST_6)], &[], 9, IDLE, "java@ by label, confirmed"),
+        (
+            "confirmed, and the release is known",
+            &[(Label, "java@a", FIRST_6)],
+            &[(6, &["java@a"])],
+            9,
+            IDLE,
+            "java@ by label, confirmed",
+        ),
+        (
+            "a moving tag gets the release",
+            &[(Label, "java:21", FIRST_6)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by label, confirmed",
+        ),
+        (
+            "a moving tag gets the digest",
+            &[(Label, "java:21", FIRST_6)],
+            &[(6, &["java@m"])],
+            9,
+            IDLE,
+            "java:21@ by label, confirmed",
+        ),
+        (
+            "a moving tag that cannot be compared",
+            &[(Label, "java:21", UNREAD)],
+            &[],
+            9,
+            IDLE,
+            "java:21 by label, unconfirmed",
+        ),
+        (
+            "a record of a known release is confirmed unread",
+            &[(Label, JAVA, UNREAD)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by label, confirmed",
+        ),
+        (
+            "the same by its digest",
+            &[(Label, "java@m", UNREAD)],
+            &[(6, &["java:21.2026.08.10.13@m"])],
+            9,
+            IDLE,
+            "java@ by label, confirmed",
+        ),
+        (
+            "contradicted, and the layers win",
+            &[(Label, "java@a", DIFFERENT)],
+            &[(6, &[LATER])],
+            9,
+            SEARCHED,
+            "java:21.2026.08.11.13 by layers, confirmed; not 0",
+        ),
+        ("contradicted, and nothing matches", &[(Label, "java@a", DIFFERENT)], &[], 9, SEARCHED, "unknown; not 0"),
+        (
+            "contradicted, and another record remains",
+            &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", UNREAD)],
+            &[],
+            9,
+            SEARCHED,
+            "python@ by annotation, unconfirmed; not 0",
+        ),
+        (
+            "contradicted, and another record is confirmed",
+            &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "python@ by annotation, confirmed; not 0",
+        ),
+        ("squashed", &[(Label, "java@a", FEWER)], &[], 1, SEARCHED, "java@ by label, unconfirmed"),
+        (
+            "fewer layers, and yet those of a base",
+            &[(Label, "java@a", FEWER)],
+            &[(4, &[PROVIDED])],
+            5,
+            SEARCHED,
+            "provided:al2023.2026.08.10.13 by layers, confirmed; not 0",
+        ),
+        (
+            "the base can no longer be read",
+            &[(Label, "java@a", UNREAD)],
+            &[],
+            9,
+            SEARCHED,
+            "java@ by label, unconfirmed",
+        ),
+        (
+            "a bare tag that nothing confirms",
+            &[(Label, "21.2026.08.10.13", UNREAD)],
+            &[],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by label, assumed",
+        ),
+        (
+            "a bare tag that the layers confirm",
+            &[(Label, "21.2026.08.10.13", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by label, confirmed",
+        ),
+        (
+            "unread, and the layers show another release",
+            &[(Label, "java@a", UNREAD)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "unread, and the layers show another language",
+            &[(Label, "python@a", UNREAD)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "an unread language above provided",
+            &[(Label, "java@a", UNREAD)],
+            &[(4, &[PROVIDED])],
+            9,
+            SEARCHED,
+            "java@ by label, unconfirmed",
+        ),
+        (
+            "by a builder's comment",
+            &[(BuilderComment, "java:21", UNREAD)],
+            &[],
+            9,
+            IDLE,
+            "java:21 by builder-comment, unconfirmed",
+        ),
+        (
+            "a material is the base that is a prefix",
+            &[(Provenance, "nodejs@a", DIFFERENT), (Provenance, "java@b", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "java@ by provenance, confirmed",
+        ),
+        (
+            "of materials the longest",
+            &[(Provenance, "provided@a", FIRST_4), (Provenance, "java@b", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "java@ by provenance, confirmed",
+        ),
+        ("a material that was not compared", &[(Provenance, "java@b", UNREAD)], &[], 9, IDLE, "unknown"),
+        (
+            "a material that is no configured base",
+            &[(Provenance, "ghcr.io/acme/x@b", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "unknown",
+        ),
+        (
+            "a label before a material",
+            &[(Label, "java@b", FIRST_6), (Provenance, "java@b", FIRST_6)],
+            &[],
+            9,
+            IDLE,
+            "java@ by label, confirmed",
+        ),
+        (
+            "equal content",
+            &[],
+            &[(6, &[LATER, "java@m", JAVA])],
+            9,
+            SEARCHED,
+            "java:21.2026.08.10.13 = java:21.2026.08.11.13 = java@ by layers, confirmed",
+        ),
+        (
+            "equal content, and a label",
+            &[(Label, LATER, FIRST_6)],
+            &[(6, &[JAVA, LATER])],
+            9,
+            IDLE,
+            "java:21.2026.08.11.13 = java:21.2026.08.10.13 by label, confirmed",
+        ),
+        (
+            "only configured bases",
+            &[],
+            &[(7, &["ghcr.io/acme/other:1"]), (6, &[JAVA])],
+            9,
+            SEARCHED,
+            "java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        ("provided", &[], &[(4, &[PROVIDED])], 9, SEARCHED, "provided:al2023.2026.08.10.13 by layers, confirmed"),
+        ("provided, and languages are not searched", &[], &[(4, &[PROVIDED])], 9, UNFINISHED, "unknown"),
+        ("provided, and languages cannot be read", &[], &[(4, &[PROVIDED])], 9, FAILED, "unknown"),
+        (
+            "provided, and there are no more layers",
+            &[],
+            &[(4, &[PROVIDED])],
+            4,
+            UNFINISHED,
+            "provided:al2023.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "provided, not searched, and a label of a language",
+            &[(Label, "java@a", UNREAD)],
+            &[(4, &[PROVIDED])],
+            9,
+            UNFINISHED,
+            "java@ by label, unconfirmed",
+        ),
+        (
+            "a language above provided",
+            &[],
+            &[(6, &[JAVA]), (4, &[PROVIDED])],
+            9,
+            SEARCHED,
+            "java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "a chain",
+            &[],
+            &[(8, &["BASE@c"]), (6, &[JAVA]), (4, &[PROVIDED])],
+            9,
+            IDLE,
+            "BASE@ by layers, confirmed on java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "a chain whose end is not searched",
+            &[],
+            &[(8, &["BASE@c"]), (4, &[PROVIDED])],
+            9,
+            IDLE,
+            "BASE@ by layers, confirmed",
+        ),
+        (
+            "a chain that ends with provided",
+            &[],
+            &[(8, &["BASE@c"]), (4, &[PROVIDED])],
+            9,
+            SEARCHED,
+            "BASE@ by layers, confirmed on provided:al2023.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "the label of a company base",
+            &[(Label, "BASE@c", FIRST_8)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "BASE@ by label, confirmed on java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "a company base that is gone",
+            &[(Label, "BASE@c", UNREAD)],
+            &[(6, &[JAVA])],
+            9,
+            IDLE,
+            "BASE@ by label, unconfirmed on java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        (
+            "an inherited label",
+            &[(Label, "java@a", FIRST_6)],
+            &[(8, &["BASE@c"]), (6, &["java@a"])],
+            9,
+            IDLE,
+            "BASE@ by layers, confirmed on java@ by label, confirmed",
+        ),
+        (
+            "an inherited label, and the base is unknown",
+            &[(Label, "java@a", FIRST_6)],
+            &[(8, &["BASE@c"])],
+            9,
+            IDLE,
+            "BASE@ by layers, confirmed on java@ by label, confirmed",
+        ),
+        (
+            "earlier releases of a company base are no links",
+            &[],
+            &[(8, &["BASE@c"]), (7, &["BASE@b"])],
+            9,
+            IDLE,
+            "BASE@ by layers, confirmed",
+        ),
+        (
+            "a release itself",
+            &[(Label, "java@a", DIFFERENT)],
+            &[(6, &["java:21.2026.08.10.13@own"])],
+            6,
+            IDLE,
+            "java:21.2026.08.10.13 by itself, confirmed",
+        ),
+        (
+            "a release itself, with provided below",
+            &[],
+            &[(6, &["java:21.2026.08.10.13@own", LATER]), (4, &[PROVIDED])],
+            6,
+            IDLE,
+            "java:21.2026.08.10.13 = java:21.2026.08.11.13 by itself, confirmed",
+        ),
+        ("nothing is added to a base", &[], &[(6, &[JAVA])], 6, IDLE, "java:21.2026.08.10.13 by layers, confirmed"),
+        (
+            "a company base itself",
+            &[],
+            &[(8, &["BASE@own"]), (6, &[JAVA])],
+            8,
+            IDLE,
+            "java:21.2026.08.10.13 by layers, confirmed",
+        ),
+        ("a company base itself, and nothing below", &[], &[(8, &["BASE@own"])], 8, IDLE, "BASE@ by itself, confirmed"),
+    ];
 
     #[test]
     fn each_rule_of_combination_holds() {
-        use EvidenceKind::{Annotation, BuilderComment, Label, Provenance};
-        const JAVA: &str = "java:21.2026.08.10.13";
-        const LATER: &str = "java:21.2026.08.11.13";
-        const PROVIDED: &str = "provided:al2023.2026.08.10.13";
-        type Read<'a> = &'a [(EvidenceKind, &'a str, Option<PrefixCheck>)];
-        type Match<'a> = &'a [(usize, &'a [&'a str])];
-        let idle = || Search::Idle;
-        let rows: &[(&str, Read<'_>, Match<'_>, usize, Search, &str)] = &[
-            ("nothing is known", &[], &[], 9, idle(), "unknown"),
-            (
-                "a label that nothing was compared with",
-                &[(Label, "java@a", None)],
-                &[],
-                9,
-                idle(),
-                "java@ by label, unconfirmed",
-            ),
-            ("confirmed", &[(Label, "java@a", prefix(6))], &[], 9, idle(), "java@ by label, confirmed"),
-            (
-                "confirmed, and the release is known",
-                &[(Label, "java@a", prefix(6))],
-                &[(6, &["java@a"])],
-                9,
-                idle(),
-                "java@ by label, confirmed",
-            ),
-            (
-                "a moving tag gets the release",
-                &[(Label, "java:21", prefix(6))],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by label, confirmed",
-            ),
-            (
-                "a moving tag gets the digest",
-                &[(Label, "java:21", prefix(6))],
-                &[(6, &["java@m"])],
-                9,
-                idle(),
-                "java:21@ by label, confirmed",
-            ),
-            (
-                "a moving tag that cannot be compared",
-                &[(Label, "java:21", UNREAD)],
-                &[],
-                9,
-                idle(),
-                "java:21 by label, unconfirmed",
-            ),
-            (
-                "a record of a known release is confirmed unread",
-                &[(Label, JAVA, UNREAD)],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by label, confirmed",
-            ),
-            (
-                "the same by its digest",
-                &[(Label, "java@m", UNREAD)],
-                &[(6, &["java:21.2026.08.10.13@m"])],
-                9,
-                idle(),
-                "java@ by label, confirmed",
-            ),
-            (
-                "contradicted, and the layers win",
-                &[(Label, "java@a", DIFFERENT)],
-                &[(6, &[LATER])],
-                9,
-                searched(),
-                "java:21.2026.08.11.13 by layers, confirmed; not 0",
-            ),
-            (
-                "contradicted, and nothing matches",
-                &[(Label, "java@a", DIFFERENT)],
-                &[],
-                9,
-                searched(),
-                "unknown; not 0",
-            ),
-            (
-                "contradicted, and another record remains",
-                &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", UNREAD)],
-                &[],
-                9,
-                searched(),
-                "python@ by annotation, unconfirmed; not 0",
-            ),
-            (
-                "contradicted, and another record is confirmed",
-                &[(Label, "java@a", DIFFERENT), (Annotation, "python@b", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "python@ by annotation, confirmed; not 0",
-            ),
-            ("squashed", &[(Label, "java@a", FEWER)], &[], 1, searched(), "java@ by label, unconfirmed"),
-            (
-                "fewer layers, and yet those of a base",
-                &[(Label, "java@a", FEWER)],
-                &[(4, &[PROVIDED])],
-                5,
-                searched(),
-                "provided:al2023.2026.08.10.13 by layers, confirmed; not 0",
-            ),
-            (
-                "the base can no longer be read",
-                &[(Label, "java@a", UNREAD)],
-                &[],
-                9,
-                searched(),
-                "java@ by label, unconfirmed",
-            ),
-            (
-                "a bare tag that nothing confirms",
-                &[(Label, "21.2026.08.10.13", UNREAD)],
-                &[],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by label, assumed",
-            ),
-            (
-                "a bare tag that the layers confirm",
-                &[(Label, "21.2026.08.10.13", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by label, confirmed",
-            ),
-            (
-                "unread, and the layers show another release",
-                &[(Label, "java@a", UNREAD)],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "unread, and the layers show another language",
-                &[(Label, "python@a", UNREAD)],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "an unread language above provided",
-                &[(Label, "java@a", UNREAD)],
-                &[(4, &[PROVIDED])],
-                9,
-                searched(),
-                "java@ by label, unconfirmed",
-            ),
-            (
-                "by a builder's comment",
-                &[(BuilderComment, "java:21", UNREAD)],
-                &[],
-                9,
-                idle(),
-                "java:21 by builder-comment, unconfirmed",
-            ),
-            (
-                "a material is the base that is a prefix",
-                &[(Provenance, "nodejs@a", DIFFERENT), (Provenance, "java@b", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "java@ by provenance, confirmed",
-            ),
-            (
-                "of materials the longest",
-                &[(Provenance, "provided@a", prefix(4)), (Provenance, "java@b", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "java@ by provenance, confirmed",
-            ),
-            ("a material that was not compared", &[(Provenance, "java@b", UNREAD)], &[], 9, idle(), "unknown"),
-            (
-                "a material that is no configured base",
-                &[(Provenance, "ghcr.io/acme/x@b", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "unknown",
-            ),
-            (
-                "a label before a material",
-                &[(Label, "java@b", prefix(6)), (Provenance, "java@b", prefix(6))],
-                &[],
-                9,
-                idle(),
-                "java@ by label, confirmed",
-            ),
-            (
-                "equal content",
-                &[],
-                &[(6, &[LATER, "java@m", JAVA])],
-                9,
-                searched(),
-                "java:21.2026.08.10.13 = java:21.2026.08.11.13 = java@ by layers, confirmed",
-            ),
-            (
-                "equal content, and a label",
-                &[(Label, LATER, prefix(6))],
-                &[(6, &[JAVA, LATER])],
-                9,
-                idle(),
-                "java:21.2026.08.11.13 = java:21.2026.08.10.13 by label, confirmed",
-            ),
-            (
-                "only configured bases",
-                &[],
-                &[(7, &["ghcr.io/acme/other:1"]), (6, &[JAVA])],
-                9,
-                searched(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            ("provided", &[], &[(4, &[PROVIDED])], 9, searched(), "provided:al2023.2026.08.10.13 by layers, confirmed"),
-            ("provided, and languages are not searched", &[], &[(4, &[PROVIDED])], 9, unfinished(), "unknown"),
-            (
-                "provided, and languages cannot be read",
-                &[],
-                &[(4, &[PROVIDED])],
-                9,
-                Search::Failed { why: String::new() },
-                "unknown",
-            ),
-            (
-                "provided, and there are no more layers",
-                &[],
-                &[(4, &[PROVIDED])],
-                4,
-                unfinished(),
-                "provided:al2023.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "provided, not searched, and a label of a language",
-                &[(Label, "java@a", UNREAD)],
-                &[(4, &[PROVIDED])],
-                9,
-                unfinished(),
-                "java@ by label, unconfirmed",
-            ),
-            (
-                "a language above provided",
-                &[],
-                &[(6, &[JAVA]), (4, &[PROVIDED])],
-                9,
-                searched(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "a chain",
-                &[],
-                &[(8, &["BASE@c"]), (6, &[JAVA]), (4, &[PROVIDED])],
-                9,
-                idle(),
-                "BASE@ by layers, confirmed on java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "a chain whose end is not searched",
-                &[],
-                &[(8, &["BASE@c"]), (4, &[PROVIDED])],
-                9,
-                idle(),
-                "BASE@ by layers, confirmed",
-            ),
-            (
-                "a chain that ends with provided",
-                &[],
-                &[(8, &["BASE@c"]), (4, &[PROVIDED])],
-                9,
-                searched(),
-                "BASE@ by layers, confirmed on provided:al2023.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "the label of a company base",
-                &[(Label, "BASE@c", prefix(8))],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "BASE@ by label, confirmed on java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "a company base that is gone",
-                &[(Label, "BASE@c", UNREAD)],
-                &[(6, &[JAVA])],
-                9,
-                idle(),
-                "BASE@ by label, unconfirmed on java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "an inherited label",
-                &[(Label, "java@a", prefix(6))],
-                &[(8, &["BASE@c"]), (6, &["java@a"])],
-                9,
-                idle(),
-                "BASE@ by layers, confirmed on java@ by label, confirmed",
-            ),
-            (
-                "an inherited label, and the base is unknown",
-                &[(Label, "java@a", prefix(6))],
-                &[(8, &["BASE@c"])],
-                9,
-                idle(),
-                "BASE@ by layers, confirmed on java@ by label, confirmed",
-            ),
-            (
-                "earlier releases of a company base are no links",
-                &[],
-                &[(8, &["BASE@c"]), (7, &["BASE@b"])],
-                9,
-                idle(),
-                "BASE@ by layers, confirmed",
-            ),
-            (
-                "a release itself",
-                &[(Label, "java@a", DIFFERENT)],
-                &[(6, &["java:21.2026.08.10.13@own"])],
-                6,
-                idle(),
-                "java:21.2026.08.10.13 by itself, confirmed",
-            ),
-            (
-                "a release itself, with provided below",
-                &[],
-                &[(6, &["java:21.2026.08.10.13@own", LATER]), (4, &[PROVIDED])],
-                6,
-                idle(),
-                "java:21.2026.08.10.13 = java:21.2026.08.11.13 by itself, confirmed",
-            ),
-            (
-                "nothing is added to a base",
-                &[],
-                &[(6, &[JAVA])],
-                6,
-                idle(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "a company base itself",
-                &[],
-                &[(8, &["BASE@own"]), (6, &[JAVA])],
-                8,
-                idle(),
-                "java:21.2026.08.10.13 by layers, confirmed",
-            ),
-            (
-                "a company base itself, and nothing below",
-                &[],
-                &[(8, &["BASE@own"])],
-                8,
-                idle(),
-                "BASE@ by itself, confirmed",
-            ),
-        ];
-        for (name, readings, prefixes, length, search, expected) in rows {
+        for (name, readings, prefixes, length, search, expected) in RULES {
             let row = Row { readings, prefixes, length: *length, search: search.clone() };
             assert_eq!(said(&identified(&row)), *expected, "{name}");
         }
@@ -882,7 +856,7 @@ mod tests {
             let mut names = names;
             names.rotate_left(turn);
             for names in [names, [names[1], names[0], names[3], names[2]]] {
-                let row = Row { readings: &[], prefixes: &[(6, &names)], length: 9, search: searched() };
+                let row = Row { readings: &[], prefixes: &[(6, &names)], length: 9, search: SEARCHED };
                 answers.insert(said(&identified(&row)));
             }
         }
@@ -891,16 +865,15 @@ mod tests {
 
     #[test]
     fn records_that_the_layers_explain_do_not_dissent() {
-        use EvidenceKind::{Label, Provenance};
         let dissenting = |readings: &[(EvidenceKind, &str, Option<PrefixCheck>)], prefixes: &[(usize, &[&str])]| {
-            let found = identified(&Row { readings, prefixes, length: 9, search: searched() });
+            let found = identified(&Row { readings, prefixes, length: 9, search: SEARCHED });
             found.dissenting(|_| false).map(|(reading, _)| reading.value.clone()).collect::<Vec<_>>()
         };
-        let inherited = [(Label, "java@a", prefix(6)), (Provenance, "nodejs@b", DIFFERENT)];
+        let inherited = [(Label, "java@a", FIRST_6), (Provenance, "nodejs@b", DIFFERENT)];
         assert!(dissenting(&inherited, &[(8, &["BASE@c"])]).is_empty());
-        let contradicted = [(Label, "java@a", DIFFERENT), (Label, "java@b", prefix(6))];
+        let contradicted = [(Label, "java@a", DIFFERENT), (Label, "java@b", FIRST_6)];
         assert!(dissenting(&contradicted, &[]).is_empty(), "it has a reason of its own");
-        let unread = [(Label, "java@a", prefix(6)), (Label, "python:3.12", UNREAD)];
+        let unread = [(Label, "java@a", FIRST_6), (Label, "python:3.12", UNREAD)];
         assert_eq!(dissenting(&unread, &[]), ["public.ecr.aws/lambda/python:3.12"]);
     }
 }

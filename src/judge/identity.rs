@@ -61,10 +61,7 @@ fn looks_like(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
     let client = look.has_runtime_client.then(|| "with a Lambda runtime interface client of its own".to_owned());
     let squashed = look.is_squashed.then(|| "squashed into one layer".to_owned());
     let parts: Vec<_> = [root, client, squashed].into_iter().flatten().collect();
-    match parts.is_empty() {
-        true => advice,
-        false => format!("it looks {}; {advice}", parts.join(", ")),
-    }
+    if parts.is_empty() { advice } else { format!("it looks {}; {advice}", parts.join(", ")) }
 }
 
 /// A base that the provenance names, that is a prefix of the image, and that is not configured as a base.
@@ -72,8 +69,8 @@ fn unconfigured(identification: &Identification) -> Option<&Repository> {
     let is_prefix =
         |position: &usize| matches!(identification.layers.checks.get(position), Some(PrefixCheck::Prefix { .. }));
     let readings = identification.readings.iter().enumerate();
-    let proven = readings.filter(|(position, reading)| reading.kind.is_candidate() && is_prefix(position));
-    proven.filter_map(|(_, reading)| Some(&reading.base.as_ref().ok()?.repository)).next()
+    let mut proven = readings.filter(|(position, reading)| reading.kind.is_candidate() && is_prefix(position));
+    proven.find_map(|(_, reading)| Some(&reading.base.as_ref().ok()?.repository))
 }
 
 /// What to write where, so that the base is known.

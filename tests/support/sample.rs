@@ -385,10 +385,13 @@ fn running() -> [Finding; 3] {
     ]
 }
 
+/// The same base, found by the layers of the image.
+fn by_layers(base: BaseInUse) -> BaseInUse {
+    BaseInUse { identified_by: "layers".to_owned(), evidence: "6 of 9".to_owned(), ..base }
+}
+
 /// An image whose label its layers disprove, one that records nothing, and one on a base that is outdated itself.
 fn identified_by_layers() -> [Finding; 3] {
-    let by_layers =
-        |base: BaseInUse| BaseInUse { identified_by: "layers".to_owned(), evidence: "6 of 9".to_owned(), ..base };
     let contradicted = Finding {
         base: Some(by_layers(base("lambda/python", "3.12", 30))),
         current: Some(current("lambda/python", "3.12", 2)),
@@ -407,8 +410,23 @@ fn identified_by_layers() -> [Finding; 3] {
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
     let disproven = "label sdkBaseVersion says public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
                      of that; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
+    [
+        judged(
+            contradicted,
+            Verdict::OutOfDate,
+            Severity::Medium,
+            Action::Rebuild,
+            &[("base-superseded", older), ("label-contradicted", disproven)],
+        ),
+        judged(unlabelled, Verdict::OutOfDate, Severity::Medium, Action::Rebuild, &[("base-superseded", older)]),
+        waiting_for_its_base(),
+    ]
+}
+
+/// An image on a base that is outdated itself.
+fn waiting_for_its_base() -> Finding {
     let (line, digest) = (format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/acme/base"), digest("acme base"));
-    let link = BaseLink {
+    let below = BaseLink {
         base: by_layers(base("lambda/java", "21", 90)),
         current: Some(current("lambda/java", "21", 0)),
         behind: Some(behind(89, 71)),
@@ -424,7 +442,7 @@ fn identified_by_layers() -> [Finding; 3] {
             line_source: Some("catalog".to_owned()),
             release: None,
             published_source: Some(PublishedSource::FirstSeen),
-            chain: vec![link],
+            chain: vec![below],
             ..base("acme/base", "7", 20)
         }),
         current: Some(CurrentRelease {
@@ -440,17 +458,7 @@ fn identified_by_layers() -> [Finding; 3] {
         "{line} has to be rebuilt first: its current release is built on an outdated release of \
          public.ecr.aws/lambda/java:21, so rebuilding this image does not help"
     );
-    [
-        judged(
-            contradicted,
-            Verdict::OutOfDate,
-            Severity::Medium,
-            Action::Rebuild,
-            &[("base-superseded", older), ("label-contradicted", disproven)],
-        ),
-        judged(unlabelled, Verdict::OutOfDate, Severity::Medium, Action::Rebuild, &[("base-superseded", older)]),
-        judged(chained, Verdict::Stale, Severity::High, Action::None, &[("waits-for-base", &waits)]),
-    ]
+    judged(chained, Verdict::Stale, Severity::High, Action::None, &[("waits-for-base", &waits)])
 }
 
 fn unknown(name: &str, code: &str, message: &str) -> Finding {

@@ -71,7 +71,7 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
         built.world.resolution.base.published = None;
         built
     };
-    for (name, outer, inner, verdict, action, waits) in [
+    for (name, outer, inner, verdict, action, waits) in vec![
         ("both are fresh", fresh(), amazon(10, None), Fresh, Nothing, false),
         ("the inner one is behind", fresh(), amazon(60, Some(50)), Stale, Nothing, true),
         ("within the grace", fresh(), amazon(10, Some(9)), Superseded, Nothing, true),

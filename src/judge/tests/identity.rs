@@ -84,17 +84,19 @@ fn updates_of_packages_are_told_if_they_are_in_layers_of_the_image_itself() {
     assert_eq!(said(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
 }
 
+/// What is said of an image that records nothing.
+fn unidentified(image: &dyn Fn(&mut ImageFacts), search: Search) -> (&'static str, String) {
+    let mut world = world(1, None);
+    world.readings.clear();
+    image(&mut world.image);
+    world.layers.search = search;
+    let mut said = reasons(&world);
+    assert_eq!(said.len(), 1, "{said:?}");
+    said.remove(0)
+}
+
 #[test]
 fn an_image_without_a_known_base_is_described_along_with_what_would_make_it_known() {
-    let said = |image: &dyn Fn(&mut ImageFacts), search: Search| {
-        let mut world = world(1, None);
-        world.readings.clear();
-        image(&mut world.image);
-        world.layers.search = search;
-        let mut said = reasons(&world);
-        assert_eq!(said.len(), 1, "{said:?}");
-        said.remove(0)
-    };
     let lambda = |image: &mut ImageFacts| {
         image.fingerprint.signs.insert(LambdaSign::Environment);
     };
@@ -116,38 +118,27 @@ fn an_image_without_a_known_base_is_described_along_with_what_would_make_it_know
         (&lambda, Search::Failed { why: "refused".to_owned() }, "base-search-unfinished", ["refused", bound]),
         (&lambda, Search::Idle, "base-unidentified", ["Lambda base image", bound]),
         (&|_| {}, complete(), "base-unidentified", ["LABEL sdkBaseVersion=", "[[identify.base]]"]),
-        (
-            &|image| image.look.root = Some(RootFileSystem::Scratch),
-            Search::Idle,
-            "base-unidentified",
-            ["from scratch", "LABEL"],
-        ),
-        (
-            &|image| image.look.root = Some(RootFileSystem::Distroless),
-            Search::Idle,
-            "base-unidentified",
-            ["distroless", "LABEL"],
-        ),
-        (
-            &|image| image.look.is_squashed = true,
-            Search::Idle,
-            "base-unidentified",
-            ["squashed into one layer", "LABEL"],
-        ),
-        (
-            &|image| {
-                image.look.root = Some(RootFileSystem::Debian);
-                image.look.has_runtime_client = true;
-            },
-            Search::Idle,
-            "base-unidentified",
-            ["built on Debian, with a Lambda runtime interface client", "LABEL"],
-        ),
     ] {
-        let (found, message) = said(image, search);
+        let (found, message) = unidentified(image, search);
         assert_eq!(found, code, "{message}");
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
         assert_eq!(message.contains(bound), parts.contains(&bound), "{message}");
+    }
+}
+
+#[test]
+fn what_an_image_looks_like_is_said_where_nothing_else_can_be() {
+    let look = |root, is_squashed, has_runtime_client| Look { root, is_squashed, has_runtime_client };
+    for (look, part) in [
+        (look(Some(RootFileSystem::Scratch), false, false), "it looks built from scratch, without a base"),
+        (look(Some(RootFileSystem::Distroless), false, false), "it looks built on distroless"),
+        (look(Some(RootFileSystem::Flattened), false, false), "it looks flattened"),
+        (look(None, true, false), "it looks squashed into one layer"),
+        (look(Some(RootFileSystem::Debian), false, true), "built on Debian, with a Lambda runtime interface client"),
+    ] {
+        let (code, message) = unidentified(&|image| image.look = look, Search::Idle);
+        assert_eq!(code, "base-unidentified");
+        assert!(message.contains(part) && message.contains("LABEL sdkBaseVersion="), "{message}");
     }
 }
 

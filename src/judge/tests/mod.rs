@@ -45,6 +45,22 @@ struct World {
     resolution: Resolution,
 }
 
+fn image() -> ImageFacts {
+    ImageFacts {
+        platform: "linux/arm64".parse().unwrap(),
+        config: Digest::of(b"config"),
+        created_at: None,
+        history_created_at: None,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
+        layers: Vec::new(),
+        fingerprint: Fingerprint::default(),
+        build: BuildHistory::default(),
+        look: Look::default(),
+    }
+}
+
 fn world(published: i64, superseded: Option<i64>) -> World {
     let base = Base {
         repository: "r.test/java".parse().unwrap(),
@@ -61,19 +77,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
     let is_current = superseded.is_none();
     let digest = |name: &str| if is_current { Digest::of(b"base") } else { Digest::of(name.as_bytes()) };
     World {
-        image: ImageFacts {
-            platform: "linux/arm64".parse().unwrap(),
-            config: Digest::of(b"config"),
-            created_at: None,
-            history_created_at: None,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
-            layers: Vec::new(),
-            fingerprint: Fingerprint::default(),
-            build: BuildHistory::default(),
-            look: Look::default(),
-        },
+        image: image(),
         readings: vec![Reading {
             kind: EvidenceKind::Label,
             key: "sdkBaseVersion".into(),

@@ -10,7 +10,7 @@ fn function_on_company_base(name: &str, company: u32, newest: u32, inner: u32, a
     let line = format!("{REGISTRY}/acme/base:1");
     let built = |number: u32| Digest::of(format!("company {number}").as_bytes());
     let is_awaited = on_java.behind.is_some() && adopted == Some(false);
-    let link = BaseLink {
+    let below = BaseLink {
         base: on_java.base.clone().unwrap(),
         current: on_java.current.clone(),
         behind: on_java.behind.clone(),
@@ -22,7 +22,7 @@ fn function_on_company_base(name: &str, company: u32, newest: u32, inner: u32, a
         digest: Some(built(company)),
         line: Some(line.clone()),
         release: None,
-        chain: vec![link],
+        chain: vec![below],
         ..base(1)
     };
     let current =
