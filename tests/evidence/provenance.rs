@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use basewatch::{image::Digest, inventory::Held};
+use basewatch::{identify::PrefixCheck, image::Digest, inventory::Held};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -38,6 +38,18 @@ async fn the_base_is_the_material_whose_layers_are_the_first_of_the_image() {
     let identification = rig.named(&rig.index(&image, &attestation)).await;
     assert_eq!(answer(&identification), expected(&rig), "{:#?}", identification.readings);
     assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "what is no base repository is not read");
+}
+
+#[tokio::test]
+async fn a_base_that_is_not_configured_is_found_and_is_no_answer() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let copy = rig.copied_base("team/python");
+    let attestation = rig.attest(&image, &[copy]);
+    let found = rig.named(&rig.index(&image, &attestation)).await;
+    assert_eq!(answer(&found), None);
+    let checks: Vec<_> = found.layers.checks.values().collect();
+    assert_eq!(checks, [&PrefixCheck::Prefix { layer_count: 3 }], "so that it can be said what to configure");
 }
 
 #[tokio::test]

@@ -74,6 +74,14 @@ impl Rig {
         json!({ "uri": uri, "digest": { "sha256": self.base.hex() } })
     }
 
+    /// The same image as the base in another repository, as a package URL names it.
+    pub(crate) fn copied_base(&self, repository: &str) -> Value {
+        let image = self.stock.push_image(repository, &spec(&["os", "emulator", "python"]));
+        let uri =
+            format!("pkg:docker/{}/{repository}@1?platform=linux%2Farm64", self.loopback.host().replace(':', "%3A"));
+        json!({ "uri": uri, "digest": { "sha256": image.hex() } })
+    }
+
     /// Pushes the attestation of a build of `image` that pulled `materials`: an artifact that refers to the image.
     pub(crate) fn attest(&self, image: &Digest, materials: &[Value]) -> Digest {
         let statement = statement(image, materials);
