@@ -133,6 +133,7 @@ fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
             facts: Arc::new(ImageFacts::read(manifest(), config.to_string().as_bytes()).expect("a configuration")),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         };
         for reading in identify(&image, None, &settings).readings {
             assert!(reading.value.len() <= 2 * VALUE_BYTES + 1, "{}", reading.value);

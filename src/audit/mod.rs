@@ -2,6 +2,7 @@
 //! decides nothing itself.
 
 mod identified;
+mod provenance;
 mod replacements;
 mod traced;
 
@@ -15,6 +16,7 @@ use futures::{StreamExt, stream};
 
 use self::{
     identified::{combine_all, identify_all},
+    provenance::Attestations,
     replacements::{Replacements, Search},
     traced::Dated,
 };
@@ -101,7 +103,8 @@ pub async fn audit(
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
     let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
     let searcher = Searcher::new(&resolver, terms.identify.search);
-    let deployments = compare_all(deployments, &searcher, &dates, &identify, terms).await;
+    let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
+    let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
@@ -129,6 +132,39 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     }
     deployments.retain(|deployment| terms.filter.admits(deployment));
     deployments
+}
+
+/// Compares the layers of each image with releases, and reads what attestations say of it where that is needed. They cost
+/// less than a search, so they are read before it where an image records no base and no known release is one; and after it
+/// where what an image records turned out to be no base.
+async fn compare_attested(
+    mut deployments: Vec<(Deployment, Arc<Identification>)>,
+    attestations: &Attestations<'_>,
+    searcher: &Searcher<'_>,
+    dates: &ImageDates,
+) -> Vec<(Deployment, Arc<Identification>)> {
+    let (settings, terms) = (attestations.settings, attestations.terms);
+    let unknown = without_base(&deployments);
+    let known = searcher.with_known_base(unknown.iter().map(|at| deployments[*at].0.image.as_ref().ok())).await;
+    let wanted =
+        unknown.iter().zip(known).filter_map(|(position, is_known)| (!is_known).then_some(*position)).collect();
+    attestations.read(&mut deployments, unknown, &wanted).await;
+    let mut deployments = compare_all(deployments, searcher, dates, settings, terms).await;
+    let unknown = without_base(&deployments);
+    let wanted = unknown.iter().copied().collect();
+    let attested = attestations.read(&mut deployments, unknown, &wanted).await;
+    let again = attested.iter().map(|position| deployments[*position].clone()).collect();
+    let again = compare_all(again, searcher, dates, settings, terms).await;
+    for (position, compared) in attested.into_iter().zip(again) {
+        deployments[position] = compared;
+    }
+    deployments
+}
+
+/// The positions of the deployments of which no base is known.
+fn without_base(deployments: &[(Deployment, Arc<Identification>)]) -> Vec<usize> {
+    let unknown = deployments.iter().enumerate().filter(|(_, (_, identification))| identification.chain.is_empty());
+    unknown.map(|(position, _)| position).collect()
 }
 
 /// Compares the layers of each image with the releases of base repositories, and concludes from all evidence.

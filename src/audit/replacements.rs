@@ -212,6 +212,7 @@ impl Search<'_> {
         if entry.digest == image.digest {
             return None;
         }
+        let attestations = entry.attestations.as_slice().into();
         let annotations = match &*content {
             Content::Index(index) => Arc::new(index.annotations.clone()),
             Content::Image(_) => Arc::default(),
@@ -229,6 +230,7 @@ impl Search<'_> {
                 facts: Arc::new(facts),
                 descriptor_annotations: Arc::new(entry.annotations),
                 index_annotations: annotations,
+                attestations,
             }),
             ..deployment.clone()
         };

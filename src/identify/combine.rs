@@ -454,6 +454,7 @@ mod tests {
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
 
 mod base_rule;
+mod builder_comment;
 mod combine;
 mod identification;
 mod label;
@@ -10,6 +11,7 @@ mod layers;
 mod line;
 mod mirror;
 mod oci_base;
+mod provenance;
 mod settings;
 
 pub use base_rule::{BaseRule, BaseRules};
@@ -19,6 +21,7 @@ pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
 pub use oci_base::NAME as OCI_BASE_NAME;
+pub use provenance::provenance_readings;
 pub use settings::{SearchLimits, Settings};
 
 use std::sync::Arc;
@@ -144,7 +147,7 @@ impl Base {
 pub struct Reading {
     /// What sort of evidence it is.
     pub kind: EvidenceKind,
-    /// The label or annotation.
+    /// The label or annotation, or where else it stands.
     pub key: String,
     /// Its value, as it stands there.
     pub value: String,
@@ -173,6 +176,7 @@ pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &S
     };
     let mut readings = label::readings(&sources, settings);
     readings.extend(oci_base::readings(&sources, settings));
+    readings.extend(builder_comment::readings(&sources, settings));
     complete_best(&mut readings);
     readings
 }

@@ -93,6 +93,7 @@ mod tests {
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::new(index),
+            attestations: Arc::default(),
         }
     }
 

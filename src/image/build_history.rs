@@ -288,7 +288,9 @@ impl Comment {
     fn new(text: &str) -> Self {
         // Images of steps and `scratch` have no registry, and so are no references.
         let base = text.strip_prefix("FROM ").filter(|base| base.len() <= VALUE_BYTES);
-        match base.and_then(|base| base.trim().parse().ok()) {
+        match base.and_then(|base| base.trim().parse::<Reference>().ok()) {
+            // What buildah calls images that were never pushed.
+            Some(reference) if &*reference.repository.registry == "localhost" => Self::Other,
             Some(reference) => Self::From(reference),
             None if text.starts_with(EXPORTER) => Self::Exporter,
             None if text.starts_with("debuerreotype") => Self::Debian,
@@ -428,7 +430,14 @@ mod tests {
 
     #[test]
     fn a_comment_that_names_no_reference_names_no_base() {
-        for comment in ["FROM scratch", "FROM 24a5949c1be7", "FROM ", "FROM python:3.12", "buildkit.dockerfile.v0"] {
+        for comment in [
+            "FROM scratch",
+            "FROM 24a5949c1be7",
+            "FROM localhost/app:1",
+            "FROM ",
+            "FROM python:3.12",
+            "buildkit.dockerfile.v0",
+        ] {
             assert!(bases(&json!([{"comment": comment}]), 1).is_empty(), "{comment}");
         }
         let long = format!("FROM public.ecr.aws/{}", "a/".repeat(1 << 20));

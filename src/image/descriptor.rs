@@ -1,8 +1,11 @@
 //! Descriptors: what names a manifest, an index or a configuration, and the entries of an index.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES, clip, lenient};
+use super::{
+    Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES, clip, is_provenance,
+    lenient::{self, OrNone},
+};
 
 /// The four media types a registry may answer a manifest request with, all of which must be asked for:
 /// a registry converts, or answers 404, when the stored one is not among them.
@@ -55,13 +58,26 @@ pub struct Child {
         skip_serializing_if = "std::collections::BTreeMap::is_empty"
     )]
     pub annotations: Annotations,
+    /// The attestations of the image that the same index lists, by the digests of their manifests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<Digest>,
 }
+
+/// How many attestations of an image are kept. `BuildKit` writes one, with several statements.
+const ATTESTATIONS: usize = 4;
 
 impl Child {
     /// The entry of an image that says no more than its platform.
     #[must_use]
     pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
-        Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new() }
+        Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new(), attestations: Vec::new() }
+    }
+
+    /// Adds the attestation whose manifest has `digest`.
+    pub(super) fn attest(&mut self, digest: Digest) {
+        if self.attestations.len() < ATTESTATIONS && !self.attestations.contains(&digest) {
+            self.attestations.push(digest);
+        }
     }
 
     /// The entry as it reads in an index that `outer` names: with what only that states.
@@ -81,6 +97,41 @@ impl Child {
 /// specification, annotations.md). docker-library writes them there and not into the manifest.
 pub const CHILD_ANNOTATIONS: [&str; 3] =
     ["org.opencontainers.image.created", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
+
+/// The artifact types of attestations: `BuildKit`'s, and in-toto statements as oras and zot attach them.
+const ATTESTATION_TYPES: [&str; 2] =
+    ["application/vnd.docker.attestation.manifest.v1+json", "application/vnd.in-toto+json"];
+
+/// Whether an artifact of this type may hold provenance.
+#[must_use]
+pub fn may_hold_provenance(artifact_type: &str) -> bool {
+    ATTESTATION_TYPES.contains(&artifact_type) || is_provenance(artifact_type)
+}
+
+/// The attestations among what refers to an image, by the digests of their manifests: of the answer of the referrers API
+/// (OCI distribution specification, "Listing Referrers"), only what may hold provenance.
+///
+/// # Errors
+///
+/// [`InvalidDocument::Json`] when it does not parse.
+pub fn provenance_referrers(body: &[u8]) -> Result<Vec<Digest>, InvalidDocument> {
+    #[derive(Deserialize)]
+    struct Referrers {
+        #[serde(default, deserialize_with = "referrers")]
+        manifests: Vec<Digest>,
+    }
+
+    fn referrers<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Digest>, D::Error> {
+        let mut digests = Vec::new();
+        lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawDescriptor>| {
+            digests.extend(entry.and_then(|entry| entry.provenance()).filter(|_| digests.len() < ATTESTATIONS));
+        })?;
+        Ok(digests)
+    }
+
+    let referrers: Referrers = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    Ok(referrers.manifests)
+}
 
 fn manifest_kind() -> DigestKind {
     DigestKind::Manifest
@@ -151,7 +202,25 @@ impl RawDescriptor {
         let Some(kind) = kind else { return Ok(None) };
         let mut annotations = self.annotations.clone();
         annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));
-        Ok(Some(Child { digest: self.digest()?, platform: self.platform(), kind, annotations }))
+        Ok(Some(Child { kind, annotations, ..Child::new(self.digest()?, self.platform()) }))
+    }
+
+    /// The attestation of an image that it is, if it is one: the image, and the attestation's manifest
+    /// (docs/attestations/attestation-storage.md of `BuildKit`).
+    pub(super) fn attestation(&self) -> Option<(Digest, Digest)> {
+        let annotation = |key: &str| self.annotations.get(key).map(String::as_str);
+        let is_attestation = annotation("vnd.docker.reference.type") == Some("attestation-manifest");
+        let image = annotation("vnd.docker.reference.digest").filter(|_| is_attestation)?;
+        Some((image.parse().ok()?, self.digest().ok()?))
+    }
+
+    /// The digest of an artifact that may hold provenance, among those that refer to an image: what `BuildKit` writes,
+    /// and in-toto statements by others.
+    pub(super) fn provenance(&self) -> Option<Digest> {
+        let artifact_type = self.artifact_type.as_deref()?;
+        let stated = self.annotations.get("in-toto.io/predicate-type");
+        (may_hold_provenance(artifact_type) && stated.is_none_or(|stated| is_provenance(stated)))
+            .then(|| self.digest().ok())?
     }
 }
 

@@ -36,15 +36,35 @@ pub struct Manifest {
     pub layers: Vec<Digest>,
     /// Whether its first layers are as large as those of a Lambda base.
     pub has_lambda_sizes: bool,
+    /// The in-toto statements among its layers, if it is an attestation.
+    pub statements: Vec<Statement>,
     /// The manifest's annotations.
     pub annotations: Annotations,
+}
+
+/// An in-toto statement as a manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The digest of its blob.
+    pub digest: Digest,
+    /// The size of the blob in bytes, where it is stated.
+    pub bytes: Option<u64>,
+    /// What it states: `https://slsa.dev/provenance/v1`.
+    pub predicate_type: String,
 }
 
 impl Manifest {
     /// A manifest that names nothing but the configuration `config`, of `config_bytes` where that is known.
     #[must_use]
     pub fn new(config: Digest, config_bytes: Option<u64>) -> Self {
-        Self { config, config_bytes, layers: Vec::new(), has_lambda_sizes: false, annotations: Annotations::new() }
+        Self {
+            config,
+            config_bytes,
+            layers: Vec::new(),
+            has_lambda_sizes: false,
+            statements: Vec::new(),
+            annotations: Annotations::new(),
+        }
     }
 }
 
@@ -166,6 +186,20 @@ struct RawLayer {
     digest: Option<String>,
     #[serde(default, deserialize_with = "lenient::number")]
     size: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::standard_texts")]
+    annotations: Annotations,
+}
+
+/// How many statements of an attestation are read. `BuildKit` writes two: what is in an image, and how it was built.
+const STATEMENTS: usize = 8;
+/// The annotation of a layer that holds an in-toto statement (docs/attestations/attestation-storage.md of `BuildKit`).
+const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+
+impl RawLayer {
+    fn statement(&self) -> Option<Statement> {
+        let predicate_type = self.annotations.get(PREDICATE_TYPE)?.clone();
+        Some(Statement { digest: self.digest.as_ref()?.parse().ok()?, bytes: self.size, predicate_type })
+    }
 }
 
 #[derive(Deserialize)]
@@ -178,11 +212,13 @@ struct RawIndex {
 
 impl Manifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
+        let statements = manifest.layers.entries.iter().filter_map(|OrNone(layer)| layer.as_ref()?.statement());
         let sizes = manifest.layers.entries.iter().map(|OrNone(layer)| layer.as_ref()?.size);
         Ok(Self {
             config: manifest.config.digest()?,
             config_bytes: manifest.config.size,
             has_lambda_sizes: fingerprint::has_lambda_sizes(sizes),
+            statements: statements.take(STATEMENTS).collect(),
             layers: layers(manifest.layers).unwrap_or_default(),
             annotations: manifest.annotations,
         })
@@ -201,8 +237,13 @@ impl Index {
         if !index.manifests.is_whole() {
             return Err(InvalidDocument::TooManyImages(index.manifests.count));
         }
-        let entries = index.manifests.entries.into_iter().filter_map(|OrNone(entry)| entry);
-        let children: Vec<_> = entries.filter_map(|entry| entry.child().ok().flatten()).collect();
+        let entries: Vec<_> = index.manifests.entries.into_iter().filter_map(|OrNone(entry)| entry).collect();
+        let mut children: Vec<_> = entries.iter().filter_map(|entry| entry.child().ok().flatten()).collect();
+        for (image, attestation) in entries.iter().filter_map(RawDescriptor::attestation) {
+            for child in children.iter_mut().filter(|child| child.digest == image) {
+                child.attest(attestation.clone());
+            }
+        }
         if children.len() > INDEX_IMAGES {
             return Err(InvalidDocument::TooManyImages(children.len()));
         }

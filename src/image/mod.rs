@@ -4,6 +4,7 @@
 
 mod bounds;
 mod build_history;
+mod build_steps;
 mod chain;
 mod choose;
 mod descriptor;
@@ -19,6 +20,7 @@ mod look;
 mod package_update;
 mod partition;
 mod platform;
+mod provenance;
 mod reference;
 mod releases;
 mod shell;
@@ -27,9 +29,11 @@ pub use bounds::{MESSAGE_BYTES, QUOTED_BYTES, VALUE_BYTES, clip, is_cut};
 pub use build_history::{BuildHistory, BuilderBase, LayerDate};
 pub use chain::{chain_id, chain_ids};
 pub use choose::choose;
-pub use descriptor::{CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES};
+pub use descriptor::{
+    CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES, may_hold_provenance, provenance_referrers,
+};
 pub use digest::{Digest, InvalidDigest};
-pub use document::{Document, InvalidDocument, Manifest};
+pub use document::{Document, InvalidDocument, Manifest, Statement};
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use fingerprint::{DotnetVersion, Fingerprint, LambdaSign};
 pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};
@@ -40,5 +44,6 @@ pub use look::{Look, RootFileSystem};
 pub use package_update::{PackageManager, PackageUpdate};
 pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
+pub use provenance::{BuildMaterial, build_materials, is_provenance};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};
 pub use releases::{MatchedPrefix, PlatformRelease, ReleaseOf, Releases};

@@ -14,12 +14,15 @@ use std::{
 use futures::future::BoxFuture;
 
 use super::{
-    Deployment, DeploymentKind, Extent, Gap, ImageSource, Inventoried, Inventory, Unreadable,
+    DeployedImage, Deployment, DeploymentKind, Extent, Gap, ImageSource, Inventoried, Inventory, Unreadable,
     findings::{Findings, Found, INDEX_DEPTH},
     place::Place,
 };
 use crate::{
-    image::{Child, Content, Digest, Document, ImageFacts, LayoutEntry, layout_entries},
+    image::{
+        BuildMaterial, Child, Content, Digest, Document, ImageFacts, LayoutEntry, build_materials, is_provenance,
+        layout_entries,
+    },
     store::Known,
 };
 
@@ -27,6 +30,8 @@ use crate::{
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// The largest image configuration that is read.
 const CONFIG_BYTES: u64 = 8 << 20;
+/// The largest statement of an attestation that is read.
+const STATEMENT_BYTES: u64 = 8 << 20;
 
 /// Images in OCI layout folders.
 pub struct LayoutInventory {
@@ -199,6 +204,23 @@ fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
             Ok(Found::from(Known::new(Content::Image(facts))))
         }
     }
+}
+
+/// The images that the build of `image` in `folder` pulled, by its attestations there; empty where they say nothing or
+/// cannot be read.
+pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Vec<BuildMaterial> {
+    let (folder, image) = (folder.to_owned(), image.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let attested = image.attestations.iter().filter_map(|attestation| {
+            let body = read_blob(&folder, attestation, MANIFEST_BYTES).ok()?;
+            let Ok(Document::Manifest(manifest)) = Document::parse(&body, None) else { return None };
+            Some(manifest.statements)
+        });
+        let provenance = attested.flatten().filter(|statement| is_provenance(&statement.predicate_type));
+        let statements = provenance.filter_map(|statement| read_blob(&folder, &statement.digest, STATEMENT_BYTES).ok());
+        statements.filter_map(|statement| build_materials(&statement, &image.digest).ok()).flatten().collect()
+    });
+    read.await.unwrap_or_default()
 }
 
 /// The blob `digest`, verified. A file that is there but is not what it is called is malformed.

@@ -34,7 +34,7 @@ pub use ecs::EcsInventory;
 pub use estate::{AllowAccount, Estate, OfferCache};
 pub use gap::{Extent, Gap};
 pub use lambda::LambdaInventory;
-pub use layout::LayoutInventory;
+pub use layout::{LayoutInventory, layout_provenance};
 pub use named::NamedInventory;
 pub use owners::{OwnerRule, Owners};
 pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions};
@@ -213,6 +213,8 @@ pub struct DeployedImage {
     pub descriptor_annotations: Arc<Annotations>,
     /// The annotations of the index it was reached through; empty for a single manifest.
     pub index_annotations: Arc<Annotations>,
+    /// Its attestations that the index lists, by the digests of their manifests.
+    pub attestations: Arc<[Digest]>,
 }
 
 /// Why a deployment's image cannot be read: a finding of its own, never the end of an audit.

@@ -102,6 +102,7 @@ impl Place {
                     facts: self.facts(None, facts),
                     descriptor_annotations: Arc::clone(&self.descriptor_annotations),
                     index_annotations: Arc::default(),
+                    attestations: Arc::default(),
                 };
                 vec![self.with(Ok(image))]
             }
@@ -170,6 +171,7 @@ impl Place {
                     Arc::new(child.annotations.clone())
                 },
                 index_annotations: Arc::clone(&listed.index_annotations),
+                attestations: child.attestations.as_slice().into(),
             }),
             Ok(Found::Index { .. }) => {
                 let why = "its indexes lie too deep within one another";

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::image::Digest;
+
+/// How far apart an image and its index are pushed at the most. Images of several platforms may be built one by one.
+const INDEX_DELAY: TimeDelta = TimeDelta::hours(1);
 
 /// Whether a repository has an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,10 @@ pub struct Held {
     pub pushed_at: Option<DateTime<Utc>>,
     /// Whether it is archived.
     pub is_archived: bool,
+    /// Whether it is an index.
+    pub is_index: bool,
+    /// The image that it refers to, if it is an artifact that may hold provenance.
+    pub attested: Option<Digest>,
 }
 
 /// Everything that a repository holds.
@@ -59,6 +66,24 @@ impl Shelf {
     /// The tags of all its images.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.images.values().flat_map(|held| &held.tags).map(String::as_str)
+    }
+
+    /// The indexes that may list the image with `digest`: builders push an index right behind its images. The nearest first,
+    /// at most `most`.
+    #[must_use]
+    pub fn indexes_near(&self, digest: &Digest, most: usize) -> Vec<&Digest> {
+        let Some(pushed_at) = self.images.get(digest).and_then(|held| held.pushed_at) else { return Vec::new() };
+        let distance = |held: &Held| held.pushed_at.map(|at| (at - pushed_at).abs()).filter(|it| *it <= INDEX_DELAY);
+        let indexes = self.images.values().filter(|held| held.is_index && !held.is_archived && held.digest != *digest);
+        let mut near: Vec<_> = indexes.filter_map(|held| Some((distance(held)?, &held.digest))).collect();
+        near.sort();
+        near.into_iter().take(most).map(|(_, digest)| digest).collect()
+    }
+
+    /// What refers to the image with `digest` and may hold provenance.
+    pub fn referrers<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        let refers = move |held: &&Held| held.attested.as_ref() == Some(digest) && !held.is_archived;
+        self.images.values().filter(refers).map(|held| &held.digest)
     }
 
     /// The tagged images that can be pulled and were pushed after `pushed_at`, newest first.
@@ -99,6 +124,8 @@ mod tests {
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             pushed_at: DateTime::from_timestamp(pushed_at, 0),
             is_archived: name == "archived",
+            is_index: name.starts_with("index"),
+            attested: name.strip_prefix("attestation of ").map(|image| Digest::of(image.as_bytes())),
         }
     }
 
@@ -112,6 +139,24 @@ mod tests {
         assert_eq!(shelf.holding(&Digest::of(b"archived")), Holding::Archived);
         assert_eq!(shelf.holding(&Digest::of(b"untagged")), Holding::Held);
         assert_eq!(shelf.holding(&Digest::of(b"never")), Holding::Gone);
+    }
+
+    #[test]
+    fn the_indexes_that_were_pushed_with_an_image_are_near_it() {
+        let images =
+            [("a", 10_000), ("index late", 10_500), ("index soon", 10_001), ("b", 10_000), ("index other", 20_000)];
+        let shelf: Shelf = images.iter().map(|(name, at)| held(name, &[], *at)).collect();
+        let near = |most| shelf.indexes_near(&Digest::of(b"a"), most).into_iter().cloned().collect::<Vec<_>>();
+        assert_eq!(near(5), [Digest::of(b"index soon"), Digest::of(b"index late")]);
+        assert_eq!(near(1).len(), 1);
+        assert!(shelf.indexes_near(&Digest::of(b"gone"), 5).is_empty());
+    }
+
+    #[test]
+    fn what_refers_to_an_image_is_found_by_it() {
+        let shelf: Shelf =
+            ["a", "attestation of a", "attestation of b"].iter().map(|name| held(name, &[], 1)).collect();
+        assert_eq!(shelf.referrers(&Digest::of(b"a")).collect::<Vec<_>>(), [&Digest::of(b"attestation of a")]);
     }
 
     #[test]

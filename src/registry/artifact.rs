@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, header::LOCATION};
 use serde_json::json;
 
-use super::{Body, DistributionClient, Error, RequestKind, Result, host::Host, link, transport::Ask, verify::verify};
+use super::{DistributionClient, Error, RequestKind, Result, host::Host, link, transport::Ask};
 use crate::image::{Digest, Reference, Repository};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -80,22 +80,6 @@ impl Artifact {
 }
 
 impl DistributionClient {
-    /// The blob `digest` in `repository`, verified; nothing of more than `limit_bytes` is read.
-    ///
-    /// # Errors
-    ///
-    /// As the methods of [`super::Registry`].
-    pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<Body> {
-        let host = self.host(repository)?;
-        let what = format!("the blob {repository}@{digest}");
-        let ask =
-            Ask { limit_bytes, ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what) };
-        let answer = host.answer(&repository.name, &ask).await;
-        let answer = answer.map_err(|error| self.redacted(&repository.registry, error))?;
-        verify(&ask.what, digest, &answer.body)?;
-        Ok(answer.body)
-    }
-
     /// Pushes `artifact` as the tag of `reference`, and says its digest.
     ///
     /// # Errors

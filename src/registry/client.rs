@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,6 +18,7 @@ use super::{
     allow::AllowList,
     budget::Budget,
     host::{self, Host, Means},
+    http_client::http_client,
     link,
     tag_page::{TAGS_PER_PAGE, TagPage},
     time_budget::TimeBudget,
@@ -26,15 +27,13 @@ use super::{
 };
 use crate::{
     address::{Resolver, Trust},
-    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, is_tag},
+    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement, is_tag},
 };
 
 /// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 /// The longest page of a tag list.
 const TAGS_BYTES: u64 = 4 * 1024 * 1024;
-/// The longest image configuration.
-const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// How long a tag list may take, all pages and tries together, in time limits of one request.
 const TAGS_TIMEOUTS: u32 = 6;
 /// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies what is not asked for.
@@ -57,7 +56,7 @@ pub struct DistributionClient {
 }
 
 /// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
-type ClientKey = (Option<PathBuf>, bool);
+pub(super) type ClientKey = (Option<PathBuf>, bool);
 
 impl DistributionClient {
     /// A client by `settings`, with the logins of `aws` where there are AWS credentials; each request is
@@ -271,29 +270,6 @@ impl DistributionClient {
         Ok(Fetched { digest, document })
     }
 
-    async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Body> {
-        let host = self.host(repository)?;
-        let what = format!("the configuration {repository}@{}", manifest.config);
-        if manifest.config_bytes.is_some_and(|bytes| bytes > CONFIG_BYTES) {
-            return Err(Error::TooLarge { what, limit_bytes: CONFIG_BYTES });
-        }
-        let path = ["blobs", manifest.config.as_str()];
-        let ask = Ask { limit_bytes: CONFIG_BYTES, ..host.ask(&repository.name, &path, RequestKind::Blob, what) };
-        let answer = host.answer(&repository.name, &ask).await;
-        let missing = || Missing::Configuration(manifest.config.clone());
-        let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing()))?;
-        let body = &answer.body;
-        if let Some(stated) = manifest.config_bytes.filter(|stated| *stated != body.len() as u64) {
-            let why = format!("it has {} bytes where its manifest says {stated}", body.len());
-            return Err(Error::Malformed { what: ask.what, why });
-        }
-        verify(&ask.what, &manifest.config, body)?;
-        Ok(match answer.redacted {
-            Some(redacted) => answer.body.replaced_by(redacted),
-            None => answer.body,
-        })
-    }
-
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
         let host = self.host(repository)?;
         let what = format!("the tag list of {repository}");
@@ -344,6 +320,14 @@ impl Registry for DistributionClient {
         self.reach(&repository.registry, || self.config_of(repository, manifest).boxed())
     }
 
+    fn statement<'a>(&'a self, repository: &'a Repository, statement: &'a Statement) -> BoxFuture<'a, Result<Body>> {
+        self.reach(&repository.registry, || self.statement_of(repository, statement).boxed())
+    }
+
+    fn attestations<'a>(&'a self, repository: &'a Repository, image: &'a Digest) -> BoxFuture<'a, Result<Vec<Digest>>> {
+        self.reach(&repository.registry, || self.attestations_of(repository, image).boxed())
+    }
+
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {
         self.reach(&repository.registry, || self.tags_of(repository).boxed())
     }
@@ -360,7 +344,7 @@ impl Registry for DistributionClient {
 }
 
 /// The question for the manifest of `reference`: its digest, else its tag.
-fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Result<Ask> {
+pub(super) fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Result<Ask> {
     let what = reference.to_string();
     let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
     let name = match (&reference.digest, &reference.tag) {
@@ -376,23 +360,6 @@ fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Re
 
 fn client_key(name: &str, settings: &HostSettings) -> ClientKey {
     (settings.ca_file.clone(), Host::is_loopback(name, settings))
-}
-
-fn http_client(
-    settings: &NetworkSettings,
-    (ca_file, is_loopback): &ClientKey,
-    resolver: &Arc<Resolver>,
-) -> Result<Client, SettingsError> {
-    let certificates = ca_file.as_deref().map(certificates_in).transpose()?;
-    host::http_client(settings.connect_timeout, certificates, *is_loopback, Arc::clone(resolver))
-        .map_err(|error| SettingsError::Tls { why: error.to_string() })
-}
-
-fn certificates_in(file: &Path) -> Result<Vec<reqwest::Certificate>, SettingsError> {
-    let wrong = |why: String| SettingsError::CaFile { file: file.to_owned(), why };
-    let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-    if certificates.is_empty() { Err(wrong("it holds no PEM certificate".to_owned())) } else { Ok(certificates) }
 }
 
 #[cfg(test)]

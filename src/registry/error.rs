@@ -135,6 +135,8 @@ pub enum Missing {
     Manifest(Digest),
     /// The image configuration with this digest, which a manifest names.
     Configuration(Digest),
+    /// The in-toto statement with this digest, which an attestation names.
+    Statement(Digest),
     /// The tag list of the repository.
     TagList,
 }
@@ -154,6 +156,7 @@ fn not_found(repository: &Repository, missing: &Missing, cache: Option<&Reposito
         Missing::Tag(tag) => format!("the tag {repository}:{tag}"),
         Missing::Manifest(digest) => format!("the manifest {repository}@{digest}"),
         Missing::Configuration(digest) => format!("the configuration {repository}@{digest}"),
+        Missing::Statement(digest) => format!("the statement {repository}@{digest}"),
         Missing::TagList => format!("the tag list of {repository}"),
     };
     match cache {

@@ -6,6 +6,7 @@ mod allow;
 mod allowance;
 mod artifact;
 mod auth;
+mod blobs;
 mod budget;
 mod challenge;
 mod client;
@@ -16,12 +17,14 @@ mod grant;
 mod head;
 mod helper;
 mod host;
+mod http_client;
 mod link;
 mod login;
 mod loopback;
 mod outage;
 mod proxy;
 mod redirect;
+mod referrers;
 mod refusal;
 mod requests;
 mod sent;
@@ -32,7 +35,7 @@ mod token;
 mod transport;
 mod verify;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 
 #[cfg(test)]
 pub(crate) use self::{
@@ -53,7 +56,7 @@ pub(crate) use refusal::one_line;
 pub use requests::{RequestKind, Requests};
 pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
 
-use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository};
+use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement};
 
 /// The host of ECR Public, whose tokens, rates and answers are its own.
 const ECR_PUBLIC: &str = "public.ecr.aws";
@@ -99,6 +102,19 @@ pub trait Registry: Send + Sync {
 
     /// The image configuration that `manifest` names, verified against its digest.
     fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>>;
+
+    /// The in-toto statement that an attestation in `repository` names, verified against its digest.
+    fn statement<'a>(&'a self, repository: &'a Repository, statement: &'a Statement) -> BoxFuture<'a, Result<Body>> {
+        let missing = Missing::Statement(statement.digest.clone());
+        Box::pin(ready(Err(Error::NotFound { repository: repository.clone(), missing, cache: None })))
+    }
+
+    /// The attestations that refer to `image` in `repository` and may hold provenance, by the digests of their manifests;
+    /// none where the registry does not say what refers to an image.
+    fn attestations<'a>(&'a self, repository: &'a Repository, image: &'a Digest) -> BoxFuture<'a, Result<Vec<Digest>>> {
+        let _ = (repository, image);
+        Box::pin(ready(Ok(Vec::new())))
+    }
 
     /// All tags of `repository`, page by page.
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;

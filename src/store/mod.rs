@@ -13,6 +13,7 @@ mod limit;
 mod name;
 mod platforms;
 mod port;
+mod provenance;
 mod reports;
 mod s3;
 mod segments;

@@ -169,6 +169,7 @@ impl Build {
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         };
         let identification = identify(&image, Some(&repository), &identify::Settings::default());
         Image { repository, deployed: image, identification, existed_at: self.existed_at }

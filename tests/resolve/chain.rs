@@ -60,6 +60,7 @@ fn deployment(name: &str, layers: &[&str], label: Option<&str>) -> Deployment {
             facts: Arc::new(ImageFacts::read(manifest, config.as_bytes()).expect("reads")),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         }),
     }
 }

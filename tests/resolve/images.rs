@@ -74,6 +74,7 @@ impl Labelled {
                 facts: Arc::new(ImageFacts::read(manifest, config.as_bytes()).expect("reads")),
                 descriptor_annotations: Arc::default(),
                 index_annotations: Arc::default(),
+                attestations: Arc::default(),
             }),
         }
     }
@@ -237,7 +238,7 @@ async fn a_better_image_is_judged_by_its_own_age() {
     let rebuilt = Labelled { base: 1, created: Some(0), ..Labelled::default() };
     let digest = world.configured("1.1.0", &rebuilt.config("1.1.0"));
     let tags = BTreeSet::from(["1.1.0".to_owned()]);
-    let held = Held { digest, tags, pushed_at: Some(ago(0)), is_archived: false };
+    let held = Held { digest, tags, pushed_at: Some(ago(0)), is_archived: false, is_index: false, attested: None };
     // Its own age would be ninety days by any of these.
     let old = Labelled { base: 91, created: Some(90), pushed: Some(90), modified: Some(90), ..Labelled::default() };
     let (audit, terms) = look(&world, vec![old.deployment(DeploymentKind::Lambda, "1.0.0")], vec![held]).await;

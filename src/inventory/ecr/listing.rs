@@ -14,7 +14,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use crate::{
     aws::Failure,
     aws::Session,
-    image::{Digest, Repository},
+    image::{Digest, DigestKind, Repository, may_hold_provenance},
     inventory::{DeploymentKind, EcrSettings, Extent, Gap, Held, ResourceTags, Shelf, spot::Spot},
     registry::EcrHost,
 };
@@ -245,7 +245,9 @@ pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Sh
     let listed = details(repository, &filter, |detail| {
         let EcrImage { digest, tags, pushed_at } = image_of(detail)?;
         let is_archived = is_asleep(detail);
-        Ok(Held { digest, tags, pushed_at, is_archived })
+        let kind = detail.image_manifest_media_type().and_then(DigestKind::of_media_type);
+        let is_index = kind == Some(DigestKind::Index);
+        Ok(Held { digest, tags, pushed_at, is_archived, is_index, attested: attested(detail) })
     })
     .await;
     match listed.gaps.into_iter().next() {
@@ -293,6 +295,12 @@ async fn details<T>(
         }
     }
     Listed { items, gaps }
+}
+
+/// The image that an artifact refers to, if that may hold provenance.
+fn attested(detail: &ImageDetail) -> Option<Digest> {
+    let may_hold = detail.artifact_media_type().is_none_or(may_hold_provenance);
+    detail.subject_manifest_digest().filter(|_| may_hold)?.parse().ok()
 }
 
 fn is_asleep(detail: &ImageDetail) -> bool {

@@ -140,6 +140,7 @@ impl World {
             facts: Arc::new(self.image.clone()),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         };
         combine(self.readings.clone(), Arc::new(self.layers.clone()), &image, None, &Settings::default())
     }

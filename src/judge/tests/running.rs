@@ -28,6 +28,7 @@ fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Dep
             digest: Digest::of(b"image"),
             facts: Arc::new(world(10, None).image),
             index_annotations: Arc::default(),
+            attestations: Arc::default(),
         }),
     }
 }

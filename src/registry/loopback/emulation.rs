@@ -23,6 +23,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// How a loopback registry behaves; by default it is open, unlimited and helpful.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a manner of its own")]
 pub struct Behaviour {
     /// Whether a Bearer token with `scope="aws"` is needed for everything, and a wrong one is answered
     /// with 400 `DENIED`.
@@ -33,13 +34,15 @@ pub struct Behaviour {
     pub denies_blob_head: bool,
     /// How many requests are served in any second; more get 429 `TOOMANYREQUESTS`.
     pub rate: Option<usize>,
+    /// Whether it has the referrers API of version 1.1 of the OCI distribution specification.
+    pub has_referrers: bool,
 }
 
 impl Behaviour {
     /// The manners of public.ecr.aws towards those without credentials.
     #[must_use]
     pub fn ecr_public() -> Self {
-        Self { wants_token: true, digest_by_head_only: true, denies_blob_head: true, rate: Some(1) }
+        Self { wants_token: true, digest_by_head_only: true, denies_blob_head: true, rate: Some(1), ..Self::default() }
     }
 }
 
@@ -65,6 +68,10 @@ impl Manners {
 
     pub(super) fn expire_tokens(&self) {
         lock(&self.tokens).valid.clear();
+    }
+
+    pub(super) fn has_referrers(&self) -> bool {
+        self.behaviour.has_referrers
     }
 
     pub(super) fn names_digest(&self, method: &Method) -> bool {

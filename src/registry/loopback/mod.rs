@@ -25,6 +25,8 @@ pub use emulation::Behaviour;
 use emulation::Manners;
 pub use stock::{ImageSpec, Stock};
 
+use crate::image::MANIFEST_MEDIA_TYPES;
+
 /// A registry on a loopback port that the system picked; it stops when dropped.
 #[derive(Debug)]
 pub struct Loopback {
@@ -119,6 +121,7 @@ enum Wanted<'a> {
     Manifest { repository: &'a str, name: &'a str },
     Blob { repository: &'a str, digest: &'a str },
     Tags { repository: &'a str },
+    Referrers { repository: &'a str, image: &'a str },
     Nothing,
 }
 
@@ -127,6 +130,9 @@ impl<'a> Wanted<'a> {
         let Some(path) = path.strip_prefix("/v2/") else { return Self::Nothing };
         if let Some(repository) = path.strip_suffix("/tags/list") {
             return Self::Tags { repository };
+        }
+        if let Some((repository, image)) = path.rsplit_once("/referrers/") {
+            return Self::Referrers { repository, image };
         }
         match (path.rsplit_once("/manifests/"), path.rsplit_once("/blobs/")) {
             (Some((repository, name)), _) => Self::Manifest { repository, name },
@@ -171,9 +177,14 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
             Some(body) => content("application/octet-stream", body),
             None => refuse(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "there is no such blob"),
         },
+        Wanted::Referrers { repository, image } if manners.has_referrers() => {
+            content(MANIFEST_MEDIA_TYPES[0], shared.stock.referrers(repository, image))
+        }
         Wanted::Tags { repository } => emulation::tags(&shared.stock, repository, uri.query().unwrap_or_default()),
         Wanted::Nothing if uri.path() == "/v2/" => content("application/json", Bytes::from_static(b"{}")),
-        Wanted::Nothing => refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here"),
+        Wanted::Referrers { .. } | Wanted::Nothing => {
+            refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here")
+        }
     }
 }
 

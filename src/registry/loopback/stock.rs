@@ -142,6 +142,14 @@ impl Stock {
         digest
     }
 
+    /// Adds a blob; its digest.
+    #[must_use]
+    pub fn push_blob(&self, repository: &str, bytes: Vec<u8>) -> Digest {
+        let digest = Digest::of(&bytes);
+        self.shelf(repository, |shelf| shelf.blobs.insert(digest.clone(), bytes.into()));
+        digest
+    }
+
     /// Points `tag` at `digest`, wherever it pointed before.
     pub fn tag(&self, repository: &str, tag: &str, digest: &Digest) {
         self.shelf(repository, |shelf| shelf.tags.insert(tag.to_owned(), digest.clone()));
@@ -159,6 +167,24 @@ impl Stock {
         let digest = name.parse().ok().or_else(|| held.tags.get(name).cloned())?;
         let (media_type, body) = held.manifests.get(&digest)?.clone();
         Some(Found { digest, media_type, body })
+    }
+
+    /// The index of what refers to `image`, as the referrers API answers.
+    pub(super) fn referrers(&self, repository: &str, image: &str) -> Bytes {
+        let all = self.lock();
+        let manifests = all.get(repository).into_iter().flat_map(|held| &held.manifests);
+        let referrers = manifests.filter_map(|(digest, (media_type, body))| {
+            let manifest: Value = serde_json::from_slice(body).ok()?;
+            (manifest["subject"]["digest"] == image).then(|| {
+                json!({
+                    "mediaType": media_type, "digest": digest, "size": body.len(),
+                    "artifactType": manifest["artifactType"],
+                })
+            })
+        });
+        let referrers: Vec<_> = referrers.collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": MANIFEST_MEDIA_TYPES[0], "manifests": referrers });
+        written(index).into()
     }
 
     pub(super) fn blob(&self, repository: &str, digest: &str) -> Option<Bytes> {

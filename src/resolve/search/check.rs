@@ -17,6 +17,8 @@ use crate::{
 
 /// How many bases are read at once.
 const READ_AT_ONCE: usize = 16;
+/// How many images that a build pulled and that are no configured bases are compared.
+const MOST_OTHERS: usize = 8;
 
 /// A release that an image records, on its platform: by a digest, else by a dated tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,22 +50,35 @@ impl Searcher<'_> {
         stream::iter(checks).buffered(READ_AT_ONCE).collect().await
     }
 
+    /// Of what a build pulled, only a base repository can be an answer. The rest is compared where none is one, to say which
+    /// base is not configured.
     async fn check_image(&self, image: ComparedImage<'_>) -> BTreeMap<usize, PrefixCheck> {
+        let platform = &image.image.facts.platform;
+        let readings = image.identification.readings.iter().enumerate().filter_map(|(position, reading)| {
+            let base = reading.base.as_ref().ok()?;
+            let is_other = reading.kind.is_candidate() && !self.resolver.is_base(&base.repository);
+            Some((position, RecordedRelease::new(base, platform)?, is_other))
+        });
+        let (others, recorded): (Vec<_>, Vec<_>) = readings.partition(|(.., is_other)| *is_other);
         let mut checks = BTreeMap::new();
-        for (position, reading) in image.identification.readings.iter().enumerate() {
-            let facts = &image.image.facts;
-            let Some(release) = reading.base.as_ref().ok().and_then(|base| RecordedRelease::new(base, &facts.platform))
-            else {
-                continue;
-            };
-            let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
-            let check = match read.as_deref() {
-                Some(Content::Image(base)) => compare(facts, base),
-                _ => PrefixCheck::Unread,
-            };
-            checks.insert(position, check);
+        for (position, release, _) in recorded {
+            checks.insert(position, self.check_release(image, release).await);
+        }
+        for (position, release, _) in others.into_iter().take(MOST_OTHERS) {
+            if checks.values().any(|check| matches!(check, PrefixCheck::Prefix { .. })) {
+                break;
+            }
+            checks.insert(position, self.check_release(image, release).await);
         }
         checks
+    }
+
+    async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
+        let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
+        match read.as_deref() {
+            Some(Content::Image(base)) => compare(&image.image.facts, base),
+            _ => PrefixCheck::Unread,
+        }
     }
 
     /// The image of a recorded release; `None` if it cannot be read or is not for the platform.

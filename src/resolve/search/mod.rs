@@ -135,6 +135,15 @@ impl<'a> Searcher<'a> {
         positions.into_iter().map(|position| Arc::clone(&evidence[position])).collect()
     }
 
+    /// Whether the base of each of `images` is known without a search: a whole release of a line that no other line is
+    /// built on.
+    pub async fn with_known_base<'i>(&self, images: impl Iterator<Item = Option<&'i DeployedImage>>) -> Vec<bool> {
+        let mut state = self.state.lock().await;
+        self.learn(&mut state);
+        let is_known = |image: &DeployedImage| self.has_final(&state.known.prefixes(&image.facts));
+        images.map(|image| image.is_some_and(is_known)).collect()
+    }
+
     /// Takes over what the catalog knows, and what was read besides.
     fn learn(&self, state: &mut SearchState) {
         if !std::mem::replace(&mut state.is_loaded, true) {

@@ -1,0 +1,48 @@
+//! Which of the images that a build pulled can be the base, by the word of its provenance.
+
+use super::{EvidenceKind, Reading, Settings, line};
+use crate::{
+    image::{BuildMaterial, ImageFacts, Repository},
+    inventory::DeployedImage,
+};
+
+/// The field of a provenance that lists what was pulled, in SLSA v1 and v0.2.
+const KEY: &str = "materials";
+
+/// A reading for each of `materials` that can be the base of `image`, in no order of merit: which one it is, only layers
+/// tell. `repository` is the image's own, which rules of the configuration may be limited to.
+///
+/// Images for another architecture are left out: stages that run on the builder pull them. Where the provenance lists
+/// the layers of what was pulled, and some are the first ones of the image, the longest of those is the one.
+#[must_use]
+pub fn provenance_readings(
+    materials: &[BuildMaterial],
+    image: &DeployedImage,
+    repository: Option<&Repository>,
+    settings: &Settings,
+) -> Vec<Reading> {
+    let own_name = repository.map(|repository| &*repository.name);
+    let longest = materials.iter().filter_map(|material| shared_layers(material, &image.facts)).max();
+    let is_candidate = |material: &&BuildMaterial| {
+        let runs_here = |platform: &crate::image::Platform| platform.has_architecture_of(&image.facts.platform);
+        let is_longest = longest.is_none() || shared_layers(material, &image.facts) == longest;
+        is_longest && material.platform.as_ref().is_none_or(runs_here)
+    };
+    let mut readings = Vec::<Reading>::new();
+    for BuildMaterial { reference, .. } in materials.iter().filter(is_candidate) {
+        let value = reference.to_string();
+        if readings.iter().any(|known| known.value == value) {
+            continue;
+        }
+        let crate::image::Reference { repository, tag, digest } = reference.clone();
+        let base = Ok(line::base(settings, own_name, repository, tag, digest));
+        readings.push(Reading { kind: EvidenceKind::Provenance, key: KEY.to_owned(), value, base });
+    }
+    readings
+}
+
+/// How many layers a material has, if all of them are the first ones of the image.
+fn shared_layers(material: &BuildMaterial, image: &ImageFacts) -> Option<usize> {
+    let layers = &material.layers;
+    (!layers.is_empty() && image.layers.starts_with(layers)).then_some(layers.len())
+}

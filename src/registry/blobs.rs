@@ -1,0 +1,84 @@
+//! The blobs that are read: configurations of images, statements of attestations, files of artifacts. Never the layer of
+//! an image.
+
+use super::{Body, DistributionClient, Error, Missing, RequestKind, Result, transport::Ask, verify::verify};
+use crate::image::{Digest, Manifest, Repository, Statement};
+
+/// The longest image configuration.
+const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+/// The longest statement. In its most detailed form, provenance holds the whole build graph and the Dockerfiles.
+const STATEMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+impl DistributionClient {
+    /// The blob `digest` in `repository`, verified; nothing of more than `limit_bytes` is read.
+    ///
+    /// # Errors
+    ///
+    /// As the methods of [`super::Registry`].
+    pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<Body> {
+        let host = self.host(repository)?;
+        let what = format!("the blob {repository}@{digest}");
+        let ask =
+            Ask { limit_bytes, ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what) };
+        let answer = host.answer(&repository.name, &ask).await;
+        let answer = answer.map_err(|error| self.redacted(&repository.registry, error))?;
+        verify(&ask.what, digest, &answer.body)?;
+        Ok(answer.body)
+    }
+
+    pub(super) async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Body> {
+        let wanted = WantedBlob {
+            digest: &manifest.config,
+            stated_bytes: manifest.config_bytes,
+            limit_bytes: CONFIG_BYTES,
+            what: format!("the configuration {repository}@{}", manifest.config),
+            missing: Missing::Configuration(manifest.config.clone()),
+        };
+        self.wanted_blob(repository, wanted).await
+    }
+
+    pub(super) async fn statement_of(&self, repository: &Repository, statement: &Statement) -> Result<Body> {
+        let wanted = WantedBlob {
+            digest: &statement.digest,
+            stated_bytes: statement.bytes,
+            limit_bytes: STATEMENT_BYTES,
+            what: format!("the statement {repository}@{}", statement.digest),
+            missing: Missing::Statement(statement.digest.clone()),
+        };
+        self.wanted_blob(repository, wanted).await
+    }
+
+    async fn wanted_blob(&self, repository: &Repository, wanted: WantedBlob<'_>) -> Result<Body> {
+        let WantedBlob { digest, stated_bytes, limit_bytes, what, missing } = wanted;
+        let host = self.host(repository)?;
+        if stated_bytes.is_some_and(|bytes| bytes > limit_bytes) {
+            return Err(Error::TooLarge { what, limit_bytes });
+        }
+        let ask = host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
+        let ask = Ask { limit_bytes, ..ask };
+        let answer = host.answer(&repository.name, &ask).await;
+        let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing))?;
+        let body = &answer.body;
+        if let Some(stated) = stated_bytes.filter(|stated| *stated != body.len() as u64) {
+            let why = format!("it has {} bytes where its manifest says {stated}", body.len());
+            return Err(Error::Malformed { what: ask.what, why });
+        }
+        verify(&ask.what, digest, body)?;
+        Ok(match answer.redacted {
+            Some(redacted) => answer.body.replaced_by(redacted),
+            None => answer.body,
+        })
+    }
+}
+
+/// A blob that a manifest names.
+struct WantedBlob<'a> {
+    digest: &'a Digest,
+    /// Its size, where the manifest states it.
+    stated_bytes: Option<u64>,
+    limit_bytes: u64,
+    /// What it is, for errors.
+    what: String,
+    /// The same, where it is not there.
+    missing: Missing,
+}

@@ -1,0 +1,61 @@
+//! The base that buildah and podman note in the history of an image.
+
+use basewatch::image::Digest;
+use serde_json::{Value, json};
+
+use crate::rig::{BASE, OCI_MANIFEST, Rig, answer};
+
+/// Pushes an image with these layers and this history.
+fn push(rig: &Rig, layers: &[&str], history: &[Value]) -> Digest {
+    let layers: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes())).collect();
+    let config = json!({
+        "os": "linux", "architecture": "arm64", "history": history,
+        "rootfs": { "type": "layers", "diff_ids": layers },
+    });
+    let config = rig.stock.push_blob("orders", config.to_string().into_bytes());
+    let layers: Vec<_> = layers.iter().map(|layer| json!({ "digest": layer, "size": 1 })).collect();
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": { "digest": config }, "layers": layers });
+    rig.stock.push_raw("orders", OCI_MANIFEST, manifest.to_string().into_bytes())
+}
+
+const IMAGE: [&str; 4] = ["os", "emulator", "python", "app"];
+
+#[tokio::test]
+async fn a_noted_base_whose_layers_are_the_first_of_the_image_is_confirmed() {
+    let rig = Rig::new(false);
+    let base = format!("{BASE}@{}", rig.base);
+    let image = push(&rig, &IMAGE, &[json!({ "comment": format!("FROM {base}") })]);
+    let found = rig.named(&image).await;
+    assert_eq!(answer(&found), Some(("builder-comment", "confirmed", base)), "{:#?}", found.readings);
+}
+
+#[tokio::test]
+async fn a_noted_base_that_the_layers_disprove_is_no_answer() {
+    let rig = Rig::new(false);
+    let base = format!("{BASE}@{}", rig.base);
+    let image = push(&rig, &["os", "emulator", "node", "app"], &[json!({ "comment": format!("FROM {base}") })]);
+    let found = rig.named(&image).await;
+    assert_eq!((answer(&found), found.contradicted.len()), (None, 1));
+}
+
+#[tokio::test]
+async fn a_noted_line_is_believed_like_a_label_where_nothing_disproves_it() {
+    let rig = Rig::new(false);
+    let line = format!("{BASE}:3.12");
+    let steps = [json!({ "comment": format!("FROM {line}") }), json!({ "comment": "FROM 20af36793e93" })];
+    let found = rig.named(&push(&rig, &IMAGE, &steps)).await;
+    assert_eq!(answer(&found), Some(("builder-comment", "unconfirmed", line)));
+    assert_eq!(found.readings.len(), 1, "images of steps are no bases");
+}
+
+#[tokio::test]
+async fn of_two_noted_bases_the_outer_one_comes_first() {
+    let rig = Rig::new(false);
+    let base = format!("{BASE}@{}", rig.base);
+    let steps = [json!({ "comment": format!("FROM {base}") }), json!({ "comment": "FROM r.corp/base:7" })];
+    let found = rig.named(&push(&rig, &["os", "emulator", "python", "company", "app"], &steps)).await;
+    let values: Vec<_> = found.readings.iter().map(|reading| reading.value.as_str()).collect();
+    assert_eq!(values, ["r.corp/base:7", base.as_str()]);
+    assert!(found.chain.iter().any(|link| link.base.reference().to_string() == base), "{:#?}", found.chain);
+}

@@ -1,0 +1,184 @@
+//! The base of an image without a label, by the provenance of its build.
+
+use std::fs;
+
+use basewatch::{identify::PrefixCheck, image::Digest, inventory::Held};
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::rig::{BASE, Rig, answer, attestation, index, now, statement};
+
+fn held(digest: &Digest, seconds: i64) -> Held {
+    Held {
+        digest: digest.clone(),
+        tags: ["421".to_owned()].into(),
+        pushed_at: Some(now() - TimeDelta::days(1) + TimeDelta::seconds(seconds)),
+        is_archived: false,
+        is_index: false,
+        attested: None,
+    }
+}
+
+fn expected(rig: &Rig) -> Option<(&'static str, &'static str, String)> {
+    Some(("provenance", "confirmed", format!("{BASE}:3.12@{}", rig.base)))
+}
+
+#[tokio::test]
+async fn the_base_is_the_material_whose_layers_are_the_first_of_the_image() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let other = |uri: &str| json!({ "uri": uri, "digest": { "sha256": "a".repeat(64) } });
+    let materials = [
+        other("pkg:docker/docker/dockerfile@1"),
+        other("pkg:docker/golang@1.24-alpine?platform=linux%2Famd64"),
+        other("pkg:docker/public.ecr.aws/awsguru/aws-lambda-adapter@1.1.0?platform=linux%2Farm64"),
+        rig.material("linux/arm64"),
+    ];
+    let attestation = rig.attest(&image, &materials);
+    let identification = rig.named(&rig.index(&image, &attestation)).await;
+    assert_eq!(answer(&identification), expected(&rig), "{:#?}", identification.readings);
+    assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "what is no base repository is not read");
+}
+
+#[tokio::test]
+async fn a_base_that_is_not_configured_is_found_and_is_no_answer() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let copy = rig.copied_base("team/python");
+    let attestation = rig.attest(&image, &[copy]);
+    let found = rig.named(&rig.index(&image, &attestation)).await;
+    assert_eq!(answer(&found), None);
+    let checks: Vec<_> = found.layers.checks.values().collect();
+    assert_eq!(checks, [&PrefixCheck::Prefix { layer_count: 3 }], "so that it can be said what to configure");
+}
+
+#[tokio::test]
+async fn an_attestation_is_read_once_ever() {
+    let rig = Rig::new(true);
+    let image = rig.image();
+    let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
+    let index = rig.index(&image, &attestation);
+    for _ in 0..3 {
+        assert_eq!(answer(&rig.named(&index).await), expected(&rig));
+    }
+    assert_eq!(rig.requests(attestation.as_str()), 1);
+    assert_eq!(rig.requests("/referrers/"), 0, "the index names it already");
+}
+
+#[tokio::test]
+async fn a_base_that_is_a_material_only_of_another_platform_is_none() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let attestation = rig.attest(&image, &[rig.material("linux/amd64")]);
+    assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+}
+
+#[tokio::test]
+async fn a_material_whose_layers_are_not_in_the_image_is_no_base() {
+    let rig = Rig::new(false);
+    let image = rig.stock.push_image(
+        "orders",
+        &basewatch::registry::ImageSpec {
+            platform: crate::rig::arm64(),
+            layers: ["other os", "emulator", "python", "app"].map(|layer| layer.as_bytes().to_vec()).to_vec(),
+            ..Default::default()
+        },
+    );
+    let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
+    assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+}
+
+#[tokio::test]
+async fn one_image_of_an_index_has_the_attestation_that_the_registry_says_refers_to_it() {
+    let rig = Rig::new(true);
+    let image = rig.image();
+    rig.attest(&image, &[rig.material("linux/arm64")]);
+    assert_eq!(answer(&rig.named(&image).await), expected(&rig));
+}
+
+#[tokio::test]
+async fn without_the_referrers_api_the_tag_that_stands_in_for_it_is_asked() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    assert_eq!(answer(&rig.named(&image).await), None);
+    let asked = rig.requests("/referrers/");
+    assert_eq!(answer(&rig.named(&image).await), None);
+    assert_eq!(rig.requests("/referrers/"), asked, "that there is none is remembered for days");
+
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
+    let referrers = json!({
+        "schemaVersion": 2, "mediaType": crate::rig::OCI_INDEX,
+        "manifests": [{ "mediaType": crate::rig::OCI_MANIFEST, "digest": attestation, "size": 1,
+            "artifactType": "application/vnd.docker.attestation.manifest.v1+json" }],
+    });
+    let referrers = rig.stock.push_raw("orders", crate::rig::OCI_INDEX, referrers.to_string().into_bytes());
+    rig.stock.tag("orders", &format!("sha256-{}", image.hex()), &referrers);
+    assert_eq!(answer(&rig.named(&image).await), expected(&rig));
+}
+
+#[tokio::test]
+async fn a_function_that_runs_one_image_of_an_index_has_the_attestation_that_the_index_lists() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
+    let index = Held { is_index: true, ..held(&rig.index(&image, &attestation), 2) };
+    let older = Held { is_index: true, ..held(&Digest::of(b"gone"), 1) };
+    let found = rig.deployed(&image, vec![held(&image, 0), older, index]).await;
+    assert_eq!(answer(&found), expected(&rig));
+    assert_eq!(rig.requests("/referrers/"), 0, "a repository that was listed has said what refers to an image");
+}
+
+#[tokio::test]
+async fn what_a_listed_repository_says_refers_to_an_image_is_read_without_asking_more() {
+    let rig = Rig::new(true);
+    let image = rig.image();
+    let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
+    let artifact = Held { attested: Some(image.clone()), ..held(&attestation, 5000) };
+    let found = rig.deployed(&image, vec![held(&image, 0), artifact]).await;
+    assert_eq!(answer(&found), expected(&rig));
+    assert_eq!(rig.requests("/referrers/"), 0);
+}
+
+#[tokio::test]
+async fn attestations_that_are_missing_or_nonsense_leave_the_base_unknown() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let config = rig.stock.push_blob("orders", b"{}".to_vec());
+    let garbage = rig.stock.push_blob("orders", b"<html>".to_vec());
+    for (statement, size) in [(garbage, 6), (Digest::of(b"never pushed"), 100)] {
+        let manifest = attestation(&image, &statement, size, &config).to_string().into_bytes();
+        let attestation = rig.stock.push_raw("orders", crate::rig::OCI_MANIFEST, manifest);
+        assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+    }
+    assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::of(b"nowhere"))).await), None);
+}
+
+#[tokio::test]
+async fn an_image_in_a_folder_has_the_attestations_of_its_folder() {
+    let rig = Rig::new(false);
+    let image = rig.image();
+    let folder = tempfile::tempdir().expect("a folder");
+    let blobs = folder.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).expect("is made");
+    let put = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        fs::write(blobs.join(digest.hex()), bytes).expect("is written");
+        digest
+    };
+    let layers = ["os", "emulator", "python", "app"].map(|layer| Digest::of(layer.as_bytes()));
+    let config = json!({ "os": "linux", "architecture": "arm64", "rootfs": { "type": "layers", "diff_ids": layers } });
+    let config = put(config.to_string().as_bytes());
+    let manifest = json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": [] });
+    let image_here = put(manifest.to_string().as_bytes());
+    assert_ne!(image, image_here);
+    let said = statement(&image_here, &[rig.material("linux/arm64")]);
+    let statement = put(&said);
+    let attestation = put(attestation(&image_here, &statement, said.len(), &config).to_string().as_bytes());
+    let index = put(index(&image_here, &attestation).to_string().as_bytes());
+    let entries = json!({ "schemaVersion": 2, "manifests": [{ "mediaType": crate::rig::OCI_INDEX, "digest": index }] });
+    fs::write(folder.path().join("index.json"), entries.to_string()).expect("is written");
+    fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("is written");
+    assert_eq!(answer(&rig.layout(folder.path()).await), expected(&rig));
+}

@@ -1,0 +1,227 @@
+//! A registry with a base, and images built on it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use basewatch::{
+    audit::{Sources, Terms, audit},
+    identify::{self, Identification, SearchLimits},
+    image::{Digest, MANIFEST_MEDIA_TYPES, Platform, Reference, Repository},
+    inventory::{
+        Deployment, DeploymentKind, Filter, Held, Inventoried, Inventory, LayoutInventory, NamedInventory, Owners,
+        Shelf,
+    },
+    judge::Policy,
+    registry::{
+        Auth, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings, Requests, Stock,
+    },
+    resolve,
+    store::{Catalog, Images},
+};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt as _, future::BoxFuture};
+use serde_json::{Value, json};
+
+pub(crate) const BASE: &str = "public.ecr.aws/lambda/python";
+pub(crate) const OCI_MANIFEST: &str = MANIFEST_MEDIA_TYPES[1];
+pub(crate) const OCI_INDEX: &str = MANIFEST_MEDIA_TYPES[0];
+const STATEMENT: &str = "application/vnd.in-toto+json";
+
+/// The registry, as public.ecr.aws and as that of the orders service.
+pub(crate) struct Rig {
+    pub(crate) stock: Stock,
+    loopback: Loopback,
+    catalog: Arc<Catalog>,
+    /// The index of the base, and its image on arm64.
+    pub(crate) base: Digest,
+}
+
+pub(crate) fn now() -> DateTime<Utc> {
+    "2026-11-20T06:00:00Z".parse().expect("an instant")
+}
+
+pub(crate) fn arm64() -> Platform {
+    "linux/arm64".parse().expect("a platform")
+}
+
+fn spec(layers: &[&str]) -> ImageSpec {
+    let layers = layers.iter().map(|layer| layer.as_bytes().to_vec()).collect();
+    ImageSpec { platform: arm64(), layers, ..ImageSpec::default() }
+}
+
+impl Rig {
+    /// A registry that says what refers to an image, if it `has_referrers`.
+    pub(crate) fn new(has_referrers: bool) -> Self {
+        let stock = Stock::new();
+        let image = stock.push_image("lambda/python", &spec(&["os", "emulator", "python"]));
+        let base = stock.push_index("lambda/python", &[(image, arm64())], &BTreeMap::new(), true);
+        let loopback = Loopback::start_as(stock.clone(), Behaviour { has_referrers, ..Behaviour::default() });
+        Self { stock, loopback: loopback.expect("a port"), catalog: Arc::new(Catalog::in_memory()), base }
+    }
+
+    /// An image of the orders service on the base.
+    pub(crate) fn image(&self) -> Digest {
+        self.stock.push_image("orders", &spec(&["os", "emulator", "python", "app"]))
+    }
+
+    /// The repository of the orders service.
+    pub(crate) fn orders(&self) -> Repository {
+        format!("{}/orders", self.loopback.host()).parse().expect("a repository")
+    }
+
+    /// The base as a package URL names it, for `platform`.
+    pub(crate) fn material(&self, platform: &str) -> Value {
+        let uri = format!("pkg:docker/{BASE}@3.12?platform={}", platform.replace('/', "%2F"));
+        json!({ "uri": uri, "digest": { "sha256": self.base.hex() } })
+    }
+
+    /// The same image as the base in another repository, as a package URL names it.
+    pub(crate) fn copied_base(&self, repository: &str) -> Value {
+        let image = self.stock.push_image(repository, &spec(&["os", "emulator", "python"]));
+        let uri =
+            format!("pkg:docker/{}/{repository}@1?platform=linux%2Farm64", self.loopback.host().replace(':', "%3A"));
+        json!({ "uri": uri, "digest": { "sha256": image.hex() } })
+    }
+
+    /// Pushes the attestation of a build of `image` that pulled `materials`: an artifact that refers to the image.
+    pub(crate) fn attest(&self, image: &Digest, materials: &[Value]) -> Digest {
+        let statement = statement(image, materials);
+        let size = statement.len();
+        let blob = self.stock.push_blob("orders", statement);
+        let config = self.stock.push_blob("orders", b"{}".to_vec());
+        let manifest = attestation(image, &blob, size, &config);
+        self.stock.push_raw("orders", OCI_MANIFEST, manifest.to_string().into_bytes())
+    }
+
+    /// Pushes an index over `image` and its attestation, as `docker buildx build --push` does.
+    pub(crate) fn index(&self, image: &Digest, attestation: &Digest) -> Digest {
+        let index = index(image, attestation);
+        self.stock.push_raw("orders", OCI_INDEX, index.to_string().into_bytes())
+    }
+
+    /// What an audit finds of the base of the images in `inventory`.
+    async fn audit(&self, inventory: impl FnOnce(&Arc<Images>) -> Box<dyn Inventory>) -> Vec<Identification> {
+        let endpoint = format!("http://{}", self.loopback.host());
+        let host = HostSettings { endpoint: Some(endpoint), auth: Auth::Anonymous, ..HostSettings::default() };
+        let network = NetworkSettings {
+            allow: vec!["public.ecr.aws".to_owned(), self.loopback.host()],
+            hosts: BTreeMap::from([("public.ecr.aws".to_owned(), host)]),
+            ..NetworkSettings::default()
+        };
+        let client = DistributionClient::new(network, None, Arc::<Requests>::default()).expect("valid settings");
+        let images = Arc::new(Images::new(Arc::new(client), Arc::clone(&self.catalog)));
+        let limits = SearchLimits { request_count: 0, ..SearchLimits::default() };
+        let terms = Terms {
+            policy: Policy::default(),
+            identify: identify::Settings { search: limits, ..identify::Settings::default() },
+            resolve: resolve::Settings::default(),
+            owners: Owners::default(),
+            filter: Filter::default(),
+            is_part: false,
+            concurrency: 4,
+            now: now(),
+            seen_at: now(),
+        };
+        let sources = Sources { inventories: vec![inventory(&images)], estate: None };
+        let audit = audit(&sources, &images, &terms, &|_| {}).await;
+        audit.traced().map(|traced| traced.identification.clone()).collect()
+    }
+
+    /// What is found of the image that `digest` names in the repository of the orders service.
+    pub(crate) async fn named(&self, digest: &Digest) -> Identification {
+        let reference = Reference::pinned(self.orders(), digest.clone());
+        let named =
+            |images: &Arc<Images>| Box::new(NamedInventory::new(vec![reference], Arc::clone(images), 4, now())) as _;
+        self.audit(named).await.remove(0)
+    }
+
+    /// The same of a function that runs it, in a repository that holds `held`.
+    pub(crate) async fn deployed(&self, digest: &Digest, held: Vec<Held>) -> Identification {
+        let reference = Reference::pinned(self.orders(), digest.clone());
+        let shelf: Shelf = held.into_iter().collect();
+        let orders = self.orders();
+        let deployed = |images: &Arc<Images>| {
+            let named = NamedInventory::new(vec![reference], Arc::clone(images), 4, now());
+            Box::new(Listed { named, shelf: (orders, Arc::new(shelf)) }) as _
+        };
+        self.audit(deployed).await.remove(0)
+    }
+
+    /// The same of the images in a folder.
+    pub(crate) async fn layout(&self, folder: &std::path::Path) -> Identification {
+        let folder = folder.to_owned();
+        self.audit(|_| Box::new(LayoutInventory::new(vec![(folder, None)])) as _).await.remove(0)
+    }
+
+    /// The paths that were asked for since the last call and hold `part`.
+    pub(crate) fn requests(&self, part: &str) -> usize {
+        self.loopback.requests().iter().filter(|request| request.path.contains(part)).count()
+    }
+}
+
+/// Images that are named, in a repository that was listed.
+struct Listed {
+    named: NamedInventory,
+    shelf: (Repository, Arc<Shelf>),
+}
+
+impl Inventory for Listed {
+    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+        let (repository, shelf) = self.shelf.clone();
+        let listed = |found: Inventoried| {
+            let is_named = |deployment: &Deployment| deployment.kind == DeploymentKind::Image;
+            assert!(found.deployments.iter().all(is_named));
+            Inventoried { shelves: BTreeMap::from([(repository, shelf)]), ..found }
+        };
+        self.named.deployments().map(listed).boxed()
+    }
+}
+
+/// The statement of a build of `image` that pulled `materials`.
+pub(crate) fn statement(image: &Digest, materials: &[Value]) -> Vec<u8> {
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "subject": [{ "name": "orders", "digest": { "sha256": image.hex() } }],
+        "predicate": { "buildDefinition": {
+            "buildType": "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
+            "resolvedDependencies": materials,
+        } },
+    });
+    statement.to_string().into_bytes()
+}
+
+/// The manifest of an attestation with one statement, as an OCI artifact.
+pub(crate) fn attestation(image: &Digest, statement: &Digest, size: usize, config: &Digest) -> Value {
+    json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "artifactType": "application/vnd.docker.attestation.manifest.v1+json",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2 },
+        "layers": [{
+            "mediaType": STATEMENT, "digest": statement, "size": size,
+            "annotations": { "in-toto.io/predicate-type": "https://slsa.dev/provenance/v1" },
+        }],
+        "subject": { "mediaType": OCI_MANIFEST, "digest": image, "size": 1 },
+    })
+}
+
+/// An index over `image` for arm64 and its attestation.
+pub(crate) fn index(image: &Digest, attestation: &Digest) -> Value {
+    json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": [
+            { "mediaType": OCI_MANIFEST, "digest": image, "size": 1,
+              "platform": { "os": "linux", "architecture": "arm64" } },
+            { "mediaType": OCI_MANIFEST, "digest": attestation, "size": 1,
+              "annotations": {
+                  "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image,
+              },
+              "platform": { "os": "unknown", "architecture": "unknown" } },
+        ],
+    })
+}
+
+/// How the base was identified, and which it is.
+pub(crate) fn answer(identification: &Identification) -> Option<(&'static str, &'static str, String)> {
+    let base = identification.chain.first()?;
+    Some((base.evidence.kind.as_str(), base.confidence.as_str(), base.base.reference().to_string()))
+}
