@@ -182,7 +182,7 @@ pub struct BaseInUse {
     pub digest: Option<Digest>,
     /// What the digest names; null when that is not known.
     pub digest_kind: Option<DigestKind>,
-    /// The kind of evidence: `label`, `annotation`, `layers`, or `itself` if the image is
+    /// The kind of evidence: `label`, `annotation`, `builder-comment`, `provenance`, `layers`, or `itself` if the image is
     /// a release of a base.
     pub identified_by: String,
     /// The label or annotation; of `layers`, how many of the image are the base's; of `itself`, the digest.
