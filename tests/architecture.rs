@@ -32,8 +32,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
     ("identify", &["glob", "image", "inventory"]),
     // Asks registries what a line is now, and remembers the answers in the catalog.
-    ("resolve", &["once", "image", "inventory", "identify", "registry", "store"]),
-    ("judge", &["glob", "image", "inventory", "identify", "resolve"]),
+    ("resolve", &["glob", "once", "schedule", "image", "inventory", "identify", "registry", "store"]),
+    ("judge", &["glob", "schedule", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
     // Asks for builds: through webhooks. A registry's host says whose account a repository is in.
     ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),

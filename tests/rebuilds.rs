@@ -68,6 +68,7 @@ impl Fleet {
             base: Some(base),
             current: Some(CurrentRelease {
                 reference: LINE.to_owned(),
+                pinned: None,
                 digest: digest(current),
                 platform_digest: None,
                 release: Some(release(current)),

@@ -4,6 +4,8 @@
 mod chain;
 #[path = "resolve/dates.rs"]
 mod dates;
+#[path = "resolve/holds.rs"]
+mod holds;
 #[path = "resolve/images.rs"]
 mod images;
 #[path = "support/world.rs"]

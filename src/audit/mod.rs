@@ -17,7 +17,7 @@ use futures::{StreamExt, stream};
 use self::{
     identified::{combine_all, identify_all},
     provenance::Attestations,
-    replacements::{Replacements, Search},
+    replacements::Search,
     traced::Dated,
 };
 pub use self::{
@@ -108,7 +108,7 @@ pub async fn audit(
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
-    let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
+    let audit = Audit { deployments, resolutions, gaps, ..Audit::default() };
     let search = Search {
         images,
         resolver: &resolver,
@@ -119,7 +119,7 @@ pub async fn audit(
         dates: &dates,
     };
     let replacements = search.replacements(&audit).await;
-    Audit { replacements, ..audit }
+    Audit { replacements, met_holds: resolver.met_holds(), ..audit }
 }
 
 /// The deployments that the filter leaves, by name, each once and with its owner.

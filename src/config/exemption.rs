@@ -1,10 +1,9 @@
 //! `[[policy.exemption]]`: what is put up with, why, and until when.
 
-use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, problem::did_you_mean, scope::RawScope, tree::KeyPath};
+use super::{check::Check, problem::did_you_mean, scope::RawScope, tree::KeyPath, values::DayText};
 use crate::judge::{Exemption, ReasonCode};
 
 /// Findings that are put up with for a while. They are reported as what they are, and marked; `--fail-on` does not
@@ -33,12 +32,6 @@ pub(super) struct RawExemption {
     codes: Option<Vec<String>>,
 }
 
-/// A day.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(title = "a day such as \"2027-01-31\"", extend("format" = "date"))]
-struct DayText(String);
-
 pub(super) fn validate(raw: &[RawExemption], at: &KeyPath, check: &mut Check<'_>) -> Vec<Exemption> {
     let numbered = raw.iter().enumerate();
     numbered.filter_map(|(index, raw)| exemption(raw, &at.index(index), check)).collect()
@@ -50,7 +43,7 @@ fn exemption(raw: &RawExemption, at: &KeyPath, check: &mut Check<'_>) -> Option<
         check.accept(&at.key("reason"), why.ok_or("says nothing: write why this is put up with"))
     });
     let owner = raw.owner.as_deref().and_then(|text| check.accept(&at.key("owner"), person(text)));
-    let until = raw.until.as_ref().and_then(|DayText(text)| check.accept(&at.key("until"), day(text)));
+    let until = raw.until.as_ref().and_then(|day| check.accept(&at.key("until"), day.parse()));
     let (scope, is_bounded) = raw.scope.validate("deployment_owner", raw.deployment_owner.as_ref(), at, check);
     if !is_bounded {
         let names = "name a deployment, deployment_owner, repository, account or base";
@@ -75,37 +68,9 @@ fn person(text: &str) -> Result<String, String> {
     }
 }
 
-fn day(text: &str) -> Result<NaiveDate, String> {
-    let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text && text.len() == 10);
-    day.ok_or_else(|| format!("{text:?} is no day: write the last one, as in \"2027-01-31\""))
-}
-
 fn code(text: &str) -> Result<ReasonCode, String> {
     text.parse::<ReasonCode>().map_err(|error| {
         let hint = did_you_mean(text, ReasonCode::ALL.iter().map(|code| code.as_str()));
         format!("{error}{}", if hint.is_empty() { ": docs/verdicts.md lists them" } else { &hint })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_has_a_year_a_month_and_a_day_that_are_there() {
-        for (text, is_day) in [
-            ("2027-01-31", true),
-            ("2028-02-29", true),
-            ("9999-12-31", true),
-            ("2027-02-29", false),
-            ("2027-1-31", false),
-            ("31.1.2027", false),
-            ("2027-01-31T00:00:00Z", false),
-            ("+12027-01-31", false),
-            (" 2027-01-31", false),
-            ("", false),
-        ] {
-            assert_eq!(day(text).is_ok(), is_day, "{text}");
-        }
-    }
 }

@@ -202,7 +202,10 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     let identify = identify::validate(section!(identify), &at("identify"), check);
     let mut settings = Settings {
         policy: policy::validate(section!(policy), &at("policy"), check),
-        resolve: crate::resolve::Settings { bases: identify.bases.clone() },
+        resolve: crate::resolve::Settings {
+            bases: identify.bases.clone(),
+            holds: policy::holds(section!(policy), &at("policy"), check).into(),
+        },
         identify,
         lambda: inventory.lambda,
         ecs: inventory.ecs,

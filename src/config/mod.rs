@@ -9,6 +9,7 @@ mod catalog;
 mod check;
 mod environment;
 mod exemption;
+mod hold;
 mod identify;
 mod inventory;
 mod load;

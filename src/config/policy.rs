@@ -8,11 +8,15 @@ use serde::Deserialize;
 use super::{
     check::Check,
     exemption::{self, RawExemption},
+    hold::{self, RawHold},
     scope::RawScope,
     tree::KeyPath,
     values::DurationText,
 };
-use crate::judge::{Override, Policy, RedeployRule, Severity, Terms, Verdict};
+use crate::{
+    judge::{Override, Policy, RedeployRule, Severity, Terms, Verdict},
+    resolve::Hold,
+};
 
 /// What is too old, and how bad that is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -40,6 +44,8 @@ pub(super) struct RawPolicy {
     r#override: Option<Vec<RawOverride>>,
     /// What is put up with for a while.
     exemption: Option<Vec<RawExemption>>,
+    /// Releases that nothing is to be built on for a while.
+    hold: Option<Vec<RawHold>>,
     /// Which images may be deployed instead of the ones that run. Tried in order, the first that matches wins.
     redeploy: Option<Vec<RawRedeploy>>,
 }
@@ -144,6 +150,11 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
     }
     let min_known = raw.min_known.unwrap_or(standard.min_known);
     Policy { terms, overrides, exemptions, redeploy, min_known, ..standard }
+}
+
+/// The holds, which are about releases and not about deployments.
+pub(super) fn holds(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Vec<Hold> {
+    hold::validate(raw.hold.as_deref().unwrap_or_default(), &at.key("hold"), check)
 }
 
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {

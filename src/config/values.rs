@@ -9,6 +9,7 @@ use crate::{
     address::Reach,
     glob::Glob,
     image::{Repository, normalize_host, normalize_pattern},
+    schedule::LastDay,
     secret::Secret,
 };
 
@@ -167,6 +168,18 @@ fn authority_host(authority: &str) -> Option<&str> {
 
 fn is_loopback(host: &str) -> bool {
     Reach::from_host(host) == Reach::Loopback
+}
+
+/// A day.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(title = "a day such as \"2027-01-31\"", extend("format" = "date"))]
+pub(super) struct DayText(String);
+
+impl DayText {
+    pub(super) fn parse(&self) -> Result<LastDay, String> {
+        self.0.parse()
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl ChainLink<'_> {
     }
 
     fn is_behind(&self) -> bool {
-        self.judgement.standing == Standing::Behind && !self.judgement.is_deprecated
+        matches!(self.judgement.standing, Standing::Behind | Standing::Held) && !self.judgement.is_deprecated
     }
 
     /// The line, else the base as recorded.

@@ -3,15 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{Judgement, Policy, ReasonCode, Scope, Severity, Subject, Verdict};
-
-/// How long ahead the end of an exemption is told.
-const WARNING: Duration = Duration::days(14);
-
-/// An end further ahead than this is hardly one: two years.
-const FAR: Duration = Duration::days(731);
+use crate::schedule::LastDay;
 
 /// Why some findings are put up with, who answers for that, and until when.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +16,7 @@ pub struct Exemption {
     /// Who answers for it: a person or a team.
     pub owner: String,
     /// The last day on which it holds, in UTC.
-    pub until: NaiveDate,
+    pub until: LastDay,
     /// Which deployments.
     pub scope: Scope,
     /// What the leading reason of a finding has to be; anything if empty.
@@ -29,24 +24,6 @@ pub struct Exemption {
 }
 
 impl Exemption {
-    /// Whether it does not hold any more at `now`.
-    #[must_use]
-    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.remaining(now) <= Duration::zero()
-    }
-
-    /// Whether it still holds at `now`, and its end is near.
-    #[must_use]
-    pub fn is_expiring(&self, now: DateTime<Utc>) -> bool {
-        !self.is_expired(now) && self.remaining(now) <= WARNING
-    }
-
-    /// Whether its end is so far from `now` that nobody will remember it.
-    #[must_use]
-    pub fn is_far(&self, now: DateTime<Utc>) -> bool {
-        self.remaining(now) > FAR
-    }
-
     /// Whether it covers `judgement`, of a deployment of its scope: there is something to put up with, and the
     /// leading reason, which the action is for, is one that it names. Once another one leads, it is about
     /// something else, and nobody has accepted that.
@@ -55,11 +32,6 @@ impl Exemption {
         let is_something = judgement.verdict != Verdict::Fresh || judgement.severity > Severity::None;
         let leading = judgement.reasons.first().map(|reason| reason.code);
         is_something && (self.codes.is_empty() || leading.is_some_and(|code| self.codes.contains(&code)))
-    }
-
-    fn remaining(&self, now: DateTime<Utc>) -> Duration {
-        let midnight = self.until.and_time(NaiveTime::MIN).and_utc();
-        midnight + Duration::days(1) - now
     }
 }
 
@@ -94,7 +66,7 @@ pub fn encounters<'a>(
             let exemption = encounter.exemption;
             let is_covered = match holding {
                 Some(holding) => std::ptr::eq(holding, exemption),
-                None => exemption.is_expired(now) && exemption.covers(judgement),
+                None => exemption.until.is_over(now) && exemption.covers(judgement),
             };
             if is_covered {
                 *encounter.covered.entry(judgement.verdict).or_default() += 1;

@@ -10,7 +10,7 @@ use crate::{
     identify::Identification,
     image::{ImageFacts, LambdaTag},
     inventory::Unreadable,
-    resolve::Resolution,
+    resolve::{ProblemKind, Resolution},
 };
 
 /// What is judged: as much as the earlier stages found out.
@@ -118,12 +118,13 @@ fn identified(
     let standing = Standing::of(resolution, image);
     let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
     let is_stale = over(resolution.base.published.map(|published| published.at), terms.max_age);
-    let is_out_of_date = standing == Standing::Behind && over(resolution.newer.since, terms.grace);
+    let is_held = resolution.base.hold.is_some();
+    let is_out_of_date = is_held || (standing == Standing::Behind && over(resolution.newer.since, terms.grace));
     let verdict = match standing {
         _ if is_deprecated => Verdict::Deprecated,
         _ if is_stale => Verdict::Stale,
         _ if is_out_of_date => Verdict::OutOfDate,
-        Standing::Behind => Verdict::Superseded,
+        Standing::Behind | Standing::Held => Verdict::Superseded,
         Standing::Current | Standing::SameContent | Standing::Ahead => Verdict::Fresh,
         Standing::Unknown => Verdict::Unknown,
     };
@@ -134,13 +135,15 @@ fn identified(
     };
     let action = match standing {
         _ if is_deprecated => Action::Upgrade,
-        Standing::Behind => Action::Rebuild,
+        Standing::Behind | Standing::Held => Action::Rebuild,
+        // Whatever its line has, nothing of it is to be built on.
+        Standing::Unknown if is_held && has_no_other(resolution) => Action::None,
         Standing::Unknown => Action::Investigate,
         _ => Action::None,
     };
     let content_changed = match standing {
         Standing::SameContent => Some(false),
-        Standing::Behind => content_changed(image, resolution),
+        Standing::Behind | Standing::Held => content_changed(image, resolution),
         _ => None,
     };
     Judgement {
@@ -182,6 +185,11 @@ fn runtime(
     Some((runtime.clone(), runtime.status(now, terms.runtime_warning)))
 }
 
+/// Whether every known release of the line is held.
+fn has_no_other(resolution: &Resolution) -> bool {
+    resolution.problems.iter().any(|problem| problem.kind == ProblemKind::LineHeld)
+}
+
 /// Whether the layers differ. An image with fewer layers than the current release was flattened, and its
 /// layers say nothing unless the base's own are known.
 fn content_changed(image: &ImageFacts, resolution: &Resolution) -> Option<bool> {
@@ -196,9 +204,9 @@ fn severity(terms: &Terms, verdict: Verdict) -> Severity {
     terms.severities.get(&verdict).copied().unwrap_or(Severity::Low)
 }
 
-impl From<crate::resolve::ProblemKind> for ReasonCode {
-    fn from(kind: crate::resolve::ProblemKind) -> Self {
-        use crate::resolve::ProblemKind as Kind;
+impl From<ProblemKind> for ReasonCode {
+    fn from(kind: ProblemKind) -> Self {
+        use ProblemKind as Kind;
         match kind {
             Kind::NotAllowed => Self::RegistryNotAllowed,
             Kind::Denied => Self::RegistryDenied,
@@ -215,6 +223,7 @@ impl From<crate::resolve::ProblemKind> for ReasonCode {
             Kind::LineUnknown => Self::LineUnknown,
             Kind::LineMissing => Self::LineMissing,
             Kind::PlatformMissing => Self::PlatformMissing,
+            Kind::LineHeld => Self::LineHeld,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Policy {
     #[must_use]
     pub fn exemption_for(&self, subject: Subject<'_>, judgement: &Judgement, now: DateTime<Utc>) -> Option<&Exemption> {
         self.exemptions.iter().find(|exemption| {
-            !exemption.is_expired(now) && exemption.scope.matches(subject) && exemption.covers(judgement)
+            !exemption.until.is_over(now) && exemption.scope.matches(subject) && exemption.covers(judgement)
         })
     }
 }

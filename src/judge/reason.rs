@@ -49,6 +49,10 @@ codes! {
     LineQuiet = "line-quiet",
     /// The moving tag was rolled back behind the base in use.
     BaseAhead = "base-ahead",
+    /// The release in use is held: nothing is to be built on it for a while.
+    ReleaseHeld = "release-held",
+    /// The line's moving tag points at a release that is held, and no other release is known.
+    LineHeld = "line-held",
     /// The current release is a rebuild with the same content.
     RebuildWithoutChange = "rebuild-without-change",
     /// The line's runtime is past its deprecation date.

@@ -7,7 +7,7 @@ use crate::{
     identify::Identification,
     image::ImageFacts,
     inventory::Unreadable,
-    resolve::{Current, LineSource, PublishedSource, Resolution},
+    resolve::{Current, Hold, LineSource, PublishedSource, Resolution},
 };
 
 /// What the reasons of an identified base are made from.
@@ -31,12 +31,14 @@ pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
 
 /// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
 pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
-    let mut reasons: Vec<_> = [too_old(facts), position(facts), ended(facts)].into_iter().flatten().collect();
+    let mut reasons: Vec<_> =
+        [held(facts), too_old(facts), position(facts), ended(facts)].into_iter().flatten().collect();
     // Nobody should be sent to rebuild what rebuilding cannot help: that comes first.
     reasons.sort_by_key(|reason| match reason.code {
         ReasonCode::RuntimeDeprecated => 0,
-        ReasonCode::LineQuiet => 1,
-        _ => 2,
+        ReasonCode::ReleaseHeld => 1,
+        ReasonCode::LineQuiet => 2,
+        _ => 3,
     });
     reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
     if facts.resolution.base.published.is_none() {
@@ -50,6 +52,13 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
         facts.identification.iter().flat_map(|said| identity::of_identified(said, facts.image, facts.resolution)),
     );
     reasons
+}
+
+fn held(facts: &Facts<'_>) -> Option<Reason> {
+    let Hold { reason, until, .. } = facts.resolution.base.hold.as_deref()?;
+    let instead = facts.resolution.current.as_ref().map(name);
+    let instead = instead.map(|name| format!("; the newest release that is not held is {name}")).unwrap_or_default();
+    Some(Reason::new(ReasonCode::ReleaseHeld, format!("the release in use is held until {until}: {reason}{instead}")))
 }
 
 fn too_old(facts: &Facts<'_>) -> Option<Reason> {
@@ -81,14 +90,20 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
             Some(Reason::new(ReasonCode::BaseAhead, message))
         }
         Standing::Current | Standing::SameContent if facts.is_stale => {
-            let message = format!("nothing newer has been published on {line}: rebuilding cannot help");
+            let message = match current.hold.as_deref() {
+                Some(Hold { reason, until, .. }) => format!(
+                    "what {line} points at is held until {until} ({reason}), and nothing else has been published on it \
+                     since: rebuilding cannot help"
+                ),
+                None => format!("nothing newer has been published on {line}: rebuilding cannot help"),
+            };
             Some(Reason::new(ReasonCode::LineQuiet, message))
         }
         Standing::SameContent => {
             let message = format!("{line} points at {name}, a rebuild with the same layers");
             Some(Reason::new(ReasonCode::RebuildWithoutChange, message))
         }
-        Standing::Current | Standing::Unknown => None,
+        Standing::Current | Standing::Held | Standing::Unknown => None,
     }
 }
 
@@ -117,7 +132,12 @@ fn behind(facts: &Facts<'_>, current: &str) -> String {
     let newer = facts.resolution.newer;
     let Some(since) = newer.since else {
         // Nothing proves which of the two is the newer.
-        return format!("the line points at another release, {current}; when that was published is not known");
+        return match facts.resolution.current.as_ref().and_then(|current| current.hold.as_ref()) {
+            Some(_) => format!("the current release is another one, {current}{}", pointer_held(facts)),
+            None => {
+                format!("the line points at another release, {current}; when that was published is not known")
+            }
+        };
     };
     let least = if newer.is_exact { "" } else { "at least " };
     let releases = match newer.count {
@@ -132,7 +152,15 @@ fn behind(facts: &Facts<'_>, current: &str) -> String {
     } else {
         format!("behind for {least}{behind} (since {on})")
     };
-    format!("{least}{releases}, {since}; the current one is {current}")
+    format!("{least}{releases}, {since}; the current one is {current}{}", pointer_held(facts))
+}
+
+/// That the line's moving tag is not what to build on.
+fn pointer_held(facts: &Facts<'_>) -> String {
+    let hold = facts.resolution.current.as_ref().and_then(|current| current.hold.as_deref());
+    let line = facts.resolution.line.as_ref().map(|(line, _)| line);
+    let (Some(Hold { reason, until, .. }), Some(line)) = (hold, line) else { return String::new() };
+    format!("; pin it, because {line} points at a release that is held until {until} ({reason})")
 }
 
 fn name(current: &Current) -> String {

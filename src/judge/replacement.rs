@@ -30,14 +30,15 @@ impl Replacement<'_> {
     #[must_use]
     pub fn is_better(&self, judgement: &Judgement, resolution: &Resolution) -> bool {
         let verdict = self.judgement.verdict;
-        if verdict == Verdict::Unknown {
+        if verdict == Verdict::Unknown || self.resolution.base.hold.is_some() {
             return false;
         }
         let is_later = match (self.resolution.base.published, resolution.base.published) {
             (Some(its), Some(ours)) => ours.is_before(its),
             _ => false,
         };
-        verdict < judgement.verdict || (verdict == judgement.verdict && is_later)
+        let leaves_held = resolution.base.hold.is_some();
+        verdict < judgement.verdict || (verdict == judgement.verdict && (is_later || leaves_held))
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Standing {
     Ahead,
     /// A newer release exists.
     Behind,
+    /// It is held, and no newer release exists, but another one to use instead.
+    Held,
     /// It cannot be told.
     Unknown,
 }
@@ -32,6 +34,13 @@ impl Standing {
     /// a newer release may have an older `created`.
     #[must_use]
     pub fn of(resolution: &Resolution, image: &ImageFacts) -> Self {
+        match Self::on_line(resolution, image) {
+            standing if standing.is_newest() && resolution.base.hold.is_some() => Self::Held,
+            standing => standing,
+        }
+    }
+
+    fn on_line(resolution: &Resolution, image: &ImageFacts) -> Self {
         let Some(current) = &resolution.current else { return Self::Unknown };
         let base = &resolution.base;
         if is_same_digest(base, current) {

@@ -65,6 +65,7 @@ impl Item {
             behind: words::distance(finding.and_then(|finding| finding.behind.as_ref())),
             current: current
                 .map(|current| current.release.clone().unwrap_or_else(|| words::short_digest(&current.digest))),
+            pinned: current.and_then(|current| current.pinned.clone()),
             verdict: subject.verdict,
             severity: subject.severity,
             was: None,

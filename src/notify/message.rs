@@ -155,6 +155,9 @@ pub struct Item {
     /// The current release of the line: its name, else its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
+    /// The same pinned, where the line's moving tag points at a release that is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// What is concluded.
     pub verdict: Verdict,
     /// How bad it is, as far as the alert is about it.

@@ -262,8 +262,10 @@ pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) ->
         Action::Rebuild => {
             let now = item.current.as_deref().map(|now| format!(" (now {})", copyable(now))).unwrap_or_default();
             let line = some(&item.line, "the current release of its base");
+            // The line's moving tag points at a release that is held.
+            let base = item.pinned.as_deref().map_or_else(|| format!("{line}{now}"), copyable);
             let (images, them) = images(group, copyable);
-            format!("rebuild {images} on {line}{now}, then deploy {them}")
+            format!("rebuild {images} on {base}, then deploy {them}")
         }
         Action::Redeploy => {
             let image = some(&item.replacement, "the newer image");

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RuntimeFields;
+use super::{HoldFields, RuntimeFields};
 use crate::{
     image::{Digest, DigestKind, Platform},
     resolve::PublishedSource,
@@ -23,10 +23,13 @@ pub struct BaseReport {
     pub generated_at: DateTime<Utc>,
     /// The reference that was asked for.
     pub reference: String,
-    /// What it points at.
+    /// What it points at; of a line whose tag points at a release that is held, the newest release that is not.
     pub digest: Digest,
     /// What that digest names.
     pub digest_kind: DigestKind,
+    /// The hold on what the reference points at; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldFields>,
     /// The line it belongs to, where that is known.
     pub line: Option<String>,
     /// How the line was found.
@@ -74,6 +77,9 @@ pub struct ReleaseRow {
     pub architectures: Vec<String>,
     /// Its digest, where that was ever asked for.
     pub digest: Option<Digest>,
-    /// Whether the moving tag points at it now.
+    /// Whether it is the current release: what the moving tag points at, or the newest one that is not held.
     pub current: bool,
+    /// The hold that takes it out of the line; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldFields>,
 }

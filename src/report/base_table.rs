@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::{
-    BaseReport, PlatformBase, RuntimeFields, Style,
+    BaseReport, HoldFields, PlatformBase, RuntimeFields, Style,
     grid::{Cell, Column, Grid},
     style::{Page, Paint},
     words,
@@ -38,6 +38,9 @@ pub fn render(base: &BaseReport, style: &Style) -> String {
             (None, _) => "not known".to_owned(),
         },
     );
+    if let Some(HoldFields { reason, until }) = &base.hold {
+        page.entry(INDENT, "hold", format!("what {} points at is held until {until}: {reason}", base.reference));
+    }
     if let Some(runtime) = &base.runtime {
         page.entry(INDENT, "runtime", support(runtime));
     }
@@ -89,7 +92,13 @@ fn history(page: &mut Page, base: &BaseReport) {
                 Cell::new(Paint::Plain, words::instant(release.published_at)),
                 Cell::new(Paint::Plain, architectures),
                 Cell::new(Paint::Plain, digest),
-                Cell::new(Paint::Severity(Severity::None), if release.current { "current" } else { "" }),
+                match (&release.hold, release.current) {
+                    (Some(HoldFields { until, .. }), _) => {
+                        Cell::new(Paint::Severity(Severity::Medium), format!("held until {until}"))
+                    }
+                    (None, true) => Cell::new(Paint::Severity(Severity::None), "current"),
+                    (None, false) => Cell::new(Paint::Plain, ""),
+                },
             ]
         })
         .collect();

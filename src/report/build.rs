@@ -244,6 +244,7 @@ impl CurrentRelease {
         let current = resolution.current.as_ref()?;
         Some(Self {
             reference: line.to_string(),
+            pinned: current.hold.as_ref().map(|_| current.pinned(line)),
             digest: current.digest.clone(),
             platform_digest: current.platform_digest.clone(),
             release: current.release.as_ref().map(ToString::to_string),
@@ -261,7 +262,7 @@ impl Behind {
             Standing::Behind => true,
             // Of a base whose digest was not recorded, layers prove what is in it, not that it was published twice.
             Standing::SameContent => resolution.base.digest.is_some(),
-            Standing::Current | Standing::Ahead | Standing::Unknown => false,
+            Standing::Current | Standing::Ahead | Standing::Held | Standing::Unknown => false,
         };
         is_behind.then_some(Self {
             since: newer.since,

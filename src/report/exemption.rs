@@ -23,13 +23,13 @@ impl ExemptionFields {
     #[must_use]
     pub fn of(exemption: &Exemption) -> Self {
         let Exemption { reason, owner, until, .. } = exemption;
-        Self { reason: reason.clone(), owner: owner.clone(), until: *until }
+        Self { reason: reason.clone(), owner: owner.clone(), until: until.0 }
     }
 }
 
 impl Note {
     /// The code of a note about an exemption that matches nothing.
-    pub const EXEMPTION_UNUSED: &str = "exemption-unused";
+    pub(super) const EXEMPTION_UNUSED: &str = "exemption-unused";
 
     /// What is to be known at `now` about an exemption: that it has expired, that it will soon, or that it matches
     /// no deployment, if `is_whole` says that all there are were seen.
@@ -40,16 +40,16 @@ impl Note {
         let named = format!("the exemption {reason:?} of {owner}");
         let covered = words::tally(covered.iter().map(|(verdict, number)| (*verdict, *number)));
         let (code, message) = if *matched == 0 {
-            let expired = if exemption.is_expired(now) { ", and has expired" } else { "" };
+            let expired = if until.is_over(now) { ", and has expired" } else { "" };
             let message = format!("{named} matches no deployment{expired}: remove it, or correct its patterns");
             (Self::EXEMPTION_UNUSED, is_whole.then_some(message)?)
-        } else if exemption.is_expired(now) {
+        } else if until.is_over(now) {
             let rest = match covered.as_str() {
                 "" => "nothing needs it any more: remove it".to_owned(),
                 covered => format!("it no longer exempts what it matches: {covered}"),
             };
             ("exemption-expired", format!("{named} ended on {until}, and {rest}"))
-        } else if exemption.is_expiring(now) && !covered.is_empty() {
+        } else if until.is_near(now) && !covered.is_empty() {
             ("exemption-expiring", format!("{named} ends on {until}; it exempts {covered}"))
         } else {
             return None;

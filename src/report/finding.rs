@@ -237,7 +237,10 @@ pub struct BaseLink {
 pub struct CurrentRelease {
     /// The line's moving tag.
     pub reference: String,
-    /// What the tag points at.
+    /// The release to build on, pinned, where the moving tag points at one that is held; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
+    /// What the tag points at; of a line with `pinned`, the digest of that.
     pub digest: Digest,
     /// The manifest of the finding's platform; equal to `digest` for a single-platform tag.
     pub platform_digest: Option<Digest>,
@@ -250,6 +253,20 @@ pub struct CurrentRelease {
     /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
+}
+
+impl CurrentRelease {
+    /// What to build on: the line's moving tag, unless that points at a release that is held.
+    #[must_use]
+    pub fn build_on(&self) -> &str {
+        self.pinned.as_deref().unwrap_or(&self.reference)
+    }
+
+    /// The same with its digest.
+    #[must_use]
+    pub fn build_on_pinned(&self) -> String {
+        self.pinned.clone().unwrap_or_else(|| format!("{}@{}", self.reference, self.digest))
+    }
 }
 
 /// How far a base is behind its line.

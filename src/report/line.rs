@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BaseInUse, Finding, RuntimeFields};
+use super::{BaseInUse, Finding, HoldFields, RuntimeFields};
 use crate::{
     image::Digest,
     judge::Verdict,
@@ -53,9 +53,12 @@ pub struct LineRelease {
     pub published_at: Option<DateTime<Utc>>,
     /// Where that date is from.
     pub published_source: Option<PublishedSource>,
-    /// Whether the line's moving tag points at it.
+    /// Whether it is the current release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub current: bool,
+    /// The hold that takes it out of the line; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldFields>,
     /// Findings whose base it is; absent if none is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deployments: u64,
@@ -88,6 +91,7 @@ impl LineFields {
             *is_known.entry(line.clone()).or_insert(true) &= is_complete;
             if let Some(gathered) = lines.get_mut(&line) {
                 gathered.publish(resolution);
+                gathered.hold(resolution);
             }
         }
         let finished = |(line, gathered): (String, Gathered)| {
@@ -137,6 +141,7 @@ impl Gathered {
             published_at: None,
             published_source: None,
             current: false,
+            hold: None,
             deployments: 0,
             by_verdict: BTreeMap::new(),
         });
@@ -144,18 +149,31 @@ impl Gathered {
         entry
     }
 
-    /// The dated releases of the line from the oldest that a deployment stands on up to the current one.
+    /// The dated releases of the line from the oldest that a deployment stands on up to the current one, and those that are
+    /// held, which may be newer.
     fn publish(&mut self, resolution: &Resolution) {
         let Some(current) = &resolution.current else { return };
         let dated = |release: &LineRelease| release.published_at.filter(|_| release.deployments > 0);
         let Some(oldest) = self.releases.values().filter_map(dated).min() else { return };
         let newest = current.release.as_ref().and_then(|release| release.built_at);
-        for tag in &current.releases.tags {
-            let Some(built_at) = tag.built_at else { continue };
-            if built_at < oldest || newest.is_some_and(|newest| built_at > newest) {
-                continue;
-            }
-            self.release(Some(&tag.to_string()), None, "").dated(Some(built_at), Some(PublishedSource::DatedTag));
+        let free = current.releases.tags.iter().filter(|tag| newest.is_none_or(|newest| tag.built_at <= Some(newest)));
+        let held = current.releases.held.iter();
+        let all = free.map(|tag| (tag, None)).chain(held.map(|(tag, hold)| (tag, Some(&**hold))));
+        for (tag, hold) in all.filter(|(tag, _)| tag.built_at >= Some(oldest)) {
+            let release = self.release(Some(&tag.to_string()), None, "");
+            release.dated(tag.built_at, Some(PublishedSource::DatedTag));
+            release.hold = hold.map(HoldFields::from);
+        }
+    }
+
+    /// Marks what `resolution` found to be held: a release without a dated tag is known by its digest only.
+    fn hold(&mut self, resolution: &Resolution) {
+        let base = &resolution.base;
+        let Some(hold) = base.hold.as_deref() else { return };
+        let key =
+            base.release.as_ref().map(ToString::to_string).or_else(|| base.digest.as_ref().map(Digest::to_string));
+        if let Some(release) = key.and_then(|key| self.releases.get_mut(&key)) {
+            release.hold = Some(HoldFields::from(hold));
         }
     }
 
@@ -256,7 +274,8 @@ mod tests {
             release: Some(tag("21.2026.11.19.13")),
             published: None,
             diff_ids: None,
-            releases: Arc::new(Releases { tags, is_complete: true }),
+            releases: Arc::new(Releases { tags, held: Vec::new(), is_complete: true }),
+            hold: None,
         };
         Resolution { line: Some((line, LineSource::DatedTag)), current: Some(current), ..Resolution::default() }
     }

@@ -15,6 +15,7 @@ mod finding;
 mod fitting;
 pub(crate) mod grid;
 mod group;
+mod hold;
 pub mod html;
 pub mod json;
 mod known;
@@ -47,6 +48,7 @@ pub use finding::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
     ReplacementFields, RuntimeFields,
 };
+pub use hold::HoldFields;
 pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
 pub use query::Query;

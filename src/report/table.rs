@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Finding, Harmless, Note, Report, Style,
+    Finding, Harmless, Report, Style,
     grid::{Cell, Column, Grid},
     group::{Group, Names, groups},
     style::{Page, Paint},
@@ -260,7 +260,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
         page.entry(INDENT, "owners", owners);
     }
     // An exemption that is not needed any more harms nobody.
-    for note in report.other_notes().filter(|note| style.show_all || note.code != Note::EXEMPTION_UNUSED) {
+    for note in report.other_notes().filter(|note| style.show_all || !note.is_about_unused()) {
         page.entry(INDENT, "note", note.message.as_str());
     }
     if !report.complete {

@@ -74,7 +74,7 @@ impl Resolver {
             if !is_current_tagged {
                 current.published = self.publish_date(&candidate(current.digests(), ImageAge::default())).0;
             }
-            resolution.newer = self.newer(&observations, &current, &resolution.base);
+            resolution.newer = self.newer(key.repository(), &observations, &current, &resolution.base);
             resolution.current = Some(current);
         }
         resolution

@@ -6,8 +6,8 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, base::dated,
-    observed::ReleaseDigests, tags::Search,
+    Hold, Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, base::dated,
+    hold::ReleaseNames, observed::ReleaseDigests, tags::Search,
 };
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
@@ -84,12 +84,21 @@ pub struct Current {
     pub diff_ids: Option<Vec<Digest>>,
     /// The dated releases of its family.
     pub releases: Arc<Releases>,
+    /// The hold on what the moving tag points at, where this is the newest release that is not held instead.
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Current {
     /// Its digests.
     pub(super) fn digests(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
+    }
+
+    /// The reference to build on so that it stays this release of `line`: its dated tag, if it has one, and its digest.
+    #[must_use]
+    pub fn pinned(&self, line: &Line) -> String {
+        let tag = self.release.as_ref().map(ToString::to_string);
+        Reference { repository: line.repository.clone(), tag, digest: Some(self.digest.clone()) }.to_string()
     }
 
     /// What `digest` names of this release; `None` if it names something else.
@@ -191,10 +200,17 @@ impl Resolver {
         let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
         let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
         let earliest = current.published.and_then(Published::earliest);
-        if earliest.is_none_or(|earliest| earliest <= self.now) {
+        let is_yet_to_come = earliest.is_some_and(|earliest| earliest > self.now);
+        let hold = self.hold_of(&ReleaseNames {
+            repository: &line.repository,
+            release: current.release.as_ref(),
+            arch: Arch::from_oci(platform.architecture()),
+            digests: [Some(&current.digest), current.platform_digest.as_ref()],
+        });
+        if !is_yet_to_come && hold.is_none() {
             return Ok(current);
         }
-        self.step_back(line, platform, &current).await
+        self.step_back(line, platform, &current, hold.filter(|_| !is_yet_to_come)).await
     }
 
     /// What `line` points at now, on all its platforms; asked once a run.
@@ -251,6 +267,7 @@ impl Resolver {
             config: Some(facts.config),
             diff_ids: Some(facts.diff_ids),
             releases: Arc::new(releases),
+            hold: None,
         })
     }
 
@@ -304,43 +321,13 @@ impl Resolver {
         let search = Search { repository, digest: &pointer.digest, family, arch, around };
         Ok(self.search(&search).await?.map(|(release, _)| release))
     }
-
-    /// What the line pointed at on an instant before its current release: the newest dated release then, else what
-    /// it was seen at.
-    async fn step_back(&self, line: &Line, platform: &Platform, current: &Current) -> CurrentAnswer {
-        let repository = &line.repository;
-        let failed = |error| line_problem(line, &error);
-        let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
-        let then = current.releases.tags.last().cloned();
-        let digest = if let Some(tag) = &then {
-            self.carried(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest)
-        } else {
-            let observations = self.observations(&(line.clone(), platform.clone()));
-            observations.on(self.now).map(|stay| stay.digest.clone())
-        };
-        let digest = digest.ok_or_else(unknown)?;
-        let content = self.images.content(repository, &digest).await.map_err(failed)?;
-        let image = self.platform_image(repository, &digest, &content, platform).await.map_err(failed)?;
-        let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
-        let digests = ReleaseDigests { digest: Some(&digest), platform_digest: Some(&platform_digest) };
-        Ok(Current {
-            published: then.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
-            digest,
-            kind: content.kind(),
-            platform_digest: Some(platform_digest),
-            release: then,
-            config: Some(facts.config),
-            diff_ids: Some(facts.diff_ids),
-            releases: Arc::clone(&current.releases),
-        })
-    }
 }
 
 /// What a registry's `error` means for `line`. A tag that is gone was withdrawn, or never existed.
-fn line_problem(line: &Line, error: &registry::Error) -> Problem {
+pub(super) fn line_problem(line: &Line, error: &registry::Error) -> Problem {
     Problem::from_error(error, &line.to_string(), None, ProblemKind::LineMissing)
 }
 
-fn no_platform(line: &Line, platform: &Platform) -> Problem {
+pub(super) fn no_platform(line: &Line, platform: &Platform) -> Problem {
     Problem::new(ProblemKind::PlatformMissing, format!("{line} has no image for {platform}"))
 }

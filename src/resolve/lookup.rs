@@ -1,10 +1,13 @@
 //! A base asked for by name: what a reference points at, on which platforms, and the history of its line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, Line, Problem, ProblemKind, Resolver};
+use super::{Failure, Hold, Line, Problem, ProblemKind, Resolver};
 use crate::{
     image::{Arch, Content, Digest, LambdaTag, Platform, Reference, Repository},
     registry,
@@ -22,6 +25,8 @@ pub struct PastRelease {
     pub architectures: BTreeSet<Arch>,
     /// What the plain tag carries, where that was ever asked.
     pub digest: Option<Digest>,
+    /// The hold that takes it out of the line.
+    pub hold: Option<Arc<Hold>>,
 }
 
 /// The history of a line, newest first.
@@ -43,7 +48,7 @@ impl Resolver {
         (!is_dated).then(|| Line { repository: reference.repository.clone(), tag: tag.clone() })
     }
 
-    /// What `reference` points at now.
+    /// What `reference` points at now: of a line, what is to be built on now, which is not held.
     ///
     /// # Errors
     ///
@@ -51,7 +56,8 @@ impl Resolver {
     pub async fn look_up(&self, reference: &Reference) -> Result<(Digest, Known), Problem> {
         let missing = || base_problem(&self.absence(reference), reference);
         if let Some(line) = self.line_of(reference) {
-            return self.points_at(&line).await;
+            let (digest, content) = self.points_at(&line).await?;
+            return self.instead_of_held(&line, digest, content).await;
         }
         let digest = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => digest.clone(),
@@ -65,6 +71,20 @@ impl Resolver {
             Ok(content) => Ok((digest, content)),
             Err(error) => Err(base_problem(&error, reference)),
         }
+    }
+
+    /// What is to be built on instead of what `line` points at, if that is held on its first platform.
+    async fn instead_of_held(&self, line: &Line, digest: Digest, content: Known) -> Result<(Digest, Known), Problem> {
+        let platforms = self.platforms(&line.repository, &digest, &content).await?;
+        let Some((platform, _)) = platforms.first() else { return Ok((digest, content)) };
+        let current = self.current(line, platform).await?;
+        if current.hold.is_none() {
+            return Ok((digest, content));
+        }
+        let pinned = Reference::pinned(line.repository.clone(), current.digest.clone());
+        let content = self.images.content(&line.repository, &current.digest).await;
+        let content = content.map_err(|error| base_problem(&error, &pinned))?;
+        Ok((current.digest, content))
     }
 
     /// The platforms of what was looked up, each with the digest of its manifest.
@@ -105,7 +125,8 @@ impl Resolver {
                 .images
                 .catalog()
                 .recall(repository, |memory| memory.carried.get(&tag.to_string()).map(|seen| seen.digest.clone()));
-            PastRelease { tag, built_at, architectures, digest }
+            let hold = self.hold_of_tag(repository, &tag, None);
+            PastRelease { tag, built_at, architectures, digest, hold }
         };
         Ok(History {
             releases: releases.into_iter().rev().map(release).collect(),

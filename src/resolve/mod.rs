@@ -8,7 +8,9 @@ mod base;
 mod coverage;
 mod dating;
 mod digests;
+mod earlier;
 mod estimate;
+mod hold;
 mod line;
 mod lookup;
 mod newer;
@@ -29,6 +31,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 pub use age::{ImageAge, ImageDates};
+pub use hold::Hold;
 pub use line::{Current, Line, LineSource};
 pub use lookup::{History, PastRelease};
 pub use newer::Newer;
@@ -86,6 +89,8 @@ pub struct BaseInUse {
     pub agreeing: Vec<Digest>,
     /// Those that were found to name another one.
     pub contradicting: Vec<Digest>,
+    /// The hold that takes it out of its line.
+    pub hold: Option<Arc<Hold>>,
 }
 
 /// One step of a resolution, for `basewatch explain`.
@@ -135,6 +140,7 @@ pub struct Resolver {
     tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
     dated: Mutex<HashMap<Repository, tags::Dated>>,
     line_dates: dating::LineDates,
+    holds: hold::Holds,
 }
 
 impl Resolver {
@@ -144,6 +150,7 @@ impl Resolver {
     pub fn new(images: Arc<Images>, settings: Settings, now: DateTime<Utc>, seen_at: DateTime<Utc>) -> Self {
         Self {
             images,
+            holds: hold::Holds::new(&settings.holds, now),
             settings,
             now,
             seen_at,
@@ -174,6 +181,7 @@ impl Resolver {
             self.compare_platforms(question, &current, &mut resolution).await;
             self.note_coverage(&line, &current, &mut resolution).await;
         }
+        self.find_hold(question, &mut resolution);
         self.note_found(&question.platform, &resolution);
         self.note_releases(question, &resolution);
         resolution

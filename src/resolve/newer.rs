@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{BaseInUse, Current, Published, PublishedSource, Resolver, estimate::BUILD_TIME, observed::Observations};
-use crate::image::LambdaTag;
+use crate::image::{LambdaTag, Repository};
 
 /// What a line has published after a base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +21,17 @@ pub struct Newer {
 
 impl Resolver {
     /// The releases of a line after `base`, up to the current one: from its dated tags, from what was observed,
-    /// and from the dates of both, whichever says the most.
-    pub(super) fn newer(&self, observations: &Observations, current: &Current, base: &BaseInUse) -> Newer {
+    /// and from the dates of both, whichever says the most. Those that are held do not count.
+    pub(super) fn newer(
+        &self,
+        repository: &Repository,
+        observations: &Observations,
+        current: &Current,
+        base: &BaseInUse,
+    ) -> Newer {
         let release = base.digests();
         let tagged = self.tagged_after(observations.last_seen(release), current, base);
-        let observed = observations.after(release, self.now);
+        let observed = observations.after(release, self.now, |stay| self.hold_of_stay(repository, stay).is_none());
         let observed =
             observed.map(|(since, count)| Newer { since: Some(since), count: Some(count), ..at_least_one() });
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));

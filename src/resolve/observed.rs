@@ -72,14 +72,19 @@ impl Observations {
         self.0.iter().rfind(|stay| stay.is(release)).map(|stay| stay.last_seen)
     }
 
-    /// When the tag had left `release` for the first time for good, up to `now`, and how many releases it was seen
-    /// at since. Those that it was at before `release` are older.
-    pub(super) fn after(&self, release: ReleaseDigests<'_>, now: DateTime<Utc>) -> Option<(DateTime<Utc>, u64)> {
+    /// When the tag had left `release` for the first time for good, up to `now`, and how many releases that `counts` admits it was
+    /// seen at since. Those that it was at before `release` are older.
+    pub(super) fn after(
+        &self,
+        release: ReleaseDigests<'_>,
+        now: DateTime<Utc>,
+        counts: impl Fn(&Stay) -> bool,
+    ) -> Option<(DateTime<Utc>, u64)> {
         let first = self.position(release)?;
         let last = self.0.iter().rposition(|stay| stay.is(release))?;
         let is_newer = |(at, stay): &(usize, &Stay)| {
             let is_first_stay = self.position(stay.release()) == Some(*at);
-            *at > first && is_first_stay && stay.first_seen <= now
+            *at > first && is_first_stay && stay.first_seen <= now && counts(stay)
         };
         let mut newer = self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, stay)| stay).peekable();
         Some((newer.peek()?.first_seen, newer.count() as u64))
@@ -147,12 +152,15 @@ mod tests {
     #[test]
     fn what_came_after_a_release_counts_from_the_first_of_it() {
         let line = seen(&[("a", 1, 5), ("b", 6, 8), ("c", 9, 9)]);
-        let after = |line: &Observations, name, now| with(name, |release| line.after(release, at(now)));
+        let after = |line: &Observations, name, now| with(name, |release| line.after(release, at(now), |_| true));
         assert_eq!(after(&line, "a", 20), Some((at(6), 2)));
         assert_eq!(after(&line, "b", 20), Some((at(9), 1)));
         assert_eq!(after(&line, "c", 20), None);
         assert_eq!(after(&line, "d", 20), None);
         assert_eq!(after(&line, "a", 7), Some((at(6), 1)), "the rest is yet to come");
+        let is_free = |stay: &Stay| stay.platform_digest != Some(Digest::of(b"b"));
+        let after_held = with("a", |release| line.after(release, at(20), is_free));
+        assert_eq!(after_held, Some((at(9), 1)), "a held release does not count");
         // b was withdrawn: who is on a is behind since c, who is on b is not behind a.
         let rolled_back = seen(&[("a", 1, 5), ("b", 6, 7), ("a", 8, 9), ("c", 10, 10)]);
         assert_eq!(after(&rolled_back, "a", 20), Some((at(10), 1)));

@@ -50,6 +50,8 @@ pub enum ProblemKind {
     LineMissing,
     /// The line has no image for the platform.
     PlatformMissing,
+    /// All known releases of the line are held.
+    LineHeld,
 }
 
 /// How a registry failed.

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
-use super::{Problem, Resolver};
+use super::{Hold, Problem, Resolver};
 use crate::{
     image::{Arch, Digest, LambdaTag, Platform, Reference, Repository},
     registry::{self, TagList},
@@ -46,8 +46,10 @@ pub(super) type Dated = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
 /// The dated releases of one family on one architecture, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Releases {
-    /// The releases, without architecture.
+    /// The releases that are not held, without architecture.
     pub tags: Vec<LambdaTag>,
+    /// Those that are, each with its hold.
+    pub held: Vec<(LambdaTag, Arc<Hold>)>,
     /// Whether the list they are from was read to its end.
     pub is_complete: bool,
 }
@@ -168,12 +170,18 @@ impl Resolver {
             *has_any |= tag.arch.is_some();
             *has_this |= tag.arch.is_some() && tag.arch == arch;
         }
-        let tags = builds
-            .into_iter()
-            .filter(|(_, (has_any, has_this))| *has_this || !has_any)
-            .map(|(built_at, _)| LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None })
-            .collect();
-        Releases { tags, is_complete: self.is_list_complete(repository, until) }
+        let mut releases = Releases {
+            is_complete: self.is_list_complete(repository, until) && !self.holds_unknown_release(repository),
+            ..Releases::default()
+        };
+        for (built_at, _) in builds.into_iter().filter(|(_, (has_any, has_this))| *has_this || !has_any) {
+            let tag = LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None };
+            match self.hold_of_tag(repository, &tag, arch) {
+                Some(hold) => releases.held.push((tag, hold)),
+                None => releases.tags.push(tag),
+            }
+        }
+        releases
     }
 
     /// The dated tag that is already known to carry one of `digests`.

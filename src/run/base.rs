@@ -10,7 +10,7 @@ use crate::{
     config::Settings,
     identify::Base,
     image::{LambdaTag, Platform, Reference},
-    report::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow, RuntimeFields, base_table, json},
+    report::{BASE_SCHEMA, BaseReport, HoldFields, PlatformBase, ReleaseRow, RuntimeFields, base_table, json},
     resolve::{History, ImageAge, Problem, Question, Resolver},
 };
 
@@ -55,6 +55,7 @@ pub async fn report(
         generated_at: instants.now,
         reference: reference.to_string(),
         digest_kind: content.kind(),
+        hold: None,
         line: None,
         line_source: None,
         runtime: None,
@@ -91,10 +92,10 @@ async fn platform_base(
     family: &mut Option<String>,
     instants: Instants,
 ) -> Result<PlatformBase> {
-    let (release, published) = if let Some(line) = resolver.line_of(reference) {
+    let (release, published, hold) = if let Some(line) = resolver.line_of(reference) {
         report.line = Some(line.to_string());
         let current = resolver.current(&line, platform).await.map_err(failed)?;
-        (current.release, current.published)
+        (current.release, current.published, current.hold)
     } else {
         let base = Base {
             repository: reference.repository.clone(),
@@ -112,8 +113,9 @@ async fn platform_base(
             report.line = Some(line.to_string());
             report.line_source = Some(source.as_str().to_owned());
         }
-        (resolution.base.release, resolution.base.published)
+        (resolution.base.release, resolution.base.published, resolution.base.hold)
     };
+    report.hold = report.hold.take().or_else(|| hold.as_deref().map(HoldFields::from));
     if let Some(release) = &release {
         *family = Some(release.family.clone());
     }
@@ -139,6 +141,7 @@ fn list(history: &History, report: &mut BaseReport) {
             published_at: release.built_at,
             architectures: release.architectures.iter().map(ToString::to_string).collect(),
             digest: release.digest.clone(),
+            hold: release.hold.as_deref().map(HoldFields::from),
         }
     };
     report.history = Some(history.releases.iter().map(row).collect());

@@ -154,8 +154,8 @@ fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
 fn warning(exemption: &Exemption, now: DateTime<Utc>) -> Option<String> {
     let Exemption { reason, owner, until, .. } = exemption;
     let what = match () {
-        () if exemption.is_expired(now) => format!("ended on {until}: it exempts nothing any more"),
-        () if exemption.is_far(now) => format!("ends on {until}: who will remember it then?"),
+        () if until.is_over(now) => format!("ended on {until}: it exempts nothing any more"),
+        () if until.is_far(now) => format!("ends on {until}: who will remember it then?"),
         () => return None,
     };
     Some(format!("the exemption {reason:?} of {owner} {what}"))

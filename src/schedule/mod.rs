@@ -5,12 +5,15 @@
 
 mod expression;
 mod foreign;
+mod last_day;
 mod words;
 
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
+
+pub use last_day::LastDay;
 
 use self::expression::Expression;
 

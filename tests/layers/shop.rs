@@ -82,7 +82,12 @@ impl Shop {
     /// A run of its own over the same catalog: what the layers of `images` say.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
         let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
-        let resolver = Resolver::new(Arc::new(registry), Settings { bases: bases(&self.followed) }, self.now, self.now);
+        let resolver = Resolver::new(
+            Arc::new(registry),
+            Settings { bases: bases(&self.followed), ..Settings::default() },
+            self.now,
+            self.now,
+        );
         let searcher = Searcher::new(&resolver, self.limits);
         let images: Vec<_> = images.iter().map(Image::compared).collect();
         searcher.compare(&images).await

@@ -72,7 +72,7 @@ async fn findings(world: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<D
     let terms = Terms {
         policy: Policy::default(),
         identify: identify::Settings { bases: bases.clone(), ..identify::Settings::default() },
-        resolve: Settings { bases },
+        resolve: Settings { bases, ..Settings::default() },
         owners: Owners::default(),
         filter: Filter::default(),
         is_part: false,

@@ -56,6 +56,7 @@ pub(crate) fn stale(name: &str) -> Item {
         age: "90 d".to_owned(),
         age_days: Some(90),
         behind: "89 d, 71 releases".to_owned(),
+        pinned: None,
         current: Some("21.2026.11.19.13".to_owned()),
         verdict: Verdict::Stale,
         severity: Severity::High,

@@ -11,8 +11,8 @@ use basewatch::{
     judge::{Action, Severity, Verdict},
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
-        ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, ImageFields, LineFields, Note,
-        Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
+        ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, HoldFields, ImageFields, LineFields,
+        Note, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
         SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
@@ -116,6 +116,7 @@ fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
     let release = format!("{version}.{}", ago(age_days).format("%Y.%m.%d.%H"));
     CurrentRelease {
         reference: format!("public.ecr.aws/{repository}:{version}"),
+        pinned: None,
         digest: digest(&release),
         platform_digest: Some(digest(&format!("{release}-arm64"))),
         release: Some(release),
@@ -447,6 +448,7 @@ fn waiting_for_its_base() -> Finding {
         }),
         current: Some(CurrentRelease {
             reference: format!("{line}:stable"),
+            pinned: None,
             digest,
             release: None,
             published_source: Some(PublishedSource::FirstSeen),
@@ -586,6 +588,10 @@ pub(crate) fn base_report() -> BaseReport {
             published_at: ago(days),
             architectures: architectures.iter().map(|arch| (*arch).to_owned()).collect(),
             current,
+            hold: (days == 2).then(|| HoldFields {
+                reason: "TLS to RDS fails, OPS-1234".to_owned(),
+                until: "2027-01-31".parse().unwrap(),
+            }),
         }
     };
     BaseReport {
@@ -594,6 +600,7 @@ pub(crate) fn base_report() -> BaseReport {
         reference: "public.ecr.aws/lambda/java:21".to_owned(),
         digest: digest("java21"),
         digest_kind: DigestKind::Index,
+        hold: None,
         line: Some("public.ecr.aws/lambda/java:21".to_owned()),
         line_source: Some("recorded-tag".to_owned()),
         runtime: Some(RuntimeFields {

@@ -15,26 +15,6 @@ fn exemption(until: &str, codes: &[ReasonCode]) -> Exemption {
 }
 
 #[test]
-fn an_exemption_holds_to_the_end_of_its_last_day_in_utc() {
-    let exemption = exemption("2026-11-30", &[]);
-    for (now, is_expired, is_expiring, is_far) in [
-        ("2024-01-01T00:00:00Z", false, false, true),
-        ("2024-11-30T00:00:00Z", false, false, false),
-        ("2026-11-16T23:59:59Z", false, false, false),
-        ("2026-11-17T00:00:00Z", false, true, false),
-        ("2026-11-30T23:59:59Z", false, true, false),
-        ("2026-12-01T00:59:59+01:00", false, true, false),
-        ("2026-12-01T00:00:00Z", true, false, false),
-        ("2027-06-01T00:00:00Z", true, false, false),
-    ] {
-        let now = now.parse().unwrap();
-        let told = (exemption.is_expired(now), exemption.is_expiring(now), exemption.is_far(now));
-        assert_eq!(told, (is_expired, is_expiring, is_far), "{now}");
-    }
-    assert!(!self::exemption("9999-12-31", &[]).is_expired(now()));
-}
-
-#[test]
 fn all_patterns_have_to_match_and_what_is_not_known_matches_none() {
     let glob = |text: &str| Some(text.parse().unwrap());
     let scope = |deployment, repository, account, owner, base| Scope { deployment, repository, account, owner, base };

@@ -3,6 +3,7 @@
 mod chain;
 mod digests;
 mod exemptions;
+mod holds;
 mod identity;
 mod running;
 
@@ -103,6 +104,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
                 published: dated(if is_current { published } else { 3 }),
                 diff_ids: Some(vec![Digest::of(b"os"), Digest::of(b"runtime")]),
                 releases: std::sync::Arc::default(),
+                hold: None,
             }),
             newer: Newer {
                 since: superseded.map(days_ago),

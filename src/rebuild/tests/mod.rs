@@ -96,6 +96,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
         base: Some(base(base_number)),
         current: Some(CurrentRelease {
             reference: "public.ecr.aws/lambda/java:21".to_owned(),
+            pinned: None,
             digest: digest(current),
             platform_digest: None,
             release: Some(release(current)),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     judge::{Action, Severity},
-    report::{Finding, Report, words},
+    report::{CurrentRelease, Finding, Report, words},
 };
 
 /// So many things are shown at once.
@@ -105,7 +105,7 @@ impl<'a> Key<'a> {
                 (repository(outer), awaited.and_then(|(_, link)| link.base.line.as_deref()))
             }
             Action::Rebuild | Action::None => {
-                (repository(reference), finding.current.as_ref().map(|current| current.reference.as_str()))
+                (repository(reference), finding.current.as_ref().map(CurrentRelease::build_on))
             }
         };
         Self { action: finding.action, subject, towards }
@@ -192,7 +192,7 @@ fn sentence(finding: &Finding) -> String {
         Action::Rebuild => match &finding.current {
             Some(current) => {
                 let now = current.release.as_deref().map(|release| format!(" (now {})", shown(release)));
-                format!("Rebuild {name} on {}{} and deploy it", shown(&current.reference), now.unwrap_or_default())
+                format!("Rebuild {name} on {}{} and deploy it", shown(current.build_on()), now.unwrap_or_default())
             }
             None => format!("Rebuild {name} on the current base and deploy it"),
         },

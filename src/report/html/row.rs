@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     judge::Action,
-    report::{Finding, words},
+    report::{CurrentRelease, Finding, words},
 };
 
 /// The cells of a finding's row.
@@ -101,7 +101,7 @@ impl Why {
             fact("Built on", finding.base.as_ref().and_then(words::chain)),
             fact("Release", finding.base.as_ref().and_then(release_in_use)),
             fact("Line", finding.base.as_ref().and_then(line)),
-            copied("Current", finding.current.as_ref().map(current_release)),
+            copied("Current", finding.current.as_ref().map(CurrentRelease::build_on_pinned)),
             fact("Behind since", behind(finding)),
             fact("Runtime", finding.runtime.as_ref().map(runtime)),
             fact("Policy", finding.policy_rule.as_deref()),
@@ -132,10 +132,6 @@ fn release_in_use(base: &crate::report::BaseInUse) -> Option<String> {
 fn line(base: &crate::report::BaseInUse) -> Option<String> {
     let source = base.line_source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
     base.line.as_ref().map(|line| format!("{line}{source}"))
-}
-
-fn current_release(current: &crate::report::CurrentRelease) -> String {
-    format!("{}@{}", current.reference, current.digest)
 }
 
 fn behind(finding: &Finding) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     super::{
-        Finding, Report,
+        CurrentRelease, Finding, Report,
         group::Names,
         words::{self, count},
     },
@@ -42,7 +42,7 @@ pub(super) fn render(report: &Report) -> String {
 /// What it is done with: equal where one thing helps several.
 fn subject(finding: &Finding) -> Option<String> {
     match finding.action {
-        Action::Rebuild => finding.current.as_ref().map(|current| format!("{}@{}", current.reference, current.digest)),
+        Action::Rebuild => finding.current.as_ref().map(CurrentRelease::build_on_pinned),
         Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.clone()),
         Action::Upgrade => finding.runtime.as_ref().map(|runtime| runtime.name.clone()),
         Action::Restore => Some(finding.image.reference.clone()),

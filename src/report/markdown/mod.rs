@@ -7,7 +7,7 @@ mod advice;
 mod text;
 
 use super::{
-    Finding, Note, Report,
+    Finding, Report,
     group::{Group, Names, groups},
     words::{self, count},
 };
@@ -212,7 +212,7 @@ fn errors(report: &Report) -> String {
 
 fn notes(report: &Report) -> String {
     // An exemption that is not needed any more harms nobody.
-    let notes = report.other_notes().filter(|note| note.code != Note::EXEMPTION_UNUSED);
+    let notes = report.other_notes().filter(|note| !note.is_about_unused());
     let items: Vec<_> = notes.map(|note| format!("Note: {}", prose(&note.message, Place::Line, MESSAGE))).collect();
     list("To be known", &items)
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use chrono::SecondsFormat;
 
-use super::{Finding, Report, harmless, json, words};
+use super::{CurrentRelease, Finding, Report, harmless, json, words};
 use crate::{
     image::Digest,
     judge::{Action, Severity},
@@ -127,22 +127,22 @@ fn message(finding: &Finding) -> String {
 
 fn advice(finding: &Finding) -> Option<String> {
     let named =
-        |name: Option<&String>, otherwise: &str| name.map_or_else(|| otherwise.to_owned(), |name| plain(name, NAME));
+        |name: Option<&str>, otherwise: &str| name.map_or_else(|| otherwise.to_owned(), |name| plain(name, NAME));
     match finding.action {
         Action::None => finding.awaited().map(|(outer, link)| {
-            let line = named(link.base.line.as_ref(), "its current base");
+            let line = named(link.base.line.as_deref(), "its current base");
             format!("Rebuild the base {} on {line} first.", plain(&outer.reference, NAME))
         }),
         Action::Rebuild => {
-            let line = named(finding.current.as_ref().map(|current| &current.reference), "its current base");
+            let line = named(finding.current.as_ref().map(CurrentRelease::build_on), "its current base");
             Some(format!("Rebuild the image on {line} and deploy it."))
         }
         Action::Redeploy => {
-            let image = named(finding.replacement.as_ref().map(|image| &image.reference), "the better image");
+            let image = named(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the better image");
             Some(format!("Deploy {image} instead."))
         }
         Action::Upgrade => {
-            let runtime = named(finding.runtime.as_ref().map(|runtime| &runtime.name), "its runtime");
+            let runtime = named(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "its runtime");
             Some(format!("Move from {runtime} to a supported runtime."))
         }
         Action::Restore => Some("Push the image that runs again, or deploy another one.".to_owned()),

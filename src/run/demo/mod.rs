@@ -178,7 +178,7 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
             hosts: hosts.into_iter().map(|name| (name.to_owned(), host.clone())).collect::<BTreeMap<_, _>>(),
             ..NetworkSettings::default()
         },
-        resolve: resolve::Settings { bases: company_bases(fleet)? },
+        resolve: resolve::Settings { bases: company_bases(fleet)?, ..resolve::Settings::default() },
         identify: identify::Settings { bases: company_bases(fleet)?, ..identify::Settings::default() },
         catalog: CatalogPlace::Off,
         ..Settings::default()

@@ -111,7 +111,10 @@ impl Lane {
             used.clone().filter(|release| release.published_at.is_none()).map(|release| release.deployments).sum();
         let dated: Vec<_> = used.filter_map(|release| Some((place(release)?, release))).collect();
         let current = line.releases.iter().find(|release| release.current);
-        let unused = line.releases.iter().filter(|release| release.deployments == 0 && !release.current);
+        let unused = line
+            .releases
+            .iter()
+            .filter(|release| release.deployments == 0 && !release.current && release.hold.is_none());
         Self {
             name: shown(words::short_name(&line.reference)),
             link: links::only("line", &line.reference),
@@ -214,7 +217,10 @@ fn is_bound(release: &LineRelease) -> bool {
 fn title(group: &[(f64, &LineRelease)], by_verdict: &BTreeMap<Verdict, u64>, now: DateTime<Utc>) -> String {
     let verdicts = words::tally(by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
     let text = match group {
-        [(_, release)] => format!("{}, {}: {verdicts}", name(release), age(release, now)),
+        [(_, release)] => {
+            let held = if release.hold.is_some() { ", held" } else { "" };
+            format!("{}, {}{held}: {verdicts}", name(release), age(release, now))
+        }
         [(_, newest), .., (_, oldest)] => {
             let releases = counted(group.len() as u64, "release");
             format!("{releases}, from {} to {}: {verdicts}", name(oldest), name(newest))
@@ -249,20 +255,24 @@ pub(super) struct Row {
     pub(super) release: String,
     pub(super) link: Option<String>,
     pub(super) is_current: bool,
+    /// Why nothing is to be built on it.
+    pub(super) held: Option<String>,
     pub(super) published: String,
     pub(super) age: String,
     pub(super) deployments: String,
     pub(super) verdicts: String,
 }
 
-/// The rows of `line`: its current release, and those that deployments stand on.
+/// The rows of `line`: its current release, those that deployments are built on, and those that are held.
 pub(super) fn rows(line: &LineFields, now: DateTime<Utc>) -> impl Iterator<Item = Row> {
-    let used = line.releases.iter().filter(|release| release.current || release.deployments > 0);
+    let used =
+        line.releases.iter().filter(|release| release.current || release.deployments > 0 || release.hold.is_some());
     used.map(move |release| Row {
         line: shown(words::short_name(&line.reference)),
         release: shown(&name(release)),
         link: (release.deployments > 0).then(|| link(line, &[(0.0, release)])),
         is_current: release.current,
+        held: release.hold.as_ref().map(|hold| shown(&format!("held until {}: {}", hold.until, hold.reason))),
         published: release.published_at.map_or_else(|| words::NOTHING.to_owned(), words::instant),
         age: age(release, now),
         deployments: grouped(release.deployments),

@@ -56,7 +56,7 @@ const MOST_LINES: usize = 200;
 <table class="plain"><thead><tr><th scope="col">Line</th><th scope="col">Release</th><th scope="col">Published</th><th scope="col" class="num">Age</th><th scope="col" class="num">Deployments</th><th scope="col">Verdicts</th></tr></thead>
 <tbody>
 {% for row in rows %}
-<tr><th scope="row">{{ row.line }}</th><td>{% if let Some(link) = row.link %}<a href="{{ link }}">{{ row.release }}</a>{% else %}{{ row.release }}{% endif %}{% if row.is_current %} (current){% endif %}</td><td>{{ row.published }}</td><td class="num">{{ row.age }}</td><td class="num">{{ row.deployments }}</td><td>{{ row.verdicts }}</td></tr>
+<tr><th scope="row">{{ row.line }}</th><td>{% if let Some(link) = row.link %}<a href="{{ link }}">{{ row.release }}</a>{% else %}{{ row.release }}{% endif %}{% if row.is_current %} (current){% endif %}{% if let Some(held) = row.held %} ({{ held }}){% endif %}</td><td>{{ row.published }}</td><td class="num">{{ row.age }}</td><td class="num">{{ row.deployments }}</td><td>{{ row.verdicts }}</td></tr>
 {% endfor %}
 </tbody></table></div></details>
 </section>

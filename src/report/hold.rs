@@ -1,0 +1,81 @@
+//! How are holds shown? On the releases of a line, and as notes where a hold is of no use or ends.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Note;
+use crate::resolve::Hold;
+
+/// Why nothing is to be built on a release, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldFields {
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds, in UTC.
+    pub until: NaiveDate,
+}
+
+impl From<&Hold> for HoldFields {
+    fn from(hold: &Hold) -> Self {
+        Self { reason: hold.reason.clone(), until: hold.until.0 }
+    }
+}
+
+impl Note {
+    /// The code of a note about a hold that matches nothing.
+    const HOLD_UNUSED: &str = "hold-unused";
+
+    /// Whether it is about a rule that matches nothing: worth knowing to whom keeps the rules.
+    #[must_use]
+    pub fn is_about_unused(&self) -> bool {
+        [Self::EXEMPTION_UNUSED, Self::HOLD_UNUSED].contains(&self.code.as_str())
+    }
+
+    /// The note on `hold` at `now`: it has ended, it ends soon, or it matches no release. `is_met` says whether it matched
+    /// one, `is_whole` whether everything was seen.
+    #[must_use]
+    pub fn of_hold(hold: &Hold, is_met: bool, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
+        let Hold { release, reason, until } = hold;
+        let named = format!("the hold on {} ({reason})", release.as_str());
+        let (code, message) = if until.is_over(now) {
+            ("hold-expired", format!("{named} ended on {until}, and its releases count again: remove it, or extend it"))
+        } else if !is_met {
+            let message = format!("{named} matches no release of a line in use: remove it, or correct its pattern");
+            (Self::HOLD_UNUSED, is_whole.then_some(message)?)
+        } else if until.is_near(now) {
+            ("hold-expiring", format!("{named} ends on {until}; its releases count again after that"))
+        } else {
+            return None;
+        };
+        Some(Self { code: code.to_owned(), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_about_a_hold_that_ended_ends_or_matches_nothing() {
+        let now = "2026-11-20T06:00:00Z".parse().unwrap();
+        for (until, is_met, is_whole, code) in [
+            ("2027-06-30", true, true, None),
+            ("2027-06-30", false, true, Some("hold-unused")),
+            ("2027-06-30", false, false, None),
+            ("2026-11-30", true, false, Some("hold-expiring")),
+            ("2026-11-30", false, true, Some("hold-unused")),
+            ("2026-11-19", false, false, Some("hold-expired")),
+        ] {
+            let hold = Hold {
+                release: "public.ecr.aws/lambda/java:21.2026.07.*".parse().unwrap(),
+                reason: "TLS to RDS fails".to_owned(),
+                until: until.parse().unwrap(),
+            };
+            let note = Note::of_hold(&hold, is_met, is_whole, now);
+            assert_eq!(note.as_ref().map(|note| note.code.as_str()), code, "{until} {is_met} {is_whole}");
+            let says_which = |note: &Note| note.message.contains("lambda/java:21.2026.07.* (TLS to RDS fails)");
+            assert!(note.as_ref().is_none_or(says_which), "{note:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The release of a line before the one that its tag points at: for an instant in the past, and where that one is held.
+
+use std::sync::Arc;
+
+use super::{
+    Current, Hold, Line, Problem, ProblemKind, Resolver,
+    base::dated,
+    line::{CurrentAnswer, line_problem, no_platform},
+    observed::{ReleaseDigests, Stay},
+};
+use crate::{
+    image::{Arch, Digest, LambdaTag, Platform},
+    registry,
+};
+
+/// How many releases in a row are asked for that may be held by their digests.
+const MOST_HELD: usize = 16;
+
+impl Resolver {
+    /// The newest dated release of the line that is not held, else the newest that it was seen at; without a `hold` on
+    /// what its tag points at, on an instant before that was published.
+    pub(super) async fn step_back(
+        &self,
+        line: &Line,
+        platform: &Platform,
+        current: &Current,
+        hold: Option<Arc<Hold>>,
+    ) -> CurrentAnswer {
+        let repository = &line.repository;
+        let failed = |error| line_problem(line, &error);
+        let (then, digest) = if current.releases.tags.is_empty() {
+            (None, self.seen_before(line, platform, hold.is_some()))
+        } else {
+            self.tagged_before(line, platform, current, hold.is_some()).await.map_err(failed)?.unzip()
+        };
+        let digest = digest.ok_or_else(|| match &hold {
+            Some(hold) => line_held(line, hold),
+            None => Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known")),
+        })?;
+        let content = self.images.content(repository, &digest).await.map_err(failed)?;
+        let image = self.platform_image(repository, &digest, &content, platform).await.map_err(failed)?;
+        let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
+        let digests = ReleaseDigests { digest: Some(&digest), platform_digest: Some(&platform_digest) };
+        Ok(Current {
+            published: then.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
+            digest,
+            kind: content.kind(),
+            platform_digest: Some(platform_digest),
+            release: then,
+            config: Some(facts.config),
+            diff_ids: Some(facts.diff_ids),
+            releases: Arc::clone(&current.releases),
+            hold,
+        })
+    }
+
+    /// The newest dated release of `line` with its digest; if what its tag points at `is_held`, the newest that is not held
+    /// by its digest either.
+    async fn tagged_before(
+        &self,
+        line: &Line,
+        platform: &Platform,
+        current: &Current,
+        is_held: bool,
+    ) -> registry::Result<Option<(LambdaTag, Digest)>> {
+        let repository = &line.repository;
+        let arch = Arch::from_oci(platform.architecture());
+        let is_other = |tag: &&LambdaTag| !is_held || current.release.as_ref() != Some(*tag);
+        for tag in current.releases.tags.iter().rev().filter(is_other).take(MOST_HELD) {
+            let Some(seen) = self.carried(repository, &tag.to_string()).await? else {
+                // What the line was at on an instant is not known then; an older release can still be built on.
+                if is_held { continue } else { return Ok(None) }
+            };
+            if self.hold_of_tag(repository, tag, arch).is_none() {
+                return Ok(Some((tag.clone(), seen.digest)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What `line`, which has no dated tags, was seen at now; if what it is at now `is_held`, the newest before that is not.
+    fn seen_before(&self, line: &Line, platform: &Platform, is_held: bool) -> Option<Digest> {
+        let observations = self.observations(&(line.clone(), platform.clone()));
+        let is_free = |stay: &&Stay| stay.first_seen <= self.now && self.hold_of_stay(&line.repository, stay).is_none();
+        let stay = if is_held { observations.stays().iter().rfind(is_free) } else { observations.on(self.now) };
+        stay.map(|stay| stay.digest.clone())
+    }
+}
+
+/// No release of `line` is known that is not held, as what its tag points at is.
+fn line_held(line: &Line, hold: &Hold) -> Problem {
+    let Hold { reason, until, .. } = hold;
+    let message = format!(
+        "{line} points at a release that is held until {until} ({reason}), and no other one is known to use instead"
+    );
+    Problem::new(ProblemKind::LineHeld, message)
+}

@@ -1,0 +1,205 @@
+//! Holds: releases that the policy takes out of their lines for a while, because they are known to be bad.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{Outcome, Question, Resolution, Resolver, observed::Stay};
+use crate::{
+    glob::Glob,
+    image::{Arch, Digest, LambdaTag, Repository},
+    schedule::LastDay,
+    store::{RepositoryMemory, Seen},
+};
+
+/// Releases that nothing is to be built on for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// Which: a pattern of `REPOSITORY:DATED-TAG`, without an architecture or with one, or of `REPOSITORY@DIGEST`.
+    pub release: Glob,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub until: LastDay,
+}
+
+// Patterns are equal if their texts are.
+impl Eq for Hold {}
+
+/// What a release is called, in all ways that are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReleaseNames<'a> {
+    pub(super) repository: &'a Repository,
+    /// Its dated tag.
+    pub(super) release: Option<&'a LambdaTag>,
+    /// The architecture whose tag counts beside the plain one.
+    pub(super) arch: Option<Arch>,
+    /// The digests of its index and of the platform's manifest.
+    pub(super) digests: [Option<&'a Digest>; 2],
+}
+
+impl Hold {
+    fn matches(&self, names: &ReleaseNames<'_>) -> bool {
+        let repository = names.repository;
+        let tags = names.release.into_iter().flat_map(|release| {
+            let plain = release.release();
+            let own = names.arch.or(release.arch).map(|arch| plain.on(arch));
+            [Some(plain), own].into_iter().flatten()
+        });
+        let tags = tags.map(|tag| format!("{repository}:{tag}"));
+        let digests = names.digests.into_iter().flatten().map(|digest| format!("{repository}@{digest}"));
+        tags.chain(digests).any(|name| self.release.matches(&name))
+    }
+}
+
+/// The holds of a run, and which of them were met.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    in_force: Vec<(usize, Arc<Hold>)>,
+    met: Mutex<BTreeSet<usize>>,
+}
+
+impl Holds {
+    /// Those of `holds` that are not over at `now`.
+    pub(super) fn new(holds: &[Hold], now: DateTime<Utc>) -> Self {
+        let in_force = holds.iter().enumerate().filter(|(_, hold)| !hold.until.is_over(now));
+        Self {
+            in_force: in_force.map(|(place, hold)| (place, Arc::new(hold.clone()))).collect(),
+            met: Mutex::default(),
+        }
+    }
+
+    /// The first that takes the release with these names out of its line.
+    pub(super) fn of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
+        let mut matching = self.in_force.iter().filter(|(_, hold)| hold.matches(names)).peekable();
+        let first = matching.peek().map(|(_, hold)| Arc::clone(hold))?;
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).extend(matching.map(|(place, _)| place));
+        Some(first)
+    }
+}
+
+impl Resolver {
+    /// The hold that takes a release out of its line, if one does.
+    pub(super) fn hold_of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
+        self.holds.of(names)
+    }
+
+    /// The same by its dated tag, which may not be enough: digests can be held as well.
+    pub(super) fn hold_of_tag(
+        &self,
+        repository: &Repository,
+        tag: &LambdaTag,
+        arch: Option<Arch>,
+    ) -> Option<Arc<Hold>> {
+        // Which digest it carries is asked for nowhere but where it counts.
+        let carried = |name: String| {
+            let known = |memory: &RepositoryMemory| memory.carried.get(&name).map(|seen| seen.digest.clone());
+            self.images.catalog().recall(repository, known)
+        };
+        if self.holds.in_force.is_empty() {
+            return None;
+        }
+        let digests = [carried(tag.to_string()), arch.and_then(|arch| carried(tag.on(arch).to_string()))];
+        let digests = digests.each_ref().map(Option::as_ref);
+        self.hold_of(&ReleaseNames { repository, release: Some(tag), arch, digests })
+    }
+
+    /// Whether a digest in `repository` is held of which the release is not known, so that it may count as newer.
+    pub(super) fn holds_unknown_release(&self, repository: &Repository) -> bool {
+        let is_unknown = |hold: &Hold| {
+            let Some((of, _)) = hold.release.as_str().split_once('@') else { return false };
+            let is_here = of.parse::<Glob>().is_ok_and(|of| of.matches(&repository.to_string()));
+            let matches = |seen: &Seen| hold.release.matches(&format!("{repository}@{}", seen.digest));
+            is_here && !self.images.catalog().recall(repository, |memory| memory.carried.values().any(matches))
+        };
+        self.holds.in_force.iter().any(|(_, hold)| is_unknown(hold))
+    }
+
+    /// The same of what a line of `repository` was seen at.
+    pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &Stay) -> Option<Arc<Hold>> {
+        if self.holds.in_force.is_empty() {
+            return None;
+        }
+        let digests = [Some(&stay.digest), stay.platform_digest.as_ref()];
+        let release = self.known_release(repository, &digests.into_iter().flatten().collect::<Vec<_>>());
+        self.hold_of(&ReleaseNames { repository, release: release.as_ref(), arch: None, digests })
+    }
+
+    /// Notes whether the base in use is held.
+    pub(super) fn find_hold(&self, question: &Question, resolution: &mut Resolution) {
+        let base = &resolution.base;
+        let hold = self.hold_of(&ReleaseNames {
+            repository: &question.base.repository,
+            release: base.release.as_ref(),
+            arch: Arch::from_oci(question.platform.architecture()),
+            digests: [base.digest.as_ref(), base.platform_digest.as_ref()],
+        });
+        if let Some(Hold { release, reason, until }) = hold.as_deref() {
+            let detail = format!("{} matches: held until {until}, {reason}", release.as_str());
+            resolution.step("hold", Outcome::Found, detail);
+        }
+        resolution.base.hold = hold;
+    }
+
+    /// Which of the configured holds were met, by their position: they name a release that was looked at.
+    #[must_use]
+    pub fn met_holds(&self) -> BTreeSet<usize> {
+        self.holds.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(release: &str) -> Hold {
+        let until = "2027-01-31".parse().expect("a day");
+        Hold { release: release.parse().expect("a pattern"), reason: "breaks TLS".to_owned(), until }
+    }
+
+    #[test]
+    fn a_release_is_held_by_its_dated_tag_with_or_without_architecture_or_by_a_digest() {
+        let repository: Repository = "public.ecr.aws/lambda/java".parse().expect("a repository");
+        let release = LambdaTag::parse("21.2026.07.16.13").expect("a tag");
+        let (index, manifest) = (Digest::of(b"index"), Digest::of(b"manifest"));
+        let names = ReleaseNames {
+            repository: &repository,
+            release: Some(&release),
+            arch: Some(Arch::Arm64),
+            digests: [Some(&index), Some(&manifest)],
+        };
+        for (pattern, is_held) in [
+            ("public.ecr.aws/lambda/java:21.2026.07.16.13".to_owned(), true),
+            ("public.ecr.aws/lambda/java:21.2026.07.*".to_owned(), true),
+            ("public.ecr.aws/lambda/*:*.2026.07.16.*".to_owned(), true),
+            ("public.ecr.aws/lambda/java:21.2026.07.16.13-arm64".to_owned(), true),
+            (format!("public.ecr.aws/lambda/java@{index}"), true),
+            (format!("public.ecr.aws/lambda/java@{manifest}"), true),
+            ("public.ecr.aws/lambda/java:21.2026.07.16.13-x86_64".to_owned(), false),
+            ("public.ecr.aws/lambda/java:21.2026.07.16.1".to_owned(), false),
+            ("public.ecr.aws/lambda/java:21".to_owned(), false),
+            ("public.ecr.aws/lambda/nodejs:21.2026.07.16.13".to_owned(), false),
+            (format!("public.ecr.aws/lambda/python@{index}"), false),
+        ] {
+            assert_eq!(hold(&pattern).matches(&names), is_held, "{pattern}");
+        }
+        let no_names = ReleaseNames { release: None, digests: [None, None], ..names };
+        assert!(!hold("*").matches(&no_names), "what has no name cannot be held");
+    }
+
+    #[test]
+    fn a_hold_that_is_over_holds_nothing_and_all_that_match_are_met() {
+        let repository: Repository = "public.ecr.aws/lambda/java".parse().expect("a repository");
+        let release = LambdaTag::parse("21.2026.07.16.13").expect("a tag");
+        let names = ReleaseNames { repository: &repository, release: Some(&release), arch: None, digests: [None; 2] };
+        let holds = [hold("*/nodejs:*"), hold("*/java:21.2026.*"), hold("*/java:21.2026.07.*")];
+        let at = |day: &str| format!("{day}T12:00:00Z").parse().expect("an instant");
+        let in_force = Holds::new(&holds, at("2027-01-31"));
+        assert_eq!(in_force.of(&names).as_deref(), Some(&holds[1]));
+        assert_eq!(*in_force.met.lock().unwrap_or_else(PoisonError::into_inner), BTreeSet::from([1, 2]));
+        assert_eq!(Holds::new(&holds, at("2027-02-01")).of(&names), None);
+    }
+}
