@@ -94,6 +94,20 @@ impl PlatformRelease {
         self.first_layer = first(self.first_layer.take(), other.first_layer);
         self.first_seen = self.first_seen.min(other.first_seen);
     }
+
+    /// The same where both are shared: what says all of it already is shared by both then.
+    pub fn merge_shared(known: &mut Arc<Self>, other: &Arc<Self>) {
+        if known == other {
+            return;
+        }
+        let mut merged = Self::clone(known);
+        merged.merge(Self::clone(other));
+        if merged == **other {
+            *known = Arc::clone(other);
+        } else if merged != **known {
+            *known = Arc::new(merged);
+        }
+    }
 }
 
 /// A release of a repository.
@@ -101,8 +115,8 @@ impl PlatformRelease {
 pub struct ReleaseOf {
     /// The repository that published it.
     pub repository: Repository,
-    /// The release.
-    pub release: PlatformRelease,
+    /// The release, shared by all that know it.
+    pub release: Arc<PlatformRelease>,
 }
 
 /// Known releases whose whole lists of layers are a prefix of an image.
@@ -162,9 +176,10 @@ impl Releases {
     }
 
     /// Adds a release of `repository`, or what is new about one that is known.
-    pub fn add(&mut self, repository: &Repository, release: PlatformRelease) {
+    pub fn add(&mut self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
+        let release = release.into();
         let position = if let Some(position) = self.position(repository, &release.manifest) {
-            Arc::make_mut(&mut self.all[position as usize]).release.merge(release);
+            PlatformRelease::merge_shared(&mut Arc::make_mut(&mut self.all[position as usize]).release, &release);
             position
         } else {
             // There are not four billion.

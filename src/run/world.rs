@@ -1,6 +1,6 @@
 //! The outside world of a run that remembers and tells: ports, store and receivers, built once and passed in.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 
@@ -14,6 +14,9 @@ use crate::{
 
 /// The catalog's folder in a store that is one.
 const CATALOG: &str = "catalog";
+
+/// How often the catalog is kept while a run goes on.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything a run that remembers and tells talks to.
 pub struct World {
@@ -59,16 +62,35 @@ impl World {
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
-    /// Keeps what was learned in the store, where the catalog is there and does not keep it as it learns.
+    /// Keeps what was learned: in the store, where the catalog is there and does not keep it as it learns.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub async fn keep_catalog(&self) -> store::Result<()> {
+        let catalog = self.ports.images.catalog();
         if self.keeps_catalog {
-            self.ports.images.catalog().save(&*self.store).await?;
+            catalog.save(&*self.store).await?;
+        } else {
+            catalog.flush();
         }
         Ok(())
+    }
+
+    /// Does `work`, and keeps what is learned meanwhile: what a run that is killed has learned in its last minute is lost.
+    pub(super) async fn keeping_catalog<T>(&self, work: impl Future<Output = T>) -> T {
+        let keep = async {
+            loop {
+                tokio::time::sleep(KEEP_EVERY).await;
+                if let Err(error) = self.keep_catalog().await {
+                    tracing::debug!("the catalog is not kept yet: {error}");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = keep => unreachable!("it is kept until the work is done"),
+        }
     }
 
     async fn over(

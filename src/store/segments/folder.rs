@@ -1,0 +1,467 @@
+//! Segments in a folder, which runs on several machines may share, over NFS too: each writes only files of its own, and
+//! no lock is taken.
+//!
+//! A segment is written while its run goes on, without being flushed to the disk: what is lost with the machine's power is
+//! asked for again. A merged one is whole and flushed before those that are in it are removed.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{LISTINGS, MOST_SMALL, Merge, PART_BYTES, Records, is_segment, is_small, new_name, record};
+use crate::store::atomic::{self, Outlives};
+
+/// For how long a segment that is not finished has to be left alone to be taken for that of a run that was killed.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
+/// After how long without a record a run goes on in a new segment: long before others take the present one for abandoned.
+const PAUSE: Duration = Duration::from_hours(1);
+/// The largest segment that is read: many times what a run writes into one.
+const MOST_READ_BYTES: u64 = 256 << 20;
+
+/// The folder of a catalog.
+#[derive(Debug)]
+pub(in crate::store) struct SegmentFolder {
+    /// The folder of this version.
+    pub(in crate::store) folder: PathBuf,
+    /// The folder of the store that it is in.
+    pub(in crate::store) store: Option<Arc<Path>>,
+}
+
+impl SegmentFolder {
+    /// Segments below `folder`. Touches nothing yet.
+    pub(in crate::store) fn new(folder: PathBuf) -> Self {
+        Self { folder, store: None }
+    }
+
+    fn segments(&self) -> PathBuf {
+        self.folder.join("segments")
+    }
+
+    /// What all segments say. One that cannot be read is left out: what it says is asked for again.
+    pub(in crate::store) fn read(&self) -> Records {
+        let mut records = Records::default();
+        let mut known = HashSet::new();
+        for _ in 0..LISTINGS {
+            if !self.read_new(&mut records, &mut known) {
+                break;
+            }
+        }
+        records
+    }
+
+    /// Reads the segments that are not `known`; whether some vanished in the meantime.
+    fn read_new(&self, records: &mut Records, known: &mut HashSet<String>) -> bool {
+        let mut has_vanished = false;
+        for name in self.names(is_segment) {
+            if known.contains(&name) {
+                continue;
+            }
+            match read(&self.segments().join(&name)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    has_vanished = true;
+                    continue;
+                }
+                Err(error) => tracing::debug!("the segment {name} of the catalog is not read: {error}"),
+                Ok(bytes) => match record::parse(&bytes) {
+                    Some(segment) => segment.bodies.into_iter().for_each(|body| records.add(body)),
+                    None => tracing::debug!("the file {name} in the catalog is no segment of this version"),
+                },
+            }
+            known.insert(name);
+        }
+        has_vanished
+    }
+
+    /// The names in the folder that `is_wanted`, in order.
+    fn names(&self, is_wanted: fn(&str) -> bool) -> Vec<String> {
+        let entries = fs::read_dir(self.segments()).into_iter().flatten().flatten();
+        let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.retain(|name| is_wanted(name));
+        names.sort_unstable();
+        names
+    }
+
+    /// Merges the segments that are not large if they are many. They are removed when the one that has it all is there.
+    fn compact(&self, now: SystemTime) -> io::Result<()> {
+        let names = self.names(is_small);
+        if names.len() <= MOST_SMALL {
+            return Ok(());
+        }
+        let folder = self.segments();
+        let mut merge = Merge::default();
+        for name in names {
+            let path = folder.join(&name);
+            // Asked before it is read: what is added later is not taken for read.
+            let changed_at = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            // Others may be merging it too.
+            let (Ok(changed_at), Ok(bytes)) = (changed_at, read(&path)) else { continue };
+            let is_abandoned = now.duration_since(changed_at).is_ok_and(|age| age > ABANDONED_AFTER);
+            if !merge.add(name, &bytes, is_abandoned) {
+                break;
+            }
+        }
+        if !merge.is_worthwhile() {
+            return Ok(());
+        }
+        for segment in merge.records.into_segments() {
+            let path = folder.join(new_name(segment.len()));
+            atomic::replace(&path, &segment, Outlives::Power, self.store.as_deref())?;
+        }
+        for name in merge.names {
+            match fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        atomic::sweep(&folder);
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > MOST_READ_BYTES {
+        return Err(io::Error::other("it is no file, or larger than a segment gets"));
+    }
+    fs::read(path)
+}
+
+/// Writes the segments of one run, record by record.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Appender {
+    current: Option<OpenSegment>,
+    has_written: bool,
+    has_warned: bool,
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+struct OpenSegment {
+    file: File,
+    /// How much of it is whole.
+    bytes: u64,
+    written_at: SystemTime,
+}
+
+impl Appender {
+    /// Adds a framed record, and says whether it is in the file.
+    pub(in crate::store) fn append(&mut self, frame: &[u8], folder: &SegmentFolder) -> bool {
+        let written = self.try_append(frame, folder, SystemTime::now());
+        if let Err(error) = &written {
+            // Logged once: a full disk must not end an audit, nor fill the log.
+            if !std::mem::replace(&mut self.has_warned, true) {
+                tracing::warn!(
+                    "the catalog cannot be written, so the next run will ask again: {}: {error}",
+                    folder.folder.display()
+                );
+            }
+        }
+        written.is_ok()
+    }
+
+    fn try_append(&mut self, frame: &[u8], folder: &SegmentFolder, now: SystemTime) -> io::Result<()> {
+        // Where the clock was set back, how long it was is not known.
+        let has_paused = |open: &OpenSegment| now.duration_since(open.written_at).map_or(true, |pause| pause > PAUSE);
+        if self.current.as_ref().is_some_and(has_paused) {
+            self.current = None;
+        }
+        if self.current.as_ref().is_some_and(|open| open.bytes + frame.len() as u64 > PART_BYTES as u64) {
+            self.end();
+        }
+        let open = match &mut self.current {
+            Some(open) => open,
+            none => none.insert(OpenSegment::create(folder, now)?),
+        };
+        if let Err(error) = open.write(frame, now) {
+            // Behind half a record nothing would be read.
+            if open.cut().is_err() {
+                self.current = None;
+            }
+            return Err(error);
+        }
+        self.has_written = true;
+        Ok(())
+    }
+
+    /// Ends the segment that is being written, and merges segments if there are many now.
+    pub(in crate::store) fn finish(&mut self, folder: &SegmentFolder) {
+        self.end();
+        if std::mem::take(&mut self.has_written)
+            && let Err(error) = folder.compact(SystemTime::now())
+        {
+            tracing::debug!("the catalog in {} stays in many segments: {error}", folder.folder.display());
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(mut open) = self.current.take()
+            && let Err(error) = open.write(&record::end(), SystemTime::now())
+        {
+            tracing::debug!("a segment of the catalog stays unfinished: {error}");
+        }
+    }
+}
+
+impl OpenSegment {
+    fn create(folder: &SegmentFolder, now: SystemTime) -> io::Result<Self> {
+        let segments = folder.segments();
+        let path = segments.join(new_name(0));
+        let create = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = match create() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                atomic::make_folder(&segments, folder.store.as_deref())?;
+                create()?
+            }
+            created => created?,
+        };
+        let mut open = Self { file, bytes: 0, written_at: now };
+        if let Err(error) = open.write(record::header(), now) {
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(open)
+    }
+
+    fn write(&mut self, bytes: &[u8], now: SystemTime) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        self.written_at = now;
+        Ok(())
+    }
+
+    /// Drops what was written of a record that could not be written as a whole.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::Start(self.bytes)).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::store::segments::{Kind, Record, StoredNote};
+
+    struct Rig {
+        _folder: tempfile::TempDir,
+        folder: SegmentFolder,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let segments = SegmentFolder::new(folder.path().join("v4"));
+            Self { _folder: folder, folder: segments }
+        }
+
+        /// Keeps the notes `names`, each under its name, in a segment that stays open.
+        fn begin(&self, names: impl IntoIterator<Item = u32>) -> Appender {
+            let mut appender = Appender::default();
+            for name in names {
+                assert!(appender.append(&note(name), &self.folder));
+            }
+            appender
+        }
+
+        fn run(&self, name: u32) {
+            self.begin([name]).finish(&self.folder);
+        }
+
+        /// The names that are known.
+        fn known(&self) -> Vec<u32> {
+            let mut known: Vec<u32> = self.folder.read().notes.keys().map(|name| name.parse().unwrap()).collect();
+            known.sort_unstable();
+            known
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.folder.names(|_| true)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.segments().join(name)
+        }
+    }
+
+    fn note(name: u32) -> Vec<u8> {
+        let value = StoredNote::new(b"1".to_vec(), chrono::DateTime::UNIX_EPOCH, None).to_value();
+        Record { kind: Kind::Note, key: &name.to_string(), value: &value }.frame().unwrap()
+    }
+
+    #[test]
+    fn what_a_run_writes_is_read_while_it_goes_on() {
+        let rig = Rig::new();
+        let mut appender = rig.begin(0..3);
+        assert_eq!((rig.known(), rig.names().len()), (vec![0, 1, 2], 1));
+        assert!(appender.append(&note(3), &rig.folder));
+        assert_eq!((rig.known(), rig.names().len()), (vec![0, 1, 2, 3], 1));
+    }
+
+    #[test]
+    fn a_segment_that_was_cut_anywhere_costs_its_last_records_and_no_other_segment() {
+        let rig = Rig::new();
+        rig.run(7);
+        drop(rig.begin(0..3));
+        let path = rig.path(&rig.names()[1]);
+        let bytes = fs::read(&path).unwrap();
+        for length in 0..=bytes.len() {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let known = rig.known();
+            assert!(known.ends_with(&[7]) && [0, 1, 2].starts_with(&known[..known.len() - 1]), "{length}: {known:?}");
+            rig.begin([8]).finish(&rig.folder);
+            assert!(rig.known().ends_with(&[7, 8]), "{length}");
+            fs::remove_file(rig.path(rig.names().last().unwrap())).unwrap();
+        }
+    }
+
+    #[test]
+    fn many_segments_become_one_and_those_of_others_that_are_being_written_stay() {
+        let rig = Rig::new();
+        let mut open = rig.begin([0]);
+        (1..=40).for_each(|name| rig.run(name));
+        assert!(rig.names().len() <= MOST_SMALL + 1, "{:?}", rig.names());
+        assert_eq!(rig.known(), (0..=40).collect::<Vec<_>>());
+        assert!(open.append(&note(41), &rig.folder));
+        open.finish(&rig.folder);
+        assert_eq!(rig.known(), (0..=41).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn segments_of_killed_runs_are_merged_after_a_day() {
+        let rig = Rig::new();
+        (0..30).for_each(|name| drop(rig.begin([name])));
+        rig.folder.compact(SystemTime::now()).unwrap();
+        assert_eq!(rig.names().len(), 30, "they may go on");
+        let tomorrow = SystemTime::now() + ABANDONED_AFTER + Duration::from_mins(1);
+        rig.folder.compact(tomorrow).unwrap();
+        assert_eq!((rig.known(), rig.names().len()), ((0..30).collect(), 1));
+    }
+
+    #[test]
+    fn a_run_that_slept_goes_on_in_another_segment() {
+        let rig = Rig::new();
+        let mut appender = rig.begin([0]);
+        let later = SystemTime::now() + PAUSE + Duration::from_mins(1);
+        appender.try_append(&note(1), &rig.folder, later).unwrap();
+        assert_eq!((rig.known(), rig.names().len()), (vec![0, 1], 2));
+    }
+
+    #[test]
+    fn what_is_no_segment_stays_and_disturbs_nobody() {
+        let rig = Rig::new();
+        rig.run(0);
+        let strange: [(&str, &[u8]); 4] = [
+            ("00.segment", b"garbage"),
+            ("01.segment", b"basewatch.catalog/v99\n"),
+            ("02.txt", b"x"),
+            (".1.2.unfinished", b"basewatch.catalog/v4\n"),
+        ];
+        for (name, bytes) in strange {
+            fs::write(rig.path(name), bytes).unwrap();
+        }
+        fs::create_dir(rig.path("03.segment")).unwrap();
+        (1..40).for_each(|name| rig.run(name));
+        assert_eq!(rig.known(), (0..40).collect::<Vec<_>>());
+        for (name, bytes) in strange {
+            assert_eq!(fs::read(rig.path(name)).unwrap(), bytes, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_large_segment_is_not_merged_again() {
+        let rig = Rig::new();
+        let mut appender = Appender::default();
+        let value = [&[0; 8][..], &vec![b'1'; 3 << 20]].concat();
+        for name in 0..12 {
+            let frame = Record { kind: Kind::Note, key: &name.to_string(), value: &value }.frame().unwrap();
+            assert!(appender.append(&frame, &rig.folder));
+        }
+        appender.finish(&rig.folder);
+        (12..40).for_each(|name| rig.run(name));
+        assert!(rig.names().iter().any(|name| name.ends_with(super::super::LARGE_SUFFIX)), "{:?}", rig.names());
+        let large: Vec<_> = rig.names().into_iter().filter(|name| !is_small(name)).collect();
+        (40..80).for_each(|name| rig.run(name));
+        assert!(large.iter().all(|name| rig.path(name).exists()));
+        assert_eq!(rig.known(), (0..80).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn runs_and_merges_at_once_and_readers_meanwhile_lose_nothing() {
+        let rig = Rig::new();
+        (0..MOST_SMALL as u32).for_each(|name| rig.run(name));
+        let rig = &rig;
+        thread::scope(|scope| {
+            for nth in 1..=4 {
+                scope.spawn(move || (0..20).for_each(|name| rig.run(nth * 100 + name)));
+            }
+            for _ in 0..2 {
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let known = rig.known();
+                        assert!((0..MOST_SMALL as u32).all(|name| known.contains(&name)), "{known:?}");
+                    }
+                });
+            }
+        });
+        let expected = (1..=4).flat_map(|nth| (0..20).map(move |name| nth * 100 + name));
+        assert_eq!(rig.known(), (0..MOST_SMALL as u32).chain(expected).collect::<Vec<_>>());
+        assert!(rig.names().len() <= 2 * MOST_SMALL, "{:?}", rig.names());
+    }
+
+    /// What may happen to a folder that four runs share.
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Append(usize),
+        Finish(usize),
+        Kill(usize),
+        Merge,
+        MergeTomorrow,
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let event = prop_oneof![
+            8 => (0..4_usize).prop_map(Event::Append),
+            4 => (0..4_usize).prop_map(Event::Finish),
+            2 => (0..4_usize).prop_map(Event::Kill),
+            1 => Just(Event::Merge),
+            1 => Just(Event::MergeTomorrow),
+        ];
+        vec(event, 0..120)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn whatever_runs_and_merges_do_all_that_was_written_is_known(events in events()) {
+            let rig = Rig::new();
+            let mut runs: [Appender; 4] = Default::default();
+            let mut expected = Vec::new();
+            for (event, name) in events.into_iter().zip(0..) {
+                match event {
+                    Event::Append(run) => {
+                        prop_assert!(runs[run].append(&note(name), &rig.folder));
+                        expected.push(name);
+                    }
+                    Event::Finish(run) => runs[run].finish(&rig.folder),
+                    Event::Kill(run) => runs[run] = Appender::default(),
+                    Event::Merge => rig.folder.compact(SystemTime::now()).unwrap(),
+                    Event::MergeTomorrow => {
+                        // All that are being written have ended by then.
+                        runs = Default::default();
+                        rig.folder.compact(SystemTime::now() + 2 * ABANDONED_AFTER).unwrap();
+                    }
+                }
+            }
+            prop_assert_eq!(rig.known(), expected);
+        }
+    }
+}
