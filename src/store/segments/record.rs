@@ -173,7 +173,10 @@ mod tests {
             // What a file system may leave behind the part that was written. Zeros that were written are whole again.
             let zeros = [&bytes[..length], &[0; 40]].concat();
             let found = parse(&zeros).map(|segment| records(&segment)).unwrap_or_default();
-            assert!(RECORDS.starts_with(&found) && (found.len() >= whole || length < HEADER.len()), "{length}: {found:?}");
+            assert!(
+                RECORDS.starts_with(&found) && (found.len() >= whole || length < HEADER.len()),
+                "{length}: {found:?}"
+            );
         }
     }
 
