@@ -304,4 +304,23 @@ mod tests {
         let known = releases.release(&repository("java"), &Digest::of(b"a")).expect("known");
         assert!(known.release.layers.is_some());
     }
+
+    #[test]
+    fn a_release_that_several_know_is_in_memory_once() {
+        let (java, known) = (repository("java"), Arc::new(release("a", "21.1", &["os", "jdk"], &["os.gz"])));
+        let mut releases = Releases::default();
+        releases.add(&java, Arc::clone(&known));
+        let shared = |releases: &Releases| {
+            let found = releases.release(&java, &known.manifest).expect("known");
+            Arc::ptr_eq(&found.release, &known)
+        };
+        assert!(shared(&releases));
+        releases.add(&java, PlatformRelease::clone(&known));
+        assert!(shared(&releases), "the same once more is nothing new");
+        let mut part = Arc::new(PlatformRelease { layers: None, ..PlatformRelease::clone(&known) });
+        PlatformRelease::merge_shared(&mut part, &known);
+        assert!(Arc::ptr_eq(&part, &known), "who knew less shares what the other knows");
+        releases.add(&java, release("a", "21.2", &["os", "jdk"], &[]));
+        assert!(!shared(&releases) && known.tags.len() == 1, "what is new changes nobody else's");
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -16,7 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     RepositoryMemory,
-    segments::{Appender, Kind, Record, Records, SegmentFolder, StoredNote},
+    repository_memory::Remembered,
+    segments::{Appender, Kind, Record, Records, SegmentFolder, StoredFact, StoredNote},
 };
 use crate::image::{Content, Digest, PlatformRelease, Repository};
 
@@ -63,19 +65,8 @@ pub(super) enum Keeping {
 /// The facts of a digest.
 #[derive(Debug)]
 enum Fact {
-    /// As they were read: JSON.
-    Stored(Box<[u8]>),
+    Stored(StoredFact),
     Decoded(Known),
-}
-
-/// The memory of a repository.
-#[derive(Debug, Default)]
-struct Remembered {
-    memory: RepositoryMemory,
-    /// What segments say of it.
-    saved: RepositoryMemory,
-    /// What segments say that nobody has asked for yet: JSON.
-    stored: BTreeSet<Box<[u8]>>,
 }
 
 /// What segments do not say yet. Of a catalog in a folder, only repositories wait.
@@ -148,11 +139,11 @@ impl Catalog {
     #[must_use]
     pub fn content(&self, digest: &Digest) -> Option<Known> {
         let mut contents = lock(&self.read().contents);
-        let json = match contents.get(digest)? {
+        let stored = match contents.get(digest)? {
             Fact::Decoded(known) => return Some(Arc::clone(known)),
-            Fact::Stored(json) => json,
+            Fact::Stored(stored) => stored,
         };
-        match serde_json::from_slice::<Content>(json) {
+        match stored.json().and_then(|json| serde_json::from_slice::<Content>(&json).map_err(io::Error::from)) {
             Ok(content) => {
                 let known = Arc::new(content);
                 contents.insert(digest.clone(), Fact::Decoded(Arc::clone(&known)));
@@ -178,14 +169,14 @@ impl Catalog {
 
     /// What is remembered of `repository`, for reading.
     pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
-        look(&lock(&self.read().repositories).entry(repository.clone()).or_default().open().memory)
+        look(lock(&self.read().repositories).entry(repository.clone()).or_default().memory())
     }
 
     /// Changes what is remembered of `repository`. In a folder it is written within a second of more changes, or when
     /// the catalog is dropped; a run that is killed asks a second's worth of tags again. What is taken out of it is
     /// remembered again by the next run.
     pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
-        change(&mut lock(&self.read().repositories).entry(repository.clone()).or_default().open().memory);
+        change(lock(&self.read().repositories).entry(repository.clone()).or_default().memory());
         if !matches!(self.keeping, Keeping::Nothing) {
             lock(&self.unsaved).repositories.insert(repository.clone());
         }
@@ -260,11 +251,10 @@ impl Catalog {
 
     /// Takes over what segments say, before anything else is known.
     pub(super) fn learn(&self, records: Records) {
-        let contents = records.contents.into_iter().map(|(digest, json)| (digest, Fact::Stored(json)));
+        let contents = records.contents.into_iter().map(|(digest, fact)| (digest, Fact::Stored(fact)));
         lock(&self.contents).extend(contents);
         let repositories = records.repositories.into_iter();
-        let repositories =
-            repositories.map(|(repository, stored)| (repository, Remembered { stored, ..Remembered::default() }));
+        let repositories = repositories.map(|(repository, stored)| (repository, Remembered::from_stored(stored)));
         lock(&self.repositories).extend(repositories);
         lock(&self.notes).extend(records.notes);
     }
@@ -328,9 +318,9 @@ impl Catalog {
             Source::Repository(repository, new) => {
                 let mut repositories = lock(&self.repositories);
                 let remembered = repositories.entry(repository.clone()).or_default();
-                remembered.saved.merge(new);
+                remembered.mark_saved(new);
                 // More may have been learned since.
-                if remembered.memory.new_since(&remembered.saved).is_none() {
+                if remembered.unsaved().is_none() {
                     lock(&self.unsaved).repositories.remove(&repository);
                 }
             }
@@ -354,11 +344,7 @@ impl Catalog {
     }
 
     fn new_memory(&self, repository: &Repository) -> Option<NewRecord> {
-        let new = {
-            let repositories = lock(&self.repositories);
-            let remembered = repositories.get(repository)?;
-            remembered.memory.new_since(&remembered.saved)?
-        };
+        let new = lock(&self.repositories).get(repository)?.unsaved()?;
         let json = serde_json::to_vec(&new).ok()?;
         let frame = Record { kind: Kind::Repository, key: &repository.to_string(), value: &json }.frame()?;
         Some(NewRecord { of: Source::Repository(repository.clone(), new), frame })
@@ -368,21 +354,6 @@ impl Catalog {
         let note = lock(&self.notes).get(name)?.clone();
         let frame = Record { kind: Kind::Note, key: name, value: &note.to_value() }.frame()?;
         Some(NewRecord { of: Source::Note(name.to_owned(), note), frame })
-    }
-}
-
-impl Remembered {
-    /// Reads what segments say of it.
-    fn open(&mut self) -> &mut Self {
-        for json in std::mem::take(&mut self.stored) {
-            match serde_json::from_slice(&json) {
-                Ok(read) => self.saved.merge(read),
-                Err(error) => tracing::debug!("a part of what is remembered of a repository is unreadable: {error}"),
-            }
-            self.memory = self.saved.clone();
-            self.memory.settle();
-        }
-        self
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! Merging knows no order and no number of times.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -116,7 +120,7 @@ impl RepositoryMemory {
     }
 
     /// Makes one of what several runs saw at different instants: from the first to the last.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         for history in self.moving.values_mut() {
             history.dedup_by(|later, earlier| {
                 let is_same = later.digest == earlier.digest;
@@ -129,7 +133,7 @@ impl RepositoryMemory {
     }
 
     /// What is in it and not in `known`; `None` if that is nothing.
-    pub(super) fn new_since(&self, known: &Self) -> Option<Self> {
+    fn new_since(&self, known: &Self) -> Option<Self> {
         let new = Self {
             tags: self.tags.clone().filter(|tags| known.tags.as_ref() != Some(tags)),
             resource_tags: self.resource_tags.clone().filter(|tags| known.resource_tags.as_ref() != Some(tags)),
@@ -146,6 +150,50 @@ impl RepositoryMemory {
                 .collect(),
         };
         (new != Self::default()).then_some(new)
+    }
+}
+
+/// The memory of a repository, and what segments say of it.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    memory: RepositoryMemory,
+    /// What segments say.
+    saved: RepositoryMemory,
+    /// What segments say that nobody has asked for yet: JSON.
+    stored: BTreeSet<Box<[u8]>>,
+}
+
+impl Remembered {
+    /// What segments say in these parts.
+    pub(super) fn from_stored(stored: BTreeSet<Box<[u8]>>) -> Self {
+        Self { stored, ..Self::default() }
+    }
+
+    /// What is remembered, to be read and changed.
+    pub(super) fn memory(&mut self) -> &mut RepositoryMemory {
+        if !self.stored.is_empty() {
+            for json in std::mem::take(&mut self.stored) {
+                match serde_json::from_slice(&json) {
+                    Ok(read) => self.saved.merge(read),
+                    Err(error) => {
+                        tracing::debug!("a part of what is remembered of a repository is unreadable: {error}");
+                    }
+                }
+            }
+            self.memory = self.saved.clone();
+            self.memory.settle();
+        }
+        &mut self.memory
+    }
+
+    /// What segments do not say.
+    pub(super) fn unsaved(&self) -> Option<RepositoryMemory> {
+        self.memory.new_since(&self.saved)
+    }
+
+    /// Knows that a segment says `new`.
+    pub(super) fn mark_saved(&mut self, new: RepositoryMemory) {
+        self.saved.merge(new);
     }
 }
 

@@ -7,13 +7,16 @@
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Seek as _, SeekFrom, Write as _},
+    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::{LISTINGS, MOST_SMALL, Merge, PART_BYTES, Records, is_segment, is_small, new_name, record};
+use super::{
+    LISTINGS, MOST_SMALL, Merge, PART_BYTES, Records, is_segment, is_small, new_name,
+    record::{self, Segment},
+};
 use crate::store::atomic::{self, Outlives};
 
 /// For how long a segment that is not finished has to be left alone to be taken for that of a run that was killed.
@@ -22,6 +25,12 @@ const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_hours(1);
 /// The largest segment that is read: many times what a run writes into one.
 const MOST_READ_BYTES: u64 = 256 << 20;
+
+/// How many bytes of segments are kept in memory: the facts of over ten thousand images. Those of others are read from
+/// their files when they are asked for.
+const MOST_IN_MEMORY_BYTES: usize = 32 << 20;
+/// Up to how many bytes a segment is kept in memory in any case: there may be many, and not as many files stay open.
+const SMALL_BYTES: usize = 256 << 10;
 
 /// The folder of a catalog.
 #[derive(Debug)]
@@ -44,21 +53,24 @@ impl SegmentFolder {
 
     /// What all segments say. One that cannot be read is left out: what it says is asked for again.
     pub(in crate::store) fn read(&self) -> Records {
-        let mut records = Records::default();
-        let mut known = HashSet::new();
+        self.read_with(MOST_IN_MEMORY_BYTES)
+    }
+
+    fn read_with(&self, most_in_memory_bytes: usize) -> Records {
+        let mut reading = Reading { left_bytes: most_in_memory_bytes, ..Reading::default() };
         for _ in 0..LISTINGS {
-            if !self.read_new(&mut records, &mut known) {
+            if !self.read_new(&mut reading) {
                 break;
             }
         }
-        records
+        reading.records
     }
 
-    /// Reads the segments that are not `known`; whether some vanished in the meantime.
-    fn read_new(&self, records: &mut Records, known: &mut HashSet<String>) -> bool {
+    /// Reads the segments that are not known, the newest first; whether some vanished in the meantime.
+    fn read_new(&self, reading: &mut Reading) -> bool {
         let mut has_vanished = false;
-        for name in self.names(is_segment) {
-            if known.contains(&name) {
+        for name in self.names(is_segment).into_iter().rev() {
+            if reading.known.contains(&name) {
                 continue;
             }
             match read(&self.segments().join(&name)) {
@@ -67,12 +79,12 @@ impl SegmentFolder {
                     continue;
                 }
                 Err(error) => tracing::debug!("the segment {name} of the catalog is not read: {error}"),
-                Ok(bytes) => match record::parse(&bytes) {
-                    Some(segment) => segment.bodies.into_iter().for_each(|body| records.add(body)),
+                Ok((bytes, file)) => match record::parse(&bytes) {
+                    Some(segment) => reading.add(&segment, &bytes, &file),
                     None => tracing::debug!("the file {name} in the catalog is no segment of this version"),
                 },
             }
-            known.insert(name);
+            reading.known.insert(name);
         }
         has_vanished
     }
@@ -99,7 +111,7 @@ impl SegmentFolder {
             // Asked before it is read: what is added later is not taken for read.
             let changed_at = fs::metadata(&path).and_then(|metadata| metadata.modified());
             // Others may be merging it too.
-            let (Ok(changed_at), Ok(bytes)) = (changed_at, read(&path)) else { continue };
+            let (Ok(changed_at), Ok((bytes, _))) = (changed_at, read(&path)) else { continue };
             let is_abandoned = now.duration_since(changed_at).is_ok_and(|age| age > ABANDONED_AFTER);
             if !merge.add(name, &bytes, is_abandoned) {
                 break;
@@ -123,12 +135,37 @@ impl SegmentFolder {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Reading {
+    records: Records,
+    /// The names of the segments in it.
+    known: HashSet<String>,
+    /// How many more bytes of segments are kept in memory.
+    left_bytes: usize,
+}
+
+impl Reading {
+    fn add(&mut self, segment: &Segment<'_>, bytes: &[u8], file: &Arc<File>) {
+        if bytes.len() > SMALL_BYTES.max(self.left_bytes) {
+            self.records.add_from_file(segment, bytes, file);
+        } else {
+            self.left_bytes = self.left_bytes.saturating_sub(bytes.len());
+            segment.bodies.iter().for_each(|body| self.records.add(body));
+        }
+    }
+}
+
+/// What is in the file at `path`.
+fn read(path: &Path) -> io::Result<(Vec<u8>, Arc<File>)> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() > MOST_READ_BYTES {
         return Err(io::Error::other("it is no file, or larger than a segment gets"));
     }
-    fs::read(path)
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, Arc::new(file)))
 }
 
 /// Writes the segments of one run, record by record.
@@ -248,7 +285,10 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::store::segments::{Kind, Record, StoredNote};
+    use crate::{
+        image::Digest,
+        store::segments::{Kind, Record, StoredFact, StoredNote},
+    };
 
     struct Rig {
         _folder: tempfile::TempDir,
@@ -391,6 +431,25 @@ mod tests {
         (40..80).for_each(|name| rig.run(name));
         assert!(large.iter().all(|name| rig.path(name).exists()));
         assert_eq!(rig.known(), (0..80).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn facts_in_a_large_segment_are_read_there_also_when_it_was_merged_and_removed() {
+        let rig = Rig::new();
+        let mut appender = Appender::default();
+        let facts: Vec<_> = (0..40_u8).map(|of| (Digest::of(&[of]), vec![b'0' + of; SMALL_BYTES / 20])).collect();
+        for (digest, json) in &facts {
+            let record = Record { kind: Kind::Content, key: digest.as_str(), value: json };
+            assert!(appender.append(&record.frame().unwrap(), &rig.folder));
+        }
+        appender.finish(&rig.folder);
+        let records = rig.folder.read_with(0);
+        fs::remove_dir_all(&rig.folder.folder).unwrap();
+        for (digest, json) in &facts {
+            let fact = &records.contents[digest];
+            assert!(matches!(fact, StoredFact::InFile { .. }));
+            assert_eq!(&fact.json().unwrap(), json);
+        }
     }
 
     #[test]

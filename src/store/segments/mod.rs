@@ -7,6 +7,7 @@
 //!
 //! Knows no stage, and of an image only that its facts are JSON.
 
+mod fact;
 mod folder;
 mod object;
 mod record;
@@ -15,6 +16,7 @@ mod records;
 use ulid::Ulid;
 
 pub(super) use self::{
+    fact::StoredFact,
     folder::{Appender, SegmentFolder},
     object::{compact, read, write},
     record::{Kind, Record, segment_of},

@@ -1,10 +1,14 @@
 //! What segments say, by what it is about. Facts of images stay as they were read: most are never asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    fs::File,
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
-use super::{Kind, PART_BYTES, Record, record};
+use super::{Kind, PART_BYTES, Record, StoredFact, record};
 use crate::{
     image::{Content, Digest, Repository},
     store::RepositoryMemory,
@@ -42,10 +46,11 @@ impl StoredNote {
 }
 
 /// What segments say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(in crate::store) struct Records {
-    /// Facts by digest, as JSON.
-    pub(in crate::store) contents: HashMap<Digest, Box<[u8]>>,
+    /// Facts by digest.
+    pub(in crate::store) contents: HashMap<Digest, StoredFact>,
     /// What is remembered of repositories, in parts, as JSON.
     pub(in crate::store) repositories: BTreeMap<Repository, BTreeSet<Box<[u8]>>>,
     /// What was kept by name.
@@ -57,19 +62,34 @@ pub(in crate::store) struct Records {
 impl Records {
     /// Adds what the record with this `body` says.
     pub(super) fn add(&mut self, body: &[u8]) {
-        if Record::from_body(body).and_then(|record| self.add_record(&record)).is_none() {
+        self.add_with(body, |json| StoredFact::Here(json.into()));
+    }
+
+    /// Adds what the segment in `file` says, whose `bytes` these are. Facts are read there when they are asked for.
+    pub(super) fn add_from_file(&mut self, segment: &record::Segment<'_>, bytes: &[u8], file: &Arc<File>) {
+        for body in &segment.bodies {
+            self.add_with(body, |json| {
+                let at = json.as_ptr().addr() - bytes.as_ptr().addr();
+                StoredFact::InFile { file: Arc::clone(file), at: at as u64, length: json.len() }
+            });
+        }
+    }
+
+    fn add_with(&mut self, body: &[u8], store: impl Fn(&[u8]) -> StoredFact) {
+        if Record::from_body(body).and_then(|record| self.add_record(&record, store)).is_none() {
             self.others.insert(body.into());
         }
     }
 
-    fn add_record(&mut self, record: &Record<'_>) -> Option<()> {
+    fn add_record(&mut self, record: &Record<'_>, store: impl Fn(&[u8]) -> StoredFact) -> Option<()> {
         match record.kind {
             Kind::Content => match self.contents.entry(record.key.parse().ok()?) {
-                Entry::Vacant(entry) => drop(entry.insert(record.value.into())),
-                Entry::Occupied(mut entry) if is_better(record.value, entry.get()) => {
-                    entry.insert(record.value.into());
+                Entry::Vacant(entry) => drop(entry.insert(store(record.value))),
+                Entry::Occupied(mut entry) => {
+                    if entry.get().json().map_or(true, |known| is_better(record.value, &known)) {
+                        entry.insert(store(record.value));
+                    }
                 }
-                Entry::Occupied(_) => {}
             },
             Kind::Repository => {
                 self.repositories.entry(record.key.parse().ok()?).or_default().insert(record.value.into());
@@ -91,8 +111,10 @@ impl Records {
     fn into_parts(self, most_bytes: usize) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let contents: BTreeMap<_, _> = self.contents.into_iter().collect();
-        for (digest, value) in &contents {
-            frames.push(Record { kind: Kind::Content, key: digest.as_str(), value }.frame());
+        for (digest, fact) in &contents {
+            let json = fact.json().ok();
+            frames
+                .push(json.and_then(|json| Record { kind: Kind::Content, key: digest.as_str(), value: &json }.frame()));
         }
         for (repository, parts) in self.repositories {
             let key = repository.to_string();
@@ -256,7 +278,7 @@ mod tests {
         let long = format!("{{\"index\":{}", " ".repeat(100));
         for bodies in [[long.as_bytes(), good], [good, long.as_bytes()]] {
             let bodies = bodies.map(|value| body(Kind::Content, digest.as_str(), value));
-            assert_eq!(&*records(&bodies).contents[&digest], good);
+            assert_eq!(records(&bodies).contents[&digest], StoredFact::Here(good[..].into()));
         }
     }
 
