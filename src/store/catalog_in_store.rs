@@ -37,7 +37,9 @@ impl Catalog {
                 Err(error @ Error::TooLarge { .. }) => tracing::warn!("a part of the catalog is not kept: {error}"),
                 written => written?,
             }
-            part.into_iter().for_each(|record| self.mark_saved(record));
+            for record in part {
+                self.mark_saved(record);
+            }
         }
         if let Err(error) = segments::compact(store).await {
             tracing::debug!("the catalog of {} stays in many segments: {error}", store.place());

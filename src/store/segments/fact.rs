@@ -20,7 +20,7 @@ pub(in crate::store) enum StoredFact {
         /// Where in it.
         at: u64,
         /// How many bytes.
-        length: usize,
+        length: u32,
     },
 }
 
@@ -34,7 +34,7 @@ impl StoredFact {
         match self {
             Self::Here(json) => Ok(Cow::Borrowed(json)),
             Self::InFile { file, at, length } => {
-                let mut json = vec![0; *length];
+                let mut json = vec![0; usize::try_from(*length).map_err(io::Error::other)?];
                 let mut file = &**file;
                 file.seek(SeekFrom::Start(*at))?;
                 file.read_exact(&mut json)?;

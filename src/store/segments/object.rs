@@ -42,10 +42,13 @@ async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<
                 has_vanished = true;
                 continue;
             }
-            Ok(Some(stored)) => match record::parse(&stored.bytes) {
-                Some(segment) => segment.bodies.into_iter().for_each(|body| records.add(body)),
-                None => tracing::debug!("{}/{name} is no segment of this version", store.place()),
-            },
+            Ok(Some(stored)) => {
+                if let Some(segment) = record::parse(&stored.bytes) {
+                    segment.bodies.into_iter().for_each(|body| records.add(body));
+                } else {
+                    tracing::debug!("{}/{name} is no segment of this version", store.place());
+                }
+            }
             Err(error) => tracing::warn!("a part of the catalog is fetched again: {error}"),
         }
         known.insert(name);

@@ -69,8 +69,10 @@ impl Records {
     pub(super) fn add_from_file(&mut self, segment: &record::Segment<'_>, bytes: &[u8], file: &Arc<File>) {
         for body in &segment.bodies {
             self.add_with(body, |json| {
-                let at = json.as_ptr().addr() - bytes.as_ptr().addr();
-                StoredFact::InFile { file: Arc::clone(file), at: at as u64, length: json.len() }
+                let at = (json.as_ptr().addr() - bytes.as_ptr().addr()) as u64;
+                // The length of a record has four bytes.
+                let length = u32::try_from(json.len()).unwrap_or(u32::MAX);
+                StoredFact::InFile { file: Arc::clone(file), at, length }
             });
         }
     }
@@ -141,15 +143,12 @@ pub(in crate::store) fn parts<T>(
     let mut left = 0;
     for item in items {
         let bytes = bytes(&item);
-        match parts.last_mut().filter(|_| bytes <= left) {
-            Some(part) => {
-                left -= bytes;
-                part.push(item);
-            }
-            None => {
-                left = most_bytes.saturating_sub(bytes);
-                parts.push(vec![item]);
-            }
+        if let Some(part) = parts.last_mut().filter(|_| bytes <= left) {
+            left -= bytes;
+            part.push(item);
+        } else {
+            left = most_bytes.saturating_sub(bytes);
+            parts.push(vec![item]);
         }
     }
     parts
