@@ -79,9 +79,13 @@ impl World {
 
     /// Does `work`, and keeps what is learned meanwhile: what a run that is killed has learned in its last minute is lost.
     pub(super) async fn keeping_catalog<T>(&self, work: impl Future<Output = T>) -> T {
+        self.keeping_catalog_every(KEEP_EVERY, work).await
+    }
+
+    async fn keeping_catalog_every<T>(&self, every: Duration, work: impl Future<Output = T>) -> T {
         let keep = async {
             loop {
-                tokio::time::sleep(KEEP_EVERY).await;
+                tokio::time::sleep(every).await;
                 if let Err(error) = self.keep_catalog().await {
                     tracing::debug!("the catalog is not kept yet: {error}");
                 }
@@ -149,4 +153,33 @@ fn place(settings: &Settings) -> Result<&Place> {
              BASEWATCH_STORE; who was told what is remembered there"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::FolderStore;
+
+    #[tokio::test]
+    async fn what_a_run_over_a_bucket_learns_is_kept_while_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default();
+        let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder.path().to_owned()));
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let receivers = Receivers::open(&settings, &aws, &requests).unwrap();
+        let ports = Ports::over(settings.network.clone(), aws, requests, Catalog::load(&*store).await).unwrap();
+        let world = World { ports, store, receivers, keeps_catalog: true };
+        let work = async {
+            world.ports.images.catalog().keep("orders", &1);
+            for _ in 0..500 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if Catalog::load(&*world.store).await.kept::<u32>("orders") == Some(1) {
+                    return true;
+                }
+            }
+            false
+        };
+        assert!(world.keeping_catalog_every(Duration::from_millis(10), work).await);
+    }
 }

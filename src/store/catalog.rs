@@ -17,8 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     RepositoryMemory,
-    repository_memory::Remembered,
-    segments::{Appender, Kind, Record, Records, SegmentFolder, StoredFact, StoredNote},
+    repository_memory::RememberedRepository,
+    segments::{Appender, Record, RecordKind, Records, SegmentFolder, StoredFact, StoredNote},
 };
 use crate::image::{Content, Digest, PlatformRelease, Repository};
 
@@ -42,8 +42,8 @@ pub struct Catalog {
     pub(super) keeping: Keeping,
     /// Set when the folder was read.
     is_read: OnceLock<()>,
-    contents: Mutex<HashMap<Digest, Fact>>,
-    repositories: Mutex<BTreeMap<Repository, Remembered>>,
+    contents: Mutex<HashMap<Digest, FactEntry>>,
+    repositories: Mutex<BTreeMap<Repository, RememberedRepository>>,
     notes: Mutex<BTreeMap<String, StoredNote>>,
     /// What is not kept yet.
     unsaved: Mutex<Unsaved>,
@@ -64,7 +64,7 @@ pub(super) enum Keeping {
 
 /// The facts of a digest.
 #[derive(Debug)]
-enum Fact {
+enum FactEntry {
     Stored(StoredFact),
     Decoded(Known),
 }
@@ -82,13 +82,13 @@ struct Unsaved {
 /// A record that no segment has, as it is written.
 #[derive(Debug)]
 pub(super) struct NewRecord {
-    of: Source,
+    of: RecordSource,
     pub(super) frame: Vec<u8>,
 }
 
 /// What a new record says.
 #[derive(Debug)]
-enum Source {
+enum RecordSource {
     Content(Digest),
     Repository(Repository, RepositoryMemory),
     Note(String, StoredNote),
@@ -140,13 +140,13 @@ impl Catalog {
     pub fn content(&self, digest: &Digest) -> Option<Known> {
         let mut contents = lock(&self.read().contents);
         let stored = match contents.get(digest)? {
-            Fact::Decoded(known) => return Some(Arc::clone(known)),
-            Fact::Stored(stored) => stored,
+            FactEntry::Decoded(known) => return Some(Arc::clone(known)),
+            FactEntry::Stored(stored) => stored,
         };
         match stored.json().and_then(|json| serde_json::from_slice::<Content>(&json).map_err(io::Error::from)) {
             Ok(content) => {
                 let known = Arc::new(content);
-                contents.insert(digest.clone(), Fact::Decoded(Arc::clone(&known)));
+                contents.insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
                 Some(known)
             }
             Err(error) => {
@@ -160,8 +160,8 @@ impl Catalog {
     /// Remembers what `digest` names.
     pub fn remember(&self, digest: &Digest, content: Content) -> Known {
         let known = Arc::new(content);
-        let before = lock(&self.read().contents).insert(digest.clone(), Fact::Decoded(Arc::clone(&known)));
-        if !matches!(before, Some(Fact::Decoded(before)) if before == known) {
+        let before = lock(&self.read().contents).insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
+        if !matches!(before, Some(FactEntry::Decoded(before)) if before == known) {
             self.save_new(|unsaved| unsaved.contents.insert(digest.clone()), || self.new_content(digest));
         }
         known
@@ -251,10 +251,11 @@ impl Catalog {
 
     /// Takes over what segments say, before anything else is known.
     pub(super) fn learn(&self, records: Records) {
-        let contents = records.contents.into_iter().map(|(digest, fact)| (digest, Fact::Stored(fact)));
+        let contents = records.contents.into_iter().map(|(digest, fact)| (digest, FactEntry::Stored(fact)));
         lock(&self.contents).extend(contents);
         let repositories = records.repositories.into_iter();
-        let repositories = repositories.map(|(repository, stored)| (repository, Remembered::from_stored(stored)));
+        let repositories =
+            repositories.map(|(repository, stored)| (repository, RememberedRepository::from_stored(stored)));
         lock(&self.repositories).extend(repositories);
         lock(&self.notes).extend(records.notes);
     }
@@ -289,7 +290,7 @@ impl Catalog {
         for record in repositories.iter().filter_map(|repository| self.new_memory(repository)) {
             let is_written = lock(appender).append(&record.frame, segments);
             match record.of {
-                Source::Repository(repository, _) if !is_written => {
+                RecordSource::Repository(repository, _) if !is_written => {
                     lock(&self.unsaved).repositories.insert(repository);
                 }
                 _ => self.mark_saved(record),
@@ -312,10 +313,10 @@ impl Catalog {
     /// Knows that a segment has `record`.
     pub(super) fn mark_saved(&self, record: NewRecord) {
         match record.of {
-            Source::Content(digest) => {
+            RecordSource::Content(digest) => {
                 lock(&self.unsaved).contents.remove(&digest);
             }
-            Source::Repository(repository, new) => {
+            RecordSource::Repository(repository, new) => {
                 let mut repositories = lock(&self.repositories);
                 let remembered = repositories.entry(repository.clone()).or_default();
                 remembered.mark_saved(new);
@@ -324,7 +325,7 @@ impl Catalog {
                     lock(&self.unsaved).repositories.remove(&repository);
                 }
             }
-            Source::Note(name, written) => {
+            RecordSource::Note(name, written) => {
                 let is_latest = lock(&self.notes).get(&name) == Some(&written);
                 if is_latest {
                     lock(&self.unsaved).notes.remove(&name);
@@ -335,25 +336,25 @@ impl Catalog {
 
     fn new_content(&self, digest: &Digest) -> Option<NewRecord> {
         let known = match lock(&self.contents).get(digest)? {
-            Fact::Decoded(known) => Arc::clone(known),
-            Fact::Stored(_) => return None,
+            FactEntry::Decoded(known) => Arc::clone(known),
+            FactEntry::Stored(_) => return None,
         };
         let json = serde_json::to_vec(&known).ok()?;
-        let frame = Record { kind: Kind::Content, key: digest.as_str(), value: &json }.frame()?;
-        Some(NewRecord { of: Source::Content(digest.clone()), frame })
+        let frame = Record { kind: RecordKind::Content, key: digest.as_str(), value: &json }.frame()?;
+        Some(NewRecord { of: RecordSource::Content(digest.clone()), frame })
     }
 
     fn new_memory(&self, repository: &Repository) -> Option<NewRecord> {
         let new = lock(&self.repositories).get(repository)?.unsaved()?;
         let json = serde_json::to_vec(&new).ok()?;
-        let frame = Record { kind: Kind::Repository, key: &repository.to_string(), value: &json }.frame()?;
-        Some(NewRecord { of: Source::Repository(repository.clone(), new), frame })
+        let frame = Record { kind: RecordKind::Repository, key: &repository.to_string(), value: &json }.frame()?;
+        Some(NewRecord { of: RecordSource::Repository(repository.clone(), new), frame })
     }
 
     fn new_note(&self, name: &str) -> Option<NewRecord> {
         let note = lock(&self.notes).get(name)?.clone();
-        let frame = Record { kind: Kind::Note, key: name, value: &note.to_value() }.frame()?;
-        Some(NewRecord { of: Source::Note(name.to_owned(), note), frame })
+        let frame = Record { kind: RecordKind::Note, key: name, value: &note.to_value() }.frame()?;
+        Some(NewRecord { of: RecordSource::Note(name.to_owned(), note), frame })
     }
 }
 
@@ -504,11 +505,11 @@ mod tests {
         let segments = SegmentFolder::new(folder.path().join(VERSION));
         let digest = Digest::of(b"x");
         let records = [
-            (Kind::Content, digest.as_str(), &b"{\"image\":7}"[..]),
-            (Kind::Content, "no digest", b"{}"),
-            (Kind::Repository, "public.ecr.aws/lambda/java", b"[1,2"),
-            (Kind::Note, "a", b"short"),
-            (Kind::Note, "b", b"12345678nonsense"),
+            (RecordKind::Content, digest.as_str(), &b"{\"image\":7}"[..]),
+            (RecordKind::Content, "no digest", b"{}"),
+            (RecordKind::Repository, "public.ecr.aws/lambda/java", b"[1,2"),
+            (RecordKind::Note, "a", b"short"),
+            (RecordKind::Note, "b", b"12345678nonsense"),
         ];
         let mut appender = Appender::default();
         for (kind, key, value) in records {

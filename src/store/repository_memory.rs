@@ -155,7 +155,7 @@ impl RepositoryMemory {
 
 /// The memory of a repository, and what segments say of it.
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(super) struct RememberedRepository {
     memory: RepositoryMemory,
     /// What segments say.
     saved: RepositoryMemory,
@@ -163,7 +163,7 @@ pub(super) struct Remembered {
     stored: BTreeSet<Box<[u8]>>,
 }
 
-impl Remembered {
+impl RememberedRepository {
     /// What segments say in these parts.
     pub(super) fn from_stored(stored: BTreeSet<Box<[u8]>>) -> Self {
         Self { stored, ..Self::default() }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    LISTINGS, MOST_SMALL, Merge, PART_BYTES, Records, is_segment, is_small, new_name,
-    record::{self, Segment},
+    LISTINGS, MOST_SMALL, PART_BYTES, Records, SegmentMerge, is_segment, is_small, new_name,
+    record::{self, ParsedSegment},
 };
 use crate::store::atomic::{self, Outlives};
 
@@ -57,7 +57,7 @@ impl SegmentFolder {
     }
 
     fn read_with(&self, most_in_memory_bytes: usize) -> Records {
-        let mut reading = Reading { left_bytes: most_in_memory_bytes, ..Reading::default() };
+        let mut reading = LoadedSegments { left_bytes: most_in_memory_bytes, ..LoadedSegments::default() };
         for _ in 0..LISTINGS {
             if !self.read_new(&mut reading) {
                 break;
@@ -67,7 +67,7 @@ impl SegmentFolder {
     }
 
     /// Reads the segments that are not known, the newest first; whether some vanished in the meantime.
-    fn read_new(&self, reading: &mut Reading) -> bool {
+    fn read_new(&self, reading: &mut LoadedSegments) -> bool {
         let mut has_vanished = false;
         for name in self.names(is_segment).into_iter().rev() {
             if reading.known.contains(&name) {
@@ -108,7 +108,7 @@ impl SegmentFolder {
             return Ok(());
         }
         let folder = self.segments();
-        let mut merge = Merge::default();
+        let mut merge = SegmentMerge::default();
         for name in names {
             let path = folder.join(&name);
             // Asked before it is read: what is added later is not taken for read.
@@ -140,7 +140,7 @@ impl SegmentFolder {
 
 /// What was read so far.
 #[derive(Debug, Default)]
-struct Reading {
+struct LoadedSegments {
     records: Records,
     /// The names of the segments in it.
     known: HashSet<String>,
@@ -148,8 +148,8 @@ struct Reading {
     left_bytes: usize,
 }
 
-impl Reading {
-    fn add(&mut self, segment: &Segment<'_>, bytes: &[u8], file: &Arc<File>) {
+impl LoadedSegments {
+    fn add(&mut self, segment: &ParsedSegment<'_>, bytes: &[u8], file: &Arc<File>) {
         if bytes.len() > SMALL_BYTES.max(self.left_bytes) {
             self.records.add_from_file(segment, bytes, file);
         } else {
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
     use crate::{
         image::Digest,
-        store::segments::{Kind, Record, StoredFact, StoredNote},
+        store::segments::{Record, RecordKind, StoredFact, StoredNote},
     };
 
     struct Rig {
@@ -336,7 +336,7 @@ mod tests {
 
     fn note(name: u32) -> Vec<u8> {
         let value = StoredNote::new(b"1".to_vec(), chrono::DateTime::UNIX_EPOCH, None).to_value();
-        Record { kind: Kind::Note, key: &name.to_string(), value: &value }.frame().unwrap()
+        Record { kind: RecordKind::Note, key: &name.to_string(), value: &value }.frame().unwrap()
     }
 
     #[test]
@@ -424,7 +424,7 @@ mod tests {
         let mut appender = Appender::default();
         let value = [&[0; 8][..], &vec![b'1'; 3 << 20]].concat();
         for name in 0..12 {
-            let frame = Record { kind: Kind::Note, key: &name.to_string(), value: &value }.frame().unwrap();
+            let frame = Record { kind: RecordKind::Note, key: &name.to_string(), value: &value }.frame().unwrap();
             assert!(appender.append(&frame, &rig.folder));
         }
         appender.finish(&rig.folder);
@@ -442,7 +442,7 @@ mod tests {
         let mut appender = Appender::default();
         let facts: Vec<_> = (0..40_u8).map(|of| (Digest::of(&[of]), vec![b'0' + of; SMALL_BYTES / 20])).collect();
         for (digest, json) in &facts {
-            let record = Record { kind: Kind::Content, key: digest.as_str(), value: json };
+            let record = Record { kind: RecordKind::Content, key: digest.as_str(), value: json };
             assert!(appender.append(&record.frame().unwrap(), &rig.folder));
         }
         appender.finish(&rig.folder);
@@ -459,7 +459,9 @@ mod tests {
     fn runs_and_merges_at_once_and_readers_meanwhile_lose_nothing() {
         let rig = Rig::new();
         let first: Vec<_> = (0..16).collect();
-        first.iter().for_each(|name| rig.run(*name));
+        for name in &first {
+            rig.run(*name);
+        }
         let (rig, first) = (&rig, &first);
         thread::scope(|scope| {
             for nth in 1..=4 {

@@ -19,7 +19,7 @@ pub(super) use self::{
     fact::StoredFact,
     folder::{Appender, SegmentFolder},
     object::{compact, read, write},
-    record::{Kind, Record, segment_of},
+    record::{Record, RecordKind, segment_of},
     records::{Records, StoredNote, parts},
 };
 
@@ -59,7 +59,7 @@ fn is_small(name: &str) -> bool {
 
 /// What several segments say, to be written as one.
 #[derive(Debug, Default)]
-struct Merge {
+struct SegmentMerge {
     records: Records,
     /// The segments that are in it.
     names: Vec<String>,
@@ -67,7 +67,7 @@ struct Merge {
     is_full: bool,
 }
 
-impl Merge {
+impl SegmentMerge {
     /// Adds the segment `name`; whether there is room for more. One that is still being written is left out, unless it
     /// `is_abandoned`, and so is one of another format.
     fn add(&mut self, name: String, bytes: &[u8], is_abandoned: bool) -> bool {

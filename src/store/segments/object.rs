@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::{StreamExt as _, stream};
 
-use super::{LISTINGS, MOST_SMALL, Merge, Records, is_segment, is_small, new_name, record};
+use super::{LISTINGS, MOST_SMALL, Records, SegmentMerge, is_segment, is_small, new_name, record};
 use crate::store::{OnlyIf, Result, Store};
 
 /// Where segments are in a store; the same as in a store that is a folder.
@@ -69,7 +69,7 @@ pub(in crate::store) async fn compact(store: &dyn Store) -> Result<()> {
     if names.len() <= MOST_SMALL {
         return Ok(());
     }
-    let mut merge = Merge::default();
+    let mut merge = SegmentMerge::default();
     for name in names {
         // Others may be merging it too; and one that cannot be read stays.
         let Ok(Some(stored)) = store.read(&name).await else { continue };

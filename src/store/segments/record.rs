@@ -16,7 +16,7 @@ const END: u8 = 0;
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(in crate::store) enum Kind {
+pub(in crate::store) enum RecordKind {
     /// The facts of a digest, as JSON.
     Content = 1,
     /// A part of what is remembered of a repository, as JSON.
@@ -25,7 +25,7 @@ pub(in crate::store) enum Kind {
     Note = 3,
 }
 
-impl Kind {
+impl RecordKind {
     fn from_byte(byte: u8) -> Option<Self> {
         [Self::Content, Self::Repository, Self::Note].into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -34,7 +34,7 @@ impl Kind {
 /// A record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Record<'a> {
-    pub(in crate::store) kind: Kind,
+    pub(in crate::store) kind: RecordKind,
     pub(in crate::store) key: &'a str,
     pub(in crate::store) value: &'a [u8],
 }
@@ -56,7 +56,7 @@ impl<'a> Record<'a> {
         let (kind, rest) = body.split_first()?;
         let (key_length, rest) = rest.split_first_chunk()?;
         let (key, value) = rest.split_at_checked(u16::from_le_bytes(*key_length).into())?;
-        Some(Self { kind: Kind::from_byte(*kind)?, key: std::str::from_utf8(key).ok()?, value })
+        Some(Self { kind: RecordKind::from_byte(*kind)?, key: std::str::from_utf8(key).ok()?, value })
     }
 }
 
@@ -97,7 +97,7 @@ pub(in crate::store) fn segment_of<'a>(frames: impl IntoIterator<Item = &'a [u8]
 
 /// What a segment says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Segment<'a> {
+pub(super) struct ParsedSegment<'a> {
     /// The bodies of its records.
     pub(super) bodies: Vec<&'a [u8]>,
     /// Whether its end is there: nothing will be added.
@@ -106,8 +106,8 @@ pub(super) struct Segment<'a> {
 
 /// Reads a segment up to the first record that is not whole: there its run was killed, or is writing. `None` if it is of
 /// another format.
-pub(super) fn parse(bytes: &[u8]) -> Option<Segment<'_>> {
-    let mut segment = Segment { bodies: Vec::new(), is_finished: false };
+pub(super) fn parse(bytes: &[u8]) -> Option<ParsedSegment<'_>> {
+    let mut segment = ParsedSegment { bodies: Vec::new(), is_finished: false };
     let Some(mut rest) = bytes.strip_prefix(HEADER) else {
         return HEADER.starts_with(bytes).then_some(segment);
     };
@@ -137,17 +137,17 @@ mod tests {
     use super::*;
 
     const RECORDS: [Record<'_>; 4] = [
-        Record { kind: Kind::Content, key: "sha256:ab", value: b"{}" },
-        Record { kind: Kind::Repository, key: "public.ecr.aws/lambda/java", value: b"{\"tags\":null}" },
-        Record { kind: Kind::Note, key: "lambda/\u{e9}", value: b"12345678[1,2]" },
-        Record { kind: Kind::Note, key: "", value: b"" },
+        Record { kind: RecordKind::Content, key: "sha256:ab", value: b"{}" },
+        Record { kind: RecordKind::Repository, key: "public.ecr.aws/lambda/java", value: b"{\"tags\":null}" },
+        Record { kind: RecordKind::Note, key: "lambda/\u{e9}", value: b"12345678[1,2]" },
+        Record { kind: RecordKind::Note, key: "", value: b"" },
     ];
 
     fn frames() -> Vec<Vec<u8>> {
         RECORDS.iter().filter_map(Record::frame).collect()
     }
 
-    fn records<'a>(segment: &Segment<'a>) -> Vec<Record<'a>> {
+    fn records<'a>(segment: &ParsedSegment<'a>) -> Vec<Record<'a>> {
         segment.bodies.iter().filter_map(|body| Record::from_body(body)).collect()
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Kind, PART_BYTES, Record, StoredFact, record};
+use super::{PART_BYTES, Record, RecordKind, StoredFact, record};
 use crate::{
     image::{Content, Digest, Repository},
     store::RepositoryMemory,
@@ -66,7 +66,7 @@ impl Records {
     }
 
     /// Adds what the segment in `file` says, whose `bytes` these are. Facts are read there when they are asked for.
-    pub(super) fn add_from_file(&mut self, segment: &record::Segment<'_>, bytes: &[u8], file: &Arc<File>) {
+    pub(super) fn add_from_file(&mut self, segment: &record::ParsedSegment<'_>, bytes: &[u8], file: &Arc<File>) {
         for body in &segment.bodies {
             self.add_with(body, |json| {
                 let at = (json.as_ptr().addr() - bytes.as_ptr().addr()) as u64;
@@ -85,7 +85,7 @@ impl Records {
 
     fn add_record(&mut self, record: &Record<'_>, store: impl Fn(&[u8]) -> StoredFact) -> Option<()> {
         match record.kind {
-            Kind::Content => match self.contents.entry(record.key.parse().ok()?) {
+            RecordKind::Content => match self.contents.entry(record.key.parse().ok()?) {
                 Entry::Vacant(entry) => drop(entry.insert(store(record.value))),
                 Entry::Occupied(mut entry) => {
                     if entry.get().json().map_or(true, |known| is_better(record.value, &known)) {
@@ -93,10 +93,10 @@ impl Records {
                     }
                 }
             },
-            Kind::Repository => {
+            RecordKind::Repository => {
                 self.repositories.entry(record.key.parse().ok()?).or_default().insert(record.value.into());
             }
-            Kind::Note => {
+            RecordKind::Note => {
                 let note = StoredNote::from_value(record.value)?;
                 let latest = self.notes.remove(record.key).into_iter().chain([note]).max()?;
                 self.notes.insert(record.key.to_owned(), latest);
@@ -115,17 +115,18 @@ impl Records {
         let contents: BTreeMap<_, _> = self.contents.into_iter().collect();
         for (digest, fact) in &contents {
             let json = fact.json().ok();
-            frames
-                .push(json.and_then(|json| Record { kind: Kind::Content, key: digest.as_str(), value: &json }.frame()));
+            frames.push(
+                json.and_then(|json| Record { kind: RecordKind::Content, key: digest.as_str(), value: &json }.frame()),
+            );
         }
         for (repository, parts) in self.repositories {
             let key = repository.to_string();
             for value in one_of(parts) {
-                frames.push(Record { kind: Kind::Repository, key: &key, value: &value }.frame());
+                frames.push(Record { kind: RecordKind::Repository, key: &key, value: &value }.frame());
             }
         }
         for (name, note) in self.notes {
-            frames.push(Record { kind: Kind::Note, key: &name, value: &note.to_value() }.frame());
+            frames.push(Record { kind: RecordKind::Note, key: &name, value: &note.to_value() }.frame());
         }
         frames.extend(self.others.iter().map(|body| record::frame(body)));
         let parts = parts(frames.into_iter().flatten(), Vec::len, most_bytes);
@@ -185,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    fn body(kind: Kind, key: &str, value: &[u8]) -> Vec<u8> {
+    fn body(kind: RecordKind, key: &str, value: &[u8]) -> Vec<u8> {
         Record { kind, key, value }.frame().unwrap()[8..].to_vec()
     }
 
@@ -220,23 +221,23 @@ mod tests {
             let mut memory = RepositoryMemory::default();
             memory.carried.insert(tag.to_string(), seen.clone());
             memory.moving.insert(tag.to_string(), vec![seen]);
-            body(Kind::Repository, "public.ecr.aws/lambda/java", &serde_json::to_vec(&memory).unwrap())
+            body(RecordKind::Repository, "public.ecr.aws/lambda/java", &serde_json::to_vec(&memory).unwrap())
         };
         let fact = |of: u8, value: u8| {
             let index = r#"{"index":{"children":[]}}"#;
             let json = ["{", index, "[]"][usize::from(value)];
-            body(Kind::Content, Digest::of(&[of]).as_str(), json.as_bytes())
+            body(RecordKind::Content, Digest::of(&[of]).as_str(), json.as_bytes())
         };
         let note = |name: u8, at: i64, value: u8| {
             let note = StoredNote { at, json: vec![b'0' + value] };
-            body(Kind::Note, &name.to_string(), &note.to_value())
+            body(RecordKind::Note, &name.to_string(), &note.to_value())
         };
         let one = prop_oneof![
             (0..3_u8, 0..4_u8, 0..6_i64, 0..6_i64).prop_map(move |(tag, of, at, more)| moving(tag, of, at, more)),
             (0..4_u8, 0..3_u8).prop_map(move |(of, value)| fact(of, value)),
             (0..3_u8, 0..4_i64, 0..3_u8).prop_map(move |(name, at, value)| note(name, at, value)),
             vec(any::<u8>(), 0..6).prop_filter("it would be an end", |body| body.first() != Some(&0)),
-            Just(body(Kind::Repository, "public.ecr.aws/lambda/java", b"nonsense")),
+            Just(body(RecordKind::Repository, "public.ecr.aws/lambda/java", b"nonsense")),
         ];
         vec(one, 0..12)
     }
@@ -276,7 +277,7 @@ mod tests {
         let good = br#"{"index":{"children":[]}}"#;
         let long = format!("{{\"index\":{}", " ".repeat(100));
         for bodies in [[long.as_bytes(), good], [good, long.as_bytes()]] {
-            let bodies = bodies.map(|value| body(Kind::Content, digest.as_str(), value));
+            let bodies = bodies.map(|value| body(RecordKind::Content, digest.as_str(), value));
             assert_eq!(records(&bodies).contents[&digest], StoredFact::Here(good[..].into()));
         }
     }
@@ -285,7 +286,7 @@ mod tests {
     fn a_note_that_is_kept_later_counts_also_where_a_clock_is_ahead() {
         let ahead = StoredNote::new(b"1".to_vec(), DateTime::from_timestamp(2_000_000_000, 0).unwrap(), None);
         let later = StoredNote::new(b"0".to_vec(), DateTime::from_timestamp(1_000_000_000, 0).unwrap(), Some(&ahead));
-        let bodies = [&later, &ahead].map(|note| body(Kind::Note, "x", &note.to_value()));
+        let bodies = [&later, &ahead].map(|note| body(RecordKind::Note, "x", &note.to_value()));
         assert_eq!(records(&bodies).notes["x"], later);
     }
 }
