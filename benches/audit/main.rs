@@ -8,9 +8,8 @@
 //! - `pace`: requests per line against ECR Public's one request a second.
 //! - `functions`: 10,000 Lambda functions over four accounts and three regions of an AWS that holds to Lambda's
 //!   quotas. How near to what they allow, which calls of AWS are made, cold and warm, and how much memory it takes.
-//!   A cold run writes a catalog of some 1,450 files. On ext4 those take longer for minutes after as many were
-//!   deleted, as by the run before: `TMPDIR=/dev/shm` measures without that.
 //! - `alerts`: 10,000 findings at once, recorded and told.
+//! - `catalog`: the facts of 10,000 digests, written to a folder and read again.
 //! - `start`: from the start of the process to its first AWS call, and the size of the program.
 //! - `serve`: a thousand requests a second to `basewatch serve` while a run is on, with a report of 10,000 findings.
 //!
@@ -24,6 +23,7 @@
 )]
 
 mod alerts;
+mod catalog;
 mod deployments;
 mod estate;
 mod fleet;
@@ -72,6 +72,9 @@ fn main() {
     }
     if chosen("alerts") {
         runtime.block_on(alerts::tell());
+    }
+    if chosen("catalog") {
+        catalog::read();
     }
     if chosen("start") {
         start::measure();

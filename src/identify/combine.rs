@@ -432,7 +432,7 @@ mod tests {
             first_layer: None,
             first_seen: chrono::DateTime::UNIX_EPOCH,
         };
-        Arc::new(ReleaseOf { repository: repository.parse().unwrap(), release })
+        Arc::new(ReleaseOf { repository: repository.parse().unwrap(), release: Arc::new(release) })
     }
 
     fn image(length: usize, digest: &str) -> DeployedImage {

@@ -2,13 +2,12 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// A content digest, `sha256:` with 64 or `sha512:` with 128 lower-case hexadecimal digits
 /// (OCI image specification, descriptor.md, "Digests").
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(Arc<str>);
 
 /// Why a text is no digest.
@@ -131,7 +130,10 @@ impl FromStr for Digest {
         } else {
             return Err(InvalidDigest::Algorithm);
         };
-        if let Some(character) = digits.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+        // A catalog has hundreds of thousands: all bytes are looked at, for that is faster than to stop at the first.
+        let is_hex = digits.bytes().fold(true, |is_hex, byte| is_hex & matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let strange = || digits.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f'));
+        if let Some(character) = (!is_hex).then(strange).flatten() {
             return Err(InvalidDigest::Character { algorithm, expected, character });
         }
         if digits.len() != expected {
@@ -141,17 +143,30 @@ impl FromStr for Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = InvalidDigest;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.0.to_string()
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(DigestVisitor)
+    }
+}
+
+/// Reads a digest without a copy of its text.
+struct DigestVisitor;
+
+impl de::Visitor<'_> for DigestVisitor {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

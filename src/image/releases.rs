@@ -94,6 +94,20 @@ impl PlatformRelease {
         self.first_layer = first(self.first_layer.take(), other.first_layer);
         self.first_seen = self.first_seen.min(other.first_seen);
     }
+
+    /// The same where both are shared: what says all of it already is shared by both then.
+    pub fn merge_shared(known: &mut Arc<Self>, other: &Arc<Self>) {
+        if known == other {
+            return;
+        }
+        let mut merged = Self::clone(known);
+        merged.merge(Self::clone(other));
+        if merged == **other {
+            *known = Arc::clone(other);
+        } else if merged != **known {
+            *known = Arc::new(merged);
+        }
+    }
 }
 
 /// A release of a repository.
@@ -101,8 +115,8 @@ impl PlatformRelease {
 pub struct ReleaseOf {
     /// The repository that published it.
     pub repository: Repository,
-    /// The release.
-    pub release: PlatformRelease,
+    /// The release, shared by all that know it.
+    pub release: Arc<PlatformRelease>,
 }
 
 /// Known releases whose whole lists of layers are a prefix of an image.
@@ -162,9 +176,10 @@ impl Releases {
     }
 
     /// Adds a release of `repository`, or what is new about one that is known.
-    pub fn add(&mut self, repository: &Repository, release: PlatformRelease) {
+    pub fn add(&mut self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
+        let release = release.into();
         let position = if let Some(position) = self.position(repository, &release.manifest) {
-            Arc::make_mut(&mut self.all[position as usize]).release.merge(release);
+            PlatformRelease::merge_shared(&mut Arc::make_mut(&mut self.all[position as usize]).release, &release);
             position
         } else {
             // There are not four billion.
@@ -288,5 +303,24 @@ mod tests {
         assert_eq!(names(&releases.prefixes(&[], &digests(&["os.zst", "jdk.zst"]))).len(), 1);
         let known = releases.release(&repository("java"), &Digest::of(b"a")).expect("known");
         assert!(known.release.layers.is_some());
+    }
+
+    #[test]
+    fn a_release_that_several_know_is_in_memory_once() {
+        let (java, known) = (repository("java"), Arc::new(release("a", "21.1", &["os", "jdk"], &["os.gz"])));
+        let mut releases = Releases::default();
+        releases.add(&java, Arc::clone(&known));
+        let shared = |releases: &Releases| {
+            let found = releases.release(&java, &known.manifest).expect("known");
+            Arc::ptr_eq(&found.release, &known)
+        };
+        assert!(shared(&releases));
+        releases.add(&java, PlatformRelease::clone(&known));
+        assert!(shared(&releases), "the same once more is nothing new");
+        let mut part = Arc::new(PlatformRelease { layers: None, ..PlatformRelease::clone(&known) });
+        PlatformRelease::merge_shared(&mut part, &known);
+        assert!(Arc::ptr_eq(&part, &known), "who knew less shares what the other knows");
+        releases.add(&java, release("a", "21.2", &["os", "jdk"], &[]));
+        assert!(!shared(&releases) && known.tags.len() == 1, "what is new changes nobody else's");
     }
 }

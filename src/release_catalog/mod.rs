@@ -14,6 +14,7 @@ mod source;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -134,10 +135,10 @@ impl ReleaseCatalog {
 
     /// All releases, apart.
     #[must_use]
-    pub fn into_releases(self) -> Vec<(Repository, PlatformRelease)> {
+    pub fn into_releases(self) -> Vec<(Repository, Arc<PlatformRelease>)> {
         let releases = self.repositories.into_iter();
         let of = |(repository, releases): (Repository, BTreeMap<_, PlatformRelease>)| {
-            releases.into_values().map(move |release| (repository.clone(), release))
+            releases.into_values().map(move |release| (repository.clone(), Arc::new(release)))
         };
         releases.flat_map(of).collect()
     }

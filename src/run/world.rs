@@ -1,6 +1,6 @@
 //! The outside world of a run that remembers and tells: ports, store and receivers, built once and passed in.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 
@@ -14,6 +14,9 @@ use crate::{
 
 /// The catalog's folder in a store that is one.
 const CATALOG: &str = "catalog";
+
+/// How often the catalog is kept while a run goes on.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything a run that remembers and tells talks to.
 pub struct World {
@@ -59,16 +62,39 @@ impl World {
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
-    /// Keeps what was learned in the store, where the catalog is there and does not keep it as it learns.
+    /// Keeps what was learned: in the store, where the catalog is there and does not keep it as it learns.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub async fn keep_catalog(&self) -> store::Result<()> {
+        let catalog = self.ports.images.catalog();
         if self.keeps_catalog {
-            self.ports.images.catalog().save(&*self.store).await?;
+            catalog.save(&*self.store).await?;
+        } else {
+            catalog.flush();
         }
         Ok(())
+    }
+
+    /// Does `work`, and keeps what is learned meanwhile: what a run that is killed has learned in its last minute is lost.
+    pub(super) async fn keeping_catalog<T>(&self, work: impl Future<Output = T>) -> T {
+        self.keeping_catalog_every(KEEP_EVERY, work).await
+    }
+
+    async fn keeping_catalog_every<T>(&self, every: Duration, work: impl Future<Output = T>) -> T {
+        let keep = async {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Err(error) = self.keep_catalog().await {
+                    tracing::debug!("the catalog is not kept yet: {error}");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = keep => unreachable!("it is kept until the work is done"),
+        }
     }
 
     async fn over(
@@ -127,4 +153,33 @@ fn place(settings: &Settings) -> Result<&Place> {
              BASEWATCH_STORE; who was told what is remembered there"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::FolderStore;
+
+    #[tokio::test]
+    async fn what_a_run_over_a_bucket_learns_is_kept_while_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default();
+        let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder.path().to_owned()));
+        let requests = Arc::new(Requests::default());
+        let aws = Arc::new(Aws::new(Arc::clone(&requests)));
+        let receivers = Receivers::open(&settings, &aws, &requests).unwrap();
+        let ports = Ports::over(settings.network.clone(), aws, requests, Catalog::load(&*store).await).unwrap();
+        let world = World { ports, store, receivers, keeps_catalog: true };
+        let work = async {
+            world.ports.images.catalog().keep("orders", &1);
+            for _ in 0..500 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if Catalog::load(&*world.store).await.kept::<u32>("orders") == Some(1) {
+                    return true;
+                }
+            }
+            false
+        };
+        assert!(world.keeping_catalog_every(Duration::from_millis(10), work).await);
+    }
 }

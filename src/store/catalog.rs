@@ -1,243 +1,202 @@
 //! The catalog: facts by digest, which never change, and what is remembered of repositories.
 //!
-//! One small file a digest and one a repository, each replaced atomically, so that runs may share a
-//! folder and one that is killed keeps all that was written by then. It is a cache: an unreadable file
-//! is fetched again, and a folder that cannot be written costs speed, never an audit.
+//! It is kept in segments: what a run learns is added to segments of its own, so that runs may share a folder, and one that
+//! is killed keeps what was written by then. It is a cache: what cannot be read is fetched again, and a folder that cannot
+//! be written costs speed, never an audit.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use chrono::Utc;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    segments::{Note, Segment},
-    writer::{Job, Writer},
+    RepositoryMemory,
+    repository_memory::RememberedRepository,
+    segments::{Appender, Record, RecordKind, Records, SegmentFolder, StoredFact, StoredNote},
 };
-use crate::image::{Content, Digest, DigestKind, PlatformRelease, Repository};
+use crate::image::{Content, Digest, PlatformRelease, Repository};
 
 /// The version of the files below the catalog's folder; another version is another folder.
-const VERSION: &str = "v3";
+const VERSION: &str = "v4";
+
+/// How long a change to what is remembered of repositories may wait for more of them: one run changes it many times.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Facts by digest, shared by all who ask.
 pub type Known = Arc<Content>;
 
+/// Releases of base repositories that others have read.
+pub type LoadedReleases = Vec<(Repository, Arc<PlatformRelease>)>;
+
 /// The memory of releases and image facts.
 #[derive(Debug)]
 pub struct Catalog {
-    pub(super) folder: Option<PathBuf>,
-    /// The folder of the store that it is in.
-    pub(super) store: Option<Arc<Path>>,
-    contents: Mutex<HashMap<Digest, Known>>,
-    repositories: Mutex<BTreeMap<Repository, Kept>>,
-    /// Of a catalog without a folder.
-    notes: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub(super) writer: Option<Writer>,
+    /// The folder that it is kept in.
+    pub(super) segments: Option<SegmentFolder>,
+    pub(super) keeping: Keeping,
+    /// Set when the folder was read.
+    is_read: OnceLock<()>,
+    contents: Mutex<HashMap<Digest, FactEntry>>,
+    repositories: Mutex<BTreeMap<Repository, RememberedRepository>>,
+    notes: Mutex<BTreeMap<String, StoredNote>>,
+    /// What is not kept yet.
+    unsaved: Mutex<Unsaved>,
     /// Releases that others have read, and that are known for this process only.
     loaded: Mutex<Arc<LoadedReleases>>,
-    /// What a store is known to keep of it.
-    pub(super) saved: Mutex<Segment>,
 }
 
-/// The memory of a repository, and whether its file is behind it.
+/// Where a catalog keeps what is learned.
+#[derive(Debug)]
+pub(super) enum Keeping {
+    /// Nowhere.
+    Nothing,
+    /// In its folder, as it is learned.
+    Folder(Mutex<Appender>),
+    /// In a store, when [`Catalog::save`] is called.
+    Store,
+}
+
+/// The facts of a digest.
+#[derive(Debug)]
+enum FactEntry {
+    Stored(StoredFact),
+    Decoded(Known),
+}
+
+/// What segments do not say yet. Of a catalog in a folder, only repositories wait.
 #[derive(Debug, Default)]
-struct Kept {
-    memory: RepositoryMemory,
-    is_unsaved: bool,
-    saved_at: Option<Instant>,
+struct Unsaved {
+    contents: BTreeSet<Digest>,
+    repositories: BTreeSet<Repository>,
+    notes: BTreeSet<String>,
+    /// When repositories were last written into a folder.
+    written_at: Option<Instant>,
 }
 
-/// Releases of base repositories that others have read.
-pub type LoadedReleases = Vec<(Repository, PlatformRelease)>;
-
-/// How long a change to a repository's memory may wait for more of them: one run changes it many times.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
-
-/// What is remembered of one repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RepositoryMemory {
-    /// The dated tags it listed. Lists that older versions kept under `tags` are read again: they do not say whether a
-    /// pull-through cache gave them.
-    #[serde(default, rename = "listed")]
-    pub tags: Option<TagMemory>,
-    /// What dated tags were found to carry; they are never re-pointed. That a tag was not there is not kept: it may have
-    /// been a fault of the registry, and is asked again in the next run.
-    #[serde(default, deserialize_with = "found_tags")]
-    pub carried: BTreeMap<String, Seen>,
-    /// What moving tags were seen to point at, oldest first.
-    #[serde(default)]
-    pub moving: BTreeMap<String, Vec<Seen>>,
-    /// Releases of this base repository that were read, by the digests of their manifests.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub releases: BTreeMap<Digest, PlatformRelease>,
-    /// Its tags as an AWS resource.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_tags: Option<TagsMemory>,
+/// A record that no segment has, as it is written.
+#[derive(Debug)]
+pub(super) struct NewRecord {
+    of: RecordSource,
+    pub(super) frame: Vec<u8>,
 }
 
-/// The remembered tags of an AWS resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TagsMemory {
-    /// When they were read.
-    pub read_at: DateTime<Utc>,
-    /// Keys and values.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A remembered tag list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TagMemory {
-    /// When it was read.
-    pub read_at: DateTime<Utc>,
-    /// Whether every page was read.
-    pub is_complete: bool,
-    /// The dated tags in it.
-    pub dated: Vec<String>,
-}
-
-/// A digest seen behind a tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// The digest.
-    pub digest: Digest,
-    /// What it names, where the registry said.
-    pub kind: Option<DigestKind>,
-    /// When it was first seen there.
-    pub first_seen: DateTime<Utc>,
-    /// When it was last seen there, where that was later.
-    #[serde(rename = "last_seen", default, skip_serializing_if = "Option::is_none")]
-    again_at: Option<DateTime<Utc>>,
-}
-
-impl Seen {
-    /// What was seen at `seen_at`.
-    #[must_use]
-    pub fn new(digest: Digest, kind: Option<DigestKind>, seen_at: DateTime<Utc>) -> Self {
-        Self { digest, kind, first_seen: seen_at, again_at: None }
-    }
-
-    /// When it was last seen there. Of what an older basewatch remembered, only the first time is known.
-    #[must_use]
-    pub fn last_seen(&self) -> DateTime<Utc> {
-        self.again_at.map_or(self.first_seen, |again_at| again_at.max(self.first_seen))
-    }
-
-    /// Notes that it was seen there at `at` too.
-    pub fn see_again(&mut self, at: DateTime<Utc>) {
-        if at > self.last_seen() {
-            self.again_at = Some(at);
-        }
-    }
-}
-
-/// The tags that were found to carry something; older versions kept those that were not found as well.
-fn found_tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Seen>, D::Error> {
-    let kept = BTreeMap::<String, Option<Seen>>::deserialize(deserializer)?;
-    Ok(kept.into_iter().filter_map(|(tag, seen)| Some((tag, seen?))).collect())
+/// What a new record says.
+#[derive(Debug)]
+enum RecordSource {
+    Content(Digest),
+    Repository(Repository, RepositoryMemory),
+    Note(String, StoredNote),
 }
 
 impl Catalog {
-    /// A catalog kept in `folder`, made when the first fact is written.
+    /// A catalog kept in `folder`, which is read when it is first asked, and made when the first fact is written.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        let mut catalog = Self::reading(folder);
-        catalog.writer = Some(Writer::start());
-        catalog
+        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Folder(Mutex::default()))
     }
 
     /// What is kept in `folder`, and nothing more: what is learned is forgotten with the process.
     #[must_use]
     pub fn reading(folder: &Path) -> Self {
-        let mut catalog = Self::in_memory();
-        catalog.folder = Some(folder.join(VERSION));
-        catalog
+        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Nothing)
     }
 
     /// The same as a part of the store in the folder `store`, which is made as the store makes it.
     #[must_use]
     pub fn in_store(mut self, store: &Path) -> Self {
-        self.store = Some(store.into());
+        if let Some(segments) = &mut self.segments {
+            segments.store = Some(store.into());
+        }
         self
     }
 
     /// A catalog that is forgotten with the process.
     #[must_use]
     pub fn in_memory() -> Self {
+        Self::new(None, Keeping::Nothing)
+    }
+
+    pub(super) fn new(segments: Option<SegmentFolder>, keeping: Keeping) -> Self {
         Self {
-            folder: None,
-            store: None,
+            segments,
+            keeping,
+            is_read: OnceLock::new(),
             contents: Mutex::default(),
             repositories: Mutex::default(),
             notes: Mutex::default(),
-            writer: None,
+            unsaved: Mutex::default(),
             loaded: Mutex::default(),
-            saved: Mutex::default(),
         }
     }
 
     /// What is known of `digest`.
     #[must_use]
     pub fn content(&self, digest: &Digest) -> Option<Known> {
-        if let Some(known) = lock(&self.contents).get(digest) {
-            return Some(Arc::clone(known));
+        let mut contents = lock(&self.read().contents);
+        let stored = match contents.get(digest)? {
+            FactEntry::Decoded(known) => return Some(Arc::clone(known)),
+            FactEntry::Stored(stored) => stored,
+        };
+        match stored.json().and_then(|json| serde_json::from_slice::<Content>(&json).map_err(io::Error::from)) {
+            Ok(content) => {
+                let known = Arc::new(content);
+                contents.insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
+                Some(known)
+            }
+            Err(error) => {
+                tracing::debug!("the facts of {digest} are unreadable and will be fetched again: {error}");
+                contents.remove(digest);
+                None
+            }
         }
-        let content: Content = read(&self.content_file(digest)?)?;
-        let known = Arc::new(content);
-        lock(&self.contents).insert(digest.clone(), Arc::clone(&known));
-        Some(known)
     }
 
     /// Remembers what `digest` names.
     pub fn remember(&self, digest: &Digest, content: Content) -> Known {
-        if let Some(file) = self.content_file(digest) {
-            self.write(file, &content);
-        }
         let known = Arc::new(content);
-        lock(&self.contents).insert(digest.clone(), Arc::clone(&known));
+        let before = lock(&self.read().contents).insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
+        if !matches!(before, Some(FactEntry::Decoded(before)) if before == known) {
+            self.save_new(|unsaved| unsaved.contents.insert(digest.clone()), || self.new_content(digest));
+        }
         known
     }
 
     /// What is remembered of `repository`, for reading.
     pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
-        look(&self.open(repository).entry(repository.clone()).or_default().memory)
+        look(lock(&self.read().repositories).entry(repository.clone()).or_default().memory())
     }
 
-    /// Changes what is remembered of `repository`. It is written within a second of more changes, or when
-    /// the catalog is dropped; a run that is killed asks a second's worth of tags again.
+    /// Changes what is remembered of `repository`. In a folder it is written within a second of more changes, or when
+    /// the catalog is dropped; a run that is killed asks a second's worth of tags again. What is taken out of it is
+    /// remembered again by the next run.
     pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
-        let mut repositories = self.open(repository);
-        let kept = repositories.entry(repository.clone()).or_default();
-        change(&mut kept.memory);
-        kept.is_unsaved = true;
-        if kept.saved_at.is_none_or(|saved_at| saved_at.elapsed() >= SAVE_EVERY) {
-            self.save_file(repository, kept);
+        change(lock(&self.read().repositories).entry(repository.clone()).or_default().memory());
+        if !matches!(self.keeping, Keeping::Nothing) {
+            lock(&self.unsaved).repositories.insert(repository.clone());
         }
+        self.write_repositories(SAVE_EVERY);
     }
 
     /// The repositories of which something may be remembered, in order.
     #[must_use]
     pub fn repositories(&self) -> BTreeSet<Repository> {
-        let mut all: BTreeSet<_> = lock(&self.repositories).keys().cloned().collect();
-        if let Some(folder) = &self.folder {
-            add_repositories(&folder.join("repositories"), &mut Vec::new(), &mut all);
-        }
-        all
+        lock(&self.read().repositories).keys().cloned().collect()
     }
 
     /// Remembers `release` of the base repository `repository`, besides what is known of it.
-    pub fn note_release(&self, repository: &Repository, release: PlatformRelease) {
+    pub fn note_release(&self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
+        let release = release.into();
         let known = self.recall(repository, |memory| memory.releases.get(&release.manifest).cloned());
-        let mut merged = known.clone().unwrap_or_else(|| release.clone());
-        merged.merge(release);
+        let mut merged = known.clone().unwrap_or_else(|| Arc::clone(&release));
+        PlatformRelease::merge_shared(&mut merged, &release);
         if known.as_ref() != Some(&merged) {
-            self.note(repository, |memory| {
-                memory.releases.insert(merged.manifest.clone(), merged);
-            });
+            self.note(repository, |memory| drop(memory.releases.insert(merged.manifest.clone(), merged)));
         }
     }
 
@@ -256,168 +215,260 @@ impl Catalog {
     /// What was kept under `name`, words separated by `/`; nothing if it cannot be read.
     #[must_use]
     pub fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let notes = lock(&self.notes);
-        match notes.get(name) {
-            Some(bytes) => serde_json::from_slice(bytes).ok(),
-            None => read(&self.note_file(name)?),
-        }
+        serde_json::from_slice(&lock(&self.read().notes).get(name)?.json).ok()
     }
 
     /// Keeps `value` under `name` instead of what was there. For what one place is remembered by, written
     /// once a run.
     pub fn keep<T: Serialize>(&self, name: &str, value: &T) {
-        match self.note_file(name) {
-            Some(file) => self.write(file, value),
-            None => drop(serde_json::to_vec(value).map(|bytes| lock(&self.notes).insert(name.to_owned(), bytes))),
+        let Ok(json) = serde_json::to_vec(value) else { return };
+        {
+            let mut notes = lock(&self.read().notes);
+            let known = notes.get(name);
+            if known.is_some_and(|known| known.json == json) {
+                return;
+            }
+            let note = StoredNote::new(json, Utc::now(), known);
+            notes.insert(name.to_owned(), note);
         }
+        self.save_new(|unsaved| unsaved.notes.insert(name.to_owned()), || self.new_note(name));
     }
 
-    /// Takes over what `segment` says, besides what is known.
-    pub(super) fn learn(&self, segment: &Segment) {
-        let contents = segment.contents.iter().map(|(digest, content)| (digest.clone(), Arc::clone(content)));
+    /// Writes what is not written yet, where it is kept in a folder.
+    pub fn flush(&self) {
+        self.write_repositories(Duration::ZERO);
+    }
+
+    /// Reads the folder, once.
+    fn read(&self) -> &Self {
+        self.is_read.get_or_init(|| {
+            if let Some(segments) = &self.segments {
+                self.learn(segments.read());
+            }
+        });
+        self
+    }
+
+    /// Takes over what segments say, before anything else is known.
+    pub(super) fn learn(&self, records: Records) {
+        let contents = records.contents.into_iter().map(|(digest, fact)| (digest, FactEntry::Stored(fact)));
         lock(&self.contents).extend(contents);
-        for (repository, memory) in &segment.repositories {
-            if let Ok(repository) = repository.parse() {
-                let mut repositories = self.open(&repository);
-                let known = &mut repositories.entry(repository).or_default().memory;
-                known.merge(memory.clone());
-                known.settle();
+        let repositories = records.repositories.into_iter();
+        let repositories =
+            repositories.map(|(repository, stored)| (repository, RememberedRepository::from_stored(stored)));
+        lock(&self.repositories).extend(repositories);
+        lock(&self.notes).extend(records.notes);
+    }
+
+    /// Writes a new record into the folder, or marks what it is about as not kept yet.
+    fn save_new(&self, mark: impl FnOnce(&mut Unsaved) -> bool, record: impl FnOnce() -> Option<NewRecord>) {
+        match &self.keeping {
+            Keeping::Nothing => {}
+            Keeping::Folder(appender) => {
+                if let (Some(segments), Some(record)) = (&self.segments, record()) {
+                    lock(appender).append(&record.frame, segments);
+                }
+                self.write_repositories(SAVE_EVERY);
+            }
+            Keeping::Store => {
+                mark(&mut lock(&self.unsaved));
             }
         }
-        let notes = segment.notes.iter();
-        let notes = notes.filter_map(|(name, note)| Some((name.clone(), serde_json::to_vec(&note.value).ok()?)));
-        lock(&self.notes).extend(notes);
     }
 
-    /// All that is in memory, its notes as of `now`.
-    pub(super) fn snapshot(&self, now: DateTime<Utc>) -> Segment {
-        let contents = lock(&self.contents).iter().map(|(digest, known)| (digest.clone(), Arc::clone(known))).collect();
-        let repositories = lock(&self.repositories);
-        let repositories = repositories.iter().map(|(name, kept)| (name.to_string(), kept.memory.clone())).collect();
-        let note = |bytes: &Vec<u8>| serde_json::from_slice(bytes).ok().map(|value| Note { at: now, value });
-        let notes = lock(&self.notes);
-        let notes = notes.iter().filter_map(|(name, bytes)| Some((name.clone(), note(bytes)?))).collect();
-        Segment { contents, repositories, notes }
-    }
-
-    fn save_file(&self, repository: &Repository, kept: &mut Kept) {
-        if let Some(file) = self.repository_file(repository).filter(|_| kept.is_unsaved) {
-            self.write(file, &kept.memory);
+    /// Writes what is new about repositories into the folder, if that was last done so long ago.
+    fn write_repositories(&self, every: Duration) {
+        let (Keeping::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) else { return };
+        let repositories = {
+            let mut unsaved = lock(&self.unsaved);
+            if unsaved.repositories.is_empty() || unsaved.written_at.is_some_and(|at| at.elapsed() < every) {
+                return;
+            }
+            unsaved.written_at = Some(Instant::now());
+            std::mem::take(&mut unsaved.repositories)
+        };
+        for record in repositories.iter().filter_map(|repository| self.new_memory(repository)) {
+            let is_written = lock(appender).append(&record.frame, segments);
+            match record.of {
+                RecordSource::Repository(repository, _) if !is_written => {
+                    lock(&self.unsaved).repositories.insert(repository);
+                }
+                _ => self.mark_saved(record),
+            }
         }
-        kept.is_unsaved = false;
-        kept.saved_at = Some(Instant::now());
     }
 
-    fn open(&self, repository: &Repository) -> MutexGuard<'_, BTreeMap<Repository, Kept>> {
-        let mut repositories = lock(&self.repositories);
-        if !repositories.contains_key(repository) {
-            let memory = self.repository_file(repository).and_then(|file| read(&file)).unwrap_or_default();
-            repositories.insert(repository.clone(), Kept { memory, ..Kept::default() });
+    /// What a store does not have yet.
+    pub(super) fn new_records(&self) -> Vec<NewRecord> {
+        let (contents, repositories, notes) = {
+            let unsaved = lock(&self.unsaved);
+            (unsaved.contents.clone(), unsaved.repositories.clone(), unsaved.notes.clone())
+        };
+        let contents = contents.iter().filter_map(|digest| self.new_content(digest));
+        let repositories = repositories.iter().filter_map(|repository| self.new_memory(repository));
+        let notes = notes.iter().filter_map(|name| self.new_note(name));
+        contents.chain(repositories).chain(notes).collect()
+    }
+
+    /// Knows that a segment has `record`.
+    pub(super) fn mark_saved(&self, record: NewRecord) {
+        match record.of {
+            RecordSource::Content(digest) => {
+                lock(&self.unsaved).contents.remove(&digest);
+            }
+            RecordSource::Repository(repository, new) => {
+                let mut repositories = lock(&self.repositories);
+                let remembered = repositories.entry(repository.clone()).or_default();
+                remembered.mark_saved(new);
+                // More may have been learned since.
+                if remembered.unsaved().is_none() {
+                    lock(&self.unsaved).repositories.remove(&repository);
+                }
+            }
+            RecordSource::Note(name, written) => {
+                let is_latest = lock(&self.notes).get(&name) == Some(&written);
+                if is_latest {
+                    lock(&self.unsaved).notes.remove(&name);
+                }
+            }
         }
-        repositories
     }
 
-    fn content_file(&self, digest: &Digest) -> Option<PathBuf> {
-        let folder = self.folder.as_ref()?.join("digests").join(digest.algorithm());
-        Some(folder.join(&digest.hex()[..2]).join(format!("{}.json", digest.hex())))
+    fn new_content(&self, digest: &Digest) -> Option<NewRecord> {
+        let known = match lock(&self.contents).get(digest)? {
+            FactEntry::Decoded(known) => Arc::clone(known),
+            FactEntry::Stored(_) => return None,
+        };
+        let json = serde_json::to_vec(&known).ok()?;
+        let frame = Record { kind: RecordKind::Content, key: digest.as_str(), value: &json }.frame()?;
+        Some(NewRecord { of: RecordSource::Content(digest.clone()), frame })
     }
 
-    fn repository_file(&self, repository: &Repository) -> Option<PathBuf> {
-        let folder = self.folder.as_ref()?.join("repositories").join(repository.registry.replace(':', "+"));
-        Some(folder.join(format!("{}.json", repository.name)))
+    fn new_memory(&self, repository: &Repository) -> Option<NewRecord> {
+        let new = lock(&self.repositories).get(repository)?.unsaved()?;
+        let json = serde_json::to_vec(&new).ok()?;
+        let frame = Record { kind: RecordKind::Repository, key: &repository.to_string(), value: &json }.frame()?;
+        Some(NewRecord { of: RecordSource::Repository(repository.clone(), new), frame })
     }
 
-    fn note_file(&self, name: &str) -> Option<PathBuf> {
-        Some(self.folder.as_ref()?.join("places").join(format!("{name}.json")))
-    }
-
-    fn write<T: Serialize>(&self, file: PathBuf, value: &T) {
-        if let (Some(writer), Ok(bytes)) = (&self.writer, serde_json::to_vec(value)) {
-            writer.write(Job { file, bytes, store: self.store.clone() });
-        }
+    fn new_note(&self, name: &str) -> Option<NewRecord> {
+        let note = lock(&self.notes).get(name)?.clone();
+        let frame = Record { kind: RecordKind::Note, key: name, value: &note.to_value() }.frame()?;
+        Some(NewRecord { of: RecordSource::Note(name.to_owned(), note), frame })
     }
 }
 
 impl Drop for Catalog {
     fn drop(&mut self) {
-        let mut repositories = std::mem::take(&mut *lock(&self.repositories));
-        for (repository, kept) in &mut repositories {
-            self.save_file(repository, kept);
+        self.flush();
+        if let (Keeping::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) {
+            lock(appender).finish(segments);
         }
     }
 }
 
-/// How many folders may lie within one another: a name has at most 255 characters.
-const FOLDER_DEPTH: usize = 128;
-
-/// Adds the repositories that have a file in `folder`, which is `above` within the folder of all repositories.
-fn add_repositories(folder: &Path, above: &mut Vec<String>, all: &mut BTreeSet<Repository>) {
-    if above.len() > FOLDER_DEPTH {
-        return;
-    }
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else { continue };
-        if kind.is_dir() {
-            above.push(if above.is_empty() { name.replace('+', ":") } else { name });
-            add_repositories(&entry.path(), above, all);
-            above.pop();
-        } else if let Some(name) = name.strip_suffix(".json") {
-            all.extend(format!("{}/{name}", above.join("/")).parse::<Repository>().ok());
-        }
-    }
-}
-
-fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
-    let bytes = fs::read(file).ok()?;
-    serde_json::from_slice(&bytes)
-        .inspect_err(|error| tracing::debug!("{} is unreadable and will be fetched again: {error}", file.display()))
-        .ok()
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use chrono::DateTime;
+
     use super::*;
-    use crate::image::Index;
+    use crate::{image::Index, store::Seen};
+
+    fn content() -> Content {
+        Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() })
+    }
+
+    fn java() -> Repository {
+        "public.ecr.aws/lambda/java".parse().unwrap()
+    }
 
     #[test]
-    fn what_was_learned_survives_and_garbage_is_forgotten() {
+    fn a_folder_keeps_what_was_learned() {
         let folder = tempfile::tempdir().unwrap();
         let digest = Digest::of(b"x");
-        let repository: Repository = "127.0.0.1:5000/a/b".parse().unwrap();
-        let content = Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() });
         let seen = Seen::new(digest.clone(), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             assert!(catalog.content(&digest).is_none());
-            catalog.remember(&digest, content.clone());
-            catalog.note(&repository, |memory| {
-                memory.moving.insert("21".into(), vec![seen.clone()]);
-            });
+            catalog.remember(&digest, content());
+            catalog.note(&java(), |memory| drop(memory.moving.insert("21".into(), vec![seen.clone()])));
+            catalog.keep("lambda/eu-west-1", &["orders"]);
         }
         let catalog = Catalog::in_folder(folder.path());
-        assert_eq!(*catalog.content(&digest).unwrap(), content);
-        assert_eq!(catalog.recall(&repository, |memory| memory.moving["21"].clone()), [seen]);
+        assert_eq!(*catalog.content(&digest).unwrap(), content());
+        assert_eq!(catalog.recall(&java(), |memory| memory.moving["21"].clone()), [seen]);
+        assert_eq!(catalog.kept::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
+    }
 
-        let file = catalog.content_file(&digest).unwrap();
-        fs::write(&file, "{").unwrap();
-        assert!(Catalog::in_folder(folder.path()).content(&digest).is_none());
+    #[test]
+    fn facts_and_notes_are_in_the_folder_at_once_and_memories_after_a_second_or_a_flush() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::in_folder(folder.path());
+        let carried = |tag: &str| {
+            let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.note(&java(), |memory| drop(memory.carried.insert(tag.to_owned(), seen)));
+        };
+        let known = || {
+            let next = Catalog::reading(folder.path());
+            let notes = next.kept::<u32>("a");
+            (next.content(&Digest::of(b"x")).is_some(), notes, next.recall(&java(), |memory| memory.carried.len()))
+        };
+        catalog.remember(&Digest::of(b"x"), content());
+        catalog.keep("a", &1);
+        carried("21.1");
+        carried("21.2");
+        assert_eq!(known(), (true, Some(1), 1));
+        catalog.flush();
+        assert_eq!(known(), (true, Some(1), 2));
+    }
+
+    #[test]
+    fn what_is_known_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let learn = || {
+            let catalog = Catalog::in_folder(folder.path());
+            let _ = catalog.content(&Digest::of(b"x"));
+            catalog.remember(&Digest::of(b"x"), content());
+            catalog.keep("a", &1);
+            let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.note(&java(), |memory| drop(memory.carried.insert("21.1".to_owned(), seen)));
+            catalog.repositories().len()
+        };
+        let segments = || fs::read_dir(folder.path().join(VERSION).join("segments")).unwrap().count();
+        learn();
+        assert_eq!((segments(), learn(), segments()), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_catalog_that_only_reads_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let catalog = Catalog::reading(folder.path());
+            catalog.remember(&Digest::of(b"x"), content());
+            catalog.keep("a", &1);
+            catalog.note(&java(), |memory| drop(memory.moving.insert("21".into(), Vec::new())));
+            assert!(catalog.content(&Digest::of(b"x")).is_some());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_folder_lists_the_repositories_that_are_remembered_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["127.0.0.1:5000/a", "127.0.0.1:5000/a/b/c.d", "public.ecr.aws/lambda/java"];
+        let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             for name in names {
-                catalog.note(&name.parse().unwrap(), |memory| drop(memory.moving.insert("1".into(), Vec::new())));
+                catalog.note(&name.parse().unwrap(), |memory| drop(memory.carried.insert("1".into(), seen.clone())));
             }
         }
-        fs::write(folder.path().join(VERSION).join("repositories/stray.json"), "{}").unwrap();
         let catalog = Catalog::in_folder(folder.path());
         let found: Vec<_> = catalog.repositories().iter().map(ToString::to_string).collect();
         assert_eq!(found, names);
@@ -427,7 +478,6 @@ mod tests {
     #[test]
     fn what_is_learned_of_a_release_in_steps_is_one_release() {
         let catalog = Catalog::in_memory();
-        let repository: Repository = "public.ecr.aws/lambda/java".parse().unwrap();
         let release = |tag: &str, diff_ids: Option<&[u8]>| PlatformRelease {
             tags: BTreeSet::from([tag.to_owned()]),
             platform: "linux/arm64".parse().unwrap(),
@@ -439,31 +489,40 @@ mod tests {
             first_layer: Some(Digest::of(b"os")),
             first_seen: DateTime::UNIX_EPOCH,
         };
-        catalog.note_release(&repository, release("21.2026.08.22.00", None));
-        catalog.note_release(&repository, release("21", Some(b"diff_ids")));
-        let known = catalog.recall(&repository, |memory| memory.releases.clone());
+        catalog.note_release(&java(), release("21.2026.08.22.00", None));
+        catalog.note_release(&java(), release("21", Some(b"diff_ids")));
+        let known = catalog.recall(&java(), |memory| memory.releases.clone());
         let both = PlatformRelease {
             tags: ["21".to_owned(), "21.2026.08.22.00".to_owned()].into(),
             ..release("21", Some(b"diff_ids"))
         };
-        assert_eq!(known.into_values().collect::<Vec<_>>(), [both]);
+        assert_eq!(known.into_values().collect::<Vec<_>>(), [both.into()]);
     }
 
     #[test]
-    fn a_stored_absence_and_a_list_of_unknown_origin_are_forgotten() {
+    fn facts_that_make_no_sense_although_their_checksum_holds_are_fetched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = SegmentFolder::new(folder.path().join(VERSION));
         let digest = Digest::of(b"x");
-        let old = serde_json::json!({
-            "tags": { "read_at": "2026-08-01T00:00:00Z", "is_complete": true, "dated": ["21.2026.07.31.13"] },
-            "carried": {
-                "21.2026.07.30.13": null,
-                "21.2026.07.31.13": { "digest": digest, "kind": null, "first_seen": "2026-08-01T00:00:00Z" },
-            },
-        });
-        let memory: RepositoryMemory = serde_json::from_value(old).unwrap();
-        assert_eq!(memory.tags, None);
-        assert_eq!(memory.carried.keys().collect::<Vec<_>>(), ["21.2026.07.31.13"]);
-        let again: RepositoryMemory = serde_json::from_value(serde_json::to_value(&memory).unwrap()).unwrap();
-        assert_eq!(again, memory);
+        let records = [
+            (RecordKind::Content, digest.as_str(), &b"{\"image\":7}"[..]),
+            (RecordKind::Content, "no digest", b"{}"),
+            (RecordKind::Repository, "public.ecr.aws/lambda/java", b"[1,2"),
+            (RecordKind::Note, "a", b"short"),
+            (RecordKind::Note, "b", b"12345678nonsense"),
+        ];
+        let mut appender = Appender::default();
+        for (kind, key, value) in records {
+            assert!(appender.append(&Record { kind, key, value }.frame().unwrap(), &segments));
+        }
+        for _ in 0..2 {
+            let catalog = Catalog::in_folder(folder.path());
+            assert!(catalog.content(&digest).is_none());
+            assert_eq!(catalog.recall(&java(), Clone::clone), RepositoryMemory::default());
+            assert_eq!((catalog.kept::<u32>("a"), catalog.kept::<u32>("b")), (None, None));
+        }
+        Catalog::in_folder(folder.path()).remember(&digest, content());
+        assert_eq!(*Catalog::in_folder(folder.path()).content(&digest).unwrap(), content());
     }
 
     #[test]
@@ -471,7 +530,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let catalog = Catalog::in_folder(file.path());
         let digest = Digest::of(b"x");
-        catalog.remember(&digest, Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
+        catalog.remember(&digest, content());
         assert!(catalog.content(&digest).is_some());
     }
 }

@@ -5,6 +5,7 @@ use std::{fs::File, io::Read as _, path::PathBuf};
 use super::{
     Catalog,
     atomic::{Outlives, replace},
+    catalog::Keeping,
 };
 
 impl Catalog {
@@ -18,13 +19,14 @@ impl Catalog {
 
     /// Keeps `bytes` as `name`, and says whether it does: not in a catalog that has no folder, or only reads.
     pub fn keep_file(&self, name: &str, bytes: &[u8]) -> bool {
-        let Some(path) = self.kept_path(name).filter(|_| self.writer.is_some()) else { return false };
-        let written = replace(&path, bytes, Outlives::Process, self.store.as_deref());
+        let (Some(path), Keeping::Folder(_)) = (self.kept_path(name), &self.keeping) else { return false };
+        let store = self.segments.as_ref().and_then(|segments| segments.store.as_deref());
+        let written = replace(&path, bytes, Outlives::Process, store);
         written.inspect_err(|error| tracing::debug!("{} is not kept: {error}", path.display())).is_ok()
     }
 
     fn kept_path(&self, name: &str) -> Option<PathBuf> {
-        Some(self.folder.as_ref()?.join("files").join(name))
+        Some(self.segments.as_ref()?.folder.join("files").join(name))
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 #![expect(clippy::print_stdout, reason = "the matrix is what this is run for")]
 
+mod catalog;
 mod child;
 mod compare;
 mod fortnight;

@@ -129,7 +129,7 @@ fn an_import_reaches_audits_and_runs_with_a_store_in_a_folder() {
     succeeded(&program.run(&["catalog", "export", "--key", "secret.key", "releases.bin"]));
     succeeded(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]));
     for folder in ["store/catalog", ".cache/basewatch"] {
-        assert!(program.home().join(folder).join("v3/files/releases.bin").exists(), "{folder}");
+        assert!(program.home().join(folder).join("v4/files/releases.bin").exists(), "{folder}");
     }
     fs::write(program.home().join("basewatch.toml"), "[catalog]\nenabled = false\n").unwrap();
     failed(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]), "no folder to keep it in");

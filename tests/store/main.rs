@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
+mod catalog;
 mod contract;
 mod folder;
 mod lease;

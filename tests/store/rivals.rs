@@ -2,17 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use basewatch::{
-    image::{Content, Digest, Index},
-    store::{Catalog, Day, Retention, Store, history, latest, record},
-};
+use basewatch::store::{Day, Retention, Store, history, latest, record};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
 use crate::contract::Shared;
 
 const RUNS: u32 = 20;
-const ROUND: u32 = 12;
 
 fn run_id(run: u32) -> String {
     format!("01J{run:023}")
@@ -52,30 +48,4 @@ async fn runs_that_end_together_leave_the_last_as_the_latest_and_all_are_counted
         assert!(latest.contains(&run_id(RUNS - 1)), "{store:?}: {latest}");
         assert_eq!(store.names("reports/2026/11/21/").await.unwrap().len(), RUNS as usize);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn runs_that_learn_together_forget_nothing() {
-    for shared in Shared::both() {
-        let learn = |store: Arc<dyn Store>, of: u32| async move {
-            let catalog = Catalog::load(&*store).await;
-            catalog.remember(&digest(of), Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
-            catalog.keep(&format!("place/{of}"), &of);
-            catalog.save(&*store).await.unwrap();
-        };
-        // Enough for segments to become one in the second round, by several at once.
-        for round in 0..2 {
-            let runs = (0..ROUND).map(|nth| tokio::spawn(learn(shared.store(), round * ROUND + nth)));
-            join_all(runs).await.into_iter().for_each(|ended| ended.unwrap());
-        }
-        let catalog = Catalog::load(&*shared.store()).await;
-        for of in 0..2 * ROUND {
-            assert!(catalog.content(&digest(of)).is_some(), "{of}");
-            assert_eq!(catalog.kept::<u32>(&format!("place/{of}")), Some(of));
-        }
-    }
-}
-
-fn digest(of: u32) -> Digest {
-    Digest::of(&of.to_le_bytes())
 }

@@ -224,7 +224,7 @@ impl State {
         }
         let metadata = asked.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
         let metadata = metadata.map(|(name, value)| (name.clone(), value.clone())).collect();
-        self.put(key, asked.body.clone().into_bytes(), metadata);
+        self.put(key, asked.bytes.clone(), metadata);
         Reply::new(200, "").header("etag", &self.objects[key].tag())
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
+    /// The body as it was sent.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) at: Instant,
     /// How many requests came before it.
     pub(crate) nth: usize,
@@ -301,11 +303,11 @@ fn read(stream: &TcpStream, address: SocketAddr) -> io::Result<Asked> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
-    let mut body = vec![0; length.min(16 << 20)];
-    reader.read_exact(&mut body)?;
-    let body = String::from_utf8_lossy(&body).into_owned();
+    let mut bytes = vec![0; length.min(16 << 20)];
+    reader.read_exact(&mut bytes)?;
+    let body = String::from_utf8_lossy(&bytes).into_owned();
     let endpoint = format!("http://{address}");
-    Ok(Asked { method, path, headers, body, at: Instant::now(), nth: 0, endpoint })
+    Ok(Asked { method, path, headers, body, bytes, at: Instant::now(), nth: 0, endpoint })
 }
 
 /// The manifest of an image whose configuration is `config`.

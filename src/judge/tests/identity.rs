@@ -32,7 +32,7 @@ fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
         first_layer: None,
         first_seen: now(),
     };
-    let release = ReleaseOf { repository: repository.parse().unwrap(), release };
+    let release = ReleaseOf { repository: repository.parse().unwrap(), release: Arc::new(release) };
     MatchedPrefix { layer_count, releases: vec![Arc::new(release)] }
 }
 

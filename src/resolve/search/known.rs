@@ -1,6 +1,9 @@
 //! The releases whose layers are known, as a search needs them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -44,12 +47,12 @@ impl KnownReleases {
             }
         }
         for (repository, release) in catalog.loaded_releases().iter().filter(|(repository, _)| is_base(repository)) {
-            self.add(repository, release.clone());
+            self.add(repository, Arc::clone(release));
         }
     }
 
     /// Adds a release of `repository`, or what is new about one that is known.
-    pub(super) fn add(&mut self, repository: &Repository, release: PlatformRelease) {
+    pub(super) fn add(&mut self, repository: &Repository, release: Arc<PlatformRelease>) {
         let arch = Arch::from_oci(release.platform.architecture());
         let dated = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).map(|tag| tag.release());
         let dated: Vec<_> = dated.filter(|tag| tag.built_at.is_some()).collect();

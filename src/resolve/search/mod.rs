@@ -79,7 +79,7 @@ pub struct Searcher<'a> {
     allowance: RequestAllowance,
     recorded: Once<RecordedRelease, Option<Known>>,
     /// Releases that were read and are not in the state yet.
-    learned: Mutex<Vec<(Repository, PlatformRelease)>>,
+    learned: Mutex<Vec<(Repository, Arc<PlatformRelease>)>>,
     state: futures::lock::Mutex<SearchState>,
 }
 
@@ -235,13 +235,14 @@ impl<'a> Searcher<'a> {
         facts: &ImageFacts,
     ) {
         if let Some(release) = self.resolver.base_release(repository, tag, index, manifest, facts) {
-            self.record(repository, release.clone());
+            let release = Arc::new(release);
+            self.record(repository, Arc::clone(&release));
             self.learned.lock().unwrap_or_else(PoisonError::into_inner).push((repository.clone(), release));
         }
     }
 
     /// Remembers `release` for all runs.
-    fn record(&self, repository: &Repository, release: PlatformRelease) {
+    fn record(&self, repository: &Repository, release: Arc<PlatformRelease>) {
         self.resolver.images.catalog().note_release(repository, release);
     }
 }

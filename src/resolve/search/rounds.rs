@@ -1,7 +1,10 @@
 //! The search itself: in rounds, in which each group of images reads one candidate, so that one whose base is hard to
 //! find leaves requests for the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -226,7 +229,8 @@ impl<'a> Rounds<'a> {
                 // A configuration without `diff_ids` has none in the next round either.
                 let is_whole = release.diff_ids.is_some() || step.depth == Depth::Configuration;
                 let state = if is_whole { CandidateState::Whole } else { CandidateState::Layers };
-                self.searcher.record(&repository, release.clone());
+                let release = Arc::new(release);
+                self.searcher.record(&repository, Arc::clone(&release));
                 self.state.known.add(&repository, release);
                 state
             }

@@ -93,7 +93,7 @@ pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog 
         }
         for repository in catalog.repositories() {
             for release in catalog.recall(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>()) {
-                known.insert(&repository, release);
+                known.insert(&repository, (*release).clone());
             }
         }
     }

@@ -182,7 +182,7 @@ pub(super) async fn audited(
 ) -> Result<Report> {
     // What is wrong with it is found before an audit is spent on it.
     notify::read(&*world.store).await.context("the ledger cannot be used")?;
-    let report = report(settings, &world.ports, instants, progress).await;
+    let report = world.keeping_catalog(Box::pin(report(settings, &world.ports, instants, progress))).await;
     if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
     }

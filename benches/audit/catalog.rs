@@ -1,0 +1,74 @@
+//! How long does it take to read what is known of 10,000 digests?
+
+use std::{fs, path::Path, time::Instant};
+
+use basewatch::{
+    image::{Content, Digest, ImageFacts, Manifest},
+    store::Catalog,
+};
+
+use crate::measure::{self, megabytes, row};
+
+const DIGESTS: usize = 10_000;
+const LAYERS: usize = 12;
+/// How many of the layers are those of a base, and how many bases there are.
+const BASE: (usize, usize) = (6, 40);
+const READS: usize = 5;
+
+/// Writes them once, and reads them several times.
+pub fn read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    println!("catalog: the facts of {DIGESTS} digests with {LAYERS} layers each, in a folder");
+    let facts: Vec<_> = (0..DIGESTS).map(|nth| (digest("image", nth), facts(nth))).collect();
+    let begun = Instant::now();
+    let catalog = Catalog::in_folder(folder.path());
+    for (digest, content) in &facts {
+        catalog.remember(digest, content.clone());
+    }
+    drop(catalog);
+    row("written", format!("{:.2?}, {} MB", begun.elapsed(), megabytes(size(folder.path()))));
+    let mut reads = Vec::new();
+    for _ in 0..READS {
+        let begun = Instant::now();
+        let catalog = Catalog::reading(folder.path());
+        let known = facts.iter().filter(|(digest, _)| catalog.content(digest).is_some()).count();
+        reads.push(begun.elapsed());
+        assert_eq!(known, DIGESTS);
+    }
+    row("read and decoded  (at most 150 ms)", format!("{:.2?}", measure::median(reads)));
+}
+
+fn digest(of: &str, nth: usize) -> Digest {
+    Digest::of(format!("{of} {nth}").as_bytes())
+}
+
+fn facts(nth: usize) -> Content {
+    let layers = |of: &str| -> Vec<_> {
+        let owner = |layer| if layer < BASE.0 { nth % BASE.1 } else { nth };
+        (0..LAYERS).map(|layer| digest(&format!("{of} {layer}"), owner(layer))).collect()
+    };
+    let config = serde_json::json!({
+        "os": "linux", "architecture": "arm64", "created": "2026-08-01T00:00:00Z",
+        "config": {
+            "Labels": {
+                "org.opencontainers.image.revision": "0123456789abcdef0123456789abcdef01234567",
+                "org.opencontainers.image.source": format!("https://git.example.com/team/service-{nth}"),
+                "org.opencontainers.image.version": "1.2.3",
+            },
+            "Env": ["LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"],
+        },
+        "rootfs": { "type": "layers", "diff_ids": layers("diff_id") },
+    });
+    let manifest = Manifest { layers: layers("layer"), ..Manifest::new(digest("configuration", nth), None) };
+    Content::Image(ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration"))
+}
+
+/// How large all files below `folder` are together.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let of = |entry: fs::DirEntry| match entry.metadata().expect("of a file") {
+        metadata if metadata.is_dir() => size(&entry.path()),
+        metadata => metadata.len(),
+    };
+    entries.map(of).sum()
+}

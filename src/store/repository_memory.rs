@@ -1,0 +1,301 @@
+//! What is remembered of a repository, and how what several runs remember becomes one.
+//!
+//! Merging knows no order and no number of times.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, DigestKind, PlatformRelease};
+
+/// What is remembered of one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryMemory {
+    /// The dated tags it listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagMemory>,
+    /// What dated tags were found to carry; they are never re-pointed. That a tag was not there is not kept: it may have
+    /// been a fault of the registry, and is asked again in the next run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carried: BTreeMap<String, Seen>,
+    /// What moving tags were seen to point at, oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moving: BTreeMap<String, Vec<Seen>>,
+    /// Releases of this base repository that were read, by the digests of their manifests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<Digest, Arc<PlatformRelease>>,
+    /// Its tags as an AWS resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<TagsMemory>,
+}
+
+/// The remembered tags of an AWS resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TagsMemory {
+    /// When they were read.
+    pub read_at: DateTime<Utc>,
+    /// Keys and values.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A remembered tag list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TagMemory {
+    /// When it was read.
+    pub read_at: DateTime<Utc>,
+    /// Whether every page was read.
+    pub is_complete: bool,
+    /// The dated tags in it.
+    pub dated: Vec<String>,
+}
+
+/// A digest seen behind a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The digest.
+    pub digest: Digest,
+    /// What it names, where the registry said.
+    pub kind: Option<DigestKind>,
+    /// When it was first seen there.
+    pub first_seen: DateTime<Utc>,
+    /// When it was last seen there, where that was later.
+    #[serde(rename = "last_seen", default, skip_serializing_if = "Option::is_none")]
+    again_at: Option<DateTime<Utc>>,
+}
+
+impl Seen {
+    /// What was seen at `seen_at`.
+    #[must_use]
+    pub fn new(digest: Digest, kind: Option<DigestKind>, seen_at: DateTime<Utc>) -> Self {
+        Self { digest, kind, first_seen: seen_at, again_at: None }
+    }
+
+    /// When it was last seen there.
+    #[must_use]
+    pub fn last_seen(&self) -> DateTime<Utc> {
+        self.again_at.map_or(self.first_seen, |again_at| again_at.max(self.first_seen))
+    }
+
+    /// Notes that it was seen there at `at` too.
+    pub fn see_again(&mut self, at: DateTime<Utc>) {
+        if at > self.last_seen() {
+            self.again_at = Some(at);
+        }
+    }
+
+    /// Adds what `other` says of the same digest that was first seen there at the same instant.
+    fn merge(&mut self, other: &Self) {
+        self.kind = self.kind.or(other.kind);
+        self.see_again(other.last_seen());
+    }
+}
+
+impl RepositoryMemory {
+    /// Adds what `other` says.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.tags = self.tags.take().into_iter().chain(other.tags).max();
+        self.resource_tags = self.resource_tags.take().into_iter().chain(other.resource_tags).max();
+        for (tag, seen) in other.carried {
+            let earliest = match self.carried.remove(&tag) {
+                Some(known) => earliest(known, seen),
+                None => seen,
+            };
+            self.carried.insert(tag, earliest);
+        }
+        for (manifest, release) in other.releases {
+            match self.releases.get_mut(&manifest) {
+                Some(known) => PlatformRelease::merge_shared(known, &release),
+                None => drop(self.releases.insert(manifest, release)),
+            }
+        }
+        for (tag, history) in other.moving {
+            let known = self.moving.entry(tag).or_default();
+            *known = union(std::mem::take(known), history);
+        }
+    }
+
+    /// Makes one of what several runs saw at different instants: from the first to the last.
+    fn settle(&mut self) {
+        for history in self.moving.values_mut() {
+            history.dedup_by(|later, earlier| {
+                let is_same = later.digest == earlier.digest;
+                if is_same {
+                    earlier.see_again(later.last_seen());
+                }
+                is_same
+            });
+        }
+    }
+
+    /// What is in it and not in `known`; `None` if that is nothing.
+    fn new_since(&self, known: &Self) -> Option<Self> {
+        let new = Self {
+            tags: self.tags.clone().filter(|tags| known.tags.as_ref() != Some(tags)),
+            resource_tags: self.resource_tags.clone().filter(|tags| known.resource_tags.as_ref() != Some(tags)),
+            carried: new_in(&self.carried, &known.carried),
+            releases: new_in(&self.releases, &known.releases),
+            moving: self
+                .moving
+                .iter()
+                .map(|(tag, history)| {
+                    let known = known.moving.get(tag).map(Vec::as_slice).unwrap_or_default();
+                    (tag.clone(), history.iter().filter(|seen| !known.contains(seen)).cloned().collect::<Vec<_>>())
+                })
+                .filter(|(_, history)| !history.is_empty())
+                .collect(),
+        };
+        (new != Self::default()).then_some(new)
+    }
+}
+
+/// The memory of a repository, and what segments say of it.
+#[derive(Debug, Default)]
+pub(super) struct RememberedRepository {
+    memory: RepositoryMemory,
+    /// What segments say.
+    saved: RepositoryMemory,
+    /// What segments say that nobody has asked for yet: JSON.
+    stored: BTreeSet<Box<[u8]>>,
+}
+
+impl RememberedRepository {
+    /// What segments say in these parts.
+    pub(super) fn from_stored(stored: BTreeSet<Box<[u8]>>) -> Self {
+        Self { stored, ..Self::default() }
+    }
+
+    /// What is remembered, to be read and changed.
+    pub(super) fn memory(&mut self) -> &mut RepositoryMemory {
+        if !self.stored.is_empty() {
+            for json in std::mem::take(&mut self.stored) {
+                match serde_json::from_slice(&json) {
+                    Ok(read) => self.saved.merge(read),
+                    Err(error) => {
+                        tracing::debug!("a part of what is remembered of a repository is unreadable: {error}");
+                    }
+                }
+            }
+            self.memory = self.saved.clone();
+            self.memory.settle();
+        }
+        &mut self.memory
+    }
+
+    /// What segments do not say.
+    pub(super) fn unsaved(&self) -> Option<RepositoryMemory> {
+        self.memory.new_since(&self.saved)
+    }
+
+    /// Knows that a segment says `new`.
+    pub(super) fn mark_saved(&mut self, new: RepositoryMemory) {
+        self.saved.merge(new);
+    }
+}
+
+/// The entries of `all` that `known` does not have.
+fn new_in<K: Ord + Clone, V: PartialEq + Clone>(all: &BTreeMap<K, V>, known: &BTreeMap<K, V>) -> BTreeMap<K, V> {
+    let new = all.iter().filter(|(key, value)| known.get(key) != Some(value));
+    new.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The one that was seen first.
+fn earliest(mut one: Seen, other: Seen) -> Seen {
+    match (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)) {
+        Ordering::Less => one,
+        Ordering::Greater => other,
+        Ordering::Equal => {
+            one.merge(&other);
+            one
+        }
+    }
+}
+
+/// All that two histories of a tag say, in order.
+fn union(one: Vec<Seen>, other: Vec<Seen>) -> Vec<Seen> {
+    let mut all: Vec<_> = one.into_iter().chain(other).collect();
+    all.sort_by(|one, other| (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)));
+    all.dedup_by(|later, earlier| {
+        let is_same = (later.first_seen, &later.digest) == (earlier.first_seen, &earlier.digest);
+        if is_same {
+            earlier.merge(later);
+        }
+        is_same
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn seen(of: u8, at: i64) -> Seen {
+        Seen::new(Digest::of(&[of]), None, DateTime::from_timestamp(at, 0).unwrap())
+    }
+
+    fn until(mut seen: Seen, last: i64) -> Seen {
+        seen.see_again(DateTime::from_timestamp(last, 0).unwrap());
+        seen
+    }
+
+    #[test]
+    fn a_tag_that_went_back_keeps_its_history() {
+        let settled = |one: &[Seen], other: &[Seen]| {
+            let mut memory = RepositoryMemory::default();
+            memory.moving.insert("21".into(), union(one.to_vec(), other.to_vec()));
+            memory.settle();
+            memory.moving.remove("21").unwrap()
+        };
+        let back = [seen(1, 10), seen(2, 20), seen(1, 30)];
+        assert_eq!(settled(&back, &back), back);
+        let until = [seen(1, 10), until(seen(2, 20), 25)];
+        assert_eq!(settled(&[seen(1, 10), seen(2, 25)], &[seen(1, 10), seen(2, 20)]), until);
+    }
+
+    fn memories() -> impl Strategy<Value = RepositoryMemory> {
+        let history = vec((0..4_u8, 0..6_i64, 0..6_i64), 1..4);
+        let lists = proptest::option::of((0..4_i64, any::<bool>(), vec("[ab]", 0..2)));
+        (lists, vec((0..3_u8, history), 0..3)).prop_map(|(tags, histories)| {
+            let read_at = |at| DateTime::from_timestamp(at, 0).unwrap();
+            let tags = tags.map(|(at, is_complete, dated)| TagMemory { read_at: read_at(at), is_complete, dated });
+            let mut memory = RepositoryMemory { tags, ..RepositoryMemory::default() };
+            for (tag, history) in histories {
+                let history: Vec<_> =
+                    history.into_iter().map(|(of, at, more)| until(seen(of, at), at + more)).collect();
+                memory.carried.insert(tag.to_string(), history[0].clone());
+                memory.moving.insert(tag.to_string(), union(history, Vec::new()));
+            }
+            memory
+        })
+    }
+
+    fn merged<'a>(memories: impl IntoIterator<Item = &'a RepositoryMemory>) -> RepositoryMemory {
+        let mut all = RepositoryMemory::default();
+        memories.into_iter().for_each(|memory| all.merge(memory.clone()));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_and_number_of_memories_do_not_matter(a in memories(), b in memories(), c in memories()) {
+            let all = merged([&a, &b, &c]);
+            prop_assert_eq!(&merged([&c, &b, &a]), &all);
+            prop_assert_eq!(&merged([&b, &a, &c, &a, &b]), &all);
+            prop_assert_eq!(&merged([&a, &merged([&b, &c])]), &all);
+        }
+
+        #[test]
+        fn what_is_new_and_what_is_known_are_all_there_is(a in memories(), b in memories()) {
+            let all = merged([&a, &b]);
+            let new = all.new_since(&a).unwrap_or_default();
+            prop_assert_eq!(merged([&a, &new]), all.clone());
+            prop_assert_eq!(all.new_since(&all), None);
+        }
+    }
+}

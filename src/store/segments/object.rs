@@ -1,0 +1,91 @@
+//! Segments in a store that is no folder: each written as a whole.
+
+use std::collections::HashSet;
+
+use futures::{StreamExt as _, stream};
+
+use super::{LISTINGS, MOST_SMALL, Records, SegmentMerge, is_segment, is_small, new_name, record};
+use crate::store::{OnlyIf, Result, Store};
+
+/// Where segments are in a store; the same as in a store that is a folder.
+const SEGMENTS: &str = "catalog/v4/segments/";
+/// How many segments are read at a time.
+const READ_AT_ONCE: usize = 8;
+
+/// What all segments of `store` say; and the error with which reading ended early.
+pub(in crate::store) async fn read(store: &dyn Store) -> (Records, Result<()>) {
+    let mut records = Records::default();
+    let mut known = HashSet::new();
+    for _ in 0..LISTINGS {
+        match read_new(&mut records, store, &mut known).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return (records, Err(error)),
+        }
+    }
+    (records, Ok(()))
+}
+
+/// Reads the segments that are not `known`; whether some vanished in the meantime.
+async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<String>) -> Result<bool> {
+    let mut names = store.names(SEGMENTS).await?;
+    names.retain(|name| is_segment(name) && !known.contains(name));
+    let reads = names.into_iter().map(|name| async move {
+        let read = store.read(&name).await;
+        (name, read)
+    });
+    let mut reads = stream::iter(reads).buffer_unordered(READ_AT_ONCE);
+    let mut has_vanished = false;
+    while let Some((name, read)) = reads.next().await {
+        match read {
+            Ok(None) => {
+                has_vanished = true;
+                continue;
+            }
+            Ok(Some(stored)) => {
+                if let Some(segment) = record::parse(&stored.bytes) {
+                    segment.bodies.into_iter().for_each(|body| records.add(body));
+                } else {
+                    tracing::debug!("{}/{name} is no segment of this version", store.place());
+                }
+            }
+            Err(error) => tracing::warn!("a part of the catalog is fetched again: {error}"),
+        }
+        known.insert(name);
+    }
+    Ok(has_vanished)
+}
+
+/// Writes a segment.
+pub(in crate::store) async fn write(store: &dyn Store, segment: Vec<u8>) -> Result<()> {
+    let name = format!("{SEGMENTS}{}", new_name(segment.len()));
+    store.write(&name, segment, OnlyIf::Absent).await.map(drop)
+}
+
+/// Merges the segments that are not large if they are many. They are removed when the one that has it all is there.
+pub(in crate::store) async fn compact(store: &dyn Store) -> Result<()> {
+    let mut names = store.names(SEGMENTS).await?;
+    names.retain(|name| is_small(name));
+    if names.len() <= MOST_SMALL {
+        return Ok(());
+    }
+    let mut merge = SegmentMerge::default();
+    for name in names {
+        // Others may be merging it too; and one that cannot be read stays.
+        let Ok(Some(stored)) = store.read(&name).await else { continue };
+        // Whoever writes an object writes it as a whole.
+        if !merge.add(name, &stored.bytes, true) {
+            break;
+        }
+    }
+    if !merge.is_worthwhile() {
+        return Ok(());
+    }
+    for segment in merge.records.into_segments() {
+        write(store, segment).await?;
+    }
+    for name in merge.names {
+        store.remove(&name).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! A process that is killed while it writes the catalog: what it had written is known, and what others had.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use basewatch::{
+    image::{Content, Digest, Index, Repository},
+    store::{Catalog, Seen},
+};
+use chrono::DateTime;
+
+/// The folder that the process writes into, and the first number that it learns.
+const ORDERS: &str = "BASEWATCH_TEST_CATALOG";
+/// What the process prints in front of each number that it has learned.
+const LEARNED: &str = "learned ";
+/// How many numbers a process learns at most.
+const MOST: u32 = 100_000;
+
+fn digest(of: u32) -> Digest {
+    Digest::of(&of.to_le_bytes())
+}
+
+fn java() -> Repository {
+    "public.ecr.aws/lambda/java".parse().unwrap()
+}
+
+fn learn(catalog: &Catalog, of: u32) {
+    catalog.remember(&digest(of), Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
+    catalog.keep("last", &of);
+    let seen = Seen::new(digest(of), None, DateTime::UNIX_EPOCH);
+    catalog.note(&java(), |memory| drop(memory.carried.insert(of.to_string(), seen)));
+}
+
+#[test]
+#[ignore = "the process that the next test kills"]
+fn a_process_that_learns_until_it_is_killed() {
+    let Ok(orders) = env::var(ORDERS) else { return };
+    let (first, folder) = orders.split_once(' ').unwrap();
+    let first: u32 = first.parse().unwrap();
+    let catalog = Catalog::in_folder(Path::new(folder));
+    for of in first..first + MOST {
+        learn(&catalog, of);
+        println!("{LEARNED}{of}");
+    }
+}
+
+/// What a process that begins with `first` has learned when it is killed after `count` numbers.
+fn killed_after(count: usize, first: u32, folder: &Path) -> Vec<u32> {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "catalog::a_process_that_learns_until_it_is_killed"])
+        .env(ORDERS, format!("{first} {}", folder.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let number = |line: String| line.strip_prefix(LEARNED).and_then(|number| number.parse().ok());
+    let mut learned: Vec<u32> = output.by_ref().filter_map(number).take(count).collect();
+    child.kill().unwrap();
+    // What it had printed until then; the last line may be cut.
+    learned.extend(output.filter_map(number));
+    child.wait().unwrap();
+    learned.retain(|of| (first..first + MOST).contains(of));
+    learned
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_writes_the_catalog_loses_nothing_it_had_learned_a_second_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut learned = Vec::new();
+    for nth in 0..8 {
+        let count = fastrand::usize(1..400);
+        let first = nth * MOST;
+        let killed = killed_after(count, first, folder.path());
+        assert!(killed.len() >= count);
+        learned.extend(killed);
+        let catalog = Catalog::in_folder(folder.path());
+        for of in &learned {
+            assert!(catalog.content(&digest(*of)).is_some(), "{of} of {}", learned.len());
+        }
+        let last: u32 = catalog.kept("last").unwrap();
+        assert!(learned.iter().max().is_none_or(|of| last >= *of), "{last}");
+        let carried = catalog.recall(&java(), |memory| memory.carried.contains_key(&first.to_string()));
+        assert!(carried, "what is noted first is written at once");
+        // A run that goes to its end, beside those that were killed.
+        learn(&catalog, first + MOST - 1);
+        learned.push(first + MOST - 1);
+    }
+}
