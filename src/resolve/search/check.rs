@@ -23,15 +23,15 @@ const MOST_OTHERS: usize = 8;
 /// A release that an image records, on its platform: by a digest, else by a dated tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RecordedRelease {
-    repository: Repository,
-    digest: Option<Digest>,
-    dated_tag: Option<String>,
-    platform: Platform,
+    pub(super) repository: Repository,
+    pub(super) digest: Option<Digest>,
+    pub(super) dated_tag: Option<String>,
+    pub(super) platform: Platform,
 }
 
 impl RecordedRelease {
     /// The release that `base` names; `None` if it names only a line.
-    fn new(base: &Base, platform: &Platform) -> Option<Self> {
+    pub(super) fn new(base: &Base, platform: &Platform) -> Option<Self> {
         let dated_tag = base.tag.clone().filter(|tag| base.digest.is_none() && is_dated(tag));
         (base.digest.is_some() || dated_tag.is_some()).then(|| Self {
             repository: base.repository.clone(),
@@ -73,7 +73,27 @@ impl Searcher<'_> {
         checks
     }
 
-    async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
+    /// The company base that `image` records and that `checks` confirm, if there is one.
+    pub(super) async fn confirmed_company_base(
+        &self,
+        image: ComparedImage<'_>,
+        checks: &BTreeMap<usize, PrefixCheck>,
+    ) -> Option<ImageFacts> {
+        let confirmed = checks.iter().filter(|(_, check)| matches!(check, PrefixCheck::Prefix { .. }));
+        let company_base = confirmed.filter_map(|(position, _)| {
+            let base = image.identification.readings.get(*position)?.base.as_ref().ok()?;
+            let is_company_base = self.resolver.is_company_base(&base.repository);
+            RecordedRelease::new(base, &image.image.facts.platform).filter(|_| is_company_base)
+        });
+        let release = company_base.into_iter().next()?;
+        let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await?;
+        match &*read {
+            Content::Image(facts) => Some(facts.clone()),
+            Content::Index(_) => None,
+        }
+    }
+
+    pub(super) async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
         let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
         match read.as_deref() {
             Some(Content::Image(base)) => compare(&image.image.facts, base),
@@ -86,7 +106,7 @@ impl Searcher<'_> {
         let RecordedRelease { repository, digest, dated_tag, platform } = recorded;
         let digest = match (digest, dated_tag) {
             (Some(digest), _) => digest.clone(),
-            (None, Some(tag)) => self.resolver.carried(repository, tag).await.ok()??.digest,
+            (None, Some(tag)) => self.resolver.carried_image(repository, tag).await.ok()??.digest,
             (None, None) => return None,
         };
         let images = &self.resolver.images;

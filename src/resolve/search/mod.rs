@@ -4,6 +4,7 @@
 //! Every manifest that is read is remembered as a release. So a search that ends early goes on in the next run where it
 //! stood, and images on one base are searched once. Which of several prefixes is the base is decided by `identify`.
 
+mod ahead;
 mod candidates;
 mod check;
 mod follow;
@@ -15,7 +16,7 @@ mod rounds;
 mod scope;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -74,10 +75,10 @@ impl<'a> ComparedImage<'a> {
 /// Compares images with the releases of base repositories, and searches those that are not known yet.
 pub struct Searcher<'a> {
     resolver: &'a Resolver,
-    /// The base repositories that are searched where an image names none.
-    repositories: BTreeSet<Repository>,
     allowance: RequestAllowance,
     recorded: Once<RecordedRelease, Option<Known>>,
+    /// The recorded releases that were asked for before the inventory was complete.
+    started_ahead: Mutex<HashSet<RecordedRelease>>,
     /// Releases that were read and are not in the state yet.
     learned: Mutex<Vec<(Repository, Arc<PlatformRelease>)>>,
     state: futures::lock::Mutex<SearchState>,
@@ -87,20 +88,11 @@ impl<'a> Searcher<'a> {
     /// Searches within `limits` for all images together.
     #[must_use]
     pub fn new(resolver: &'a Resolver, limits: SearchLimits) -> Self {
-        let published =
-            LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
-        let remembered = resolver.images.catalog().repositories();
-        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
-        // Docker Hub has the same releases with the same tags.
-        let is_searched = |repository: &Repository| {
-            &*repository.registry != DOCKER_HUB && resolver.is_base(repository) && resolver.has_dated_tags(repository)
-        };
-        repositories.retain(is_searched);
         Self {
             resolver,
-            repositories,
             allowance: RequestAllowance::new(limits.request_count, limits.duration),
             recorded: Once::default(),
+            started_ahead: Mutex::default(),
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
         }
@@ -120,8 +112,11 @@ impl<'a> Searcher<'a> {
         }
         self.follow(&distinct).await;
         let checks = self.check_recorded(&distinct).await;
-        let searched: Vec<_> =
-            distinct.iter().zip(&checks).map(|(image, checks)| self.searched(image, checks)).collect();
+        let mut searched = Vec::new();
+        for (image, checks) in distinct.iter().zip(&checks) {
+            let company_base = self.confirmed_company_base(*image, checks).await;
+            searched.push(self.searched(image, checks, company_base.as_ref()));
+        }
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
@@ -147,6 +142,7 @@ impl<'a> Searcher<'a> {
     /// Takes over what the catalog knows, and what was read besides.
     fn learn(&self, state: &mut SearchState) {
         if !std::mem::replace(&mut state.is_loaded, true) {
+            state.repositories = self.repositories();
             state.known.load(self.resolver.images.catalog(), |repository| self.resolver.is_base(repository));
         }
         let learned = std::mem::take(&mut *self.learned.lock().unwrap_or_else(PoisonError::into_inner));
@@ -155,8 +151,30 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// What there is to be searched for `image`.
-    fn searched(&self, image: &ComparedImage<'_>, checks: &BTreeMap<usize, PrefixCheck>) -> SearchedImage {
+    /// The base repositories that are searched where an image names none.
+    fn repositories(&self) -> BTreeSet<Repository> {
+        let published =
+            LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
+        let remembered = self.resolver.images.catalog().repositories();
+        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
+        // Docker Hub has the same releases with the same tags.
+        let is_searched = |repository: &Repository| {
+            &*repository.registry != DOCKER_HUB
+                && self.resolver.is_base(repository)
+                && self.resolver.has_dated_tags(repository)
+        };
+        repositories.retain(is_searched);
+        repositories
+    }
+
+    /// What there is to be searched for `image`. The base of the company base that it is built on, where `company_base` is
+    /// known to be one, was published before that was built, which may have been long before the image was.
+    fn searched(
+        &self,
+        image: &ComparedImage<'_>,
+        checks: &BTreeMap<usize, PrefixCheck>,
+        company_base: Option<&ImageFacts>,
+    ) -> SearchedImage {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
         let shows_lambda_base = facts.fingerprint.is_lambda_base();
@@ -165,10 +183,11 @@ impl<'a> Searcher<'a> {
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);
+        let own_built_at = built_at(facts, existed_at);
         SearchedImage {
             arch: Arch::from_oci(facts.platform.architecture()),
             existed_at,
-            built_at: built_at(facts, existed_at),
+            built_at: company_base.map_or(own_built_at, |base| built_at(base, existed_at).min(own_built_at)),
             named,
             shows_lambda_base,
             is_settled,
