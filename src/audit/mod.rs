@@ -1,6 +1,7 @@
 //! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
 //! decides nothing itself.
 
+mod bases;
 mod identified;
 mod provenance;
 mod replacements;
@@ -15,6 +16,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use self::{
+    bases::read_bases,
     identified::{combine_all, identify_all},
     provenance::Attestations,
     replacements::{Replacements, Search},
@@ -28,6 +30,7 @@ use crate::{
     identify::{self, Identification},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
+    report::Note,
     resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
@@ -101,14 +104,18 @@ pub async fn audit(
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    // Boxed: the futures of the SDK lie deep within one another.
+    let bases = Box::pin(read_bases(&deployments, &identify, sources, images)).await;
+    let resolver =
+        Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at).with_shelves(bases.shelves);
     let searcher = Searcher::new(&resolver, terms.identify.search);
     let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
     let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
-    let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps };
+    let notes = bases.unread.iter().map(|(place, why)| Note::of_unread_base(place, why)).collect();
+    let audit = Audit { deployments, resolutions, replacements: Replacements::default(), gaps, notes };
     let search = Search {
         images,
         resolver: &resolver,

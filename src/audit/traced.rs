@@ -25,6 +25,8 @@ pub struct Audit {
     pub(super) resolutions: BTreeMap<Key, Resolution>,
     pub(super) replacements: Replacements,
     pub(super) gaps: Vec<Gap>,
+    /// What is to be known about how bases were looked for.
+    pub(super) notes: Vec<Note>,
 }
 
 /// A deployment with what its image says of its base, and what is known about that.
@@ -60,7 +62,7 @@ impl Audit {
         })
     }
 
-    /// The findings, worst first, and what is to be known about exemptions: the fourth stage.
+    /// The findings, worst first, and what is to be known about base repositories and exemptions: the fourth stage.
     #[must_use]
     pub fn judge(&self, terms: &Terms) -> (Vec<Finding>, Vec<Note>) {
         let concluded: Vec<_> = self.traced().map(|traced| traced.conclude(terms)).collect();
@@ -71,10 +73,10 @@ impl Audit {
             let is_listed = !self.gaps.iter().any(|gap| scope.may_match_in(&gap.extent));
             !terms.is_part && is_listed && (is_complete || scope.base.is_none())
         };
-        let notes = encounters(&terms.policy, &judged, terms.now)
-            .iter()
-            .filter_map(|met| Note::of_exemption(met, is_whole(&met.exemption.scope), terms.now))
-            .collect();
+        let met = encounters(&terms.policy, &judged, terms.now);
+        let of_exemptions =
+            met.iter().filter_map(|met| Note::of_exemption(met, is_whole(&met.exemption.scope), terms.now));
+        let notes = self.notes.iter().cloned().chain(of_exemptions).collect();
         let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
         findings.sort_by(Finding::worst_first);
         (findings, notes)

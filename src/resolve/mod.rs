@@ -16,13 +16,14 @@ mod observed;
 mod problem;
 mod published;
 mod question;
+mod received;
 mod releases;
 mod search;
 mod settings;
 mod tags;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -41,6 +42,7 @@ pub use tags::Releases;
 
 use crate::{
     image::{Digest, DigestKind, LambdaTag, Platform, Reference, Repository},
+    inventory::Shelf,
     once::Once,
     registry,
     store::{Images, Seen},
@@ -135,6 +137,8 @@ pub struct Resolver {
     tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
     dated: Mutex<HashMap<Repository, tags::Dated>>,
     line_dates: dating::LineDates,
+    /// What base repositories in private ECR hold, as far as they were listed.
+    shelves: BTreeMap<Repository, Arc<Shelf>>,
 }
 
 impl Resolver {
@@ -153,7 +157,14 @@ impl Resolver {
             tags_asked: Once::default(),
             dated: Mutex::default(),
             line_dates: dating::LineDates::default(),
+            shelves: BTreeMap::new(),
         }
+    }
+
+    /// The same where private ECR has listed what base repositories hold, and when it received that.
+    #[must_use]
+    pub fn with_shelves(self, shelves: BTreeMap<Repository, Arc<Shelf>>) -> Self {
+        Self { shelves, ..self }
     }
 
     /// What is known about the base in question, for an image of this `age`. What cannot be found out is a
