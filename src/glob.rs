@@ -30,6 +30,12 @@ impl Glob {
     }
 }
 
+/// Whether `text` as a pattern matches more than itself.
+#[must_use]
+pub fn has_wildcards(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
 impl FromStr for Glob {
     type Err = String;
 

@@ -187,7 +187,15 @@ fn a_policy_allows_what_its_configuration_uses_and_no_more() {
         "ecs:DescribeTasks",
     ];
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\n";
-    let table: [(String, Vec<&[&str]>); 6] = [
+    let named = "[[inventory.images]]\nreferences = [\"public.ecr.aws/acme/orders:421\"]";
+    let base = |repository: &str| {
+        format!(
+            "{named}\n[[identify.base]]\nrepository = \"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{repository}\""
+        )
+    };
+    let table: [(String, Vec<&[&str]>); 8] = [
+        (base("base/java"), vec![&images, &public, &["ecr:DescribeImages"]]),
+        (base("base/*"), vec![&images, &public, &["ecr:DescribeImages", "ecr:DescribeRepositories"]]),
         ("[[inventory.lambda]]\nregions = [\"eu-west-1\"]".into(), vec![&images, &listed, &public, &functions]),
         ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]".into(), vec![&images, &listed, &public, &services]),
         (

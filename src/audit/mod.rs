@@ -2,6 +2,7 @@
 //! decides nothing itself.
 
 mod ahead;
+mod bases;
 mod identified;
 mod provenance;
 mod replacements;
@@ -17,6 +18,7 @@ use futures::{StreamExt, future, stream};
 
 use self::{
     ahead::ResolvesAhead,
+    bases::read_bases,
     identified::{combine_all, identify_all},
     provenance::Attestations,
     replacements::Search,
@@ -30,6 +32,7 @@ use crate::{
     identify::{self, Identification},
     inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
     judge::Policy,
+    report::Note,
     resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
     store::Images,
 };
@@ -98,12 +101,16 @@ pub async fn audit(
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
+    // Boxed: the futures of the SDK lie deep within one another.
+    let bases = Box::pin(read_bases(&deployments, &identify, sources, images)).await;
+    resolver.set_shelves(bases.shelves);
     let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
     let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
-    let audit = Audit { deployments, resolutions, gaps, ..Audit::default() };
+    let notes = bases.unread.iter().map(|(place, why)| Note::of_unread_base(place, why)).collect();
+    let audit = Audit { deployments, resolutions, gaps, notes, ..Audit::default() };
     let search = Search {
         images,
         resolver: &resolver,

@@ -30,6 +30,8 @@ pub struct Audit {
     pub(super) gaps: Vec<Gap>,
     /// Which holds match a release that was looked at, by their position in the configuration.
     pub(super) met_holds: BTreeSet<usize>,
+    /// What is to be known about how bases were looked for.
+    pub(super) notes: Vec<Note>,
 }
 
 /// A deployment with what its image says of its base, and what is known about that.
@@ -65,7 +67,7 @@ impl Audit {
         })
     }
 
-    /// The findings, worst first, and what is to be known about exemptions and holds: the fourth stage.
+    /// The findings, worst first, and what is to be known about base repositories, exemptions and holds: the fourth stage.
     #[must_use]
     pub fn judge(&self, terms: &Terms) -> (Vec<Finding>, Vec<Note>) {
         let concluded: Vec<_> = self.traced().map(|traced| traced.conclude(terms)).collect();
@@ -76,15 +78,14 @@ impl Audit {
             let is_listed = !self.gaps.iter().any(|gap| scope.may_match_in(&gap.extent));
             !terms.is_part && is_listed && (is_complete || scope.base.is_none())
         };
-        let holds = terms.resolve.holds.iter().enumerate().filter_map(|(place, hold)| {
+        let of_holds = terms.resolve.holds.iter().enumerate().filter_map(|(place, hold)| {
             let is_whole = !terms.is_part && is_complete && self.gaps.is_empty();
             Note::of_hold(hold, self.met_holds.contains(&place), is_whole, terms.now)
         });
-        let notes = encounters(&terms.policy, &judged, terms.now)
-            .iter()
-            .filter_map(|met| Note::of_exemption(met, is_whole(&met.exemption.scope), terms.now))
-            .chain(holds)
-            .collect();
+        let met = encounters(&terms.policy, &judged, terms.now);
+        let of_exemptions =
+            met.iter().filter_map(|met| Note::of_exemption(met, is_whole(&met.exemption.scope), terms.now));
+        let notes = self.notes.iter().cloned().chain(of_exemptions).chain(of_holds).collect();
         let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
         findings.sort_by(Finding::worst_first);
         (findings, notes)

@@ -52,7 +52,8 @@ struct RawMirror {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBase {
-    /// A pattern of base repositories, with their registry; the name of one is the plain case.
+    /// A pattern of base repositories, with their registry; the name of one is the plain case. Releases in a registry of
+    /// private ECR are listed by its API, at most 500 new ones of a repository in each run.
     #[schemars(required, example = &"public.ecr.aws/lambda/java")]
     repository: Option<String>,
     /// The moving tags to follow in these repositories. Without it, the lines are those that images record and, where

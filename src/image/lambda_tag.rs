@@ -92,6 +92,13 @@ impl LambdaTag {
         Self { arch: None, ..self.clone() }
     }
 
+    /// The release that `tag` is of: itself, without the architecture that dated tags end in.
+    #[must_use]
+    pub fn release_of(tag: &str) -> String {
+        let dated = Self::parse(tag).filter(|tag| tag.built_at.is_some());
+        dated.map_or_else(|| tag.to_owned(), |tag| tag.release().to_string())
+    }
+
     /// The same tag for one architecture.
     #[must_use]
     pub fn on(&self, arch: Arch) -> Self {

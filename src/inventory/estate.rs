@@ -46,7 +46,7 @@ pub struct Estate {
     /// The clock's now.
     pub(super) seen_at: DateTime<Utc>,
     regions: Once<Option<String>, Result<Vec<String>, Failure>>,
-    shelves: Once<Repository, Option<Arc<Shelf>>>,
+    shelves: Once<Repository, Result<Arc<Shelf>, Gap>>,
     tags: Once<Repository, Arc<ResourceTags>>,
     gaps: Mutex<BTreeMap<String, Gap>>,
     accounts: Mutex<BTreeSet<String>>,
@@ -146,15 +146,19 @@ impl Estate {
     /// What `repository` of something that runs holds: no image if it was deleted; not told if it cannot be
     /// listed, which is then a gap.
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
-        let ask = async || match shelf(repository).await {
-            Ok(listed) => Some(Arc::new(listed)),
+        match self.listed(repository).await {
+            Ok(listed) => Some(listed),
             Err(gap) if gap.code == "not-found" => Some(Arc::default()),
             Err(gap) => {
                 self.note(gap);
                 None
             }
-        };
-        self.shelves.get(repository.repository.clone(), ask).await
+        }
+    }
+
+    /// What `repository` holds, asked once a run.
+    pub(super) async fn listed(&self, repository: &EcrRepository) -> Result<Arc<Shelf>, Gap> {
+        self.shelves.get(repository.repository.clone(), async || shelf(repository).await.map(Arc::new)).await
     }
 
     /// The resource tags of `repository`, if owners are found by tags or `is_needed` otherwise. Remembered for

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use caches::PullThroughRule;
 pub use choice::{Choice, Filter, ResourceTags, TagPattern};
-pub use ecr::{EcrInventory, NotMeant, Push, PushedInventory};
+pub use ecr::{BaseRepositories, EcrInventory, NotMeant, Push, PushedInventory};
 pub use ecs::EcsInventory;
 pub use estate::{AllowAccount, Estate, OfferCache};
 pub use gap::{Extent, Gap};

@@ -47,6 +47,11 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// All its images, in the order of their digests.
+    pub fn images(&self) -> impl Iterator<Item = &Held> {
+        self.images.values()
+    }
+
     /// The image with `digest`.
     #[must_use]
     pub fn image(&self, digest: &Digest) -> Option<&Held> {

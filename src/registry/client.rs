@@ -332,6 +332,10 @@ impl Registry for DistributionClient {
         self.reach(&repository.registry, || self.tags_of(repository).boxed())
     }
 
+    fn may_ask(&self, repository: &Repository) -> bool {
+        self.allow.trust(&repository.registry).is_some()
+    }
+
     fn cache_of(&self, repository: &Repository) -> Option<Repository> {
         let registry = &repository.registry;
         let connected = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();

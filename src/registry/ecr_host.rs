@@ -47,6 +47,16 @@ impl<'a> EcrHost<'a> {
     }
 }
 
+impl<'a> EcrHost<'a> {
+    /// The registry that `pattern` of whole repository names is limited to, if it names one, and the pattern of the
+    /// repositories in it.
+    #[must_use]
+    pub fn of_pattern(pattern: &'a str) -> Option<(Self, &'a str)> {
+        let (host, name) = pattern.split_once('/')?;
+        Some((Self::parse(host)?, name))
+    }
+}
+
 /// Whether `store` is a bucket of S3 in the partition of `registry`, a private ECR registry. ECR redirects to it for
 /// layers and configurations (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html>).
 pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {

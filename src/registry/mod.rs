@@ -119,6 +119,12 @@ pub trait Registry: Send + Sync {
     /// All tags of `repository`, page by page.
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;
 
+    /// Whether `repository` may be asked at all: whether its registry is on the allow-list.
+    fn may_ask(&self, repository: &Repository) -> bool {
+        let _ = repository;
+        true
+    }
+
     /// The repository of the pull-through cache or mirror through which `repository` is read now; `None` where it is
     /// read itself.
     ///

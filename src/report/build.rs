@@ -318,7 +318,7 @@ pub struct Run {
     pub authentication: BTreeMap<String, String>,
     /// Registries that were read through a pull-through cache, each with the cache.
     pub caches: BTreeMap<String, String>,
-    /// What is to be known about exemptions.
+    /// What is to be known about base repositories, release catalogs and exemptions.
     pub notes: Vec<Note>,
     /// The least verdict that the run fails for; none if it never does.
     pub fail_on: Option<Verdict>,
@@ -331,6 +331,14 @@ impl Note {
     pub const RELEASES_REFUSED: &'static str = "release-catalog-refused";
     /// The code of a note about a release catalog that could not be read.
     pub const RELEASES_UNAVAILABLE: &'static str = "release-catalog-unavailable";
+
+    /// That the releases of the base repository `place`, or of those that match it, could not all be read by ECR's API.
+    #[must_use]
+    pub fn of_unread_base(place: &str, why: &str) -> Self {
+        let effect =
+            "only what its moving tags carry is compared with images, and it is not known when ECR received it";
+        Self { code: "base-releases-unread".to_owned(), message: format!("{place}: {why}; {effect}") }
+    }
 
     /// ECR asks the upstream for a tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).

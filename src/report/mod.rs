@@ -109,7 +109,7 @@ pub struct PolicyFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
-    /// `report-cut`, `most-unknown`, `release-catalog-refused`, `release-catalog-unavailable`.
+    /// `report-cut`, `most-unknown`, `release-catalog-refused`, `release-catalog-unavailable`, `base-releases-unread`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,

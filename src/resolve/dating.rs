@@ -74,7 +74,9 @@ impl Resolver {
             if !is_current_tagged {
                 current.published = self.publish_date(&candidate(current.digests(), ImageAge::default())).0;
             }
-            resolution.newer = self.newer(key.repository(), &observations, &current, &resolution.base);
+            let line = found.line.as_ref().map(|(line, _)| line);
+            let received = line.and_then(|line| self.received_after(line, &resolution.base, &current));
+            resolution.newer = self.newer(key.repository(), &observations, &current, &resolution.base, received);
             resolution.current = Some(current);
         }
         resolution
@@ -158,7 +160,7 @@ impl Resolver {
         })
     }
 
-    /// When the catalog first saw the release behind any moving tag of its repository.
+    /// When the catalog first saw the release behind any moving tag of its repository, or ECR received it.
     fn first_seen(&self, candidate: &Candidate<'_>) -> Option<DateTime<Utc>> {
         let digests = [candidate.release.digest, candidate.release.platform_digest];
         let seen_in = self.recall_both(candidate.repository, |memory| {
@@ -166,7 +168,8 @@ impl Resolver {
             seen.map(|seen| seen.first_seen).min()
         });
         let on_line = candidate.observations.first(candidate.release).map(|stay| stay.first_seen);
-        seen_in.into_iter().flatten().chain(on_line).min()
+        let received = self.received_at(candidate.repository, candidate.release);
+        seen_in.into_iter().flatten().chain(on_line).chain(received).min()
     }
 
     /// When `release` was built by its own word, if its configuration was read. `stay` may know the index that a

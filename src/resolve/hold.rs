@@ -120,10 +120,14 @@ impl Resolver {
 
     /// The same of what a line of `repository` was seen at.
     pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &Stay) -> Option<Arc<Hold>> {
+        self.hold_of_digests(repository, [Some(&stay.digest), stay.platform_digest.as_ref()])
+    }
+
+    /// The same by its digests, and by the dated tag that is known to carry one of them.
+    pub(super) fn hold_of_digests(&self, repository: &Repository, digests: [Option<&Digest>; 2]) -> Option<Arc<Hold>> {
         if self.holds.in_force.is_empty() {
             return None;
         }
-        let digests = [Some(&stay.digest), stay.platform_digest.as_ref()];
         let release = self.known_release(repository, &digests.into_iter().flatten().collect::<Vec<_>>());
         self.hold_of(&ReleaseNames { repository, release: release.as_ref(), arch: None, digests })
     }

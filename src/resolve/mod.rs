@@ -18,14 +18,15 @@ mod observed;
 mod problem;
 mod published;
 mod question;
+mod received;
 mod releases;
 mod search;
 mod settings;
 mod tags;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use chrono::{DateTime, Utc};
@@ -44,6 +45,7 @@ pub use tags::Releases;
 
 use crate::{
     image::{Digest, DigestKind, LambdaTag, Platform, Reference, Repository},
+    inventory::Shelf,
     once::Once,
     registry,
     store::{Images, Seen},
@@ -142,6 +144,8 @@ pub struct Resolver {
     dated: Mutex<HashMap<Repository, tags::Dated>>,
     line_dates: dating::LineDates,
     holds: hold::Holds,
+    /// What base repositories in private ECR hold, as far as they were listed.
+    shelves: OnceLock<BTreeMap<Repository, Arc<Shelf>>>,
 }
 
 impl Resolver {
@@ -162,7 +166,19 @@ impl Resolver {
             tags_asked: Once::default(),
             dated: Mutex::default(),
             line_dates: dating::LineDates::default(),
+            shelves: OnceLock::new(),
         }
+    }
+
+    /// Takes what private ECR listed of base repositories, and when it received that; the first time only.
+    pub fn set_shelves(&self, shelves: BTreeMap<Repository, Arc<Shelf>>) {
+        // A second list would be of the same run.
+        let _ = self.shelves.set(shelves);
+    }
+
+    /// What private ECR holds of `repository`, if it was listed.
+    fn shelf(&self, repository: &Repository) -> Option<&Arc<Shelf>> {
+        self.shelves.get()?.get(repository)
     }
 
     /// What is known about the base in question, for an image of this `age`. What cannot be found out is a

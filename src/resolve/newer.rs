@@ -20,14 +20,15 @@ pub struct Newer {
 }
 
 impl Resolver {
-    /// The releases of a line after `base`, up to the current one: from its dated tags, from what was observed,
-    /// and from the dates of both, whichever says the most. Those that are held do not count.
+    /// The releases of a line after `base`, up to the current one: from its dated tags, from what was observed, from
+    /// what was `received`, and from the dates of both, whichever says the most. Those that are held do not count.
     pub(super) fn newer(
         &self,
         repository: &Repository,
         observations: &Observations,
         current: &Current,
         base: &BaseInUse,
+        received: Option<Newer>,
     ) -> Newer {
         let release = base.digests();
         let tagged = self.tagged_after(observations.last_seen(release), current, base);
@@ -37,7 +38,7 @@ impl Resolver {
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));
         let dated = dated.map(|its| Newer { since: Some(its.at), is_estimated: its.is_estimated, ..at_least_one() });
         // Each of them is a bound: the earliest says the most. Of equal ones, what the tags say is better.
-        let all = [tagged, observed, dated];
+        let all = [tagged, observed, received, dated];
         let count = all.iter().flatten().filter_map(|newer| newer.count).max();
         let first = all.into_iter().flatten().min_by_key(|newer| newer.since).unwrap_or_else(at_least_one);
         // A line that was seen at more releases than it has tags, or earlier, has not all of its tags any more.

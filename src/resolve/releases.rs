@@ -16,8 +16,7 @@ impl Resolver {
     ) -> Option<PlatformRelease> {
         let release =
             self.is_base(repository).then(|| PlatformRelease::new(manifest.clone(), facts, self.seen_at))??;
-        let dated = |tag: &str| LambdaTag::parse(tag).filter(|tag| tag.built_at.is_some());
-        let tag = tag.map(|tag| dated(&tag).map_or(tag, |tag| tag.release().to_string()));
+        let tag = tag.map(|tag| LambdaTag::release_of(&tag));
         Some(PlatformRelease { tags: tag.into_iter().collect(), index: index.cloned(), ..release })
     }
 

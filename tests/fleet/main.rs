@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
 mod accounts;
+mod bases;
 mod faults;
 mod images;
 mod interrupted;

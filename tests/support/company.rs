@@ -227,7 +227,7 @@ pub(crate) fn errors(report: &Report) -> Vec<(&str, &str)> {
     report.errors.iter().map(|error| (error.scope.as_str(), error.code.as_str())).collect()
 }
 
-fn instant(text: &str) -> DateTime<Utc> {
+pub(crate) fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
@@ -247,7 +247,7 @@ pub(crate) fn publish(stock: &Stock, repository: &str, built_at: DateTime<Utc>) 
     index
 }
 
-fn layers(built_at: DateTime<Utc>, architecture: &str) -> Vec<Vec<u8>> {
+pub(crate) fn layers(built_at: DateTime<Utc>, architecture: &str) -> Vec<Vec<u8>> {
     ["os".to_owned(), built_at.to_rfc3339()].map(|part| format!("{part} {architecture}").into_bytes()).into()
 }
 

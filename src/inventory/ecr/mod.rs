@@ -3,6 +3,7 @@
 //! One region or repository that cannot be listed is a [`Gap`]; an image that cannot be read is a
 //! deployment all the same.
 
+mod bases;
 mod large;
 mod listing;
 pub(in crate::inventory) mod manifests;
@@ -12,6 +13,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 
+pub use self::bases::BaseRepositories;
 pub(super) use self::listing::{EcrRepository, shelf};
 pub use self::pushed::{NotMeant, Push, PushedInventory};
 use self::{

@@ -162,6 +162,16 @@ pub(super) fn check_line(
     }
 }
 
+/// That a release of the repository of `line` is a prefix which has no tag: its tag has moved on, and the image says which
+/// that was.
+pub(super) fn untagged_of(line: &NamedLine, prefixes: &[MatchedPrefix]) -> Option<PrefixCheck> {
+    let is_untagged = |prefix: &&MatchedPrefix| {
+        let mut releases = prefix.releases.iter();
+        releases.any(|known| known.repository == line.repository && known.release.tags.is_empty())
+    };
+    prefixes.iter().find(is_untagged).map(|prefix| PrefixCheck::Prefix { layer_count: prefix.layer_count })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use self::{
-    check::{RecordedRelease, check_line},
+    check::{RecordedRelease, check_line, untagged_of},
     rounds::{Rounds, SearchOutcome, SearchState},
     scope::{SearchedImage, built_at, is_settled, named_lines},
 };
@@ -223,7 +223,8 @@ impl<'a> Searcher<'a> {
                 check_line(line, &prefixes, &outcome.search, is_other_line, is_longer)
             } else {
                 // Of a line whose releases cannot be listed, none is ever ruled out.
-                check_line(line, &prefixes, &Search::Idle, false, false)
+                let check = check_line(line, &prefixes, &Search::Idle, false, false);
+                untagged_of(line, &prefixes).filter(|_| check == PrefixCheck::Unread).unwrap_or(check)
             };
             checks.insert(line.reading, check);
         }

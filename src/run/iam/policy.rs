@@ -12,7 +12,7 @@ use super::telling;
 use crate::{
     aws::Members,
     config::Settings,
-    glob::Glob,
+    glob::{Glob, has_wildcards},
     image::{Partition, Repository},
     inventory::{ImageSource, Regions},
     registry::{Auth, EcrHost},
@@ -135,7 +135,8 @@ impl<'a> Needs<'a> {
 
     fn images(&self) -> Vec<String> {
         let mut regions = self.settings.regions();
-        let named: Vec<_> = self.named_regions().into_iter().map(|region| Regions::Listed(vec![region])).collect();
+        let named = self.named_regions().into_iter().chain(self.base_regions());
+        let named: Vec<_> = named.map(|region| Regions::Listed(vec![region])).collect();
         regions.extend(&named);
         self.arns("ecr", &regions, "repository/*")
     }
@@ -146,8 +147,18 @@ impl<'a> Needs<'a> {
         self.settings.images.iter().filter_map(ImageSource::repository).filter_map(region).collect()
     }
 
+    /// The registries of private ECR that base repositories are configured in, each with the pattern of these.
+    fn bases(&self) -> impl Iterator<Item = (EcrHost<'a>, &'a str)> {
+        let rules = self.settings.identify.bases.as_slice().iter();
+        rules.filter_map(|rule| EcrHost::of_pattern(rule.repository.as_str()))
+    }
+
+    fn base_regions(&self) -> impl Iterator<Item = String> {
+        self.bases().map(|(host, _)| host.region.to_owned())
+    }
+
     fn has_ecr(&self) -> bool {
-        !self.settings.regions().is_empty() || !self.named_regions().is_empty()
+        !self.settings.regions().is_empty() || !self.named_regions().is_empty() || self.bases().next().is_some()
     }
 
     fn has_running(&self) -> bool {
@@ -155,10 +166,11 @@ impl<'a> Needs<'a> {
     }
 
     fn repositories(&self) -> Option<Statement> {
-        let lists = !self.settings.ecr.is_empty();
+        let lists_images = !self.settings.ecr.is_empty() || self.bases().next().is_some();
+        let lists = !self.settings.ecr.is_empty() || self.bases().any(|(_, name)| has_wildcards(name));
         let mut actions = Vec::new();
         actions.extend(lists.then_some("ecr:DescribeRepositories"));
-        actions.extend((lists || self.has_running()).then_some("ecr:DescribeImages"));
+        actions.extend((lists_images || self.has_running()).then_some("ecr:DescribeImages"));
         (!actions.is_empty()).then(|| statement("ListRepositoriesAndImages", &actions, self.images()))
     }
 

@@ -1,0 +1,36 @@
+//! The base repositories in private ECR, read before images are compared with their releases.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::Sources;
+use crate::{
+    identify::{self, Identification},
+    image::Repository,
+    inventory::{BaseRepositories, Deployment},
+    store::Images,
+};
+
+/// What private ECR holds of the base repositories that are configured, that images name, and that the catalog remembers.
+/// Nothing where no image is to be judged.
+pub(super) async fn read_bases(
+    deployments: &[(Deployment, Arc<Identification>)],
+    settings: &identify::Settings,
+    sources: &Sources,
+    images: &Images,
+) -> BaseRepositories {
+    let Some(estate) = sources.estate.as_ref().filter(|_| !deployments.is_empty()) else {
+        return BaseRepositories::default();
+    };
+    let readings = deployments.iter().flat_map(|(_, said)| &said.readings);
+    let named = readings.filter_map(|reading| Some(reading.base.as_ref().ok()?.repository.clone()));
+    let remembered = images.catalog().repositories();
+    let rules = settings.bases.as_slice();
+    let configured = rules.iter().filter_map(|rule| rule.repository.as_str().parse().ok());
+    let mut repositories: BTreeSet<Repository> = named.chain(remembered).chain(configured).collect();
+    // A cache holds what others publish, and only what was pulled through it.
+    let is_cached =
+        |repository: &Repository| settings.mirrors.iter().any(|mirror| mirror.upstream_of(repository).is_some());
+    repositories.retain(|repository| settings.bases.is_base(repository) && !is_cached(repository));
+    let patterns: Vec<_> = rules.iter().map(|rule| &rule.repository).collect();
+    estate.read_bases(repositories, &patterns).await
+}

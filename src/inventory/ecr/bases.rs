@@ -1,0 +1,248 @@
+//! The releases of base repositories in private ECR: listed by `DescribeImages`, and read as images that run are, by
+//! `BatchGetImage`, each once ever. Whether one is the base of an image is not decided here.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+
+use super::{
+    listing::{self, EcrRepository},
+    manifests::{self, Wanted},
+};
+use crate::{
+    aws::{Failure, Session},
+    glob::{Glob, has_wildcards},
+    image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository},
+    inventory::{
+        Choice, EcrSettings, Estate, Held, Regions, Shelf,
+        findings::{Findings, Found},
+        spot::Spot,
+    },
+    registry::EcrHost,
+    store::{Seen, TagMemory},
+};
+
+/// How many images of one repository are looked through, newest first.
+const MOST_LISTED: usize = 10_000;
+/// How many of one repository are read in one run, newest first. Later runs read the others.
+const MOST_READ: usize = 500;
+
+/// What private ECR says of base repositories.
+#[derive(Debug, Default)]
+pub struct BaseRepositories {
+    /// What each holds, as far as it could be listed.
+    pub shelves: BTreeMap<Repository, Arc<Shelf>>,
+    /// The repositories, or patterns of them, that could not be listed or read as a whole, each with why.
+    pub unread: Vec<(String, String)>,
+}
+
+/// A repository and what it holds.
+type Listed = (Arc<EcrRepository>, Arc<Shelf>);
+
+impl Estate {
+    /// Reads the releases of those of `repositories` that are in private ECR and may be asked, and of those there that match
+    /// one of `patterns`, and remembers them in the catalog.
+    ///
+    /// A repository that cannot be listed costs no deployment: what its moving tags carry is read by digest all the same.
+    pub async fn read_bases(&self, mut repositories: BTreeSet<Repository>, patterns: &[&Glob]) -> BaseRepositories {
+        let mut read = BaseRepositories::default();
+        for pattern in patterns {
+            match self.repositories_like(pattern).await {
+                Ok(found) => repositories.extend(found),
+                Err(failure) => read.note(pattern.as_str(), failure),
+            }
+        }
+        let is_ecr = |repository: &Repository| EcrHost::parse(&repository.registry).is_some();
+        let asked = repositories.into_iter().filter(is_ecr).map(|repository| async {
+            let listed = self.list_base(&repository).await;
+            (repository, listed)
+        });
+        let asked: Vec<_> = asked.collect();
+        let listed: Vec<_> = stream::iter(asked).buffer_unordered(self.concurrency).collect().await;
+        let mut bases = Vec::new();
+        for (repository, listed) in listed {
+            match listed {
+                Ok(listed) => bases.push(listed),
+                Err(failure) => read.note(&repository.to_string(), failure),
+            }
+        }
+        let findings = self.read_unread(&bases).await;
+        for (repository, shelf) in bases {
+            let repository = &repository.repository;
+            self.remember_base(repository, &shelf);
+            if let Some(why) = self.note_artifacts(repository, &shelf, &findings) {
+                read.unread.push((repository.to_string(), why));
+            }
+            read.shelves.insert(repository.clone(), shelf);
+        }
+        read
+    }
+
+    /// The repositories whose full names match `pattern`, if that names one registry of private ECR and several
+    /// repositories in it.
+    async fn repositories_like(&self, pattern: &Glob) -> Result<Vec<Repository>, Failure> {
+        let found = EcrHost::of_pattern(pattern.as_str()).filter(|(_, name)| has_wildcards(name));
+        let Some((EcrHost { account, region }, name)) = found else { return Ok(Vec::new()) };
+        let Ok(name) = name.parse::<Glob>() else { return Ok(Vec::new()) };
+        let session = self.session_for_bases(account).await?;
+        let region = region.to_owned();
+        let settings = EcrSettings {
+            regions: Regions::Listed(vec![region.clone()]),
+            choice: Choice { include: vec![name], ..Choice::default() },
+            tags: Vec::new(),
+            newest: None,
+            untagged: true,
+        };
+        let listed = listing::repositories(&Spot { session, region }, &settings).await;
+        match listed.gaps.into_iter().next() {
+            Some(gap) => Err(Failure { code: gap.code, message: gap.message }),
+            None => Ok(listed.items.iter().map(|found| found.repository.clone()).collect()),
+        }
+    }
+
+    /// The identity that `account` is asked as. If that has a role to read it with, it is audited, even if nothing runs
+    /// there: many companies have an account for their bases.
+    async fn session_for_bases(&self, account: &str) -> Result<Arc<Session>, Failure> {
+        let session = self.aws.session_of(account).await?;
+        if session.account() == Some(account) {
+            self.see(account);
+        }
+        Ok(session)
+    }
+
+    /// What `repository`, which is in private ECR, holds; `not-found` if its registry may not be asked.
+    async fn list_base(&self, repository: &Repository) -> Result<Listed, Failure> {
+        let not_found = || Failure { code: "not-found", message: format!("{repository} may not be asked") };
+        let account = EcrHost::parse(&repository.registry).ok_or_else(not_found)?.account;
+        let session = self.session_for_bases(account).await?;
+        if !self.images.registry().may_ask(repository) {
+            return Err(not_found());
+        }
+        let repository = Arc::new(EcrRepository::parse(repository, &session).ok_or_else(not_found)?);
+        let shelf = self.listed(&repository).await;
+        let shelf = shelf.map_err(|gap| Failure { code: gap.code, message: gap.message })?;
+        Ok((repository, shelf))
+    }
+
+    /// Reads the images of `bases` that the catalog does not know.
+    async fn read_unread(&self, bases: &[Listed]) -> Findings {
+        let catalog = self.images.catalog();
+        let mut wanted = Wanted::new();
+        for (repository, shelf) in bases {
+            let artifacts = self.artifacts(&repository.repository);
+            let is_unread = |held: &&Held| !artifacts.contains(&held.digest) && catalog.content(&held.digest).is_none();
+            for held in images(shelf).into_iter().filter(is_unread).take(MOST_READ) {
+                wanted.entry(held.digest.clone()).or_default().push(Arc::clone(repository));
+            }
+        }
+        let mut findings = Findings::default();
+        manifests::read(&self.images, self.concurrency, wanted, &mut findings).await;
+        findings
+    }
+
+    /// Remembers the images of `shelf` as releases of `repository`, and what its dated tags carry.
+    fn remember_base(&self, repository: &Repository, shelf: &Shelf) {
+        let catalog = self.images.catalog();
+        for held in images(shelf) {
+            match catalog.content(&held.digest).as_deref() {
+                Some(Content::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
+                Some(Content::Index(index)) => {
+                    for child in &index.children {
+                        if let Some(Content::Image(facts)) = catalog.content(&child.digest).as_deref() {
+                            self.remember_release(repository, held, Some(&held.digest), &child.digest, facts);
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+        let is_dated = |tag: &&str| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
+        let dated: BTreeSet<_> = shelf.tags().filter(is_dated).map(str::to_owned).collect();
+        if dated.is_empty() {
+            return;
+        }
+        catalog.note(repository, |memory| {
+            for held in shelf.images() {
+                let kind = if held.is_index { DigestKind::Index } else { DigestKind::Manifest };
+                for tag in held.tags.iter().filter(|tag| dated.contains(*tag)) {
+                    let seen = || Seen::new(held.digest.clone(), Some(kind), self.seen_at);
+                    memory.carried.entry(tag.clone()).or_insert_with(seen);
+                }
+            }
+            let dated = dated.into_iter().collect();
+            memory.tags = Some(TagMemory { read_at: self.seen_at, is_complete: true, dated });
+        });
+    }
+
+    fn remember_release(
+        &self,
+        repository: &Repository,
+        held: &Held,
+        index: Option<&Digest>,
+        manifest: &Digest,
+        facts: &ImageFacts,
+    ) {
+        // ECR saw it when it received it.
+        let first_seen = held.pushed_at.filter(|at| *at <= self.seen_at).unwrap_or(self.seen_at);
+        if facts.platform.is_unknown() {
+            return;
+        }
+        if let Some(release) = PlatformRelease::new(manifest.clone(), facts, first_seen) {
+            let tags = held.tags.iter().map(|tag| LambdaTag::release_of(tag)).collect();
+            let release = PlatformRelease { tags, index: index.cloned(), ..release };
+            self.images.catalog().note_release(repository, release);
+        }
+    }
+
+    /// What in `repository` was found to be no image, and need not be read again.
+    fn artifacts(&self, repository: &Repository) -> BTreeSet<Digest> {
+        self.images.catalog().kept(&artifacts_name(repository)).unwrap_or_default()
+    }
+
+    /// Remembers what was found to be no image; why some of the rest could not be read.
+    fn note_artifacts(&self, repository: &Repository, shelf: &Shelf, findings: &Findings) -> Option<String> {
+        let known = self.artifacts(repository);
+        let mut artifacts = known.clone();
+        let (mut count, mut first) = (0, None);
+        for held in images(shelf).into_iter().filter(|held| findings.has_tried(&held.digest, Some(repository))) {
+            match findings.get(&held.digest, Some(repository)) {
+                Ok(Found::Artifact) => drop(artifacts.insert(held.digest.clone())),
+                Ok(_) => {}
+                Err(why) => {
+                    count += 1;
+                    first = first.or(Some(why.message));
+                }
+            }
+        }
+        if artifacts != known {
+            self.images.catalog().keep(&artifacts_name(repository), &artifacts);
+        }
+        first.map(|why| if count == 1 { why } else { format!("{why}, and {} more", count - 1) })
+    }
+}
+
+impl BaseRepositories {
+    /// Notes that `place` could not be listed. That there is no such repository, or that there are no credentials, is
+    /// told when its tags are asked for.
+    fn note(&mut self, place: &str, failure: Failure) {
+        if !matches!(failure.code, "not-found" | "credentials") {
+            self.unread.push((place.to_owned(), failure.message));
+        }
+    }
+}
+
+/// The images of `shelf` that can be pulled, newest first. Some may turn out to be other artifacts.
+fn images(shelf: &Shelf) -> Vec<&Held> {
+    let mut images: Vec<_> = shelf.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
+    images.sort_by_key(|held| (Reverse(held.pushed_at), &held.digest));
+    images.truncate(MOST_LISTED);
+    images
+}
+
+fn artifacts_name(repository: &Repository) -> String {
+    format!("artifacts/{}/{}", repository.registry, repository.name)
+}
