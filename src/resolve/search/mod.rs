@@ -90,10 +90,14 @@ impl<'a> Searcher<'a> {
         let published =
             LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
         let remembered = resolver.images.catalog().repositories();
-        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
-        // Docker Hub has the same releases with the same tags.
+        // Of patterns, only those are known that were met.
+        let rules = resolver.settings.bases.as_slice().iter();
+        let configured = rules.filter_map(|rule| rule.repository.as_str().parse().ok());
+        let mut repositories: BTreeSet<Repository> = published.chain(remembered).chain(configured).collect();
         let is_searched = |repository: &Repository| {
-            &*repository.registry != DOCKER_HUB && resolver.is_base(repository) && resolver.has_dated_tags(repository)
+            // Docker Hub has the releases of AWS with the same tags.
+            let is_copy = &*repository.registry == DOCKER_HUB && !resolver.is_company_base(repository);
+            !is_copy && resolver.is_base(repository) && resolver.has_dated_tags(repository)
         };
         repositories.retain(is_searched);
         Self {
@@ -104,6 +108,11 @@ impl<'a> Searcher<'a> {
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
         }
+    }
+
+    /// The company bases whose releases can be listed.
+    fn company_bases(&self) -> impl Iterator<Item = &Repository> {
+        self.repositories.iter().filter(|repository| self.resolver.is_company_base(repository))
     }
 
     /// How many requests the search has sent. Lists of tags, and the bases that images name, are not counted.

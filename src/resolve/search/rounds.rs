@@ -81,7 +81,9 @@ impl<'a> Rounds<'a> {
     /// What is to be done for `image`, and the prefixes that are known.
     fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
         let prefixes = self.state.known.prefixes(&image.facts);
-        let need = image.need(&prefixes, |repository| self.searcher.resolver.is_company_base(repository));
+        let searcher = self.searcher;
+        let is_company_base = |repository: &Repository| searcher.resolver.is_company_base(repository);
+        let need = image.need(&prefixes, is_company_base, searcher.company_bases().next().is_some());
         (need, prefixes)
     }
 
@@ -150,8 +152,10 @@ impl<'a> Rounds<'a> {
         let Some(arch) = image.arch else { return Vec::new() };
         let named = image.named.iter().map(|line| line.repository.clone());
         let mut repositories: BTreeSet<_> = named.collect();
-        if need != Need::Named {
-            repositories.extend(self.searcher.repositories.iter().cloned());
+        match need {
+            Need::Named => {}
+            Need::Company => repositories = self.searcher.company_bases().cloned().collect(),
+            _ => repositories.extend(self.searcher.repositories.iter().cloned()),
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
         let mut lists = Vec::new();
@@ -207,10 +211,10 @@ impl<'a> Rounds<'a> {
     }
 
     /// Whether the releases of a line are known to have more layers than the image. Where a prefix is known, which would
-    /// then be the answer, each release is looked at: how many layers a line has changes over the years.
+    /// then be the answer, each release is looked at.
     fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
         let line = || (list.repository.clone(), list.arch, family.to_owned());
-        need != Need::SameRun && self.state.known.is_line_longer(&line(), image.layer_count())
+        !need.is_for_longer() && self.state.known.is_line_longer(&line(), image.layer_count())
     }
 
     /// Reads a candidate for the image.
@@ -279,7 +283,7 @@ impl<'a> Rounds<'a> {
             tally.lines.extend(lines.into_keys().map(|family| format!("{}:{family}", list.repository)));
         }
         let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));
-        if let Some(line) = unlisted.filter(|_| plan.need != Need::SameRun) {
+        if let Some(line) = unlisted.filter(|_| !plan.need.is_for_longer()) {
             let why = format!(
                 "releases of {} have no dated tags: only those can be compared that {} was seen to carry",
                 line.repository, line.tag
@@ -335,6 +339,7 @@ fn hints<'a>(
 ) -> Hints<'a> {
     let extent = match need {
         Need::SameRun => Extent::SameRun,
+        Need::Company => Extent::Later,
         Need::Named => Extent::Named,
         Need::All | Need::Nothing | Need::Answered => Extent::All,
     };
