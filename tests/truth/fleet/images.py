@@ -215,7 +215,7 @@ def labels(fleet):
             ("latest", False),
             ("${BASE_IMAGE}", False),
             (pinned(same)[:-1], False),
-            (pinned(fleet.debian[0]), True),
+            (pinned(fleet.debian[-1]), True),
             (f"{AWS}/{foreign.repository}:{foreign.tag}@{foreign.index.digest}", True),
         ][number]
         record = fleet.truth("lying-label", number, base, contradicted=is_disproven, label=lie)
@@ -341,10 +341,11 @@ def others(fleet):
         inner = company["on"]
         at = company["at"] + timedelta(days=1)
         tag = ("company/python", company["tag"])
-        if company["tag"] == "1.5":
+        # A followed tag carries the newest one, and images of buildah name the first ones, so that these are known.
+        if company["tag"] != "1.4":
             record = fleet.truth("company", number, [company["truth"]], chain=[names(inner, *inner.equals)])
         else:
-            # No tag that is followed carries it, so only the base below can be proven.
+            # No tag that is followed carries it and no image names it: only the base below can be proven.
             record = fleet.truth("company", number, inner)
         fleet.umoci(record, tag, Build(at))
     for number, company in enumerate(fleet.company[:4]):
