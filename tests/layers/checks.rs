@@ -162,6 +162,51 @@ async fn the_base_of_a_company_base_is_searched_from_the_day_on_which_that_was_b
     assert!(requests.iter().all(|request| !request.contains("2026") || request.contains(".08.03.13")), "{requests:#?}");
 }
 
+#[tokio::test]
+async fn a_company_base_with_dated_tags_is_searched_on_top_of_a_known_base() {
+    let mut shop = Shop::new(9);
+    shop.has_dated_company = true;
+    let company = |day: u32| [layers("3.12", 3), vec![format!("company {day}")]].concat();
+    for day in [2, 5, 7] {
+        let layers = company(day);
+        let layers: Vec<_> = layers.iter().map(String::as_str).collect();
+        shop.world.publish(COMPANY, "1", &format!("2026-08-{day:02}T10:00:00Z"), &layers);
+    }
+    let on = |day| Build { layers: [company(day), vec!["own".to_owned()]].concat(), ..build("3.12", 3, 8) };
+    // Its releases were never met, and that of AWS below is known.
+    shop.compare_one(&build("3.12", 3, 4).image()).await;
+    shop.requests();
+    let evidence = shop.compare_one(&on(5).image()).await;
+    assert_eq!(
+        prefixes(&evidence)[..2],
+        [(7, "python:1.2026.08.05.10".to_owned()), (6, "python:3.12.2026.08.03.13".to_owned())]
+    );
+    // One that was built before the base below it cannot be built on that.
+    assert!(shop.requests().iter().all(|request| !request.contains("1.2026.08.02.10")));
+    // An image on AWS's base alone is one only when all of the company's were compared.
+    let evidence = shop.compare_one(&build("3.12", 3, 8).image()).await;
+    assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    shop.requests();
+    for image in [on(5).image(), build("3.12", 3, 8).image()] {
+        shop.compare_one(&image).await;
+    }
+    assert_eq!(shop.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_base_is_no_answer_while_company_bases_on_top_of_it_are_unread() {
+    let mut shop = Shop::new(9);
+    let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
+    let names: Vec<_> = company.iter().map(String::as_str).collect();
+    shop.world.publish(COMPANY, "1", "2026-08-04T10:00:00Z", &names);
+    shop.compare_one(&build("3.12", 3, 4).image()).await;
+    shop.has_dated_company = true;
+    shop.limits.request_count = 0;
+    let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build("3.12", 3, 8) };
+    let evidence = shop.compare_one(&image.image()).await;
+    assert!(matches!(evidence.search, Search::Unfinished { left_count: 1, .. }), "{evidence:?}");
+}
+
 fn build_on_company() -> Build {
     build("3.12", 3, 4)
 }

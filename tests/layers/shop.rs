@@ -39,6 +39,8 @@ pub(crate) struct Shop {
     pub(crate) now: DateTime<Utc>,
     /// The tags of the company's base that are followed.
     pub(crate) followed: Vec<String>,
+    /// Whether releases of the company's base have dated tags.
+    pub(crate) has_dated_company: bool,
 }
 
 /// The layers of the release of `family` on `day` of August 2026.
@@ -60,6 +62,7 @@ impl Shop {
             limits: SearchLimits::default(),
             now: at("2026-09-01T06:00:00Z"),
             followed: Vec::new(),
+            has_dated_company: false,
         };
         (1..=days).for_each(|day| shop.publish(day));
         shop
@@ -90,13 +93,23 @@ impl Shop {
         let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
         let resolver = Resolver::new(
             Arc::new(registry),
-            Settings { bases: bases(&self.followed), ..Settings::default() },
+            Settings { bases: self.bases(), ..Settings::default() },
             self.now,
             self.now,
         );
         let searcher = Searcher::new(&resolver, self.limits);
         let images: Vec<_> = images.iter().map(Image::compared).collect();
         searcher.compare(&images).await
+    }
+
+    /// The bases that are configured: those of AWS that are published here, and the company's.
+    fn bases(&self) -> BaseRules {
+        let rule = |repository: &str| BaseRule::new(repository.parse().expect("a pattern"));
+        let has_dated_tags = self.has_dated_company.then_some(true);
+        BaseRules::new(vec![
+            BaseRule { has_dated_tags: Some(false), ..rule("public.ecr.aws/lambda/{dotnet,go,ruby}") },
+            BaseRule { is_company: Some(true), tags: self.followed.clone(), has_dated_tags, ..rule(COMPANY) },
+        ])
     }
 
     /// The same for one image.
@@ -108,15 +121,6 @@ impl Shop {
     pub(crate) fn requests(&self) -> Vec<String> {
         self.world.requests().into_iter().filter(|request| !request.starts_with("TAGS")).collect()
     }
-}
-
-/// The bases that are configured: those of AWS that are published here, and the company's.
-fn bases(followed: &[String]) -> BaseRules {
-    let rule = |repository: &str| BaseRule::new(repository.parse().expect("a pattern"));
-    BaseRules::new(vec![
-        BaseRule { has_dated_tags: Some(false), ..rule("public.ecr.aws/lambda/{dotnet,go,ruby}") },
-        BaseRule { is_company: Some(true), tags: followed.to_vec(), ..rule(COMPANY) },
-    ])
 }
 
 /// A deployed image.

@@ -155,13 +155,16 @@ impl<'a> Searcher<'a> {
     fn repositories(&self) -> BTreeSet<Repository> {
         let published =
             LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
-        let remembered = self.resolver.images.catalog().repositories();
-        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
-        // Docker Hub has the same releases with the same tags.
+        let resolver = self.resolver;
+        let remembered = resolver.images.catalog().repositories();
+        // Of patterns, only those are known that were met.
+        let rules = resolver.settings.bases.as_slice().iter();
+        let configured = rules.filter_map(|rule| rule.repository.as_str().parse().ok());
+        let mut repositories: BTreeSet<Repository> = published.chain(remembered).chain(configured).collect();
         let is_searched = |repository: &Repository| {
-            &*repository.registry != DOCKER_HUB
-                && self.resolver.is_base(repository)
-                && self.resolver.has_dated_tags(repository)
+            // Docker Hub has the releases of AWS with the same tags.
+            let is_copy = &*repository.registry == DOCKER_HUB && !resolver.is_company_base(repository);
+            !is_copy && resolver.is_base(repository) && resolver.has_dated_tags(repository)
         };
         repositories.retain(is_searched);
         repositories

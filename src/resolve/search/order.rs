@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::{
     candidates::{Candidate, Candidates},
@@ -19,6 +19,9 @@ const CLOSE: usize = 14;
 
 /// How many releases of `provided` are read to find out when the operating system was published.
 const PROBES: usize = 30;
+
+/// How far the hour in a tag may be off: AWS's hours are those of UTC, others' may be those of where they live.
+const TIME_ZONES: Duration = Duration::hours(14);
 
 /// What an image says of where its base may be.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub(super) enum Extent {
     All,
     /// Those that were published together with a known prefix, unless they are `provided` themselves.
     SameRun,
+    /// Those that were published after a known prefix.
+    Later,
 }
 
 /// A candidate to be read.
@@ -120,6 +125,7 @@ pub(super) fn is_possible(list: &Candidates, candidate: &Candidate, hints: &Hint
                 let is_same_run = hints.published.is_empty() || is_same_run(candidate.built_at, hints.published);
                 is_same_run && !is_provided(&list.repository)
             }
+            Extent::Later => hints.published.first().is_none_or(|first| candidate.built_at >= *first - TIME_ZONES),
         }
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     identify::Search,
     image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, Repository, chain_ids},
+    resolve::Resolver,
 };
 
 /// What a run knows of releases, and what it asked for in vain.
@@ -37,6 +38,13 @@ pub(super) struct SearchState {
     /// Why candidates could not be read.
     unreadable: BTreeMap<Repository, String>,
     manifests: Manifests,
+}
+
+impl SearchState {
+    /// The company bases whose releases can be listed.
+    fn company_bases<'a>(&'a self, resolver: &'a Resolver) -> impl Iterator<Item = &'a Repository> {
+        self.repositories.iter().filter(|repository| resolver.is_company_base(repository))
+    }
 }
 
 /// How the search for one image ended.
@@ -86,7 +94,9 @@ impl<'a> Rounds<'a> {
     /// What is to be done for `image`, and the prefixes that are known.
     fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
         let prefixes = self.state.known.prefixes(&image.facts);
-        let need = image.need(&prefixes, |repository| self.searcher.resolver.is_company_base(repository));
+        let searcher = self.searcher;
+        let is_company_base = |repository: &Repository| searcher.resolver.is_company_base(repository);
+        let need = image.need(&prefixes, is_company_base, self.state.company_bases(searcher.resolver).next().is_some());
         (need, prefixes)
     }
 
@@ -155,8 +165,10 @@ impl<'a> Rounds<'a> {
         let Some(arch) = image.arch else { return Vec::new() };
         let named = image.named.iter().map(|line| line.repository.clone());
         let mut repositories: BTreeSet<_> = named.collect();
-        if need != Need::Named {
-            repositories.extend(self.state.repositories.iter().cloned());
+        match need {
+            Need::Named => {}
+            Need::Company => repositories = self.state.company_bases(self.searcher.resolver).cloned().collect(),
+            _ => repositories.extend(self.state.repositories.iter().cloned()),
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
         let mut lists = Vec::new();
@@ -212,10 +224,10 @@ impl<'a> Rounds<'a> {
     }
 
     /// Whether the releases of a line are known to have more layers than the image. Where a prefix is known, which would
-    /// then be the answer, each release is looked at: how many layers a line has changes over the years.
+    /// then be the answer, each release is looked at.
     fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
         let line = || (list.repository.clone(), list.arch, family.to_owned());
-        need != Need::SameRun && self.state.known.is_line_longer(&line(), image.layer_count())
+        !need.is_for_longer() && self.state.known.is_line_longer(&line(), image.layer_count())
     }
 
     /// Reads a candidate for the image.
@@ -285,7 +297,7 @@ impl<'a> Rounds<'a> {
             tally.lines.extend(lines.into_keys().map(|family| format!("{}:{family}", list.repository)));
         }
         let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));
-        if let Some(line) = unlisted.filter(|_| plan.need != Need::SameRun) {
+        if let Some(line) = unlisted.filter(|_| !plan.need.is_for_longer()) {
             let why = format!(
                 "releases of {} have no dated tags: only those can be compared that {} was seen to carry",
                 line.repository, line.tag
@@ -341,6 +353,7 @@ fn hints<'a>(
 ) -> Hints<'a> {
     let extent = match need {
         Need::SameRun => Extent::SameRun,
+        Need::Company => Extent::Later,
         Need::Named => Extent::Named,
         Need::All | Need::Nothing | Need::Answered => Extent::All,
     };

@@ -100,6 +100,8 @@ pub(super) enum Need {
     Answered,
     /// A known release is a prefix; it is the base if none of those published with it is a longer one.
     SameRun,
+    /// A known release is its base, or that of a company base whose releases are still to be compared.
+    Company,
     /// The lines that it names are to be searched.
     Named,
     /// All lines are to be searched, those that it names first.
@@ -107,9 +109,15 @@ pub(super) enum Need {
 }
 
 impl Need {
+    /// Whether a longer release than a known one is looked for. Each is read then: how many layers a line has changes over
+    /// the years.
+    pub(super) fn is_for_longer(self) -> bool {
+        matches!(self, Self::SameRun | Self::Company)
+    }
+
     /// Whether candidates are read.
     pub(super) fn is_search(self) -> bool {
-        matches!(self, Self::SameRun | Self::Named | Self::All)
+        matches!(self, Self::SameRun | Self::Company | Self::Named | Self::All)
     }
 }
 
@@ -120,8 +128,13 @@ impl SearchedImage {
     }
 
     /// What is to be done for it, where `prefixes` are known. What `is_company_base` accepts has a further base below, and
-    /// so does not end a search.
-    pub(super) fn need(&self, prefixes: &[MatchedPrefix], is_company_base: impl Fn(&Repository) -> bool) -> Need {
+    /// so does not end a search; `has_company_lists` says whether there are such repositories whose releases can be listed.
+    pub(super) fn need(
+        &self,
+        prefixes: &[MatchedPrefix],
+        is_company_base: impl Fn(&Repository) -> bool,
+        has_company_lists: bool,
+    ) -> Need {
         let is_innermost = |known: &Arc<ReleaseOf>| !is_company_base(&known.repository);
         let innermost = prefixes.iter().filter(|prefix| prefix.releases.iter().any(is_innermost));
         let innermost: Vec<_> = innermost.collect();
@@ -133,8 +146,16 @@ impl SearchedImage {
             let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
             releases.any(|it| self.named.iter().any(|line| line.has_release(it)))
         };
+        // Layers that the longest known release does not account for may be those of a company base on top of it.
+        let may_have_company_base = || {
+            has_company_lists
+                && prefixes.first().is_some_and(|longest| {
+                    longest.layer_count < self.layer_count() && longest.releases.iter().all(is_innermost)
+                })
+        };
         match () {
             () if self.arch.is_none() || self.layer_count() == 0 => Need::Nothing,
+            () if innermost.iter().any(is_final) && may_have_company_base() => Need::Company,
             () if innermost.iter().any(is_final) || has_named() => Need::Answered,
             () if self.is_settled => Need::Nothing,
             () if !innermost.is_empty() => Need::SameRun,

@@ -1,0 +1,18 @@
+//! Which base, for images of which the truth is known?
+
+use std::time::Instant;
+
+use crate::held_out::{HeldOut, Settings, requests};
+
+/// Builds the images, audits them cold and warm, and prints how the answers compare with the truth.
+pub fn compare() {
+    println!("identify: images by buildah, skopeo and umoci over stand-in bases");
+    let fleet = HeldOut::build();
+    let program = fleet.program(&Settings { search_requests: 5_000, ..Settings::default() });
+    for run in ["cold", "warm"] {
+        let started_at = Instant::now();
+        let (confusion, report) = fleet.audit(&program);
+        println!("{run}, {:.1} s\n{}{}", started_at.elapsed().as_secs_f64(), confusion.table(), requests(&report));
+        confusion.faults.iter().for_each(|fault| println!("{fault}"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Which base, for images that others' tools built? The whole fleet is audited by the program and compared with the truth
+//! that was written down when the images were built.
+//!
+//! Run by `scripts/test`, which installs buildah, skopeo and umoci; without the feature `peers` there is nothing here.
+#![cfg(feature = "peers")]
+#![expect(unreachable_pub, clippy::panic, reason = "a test crate has no users, and fails by panics")]
+
+mod confusion;
+mod held_out;
+
+#[path = "../support/peers.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod peers;
+#[path = "../support/program.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod program;
+
+use confusion::Outcome;
+use held_out::{HeldOut, Settings};
+
+/// More than the fleet needs.
+const AMPLE: u32 = 5_000;
+
+#[test]
+fn every_provable_base_of_the_held_out_fleet_is_named_and_none_is_claimed_wrongly() {
+    let fleet = HeldOut::build();
+    assert!(fleet.images.len() >= 200, "{} images", fleet.images.len());
+    let program = fleet.program(&Settings { search_requests: AMPLE, ..Settings::default() });
+    let (confusion, cold) = fleet.audit(&program);
+    println!("{}{}", confusion.table(), held_out::requests(&cold));
+    assert_eq!(confusion.faults, Vec::<String>::new());
+    assert!(confusion.classes().all(|(class, count)| count >= class.least()), "{}", confusion.table());
+
+    let mark = fleet.registry.mark();
+    let (warm, report) = fleet.audit(&program);
+    println!("{}", held_out::requests(&report));
+    assert_eq!(warm, confusion, "a second run answers the same");
+    let asked = fleet.registry.requests_since(mark);
+    let of_bases = asked.iter().filter(|request| request.starts_with("GET ") && !request.contains("/tags/list"));
+    assert_eq!(of_bases.collect::<Vec<_>>(), Vec::<&String>::new(), "nothing is read again to identify a base");
+
+    small_budgets_in_a_row(&fleet, &confusion);
+    without_dated_tags(&fleet);
+    without_configured_bases(&fleet);
+}
+
+/// Runs that may send few requests claim nothing wrong on the way, and end with the same answers.
+fn small_budgets_in_a_row(fleet: &HeldOut, expected: &confusion::Confusion) {
+    let program = fleet.program(&Settings { search_requests: 100, ..Settings::default() });
+    for _ in 0..12 {
+        let (confusion, _) = fleet.audit(&program);
+        assert_eq!(confusion.count(Outcome::Wrong), 0, "{}{:#?}", confusion.table(), confusion.faults);
+        if confusion == *expected {
+            return;
+        }
+    }
+    panic!("twelve runs of a hundred requests do not find what one of many does");
+}
+
+/// A registry of which the dated tags cannot be listed: little can be proven, and nothing is claimed instead.
+fn without_dated_tags(fleet: &HeldOut) {
+    let program = fleet.program(&Settings { has_dated_tags: false, ..Settings::default() });
+    let (confusion, _) = fleet.audit(&program);
+    println!("without dated tags:\n{}", confusion.table());
+    assert_eq!(confusion.count(Outcome::Wrong), 0, "{}{:#?}", confusion.table(), confusion.faults);
+}
+
+/// Only AWS's repositories are bases: what is built on others is on what these are built on, or unknown.
+fn without_configured_bases(fleet: &HeldOut) {
+    let program = fleet.program(&Settings { search_requests: AMPLE, has_other_bases: false, ..Settings::default() });
+    let (confusion, _) = fleet.audit(&program);
+    println!("without other bases:\n{}", confusion.table());
+    assert_eq!(confusion.count_in_aws(Outcome::Wrong), 0, "{}{:#?}", confusion.table(), confusion.faults);
+}
