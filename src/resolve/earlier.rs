@@ -67,7 +67,7 @@ impl Resolver {
         let arch = Arch::from_oci(platform.architecture());
         let is_other = |tag: &&LambdaTag| !is_held || current.release.as_ref() != Some(*tag);
         for tag in current.releases.tags.iter().rev().filter(is_other).take(MOST_HELD) {
-            let Some(seen) = self.carried(repository, &tag.to_string()).await? else {
+            let Some(seen) = self.carried_image(repository, &tag.to_string()).await? else {
                 // What the line was at on an instant is not known then; an older release can still be built on.
                 if is_held { continue } else { return Ok(None) }
             };
