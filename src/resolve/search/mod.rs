@@ -77,6 +77,8 @@ pub struct Searcher<'a> {
     /// The base repositories that are searched where an image names none.
     repositories: BTreeSet<Repository>,
     allowance: RequestAllowance,
+    /// Whether nothing is to be searched at all.
+    is_off: bool,
     recorded: Once<RecordedRelease, Option<Known>>,
     /// Releases that were read and are not in the state yet.
     learned: Mutex<Vec<(Repository, PlatformRelease)>>,
@@ -100,6 +102,7 @@ impl<'a> Searcher<'a> {
             resolver,
             repositories,
             allowance: RequestAllowance::new(limits.request_count, limits.duration),
+            is_off: limits.request_count == 0 || limits.duration.is_zero(),
             recorded: Once::default(),
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
