@@ -2,6 +2,7 @@
 
 use std::{fs, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Url;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -11,8 +12,9 @@ use crate::{
     config::{self, Environment, Flags},
     identify::{BaseRule, BaseRules, Mirror, Settings, identify},
     image::{
-        Annotations, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index, LambdaTag,
-        MESSAGE_BYTES, Manifest, Reference, VALUE_BYTES, is_tag, layout_entries,
+        Annotations, BuildMaterial, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index,
+        LambdaTag, MESSAGE_BYTES, Manifest, Reference, VALUE_BYTES, build_materials, is_tag, layout_entries,
+        provenance_referrers,
     },
     inventory::{DeployedImage, ImageSource},
     notify::Ledger,
@@ -201,6 +203,41 @@ fn a_lambda_tag_is_a_tag_and_prints_as_it_was_written() {
         let release = tag.release();
         assert_eq!(LambdaTag::parse(&release.to_string()).as_ref(), Some(&release));
         assert_eq!((release.built_at, release.family.as_str()), (tag.built_at, tag.family.as_str()));
+    });
+}
+
+/// A statement means the same in an envelope of DSSE and in a bundle of Sigstore.
+#[test]
+fn the_images_of_a_build_are_few_and_references_with_a_digest() {
+    let image = format!("sha256:{}", "d".repeat(64)).parse().expect("a digest");
+    fuzz("provenance", |input| {
+        let materials = match build_materials(input, &image) {
+            Ok(materials) => materials,
+            Err(why) => return assert_readable(&why.to_string(), ERROR_BYTES),
+        };
+        assert!(materials.len() <= 64, "{} images", materials.len());
+        for BuildMaterial { reference, layers, .. } in &materials {
+            assert!(reference.digest.is_some() && layers.len() <= 1000, "{reference}");
+            assert_eq!(reference.to_string().parse().as_ref(), Ok(reference));
+            assert!(reference.to_string().len() <= REFERENCE_BYTES, "{reference}");
+        }
+        assert_survives(&materials);
+        let payload = STANDARD.encode(input);
+        let envelope = json!({ "payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": [] });
+        let has_predicate = serde_json::from_slice::<Value>(input).is_ok_and(|it| it.get("predicateType").is_some());
+        for body in [&envelope, &json!({ "dsseEnvelope": envelope })] {
+            let read = build_materials(body.to_string().as_bytes(), &image);
+            // An envelope in an envelope is not opened.
+            assert!(!has_predicate || read.as_ref() == Ok(&materials), "{read:?}");
+        }
+    });
+}
+
+#[test]
+fn what_refers_to_an_image_is_a_short_list_of_digests() {
+    fuzz("referrers", |input| match provenance_referrers(input) {
+        Ok(referrers) => assert!(referrers.len() <= 8, "{} referrers", referrers.len()),
+        Err(why) => assert_readable(&why.to_string(), ERROR_BYTES),
     });
 }
 

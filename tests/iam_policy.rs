@@ -15,10 +15,11 @@ use basewatch::{
 use serde_json::Value;
 
 /// The SDK's method for each operation that is called, and the actions it needs.
-const CALLS: [(&str, &[&str]); 24] = [
+const CALLS: [(&str, &[&str]); 25] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
+    ("list_image_referrers", &["ecr:ListImageReferrers"]),
     ("list_functions", &["lambda:ListFunctions"]),
     ("list_aliases", &["lambda:ListAliases"]),
     // The answer has the function's tags only for those who may list them
@@ -173,7 +174,8 @@ fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
 
 #[test]
 fn a_policy_allows_what_its_configuration_uses_and_no_more() {
-    let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
+    let images =
+        ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImageReferrers", "ecr:GetAuthorizationToken"];
     let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
     let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
     let functions = ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListAliases"];

@@ -45,7 +45,10 @@ pub(super) fn combine_all(
     let combined = deployments.into_iter().zip(evidence).map(|((deployment, said), layers)| {
         let Ok(image) = &deployment.image else { return (deployment, said) };
         let repository = deployment.repository();
-        let concluded = || Arc::new(combine(said.readings.clone(), layers, image, repository, settings));
+        let concluded = || {
+            let concluded = combine(said.readings.clone(), layers, image, repository, settings);
+            Arc::new(Identification { provenance: said.provenance.clone(), ..concluded })
+        };
         let concluded = known.entry((image.digest.clone(), repository.cloned())).or_insert_with(concluded);
         let concluded = Arc::clone(concluded);
         (deployment, concluded)

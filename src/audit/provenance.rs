@@ -9,10 +9,9 @@ use futures::{StreamExt, stream};
 
 use super::Terms;
 use crate::{
-    identify::{self, EvidenceKind, Identification, Reading, combine, provenance_readings},
-    image::{BuildMaterial, Content, Digest, Repository},
-    inventory::{DeployedImage, Deployment, ImageSource, Shelf, layout_provenance},
-    registry::EcrHost,
+    identify::{self, EvidenceKind, Identification, combine, provenance_readings},
+    image::{Content, Digest, Provenance, Repository},
+    inventory::{Deployment, ImageSource, Shelf, layout_provenance},
     store::Images,
 };
 
@@ -41,7 +40,10 @@ impl Attestations<'_> {
         for position in positions {
             let (deployment, identification) = &deployments[position];
             let Ok(image) = &deployment.image else { continue };
-            if !identification.readings.iter().any(|reading| reading.kind == EvidenceKind::Provenance) {
+            let is_unlisted = identification.provenance.as_ref().is_some_and(|known| known.unlisted.is_some());
+            let is_known = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::Provenance);
+            // What could not be listed in this run is not asked for again.
+            if !is_known && !is_unlisted {
                 let key = (image.digest.clone(), deployment.reference.clone());
                 distinct.entry(key).or_default().push(position);
             }
@@ -49,45 +51,43 @@ impl Attestations<'_> {
         let asked = distinct.into_values().map(|positions| {
             let deployment = &deployments[positions[0]].0;
             let is_wanted = positions.iter().any(|position| wanted.contains(position));
-            async move { (positions, self.readings(deployment, is_wanted).await) }
+            async move { (positions, self.provenance(deployment, is_wanted).await) }
         });
         let asked: Vec<_> = asked.collect();
         let found: Vec<_> = stream::iter(asked).buffer_unordered(self.terms.concurrency).collect().await;
         let mut changed = Vec::new();
-        for (positions, readings) in found {
-            if readings.is_empty() {
-                continue;
-            }
+        for (positions, provenance) in found {
+            let Some(provenance) = provenance.map(Arc::new) else { continue };
             for position in positions {
                 let (deployment, identification) = &mut deployments[position];
-                if let Ok(image) = &deployment.image {
-                    let all = [&identification.readings[..], &readings].concat();
-                    let layers = Arc::clone(&identification.layers);
-                    let repository = deployment.reference.repository();
-                    *identification = Arc::new(combine(all, layers, image, repository, self.settings));
+                let Ok(image) = &deployment.image else { continue };
+                let repository = deployment.reference.repository();
+                let readings = provenance_readings(&provenance.materials, image, repository, self.settings);
+                if !readings.is_empty() {
                     changed.push(position);
                 }
+                let all = [&identification.readings[..], &readings].concat();
+                let combined = combine(all, Arc::clone(&identification.layers), image, repository, self.settings);
+                let provenance = Some(Arc::clone(&provenance));
+                *identification = Arc::new(Identification { provenance, ..combined });
             }
         }
         changed.sort_unstable();
         changed
     }
 
-    /// What the provenance of the image of `deployment` says. That it cannot be read leaves its base unknown.
-    async fn readings(&self, deployment: &Deployment, is_wanted: bool) -> Vec<Reading> {
-        let Ok(image) = &deployment.image else { return Vec::new() };
-        let materials = self.materials(deployment, image, is_wanted).await;
-        provenance_readings(&materials, image, deployment.repository(), self.settings)
-    }
-
-    async fn materials(&self, deployment: &Deployment, image: &DeployedImage, is_wanted: bool) -> Vec<BuildMaterial> {
+    /// The provenance of the image of `deployment`; nothing where it is not looked for. That it cannot be read leaves its
+    /// base unknown.
+    async fn provenance(&self, deployment: &Deployment, is_wanted: bool) -> Option<Provenance> {
+        let image = deployment.image.as_ref().ok()?;
         let repository = match &deployment.reference {
-            ImageSource::Layout { folder, .. } => return layout_provenance(folder, image).await,
+            ImageSource::Layout { folder, .. } => return Some(layout_provenance(folder, image).await),
             ImageSource::Reference(reference) => &reference.repository,
-            ImageSource::Unknown => return Vec::new(),
+            ImageSource::Unknown => return None,
         };
         if !is_wanted {
-            return self.images.remembered_provenance(&image.digest);
+            let known = self.images.remembered_provenance(&image.digest);
+            return (known.attestation_count > 0).then_some(known);
         }
         let holds = self.shelves.get(repository);
         let mut listed = image.attestations.to_vec();
@@ -98,17 +98,10 @@ impl Attestations<'_> {
             let referring = holds.referrers(&image.digest).filter(|digest| !listed.contains(digest)).cloned();
             listed.extend(referring.collect::<Vec<_>>());
         }
-        let seen_at = self.terms.seen_at;
-        // A repository that was listed has said already what refers to its images, and ECR has no referrers API.
-        let has_said = holds.is_some() || EcrHost::parse(&repository.registry).is_some();
-        let read = if has_said {
-            self.images.listed_provenance(repository, &image.digest, &listed).await
-        } else {
-            self.images.provenance(repository, &image.digest, &listed, seen_at).await
-        };
-        read.unwrap_or_else(|error| {
-            tracing::debug!("the provenance of {repository}@{} cannot be read: {error}", image.digest);
-            Vec::new()
+        // A repository that was listed has said already what refers to its images.
+        Some(match holds {
+            Some(_) => self.images.listed_provenance(repository, &image.digest, &listed).await,
+            None => self.images.provenance(repository, &image.digest, &listed, self.terms.seen_at).await,
         })
     }
 

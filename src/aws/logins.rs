@@ -9,8 +9,11 @@ use futures::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::{Aws, Failure, Lookup};
-use crate::registry::{AwsLogins, Issued, Login, LoginError};
-use crate::secret::Secret;
+use crate::{
+    image::{Digest, Repository},
+    registry::{AwsLogins, Issued, Login, LoginError, Referrer},
+    secret::Secret,
+};
 
 /// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
 /// an instance metadata service that is not there.
@@ -21,6 +24,14 @@ impl AwsLogins for Aws {
     /// says who asks: the role assumed there, if there is one (`registryIds` is deprecated).
     fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
         Box::pin(async move { Ok(self.ecr_login(account, region).await?) })
+    }
+
+    fn referrers<'a>(
+        &'a self,
+        repository: &'a Repository,
+        image: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Referrer>>, LoginError>> {
+        Box::pin(async move { Ok(self.ecr_referrers(repository, image).await?) })
     }
 
     fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {

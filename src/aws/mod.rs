@@ -12,6 +12,7 @@ mod logins;
 pub mod loopback;
 mod patience;
 mod profiles;
+mod referrers;
 mod secrets;
 mod session;
 mod variables;

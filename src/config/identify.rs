@@ -25,7 +25,8 @@ pub(super) struct RawIdentify {
     base: Option<Vec<RawBase>>,
     /// How many requests a run sends to find the bases that images do not name, by comparing their layers with those of
     /// releases. Lists of tags are not counted, and what was read is never asked again. A search that is not finished
-    /// goes on in the next run.
+    /// goes on in the next run; the release that is being read is finished first, with up to two requests more. With 0,
+    /// nothing is searched, and no tags are listed for it.
     #[schemars(range(min = 0, max = 100_000), extend("default" = 300))]
     search_requests: Option<i64>,
     /// How many minutes that takes at the most.

@@ -32,7 +32,7 @@ pub fn combine(
     let evidence = Evidence { readings: &readings, layers: &layers, image, own_name, length, settings };
     let chain = evidence.chain();
     let contradicted = evidence.contradicted(&chain);
-    Identification { readings, layers, chain, contradicted }
+    Identification { readings, layers, chain, contradicted, provenance: None }
 }
 
 /// All evidence of one image.

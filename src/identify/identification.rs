@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Base, LayerEvidence, Malformed, PrefixCheck, Reading};
-use crate::image::Reference;
+use crate::image::{Provenance, Reference};
 
 /// How sure it is that an image is built on a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Identification {
     pub chain: Vec<IdentifiedBase>,
     /// The places of readings that name a base which the layers disprove.
     pub contradicted: BTreeSet<usize>,
+    /// What the attestations of its build say; `None` where none were looked for, because other evidence decides.
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 impl Identification {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES, clip, is_provenance,
+    Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES,
+    attestation::is_envelope,
+    clip, is_provenance,
     lenient::{self, OrNone},
 };
 
@@ -102,10 +104,32 @@ pub const CHILD_ANNOTATIONS: [&str; 3] =
 const ATTESTATION_TYPES: [&str; 2] =
     ["application/vnd.docker.attestation.manifest.v1+json", "application/vnd.in-toto+json"];
 
+/// What the statement in an attestation states: `BuildKit`, oras and zot say it in the first, bundles of Sigstore in the
+/// second, and cosign says it in the third of a layer.
+const PREDICATE_TYPES: [&str; 3] = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType", "predicateType"];
+/// What is in a bundle of Sigstore: an envelope, or the signature of something.
+const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
+
+/// How many attestations that refer to an image are kept.
+const REFERRERS: usize = 8;
+
 /// Whether an artifact of this type may hold provenance.
 #[must_use]
 pub fn may_hold_provenance(artifact_type: &str) -> bool {
-    ATTESTATION_TYPES.contains(&artifact_type) || is_provenance(artifact_type)
+    ATTESTATION_TYPES.contains(&artifact_type) || is_provenance(artifact_type) || is_envelope(artifact_type)
+}
+
+/// The same of one that refers to an image, by what is said of it there.
+#[must_use]
+pub fn is_provenance_referrer(artifact_type: &str, annotations: &Annotations) -> bool {
+    may_hold_provenance(artifact_type)
+        && predicate_type(annotations).is_none_or(is_provenance)
+        && annotations.get(BUNDLE_CONTENT).is_none_or(|content| content == "dsse-envelope")
+}
+
+/// The type of the statement that `annotations` are about, if they say it.
+pub(super) fn predicate_type(annotations: &Annotations) -> Option<&str> {
+    PREDICATE_TYPES.iter().find_map(|key| annotations.get(*key)).map(String::as_str)
 }
 
 /// The attestations among what refers to an image, by the digests of their manifests: of the answer of the referrers API
@@ -124,7 +148,7 @@ pub fn provenance_referrers(body: &[u8]) -> Result<Vec<Digest>, InvalidDocument>
     fn referrers<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Digest>, D::Error> {
         let mut digests = Vec::new();
         lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawDescriptor>| {
-            digests.extend(entry.and_then(|entry| entry.provenance()).filter(|_| digests.len() < ATTESTATIONS));
+            digests.extend(entry.and_then(|entry| entry.provenance()).filter(|_| digests.len() < REFERRERS));
         })?;
         Ok(digests)
     }
@@ -215,12 +239,10 @@ impl RawDescriptor {
     }
 
     /// The digest of an artifact that may hold provenance, among those that refer to an image: what `BuildKit` writes,
-    /// and in-toto statements by others.
+    /// and in-toto statements and envelopes by others.
     pub(super) fn provenance(&self) -> Option<Digest> {
         let artifact_type = self.artifact_type.as_deref()?;
-        let stated = self.annotations.get("in-toto.io/predicate-type");
-        (may_hold_provenance(artifact_type) && stated.is_none_or(|stated| is_provenance(stated)))
-            .then(|| self.digest().ok())?
+        is_provenance_referrer(artifact_type, &self.annotations).then(|| self.digest().ok())?
     }
 }
 

@@ -1,11 +1,13 @@
 //! Manifests and indexes: one document, read by what it is and not only by what it is called.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, QUOTED_BYTES, clip,
-    descriptor::{RawDescriptor, essence},
-    fingerprint,
+    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, QUOTED_BYTES,
+    attestation::is_envelope,
+    clip,
+    descriptor::{RawDescriptor, essence, predicate_type},
+    fingerprint, is_provenance,
     lenient::{self, First, OrNone},
 };
 
@@ -49,8 +51,16 @@ pub struct Statement {
     pub digest: Digest,
     /// The size of the blob in bytes, where it is stated.
     pub bytes: Option<u64>,
-    /// What it states: `https://slsa.dev/provenance/v1`.
-    pub predicate_type: String,
+    /// What it states: `https://slsa.dev/provenance/v1`; `None` for an envelope of which that is not said.
+    pub predicate_type: Option<String>,
+}
+
+impl Statement {
+    /// Whether it may be provenance.
+    #[must_use]
+    pub fn may_be_provenance(&self) -> bool {
+        self.predicate_type.as_deref().is_none_or(is_provenance)
+    }
 }
 
 impl Manifest {
@@ -182,6 +192,8 @@ pub(super) const LAYERS: usize = 1000;
 
 #[derive(Deserialize)]
 struct RawLayer {
+    #[serde(default, rename = "mediaType", deserialize_with = "read_envelope")]
+    is_envelope: bool,
     #[serde(default, deserialize_with = "lenient::text")]
     digest: Option<String>,
     #[serde(default, deserialize_with = "lenient::number")]
@@ -192,13 +204,20 @@ struct RawLayer {
 
 /// How many statements of an attestation are read. `BuildKit` writes two: what is in an image, and how it was built.
 const STATEMENTS: usize = 8;
-/// The annotation of a layer that holds an in-toto statement (docs/attestations/attestation-storage.md of `BuildKit`).
-const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+
+/// Whether the media type in `field` is that of an envelope around a statement.
+fn read_envelope<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    lenient::derived(field, is_envelope)
+}
 
 impl RawLayer {
-    fn statement(&self) -> Option<Statement> {
-        let predicate_type = self.annotations.get(PREDICATE_TYPE)?.clone();
-        Some(Statement { digest: self.digest.as_ref()?.parse().ok()?, bytes: self.size, predicate_type })
+    /// The in-toto statement that it is, if the annotations of the layer or its media type say so: what it states may also
+    /// be said of the whole artifact, `about` which these annotations are.
+    fn statement(&self, about: &Annotations) -> Option<Statement> {
+        let of_artifact = || predicate_type(about).filter(|_| self.is_envelope);
+        let predicate_type = predicate_type(&self.annotations).or_else(of_artifact).map(str::to_owned);
+        let digest = self.digest.as_ref()?.parse().ok()?;
+        (predicate_type.is_some() || self.is_envelope).then_some(Statement { digest, bytes: self.size, predicate_type })
     }
 }
 
@@ -212,7 +231,9 @@ struct RawIndex {
 
 impl Manifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
-        let statements = manifest.layers.entries.iter().filter_map(|OrNone(layer)| layer.as_ref()?.statement());
+        let about = &manifest.annotations;
+        let layers_read = manifest.layers.entries.iter();
+        let statements = layers_read.filter_map(|OrNone(layer)| layer.as_ref()?.statement(about));
         let sizes = manifest.layers.entries.iter().map(|OrNone(layer)| layer.as_ref()?.size);
         Ok(Self {
             config: manifest.config.digest()?,

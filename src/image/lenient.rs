@@ -84,7 +84,14 @@ pub(super) fn texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, 
 /// The same, without those that no standard names: what an index says of its entries is read by standard keys alone.
 pub(super) fn standard_texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
     let is_standard = |key: &str| {
-        ["org.opencontainers.image.", "vnd.docker.reference.", "in-toto.io/"].iter().any(|it| key.starts_with(it))
+        let beginnings = [
+            "org.opencontainers.image.",
+            "vnd.docker.reference.",
+            "in-toto.io/",
+            "dev.sigstore.bundle.",
+            "predicateType",
+        ];
+        beginnings.iter().any(|it| key.starts_with(it))
     };
     field.deserialize_any(Any(ReadTexts { is_wanted: is_standard }))
 }

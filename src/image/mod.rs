@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
+mod attestation;
 mod bounds;
 mod build_history;
 mod build_steps;
@@ -25,12 +26,14 @@ mod reference;
 mod releases;
 mod shell;
 
+pub use attestation::{Provenance, UnusableAttestation};
 pub use bounds::{MESSAGE_BYTES, QUOTED_BYTES, VALUE_BYTES, clip, is_cut};
 pub use build_history::{BuildHistory, BuilderBase, LayerDate};
 pub use chain::{chain_id, chain_ids};
 pub use choose::choose;
 pub use descriptor::{
-    CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES, may_hold_provenance, provenance_referrers,
+    CHILD_ANNOTATIONS, Child, DigestKind, MANIFEST_MEDIA_TYPES, is_provenance_referrer, may_hold_provenance,
+    provenance_referrers,
 };
 pub use digest::{Digest, InvalidDigest};
 pub use document::{Document, InvalidDocument, Manifest, Statement};

@@ -7,7 +7,7 @@ use packageurl::PackageUrl;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Digest, InvalidDocument, Platform, Reference, Repository, VALUE_BYTES,
+    Digest, InvalidDocument, Platform, Reference, Repository, VALUE_BYTES, attestation,
     build_steps::{RawBuildConfig, RawBuildkitMetadata, pulled_layers},
     lenient::{self, First, OrNone},
 };
@@ -46,8 +46,8 @@ pub struct BuildMaterial {
     pub layers: Vec<Digest>,
 }
 
-/// The images that the build of `image` pulled, by the statement `body`: empty if that is no provenance, is about another
-/// image, or names none.
+/// The images that the build of `image` pulled, by the statement `body` or the one in the envelope that it is: empty if that
+/// is no provenance, is about another image, or names none.
 ///
 /// Left out are the frontend that read the Dockerfile, blobs, Git repositories, and images without a registry, which were
 /// read from a folder of the builder.
@@ -56,7 +56,8 @@ pub struct BuildMaterial {
 ///
 /// [`InvalidDocument::Json`] when the statement does not parse.
 pub fn build_materials(body: &[u8], image: &Digest) -> Result<Vec<BuildMaterial>, InvalidDocument> {
-    let statement: RawStatement = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    let Some(body) = attestation::statement(body)? else { return Ok(Vec::new()) };
+    let statement: RawStatement = serde_json::from_slice(&body).map_err(InvalidDocument::json)?;
     let Some(predicate) = statement.predicate.filter(|_| statement.predicate_type.is_some_and(|it| is_provenance(&it)))
     else {
         return Ok(Vec::new());
@@ -477,7 +478,8 @@ mod tests {
         let attested = |child: &Child| (child.digest.clone(), child.attestations.clone());
         assert_eq!(index.children.iter().map(attested).collect::<Vec<_>>(), [(image(), vec![attestation.clone()])]);
         let referring = provenance_referrers(shape!("13-referrers-index.json").as_bytes()).expect("reads");
-        assert_eq!(referring, [attestation, format!("sha256:{}", "b2".repeat(32)).parse().expect("a digest")]);
+        let named = |name: &str| format!("sha256:{}", name.repeat(32)).parse::<Digest>().expect("a digest");
+        assert_eq!(referring, [attestation, named("b1"), named("b2")], "a bundle of Sigstore is one as well");
         for (body, count) in
             [("{}", 0), (r#"{"manifests":[null,{},{"artifactType":"application/vnd.in-toto+json"}]}"#, 0)]
         {
@@ -496,9 +498,9 @@ mod tests {
             (shape!("12-attestation-manifest-oci-artifact.json"), &["https://slsa.dev/provenance/v1"]),
         ] {
             let Ok(Document::Manifest(read)) = Document::parse(manifest.as_bytes(), None) else { panic!("a manifest") };
-            let types: Vec<_> = read.statements.iter().map(|statement| statement.predicate_type.as_str()).collect();
+            let types: Vec<_> = read.statements.iter().filter_map(|it| it.predicate_type.as_deref()).collect();
             assert_eq!(types, expected);
-            assert_eq!(types.iter().filter(|it| is_provenance(it)).count(), 1);
+            assert_eq!(read.statements.iter().filter(|it| it.may_be_provenance()).count(), 1);
             assert_eq!(read.statements.last().and_then(|statement| statement.bytes), Some(1900));
         }
     }

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     image::{
-        BuildMaterial, Child, Content, Digest, Document, ImageFacts, LayoutEntry, build_materials, is_provenance,
-        layout_entries,
+        BuildMaterial, Child, Content, Digest, Document, ImageFacts, LayoutEntry, Provenance, UnusableAttestation,
+        build_materials, layout_entries,
     },
     store::Known,
 };
@@ -206,21 +206,34 @@ fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
     }
 }
 
-/// The images that the build of `image` in `folder` pulled, by its attestations there; empty where they say nothing or
-/// cannot be read.
-pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Vec<BuildMaterial> {
+/// What the build of `image` in `folder` pulled, by its attestations there.
+pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Provenance {
     let (folder, image) = (folder.to_owned(), image.clone());
     let read = tokio::task::spawn_blocking(move || {
-        let attested = image.attestations.iter().filter_map(|attestation| {
-            let body = read_blob(&folder, attestation, MANIFEST_BYTES).ok()?;
-            let Ok(Document::Manifest(manifest)) = Document::parse(&body, None) else { return None };
-            Some(manifest.statements)
-        });
-        let provenance = attested.flatten().filter(|statement| is_provenance(&statement.predicate_type));
-        let statements = provenance.filter_map(|statement| read_blob(&folder, &statement.digest, STATEMENT_BYTES).ok());
-        statements.filter_map(|statement| build_materials(&statement, &image.digest).ok()).flatten().collect()
+        let mut provenance = Provenance { attestation_count: image.attestations.len(), ..Provenance::default() };
+        for digest in &*image.attestations {
+            match read_attestation(&folder, digest, &image.digest) {
+                Ok(materials) => provenance.materials.extend(materials),
+                Err(why) => provenance.unusable.push(UnusableAttestation { digest: digest.clone(), why }),
+            }
+        }
+        provenance
     });
     read.await.unwrap_or_default()
+}
+
+/// The images that the build of `image` pulled, by the attestation `digest`; why it says nothing.
+fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Vec<BuildMaterial>, String> {
+    let body = read_blob(folder, digest, MANIFEST_BYTES).map_err(|why| why.message)?;
+    let Document::Manifest(manifest) = Document::parse(&body, None).map_err(|error| error.to_string())? else {
+        return Err("it is an index".to_owned());
+    };
+    let mut materials = Vec::new();
+    for statement in manifest.statements.iter().filter(|statement| statement.may_be_provenance()) {
+        let body = read_blob(folder, &statement.digest, STATEMENT_BYTES).map_err(|why| why.message)?;
+        materials.extend(build_materials(&body, image).map_err(|error| error.to_string())?);
+    }
+    Ok(materials)
 }
 
 /// The blob `digest`, verified. A file that is there but is not what it is called is malformed.

@@ -11,6 +11,9 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 /// A number of requests and a time that they must not exceed together, whichever registry they go to.
+///
+/// Whoever begins a piece of work asks first whether the allowance [is used up](Self::is_used_up). A piece that was begun may
+/// send all requests that it takes: otherwise one that takes two would never be done where one request is allowed.
 #[derive(Debug)]
 pub struct RequestAllowance {
     most: usize,
@@ -21,13 +24,13 @@ pub struct RequestAllowance {
 }
 
 impl RequestAllowance {
-    /// At most `most` requests within `span` of the first one.
+    /// Work is begun until `most` requests were sent, within `span` of the first one.
     #[must_use]
     pub fn new(most: usize, span: Duration) -> Self {
         Self { most, span, sent: AtomicUsize::new(0), ends_at: OnceLock::new() }
     }
 
-    /// Whether no request may be sent any more.
+    /// Whether no work may be begun any more.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.sent_count() >= self.most || self.ends_at.get().is_some_and(|ends_at| *ends_at <= Instant::now())
@@ -39,16 +42,16 @@ impl RequestAllowance {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// What `request` answers; `None` if it may not be sent, or if the time ends before the answer is there.
+    /// What `request` answers; `None` if the time ends before the answer is there.
     pub async fn send<T>(&self, request: impl Future<Output = T>) -> Option<T> {
         let ends_at = *self.ends_at.get_or_init(|| {
             let now = Instant::now();
             now.checked_add(self.span).unwrap_or(now)
         });
-        let take = |sent: usize| (sent < self.most).then_some(sent + 1);
-        if ends_at <= Instant::now() || self.sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+        if ends_at <= Instant::now() {
             return None;
         }
+        self.sent.fetch_add(1, Ordering::Relaxed);
         timeout_at(ends_at, request).await.ok()
     }
 }
@@ -60,14 +63,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_more_requests_are_sent_than_are_allowed() {
+    async fn work_that_was_begun_is_finished_and_no_more_is_begun() {
         let allowance = RequestAllowance::new(2, Duration::from_mins(5));
         assert_eq!(allowance.send(ready(1)).await, Some(1));
         assert!(!allowance.is_used_up());
         assert_eq!(allowance.send(ready(2)).await, Some(2));
-        assert_eq!(allowance.send(ready(3)).await, None);
         assert!(allowance.is_used_up());
-        assert_eq!(allowance.sent_count(), 2);
+        assert_eq!(allowance.send(ready(3)).await, Some(3));
+        assert_eq!(allowance.sent_count(), 3);
+        assert!(RequestAllowance::new(0, Duration::from_mins(5)).is_used_up());
     }
 
     #[tokio::test]

@@ -44,7 +44,7 @@ const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.index.v1+json, applicat
 pub struct DistributionClient {
     allow: AllowList,
     network: NetworkSettings,
-    aws: Option<Arc<dyn AwsLogins>>,
+    pub(super) aws: Option<Arc<dyn AwsLogins>>,
     requests: Arc<Requests>,
     /// What all clients resolve names with.
     resolver: Arc<Resolver>,

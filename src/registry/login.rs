@@ -1,10 +1,13 @@
 //! Logins that AWS issues for its registries. The adapter that gets them is `aws`; this client only asks.
 
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 
 use super::CredentialsErrorKind;
-use crate::secret::Secret;
+use crate::{
+    image::{Annotations, Digest, Repository},
+    secret::Secret,
+};
 
 /// What proves who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +43,29 @@ pub struct LoginError {
     pub message: String,
 }
 
-/// Logins for ECR and ECR Public.
+/// What refers to an image, as ECR lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// What it is, where it says so.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: Annotations,
+}
+
+/// Logins for ECR and ECR Public, and what only the API of ECR says of an image.
 pub trait AwsLogins: Send + Sync {
+    /// What refers to `image` in `repository` of private ECR and can be read; `None` where ECR is not asked by its API.
+    fn referrers<'a>(
+        &'a self,
+        repository: &'a Repository,
+        image: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Referrer>>, LoginError>> {
+        let _ = (repository, image);
+        Box::pin(ready(Ok(None)))
+    }
+
     /// The login of the private ECR registry of `account` in `region`.
     fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>>;
 

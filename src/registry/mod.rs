@@ -49,7 +49,7 @@ pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
 pub use error::{CredentialsErrorKind, Error, Missing, Result};
-pub use login::{AwsLogins, Issued, Login, LoginError};
+pub use login::{AwsLogins, Issued, Login, LoginError, Referrer};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
 pub(crate) use refusal::one_line;

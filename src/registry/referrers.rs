@@ -1,16 +1,27 @@
 //! What refers to an image? Of the answer, attestations that may hold provenance.
 
-use super::{DistributionClient, Error, RequestKind, Result, client::manifest_request, transport::Ask};
-use crate::image::{Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, provenance_referrers};
+use super::{
+    CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, RequestKind, Result,
+    client::manifest_request, transport::Ask,
+};
+use crate::image::{
+    Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer, provenance_referrers,
+};
+
+/// How many attestations that ECR lists are taken.
+const MOST_LISTED: usize = 8;
 
 /// The longest list of referrers: that of an index.
 const REFERRERS_BYTES: u64 = 4 * 1024 * 1024;
 
 impl DistributionClient {
-    /// By the referrers API, else by the tag that stands in for it where a registry has none (OCI distribution
-    /// specification, "Referrers Tag Schema").
+    /// By ECR's own API, which says more; elsewhere by the referrers API, and by the tag that stands in for it where a
+    /// registry has none (OCI distribution specification, "Referrers Tag Schema").
     pub(super) async fn attestations_of(&self, repository: &Repository, image: &Digest) -> Result<Vec<Digest>> {
         let host = self.host(repository)?;
+        if let Some(listed) = self.listed_by_ecr(repository, image).await? {
+            return Ok(listed);
+        }
         let what = format!("the referrers of {repository}@{image}");
         let ask = host.ask(&repository.name, &["referrers", image.as_str()], RequestKind::Manifest, what);
         let ask = Ask { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..ask };
@@ -29,5 +40,32 @@ impl DistributionClient {
         };
         let malformed = |error: InvalidDocument| Error::Malformed { what: ask.what.clone(), why: error.to_string() };
         provenance_referrers(answer.document()).map_err(malformed)
+    }
+
+    /// What ECR lists, if it is asked by its API.
+    async fn listed_by_ecr(&self, repository: &Repository, image: &Digest) -> Result<Option<Vec<Digest>>> {
+        let Some(aws) = &self.aws else { return Ok(None) };
+        let referrers = match aws.referrers(repository, image).await {
+            Ok(referrers) => referrers,
+            Err(error) => return Err(refused(repository, image, error)),
+        };
+        let Some(referrers) = referrers else { return Ok(None) };
+        let may_hold = |referrer: &Referrer| {
+            let artifact_type = referrer.artifact_type.as_deref();
+            artifact_type.is_some_and(|artifact_type| is_provenance_referrer(artifact_type, &referrer.annotations))
+        };
+        let provenance = referrers.into_iter().filter(may_hold);
+        Ok(Some(provenance.map(|referrer| referrer.digest).take(MOST_LISTED).collect()))
+    }
+}
+
+fn refused(repository: &Repository, image: &Digest, LoginError { kind, message }: LoginError) -> Error {
+    let registry = repository.registry.to_string();
+    match kind {
+        CredentialsErrorKind::Denied => {
+            Error::Denied { registry, status: 403, what: format!("the referrers of {image}"), message }
+        }
+        CredentialsErrorKind::Throttled => Error::RateLimited { registry, retry_after: None },
+        CredentialsErrorKind::Unreachable => Error::Unreachable { registry, why: message },
     }
 }

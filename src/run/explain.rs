@@ -7,8 +7,8 @@ use crate::{
     audit::{Traced, audit},
     cli::{ExplainArgs, Format},
     config::Settings,
-    identify::{Base, PrefixCheck, Search},
-    image::MatchedPrefix,
+    identify::{Base, EvidenceKind, PrefixCheck, Search},
+    image::{MatchedPrefix, Provenance},
     report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json, words},
     resolve,
 };
@@ -68,6 +68,8 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
     let mut steps = vec![image(traced)];
     if traced.deployment.image.is_ok() {
         steps.extend(evidence(traced, &settings.identify.labels));
+        steps.extend(builder_comment(traced));
+        steps.extend(provenance(traced));
         steps.extend(layers(traced));
     }
     for (place, (base, resolution)) in traced.identification.chain.iter().zip(traced.resolutions).enumerate() {
@@ -137,6 +139,40 @@ fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<Step> {
             detail: "the image has neither the annotations nor the labels".to_owned(),
             outcome: Outcome::NotFound,
         });
+    }
+    steps
+}
+
+/// That no builder noted a base in the history of the image. What one noted is among the evidence.
+fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<Step> {
+    let is_noted = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::BuilderComment);
+    (!is_noted).then(|| Step {
+        title: EvidenceKind::BuilderComment.as_str().to_owned(),
+        detail: "the history of the image has no FROM by buildah or podman".to_owned(),
+        outcome: Outcome::NotFound,
+    })
+}
+
+/// What was looked for in the attestations of the image, and why some cannot be used. The images that they name are among
+/// the evidence.
+fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
+    let step = |detail: String, outcome| Step { title: EvidenceKind::Provenance.as_str().to_owned(), detail, outcome };
+    let Some(Provenance { materials, attestation_count, unusable, unlisted }) = identification.provenance.as_deref()
+    else {
+        return vec![step("it was not looked for: other evidence decides".to_owned(), Outcome::Note)];
+    };
+    let usable_count = attestation_count.saturating_sub(unusable.len());
+    let mut steps = Vec::new();
+    if materials.is_empty() && usable_count > 0 {
+        let attestations = words::count(usable_count as u64, "attestation");
+        steps.push(step(format!("{attestations} of the image name no image that its build pulled"), Outcome::NotFound));
+    }
+    let unusable = unusable.iter().map(|it| format!("the attestation {} cannot be used: {}", it.digest, it.why));
+    steps.extend(unusable.map(|why| step(why, Outcome::NotFound)));
+    let unlisted = unlisted.iter().map(|why| format!("it is not known what refers to the image: {why}"));
+    steps.extend(unlisted.map(|why| step(why, Outcome::NotFound)));
+    if steps.is_empty() && materials.is_empty() {
+        steps.push(step("no attestation of the build was found".to_owned(), Outcome::NotFound));
     }
     steps
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageFailureCode, ImageIdentifier, ImageStatusFilter, TagStatus};
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, ImageFailureCode, ImageIdentifier, ImageStatusFilter, SubjectIdentifier, TagStatus,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
     aws::loopback::{Cloud, PullThroughRule, StoredImage},
@@ -125,6 +127,35 @@ async fn a_removed_image_is_gone_and_a_moved_tag_is_elsewhere() {
     assert_eq!(refusal(gone), ("ImageNotFoundException".to_owned(), 400));
     let nowhere = way.ecr().describe_images().repository_name("nothing").send().await;
     assert_eq!(refusal(nowhere).0, "RepositoryNotFoundException");
+}
+
+#[tokio::test]
+async fn what_refers_to_an_image_is_listed_in_pages_of_at_most_fifty() {
+    let cloud = Cloud::new(OWN);
+    let (stock, image, _) = stocked(&cloud);
+    for number in 0..60 {
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","artifactType":"application/vnd.in-toto+json",
+                "config":{{"digest":"{image}"}},"annotations":{{"n":"{number}"}},"subject":{{"digest":"{image}"}}}}"#
+        );
+        let referrer = stock.push_raw("orders", MANIFEST, manifest.into_bytes());
+        cloud.push(OWN, REGION, "orders", StoredImage::of(&stock, "orders", referrer.as_str()).unwrap());
+        assert!(number > 0 || cloud.archive_image(OWN, REGION, "orders", &referrer));
+    }
+    let other = digest("another");
+    let subject = |digest: &Digest| SubjectIdentifier::builder().image_digest(digest.as_str()).build().unwrap();
+    for way in both_ways(&cloud) {
+        let list = |digest| way.ecr().list_image_referrers().repository_name("orders").subject_id(subject(digest));
+        let first = list(&image).max_results(50).send().await.unwrap();
+        let last = list(&image).max_results(50).next_token(first.next_token().unwrap()).send().await.unwrap();
+        let listed = [first.referrers(), last.referrers()].concat();
+        assert_eq!((listed.len(), last.next_token()), (59, None), "the archived one is left out");
+        assert_eq!(listed[0].artifact_type(), Some("application/vnd.in-toto+json"));
+        assert!(listed[0].annotations().unwrap().contains_key("n"));
+        assert!(list(&other).send().await.unwrap().referrers().is_empty());
+        let (code, _) = refusal(list(&image).max_results(51).send().await);
+        assert_eq!(code, "InvalidParameterException");
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use basewatch::{identify::PrefixCheck, image::Digest, inventory::Held};
+use basewatch::{identify::PrefixCheck, image::Digest, inventory::Held, registry::ImageSpec};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::rig::{BASE, Rig, answer, attestation, index, now, statement};
+use crate::rig::{BASE, Form, Rig, answer, attestation, index, now, statement};
 
 fn held(digest: &Digest, seconds: i64) -> Held {
     Held {
@@ -150,9 +150,60 @@ async fn attestations_that_are_missing_or_nonsense_leave_the_base_unknown() {
     for (statement, size) in [(garbage, 6), (Digest::of(b"never pushed"), 100)] {
         let manifest = attestation(&image, &statement, size, &config).to_string().into_bytes();
         let attestation = rig.stock.push_raw("orders", crate::rig::OCI_MANIFEST, manifest);
-        assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+        for _ in 0..2 {
+            let found = rig.named(&rig.index(&image, &attestation)).await;
+            assert_eq!(answer(&found), None);
+            let provenance = found.provenance.expect("it was looked for");
+            let unusable: Vec<_> = provenance.unusable.iter().map(|it| &it.digest).collect();
+            assert!(unusable.contains(&&attestation), "it is said, and remembered: {provenance:?}");
+        }
     }
     assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::of(b"nowhere"))).await), None);
+}
+
+#[tokio::test]
+async fn the_statement_in_an_envelope_or_a_bundle_is_read_as_a_plain_one() {
+    for form in [Form::Dsse, Form::Bundle] {
+        let rig = Rig::new(true);
+        let image = rig.image();
+        let attestation = rig.attest_as(form, &image, &[rig.material("linux/arm64")]);
+        let found = rig.named(&image).await;
+        assert_eq!(answer(&found), expected(&rig), "{form:?}: {:?}", found.provenance);
+        assert_eq!(rig.requests(attestation.as_str()), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_that_signs_something_else_is_not_read() {
+    let rig = Rig::new(true);
+    let image = rig.image();
+    let signature = rig.attest_as(Form::Signature, &image, &[]);
+    let found = rig.named(&image).await;
+    assert_eq!((answer(&found), rig.requests(signature.as_str())), (None, 0));
+    assert_eq!(found.provenance.expect("it was looked for").attestation_count, 0);
+}
+
+#[tokio::test]
+async fn a_malformed_envelope_is_evidence_that_cannot_be_used() {
+    let rig = Rig::new(true);
+    let image = rig.image();
+    rig.attest_as(Form::Broken, &image, &[rig.material("linux/arm64")]);
+    let found = rig.named(&image).await;
+    assert_eq!(answer(&found), None);
+    let provenance = found.provenance.expect("it was looked for");
+    assert!(provenance.unusable[0].why.contains("no base64"), "{provenance:?}");
+}
+
+#[tokio::test]
+async fn provenance_is_not_looked_for_where_other_evidence_decides() {
+    let rig = Rig::new(true);
+    let label = format!("{BASE}:3.12@{}", rig.base);
+    let layers = ["os", "emulator", "python", "app"].map(|layer| layer.as_bytes().to_vec()).to_vec();
+    let labels = [("sdkBaseVersion".to_owned(), label)].into();
+    let spec = ImageSpec { platform: crate::rig::arm64(), labels, layers, ..ImageSpec::default() };
+    let found = rig.named(&rig.stock.push_image("orders", &spec)).await;
+    assert_eq!(found.chain[0].confidence.as_str(), "confirmed");
+    assert_eq!((found.provenance, rig.requests("/referrers/")), (None, 0));
 }
 
 #[tokio::test]

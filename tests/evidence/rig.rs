@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
     audit::{Sources, Terms, audit},
     identify::{self, Identification, SearchLimits},
@@ -92,6 +93,34 @@ impl Rig {
         self.stock.push_raw("orders", OCI_MANIFEST, manifest.to_string().into_bytes())
     }
 
+    /// Pushes the same in an envelope: an artifact that refers to the image, as cosign and GitHub attach it.
+    pub(crate) fn attest_as(&self, form: Form, image: &Digest, materials: &[Value]) -> Digest {
+        let payload = match form {
+            Form::Broken => "not base64!".to_owned(),
+            _ => STANDARD.encode(statement(image, materials)),
+        };
+        let envelope = json!({ "payloadType": STATEMENT, "payload": payload, "signatures": [{ "sig": "MEUC" }] });
+        let bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+        let (media_type, body) = match form {
+            Form::Dsse | Form::Broken => ("application/vnd.dsse.envelope.v1+json", envelope),
+            Form::Bundle => (bundle, json!({ "mediaType": bundle, "dsseEnvelope": envelope })),
+            Form::Signature => (bundle, json!({ "mediaType": bundle, "messageSignature": { "signature": "MEUC" } })),
+        };
+        let body = body.to_string().into_bytes();
+        let size = body.len();
+        let blob = self.stock.push_blob("orders", body);
+        let config = self.stock.push_blob("orders", b"{}".to_vec());
+        let content = if form == Form::Signature { "message-signature" } else { "dsse-envelope" };
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": media_type,
+            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2 },
+            "layers": [{ "mediaType": media_type, "digest": blob, "size": size }],
+            "annotations": { "dev.sigstore.bundle.content": content },
+            "subject": { "mediaType": OCI_MANIFEST, "digest": image, "size": 1 },
+        });
+        self.stock.push_raw("orders", OCI_MANIFEST, manifest.to_string().into_bytes())
+    }
+
     /// Pushes an index over `image` and its attestation, as `docker buildx build --push` does.
     pub(crate) fn index(&self, image: &Digest, attestation: &Digest) -> Digest {
         let index = index(image, attestation);
@@ -156,6 +185,19 @@ impl Rig {
     pub(crate) fn requests(&self, part: &str) -> usize {
         self.loopback.requests().iter().filter(|request| request.path.contains(part)).count()
     }
+}
+
+/// How a statement is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In an envelope of DSSE.
+    Dsse,
+    /// In a bundle of Sigstore.
+    Bundle,
+    /// Not at all: the bundle has the signature of something else.
+    Signature,
+    /// In an envelope whose payload is none.
+    Broken,
 }
 
 /// Images that are named, in a repository that was listed.

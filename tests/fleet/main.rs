@@ -8,6 +8,7 @@ mod faults;
 mod images;
 mod interrupted;
 mod owners;
+mod provenance;
 mod states;
 
 #[path = "../support/company.rs"]

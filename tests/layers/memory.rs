@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use basewatch::{identify::Search, store::Catalog};
 
 use crate::{
-    shop::{Build, LINE_COUNT, Shop, assert_base, build, limits},
+    shop::{Build, LINE_COUNT, PYTHON, Shop, assert_base, build, layers, limits},
     world::at,
 };
 
@@ -91,4 +91,77 @@ async fn the_time_ends_a_search_whose_registry_does_not_answer() {
     assert!(matches!(evidence.search, Search::Unfinished { .. }), "{evidence:?}");
     shop.world.refuse_nothing();
     assert_base(&shop.compare_one(&image).await, "python:3.13.2026.08.09.13");
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_searched_nothing_is_asked() {
+    for limits in [limits(0, Duration::from_mins(5)), limits(300, Duration::ZERO)] {
+        let mut shop = Shop::new(9);
+        shop.limits = limits;
+        let evidence = shop.compare_one(&build("3.12", 9, 9).image()).await;
+        assert_eq!(shop.world.requests(), Vec::<String>::new(), "not even lists of tags");
+        assert!(matches!(&evidence.search, Search::Failed { why } if why.contains("search_requests")), "{evidence:?}");
+        // What is known is used all the same.
+        shop.limits = Shop::new(0).limits;
+        assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
+        shop.limits = limits;
+        shop.world.requests();
+        assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
+        assert_eq!(shop.world.requests(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn one_request_a_run_comes_to_an_end_where_a_release_takes_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut shop = Shop::new(2).within(1);
+    let image = Build { compression: "zstd", ..build("3.12", 2, 2) }.image();
+    for run in 1.. {
+        shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
+        let evidence = shop.compare_one(&image).await;
+        let requests = shop.requests();
+        assert!(requests.len() <= 2, "{requests:#?}");
+        if evidence.search == Search::Idle {
+            assert_base(&evidence, "python:3.12.2026.08.02.13");
+            break;
+        }
+        assert!(run < 30, "{evidence:#?}");
+        shop.catalog = Arc::new(Catalog::in_memory());
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_read_anew_during_a_search_changes_the_plans_of_others() {
+    let mut shop = Shop::new(9);
+    shop.now = at("2026-08-09T20:00:00Z");
+    shop.compare_one(&hopeless().image()).await;
+    // A release appears late that is older than others, so that their places in the list change.
+    shop.world.publish(PYTHON, "3.14", "2026-08-02T13:00:00Z", &["late"]);
+    shop.publish(10);
+    shop.now = at("2026-09-01T06:00:00Z");
+    shop.catalog = Arc::new(forgetful(&shop.catalog));
+    shop.world.requests();
+    let first = build("3.12", 3, 9).image();
+    // It shows no base. When the search for the other one finds `provided` in it, the tags of a later time are needed.
+    let later = Build {
+        repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/other",
+        layers: [layers("al2023", 8), vec!["own".to_owned()]].concat(),
+        existed_at: Some(at("2026-08-31T06:00:00Z")),
+        ..build("al2023", 8, 9)
+    };
+    let evidence = shop.compare(&[first, later.without_sign().image()]).await;
+    assert_base(&evidence[0], "python:3.12.2026.08.03.13");
+    assert_base(&evidence[1], "provided:al2023.2026.08.08.13");
+    let lists = shop.world.requests().into_iter().filter(|request| request.starts_with("TAGS")).count();
+    assert!(lists > 0, "the lists were read anew");
+}
+
+/// The lists of tags in `catalog`, without the releases that it knows.
+fn forgetful(catalog: &Catalog) -> Catalog {
+    let forgotten = Catalog::in_memory();
+    for repository in catalog.repositories() {
+        let tags = catalog.recall(&repository, |memory| memory.tags.clone());
+        forgotten.note(&repository, |memory| memory.tags = tags);
+    }
+    forgotten
 }

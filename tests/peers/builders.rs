@@ -62,6 +62,42 @@ fn the_base_that_buildah_records_is_found_and_compared() {
 }
 
 #[test]
+fn what_buildah_notes_in_the_history_names_the_base_where_annotations_are_lost() {
+    let registry = Registry::default().start();
+    let host = &registry.address;
+    let workshop = Workshop::open();
+    let base = format!("{host}/team/base:1");
+    workshop.base_image(&base, &["--label", "version=1"], OLD);
+    let in_use = digest_of(&registry, "team/base:1");
+    workshop.build(&format!("FROM {base}\nRUN echo built > /built\n"), &format!("{host}/team/app:1"));
+    let converted = format!("{host}/team/converted:1");
+    let tls = ["--src-tls-verify=false", "--dest-tls-verify=false"];
+    let (from, to) = (format!("docker://{host}/team/app:1"), format!("docker://{converted}"));
+    skopeo(&[&["copy", "--format", "v2s2"], &tls[..], &[&from, &to]].concat());
+    let references = [format!("{host}/team/app:1"), converted];
+    let program = Program::with_config(&format!(
+        "[[identify.base]]\nrepository = \"{host}/team/base\"\n\n\
+         [[inventory.images]]\nreferences = {references:?}\n\n[registry.\"{host}\"]\nauth = \"anonymous\"\n"
+    ));
+    program.audit(NOW, &[]);
+    workshop.base_image(&base, &["--label", "version=2"], NEW);
+    // The release that the images are built on was seen behind the tag.
+    let (_, report) = program.audit(NOW, &[]);
+    assert_eq!(findings(&report).len(), 2, "{report:#}");
+    for finding in findings(&report) {
+        let is_converted = finding["image"]["reference"].as_str().is_some_and(|it| it.contains("converted"));
+        let kind = if is_converted { "builder-comment" } else { "annotation" };
+        assert_eq!(finding["base"]["identified_by"], kind, "{finding:#}");
+        assert_eq!(finding["base"]["confidence"], "confirmed", "{finding:#}");
+        assert_eq!(
+            (&finding["base"]["digest"], &finding["base"]["line"]),
+            (&in_use.clone().into(), &base.clone().into())
+        );
+        assert_eq!(finding["verdict"], "stale", "{finding:#}");
+    }
+}
+
+#[test]
 fn a_label_with_the_index_and_an_annotation_with_the_manifest_are_one_base() {
     let registry = Registry::default().start();
     let host = &registry.address;

@@ -144,3 +144,27 @@ async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
     assert_eq!(code, 3);
     assert!(!report.to_string().contains(&password(ACCOUNT)), "the password is in the report");
 }
+
+#[tokio::test]
+async fn an_unlabelled_image_is_built_on_an_older_release_of_a_base_in_private_ecr() {
+    let (world, _) = World::published().await;
+    let recipe = |layers: &[&str]| Recipe::new("2026-08-22T00:00:00Z", layers).build();
+    let first = recipe(&["company os", "company jdk of August"]);
+    world.own.push("base/java", "21", &first).await;
+    world.own.push("orders", "1", &recipe(&["company os", "company jdk of August", "orders"])).await;
+    world.own.push("base/java", "21", &recipe(&["company os", "company jdk of November"])).await;
+    let base = format!("{ECR}/base/java");
+    let program = world.program(&format!("[[identify.base]]\nrepository = \"{base}\"\ndefault_tag = \"21\"\n"));
+    let mark = world.own.registry.mark();
+    // After all that was pushed now.
+    let (_, report) = program.audit("2036-01-01T00:00:00Z", &["--fail-on", "never"]);
+    let orders = finding(&report, "orders:1");
+    assert_eq!(orders["base"]["identified_by"], "layers", "{orders:#}");
+    assert_eq!(orders["base"]["confidence"], "confirmed");
+    assert_eq!(orders["base"]["reference"], format!("{base}@{}", first.digest));
+    assert_eq!((&orders["behind"]["releases"], &orders["behind"]["exact"]), (&1.into(), &false.into()), "{orders:#}");
+    assert!(orders["behind"]["since"].is_string(), "{orders:#}");
+    let asked = world.own.registry.requests_since(mark);
+    let manifests: Vec<_> = asked.iter().filter(|line| line.contains("base/java/manifests/sha256")).collect();
+    assert_eq!(manifests, Vec::<&String>::new(), "manifests come from ECR's API");
+}

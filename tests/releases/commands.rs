@@ -1,11 +1,18 @@
 //! `basewatch catalog`, as its users run it.
 
-use std::fs;
+use std::{
+    fs,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use basewatch::{
     image::Platform,
     registry::{ImageSpec, Loopback, Stock},
+    release_catalog::ReleaseCatalog,
 };
+use chrono::DateTime;
 use serde_json::Value;
 
 use crate::program::{Printed, Program};
@@ -120,6 +127,85 @@ async fn what_is_not_signed_or_was_changed_is_neither_published_nor_signed_again
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(program.home().join("y.bin"), bytes).unwrap();
     failed(&program.run(&["catalog", "update", "y.bin", "--key", "secret.key", "--line", &line]), "is not updated");
+}
+
+/// Each process is killed with a signal that it cannot catch, wherever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crawl_that_is_killed_goes_on_and_writes_the_same_file() {
+    let stock = Stock::new();
+    for day in 1..=28 {
+        publish(&stock, "lambda/java", &format!("21.2026.10.{day:02}.10"));
+    }
+    let loopback = Loopback::start(stock).unwrap();
+    let program = Program::with_config(&format!("[registry.\"{}\"]\nrate = 60\n", loopback.host()));
+    let line = format!("{}/lambda/java:21", loopback.host());
+    let build = |file: &'static str| ["catalog", "build", "--line", &line, "-o", file].map(str::to_owned);
+    let arguments = build("whole.bin");
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    succeeded(&program.run(&arguments));
+    let cost = loopback.requests().len();
+    let arguments = build("killed.bin");
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    for part in 1..=3 {
+        let wanted = cost + part * cost / 4;
+        let mut process = program.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while loopback.requests().len() < wanted && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
+        process.kill().unwrap();
+        assert!(!process.wait().unwrap().success(), "it was not done yet");
+        assert!(!program.home().join("killed.bin").exists());
+    }
+    let printed = program.run(&arguments);
+    succeeded(&printed);
+    assert!(printed.errors.contains("resuming: "), "{}", printed.errors);
+    let read = |file: &str| {
+        let bytes = fs::read(program.home().join(file)).unwrap();
+        ReleaseCatalog::decode(&bytes).unwrap().with_built_at(DateTime::UNIX_EPOCH).encode()
+    };
+    assert!(read("killed.bin") == read("whole.bin"), "but for the time, the files are the same");
+    assert!(loopback.requests().len() < 2 * cost + cost / 2, "what was read is not read again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_is_identified_by_an_imported_catalog_without_a_request() {
+    let (loopback, program) = machine();
+    let host = loopback.host();
+    let stock = loopback.stock();
+    let newest = stock.push_image(
+        "lambda/java",
+        &ImageSpec {
+            platform: Platform::new("linux", "arm64", None),
+            layers: vec![b"21.2026.11.01.10-arm64".to_vec()],
+            ..ImageSpec::default()
+        },
+    );
+    stock.tag("lambda/java", "21", &newest);
+    let layers = vec![b"21.2024.05.01.10-arm64".to_vec(), b"app".to_vec()];
+    let spec = ImageSpec { platform: Platform::new("linux", "arm64", None), layers, ..ImageSpec::default() };
+    stock.tag("team/app", "1", &stock.push_image("team/app", &spec));
+    let config = format!(
+        "[identify]\nsearch_requests = 0\n[[identify.base]]\nrepository = \"{host}/lambda/java\"\ndated_tags = true\n"
+    );
+    fs::write(program.home().join("basewatch.toml"), config).unwrap();
+    let image = format!("{host}/team/app:1");
+    let identified = |program: &Program| {
+        let printed = program.run(&["audit", "--format", "json", "--fail-on", "never", &image]);
+        let report: Value = serde_json::from_str(&printed.output).unwrap();
+        report["findings"][0]["base"].clone()
+    };
+    assert_eq!(identified(&program), Value::Null, "nothing is known yet, and nothing is searched");
+
+    let key = succeeded(&program.run(&["catalog", "keygen", "-o", "secret.key"])).trim().to_owned();
+    let line = format!("{host}/lambda/java:21");
+    succeeded(&program.run(&["catalog", "build", "--line", &line, "--key", "secret.key"]));
+    succeeded(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]));
+    let base = identified(&program);
+    assert_eq!((&base["identified_by"], &base["confidence"]), (&"layers".into(), &"confirmed".into()), "{base:#}");
+    assert_eq!(base["release"], "21.2024.05.01.10", "{base:#}");
+    let explained = program.run(&["explain", &image]);
+    assert!(explained.output.contains("nothing was searched"), "{}", explained.output);
 }
 
 #[test]

@@ -95,6 +95,14 @@ def is_meant(image, chosen):
     return status in ("ANY", image.image_status) and tags in ("ANY", "TAGGED" if has_tags else "UNTAGGED")
 
 
+def referrer(image):
+    """What ListImageReferrers says of `image`."""
+    manifest = json.loads(image.image_manifest)
+    listed = {"digest": image.image_digest, "size": len(image.image_manifest), "artifactStatus": image.image_status}
+    listed |= {name: manifest[name] for name in ("mediaType", "artifactType", "annotations") if name in manifest}
+    return listed
+
+
 def lists():
     """Lists come in pages of 100, or as many as asked for up to 1,000; moto's have one page, unfiltered."""
 
@@ -121,6 +129,15 @@ def lists():
     @added(ECRResponse)
     def describe_pull_through_cache_rules(self):
         return ActionResult({"pullThroughCacheRules": getattr(self.ecr_backend, "cache_rules", [])})
+
+    @added(ECRResponse)
+    def list_image_referrers(self):
+        repository = self.ecr_backend._get_repository(self._get_param("repositoryName"), self._get_param("registryId"))
+        subject = (self._get_param("subjectId") or {}).get("imageDigest")
+        items = [referrer(image) for image in repository.images if image.subject_manifest_digest == subject]
+        size = page_size(self._get_param("maxResults"), 20, 50, InvalidParameterException)
+        items, following = cut(items, size, self._get_param("nextToken"), InvalidParameterException)
+        return ActionResult({"referrers": items} | ({"nextToken": following} if following else {}))
 
     paged("describe_repositories", "repositories")
     paged("describe_images", "imageDetails")

@@ -3,10 +3,11 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use super::{
@@ -134,7 +135,11 @@ impl Estate {
         let mut wanted = Wanted::new();
         for (repository, shelf) in bases {
             let artifacts = self.artifacts(&repository.repository);
-            let is_unread = |held: &&Held| !artifacts.contains(&held.digest) && catalog.content(&held.digest).is_none();
+            let known = self.known_releases(&repository.repository);
+            let is_unread = |held: &&Held| {
+                let is_known = artifacts.contains(&held.digest) || known.contains_key(&held.digest);
+                !is_known && catalog.content(&held.digest).is_none()
+            };
             for held in images(shelf).into_iter().filter(is_unread).take(MOST_READ) {
                 wanted.entry(held.digest.clone()).or_default().push(Arc::clone(repository));
             }
@@ -147,7 +152,8 @@ impl Estate {
     /// Remembers the images of `shelf` as releases of `repository`, and what its dated tags carry.
     fn remember_base(&self, repository: &Repository, shelf: &Shelf) {
         let catalog = self.images.catalog();
-        for held in images(shelf) {
+        let known = self.known_releases(repository);
+        for held in images(shelf).into_iter().filter(|held| !known.get(&held.digest).is_some_and(|it| it.has(held))) {
             match catalog.content(&held.digest).as_deref() {
                 Some(Content::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
                 Some(Content::Index(index)) => {
@@ -176,6 +182,21 @@ impl Estate {
             let dated = dated.into_iter().collect();
             memory.tags = Some(TagMemory { read_at: self.seen_at, is_complete: true, dated });
         });
+    }
+
+    /// The releases of `repository` that the catalog knows, by the digests of manifests and indexes.
+    fn known_releases(&self, repository: &Repository) -> HashMap<Digest, KnownRelease> {
+        let mut known: HashMap<Digest, KnownRelease> = HashMap::new();
+        self.images.catalog().recall(repository, |memory| {
+            for release in memory.releases.values() {
+                for digest in release.index.iter().chain([&release.manifest]) {
+                    let entry = known.entry(digest.clone()).or_default();
+                    entry.tags.extend(release.tags.iter().cloned());
+                    entry.first_seen = entry.first_seen.max(Some(release.first_seen));
+                }
+            }
+        });
+        known
     }
 
     fn remember_release(
@@ -222,6 +243,21 @@ impl Estate {
             self.images.catalog().keep(&artifacts_name(repository), &artifacts);
         }
         first.map(|why| if count == 1 { why } else { format!("{why}, and {} more", count - 1) })
+    }
+}
+
+/// What the catalog knows of a release.
+#[derive(Default)]
+struct KnownRelease {
+    tags: BTreeSet<String>,
+    first_seen: Option<DateTime<Utc>>,
+}
+
+impl KnownRelease {
+    /// Whether `held` says no more of it.
+    fn has(&self, held: &Held) -> bool {
+        held.pushed_at.is_none_or(|at| self.first_seen <= Some(at))
+            && held.tags.iter().all(|tag| self.tags.contains(&LambdaTag::release_of(tag)))
     }
 }
 

@@ -176,10 +176,15 @@ impl Stock {
         let referrers = manifests.filter_map(|(digest, (media_type, body))| {
             let manifest: Value = serde_json::from_slice(body).ok()?;
             (manifest["subject"]["digest"] == image).then(|| {
-                json!({
+                let mut referrer = json!({
                     "mediaType": media_type, "digest": digest, "size": body.len(),
                     "artifactType": manifest["artifactType"],
-                })
+                });
+                // They are copied (OCI distribution specification, "Listing Referrers").
+                if let Some(annotations) = manifest.get("annotations") {
+                    referrer["annotations"] = annotations.clone();
+                }
+                referrer
             })
         });
         let referrers: Vec<_> = referrers.collect();

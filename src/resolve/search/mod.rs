@@ -76,6 +76,8 @@ impl<'a> ComparedImage<'a> {
 pub struct Searcher<'a> {
     resolver: &'a Resolver,
     allowance: RequestAllowance,
+    /// Whether nothing is to be searched at all.
+    is_off: bool,
     recorded: Once<RecordedRelease, Option<Known>>,
     /// The recorded releases that were asked for before the inventory was complete.
     started_ahead: Mutex<HashSet<RecordedRelease>>,
@@ -91,6 +93,7 @@ impl<'a> Searcher<'a> {
         Self {
             resolver,
             allowance: RequestAllowance::new(limits.request_count, limits.duration),
+            is_off: limits.request_count == 0 || limits.duration.is_zero(),
             recorded: Once::default(),
             started_ahead: Mutex::default(),
             learned: Mutex::default(),

@@ -162,7 +162,7 @@ impl<'a> Rounds<'a> {
 
     /// The positions of the candidates in all repositories that the image may be built on.
     async fn lists(&mut self, image: &SearchedImage, need: Need) -> Vec<usize> {
-        let Some(arch) = image.arch else { return Vec::new() };
+        let Some(arch) = image.arch.filter(|_| !self.searcher.is_off) else { return Vec::new() };
         let named = image.named.iter().map(|line| line.repository.clone());
         let mut repositories: BTreeSet<_> = named.collect();
         match need {
@@ -276,6 +276,11 @@ impl<'a> Rounds<'a> {
     /// How the search for the image ends, now that no candidate can be read for it any more.
     fn end(&self, position: usize, group: &Group) -> Search {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
+        if self.searcher.is_off {
+            let why =
+                "nothing is searched, because identify.search_requests or identify.search_minutes is 0".to_owned();
+            return Search::Failed { why };
+        }
         let hints = hints(image, plan.need, &plan.published, &group.learned);
         let mut tally = Tally::default();
         for list in plan.lists.iter().map(|at| &self.state.lists[*at]) {

@@ -6,10 +6,15 @@ use super::{
     ImageStatus, Repository, StoredImage,
     wire::{Here, LIMITS},
 };
-use crate::aws::loopback::{paging::page, reply::Refusal};
+use crate::aws::loopback::{
+    paging::{Limits, page},
+    reply::Refusal,
+};
 
 /// How many images may be named in one call.
 const MOST_IDS: usize = 100;
+/// How large the pages of referrers are.
+const REFERRERS: Limits = Limits { default: 20, most: 50 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
 pub(super) fn describe(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
@@ -68,6 +73,31 @@ pub(super) fn batch_get(here: &Here<'_>, repository: &Repository) -> Result<Valu
         }
     }
     Ok(json!({ "images": found, "failures": failures }))
+}
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html>
+pub(super) fn referrers(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
+    let subject = here.asked.body["subjectId"]["imageDigest"].as_str();
+    let subject = subject.ok_or_else(|| Refusal::invalid(here.asked, "subjectId must have an imageDigest"))?;
+    let wanted = here.asked.body["filter"]["artifactStatus"].as_str().unwrap_or("ACTIVE");
+    let listed = repository.images.values().filter_map(|image| {
+        let document = image.document();
+        let is_wanted = wanted == "ANY" || wanted == image.status.word();
+        (document["subject"]["digest"] == subject && is_wanted).then(|| {
+            let mut referrer = json!({
+                "digest": image.digest, "mediaType": image.media_type, "size": image.manifest.len(),
+                "artifactStatus": image.status.word(),
+            });
+            for key in ["artifactType", "annotations"] {
+                if let Some(value) = document.get(key) {
+                    referrer[key] = value.clone();
+                }
+            }
+            referrer
+        })
+    });
+    let page = page(here.asked, listed, ("nextToken", "maxResults"), REFERRERS)?;
+    Ok(json!({ "referrers": page.items, "nextToken": page.next }))
 }
 
 /// The images that are named one by one, if any are.

@@ -38,6 +38,7 @@ pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &C
         "DescribeRepositories" => here.repositories(),
         "DescribeImages" => images::describe(&here, here.repository()?),
         "BatchGetImage" => images::batch_get(&here, here.repository()?),
+        "ListImageReferrers" => images::referrers(&here, here.repository()?),
         "GetAuthorizationToken" => Ok(here.authorization()),
         "ListTagsForResource" => here.tags(),
         "DescribePullThroughCacheRules" => here.rules(),

@@ -1,0 +1,169 @@
+//! Attestations of an image: the envelopes that statements come in, and what was found of all of them.
+//!
+//! Signatures are not verified, for nothing here is believed: whatever an attestation names is compared with the layers of
+//! the image before it counts.
+
+use std::borrow::Cow;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{BuildMaterial, Digest, InvalidDocument, QUOTED_BYTES, clip, lenient};
+
+/// What the payload of an envelope is that holds an in-toto statement (in-toto attestation framework, envelope.md).
+const STATEMENT: &str = "application/vnd.in-toto+json";
+/// Padding may be left out.
+const BASE64: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// What the attestations of an image say of its build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The images that the build pulled, in no order.
+    pub materials: Vec<BuildMaterial>,
+    /// How many attestations were found that may hold provenance.
+    pub attestation_count: usize,
+    /// Those that cannot be used.
+    pub unusable: Vec<UnusableAttestation>,
+    /// Why it is not known whether there are more.
+    pub unlisted: Option<String>,
+}
+
+/// An attestation that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusableAttestation {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Whether layers and artifacts of this media type hold an in-toto statement in an envelope: one of DSSE, or a bundle of
+/// Sigstore around that.
+#[must_use]
+pub(super) fn is_envelope(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.dsse.envelope.")
+        || media_type.starts_with("application/vnd.dev.sigstore.bundle")
+        || (media_type.starts_with("application/vnd.in-toto") && media_type.ends_with("+dsse"))
+}
+
+/// The in-toto statement in `body`: itself, or what an envelope holds. Nothing if that is no statement.
+///
+/// # Errors
+///
+/// [`InvalidDocument::Json`] when it does not parse.
+pub(super) fn statement(body: &[u8]) -> Result<Option<Cow<'_, [u8]>>, InvalidDocument> {
+    let outline: Outline<'_> = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    if outline.is_statement {
+        return Ok(Some(Cow::Borrowed(body)));
+    }
+    let envelope = outline
+        .bundled
+        .or(outline.payload.map(|payload| Envelope { payload: Some(payload), payload_type: outline.payload_type }));
+    let Some(envelope) = envelope else { return Ok(None) };
+    if envelope.payload_type.as_deref() != Some(STATEMENT) {
+        let payload_type = clip(envelope.payload_type.unwrap_or_default(), QUOTED_BYTES);
+        return Err(InvalidDocument::json(format!("its envelope holds {payload_type:?}, and no in-toto statement")));
+    }
+    let payload = envelope.payload.unwrap_or_default();
+    // Either alphabet may be used (DSSE, protocol.md).
+    let is_url_safe = payload.contains(['-', '_']);
+    let alphabet = if is_url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+    let decoded = GeneralPurpose::new(alphabet, BASE64).decode(payload.as_bytes());
+    decoded
+        .map(|payload| Some(Cow::Owned(payload)))
+        .map_err(|error| InvalidDocument::json(format!("the payload of its envelope is no base64: {error}")))
+}
+
+/// What tells a statement, an envelope and a bundle apart.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline<'a> {
+    #[serde(default, rename = "predicateType", deserialize_with = "lenient::is_there")]
+    is_statement: bool,
+    #[serde(default, borrow)]
+    payload: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    payload_type: Option<Cow<'a, str>>,
+    /// Of a bundle of Sigstore (sigstore/protobuf-specs, `sigstore_bundle.proto`).
+    #[serde(default, rename = "dsseEnvelope", borrow)]
+    bundled: Option<Envelope<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(default, borrow)]
+    payload: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    payload_type: Option<Cow<'a, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(body: &Value) -> Result<Option<Vec<u8>>, String> {
+        let body = body.to_string();
+        statement(body.as_bytes()).map(|found| found.map(Cow::into_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_statement_is_found_in_whatever_envelope_it_comes() {
+        // With a character that the two alphabets write in different ways.
+        let inner = json!({ "predicateType": "https://slsa.dev/provenance/v1", "x": "\u{3ff}\u{fff}?>" }).to_string();
+        let envelope = |payload: String| json!({ "payloadType": STATEMENT, "payload": payload, "signatures": [] });
+        let bundle = |envelope: Value| {
+            json!({ "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+                "verificationMaterial": {}, "dsseEnvelope": envelope })
+        };
+        let found = Ok(Some(inner.clone().into_bytes()));
+        assert_eq!(read(&serde_json::from_str(&inner).unwrap()), Ok(Some(inner.clone().into_bytes())));
+        for payload in [STANDARD.encode(&inner), URL_SAFE_NO_PAD.encode(&inner)] {
+            assert_eq!(read(&envelope(payload.clone())), found);
+            assert_eq!(read(&bundle(envelope(payload))), found);
+        }
+        let escaped = envelope(STANDARD.encode(&inner)).to_string().replace('/', "\\/");
+        assert_eq!(statement(escaped.as_bytes()).unwrap().unwrap(), inner.as_bytes());
+    }
+
+    #[test]
+    fn what_holds_no_statement_says_why() {
+        for (body, why) in [
+            (json!({ "payloadType": STATEMENT, "payload": "!" }), "the payload of its envelope is no base64"),
+            (json!({ "payloadType": "text/plain", "payload": "e30=" }), "its envelope holds \"text/plain\""),
+            (json!({ "payload": "e30=" }), "its envelope holds \"\""),
+            (json!({ "payloadType": STATEMENT, "payload": 7 }), "it does not parse"),
+            (json!({ "dsseEnvelope": { "payload": [] } }), "it does not parse"),
+        ] {
+            let error = read(&body).unwrap_err();
+            assert!(error.contains(why), "{body}: {error}");
+        }
+        // A signature of something else is a bundle as well.
+        for body in [json!({}), json!({ "messageSignature": {} }), json!({ "dsseEnvelope": null })] {
+            assert_eq!(read(&body), Ok(None), "{body}");
+        }
+        assert!(statement(b"<html>").is_err() && statement(b"").is_err());
+    }
+
+    #[test]
+    fn envelopes_are_known_by_their_media_types() {
+        for (media_type, is_one) in [
+            ("application/vnd.dsse.envelope.v1+json", true),
+            ("application/vnd.dev.sigstore.bundle.v0.3+json", true),
+            ("application/vnd.dev.sigstore.bundle+json;version=0.2", true),
+            ("application/vnd.in-toto.provenance+dsse", true),
+            ("application/vnd.in-toto+json", false),
+            ("application/vnd.dev.cosign.simplesigning.v1+json", false),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", false),
+        ] {
+            assert_eq!(is_envelope(media_type), is_one, "{media_type}");
+        }
+    }
+}
