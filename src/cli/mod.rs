@@ -24,8 +24,7 @@ pub use catalog::{
 };
 pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output, ReportFormat};
 pub use stamp::{StampArgs, StampFormat, StampTask};
-pub use values::instant;
-use values::named_image;
+pub use values::{instant, named_image};
 
 use crate::{
     glob::Glob,
