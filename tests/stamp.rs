@@ -96,9 +96,7 @@ fn sample() -> Stamp {
         schema: BASE_SCHEMA.to_owned(),
         generated_at: "2026-11-20T06:00:00Z".parse().unwrap(),
         reference: "public.ecr.aws/lambda/java:21".to_owned(),
-        digest: "sha256:7c61e7c7a5094a17be45b65b28a36e44503ca431015df4ab8c0f8dc24dd904be"
-            .parse()
-            .unwrap(),
+        digest: "sha256:7c61e7c7a5094a17be45b65b28a36e44503ca431015df4ab8c0f8dc24dd904be".parse().unwrap(),
         digest_kind: DigestKind::Index,
         line: Some("public.ecr.aws/lambda/java:21".to_owned()),
         line_source: None,
@@ -286,8 +284,7 @@ async fn exit_codes_are_those_of_an_audit() {
     assert_eq!((code, report.complete), (3, false), "{report:#?}");
     assert_eq!(report.errors[0].code, "unreachable");
     // Nobody on the command line named the registry: without the configuration it is not asked.
-    fs::write(silent.folder.path().join("basewatch.toml"), "[[identify.base]]\nrepository = \"*/java\"\n")
-        .unwrap();
+    fs::write(silent.folder.path().join("basewatch.toml"), "[[identify.base]]\nrepository = \"*/java\"\n").unwrap();
     let (_, report) = silent.check(&["--check", "fresh"]);
     assert_eq!(report.files[0].froms[0].verdict.unwrap().as_str(), "unknown");
     assert!(report.files[0].froms[0].reasons.iter().any(|reason| reason.code == "registry-not-allowed"));

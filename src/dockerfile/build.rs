@@ -201,10 +201,7 @@ impl<'a> Dockerfile<'a> {
 
     /// Whether some stage declares the argument `name`.
     pub(super) fn is_declared_in_a_stage(&self, name: &str) -> bool {
-        let mut declared = self.stages.iter().flat_map(|stage| &stage.instructions).flat_map(|instruction| {
-            if instruction.keyword == "arg" { declared(instruction, self.escape) } else { Vec::new() }
-        });
-        declared.any(|(declared, _)| declared == name)
+        self.declared_in_stages.contains(name)
     }
 }
 

@@ -5,6 +5,12 @@ use std::{collections::BTreeMap, fmt};
 
 use super::SourceText;
 
+/// How deep `${a:-${b:-…}}` may nest.
+const MOST_NESTED: usize = 32;
+
+/// How long an expanded text may be, in bytes: arguments that name each other twice would grow without end.
+const MOST_TEXT: usize = 64 << 10;
+
 /// What a variable holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Variable {
@@ -71,7 +77,7 @@ pub(super) fn expand(
     escape: char,
     variable: &dyn Fn(&str) -> Variable,
 ) -> Result<Expansion, &'static str> {
-    let mut expander = Expander { word, at: 0, escape, variable };
+    let mut expander = Expander { word, at: 0, depth: 0, escape, variable };
     let expansion = expander.until(None, false)?;
     Ok(expansion)
 }
@@ -79,6 +85,7 @@ pub(super) fn expand(
 struct Expander<'a> {
     word: &'a SourceText,
     at: usize,
+    depth: usize,
     escape: char,
     variable: &'a dyn Fn(&str) -> Variable,
 }
@@ -106,11 +113,19 @@ impl<'a> Expander<'a> {
     /// Expands up to `end`, which is passed, or to the end of the word; within double quotes, only some characters are
     /// special.
     fn until(&mut self, end: Option<char>, is_quoted: bool) -> Result<Expansion, &'static str> {
+        if self.depth == MOST_NESTED {
+            return Err("braces nest too deep");
+        }
+        self.depth += 1;
         let mut expansion = Expansion::default();
         while let Some(character) = self.rest().chars().next() {
+            if expansion.text.len() > MOST_TEXT {
+                return Err("the text is too long");
+            }
             match character {
                 character if Some(character) == end => {
                     self.at += character.len_utf8();
+                    self.depth -= 1;
                     return Ok(expansion);
                 }
                 '$' => expansion.add(self.dollar()?),
@@ -280,5 +295,6 @@ mod tests {
         for word in ["${A", "\"a", "'a", "${}", "${:-x}", "${A:"] {
             assert!(expanded(word).is_err(), "{word}");
         }
+        assert!(expanded(&"${X:-".repeat(100_000)).is_err() && expanded(&"$A".repeat(100_000)).is_err());
     }
 }

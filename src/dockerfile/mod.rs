@@ -19,7 +19,7 @@ mod source_text;
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::{ArgumentSource, BaseImage, BuildOptions, BuildPlan, FromInstruction};
 pub use edit::{Edits, Pin};
@@ -30,6 +30,9 @@ use source_text::SourceText;
 
 /// Larger files are refused: the longest Dockerfiles in use have some thousand lines.
 pub const MOST_BYTES: usize = 1 << 20;
+
+/// Files of more stages are refused: comparing them with each other takes time with the square of their number.
+const MOST_STAGES: usize = 1_000;
 
 /// Why a text is no Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +52,8 @@ pub struct Dockerfile<'a> {
     /// The `ARG` instructions before the first `FROM`.
     global: Vec<Instruction>,
     stages: Vec<Stage>,
+    /// The arguments that stages declare.
+    declared_in_stages: BTreeSet<String>,
 }
 
 /// One stage: its `FROM`, and what follows up to the next.
@@ -73,19 +78,27 @@ impl<'a> Dockerfile<'a> {
     /// a malformed `FROM`, an instruction before the first `FROM`, no `FROM` at all.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let (instructions, escape) = instruction::split(text)?;
-        let mut dockerfile = Self { text, escape, global: Vec::new(), stages: Vec::new() };
+        let mut dockerfile =
+            Self { text, escape, global: Vec::new(), stages: Vec::new(), declared_in_stages: BTreeSet::new() };
         for instruction in instructions {
             match (instruction.keyword.as_str(), dockerfile.stages.last_mut()) {
                 ("from", _) => dockerfile.stages.push(Stage::begin(instruction)?),
-                (_, Some(stage)) => stage.instructions.push(instruction),
+                (keyword, Some(stage)) => {
+                    if keyword == "arg" {
+                        let declared = build::declared(&instruction, escape);
+                        dockerfile.declared_in_stages.extend(declared.into_iter().map(|(name, _)| name));
+                    }
+                    stage.instructions.push(instruction);
+                }
                 ("arg", None) => dockerfile.global.push(instruction),
                 (_, None) => return Err(instruction.error("only ARG may stand before the first FROM")),
             }
         }
-        if dockerfile.stages.is_empty() {
-            return Err(SyntaxError { line: 1, message: "there is no FROM".to_owned() });
+        match dockerfile.stages.len() {
+            0 => Err(SyntaxError { line: 1, message: "there is no FROM".to_owned() }),
+            1..=MOST_STAGES => Ok(dockerfile),
+            _ => Err(dockerfile.stages[MOST_STAGES].from.error("there are more stages than basewatch reads")),
         }
-        Ok(dockerfile)
     }
 
     /// The keyword in lower case, the first and the last line, from 1, of each instruction.

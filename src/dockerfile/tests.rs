@@ -165,6 +165,14 @@ fn the_grammar_of_lines_is_that_of_buildkit() {
 }
 
 #[test]
+fn arguments_that_name_each_other_do_not_grow_without_end() {
+    let doubled = (1..60).map(|number| format!("ARG A{number}=$A{0}$A{0}\n", number - 1));
+    let text = format!("ARG A0=x\n{}FROM a.io/x:$A59\n", doubled.collect::<String>());
+    assert!(reference(&text, &[], None).starts_with("unresolved"), "it ends");
+    assert!(Dockerfile::parse(&"FROM a\n".repeat(1_001)).is_err());
+}
+
+#[test]
 fn labels_of_the_stages_that_ship_record_the_base() {
     let digest = new_digest();
     let pinned = format!("a.io/lambda/x:1@{digest}");

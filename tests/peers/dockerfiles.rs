@@ -57,16 +57,14 @@ fn buildkit_reads_the_same_instructions_on_the_same_lines() {
         paths.push(path);
     }
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/read_dockerfiles.py");
-    let arguments: Vec<_> = [&program].into_iter().chain(&paths).map(|path| path.to_str().expect("UTF-8")).collect();
+    let arguments: Vec<_> = [&program].into_iter().chain(&paths).map(std::path::PathBuf::as_path).collect();
     let read: Vec<Value> = serde_json::from_str(&peers::run_python(&arguments)).expect("JSON");
     assert_eq!(read.len(), paths.len());
     for (path, read) in paths.iter().zip(read) {
         let text = fs::read_to_string(path).expect("a file");
         let dockerfile = Dockerfile::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        let ours: Vec<_> = dockerfile
-            .instructions()
-            .map(|(keyword, first, last)| serde_json::json!([keyword, first, last]))
-            .collect();
+        let ours: Vec<_> =
+            dockerfile.instructions().map(|(keyword, first, last)| serde_json::json!([keyword, first, last])).collect();
         assert_eq!(Value::from(ours), read, "{text}");
     }
 }
@@ -165,7 +163,8 @@ fn cdk_passes_a_stamp_on_to_the_build() {
     let script = program.home().join("app.mjs");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/cdk/app.mjs"), &script).expect("a copy");
     let cdk = std::env::var("PEERS_CDK").expect("scripts/test sets it");
-    std::os::unix::fs::symlink(Path::new(&cdk).join("node_modules"), program.home().join("node_modules")).expect("a link");
+    std::os::unix::fs::symlink(Path::new(&cdk).join("node_modules"), program.home().join("node_modules"))
+        .expect("a link");
     let printed = tool(Command::new("node").arg(&script).current_dir(program.home()));
     let source: Value = serde_json::from_str(&printed).expect("JSON");
     let pinned = format!("{host}/team/base@{digest}");
