@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::fuzz;
 use crate::{
     config::{self, Environment, Flags},
+    dockerfile::{BaseImage, BuildOptions, Dockerfile, Pin},
     identify::{BaseRule, BaseRules, Mirror, Settings, identify},
     image::{
         Annotations, BuildMaterial, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index,
@@ -360,5 +361,25 @@ fn a_ledger_is_refused_or_survives_being_written_and_made_smaller() {
                 break;
             }
         }
+    });
+}
+
+#[test]
+fn a_dockerfile_is_refused_or_pinned_so_that_pinning_it_again_changes_nothing() {
+    let keys = ["sdkBaseVersion".to_owned()];
+    let digest = Digest::of(b"current");
+    let fixed = |text: &str| {
+        let dockerfile = Dockerfile::parse(text).ok()?;
+        let plan = dockerfile.plan(BuildOptions::default()).ok()?;
+        let pins = plan.froms.iter().enumerate().filter_map(|(position, from)| {
+            let is_image = matches!(from.image, BaseImage::Reference(_));
+            is_image.then(|| (position, Pin { tag: None, digest: digest.clone() }))
+        });
+        Some(plan.edits(&pins.collect(), &keys).apply(text))
+    };
+    fuzz("dockerfile", |input| {
+        let text = text(input);
+        let Some(once) = fixed(&text) else { return };
+        assert_eq!(fixed(&once).as_ref(), Some(&once), "{text}");
     });
 }

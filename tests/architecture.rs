@@ -28,6 +28,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("schedule", &[]),
     ("image", &[]),
+    // The grammar of Dockerfiles; what they name are references.
+    ("dockerfile", &["image"]),
     // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
     ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
     ("identify", &["glob", "image", "inventory"]),
@@ -105,6 +107,7 @@ const EVERYTHING: &[&str] = &[
     "webhook",
     "secret",
     "schedule",
+    "dockerfile",
     "config",
     "audit",
     "telemetry",

@@ -56,7 +56,7 @@ fn refusal(folder: &Path, args: &[&str]) -> String {
 
 #[test]
 fn help_is_as_reviewed() {
-    for command in ["audit", "base", "explain", "catalog", "demo", "config", "completions", "man"] {
+    for command in ["audit", "base", "stamp", "explain", "catalog", "demo", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
     }
     insta::assert_snapshot!("help", stdout(&["--help"]));
@@ -88,6 +88,16 @@ fn usage_errors_exit_with_2_and_say_what_would_do() {
         (vec!["base", "oci:./layout"], "named by its registry"),
         (vec!["base", "public.ecr.aws/x:1", "--platform", "arm64"], "linux/arm64"),
         (vec!["explain", "a.io/x:1", "a.io/y:1"], "unexpected argument"),
+        (vec!["stamp"], "<REF|FILE>"),
+        (vec!["stamp", "python:3.12"], "name the registry first"),
+        (vec!["stamp", "a.io/x:1;id"], "is no tag"),
+        (vec!["stamp", "a.io/x:1", "a.io/y:1"], "add --check"),
+        (vec!["stamp", "a.io/x:1", "--format", "sarif"], "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"),
+        (vec!["stamp", "--check", "Dockerfile", "--format", "docker"], "table, json or sarif"),
+        (vec!["stamp", "a.io/x:1", "--target", "x"], "add --check"),
+        (vec!["stamp", "--check", "Dockerfile", "--build-arg", "X"], "NAME=VALUE"),
+        (vec!["stamp", "--check", "no/Dockerfile"], "cannot read no/Dockerfile"),
+        (vec!["stamp", "--check", "*.none"], "no file matches"),
         (vec!["completions", "cmd"], "bash"),
         (vec!["-v", "-q", "demo"], "cannot be used with"),
     ] {

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use basewatch::{
     judge::{Action, ReasonCode, Severity, Verdict},
-    report::{BaseReport, Explanation, Finding, Report},
+    report::{BaseReport, Explanation, Finding, Report, dockerfiles::DockerfileReport, stamp::Stamp},
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
@@ -64,6 +64,8 @@ fn the_schemas_in_the_repository_are_those_of_the_types() {
     assert_current::<Report>("report.schema.json");
     assert_current::<BaseReport>("base.schema.json");
     assert_current::<Explanation>("explain.schema.json");
+    assert_current::<Stamp>("stamp.schema.json");
+    assert_current::<DockerfileReport>("dockerfiles.schema.json");
 }
 
 #[test]
@@ -72,6 +74,8 @@ fn the_schemas_name_themselves_and_their_dialect() {
         (schema::<Report>(), "basewatch.report/v1"),
         (schema::<BaseReport>(), "basewatch.base/v1"),
         (schema::<Explanation>(), "basewatch.explain/v1"),
+        (schema::<Stamp>(), "basewatch.stamp/v1"),
+        (schema::<DockerfileReport>(), "basewatch.dockerfiles/v1"),
     ];
     for (schema, id) in names {
         assert_eq!(schema["$id"], id);

@@ -8,6 +8,7 @@
 mod alerts;
 mod catalog;
 mod choices;
+mod stamp;
 mod values;
 
 use std::path::PathBuf;
@@ -22,8 +23,8 @@ pub use catalog::{
     CatalogUpdateArgs, CatalogVerifyArgs, CrawledLines,
 };
 pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output, ReportFormat};
-pub use values::instant;
-use values::named_image;
+pub use stamp::{StampArgs, StampFormat, StampTask};
+pub use values::{instant, named_image};
 
 use crate::{
     glob::Glob,
@@ -151,6 +152,9 @@ pub enum Command {
     /// Show what a base image is now: its digests, publish date and line
     #[command(after_help = BASE_EXAMPLES)]
     Base(BaseArgs),
+    /// Print what pins and records a base in a build, or check whether Dockerfiles do
+    #[command(after_help = stamp::EXAMPLES)]
+    Stamp(StampArgs),
     /// Show how the base of an image was identified and dated, step by step
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

@@ -60,7 +60,11 @@ pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
 }
 
 /// The reference of an image at a registry.
-pub(super) fn named_image(text: &str) -> Result<Reference, String> {
+///
+/// # Errors
+///
+/// What would do instead.
+pub fn named_image(text: &str) -> Result<Reference, String> {
     match text.parse::<ImageSource>()? {
         ImageSource::Reference(reference) => Ok(reference),
         ImageSource::Layout { .. } | ImageSource::Unknown => {

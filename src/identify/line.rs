@@ -1,7 +1,16 @@
 //! What the configuration says about a base repository.
 
 use super::{Base, Settings, mirror};
-use crate::image::{Digest, Repository};
+use crate::image::{Digest, Reference, Repository};
+
+impl Base {
+    /// The base that `reference` names, for a build of any image.
+    #[must_use]
+    pub fn from_reference(reference: &Reference, settings: &Settings) -> Self {
+        let Reference { repository, tag, digest } = reference.clone();
+        base(settings, None, repository, tag, digest)
+    }
+}
 
 /// A recorded base, with what the configuration adds to it.
 pub(super) fn base(

@@ -20,7 +20,7 @@ pub use identification::{Confidence, Identification, IdentifiedBase};
 pub use label::Malformed;
 pub use layers::{LayerEvidence, PrefixCheck, Search};
 pub use mirror::Mirror;
-pub use oci_base::NAME as OCI_BASE_NAME;
+pub use oci_base::{DIGEST as OCI_BASE_DIGEST, NAME as OCI_BASE_NAME};
 pub use provenance::provenance_readings;
 pub use settings::{SearchLimits, Settings};
 

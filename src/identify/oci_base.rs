@@ -6,7 +6,8 @@ use crate::image::{Annotations, Digest, Reference, is_cut};
 
 /// The annotation, or label, that names a base.
 pub const NAME: &str = "org.opencontainers.image.base.name";
-const DIGEST: &str = "org.opencontainers.image.base.digest";
+/// The key of the base's digest.
+pub const DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// The readings of the pair, what is closest to the image first: in the manifest's annotations, in those of its
 /// descriptor in an index, in the index's, in the labels, which are inherited.

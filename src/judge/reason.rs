@@ -95,6 +95,12 @@ codes! {
     PlatformMissing = "platform-missing",
     /// No source gives the base's publish date.
     PublishDateUnknown = "publish-date-unknown",
+    /// A Dockerfile names its base by a tag only, so each build may take another release.
+    BaseNotPinned = "base-not-pinned",
+    /// No label of the image that a Dockerfile builds records its base.
+    BaseNotRecorded = "base-not-recorded",
+    /// Only the build knows which base a Dockerfile names.
+    BaseUnresolved = "base-unresolved",
     /// A better image is in the repository and is not deployed.
     NotDeployed = "not-deployed",
     /// The deployed image is not in its repository.

@@ -239,7 +239,7 @@ impl RuntimeFields {
 }
 
 impl CurrentRelease {
-    fn of(resolution: &Resolution) -> Option<Self> {
+    pub(super) fn of(resolution: &Resolution) -> Option<Self> {
         let (line, _) = resolution.line.as_ref()?;
         let current = resolution.current.as_ref()?;
         Some(Self {
@@ -257,6 +257,10 @@ impl CurrentRelease {
 
 impl Behind {
     fn of(ChainLink { resolution, judgement, .. }: &ChainLink<'_>, now: DateTime<Utc>) -> Option<Self> {
+        Self::of_judged(resolution, judgement, now)
+    }
+
+    pub(super) fn of_judged(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
         let newer = resolution.newer;
         let is_behind = match judgement.standing {
             Standing::Behind => true,

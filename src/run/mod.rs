@@ -23,6 +23,7 @@ mod progress;
 mod receivers;
 pub mod releases;
 pub mod serve;
+pub mod stamp;
 mod world;
 
 use std::{
@@ -42,7 +43,7 @@ pub use receivers::Receivers;
 pub use world::World;
 
 use crate::{
-    cli::{Cli, ColorWhen, Command, ConfigCommand, Global, NotifyCommand},
+    cli::{Cli, ColorWhen, Command, ConfigCommand, Global, NotifyCommand, StampTask},
     config::{Environment, Flags, LOG_VARIABLE},
     telemetry::{self, Verbosity},
 };
@@ -189,6 +190,16 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
             let registries = vec![args.reference.repository.registry.to_string()];
             let flags = Flags { registries, no_catalog: args.no_catalog, ..flags };
             base::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
+        }
+        Command::Stamp(args) => {
+            let named = match args.task() {
+                Ok(StampTask::Stamp { reference, .. }) => Some(reference.repository.registry.to_string()),
+                Ok(StampTask::Check { .. }) | Err(_) => None,
+            };
+            let registries = named.into_iter().collect();
+            let (no_catalog, fail_on) = (args.no_catalog, args.fail_on.threshold());
+            let flags = Flags { registries, no_catalog, fail_on, ..flags };
+            stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {
             let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };

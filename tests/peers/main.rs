@@ -8,6 +8,7 @@ mod account;
 mod accounts;
 mod builders;
 mod cloud_events;
+mod dockerfiles;
 mod ecr;
 mod ecs;
 mod formats;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::rules::Rules;
+
 /// A SARIF file (section 3.13).
 #[derive(Serialize)]
 pub(super) struct Log {
@@ -12,6 +14,28 @@ pub(super) struct Log {
     pub(super) schema: &'static str,
     pub(super) version: &'static str,
     pub(super) runs: [Run; 1],
+}
+
+impl Log {
+    /// The file of one run.
+    pub(super) fn new(
+        rules: Rules,
+        invocation: Invocation,
+        results: Vec<Finding>,
+        properties: BTreeMap<&'static str, String>,
+    ) -> Self {
+        let driver = Driver {
+            name: env!("CARGO_PKG_NAME"),
+            semantic_version: env!("CARGO_PKG_VERSION"),
+            information_uri: env!("CARGO_PKG_REPOSITORY"),
+            rules: rules.into_vec(),
+        };
+        Self {
+            schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+            version: "2.1.0",
+            runs: [Run { tool: Tool { driver }, invocations: [invocation], results, properties }],
+        }
+    }
 }
 
 /// What one run of the tool found (section 3.14).
@@ -132,7 +156,8 @@ pub(super) struct Finding {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {
     pub(super) physical_location: PhysicalLocation,
-    pub(super) logical_locations: [LogicalLocation; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) logical_locations: Vec<LogicalLocation>,
 }
 
 /// In which artifact (section 3.29).
@@ -153,10 +178,10 @@ pub(super) struct ArtifactLocation {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Region {
-    pub(super) start_line: u8,
-    pub(super) start_column: u8,
-    pub(super) end_line: u8,
-    pub(super) end_column: u8,
+    pub(super) start_line: u64,
+    pub(super) start_column: u64,
+    pub(super) end_line: u64,
+    pub(super) end_column: u64,
 }
 
 /// Which deployment (section 3.33).

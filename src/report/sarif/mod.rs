@@ -4,6 +4,7 @@
 //! Within the limits of GitHub, which reads a part of the format and wants more than the format does
 //! (<https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>).
 
+mod dockerfiles;
 mod log;
 mod rules;
 mod text;
@@ -17,9 +18,10 @@ use crate::{
     image::Digest,
     judge::{Action, Severity},
 };
+pub use dockerfiles::render as render_dockerfiles;
 use log::{
-    ArtifactLocation, DescriptorReference, Driver, Fingerprints, Invocation, Level, Location, Log, LogicalLocation,
-    Message, Notification, PhysicalLocation, Region, Run, Suppression, Tool,
+    ArtifactLocation, DescriptorReference, Fingerprints, Invocation, Level, Location, Log, LogicalLocation, Message,
+    Notification, PhysicalLocation, Region, Suppression,
 };
 use rules::Rules;
 use text::{path, plain};
@@ -51,12 +53,6 @@ pub fn render_within(report: &Report, most: usize) -> String {
     let left_out = (exempted.len() + open.len()).saturating_sub(most);
     let kept = open.into_iter().chain(exempted).take(most);
     let results = kept.map(|finding| result(finding, &mut rules)).collect();
-    let driver = Driver {
-        name: env!("CARGO_PKG_NAME"),
-        semantic_version: env!("CARGO_PKG_VERSION"),
-        information_uri: env!("CARGO_PKG_REPOSITORY"),
-        rules: rules.into_vec(),
-    };
     let invocation = Invocation {
         // GitHub takes what is not in a file for fixed, and refuses the file of a run that did not succeed: what was
         // not seen must not look fixed.
@@ -64,16 +60,8 @@ pub fn render_within(report: &Report, most: usize) -> String {
         end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         tool_execution_notifications: notifications(report, left_out),
     };
-    json::render(&Log {
-        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool { driver },
-            invocations: [invocation],
-            results,
-            properties: BTreeMap::from([("runId", harmless(&report.run_id).into_owned())]),
-        }],
-    })
+    let properties = BTreeMap::from([("runId", harmless(&report.run_id).into_owned())]);
+    json::render(&Log::new(rules, invocation, results, properties))
 }
 
 fn result(finding: &Finding, rules: &mut Rules) -> log::Finding {
@@ -167,7 +155,7 @@ fn location(finding: &Finding) -> Location {
             artifact_location: ArtifactLocation { uri: path(repository) },
             region: Region { start_line: 1, start_column: 1, end_line: 1, end_column: 1 },
         },
-        logical_locations: [LogicalLocation {
+        logical_locations: vec![LogicalLocation {
             name: harmless(&words::deployment_name(&finding.deployment)).into_owned(),
             fully_qualified_name: harmless(&finding.id).into_owned(),
             kind: "resource",

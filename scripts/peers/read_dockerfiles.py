@@ -1,0 +1,21 @@
+"""Reads Dockerfiles by BuildKit's own parser, and prints the instructions of each as JSON: keyword, first and last line.
+
+    read_dockerfiles.py FILE...
+"""
+
+import json
+import sys
+
+import dockerfile
+
+
+def instructions(path):
+    # Of ONBUILD, the parser gives the instruction that it keeps: what it begins with is what counts here.
+    found = []
+    for command in dockerfile.parse_file(path):
+        keyword = command.cmd.lower().split()[0]
+        found.append([keyword, command.start_line, command.end_line])
+    return found
+
+
+print(json.dumps([instructions(path) for path in sys.argv[1:]]))

@@ -1,0 +1,274 @@
+//! What would a build make of each `FROM`? Arguments get their values, names of stages are followed, and the stage that is
+//! built says which base ships.
+
+use std::collections::BTreeMap;
+
+use super::{
+    BuildArguments, Dockerfile, Instruction, SourceText, Stage, SyntaxError,
+    expand::{Expansion, Unknown, Variable, expand},
+    image_name::{self, Parts},
+    words,
+};
+use crate::image::{Platform, Reference};
+
+/// The arguments that BuildKit and buildah set themselves, for each platform.
+const SET_BY_BUILDER: [&str; 11] = [
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+];
+
+/// What a build is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuildOptions<'a> {
+    /// The values of `--build-arg`.
+    pub arguments: Option<&'a BuildArguments>,
+    /// The stage of `--target`; the last one without.
+    pub target: Option<&'a str>,
+}
+
+/// Where the value of an argument is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentSource {
+    /// Its default in the file.
+    Default,
+    /// A `--build-arg`.
+    BuildArgument,
+    /// It has none.
+    Unset,
+    /// The builder, for each platform.
+    Builder,
+}
+
+/// What a `FROM` builds on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaseImage {
+    /// An image of a registry.
+    Reference(Reference),
+    /// An earlier stage, by its position among the stages.
+    Stage(usize),
+    /// Nothing: `scratch`.
+    Scratch,
+    /// What only the build knows, and why.
+    Unresolved(String),
+}
+
+/// One `FROM`.
+#[derive(Clone, Debug)]
+pub struct FromInstruction {
+    /// The line it begins on, from 1.
+    pub line: usize,
+    /// The bytes of the file that the image is written in.
+    pub span: std::ops::Range<usize>,
+    /// The image as written.
+    pub written: String,
+    /// The name of its stage.
+    pub stage: Option<String>,
+    /// The value of `--platform` as written.
+    pub platform: Option<String>,
+    /// The platform, where the file says which.
+    pub known_platform: Option<Platform>,
+    /// What it builds on.
+    pub image: BaseImage,
+    /// The arguments that it names, and where their values are from.
+    pub arguments: BTreeMap<String, ArgumentSource>,
+    /// Whether the first layers of the image that is built are its.
+    pub ships: bool,
+    /// The resolved image, byte by byte.
+    pub(super) resolved: SourceText,
+    /// Where tag and digest stand in that.
+    pub(super) parts: Parts,
+}
+
+impl FromInstruction {
+    /// Whether it names its image by digest.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        matches!(&self.image, BaseImage::Reference(reference) if reference.digest.is_some())
+    }
+}
+
+/// A Dockerfile as a build with given arguments sees it.
+#[derive(Clone, Debug)]
+pub struct BuildPlan<'a> {
+    pub(super) dockerfile: &'a Dockerfile<'a>,
+    pub(super) arguments: Option<&'a BuildArguments>,
+    pub(super) global: BTreeMap<String, Variable>,
+    /// The `FROM` instructions, in order.
+    pub froms: Vec<FromInstruction>,
+    /// The stages whose layers ship: from the one that is built, outwards in.
+    pub(super) chain: Vec<usize>,
+}
+
+impl<'a> Dockerfile<'a> {
+    /// What a build with these options makes of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such target.
+    pub fn plan(&'a self, options: BuildOptions<'a>) -> Result<BuildPlan<'a>, SyntaxError> {
+        let global = self.global_arguments(options.arguments);
+        let mut froms: Vec<FromInstruction> = Vec::new();
+        for stage in &self.stages {
+            let from = self.from_instruction(stage, &froms, &global, options.arguments);
+            froms.push(from);
+        }
+        let mut built = match options.target {
+            None => froms.len() - 1,
+            Some(target) => stage_named(&froms, target)
+                .or_else(|| target.parse().ok().filter(|position| *position < froms.len()))
+                .ok_or_else(|| SyntaxError { line: 1, message: format!("there is no stage {target:?}") })?,
+        };
+        let mut chain = vec![built];
+        // Stages name earlier ones only, so this ends.
+        while let BaseImage::Stage(parent) = froms[built].image {
+            built = parent;
+            chain.push(built);
+        }
+        froms[built].ships = true;
+        Ok(BuildPlan { dockerfile: self, arguments: options.arguments, global, froms, chain })
+    }
+
+    /// The arguments that `FROM` sees.
+    fn global_arguments(&self, given: Option<&BuildArguments>) -> BTreeMap<String, Variable> {
+        let mut global = BTreeMap::new();
+        for (name, default) in self.global.iter().flat_map(|argument| declared(argument, self.escape)) {
+            let value = match (given.and_then(|given| given.get(&name)), default) {
+                (Some(given), _) => Variable::Known(SourceText::from_elsewhere(given)),
+                (None, Some(default)) => {
+                    known_or_unknown(expand(&default, self.escape, &|name| global_value(&global, given, name)))
+                }
+                (None, None) if SET_BY_BUILDER.contains(&name.as_str()) => Variable::Unknown(Unknown::SetByBuilder),
+                (None, None) => Variable::Unset(Unknown::NoDefault),
+            };
+            global.insert(name, value);
+        }
+        global
+    }
+
+    fn from_instruction(
+        &self,
+        stage: &Stage,
+        earlier: &[FromInstruction],
+        global: &BTreeMap<String, Variable>,
+        given: Option<&BuildArguments>,
+    ) -> FromInstruction {
+        let value = |name: &str| match global_value(global, given, name) {
+            Variable::Unset(Unknown::NotDeclared) if self.is_declared_in_a_stage(name) => {
+                Variable::Unset(Unknown::InsideStage)
+            }
+            value => value,
+        };
+        let expansion = expand(&stage.image, self.escape, &value);
+        let platform = stage.platform.as_ref();
+        let known_platform = platform
+            .and_then(|platform| expand(platform, self.escape, &value).ok())
+            .filter(|expansion| expansion.unknown.is_empty())
+            .and_then(|expansion| expansion.text.as_str().parse().ok());
+        let names = expansion.as_ref().map(|expansion| expansion.names.clone()).unwrap_or_default();
+        let source = |name: String| {
+            let source = match value(&name) {
+                _ if given.is_some_and(|given| given.contains_key(&name)) => ArgumentSource::BuildArgument,
+                Variable::Known(_) => ArgumentSource::Default,
+                Variable::Unknown(Unknown::SetByBuilder) => ArgumentSource::Builder,
+                Variable::Unset(_) | Variable::Unknown(_) => ArgumentSource::Unset,
+            };
+            (name, source)
+        };
+        let (image, resolved) = base_image(expansion, earlier);
+        FromInstruction {
+            line: stage.from.line,
+            span: stage.image.span().unwrap_or_else(|| stage.from.span.clone()),
+            written: stage.image.as_str().to_owned(),
+            stage: stage.name.clone(),
+            platform: platform.map(|platform| platform.as_str().to_owned()),
+            known_platform,
+            image,
+            arguments: names.into_iter().map(source).collect(),
+            ships: false,
+            parts: Parts::of(resolved.as_str()),
+            resolved,
+        }
+    }
+
+    /// Whether some stage declares the argument `name`.
+    pub(super) fn is_declared_in_a_stage(&self, name: &str) -> bool {
+        self.declared_in_stages.contains(name)
+    }
+}
+
+fn base_image(expansion: Result<Expansion, &'static str>, earlier: &[FromInstruction]) -> (BaseImage, SourceText) {
+    let expansion = match expansion {
+        Ok(expansion) => expansion,
+        Err(problem) => return (BaseImage::Unresolved(problem.to_owned()), SourceText::default()),
+    };
+    if !expansion.unknown.is_empty() {
+        let why: Vec<_> = expansion.unknown.iter().map(|(name, why)| format!("{name} {why}")).collect();
+        return (BaseImage::Unresolved(why.join("; ")), SourceText::default());
+    }
+    let text = expansion.text.as_str();
+    let image = if let Some(position) = stage_named(earlier, text) {
+        BaseImage::Stage(position)
+    } else if text == "scratch" {
+        BaseImage::Scratch
+    } else {
+        match image_name::parse(text) {
+            Ok(reference) => BaseImage::Reference(reference),
+            Err(error) => BaseImage::Unresolved(error.to_string()),
+        }
+    };
+    (image, expansion.text)
+}
+
+/// The last of these stages with this name; case makes no difference.
+fn stage_named(froms: &[FromInstruction], name: &str) -> Option<usize> {
+    let is_named = |from: &FromInstruction| from.stage.as_ref().is_some_and(|stage| stage.eq_ignore_ascii_case(name));
+    froms.iter().rposition(is_named)
+}
+
+fn global_value(global: &BTreeMap<String, Variable>, given: Option<&BuildArguments>, name: &str) -> Variable {
+    if let Some(value) = global.get(name) {
+        return value.clone();
+    }
+    if !SET_BY_BUILDER.contains(&name) {
+        return Variable::Unset(Unknown::NotDeclared);
+    }
+    // These need no declaration before FROM.
+    given
+        .and_then(|given| given.get(name))
+        .map_or(Variable::Unknown(Unknown::SetByBuilder), |given| Variable::Known(SourceText::from_elsewhere(given)))
+}
+
+/// The value that an expansion comes to.
+pub(super) fn known_or_unknown(expansion: Result<Expansion, &'static str>) -> Variable {
+    match expansion {
+        Ok(expansion) => match expansion.unknown.values().next() {
+            None => Variable::Known(expansion.text),
+            Some(why) => Variable::Unknown(*why),
+        },
+        Err(_) => Variable::Unknown(Unknown::Operator),
+    }
+}
+
+/// The arguments that an `ARG` declares, each with its default.
+pub(super) fn declared(argument: &Instruction, escape: char) -> Vec<(String, Option<SourceText>)> {
+    let words = words::quoted(&argument.arguments, escape);
+    let split = |word: SourceText| match word.split_once('=') {
+        Some((name, default)) => (name.as_str().to_owned(), Some(default)),
+        None => (word.as_str().to_owned(), None),
+    };
+    words.into_iter().map(split).collect()
+}
+
+/// Whether the builder sets the argument `name` in each stage that declares it.
+pub(super) fn is_set_by_builder(name: &str) -> bool {
+    SET_BY_BUILDER.contains(&name)
+}

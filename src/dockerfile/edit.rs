@@ -1,0 +1,282 @@
+//! Which bytes of a Dockerfile pin its bases and record the one that ships? Everything else stays as it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use super::{
+    BaseImage, BuildPlan, FromInstruction, LabelState, RecordedLabel, SourceText,
+    build::is_set_by_builder,
+    expand::Variable,
+    image_name::{self, Parts},
+    label::{OCI_DIGEST, OCI_NAME},
+};
+use crate::image::{Digest, Reference};
+
+/// What a `FROM` is to be pinned to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The tag to write where there is one now; `None` keeps it.
+    pub tag: Option<String>,
+    /// The digest.
+    pub digest: Digest,
+}
+
+impl Pin {
+    /// `reference` pinned to this.
+    #[must_use]
+    pub fn applied_to(&self, reference: &Reference) -> Reference {
+        let tag = reference.tag.as_ref().map(|tag| self.tag.as_ref().unwrap_or(tag).clone());
+        Reference { tag, digest: Some(self.digest.clone()), repository: reference.repository.clone() }
+    }
+}
+
+/// Bytes to replace; an empty range inserts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Edit {
+    start: usize,
+    /// Whole lines come after what else is inserted in the same place.
+    is_line: bool,
+    end: usize,
+    text: String,
+}
+
+impl Edit {
+    fn new(range: Range<usize>, text: impl Into<String>) -> Self {
+        Self { start: range.start, is_line: false, end: range.end, text: text.into() }
+    }
+
+    /// The bytes that it replaces, or the one that it inserts behind.
+    fn touched(&self) -> Range<usize> {
+        if self.start == self.end { self.start.saturating_sub(1)..self.start } else { self.start..self.end }
+    }
+
+    fn touches(&self, text: &SourceText) -> bool {
+        let touched = self.touched();
+        text.offsets().any(|offset| touched.contains(&offset))
+    }
+}
+
+/// What is to be changed in a Dockerfile, and what cannot be.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    edits: BTreeSet<Edit>,
+    /// Why a `FROM` cannot be pinned, by its position.
+    pub refused: BTreeMap<usize, String>,
+    /// Why the base that ships cannot be recorded by a label, where it cannot.
+    pub label_refused: Option<String>,
+}
+
+impl Edits {
+    /// Whether nothing is to be changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// `text`, from which the edits were made, with all of them.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        let mut edited = String::with_capacity(text.len());
+        let mut at = 0;
+        for edit in &self.edits {
+            edited.push_str(&text[at..edit.start]);
+            edited.push_str(&edit.text);
+            at = edit.end;
+        }
+        edited.push_str(&text[at..]);
+        edited
+    }
+}
+
+impl BuildPlan<'_> {
+    /// The edits that pin the `FROM` instructions at these positions, and record the base that ships in the label `key`
+    /// and in all labels that name it already; `keys` are those that count.
+    #[must_use]
+    pub fn edits(&self, pins: &BTreeMap<usize, Pin>, keys: &[String]) -> Edits {
+        let mut wanted: BTreeMap<usize, BTreeSet<Edit>> = BTreeMap::new();
+        let mut edits = Edits::default();
+        for (position, pin) in pins {
+            match self.froms.get(*position).map(|from| pinned(&from.resolved, &from.parts, pin)) {
+                Some(Ok(needed)) => drop(wanted.insert(*position, needed)),
+                Some(Err(why)) => drop(edits.refused.insert(*position, why.to_owned())),
+                None => {}
+            }
+        }
+        // Refusing one may leave another without the edit that both need; each round refuses one, so this ends.
+        while let Some((position, why)) = self.shared(&wanted) {
+            wanted.remove(&position);
+            edits.refused.insert(position, why);
+        }
+        edits.edits.extend(wanted.values().flatten().cloned());
+        if let Some(ships) = self.froms.iter().position(|from| from.ships) {
+            let pin = pins.get(&ships).filter(|_| wanted.contains_key(&ships));
+            self.record(ships, pin, keys, &mut edits);
+        }
+        edits
+    }
+
+    /// A `FROM` whose edits would change something else as well.
+    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> Option<(usize, String)> {
+        wanted.iter().find_map(|(position, edits)| {
+            let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, wanted))?;
+            Some((*position, why))
+        })
+    }
+
+    fn also_changed(&self, position: usize, edit: &Edit, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> Option<String> {
+        for (other, from) in self.froms.iter().enumerate().filter(|(other, _)| *other != position) {
+            let agrees = wanted.get(&other).is_some_and(|edits| edits.contains(edit));
+            if edit.touches(&from.resolved) && !agrees {
+                return Some(format!("the FROM in line {} takes its value from the same ARG", from.line));
+            }
+        }
+        let resolved = self.froms[position].resolved.as_str();
+        let is_part = |(name, value): (&String, &SourceText)| {
+            edit.touches(value) && value.as_str() != resolved && self.dockerfile.is_declared_in_a_stage(name)
+        };
+        let known = self.global.iter().filter_map(|(name, value)| match value {
+            Variable::Known(value) => Some((name, value)),
+            _ => None,
+        });
+        known.into_iter().find(|global| is_part(*global)).map(|(name, _)| {
+            format!("ARG {name} holds a part of the image, and a stage uses it too: write the whole image into one ARG")
+        })
+    }
+
+    /// Adds the edits that make the labels name the base that ships.
+    fn record(&self, ships: usize, pin: Option<&Pin>, keys: &[String], edits: &mut Edits) {
+        let from = &self.froms[ships];
+        let BaseImage::Reference(reference) = &from.image else { return };
+        let target = pin.map_or_else(|| reference.clone(), |pin| pin.applied_to(reference));
+        let Some(digest) = target.digest.clone() else { return };
+        let mut has_record = false;
+        for label in self.labels(keys, reference) {
+            has_record |= label.key != OCI_NAME;
+            if label.state == LabelState::Recorded && pin.is_none() {
+                continue;
+            }
+            let pin = Pin { tag: target.tag.clone(), digest: digest.clone() };
+            let needed = corrected(&label, &target, &pin).and_then(|needed| self.without_side_effect(needed, edits));
+            match needed {
+                Ok(needed) => edits.edits.extend(needed),
+                Err(why) => drop(edits.label_refused.get_or_insert_with(|| format!("line {}: {why}", label.line))),
+            }
+        }
+        if let Some(key) = keys.first().filter(|_| !has_record) {
+            let insertion = self.insertion(from, &target, key, edits);
+            edits.edits.insert(insertion);
+        }
+    }
+
+    /// The edits of a label, if they change nothing but that label, and the `FROM` that is edited in the same way.
+    fn without_side_effect(&self, needed: BTreeSet<Edit>, edits: &Edits) -> Result<BTreeSet<Edit>, &'static str> {
+        let is_new = |edit: &&Edit| !edits.edits.contains(*edit);
+        let is_alone = |edit: &Edit| {
+            let overlaps = |other: &Edit| edit.start < other.end && other.start < edit.end;
+            !edits.edits.iter().any(overlaps) && !self.froms.iter().any(|from| edit.touches(&from.resolved))
+        };
+        if needed.iter().filter(is_new).all(is_alone) {
+            Ok(needed)
+        } else {
+            Err("the label takes its value from an ARG that a FROM uses too")
+        }
+    }
+
+    /// The lines after the `FROM` of the stage that is built which record `target`.
+    fn insertion(&self, from: &FromInstruction, target: &Reference, key: &str, edits: &Edits) -> Edit {
+        let stage = &self.dockerfile.stages[self.chain[0]].from;
+        let text = self.dockerfile.text;
+        let line_start = text[..stage.span.start].rfind('\n').map_or(0, |at| at + 1);
+        let indent = text[line_start..stage.span.start].trim_start_matches('\u{feff}');
+        let mut inserted = String::new();
+        let mut add = |line: String| inserted.extend([line_break(text, stage.span.end), indent, &line]);
+        let written = self.written(from, target, edits);
+        if written.is_some() {
+            from.arguments.keys().for_each(|name| add(format!("ARG {name}")));
+        }
+        add(format!("LABEL {key}={}", written.unwrap_or_else(|| target.to_string())));
+        Edit { is_line: true, ..Edit::new(stage.span.end..stage.span.end, inserted) }
+    }
+
+    /// The image as `from` will write it, if that is by arguments: then the label has to follow them too.
+    fn written(&self, from: &FromInstruction, target: &Reference, edits: &Edits) -> Option<String> {
+        let text = &self.dockerfile.text[from.span.clone()];
+        // A `--build-arg` reaches a stage that declares the argument, and FROM only if it is declared before.
+        let is_seen = |name: &String| self.global.contains_key(name) || is_set_by_builder(name);
+        if from.arguments.is_empty() || text != from.written || !from.arguments.keys().all(is_seen) {
+            return None;
+        }
+        let inside = edits.edits.iter().filter(|edit| edit.start >= from.span.start && edit.end <= from.span.end);
+        let shift =
+            |edit: &Edit| Edit::new(edit.start - from.span.start..edit.end - from.span.start, edit.text.as_str());
+        let inside = Edits { edits: inside.map(shift).collect(), ..Edits::default() };
+        // What is short for an image of Docker Hub is no name of a base elsewhere.
+        let repository = target.repository.to_string();
+        let prefix = repository.strip_suffix(from.parts.name(from.resolved.as_str()))?;
+        Some(format!("{prefix}{}", inside.apply(text)))
+    }
+}
+
+/// The edits that make the reference `text` name the release of `pin`.
+fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
+    let mut edits = BTreeSet::new();
+    if let (Some(range), Some(tag)) = (&parts.tag, &pin.tag) {
+        edits.extend(replacement(text, range.clone(), tag)?);
+    }
+    let digest = pin.digest.as_str();
+    match &parts.digest {
+        Some(range) => edits.extend(replacement(text, range.clone(), digest)?),
+        None => {
+            let last = text.len().checked_sub(1).and_then(|last| text.offset(last)).ok_or(NOT_IN_FILE)?;
+            edits.insert(Edit::new(last + 1..last + 1, format!("@{digest}")));
+        }
+    }
+    Ok(edits)
+}
+
+const NOT_IN_FILE: &str = "its value is from --build-arg, not from the file";
+
+fn replacement(text: &SourceText, range: Range<usize>, by: &str) -> Result<Option<Edit>, &'static str> {
+    if &text.as_str()[range.clone()] == by {
+        return Ok(None);
+    }
+    let place = text.contiguous(range).ok_or("it is put together from several places, or from --build-arg")?;
+    Ok(Some(Edit::new(place, by)))
+}
+
+/// The edits that make `label` name `target`.
+fn corrected(label: &RecordedLabel, target: &Reference, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
+    let text = &label.text;
+    let whole = |by: &str| replacement(text, 0..text.len(), by).map(|edit| edit.into_iter().collect());
+    if label.state == LabelState::Unresolved {
+        return Err("only the build knows the value of this label");
+    }
+    if text.is_empty() {
+        return Err("the label is empty");
+    }
+    let value = text.as_str();
+    if label.key == OCI_DIGEST || value.parse::<Digest>().is_ok() {
+        return whole(pin.digest.as_str());
+    }
+    match image_name::parse(value) {
+        Ok(named) if named.repository == target.repository => {
+            let parts = Parts::of(value);
+            if label.key == OCI_NAME && named.digest.is_none() {
+                let tag = parts.tag.zip(pin.tag.as_ref());
+                let tag = tag.map(|(range, tag)| replacement(text, range, tag)).transpose()?;
+                return Ok(tag.flatten().into_iter().collect());
+            }
+            pinned(text, &parts, pin)
+        }
+        _ => whole(&target.to_string()),
+    }
+}
+
+/// The line break that ends the line which `end` is in; where it has none, that of the file.
+fn line_break(text: &str, end: usize) -> &'static str {
+    let line = text[end..].find('\n').map(|at| &text[..end + at]);
+    let line = line.or_else(|| text.find('\n').map(|at| &text[..at]));
+    if line.is_some_and(|line| line.ends_with('\r')) { "\r\n" } else { "\n" }
+}

@@ -1,0 +1,300 @@
+//! What does a word with variables come to? Quotes and escapes are removed and variables replaced as BuildKit does it, and
+//! of each byte of the result it stays known where in the file it stands.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::SourceText;
+
+/// How deep `${a:-${b:-…}}` may nest.
+const MOST_NESTED: usize = 32;
+
+/// How long an expanded text may be, in bytes: arguments that name each other twice would grow without end.
+const MOST_TEXT: usize = 64 << 10;
+
+/// What a variable holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Variable {
+    /// This text.
+    Known(SourceText),
+    /// Nothing, unless a `--build-arg` sets it.
+    Unset(Unknown),
+    /// Something that only the build knows.
+    Unknown(Unknown),
+}
+
+/// Why the value of a variable is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unknown {
+    NoDefault,
+    NotDeclared,
+    InsideStage,
+    SetByBuilder,
+    Inherited,
+    Operator,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDefault => "has no default value",
+            Self::NotDeclared => "is not declared before the first FROM",
+            Self::InsideStage => {
+                "is declared inside a stage, and FROM sees only what is declared before the first FROM"
+            }
+            Self::SetByBuilder => "is set by the builder for each platform",
+            Self::Inherited => "may be inherited from the base",
+            Self::Operator => "is used with an operator that basewatch does not evaluate",
+        })
+    }
+}
+
+/// The result of an expansion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Expansion {
+    /// The text; without the values that are not known.
+    pub(super) text: SourceText,
+    /// The variables whose value is needed and not known.
+    pub(super) unknown: BTreeMap<String, Unknown>,
+    /// All variables that the word names.
+    pub(super) names: Vec<String>,
+}
+
+impl Expansion {
+    fn add(&mut self, other: Self) {
+        self.text.push(&other.text);
+        self.unknown.extend(other.unknown);
+        self.names.extend(other.names);
+    }
+}
+
+/// Expands `word`.
+///
+/// # Errors
+///
+/// What is wrong with the word, in words.
+pub(super) fn expand(
+    word: &SourceText,
+    escape: char,
+    variable: &dyn Fn(&str) -> Variable,
+) -> Result<Expansion, &'static str> {
+    let mut expander = Expander { word, at: 0, depth: 0, escape, variable };
+    let expansion = expander.until(None, false)?;
+    Ok(expansion)
+}
+
+struct Expander<'a> {
+    word: &'a SourceText,
+    at: usize,
+    depth: usize,
+    escape: char,
+    variable: &'a dyn Fn(&str) -> Variable,
+}
+
+impl<'a> Expander<'a> {
+    fn rest(&self) -> &'a str {
+        &self.word.as_str()[self.at..]
+    }
+
+    /// The next character, which is passed.
+    fn next(&mut self) -> Option<char> {
+        let next = self.rest().chars().next()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+
+    /// Copies the next character.
+    fn copy(&mut self, into: &mut Expansion) {
+        let start = self.at;
+        if self.next().is_some() {
+            into.text.push_slice(self.word, start..self.at);
+        }
+    }
+
+    /// Expands up to `end`, which is passed, or to the end of the word; within double quotes, only some characters are
+    /// special.
+    fn until(&mut self, end: Option<char>, is_quoted: bool) -> Result<Expansion, &'static str> {
+        if self.depth == MOST_NESTED {
+            return Err("braces nest too deep");
+        }
+        self.depth += 1;
+        let mut expansion = Expansion::default();
+        while let Some(character) = self.rest().chars().next() {
+            if expansion.text.len() > MOST_TEXT {
+                return Err("the text is too long");
+            }
+            match character {
+                character if Some(character) == end => {
+                    self.at += character.len_utf8();
+                    self.depth -= 1;
+                    return Ok(expansion);
+                }
+                '$' => expansion.add(self.dollar()?),
+                '\'' if !is_quoted => self.single_quoted(&mut expansion)?,
+                '"' if !is_quoted => {
+                    self.at += 1;
+                    expansion.add(self.until(Some('"'), true)?);
+                }
+                character if character == self.escape => self.escaped(is_quoted, &mut expansion),
+                _ => self.copy(&mut expansion),
+            }
+        }
+        if end.is_some() { Err("a quote or a brace is not closed") } else { Ok(expansion) }
+    }
+
+    fn single_quoted(&mut self, into: &mut Expansion) -> Result<(), &'static str> {
+        self.at += 1;
+        let length = self.rest().find('\'').ok_or("a quote is not closed")?;
+        into.text.push_slice(self.word, self.at..self.at + length);
+        self.at += length + 1;
+        Ok(())
+    }
+
+    fn escaped(&mut self, is_quoted: bool, into: &mut Expansion) {
+        let start = self.at;
+        self.at += self.escape.len_utf8();
+        let Some(next) = self.rest().chars().next() else { return };
+        let is_special = matches!(next, '"' | '$') || next == self.escape;
+        if is_quoted && !is_special {
+            into.text.push_slice(self.word, start..self.at);
+        } else {
+            self.copy(into);
+        }
+    }
+
+    fn dollar(&mut self) -> Result<Expansion, &'static str> {
+        let start = self.at;
+        self.at += 1;
+        if !self.rest().starts_with('{') {
+            let name = self.name();
+            if name.is_empty() {
+                let mut dollar = Expansion::default();
+                dollar.text.push_slice(self.word, start..self.at);
+                return Ok(dollar);
+            }
+            return Ok(self.value(name, None));
+        }
+        self.at += 1;
+        let name = self.name();
+        if name.is_empty() {
+            return Err("${…} names no variable");
+        }
+        match self.next().ok_or("a brace is not closed")? {
+            '}' => Ok(self.value(name, None)),
+            ':' => {
+                let operator = self.next().ok_or("a brace is not closed")?;
+                let word = self.until(Some('}'), false)?;
+                Ok(self.value(name, Some(Operation { operator, is_empty_unset: true, word })))
+            }
+            operator => {
+                let word = self.until(Some('}'), false)?;
+                Ok(self.value(name, Some(Operation { operator, is_empty_unset: false, word })))
+            }
+        }
+    }
+
+    fn name(&mut self) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn value(&self, name: &str, operation: Option<Operation>) -> Expansion {
+        let mut names = vec![name.to_owned()];
+        let held = (self.variable)(name);
+        let unknown = |why: Unknown, names: Vec<String>| Expansion {
+            unknown: BTreeMap::from([(name.to_owned(), why)]),
+            names,
+            ..Expansion::default()
+        };
+        let Some(Operation { operator, is_empty_unset, word }) = operation else {
+            return match held {
+                Variable::Known(text) => Expansion { text, names, ..Expansion::default() },
+                Variable::Unset(why) | Variable::Unknown(why) => unknown(why, names),
+            };
+        };
+        let is_set = match &held {
+            Variable::Known(text) => !(is_empty_unset && text.is_empty()),
+            Variable::Unset(Unknown::InsideStage | Unknown::NotDeclared | Unknown::NoDefault) => false,
+            Variable::Unset(why) | Variable::Unknown(why) => return unknown(*why, names),
+        };
+        let text = match held {
+            Variable::Known(text) => text,
+            Variable::Unset(_) | Variable::Unknown(_) => SourceText::default(),
+        };
+        match (operator, is_set) {
+            ('-' | '?', true) => Expansion { text, names, ..Expansion::default() },
+            ('-', false) | ('+', true) => {
+                names.extend(word.names);
+                Expansion { names, ..word }
+            }
+            ('+', false) => Expansion { names, ..Expansion::default() },
+            ('?', false) => unknown(Unknown::NoDefault, names),
+            _ => unknown(Unknown::Operator, names),
+        }
+    }
+}
+
+struct Operation {
+    operator: char,
+    is_empty_unset: bool,
+    word: Expansion,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(word: &str) -> Result<(String, Vec<String>), &'static str> {
+        let mut text = SourceText::default();
+        text.push_str(word, 0);
+        let variable = |name: &str| match name {
+            "A" => Variable::Known(SourceText::from_elsewhere("a")),
+            "EMPTY" => Variable::Known(SourceText::default()),
+            "TARGETARCH" => Variable::Unknown(Unknown::SetByBuilder),
+            _ => Variable::Unset(Unknown::NoDefault),
+        };
+        let expansion = expand(&text, '\\', &variable)?;
+        Ok((expansion.text.as_str().to_owned(), expansion.unknown.into_keys().collect()))
+    }
+
+    #[test]
+    fn operators_quotes_and_escapes_are_those_of_buildkit() {
+        for (word, text) in [
+            ("$A-${A}", "a-a"),
+            ("${X:-b}${X-b}", "bb"),
+            ("${A:-b}${EMPTY-b}|${EMPTY:-b}", "a|b"),
+            ("${A:+b}${X:+b}${EMPTY+c}", "bc"),
+            ("${X:-$A${X:-'}'}}", "a}"),
+            ("\"a b\"'$A'\\$A", "a b$A$A"),
+            ("\"$A\\\"\\x\"", "a\"\\x"),
+            ("$", "$"),
+            ("$.x", "$.x"),
+            ("${A:?no}", "a"),
+        ] {
+            assert_eq!(expanded(word), Ok((text.to_owned(), vec![])), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_build_knows_is_named_and_not_guessed() {
+        for (word, names) in [
+            ("$X", vec!["X"]),
+            ("x-${TARGETARCH:-amd64}", vec!["TARGETARCH"]),
+            ("${X:?message}", vec!["X"]),
+            ("${A#a}", vec!["A"]),
+            ("${X:-$Y}", vec!["Y"]),
+            ("${A:-$Y}", vec![]),
+        ] {
+            assert_eq!(
+                expanded(word).map(|(_, unknown)| unknown),
+                Ok(names.into_iter().map(str::to_owned).collect()),
+                "{word}"
+            );
+        }
+        for word in ["${A", "\"a", "'a", "${}", "${:-x}", "${A:"] {
+            assert!(expanded(word).is_err(), "{word}");
+        }
+        assert!(expanded(&"${X:-".repeat(100_000)).is_err() && expanded(&"$A".repeat(100_000)).is_err());
+    }
+}

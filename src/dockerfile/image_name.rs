@@ -1,0 +1,62 @@
+//! The image that a `FROM` names: as a reference, and where its tag and digest stand.
+
+use std::ops::Range;
+
+use crate::image::{InvalidReference, Reference};
+
+/// The reference that `text` means to Docker: a name without a registry is one of Docker Hub.
+pub(super) fn parse(text: &str) -> Result<Reference, InvalidReference> {
+    let has_registry = text.split_once('/').is_some_and(|(first, _)| {
+        first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase())
+    });
+    if has_registry { text.parse() } else { format!("docker.io/{text}").parse() }
+}
+
+/// Where tag and digest of a reference stand in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) tag: Option<Range<usize>>,
+    pub(super) digest: Option<Range<usize>>,
+}
+
+impl Parts {
+    pub(super) fn of(text: &str) -> Self {
+        let at = text.find('@');
+        let name = &text[..at.unwrap_or(text.len())];
+        let last = name.rfind('/').map_or(0, |slash| slash + 1);
+        let tag = name[last..].find(':').map(|colon| last + colon + 1..name.len());
+        Self { tag, digest: at.map(|at| at + 1..text.len()) }
+    }
+
+    /// The name in front of them.
+    pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
+        let part = self.tag.as_ref().or(self.digest.as_ref());
+        &text[..part.map_or(text.len(), |part| part.start - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_registry_is_one_of_docker_hub() {
+        for (text, reference) in [
+            ("node:22-alpine", "docker.io/library/node:22-alpine"),
+            ("rocker/geospatial:4.3", "docker.io/rocker/geospatial:4.3"),
+            ("localhost/x:1", "localhost/x:1"),
+            ("127.0.0.1:5000/x", "127.0.0.1:5000/x"),
+            ("public.ecr.aws/lambda/java:21", "public.ecr.aws/lambda/java:21"),
+        ] {
+            assert_eq!(parse(text).expect(text).to_string(), reference);
+        }
+        assert!(parse("").is_err() && parse("a b").is_err() && parse("public.ecr.aws/x:$V").is_err());
+    }
+
+    #[test]
+    fn tag_and_digest_are_found_and_a_port_is_no_tag() {
+        assert_eq!(Parts::of("127.0.0.1:5000/x"), Parts { tag: None, digest: None });
+        assert_eq!(Parts::of("a.io:1/x:22@sha256:ab"), Parts { tag: Some(9..11), digest: Some(12..21) });
+        assert_eq!(Parts::of("node:22"), Parts { tag: Some(5..7), digest: None });
+    }
+}

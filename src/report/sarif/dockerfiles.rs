@@ -1,0 +1,101 @@
+//! How does code scanning read what was found in Dockerfiles? A result on the line of each `FROM` that ships and is not as
+//! it should be.
+
+use std::collections::BTreeMap;
+
+use chrono::SecondsFormat;
+
+use super::{
+    MESSAGE, MOST_NOTIFICATIONS, MOST_REASONS, MOST_RESULTS, NAME, harmless, json, level,
+    log::{
+        ArtifactLocation, Finding, Fingerprints, Invocation, Level, Location, Log, Message, PhysicalLocation, Region,
+    },
+    notification,
+    rules::Rules,
+    text::{path, plain},
+};
+use crate::{
+    image::Digest,
+    judge::{ReasonCode, Severity, Verdict},
+    report::dockerfiles::{DockerfileReport, FromFields},
+};
+
+/// The report in SARIF.
+#[must_use]
+pub fn render(report: &DockerfileReport) -> String {
+    let mut rules = Rules::known();
+    let all = report.files.iter().flat_map(|file| {
+        let froms = file.froms.iter().enumerate();
+        froms.map(|(position, from)| (file.path.as_str(), position, from))
+    });
+    // The least that is not fresh is to be seen, whatever the run fails for.
+    let wanted = all.filter(|(_, _, from)| {
+        let is_not_fresh = from.verdict.is_some_and(|verdict| verdict != Verdict::Fresh);
+        from.counts() && (is_not_fresh || from.fails(Verdict::Deprecated))
+    });
+    let results = wanted.take(MOST_RESULTS).map(|(path, position, from)| result(path, position, from, &mut rules));
+    let results = results.collect();
+    let errors = report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
+        let text = format!("{}: {}", plain(&error.scope, NAME), plain(&error.message, MESSAGE));
+        notification(&error.code, Level::Error, text)
+    });
+    let invocation = Invocation {
+        execution_successful: report.complete,
+        end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        tool_execution_notifications: errors.collect(),
+    };
+    json::render(&Log::new(rules, invocation, results, BTreeMap::new()))
+}
+
+fn result(file: &str, position: usize, from: &FromFields, rules: &mut Rules) -> Finding {
+    let leading = from.reasons.first().map_or(ReasonCode::BaseUnresolved.as_str(), |reason| reason.code.as_str());
+    let (rule_id, rule_index) = rules.place(leading);
+    let hash = Digest::of(format!("{file}#{position}").as_bytes());
+    let hash = hash.hex();
+    let region = Region {
+        start_line: from.image_line,
+        start_column: from.column,
+        end_line: from.image_line,
+        end_column: from.end_column,
+    };
+    Finding {
+        rule_id,
+        rule_index,
+        level: from.severity.map_or(Level::Warning, |severity| level(severity.max(Severity::Low))),
+        message: Message { text: message(from) },
+        locations: [Location {
+            physical_location: PhysicalLocation { artifact_location: ArtifactLocation { uri: path(file) }, region },
+            logical_locations: Vec::new(),
+        }],
+        partial_fingerprints: Fingerprints {
+            line_hash: format!("{}:1", hash.get(..16).unwrap_or(hash)),
+            finding: hash.to_owned(),
+        },
+        suppressions: Vec::new(),
+        properties: properties(from),
+    }
+}
+
+fn message(from: &FromFields) -> String {
+    let name = plain(from.reference.as_deref().unwrap_or(&from.written), NAME);
+    let verdict = from.verdict.map(|verdict| format!("{name} is {verdict}."));
+    let first = verdict.unwrap_or_else(|| format!("{name}."));
+    let reasons = from.reasons.iter().take(MOST_REASONS).map(|reason| {
+        let message = plain(&reason.message, MESSAGE);
+        format!("{}: {}.", plain(&reason.code, NAME), message.trim_end_matches('.'))
+    });
+    let fix = from.fix.as_ref().map(|fix| format!("Pin it to {}.", plain(&fix.reference, MESSAGE)));
+    [first].into_iter().chain(reasons).chain(fix).collect::<Vec<_>>().join(" ")
+}
+
+fn properties(from: &FromFields) -> BTreeMap<&'static str, String> {
+    let current = from.base.as_ref().and_then(|base| base.current.as_ref());
+    let known = [
+        ("verdict", from.verdict.map(Verdict::as_str)),
+        ("severity", from.severity.map(Severity::as_str)),
+        ("base", from.reference.as_deref()),
+        ("line", current.map(|current| current.reference.as_str())),
+        ("fix", from.fix.as_ref().map(|fix| fix.reference.as_str())),
+    ];
+    known.into_iter().filter_map(|(name, text)| Some((name, harmless(text?).into_owned()))).collect()
+}

@@ -1,0 +1,74 @@
+//! The forms in which build tools take a stamp. Nothing in a stamp needs a quote in a shell: references and keys of labels
+//! were parsed, and consist of letters, digits and `. _ - / : @ =`.
+
+use std::collections::BTreeMap;
+
+use super::{ARGUMENT, OCI_BASE_NAME, Stamp};
+
+/// One line for `docker build $(…) .`, and for `docker buildx build`.
+#[must_use]
+pub fn docker(stamp: &Stamp) -> String {
+    let contexts = stamp.build_contexts.iter().map(|(name, image)| format!("--build-context {name}={image}"));
+    let arguments = stamp.build_arguments.iter().map(|(name, value)| format!("--build-arg {name}={value}"));
+    let labels = stamp.ordered_labels().map(|(key, value)| format!("--label {key}={value}"));
+    let words: Vec<_> = contexts.chain(arguments).chain(labels).collect();
+    words.join(" ") + "\n"
+}
+
+/// One line for `buildah build $(…) .`, and for `podman build`: buildah has had `--build-context` since 1.26.
+#[must_use]
+pub fn buildah(stamp: &Stamp) -> String {
+    docker(stamp)
+}
+
+/// The `FROM` and the labels of a Dockerfile.
+#[must_use]
+pub fn dockerfile(stamp: &Stamp) -> String {
+    let labels: Vec<_> = stamp.ordered_labels().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("FROM {}\nLABEL {}\n", stamp.pinned, labels.join(" \\\n      "))
+}
+
+/// The settings of a build with sbt-native-packager.
+#[must_use]
+pub fn sbt(stamp: &Stamp) -> String {
+    let labels = stamp.ordered_labels().map(|(key, value)| format!("  Cmd(\"LABEL\", \"{key}={value}\")"));
+    let labels: Vec<_> = labels.collect();
+    format!(
+        "import com.typesafe.sbt.packager.docker.Cmd\n\ndockerBaseImage := \"{}\"\ndockerCommands ++= Seq(\n{}\n)\n",
+        stamp.base,
+        labels.join(",\n")
+    )
+}
+
+/// One line for `./gradlew jib $(…)`: Jib's `from.image` and `container.labels` as system properties.
+#[must_use]
+pub fn gradle(stamp: &Stamp) -> String {
+    let labels: Vec<_> = stamp.ordered_labels().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("-Djib.from.image={} -Djib.container.labels={}\n", stamp.base, labels.join(","))
+}
+
+/// The properties of `DockerImageCode.fromImageAsset` and `DockerImageAsset`, as a module in TypeScript. CDK takes no
+/// labels: the Dockerfile sets the label from the argument.
+#[must_use]
+pub fn cdk(stamp: &Stamp) -> String {
+    let pairs = |map: &BTreeMap<String, String>| {
+        let pairs: Vec<_> = map.iter().map(|(name, value)| format!("    '{name}': '{value}',\n")).collect();
+        pairs.concat()
+    };
+    let key = stamp.label.as_deref().unwrap_or(OCI_BASE_NAME);
+    format!(
+        "// In the Dockerfile, after FROM: ARG {ARGUMENT}, then LABEL {key}=${{{ARGUMENT}}}\n\
+         export const base = {{\n  buildArgs: {{\n{}  }},\n  buildContexts: {{\n{}  }},\n}};\n",
+        pairs(&stamp.build_arguments),
+        pairs(&stamp.build_contexts)
+    )
+}
+
+/// Assignments for a shell, an `.env` file or `$GITHUB_ENV`.
+#[must_use]
+pub fn env(stamp: &Stamp) -> String {
+    let mut lines = vec![(ARGUMENT, stamp.base.clone()), ("BASE_DIGEST", stamp.digest.to_string())];
+    lines.extend(stamp.labels.get(OCI_BASE_NAME).map(|name| ("BASE_NAME", name.clone())));
+    lines.extend(stamp.release.clone().map(|release| ("BASE_RELEASE", release)));
+    lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}

@@ -1,0 +1,202 @@
+//! What is known about the base that a `FROM` names, and what it would be pinned to.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    config::Settings,
+    dockerfile::Pin,
+    identify::Base,
+    image::{Digest, ImageFacts, LambdaTag, Platform, Reference, Repository},
+    judge::{Case, Judgement, Subject, Verdict, judge},
+    report::{ErrorEntry, dockerfiles::PinnedBase},
+    resolve::{Current, ImageAge, Question, Resolution, Resolver},
+    run::{Instants, Ports},
+};
+
+/// The platforms that Lambda and ECS run, which an image for any of them may be built for.
+const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+/// What was found out about one base.
+pub(super) struct JudgedBase {
+    /// For the report.
+    pub(super) fields: PinnedBase,
+    /// The worst judgement of its platforms.
+    pub(super) judgement: Judgement,
+    /// What to pin it to; none where it is the newest, or nothing is known.
+    pub(super) pin: Option<Pin>,
+}
+
+/// Resolves and judges bases, each once.
+pub(super) struct Judge<'a> {
+    settings: &'a Settings,
+    resolver: Resolver,
+    instants: Instants,
+    known: HashMap<(Reference, Option<Platform>), Arc<JudgedBase>>,
+    asked: Vec<(Repository, Resolution)>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(settings: &'a Settings, ports: &Ports, instants: Instants) -> Self {
+        let images = Arc::clone(&ports.images);
+        let resolver = Resolver::new(images, settings.resolve.clone(), instants.now, instants.clock);
+        Self { settings, resolver, instants, known: HashMap::new(), asked: Vec::new() }
+    }
+
+    /// Whether the repository of `reference` is configured as one of bases.
+    pub(super) fn is_tracked(&self, reference: &Reference) -> bool {
+        self.settings.identify.is_base(&Base::from_reference(reference, &self.settings.identify).repository)
+    }
+
+    /// What kept bases from being resolved.
+    pub(super) fn errors(&self) -> Vec<ErrorEntry> {
+        ErrorEntry::of_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
+    }
+
+    /// What is known about `reference`, for one platform or for all that matter.
+    pub(super) async fn judged(&mut self, reference: &Reference, platform: Option<&Platform>) -> Arc<JudgedBase> {
+        let key = (reference.clone(), platform.cloned());
+        if let Some(known) = self.known.get(&key) {
+            return Arc::clone(known);
+        }
+        let mut base = Base::from_reference(reference, &self.settings.identify);
+        if reference.tag.is_some() {
+            // Here the tag is no hint: it is what the build follows.
+            base.configured_tag = None;
+        }
+        let platforms = match platform {
+            Some(platform) => vec![platform.clone()],
+            None => self.platforms(&base).await,
+        };
+        let mut judged: Vec<(Judgement, Resolution)> = Vec::new();
+        for platform in platforms {
+            let question = Question { base: base.clone(), platform: platform.clone(), built_at: None };
+            let resolution = self.resolver.resolve(&question, ImageAge::default()).await;
+            judged.push((self.judge(platform, &resolution), resolution));
+        }
+        let pin = judged.iter().find_map(|(judgement, resolution)| pin(reference, judgement, resolution));
+        let worst = judged.iter().max_by_key(|(judgement, _)| judgement.verdict.rank());
+        let (judgement, resolution) = worst.expect("there is at least one platform").clone();
+        let fields = PinnedBase::new(&resolution, &judgement, self.instants.now);
+        let asked = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
+        self.asked.extend(asked);
+        let base = Arc::new(JudgedBase { fields, judgement, pin });
+        self.known.insert(key, Arc::clone(&base));
+        base
+    }
+
+    /// The platforms of `base` that matter; where they cannot be read, those that usually do.
+    async fn platforms(&self, base: &Base) -> Vec<Platform> {
+        let usual = || PLATFORMS.iter().filter_map(|platform| platform.parse::<Platform>().ok());
+        let reference = base.reference();
+        let Ok((digest, content)) = self.resolver.look_up(&reference).await else {
+            return usual().take(1).collect();
+        };
+        let all = self.resolver.platforms(&reference.repository, &digest, &content).await.unwrap_or_default();
+        let is_usual = |platform: &Platform| {
+            usual().any(|usual| usual.os() == platform.os() && usual.has_architecture_of(platform))
+        };
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            all.into_iter().map(|(platform, _)| platform).partition(|platform| is_usual(platform));
+        match (wanted.is_empty(), others.into_iter().next()) {
+            (false, _) => wanted,
+            (true, Some(other)) => vec![other],
+            (true, None) => usual().take(1).collect(),
+        }
+    }
+
+    /// The judgement of an image that would be built on the base.
+    fn judge(&self, platform: Platform, resolution: &Resolution) -> Judgement {
+        let image = ImageFacts {
+            platform,
+            config: Digest::of(b"{}"),
+            created_at: None,
+            history_created_at: None,
+            labels: BTreeMap::default(),
+            annotations: BTreeMap::default(),
+            diff_ids: Vec::new(),
+            layers: Vec::new(),
+            fingerprint: Default::default(),
+            build: Default::default(),
+            look: Default::default(),
+        };
+        let line = resolution.line.as_ref().map(|(line, _)| line.to_string());
+        let subject = Subject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
+        let case = Case::Identified { image: &image, identification: None, resolution };
+        judge(case, subject, &self.settings.policy, self.instants.now)
+    }
+}
+
+impl JudgedBase {
+    /// The verdict; none where the base is named by a moving tag and nothing is wrong with its line.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        let is_named = self.fields.digest.is_some();
+        let is_open = self.judgement.verdict == Verdict::Unknown && !is_named && self.fields.current.is_some();
+        (!is_open).then_some(self.judgement.verdict)
+    }
+}
+
+/// What `reference` would be pinned to: the current release of its line, under a tag that fits it.
+fn pin(reference: &Reference, judgement: &Judgement, resolution: &Resolution) -> Option<Pin> {
+    let (line, _) = resolution.line.as_ref()?;
+    let current = resolution.current.as_ref()?;
+    if reference.digest.is_some() && judgement.standing.is_newest() {
+        return None;
+    }
+    let dated = reference.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
+    match (&reference.tag, dated) {
+        (Some(_), Some(dated)) if reference.digest.is_none() && judgement.standing.is_newest() => {
+            let digest = resolution.base.digest.clone()?;
+            Some(Pin { tag: Some(dated.to_string()), digest })
+        }
+        (Some(_), Some(dated)) => dated_pin(&dated, &line.tag, current),
+        (tag, _) => {
+            let tag = tag.as_ref().filter(|tag| **tag != line.tag).map(|_| line.tag.clone());
+            Some(Pin { tag, digest: current.digest.clone() })
+        }
+    }
+}
+
+/// A dated tag names one release: it has to move on with the digest. One of a single architecture names its manifest.
+fn dated_pin(written: &LambdaTag, line: &str, current: &Current) -> Option<Pin> {
+    let digest = match written.arch {
+        Some(_) => current.platform_digest.clone()?,
+        None => current.digest.clone(),
+    };
+    let tag = match &current.release {
+        Some(release) => LambdaTag { arch: written.arch, ..release.clone() },
+        None => LambdaTag { built_at: None, arch: written.arch, ..LambdaTag::parse(line)? },
+    };
+    Some(Pin { tag: Some(tag.to_string()), digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dated_tag_moves_on_with_the_digest_and_keeps_its_architecture() {
+        let parse = |tag: &str| LambdaTag::parse(tag).expect(tag);
+        let current = Current {
+            digest: Digest::of(b"index"),
+            kind: crate::image::DigestKind::Index,
+            platform_digest: Some(Digest::of(b"manifest")),
+            config: None,
+            release: Some(parse("21.2026.11.19.13")),
+            published: None,
+            diff_ids: None,
+            releases: Arc::default(),
+        };
+        let pinned = |tag: &str, current: &Current| {
+            let pin = dated_pin(&parse(tag), "21", current).expect("a pin");
+            (pin.tag.expect("a tag"), pin.digest)
+        };
+        let (index, manifest) = (Digest::of(b"index"), Digest::of(b"manifest"));
+        assert_eq!(pinned("21.2026.08.22.00-x86_64", &current), ("21.2026.11.19.13-x86_64".into(), manifest.clone()));
+        assert_eq!(pinned("21.2026.08.22.00", &current), ("21.2026.11.19.13".into(), index));
+        let unnamed = Current { release: None, ..current };
+        assert_eq!(pinned("21.2026.08.22.00-x86_64", &unnamed), ("21-x86_64".into(), manifest));
+    }
+}

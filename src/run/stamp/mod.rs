@@ -1,0 +1,50 @@
+//! `basewatch stamp`: what pins and records a base in a build, and whether Dockerfiles do.
+
+mod check;
+mod files;
+mod judged;
+
+use anyhow::{Result, anyhow};
+
+use super::{Console, Exit, Instants, Ports, base, output};
+use crate::{
+    cli::{StampArgs, StampFormat, StampTask},
+    config::Settings,
+    report::{
+        json,
+        stamp::{self, Stamp},
+    },
+};
+
+/// Prints a stamp, or checks Dockerfiles.
+///
+/// # Errors
+///
+/// When the arguments do not fit together, the base cannot be resolved, or a file cannot be read or written.
+pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Result<Exit> {
+    let instants = Instants::new(args.as_of);
+    match args.task().map_err(|problem| anyhow!(problem))? {
+        StampTask::Check { format } => Box::pin(check::run(settings, args, format, instants, console)).await,
+        StampTask::Stamp { reference, written, format } => {
+            let ports = Ports::open(settings)?;
+            // Asks for the current release by the same way as everything else, so that the same one is meant.
+            let base = base::report(settings, &ports, &reference, false, instants).await?;
+            let stamp = Stamp::new(&base, &written, &reference, &settings.identify.labels)?;
+            output::print(&render(&stamp, format))?;
+            Ok(Exit::Clean)
+        }
+    }
+}
+
+fn render(stamp: &Stamp, format: StampFormat) -> String {
+    match format {
+        StampFormat::Docker | StampFormat::Table | StampFormat::Sarif => stamp::docker(stamp),
+        StampFormat::Buildah => stamp::buildah(stamp),
+        StampFormat::Dockerfile => stamp::dockerfile(stamp),
+        StampFormat::Sbt => stamp::sbt(stamp),
+        StampFormat::Gradle => stamp::gradle(stamp),
+        StampFormat::Cdk => stamp::cdk(stamp),
+        StampFormat::Env => stamp::env(stamp),
+        StampFormat::Json => json::render(stamp),
+    }
+}
