@@ -98,6 +98,7 @@ fn sample() -> Stamp {
         reference: "public.ecr.aws/lambda/java:21".to_owned(),
         digest: "sha256:7c61e7c7a5094a17be45b65b28a36e44503ca431015df4ab8c0f8dc24dd904be".parse().unwrap(),
         digest_kind: DigestKind::Index,
+        hold: None,
         line: Some("public.ecr.aws/lambda/java:21".to_owned()),
         line_source: None,
         runtime: None,

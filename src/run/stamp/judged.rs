@@ -188,6 +188,7 @@ mod tests {
             published: None,
             diff_ids: None,
             releases: Arc::default(),
+            hold: None,
         };
         let pinned = |tag: &str, current: &Current| {
             let pin = dated_pin(&parse(tag), "21", current).expect("a pin");

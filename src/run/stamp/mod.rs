@@ -4,14 +4,14 @@ mod check;
 mod files;
 mod judged;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::{Console, Exit, Instants, Ports, base, output};
 use crate::{
     cli::{StampArgs, StampFormat, StampTask},
     config::Settings,
     report::{
-        json,
+        BaseReport, HoldFields, json,
         stamp::{self, Stamp},
     },
 };
@@ -29,10 +29,22 @@ pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Res
             let ports = Ports::open(settings)?;
             // Asks for the current release by the same way as everything else, so that the same one is meant.
             let base = base::report(settings, &ports, &reference, false, instants).await?;
+            refuse_held(&base)?;
             let stamp = Stamp::new(&base, &written, &reference, &settings.identify.labels)?;
             output::print(&render(&stamp, format))?;
             Ok(Exit::Clean)
         }
+    }
+}
+
+/// A hold on the release itself, and not on what a moving tag points at, leaves nothing to stamp.
+fn refuse_held(base: &BaseReport) -> Result<()> {
+    match &base.hold {
+        Some(HoldFields { reason, until }) if base.line.as_ref() != Some(&base.reference) => {
+            let line = base.line.as_deref().unwrap_or("the moving tag");
+            bail!("{} is held until {until}: {reason}; stamp {line} for the newest release that is not", base.reference)
+        }
+        _ => Ok(()),
     }
 }
 
