@@ -9,10 +9,10 @@ use super::{
     Searcher,
     candidates::{Candidate, CandidateState, Candidates},
     groups::{SHARED_LAYERS, groups},
-    known::KnownReleases,
+    known::{KnownReleases, PUBLISHING_RUN},
     order::{Depth, Extent, Hints, Step, is_possible, steps},
     read::{Manifests, ReadError},
-    scope::{Need, SearchedImage, shown_lines},
+    scope::{Need, SearchedImage, is_provided, shown_lines},
 };
 use crate::{
     identify::Search,
@@ -53,6 +53,7 @@ struct Group {
 struct Plan {
     need: Need,
     published: BTreeSet<DateTime<Utc>>,
+    published_until: Option<DateTime<Utc>>,
     lists_version: usize,
     lists: Vec<usize>,
     steps: VecDeque<Step>,
@@ -136,15 +137,28 @@ impl<'a> Rounds<'a> {
             return;
         }
         let lists = self.lists(image, need).await;
+        let published_until = self.published_until(&lists, prefixes);
         let chosen = lists.iter().map(|list| (*list, &self.state.lists[*list]));
         // Nothing is read any more: what is left is only counted.
         let steps = if self.searcher.allowance.is_used_up() {
             VecDeque::new()
         } else {
-            steps(chosen, &hints(image, need, &published, &group.learned))
+            steps(chosen, &hints(image, need, (&published, published_until), &group.learned))
         };
         let lists_version = self.state.lists_version;
-        group.plan = Some(Plan { need, published, lists_version, lists, steps });
+        group.plan = Some(Plan { need, published, published_until, lists_version, lists, steps });
+    }
+
+    /// Until when lines may have been published again on the releases of `provided` among `prefixes`: about until the next
+    /// release of that, or without end. A line is published again where only its uppermost layers are new.
+    fn published_until(&self, lists: &[usize], prefixes: &[MatchedPrefix]) -> Option<DateTime<Utc>> {
+        let provided = lambda_tags(prefixes).filter(|(repository, _)| is_provided(repository));
+        let (repository, last) = provided.max_by_key(|(_, tag)| tag.built_at)?;
+        let mut lists = lists.iter().map(|list| &self.state.lists[*list]);
+        let list = lists.find(|list| list.repository == *repository)?;
+        let mut later = list.all.iter().filter(|candidate| candidate.tag.family == last.family);
+        let next = later.find(|candidate| Some(candidate.built_at) > last.built_at);
+        Some(next.map_or(DateTime::<Utc>::MAX_UTC, |next| next.built_at + PUBLISHING_RUN))
     }
 
     /// The positions of the candidates in all repositories that the image may be built on.
@@ -262,7 +276,7 @@ impl<'a> Rounds<'a> {
     /// How the search for the image ends, now that no candidate can be read for it any more.
     fn end(&self, position: usize, group: &Group) -> Search {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
-        let hints = hints(image, plan.need, &plan.published, &group.learned);
+        let hints = hints(image, plan.need, (&plan.published, plan.published_until), &group.learned);
         let mut tally = Tally::default();
         for list in plan.lists.iter().map(|at| &self.state.lists[*at]) {
             let mut lines: HashMap<&str, bool> = HashMap::new();
@@ -334,7 +348,7 @@ enum GroupKey<'a> {
 fn hints<'a>(
     image: &'a SearchedImage,
     need: Need,
-    published: &'a BTreeSet<DateTime<Utc>>,
+    (published, published_until): (&'a BTreeSet<DateTime<Utc>>, Option<DateTime<Utc>>),
     learned: &'a BTreeSet<(Repository, String)>,
 ) -> Hints<'a> {
     let extent = match need {
@@ -343,7 +357,15 @@ fn hints<'a>(
         Need::Named => Extent::Named,
         Need::All | Need::Nothing | Need::Answered => Extent::All,
     };
-    Hints { built_at: image.built_at, existed_at: image.existed_at, published, named: &image.named, learned, extent }
+    Hints {
+        built_at: image.built_at,
+        existed_at: image.existed_at,
+        published,
+        published_until,
+        named: &image.named,
+        learned,
+        extent,
+    }
 }
 
 /// The dated tags of known releases, by their hours.
