@@ -76,6 +76,8 @@ pub struct Searcher<'a> {
     resolver: &'a Resolver,
     /// The base repositories that are searched where an image names none.
     repositories: BTreeSet<Repository>,
+    /// The company bases among them.
+    company_bases: BTreeSet<Repository>,
     allowance: RequestAllowance,
     recorded: Once<RecordedRelease, Option<Known>>,
     /// Releases that were read and are not in the state yet.
@@ -100,19 +102,17 @@ impl<'a> Searcher<'a> {
             !is_copy && resolver.is_base(repository) && resolver.has_dated_tags(repository)
         };
         repositories.retain(is_searched);
+        let is_company_base = |repository: &&Repository| resolver.is_company_base(repository);
+        let company_bases = repositories.iter().filter(is_company_base).cloned().collect();
         Self {
             resolver,
             repositories,
+            company_bases,
             allowance: RequestAllowance::new(limits.request_count, limits.duration),
             recorded: Once::default(),
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
         }
-    }
-
-    /// The company bases whose releases can be listed.
-    fn company_bases(&self) -> impl Iterator<Item = &Repository> {
-        self.repositories.iter().filter(|repository| self.resolver.is_company_base(repository))
     }
 
     /// How many requests the search has sent. Lists of tags, and the bases that images name, are not counted.

@@ -84,7 +84,7 @@ impl<'a> Rounds<'a> {
         let prefixes = self.state.known.prefixes(&image.facts);
         let searcher = self.searcher;
         let is_company_base = |repository: &Repository| searcher.resolver.is_company_base(repository);
-        let need = image.need(&prefixes, is_company_base, searcher.company_bases().next().is_some());
+        let need = image.need(&prefixes, is_company_base, !searcher.company_bases.is_empty());
         (need, prefixes)
     }
 
@@ -168,7 +168,7 @@ impl<'a> Rounds<'a> {
         let mut repositories: BTreeSet<_> = named.collect();
         match need {
             Need::Named => {}
-            Need::Company => repositories = self.searcher.company_bases().cloned().collect(),
+            Need::Company => repositories.clone_from(&self.searcher.company_bases),
             _ => repositories.extend(self.searcher.repositories.iter().cloned()),
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
