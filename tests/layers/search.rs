@@ -147,6 +147,20 @@ async fn a_provided_release_is_no_answer_while_the_lines_of_its_day_are_unsearch
 }
 
 #[tokio::test]
+async fn a_line_published_again_on_a_provided_release_is_searched_until_that_is_replaced() {
+    let shop = Shop::new(1);
+    let again = [&layers("3.12", 1)[..5], &["client3.12 fixed".to_owned()]].concat();
+    let names: Vec<_> = again.iter().map(String::as_str).collect();
+    shop.world.publish(PYTHON, "3.12", "2026-08-04T13:00:00Z", &names);
+    shop.publish(9);
+    // `provided` is known, and was published three days before.
+    shop.compare_one(&build("al2023", 1, 2).image()).await;
+    let image = Build { layers: [again, vec!["own".to_owned()]].concat(), ..build("3.12", 1, 20) };
+    let evidence = shop.compare_one(&image.image()).await;
+    assert_eq!(prefixes(&evidence)[0], (6, "python:3.12.2026.08.04.13".to_owned()), "{evidence:?}");
+}
+
+#[tokio::test]
 async fn an_image_that_is_provided_itself_needs_no_search() {
     let shop = Shop::new(20);
     let image = Build { layers: layers("al2023", 9), ..build("al2023", 9, 9) }.image();

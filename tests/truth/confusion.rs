@@ -18,7 +18,7 @@ pub enum Outcome {
     Unconfirmed,
     /// No base can be proven, and none is named.
     UnknownRightly,
-    /// A base can be proven, and none is named.
+    /// A base can be proven, and none is named, or one that is said to be unconfirmed.
     UnknownWrongly,
     /// Another base is named.
     Wrong,
@@ -131,7 +131,7 @@ fn outcome(truth: &Truth, finding: &Value) -> Outcome {
         Some(_) if base.is_null() => Outcome::UnknownWrongly,
         Some(releases) if is_confirmed && is_among(releases) => Outcome::Right,
         // It is not claimed to be proven, so it is not wrong; it is not the answer either.
-        Some(releases) if is_among(releases) => Outcome::UnknownWrongly,
+        Some(_) if !is_confirmed => Outcome::UnknownWrongly,
         None if base.is_null() => Outcome::UnknownRightly,
         None if !is_confirmed && is_among(&truth.unconfirmed) => Outcome::Unconfirmed,
         Some(_) | None => Outcome::Wrong,

@@ -14,7 +14,7 @@ use crate::{
 
 /// How far apart two releases of one publishing run may be. The lines of a repository are published within some hours of
 /// each other, and a run that was interrupted goes on the next day.
-const PUBLISHING_RUN: Duration = Duration::hours(24);
+pub(super) const PUBLISHING_RUN: Duration = Duration::hours(24);
 
 /// What has a dated tag: the release of a line on one architecture.
 type DatedRelease = (Repository, Arch, LambdaTag);

@@ -146,6 +146,8 @@ impl<'a> Searcher<'a> {
     fn learn(&self, state: &mut SearchState) {
         if !std::mem::replace(&mut state.is_loaded, true) {
             state.repositories = self.repositories();
+            let company_bases = state.repositories.iter().filter(|it| self.resolver.is_company_base(it));
+            state.company_bases = company_bases.cloned().collect();
             state.known.load(self.resolver.images.catalog(), |repository| self.resolver.is_base(repository));
         }
         let learned = std::mem::take(&mut *self.learned.lock().unwrap_or_else(PoisonError::into_inner));

@@ -32,6 +32,8 @@ pub(super) struct Hints<'a> {
     pub(super) existed_at: DateTime<Utc>,
     /// When releases on the same operating system were published.
     pub(super) published: &'a BTreeSet<DateTime<Utc>>,
+    /// Until when a line may have been published again on the layers of a known prefix.
+    pub(super) published_until: Option<DateTime<Utc>>,
     /// The lines that it names.
     pub(super) named: &'a [NamedLine],
     /// The lines of images that it is searched together with.
@@ -47,7 +49,8 @@ pub(super) enum Extent {
     Named,
     /// All.
     All,
-    /// Those that were published together with a known prefix, unless they are `provided` themselves.
+    /// Those that were published together with a known prefix, or again before that was replaced, unless they are
+    /// `provided` themselves.
     SameRun,
     /// Those that were published after a known prefix.
     Later,
@@ -122,8 +125,12 @@ pub(super) fn is_possible(list: &Candidates, candidate: &Candidate, hints: &Hint
             Extent::All => true,
             Extent::Named => is_named(list, candidate, hints),
             Extent::SameRun => {
-                let is_same_run = hints.published.is_empty() || is_same_run(candidate.built_at, hints.published);
-                is_same_run && !is_provided(&list.repository)
+                let first = hints.published.first();
+                let is_again = first
+                    .zip(hints.published_until)
+                    .is_some_and(|(first, until)| (*first..=until).contains(&candidate.built_at));
+                let is_same_run = first.is_none() || is_same_run(candidate.built_at, hints.published);
+                (is_same_run || is_again) && !is_provided(&list.repository)
             }
             Extent::Later => hints.published.first().is_none_or(|first| candidate.built_at >= *first - TIME_ZONES),
         }

@@ -12,15 +12,14 @@ use super::{
     Searcher,
     candidates::{Candidate, CandidateState, Candidates},
     groups::{SHARED_LAYERS, groups},
-    known::KnownReleases,
+    known::{KnownReleases, PUBLISHING_RUN},
     order::{Depth, Extent, Hints, Step, is_possible, steps},
     read::{Manifests, ReadError},
-    scope::{Need, SearchedImage, shown_lines},
+    scope::{Need, SearchedImage, is_provided, shown_lines},
 };
 use crate::{
     identify::Search,
     image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, Repository, chain_ids},
-    resolve::Resolver,
 };
 
 /// What a run knows of releases, and what it asked for in vain.
@@ -30,6 +29,8 @@ pub(super) struct SearchState {
     pub(super) is_loaded: bool,
     /// The base repositories that are searched where an image names none.
     pub(super) repositories: BTreeSet<Repository>,
+    /// The company bases among them.
+    pub(super) company_bases: BTreeSet<Repository>,
     lists: Vec<Candidates>,
     /// How often a list was read anew, which changes the positions of its candidates.
     lists_version: usize,
@@ -38,13 +39,6 @@ pub(super) struct SearchState {
     /// Why candidates could not be read.
     unreadable: BTreeMap<Repository, String>,
     manifests: Manifests,
-}
-
-impl SearchState {
-    /// The company bases whose releases can be listed.
-    fn company_bases<'a>(&'a self, resolver: &'a Resolver) -> impl Iterator<Item = &'a Repository> {
-        self.repositories.iter().filter(|repository| resolver.is_company_base(repository))
-    }
 }
 
 /// How the search for one image ended.
@@ -66,6 +60,7 @@ struct Group {
 struct Plan {
     need: Need,
     published: BTreeSet<DateTime<Utc>>,
+    published_until: Option<DateTime<Utc>>,
     lists_version: usize,
     lists: Vec<usize>,
     steps: VecDeque<Step>,
@@ -96,7 +91,7 @@ impl<'a> Rounds<'a> {
         let prefixes = self.state.known.prefixes(&image.facts);
         let searcher = self.searcher;
         let is_company_base = |repository: &Repository| searcher.resolver.is_company_base(repository);
-        let need = image.need(&prefixes, is_company_base, self.state.company_bases(searcher.resolver).next().is_some());
+        let need = image.need(&prefixes, is_company_base, !self.state.company_bases.is_empty());
         (need, prefixes)
     }
 
@@ -149,15 +144,28 @@ impl<'a> Rounds<'a> {
             return;
         }
         let lists = self.lists(image, need).await;
+        let published_until = self.published_until(&lists, prefixes);
         let chosen = lists.iter().map(|list| (*list, &self.state.lists[*list]));
         // Nothing is read any more: what is left is only counted.
         let steps = if self.searcher.allowance.is_used_up() {
             VecDeque::new()
         } else {
-            steps(chosen, &hints(image, need, &published, &group.learned))
+            steps(chosen, &hints(image, need, (&published, published_until), &group.learned))
         };
         let lists_version = self.state.lists_version;
-        group.plan = Some(Plan { need, published, lists_version, lists, steps });
+        group.plan = Some(Plan { need, published, published_until, lists_version, lists, steps });
+    }
+
+    /// Until when lines may have been published again on the releases of `provided` among `prefixes`: about until the next
+    /// release of that, or without end. A line is published again where only its uppermost layers are new.
+    fn published_until(&self, lists: &[usize], prefixes: &[MatchedPrefix]) -> Option<DateTime<Utc>> {
+        let provided = lambda_tags(prefixes).filter(|(repository, _)| is_provided(repository));
+        let (repository, last) = provided.max_by_key(|(_, tag)| tag.built_at)?;
+        let mut lists = lists.iter().map(|list| &self.state.lists[*list]);
+        let list = lists.find(|list| list.repository == *repository)?;
+        let mut later = list.all.iter().filter(|candidate| candidate.tag.family == last.family);
+        let next = later.find(|candidate| Some(candidate.built_at) > last.built_at);
+        Some(next.map_or(DateTime::<Utc>::MAX_UTC, |next| next.built_at + PUBLISHING_RUN))
     }
 
     /// The positions of the candidates in all repositories that the image may be built on.
@@ -167,7 +175,7 @@ impl<'a> Rounds<'a> {
         let mut repositories: BTreeSet<_> = named.collect();
         match need {
             Need::Named => {}
-            Need::Company => repositories = self.state.company_bases(self.searcher.resolver).cloned().collect(),
+            Need::Company => repositories.clone_from(&self.state.company_bases),
             _ => repositories.extend(self.state.repositories.iter().cloned()),
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
@@ -281,7 +289,7 @@ impl<'a> Rounds<'a> {
                 "nothing is searched, because identify.search_requests or identify.search_minutes is 0".to_owned();
             return Search::Failed { why };
         }
-        let hints = hints(image, plan.need, &plan.published, &group.learned);
+        let hints = hints(image, plan.need, (&plan.published, plan.published_until), &group.learned);
         let mut tally = Tally::default();
         for list in plan.lists.iter().map(|at| &self.state.lists[*at]) {
             let mut lines: HashMap<&str, bool> = HashMap::new();
@@ -353,7 +361,7 @@ enum GroupKey<'a> {
 fn hints<'a>(
     image: &'a SearchedImage,
     need: Need,
-    published: &'a BTreeSet<DateTime<Utc>>,
+    (published, published_until): (&'a BTreeSet<DateTime<Utc>>, Option<DateTime<Utc>>),
     learned: &'a BTreeSet<(Repository, String)>,
 ) -> Hints<'a> {
     let extent = match need {
@@ -362,7 +370,15 @@ fn hints<'a>(
         Need::Named => Extent::Named,
         Need::All | Need::Nothing | Need::Answered => Extent::All,
     };
-    Hints { built_at: image.built_at, existed_at: image.existed_at, published, named: &image.named, learned, extent }
+    Hints {
+        built_at: image.built_at,
+        existed_at: image.existed_at,
+        published,
+        published_until,
+        named: &image.named,
+        learned,
+        extent,
+    }
 }
 
 /// The dated tags of known releases, by their hours.
