@@ -62,7 +62,7 @@ impl World {
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
-    /// Keeps what was learned: in the store, where the catalog is there and does not keep it as it learns.
+    /// Writes what was learned and is not written yet: into the store, or into the folder of the catalog.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl World {
         Ok(())
     }
 
-    /// Does `work`, and keeps what is learned meanwhile: what a run that is killed has learned in its last minute is lost.
+    /// Does `work`, and writes what is learned meanwhile each minute: a run that is killed loses what it learned since.
     pub(super) async fn keeping_catalog<T>(&self, work: impl Future<Output = T>) -> T {
         self.keeping_catalog_every(KEEP_EVERY, work).await
     }

@@ -74,7 +74,8 @@ impl SegmentFolder {
                 continue;
             }
             match read(&self.segments().join(&name)) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Over NFS, a file that another machine removed may still be listed.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StaleNetworkFileHandle) => {
                     has_vanished = true;
                     continue;
                 }
@@ -161,13 +162,13 @@ impl LoadedSegments {
 
 /// What is in the file at `path`.
 fn read(path: &Path) -> io::Result<(Vec<u8>, Arc<File>)> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > MOST_READ_BYTES {
         return Err(io::Error::other("it is no file, or larger than a segment gets"));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    (&file).take(MOST_READ_BYTES).read_to_end(&mut bytes)?;
     Ok((bytes, Arc::new(file)))
 }
 
