@@ -141,17 +141,20 @@ async fn a_list_that_is_read_anew_during_a_search_changes_the_plans_of_others() 
     shop.now = at("2026-09-01T06:00:00Z");
     shop.catalog = Arc::new(forgetful(&shop.catalog));
     shop.world.requests();
-    let first = build("3.12", 3, 9).image();
-    // It shows no base. When the search for the other one finds `provided` in it, the tags of a later time are needed.
-    let later = Build {
-        repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/other",
-        layers: [layers("al2023", 8), vec!["own".to_owned()]].concat(),
-        existed_at: Some(at("2026-08-31T06:00:00Z")),
-        ..build("al2023", 8, 9)
-    };
-    let evidence = shop.compare(&[first, later.without_sign().image()]).await;
-    assert_base(&evidence[0], "python:3.12.2026.08.03.13");
-    assert_base(&evidence[1], "provided:al2023.2026.08.08.13");
+    let provided =
+        |own: &str| Build { layers: [layers("al2023", 8), vec![own.to_owned()]].concat(), ..build("al2023", 8, 9) };
+    // The second one shows no base. When the search for the first has found `provided` in both, tags of a later time are
+    // needed, while the third is still searched for.
+    let later = Build { existed_at: Some(at("2026-08-31T06:00:00Z")), ..provided("later") };
+    let other = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/other";
+    let third = Build { repository: other, ..build("3.12", 3, 9) };
+    let images = [provided("first").image(), later.without_sign().image(), third.image()];
+    let evidence = shop.compare(&images).await;
+    for (evidence, base) in
+        evidence.iter().zip(["provided:al2023.2026.08.08.13"; 2].iter().chain(["python:3.12.2026.08.03.13"].iter()))
+    {
+        assert_base(evidence, base);
+    }
     let lists = shop.world.requests().into_iter().filter(|request| request.starts_with("TAGS")).count();
     assert!(lists > 0, "the lists were read anew");
 }

@@ -143,7 +143,7 @@ async fn a_provided_release_is_no_answer_while_the_lines_of_its_day_are_unsearch
     let shop = shop.within(0);
     let evidence = shop.compare_one(&java).await;
     assert_eq!(prefixes(&evidence).len(), 1);
-    assert!(matches!(evidence.search, Search::Unfinished { left_count, .. } if left_count > 0), "{evidence:?}");
+    assert!(matches!(evidence.search, Search::Failed { .. }), "a search that is not made proves nothing: {evidence:?}");
 }
 
 #[tokio::test]

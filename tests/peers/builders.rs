@@ -12,6 +12,8 @@ use crate::{
 /// 2026-09-01 and 2026-09-20, as `--timestamp` takes it.
 const OLD: &str = "1788220800";
 const NEW: &str = "1789862400";
+/// After all that is pushed now.
+const AFTER: &str = "2036-01-01T00:00:00Z";
 /// 2026-11-15.
 const RECENT: &str = "1794700800";
 
@@ -79,10 +81,10 @@ fn what_buildah_notes_in_the_history_names_the_base_where_annotations_are_lost()
         "[[identify.base]]\nrepository = \"{host}/team/base\"\n\n\
          [[inventory.images]]\nreferences = {references:?}\n\n[registry.\"{host}\"]\nauth = \"anonymous\"\n"
     ));
-    program.audit(NOW, &[]);
+    program.audit(AFTER, &[]);
     workshop.base_image(&base, &["--label", "version=2"], NEW);
     // The release that the images are built on was seen behind the tag.
-    let (_, report) = program.audit(NOW, &[]);
+    let (_, report) = program.audit(AFTER, &[]);
     assert_eq!(findings(&report).len(), 2, "{report:#}");
     for finding in findings(&report) {
         let is_converted = finding["image"]["reference"].as_str().is_some_and(|it| it.contains("converted"));
@@ -91,7 +93,8 @@ fn what_buildah_notes_in_the_history_names_the_base_where_annotations_are_lost()
         assert_eq!(finding["base"]["confidence"], "confirmed", "{finding:#}");
         assert_eq!(
             (&finding["base"]["digest"], &finding["base"]["line"]),
-            (&in_use.clone().into(), &base.clone().into())
+            (&in_use.clone().into(), &base.clone().into()),
+            "{finding:#}"
         );
         assert_eq!(finding["verdict"], "stale", "{finding:#}");
     }
