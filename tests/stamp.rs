@@ -66,12 +66,21 @@ impl Rig {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = basewatch(self.folder.path());
-        command.arg("stamp").args(arguments).args(["--as-of", NOW]);
+        command.arg("stamp").args(arguments);
+        if !arguments.contains(&"--as-of") {
+            command.args(["--as-of", NOW]);
+        }
         command
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// What `basewatch base` says in JSON.
+    fn base_report(&self, reference: &str) -> Output {
+        let mut command = basewatch(self.folder.path());
+        command.args(["base", reference, "--format", "json", "--as-of", NOW]).output().unwrap()
     }
 
     /// The report of a check and its exit code.
@@ -194,7 +203,10 @@ async fn nothing_in_a_stamp_is_special_to_a_shell() {
         let output = rig.run(&[&format!("{reference}{hostile}")]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{hostile:?}");
     }
+    let base: BaseReport = serde_json::from_str(&stdout(&rig.base_report(&reference))).unwrap();
     for label in ["a b", "$(id)", "x;y", "--privileged", "a=b", "é", ""] {
+        let stamp = Stamp::new(&base, &reference, &reference.parse().unwrap(), &[label.to_owned()]);
+        assert!(stamp.is_err_and(|error| error.to_string().contains("cannot be passed to a build")), "{label:?}");
         rig.configure(&format!("[identify]\nlabels = [{label:?}]\n"));
         let output = rig.run(&[&reference]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{label:?}");
@@ -267,6 +279,9 @@ async fn exit_codes_are_those_of_an_audit() {
         (&["fresh", "missing"], 2),
         (&["fresh", "."], 2),
         (&["st*", "fresh"], 1),
+        // Nothing newer has been published since, so nothing can be done.
+        (&["fresh", "--as-of", "2026-09-01"], 0),
+        (&["fresh", "--as-of", "2026-09-01", "--fail-on", "unknown"], 1),
     ] {
         let output = rig.run(&[&["--check"], arguments].concat());
         assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
@@ -362,6 +377,18 @@ async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_nothing_else_behi
     let output = rig.run(&["--fix", "real"]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stderr(&output).contains("read-only"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_does_not_exist_is_unknown_and_is_not_replaced_by_another() {
+    let rig = Rig::new();
+    let text = format!("FROM {}:none\n", rig.base());
+    rig.write("Dockerfile", &text);
+    let (code, report) = rig.check(&["--fix", "Dockerfile"]);
+    let from = &report.files[0].froms[0];
+    assert_eq!((code, from.verdict.unwrap().as_str(), &from.fix), (1, "unknown", &None), "{from:#?}");
+    assert!(from.reasons.iter().any(|reason| reason.code == "line-missing"), "{from:#?}");
+    assert_eq!(rig.text("Dockerfile"), text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

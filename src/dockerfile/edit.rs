@@ -104,10 +104,14 @@ impl BuildPlan<'_> {
                 None => {}
             }
         }
-        // Refusing one may leave another without the edit that both need; each round refuses one, so this ends.
-        while let Some((position, why)) = self.shared(&wanted) {
-            wanted.remove(&position);
-            edits.refused.insert(position, why);
+        // Refusing some may leave others without the edit that both need. Each round refuses at least one, so this ends.
+        loop {
+            let shared = self.shared(&wanted);
+            if shared.is_empty() {
+                break;
+            }
+            wanted.retain(|position, _| !shared.contains_key(position));
+            edits.refused.extend(shared);
         }
         edits.edits.extend(wanted.values().flatten().cloned());
         if let Some(ships) = self.froms.iter().position(|from| from.ships) {
@@ -117,12 +121,13 @@ impl BuildPlan<'_> {
         edits
     }
 
-    /// A `FROM` whose edits would change something else as well.
-    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> Option<(usize, String)> {
-        wanted.iter().find_map(|(position, edits)| {
+    /// The `FROM` instructions whose edits would change something else as well, and what.
+    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> BTreeMap<usize, String> {
+        let shared = wanted.iter().filter_map(|(position, edits)| {
             let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, wanted))?;
             Some((*position, why))
-        })
+        });
+        shared.collect()
     }
 
     fn also_changed(&self, position: usize, edit: &Edit, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> Option<String> {

@@ -32,7 +32,7 @@ use source_text::SourceText;
 pub const MOST_BYTES: usize = 1 << 20;
 
 /// Files of more stages are refused: comparing them with each other takes time with the square of their number.
-const MOST_STAGES: usize = 1_000;
+const MOST_STAGES: usize = 200;
 
 /// Why a text is no Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

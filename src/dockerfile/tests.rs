@@ -169,7 +169,7 @@ fn arguments_that_name_each_other_do_not_grow_without_end() {
     let doubled = (1..60).map(|number| format!("ARG A{number}=$A{0}$A{0}\n", number - 1));
     let text = format!("ARG A0=x\n{}FROM a.io/x:$A59\n", doubled.collect::<String>());
     assert!(reference(&text, &[], None).starts_with("unresolved"), "it ends");
-    assert!(Dockerfile::parse(&"FROM a\n".repeat(1_001)).is_err());
+    assert!(Dockerfile::parse(&"FROM a\n".repeat(201)).is_err());
 }
 
 #[test]

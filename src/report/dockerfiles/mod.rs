@@ -145,13 +145,12 @@ pub struct FromFields {
     pub verdict: Option<Verdict>,
     /// How bad that is.
     pub severity: Option<Severity>,
+    /// What to do about that.
+    pub action: Option<Action>,
     /// Why, and what is missing.
     pub reasons: Vec<ReasonFields>,
     /// What it should say instead; null where it is as it should be, or nothing better is known.
     pub fix: Option<FixFields>,
-    /// Whether rebuilding on a newer release would help.
-    #[serde(skip)]
-    pub is_actionable: bool,
 }
 
 /// What is known about the base that a `FROM` names.
@@ -222,7 +221,8 @@ impl FromFields {
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {
         let counted = self.verdict.map(|verdict| {
-            if self.is_actionable || verdict.rank() < Verdict::Unknown.rank() { verdict } else { Verdict::Unknown }
+            let is_moot = self.action == Some(Action::None) && verdict.is_at_least(Verdict::Unknown);
+            if is_moot { Verdict::Unknown } else { verdict }
         });
         let is_unstamped = self.tracked && (self.pinned == Some(false) || self.is_unrecorded());
         self.counts() && (is_unstamped || counted.is_some_and(|verdict| verdict.is_at_least(threshold)))
@@ -251,10 +251,4 @@ impl DockerfileReport {
     pub fn fails(&self, threshold: Verdict) -> bool {
         self.files.iter().flat_map(|file| &file.froms).any(|from| from.fails(threshold))
     }
-}
-
-/// Whether doing what a judgement says would help.
-#[must_use]
-pub fn is_actionable(judgement: &Judgement) -> bool {
-    judgement.action != Action::None
 }

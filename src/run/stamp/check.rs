@@ -19,8 +19,7 @@ use crate::{
     report::{
         ErrorEntry, ReasonFields,
         dockerfiles::{
-            ArgumentValue, BuildsOn, DockerfileFields, DockerfileReport, FixFields, FromFields, LabelRecord,
-            is_actionable, table,
+            ArgumentValue, BuildsOn, DockerfileFields, DockerfileReport, FixFields, FromFields, LabelRecord, table,
         },
         json, sarif,
     },
@@ -192,11 +191,13 @@ impl Place<'_> {
             base: base.map(|base| base.fields.clone()),
             verdict: base.and_then(JudgedBase::verdict),
             severity: None,
+            action: None,
             reasons: Vec::new(),
             fix: None,
-            is_actionable: base.is_none_or(|base| is_actionable(&base.judgement)),
         };
-        fields.severity = fields.verdict.and_then(|_| base.map(|base| base.judgement.severity));
+        if let Some(judgement) = base.map(|base| &base.judgement).filter(|_| fields.verdict.is_some()) {
+            (fields.severity, fields.action) = (Some(judgement.severity), Some(judgement.action));
+        }
         if let (Some(base), Some(reference)) = (base, reference) {
             fields.fix = base.pin.as_ref().map(|pin| FixFields {
                 reference: pin.applied_to(reference).to_string(),

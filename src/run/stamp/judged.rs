@@ -65,6 +65,7 @@ impl<'a> Judge<'a> {
         if reference.tag.is_some() {
             // Here the tag is no hint: it is what the build follows.
             base.configured_tag = None;
+            base.default_tag = base.default_tag.filter(|_| reference.digest.is_some());
         }
         let platforms = match platform {
             Some(platform) => vec![platform.clone()],
