@@ -1,6 +1,7 @@
 //! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
 //! decides nothing itself.
 
+mod ahead;
 mod identified;
 mod provenance;
 mod replacements;
@@ -12,9 +13,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 
 use self::{
+    ahead::ResolvesAhead,
     identified::{combine_all, identify_all},
     provenance::Attestations,
     replacements::{Replacements, Search},
@@ -88,21 +90,14 @@ pub async fn audit(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Audit {
     progress(Progress::Inventory);
-    let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
-    let mut parts = stream::iter(parts).buffer_unordered(INVENTORIES);
-    let mut found = Inventoried::default();
-    while let Some(part) = parts.next().await {
-        found.deployments.extend(part.deployments);
-        found.gaps.extend(part.gaps);
-        found.shelves.extend(part.shelves);
-    }
-    let Inventoried { deployments, gaps, shelves } = found;
+    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let searcher = Searcher::new(&resolver, terms.identify.search);
+    let ahead = ResolvesAhead { resolver: &resolver, searcher: &searcher, terms };
+    let Inventoried { deployments, gaps, shelves } = read_inventories(sources, images, &ahead).await;
     let gaps = Gap::merged(gaps);
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let searcher = Searcher::new(&resolver, terms.identify.search);
     let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
     let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
     let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
@@ -120,6 +115,24 @@ pub async fn audit(
     };
     let replacements = search.replacements(&audit).await;
     Audit { replacements, ..audit }
+}
+
+/// What all inventories show. Meanwhile, `ahead` resolves the bases of what they have read so far.
+async fn read_inventories(sources: &Sources, images: &Images, ahead: &ResolvesAhead<'_>) -> Inventoried {
+    let read_images = images.listen();
+    let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
+    let reading = async {
+        let mut parts = stream::iter(parts).buffer_unordered(INVENTORIES);
+        let mut found = Inventoried::default();
+        while let Some(part) = parts.next().await {
+            found.deployments.extend(part.deployments);
+            found.gaps.extend(part.gaps);
+            found.shelves.extend(part.shelves);
+        }
+        images.stop_listening();
+        found
+    };
+    future::join(reading, ahead.resolve(read_images)).await.0
 }
 
 /// The deployments that the filter leaves, by name, each once and with its owner.

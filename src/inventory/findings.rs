@@ -8,7 +8,7 @@ use std::{
 use super::Unreadable;
 use crate::{
     image::{Annotations, Child, Content, Digest, ImageFacts, Repository},
-    store::Known,
+    store::{Images, Known},
 };
 
 /// How many indexes may lie within one another. Two are in use.
@@ -30,6 +30,15 @@ pub(super) enum Found {
     /// An image that an index lists and that is not where the index is, beside one that is: `docker save` lists all
     /// platforms and holds one.
     Elsewhere,
+}
+
+impl Found {
+    /// What `digest` in `repository` names, and where that is an image, told to who works on images meanwhile.
+    pub(super) async fn read(images: &Images, repository: &Repository, digest: &Digest) -> Result<Self, Unreadable> {
+        let known = images.content(repository, digest).await.map_err(|error| Unreadable::of_registry(&error))?;
+        images.announce(repository, digest, &known);
+        Ok(Self::from(known))
+    }
 }
 
 impl From<Known> for Found {

@@ -1,9 +1,6 @@
 //! Which images were named by hand, at whatever registry?
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, future::BoxFuture, stream};
@@ -16,7 +13,7 @@ use super::{
 use crate::{
     image::{Digest, Reference, Repository},
     registry::EcrHost,
-    store::Images,
+    store::{Images, Pointing},
 };
 
 /// Images by reference: the digest is asked of the registry where the reference has none.
@@ -37,18 +34,15 @@ impl NamedInventory {
 
     /// The references, each with its digest or why there is none.
     async fn pointers(&self) -> Vec<(Reference, Result<Digest, Unreadable>)> {
-        let mut named: HashMap<&Repository, usize> = HashMap::new();
-        for reference in &self.references {
-            *named.entry(&reference.repository).or_default() += 1;
-        }
-        let named = &named;
         stream::iter(self.references.clone())
             .map(|reference| async move {
-                let is_one_of_many = named.get(&reference.repository).is_some_and(|count| *count > 1);
                 let digest = match &reference.digest {
                     Some(digest) => Ok(digest.clone()),
-                    None => match self.images.point(&reference, self.seen_at, is_one_of_many).await {
-                        Ok(pointing) => Ok(pointing.digest),
+                    None => match self.images.point(&reference, self.seen_at).await {
+                        Ok(Pointing { digest, content, .. }) => {
+                            self.images.announce(&reference.repository, &digest, &content);
+                            Ok(digest)
+                        }
                         Err(error) => Err(Unreadable::of_registry(&error)),
                     },
                 };
@@ -63,10 +57,7 @@ impl NamedInventory {
     async fn read(&self, wanted: BTreeSet<(Digest, Repository)>, findings: &mut Findings) {
         let mut answers = stream::iter(wanted)
             .map(|(digest, repository)| async move {
-                let found = match self.images.content(&repository, &digest).await {
-                    Ok(known) => Ok(Found::from(known)),
-                    Err(error) => Err(Unreadable::of_registry(&error)),
-                };
+                let found = Found::read(&self.images, &repository, &digest).await;
                 (digest, repository, found)
             })
             .buffer_unordered(self.concurrency);

@@ -177,8 +177,8 @@ impl Estate {
         manifests::read(&self.images, self.concurrency, in_ecr, findings).await;
         let mut answers = stream::iter(elsewhere)
             .map(|(digest, repository)| async move {
-                let found = self.images.content(&repository, &digest).await;
-                (digest, repository, found.map(Found::from).map_err(|error| Unreadable::of_registry(&error)))
+                let found = Found::read(&self.images, &repository, &digest).await;
+                (digest, repository, found)
             })
             .buffer_unordered(self.concurrency);
         while let Some((digest, repository, found)) = answers.next().await {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
     registry,
-    store::{Known, Pointing, Seen},
+    store::{Known, Pointing},
 };
 
 /// A moving tag and all it has pointed at: `public.ecr.aws/lambda/java:21`.
@@ -204,7 +204,7 @@ impl Resolver {
     }
 
     pub(super) async fn point(&self, line: &Line) -> PointerAnswer {
-        let ask = async || self.images.point(&line.reference(), self.seen_at, false).await;
+        let ask = async || self.images.point(&line.reference(), self.seen_at).await;
         self.pointers.get(line.clone(), ask).await
     }
 
@@ -272,14 +272,7 @@ impl Resolver {
             let seen = self.carried(repository, &text).await?;
             return Ok(seen.filter(|seen| seen.digest == *platform_digest).map(|_| newest.release()));
         }
-        let reference = Reference::tagged(repository.clone(), &text);
-        let fetched = match self.images.registry().manifest(&reference).await {
-            Ok(fetched) => fetched,
-            Err(registry::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
-        self.note_carried(repository, &text, seen);
+        let Some(fetched) = self.fetch_dated(repository, &text).await? else { return Ok(None) };
         if fetched.digest != *platform_digest {
             return Ok(None);
         }

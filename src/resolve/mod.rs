@@ -129,6 +129,7 @@ pub struct Resolver {
     settings: Settings,
     now: DateTime<Utc>,
     seen_at: DateTime<Utc>,
+    found: Once<Key, Resolution>,
     pointers: Once<Line, line::PointerAnswer>,
     currents: Once<(Line, Platform), line::CurrentAnswer>,
     tag_lists: Once<Repository, Option<Problem>>,
@@ -147,6 +148,7 @@ impl Resolver {
             settings,
             now,
             seen_at,
+            found: Once::default(),
             pointers: Once::default(),
             currents: Once::default(),
             tag_lists: Once::default(),
@@ -164,8 +166,12 @@ impl Resolver {
     }
 
     /// The first half of [`resolve`](Self::resolve), the same for all images that record this base: its digest, its
-    /// line, and the line's current release. [`date`](Self::date) is the other half.
+    /// line, and the line's current release; worked out once a run. [`date`](Self::date) is the other half.
     pub async fn find(&self, question: &Question) -> Resolution {
+        self.found.get(Key::from(question), async || self.find_anew(question).await).await
+    }
+
+    async fn find_anew(&self, question: &Question) -> Resolution {
         let mut resolution = Resolution::default();
         self.find_base(question, &mut resolution).await;
         self.compare_digests(question, &mut resolution).await;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Duration, DurationRound, Utc};
 use super::{Problem, Resolver};
 use crate::{
     image::{Arch, Digest, LambdaTag, Platform, Reference, Repository},
-    registry::{self, TagList},
+    registry::{self, Fetched, TagList},
     store::{RepositoryMemory, Seen, TagMemory},
 };
 
@@ -184,10 +184,15 @@ impl Resolver {
         })
     }
 
+    /// What the dated `tag` is remembered to carry.
+    pub(super) fn known_carried(&self, repository: &Repository, tag: &str) -> Option<Seen> {
+        self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned())
+    }
+
     /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag, which is remembered
     /// for this run only.
     pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
-        let known = self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned());
+        let known = self.known_carried(repository, tag);
         if known.is_some() {
             return Ok(known);
         }
@@ -204,6 +209,39 @@ impl Resolver {
         let seen = Seen::new(pointer.digest, pointer.kind, self.seen_at);
         self.note_carried(&reference.repository, tag, seen.clone());
         Ok(Some(seen))
+    }
+
+    /// The same where its image is needed as well: if it is not remembered what the tag carries, a `GET` says that and
+    /// brings the manifest.
+    pub(super) async fn carried_image(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
+        let known = self.known_carried(repository, tag);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let reference = Reference::tagged(repository.clone(), tag);
+        self.tags_asked.get(reference, async || self.read_dated(repository, tag).await).await
+    }
+
+    /// Reads what the dated `tag` carries into the catalog.
+    pub(super) async fn read_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
+        let Some(fetched) = self.fetch_dated(repository, tag).await? else { return Ok(None) };
+        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
+        // A configuration that cannot be read is asked for again, and told, by whoever needs it.
+        drop(self.images.complete(repository, &fetched.digest, fetched.document).await);
+        Ok(Some(seen))
+    }
+
+    /// Fetches what the dated `tag` carries, and remembers which digest that is.
+    pub(super) async fn fetch_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Fetched>> {
+        let reference = Reference::tagged(repository.clone(), tag);
+        let fetched = match self.images.registry().manifest(&reference).await {
+            Ok(fetched) => fetched,
+            Err(registry::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
+        self.note_carried(repository, tag, seen);
+        Ok(Some(fetched))
     }
 
     pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: Seen) {

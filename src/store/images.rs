@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use super::{Catalog, Known, Seen};
 use crate::{
@@ -29,18 +30,31 @@ pub struct Pointing {
     pub first_seen: DateTime<Utc>,
 }
 
+/// An image that an inventory has read.
+#[derive(Clone, Debug)]
+pub struct InventoryImage {
+    /// The repository that it was read in.
+    pub repository: Repository,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The image; never an index.
+    pub content: Known,
+}
+
 /// Reads images through the catalog.
 pub struct Images {
     registry: Arc<dyn Registry>,
     catalog: Arc<Catalog>,
     under_way: Mutex<HashMap<Digest, Arc<futures::lock::Mutex<()>>>>,
+    /// Who works on the images of inventories while these are still being read.
+    listener: Mutex<Option<UnboundedSender<InventoryImage>>>,
 }
 
 impl Images {
     /// Reads from `registry` what `catalog` does not know.
     #[must_use]
     pub fn new(registry: Arc<dyn Registry>, catalog: Arc<Catalog>) -> Self {
-        Self { registry, catalog, under_way: Mutex::default() }
+        Self { registry, catalog, under_way: Mutex::default(), listener: Mutex::default() }
     }
 
     /// The registry that is read from.
@@ -53,6 +67,32 @@ impl Images {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// The images that inventories read from now on, until [`stop_listening`](Self::stop_listening). There are no more
+    /// than the catalog keeps in memory anyway. Whoever listened before gets no more of them.
+    pub fn listen(&self) -> UnboundedReceiver<InventoryImage> {
+        let (sender, receiver) = unbounded();
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    /// Ends what [`listen`](Self::listen) returned.
+    pub fn stop_listening(&self) {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Passes `content`, which an inventory has read as `digest` in `repository`, to the listener if it is an image.
+    pub fn announce(&self, repository: &Repository, digest: &Digest, content: &Known) {
+        if !matches!(&**content, Content::Image(_)) {
+            return;
+        }
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = &*listener {
+            let (repository, digest) = (repository.clone(), digest.clone());
+            // An error says that nobody listens any more.
+            drop(listener.unbounded_send(InventoryImage { repository, digest, content: Arc::clone(content) }));
+        }
     }
 
     /// What `digest` in `repository` names: an index, or an image with its configuration.
@@ -83,13 +123,13 @@ impl Images {
 
     /// What the tag of `reference` points at, remembered as seen at `seen_at`.
     ///
-    /// One `HEAD` where it is known what the tag carried last, or where `is_one_of_many`: tags named
-    /// together often carry the same image. Else a `GET`, which brings the manifest as well.
-    pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>, is_one_of_many: bool) -> Result<Pointing> {
+    /// One `HEAD` where it is known what the tag carried last: mostly it has not moved, and a `HEAD` counts against no
+    /// quota of downloads. Else a `GET`, whose body is the manifest and hashes to the digest.
+    pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>) -> Result<Pointing> {
         let repository = &reference.repository;
         let Some(tag) = &reference.tag else { return Err(Error::not_found(reference)) };
         let last = self.last_seen(repository, tag).filter(|last| self.catalog.content(&last.digest).is_some());
-        let digest = if last.is_some() || is_one_of_many {
+        let digest = if last.is_some() {
             self.registry.head(reference).await?.digest
         } else {
             let fetched = self.registry.manifest(reference).await?;

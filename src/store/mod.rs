@@ -26,7 +26,7 @@ pub use document::{Document, Kept, load};
 #[cfg(test)]
 pub(crate) use document::{read_stored, to_stored};
 pub use folder::FolderStore;
-pub use images::{Images, Pointing};
+pub use images::{Images, InventoryImage, Pointing};
 pub use port::{Error, OnlyIf, Result, Store, Stored, Turn, Version};
 pub use reports::{Ages, Day, History, LATEST, add_alerts, dated_name, history, latest, record};
 pub use s3::{ObjectPlace, S3Store};

@@ -1,6 +1,6 @@
 //! Images named by hand.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
     image::{Digest, Reference},
@@ -9,7 +9,10 @@ use basewatch::{
     store::{Catalog, Images},
 };
 
+use serde_json::json;
+
 use crate::{
+    ecr_model::MANIFEST,
     memory_registry::{MemoryRegistry, index},
     rig::{ids, names, unreadable},
 };
@@ -55,18 +58,71 @@ async fn a_given_digest_is_not_looked_up_and_many_names_of_it_are_read_once() {
 }
 
 #[tokio::test]
-async fn many_tags_of_a_repository_are_told_apart_before_any_image_is_read() {
+async fn many_tags_of_a_repository_cost_a_manifest_and_a_configuration_each_and_a_head_when_they_are_known() {
+    let registry = MemoryRegistry::new();
+    let tags: Vec<_> = (0..20).map(|number| format!("ghcr.io/a/x:{number}")).collect();
+    for (number, tag) in tags.iter().enumerate() {
+        registry.tag(tag, &registry.image(&number.to_string()));
+    }
+    let catalog = Arc::new(Catalog::in_memory());
+    let mut before = BTreeMap::new();
+    for expected in [[("config", 20), ("get", 20)].as_slice(), &[("head", 20)]] {
+        let images = Arc::new(Images::new(registry.clone(), Arc::clone(&catalog)));
+        let references = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+        let found = NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await;
+        assert_eq!((found.deployments.len(), unreadable(&found)), (20, vec![]));
+        let asked = registry.asked();
+        let mut kinds = BTreeMap::new();
+        for (what, times) in &asked {
+            let kind = what.split(' ').next().unwrap();
+            // What a tag brought is counted as `manifest` too.
+            if kind != "manifest" {
+                *kinds.entry(kind).or_default() += times - before.get(what).unwrap_or(&0);
+            }
+        }
+        kinds.retain(|_, times| *times > 0);
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+        let manifests: usize =
+            asked.iter().filter(|(what, _)| what.starts_with("manifest")).map(|(_, times)| times).sum();
+        assert_eq!(manifests, 20, "each came with its tag");
+        before = asked;
+    }
+}
+
+#[tokio::test]
+async fn tags_of_one_image_cost_one_configuration() {
     let registry = MemoryRegistry::new();
     let image = registry.image("x");
-    let tags: Vec<_> = (0..20).map(|number| format!("ghcr.io/a/x:{number}")).collect();
-    for tag in &tags {
-        registry.tag(tag, &image);
+    for tag in ["1", "1.2", "latest"] {
+        registry.tag(&format!("ghcr.io/a/x:{tag}"), &image);
     }
-    let found = look(&registry, &tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert_eq!(found.deployments.len(), 20);
+    let found = look(&registry, &["ghcr.io/a/x:1", "ghcr.io/a/x:1.2", "ghcr.io/a/x:latest"]).await;
+    assert_eq!((found.deployments.len(), unreadable(&found)), (3, vec![]));
     let asked = registry.asked();
-    assert_eq!(asked["head ghcr.io/a/x"], 20);
-    assert_eq!(asked[&format!("manifest {}", image.digest())], 1);
+    assert!(asked.keys().all(|what| !what.starts_with("head")), "{asked:?}");
+    assert_eq!(asked.iter().filter(|(what, _)| what.starts_with("config")).map(|(_, times)| times).sum::<usize>(), 1);
+}
+
+#[tokio::test]
+async fn a_multi_platform_image_costs_its_index_and_two_documents_for_each_platform() {
+    let registry = MemoryRegistry::new();
+    let arm = registry.image_on("arm", "arm64");
+    registry.put(arm.manifest.as_bytes());
+    let attestation = json!({
+        "mediaType": MANIFEST, "digest": Digest::of(b"attestation"), "size": 1,
+        "platform": { "os": "unknown", "architecture": "unknown" },
+        "annotations": {
+            "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": arm.digest(),
+        },
+    });
+    registry.tag("ghcr.io/a/x:1", &index(&[("linux", "arm64", &arm)], &[attestation]));
+    let found = look(&registry, &["ghcr.io/a/x:1"]).await;
+    assert_eq!((found.deployments.len(), unreadable(&found)), (1, vec![]));
+    let asked = registry.asked();
+    let requests: Vec<_> = asked.keys().map(|what| what.split(' ').next().unwrap()).collect();
+    // `get` and the first `manifest` are one request.
+    assert_eq!(requests, ["config", "get", "manifest", "manifest"], "{asked:?}");
+    assert!(asked.values().all(|times| *times == 1), "{asked:?}");
 }
 
 #[tokio::test]

@@ -62,6 +62,9 @@ pub(in crate::inventory) async fn read(
                 return false;
             }
             if let Some(known) = images.catalog().content(digest) {
+                if let Some(holder) = holders.last() {
+                    images.announce(&holder.repository, digest, &known);
+                }
                 findings.add(digest.clone(), None, Ok(Found::from(known)));
                 return false;
             }
@@ -106,7 +109,10 @@ async fn complete(images: Arc<Images>, (repository, digest, body): Answer<Body>)
         Err(why) => Err(why),
         Ok(Body::Artifact) => Ok(Found::Artifact),
         Ok(Body::Document(document)) => match images.complete(&repository.repository, &digest, document).await {
-            Ok(known) => Ok(Found::from(known)),
+            Ok(known) => {
+                images.announce(&repository.repository, &digest, &known);
+                Ok(Found::from(known))
+            }
             Err(error) => Err(Unreadable::of_registry(&error)),
         },
     };

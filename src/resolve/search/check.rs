@@ -23,15 +23,15 @@ const MOST_OTHERS: usize = 8;
 /// A release that an image records, on its platform: by a digest, else by a dated tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RecordedRelease {
-    repository: Repository,
-    digest: Option<Digest>,
-    dated_tag: Option<String>,
-    platform: Platform,
+    pub(super) repository: Repository,
+    pub(super) digest: Option<Digest>,
+    pub(super) dated_tag: Option<String>,
+    pub(super) platform: Platform,
 }
 
 impl RecordedRelease {
     /// The release that `base` names; `None` if it names only a line.
-    fn new(base: &Base, platform: &Platform) -> Option<Self> {
+    pub(super) fn new(base: &Base, platform: &Platform) -> Option<Self> {
         let dated_tag = base.tag.clone().filter(|tag| base.digest.is_none() && is_dated(tag));
         (base.digest.is_some() || dated_tag.is_some()).then(|| Self {
             repository: base.repository.clone(),
@@ -73,7 +73,7 @@ impl Searcher<'_> {
         checks
     }
 
-    async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
+    pub(super) async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
         let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
         match read.as_deref() {
             Some(Content::Image(base)) => compare(&image.image.facts, base),
@@ -86,7 +86,7 @@ impl Searcher<'_> {
         let RecordedRelease { repository, digest, dated_tag, platform } = recorded;
         let digest = match (digest, dated_tag) {
             (Some(digest), _) => digest.clone(),
-            (None, Some(tag)) => self.resolver.carried(repository, tag).await.ok()??.digest,
+            (None, Some(tag)) => self.resolver.carried_image(repository, tag).await.ok()??.digest,
             (None, None) => return None,
         };
         let images = &self.resolver.images;

@@ -104,6 +104,14 @@ impl KnownReleases {
     }
 }
 
+/// Whether all releases of `published` may be of one publishing run.
+pub(super) fn is_one_run(published: &BTreeSet<DateTime<Utc>>) -> bool {
+    match (published.first(), published.last()) {
+        (Some(first), Some(last)) => *last - *first <= PUBLISHING_RUN,
+        _ => false,
+    }
+}
+
 /// Whether a release of `built_at` may be of one publishing run with one of `published`.
 pub(super) fn is_same_run(built_at: DateTime<Utc>, published: &BTreeSet<DateTime<Utc>>) -> bool {
     published.range(built_at - PUBLISHING_RUN..=built_at + PUBLISHING_RUN).next().is_some()

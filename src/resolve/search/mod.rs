@@ -4,6 +4,7 @@
 //! Every manifest that is read is remembered as a release. So a search that ends early goes on in the next run where it
 //! stood, and images on one base are searched once. Which of several prefixes is the base is decided by `identify`.
 
+mod ahead;
 mod candidates;
 mod check;
 mod follow;
@@ -15,7 +16,7 @@ mod rounds;
 mod scope;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -74,10 +75,10 @@ impl<'a> ComparedImage<'a> {
 /// Compares images with the releases of base repositories, and searches those that are not known yet.
 pub struct Searcher<'a> {
     resolver: &'a Resolver,
-    /// The base repositories that are searched where an image names none.
-    repositories: BTreeSet<Repository>,
     allowance: RequestAllowance,
     recorded: Once<RecordedRelease, Option<Known>>,
+    /// The recorded releases that were asked for before the inventory was complete.
+    started_ahead: Mutex<HashSet<RecordedRelease>>,
     /// Releases that were read and are not in the state yet.
     learned: Mutex<Vec<(Repository, PlatformRelease)>>,
     state: futures::lock::Mutex<SearchState>,
@@ -87,20 +88,11 @@ impl<'a> Searcher<'a> {
     /// Searches within `limits` for all images together.
     #[must_use]
     pub fn new(resolver: &'a Resolver, limits: SearchLimits) -> Self {
-        let published =
-            LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
-        let remembered = resolver.images.catalog().repositories();
-        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
-        // Docker Hub has the same releases with the same tags.
-        let is_searched = |repository: &Repository| {
-            &*repository.registry != DOCKER_HUB && resolver.is_base(repository) && resolver.has_dated_tags(repository)
-        };
-        repositories.retain(is_searched);
         Self {
             resolver,
-            repositories,
             allowance: RequestAllowance::new(limits.request_count, limits.duration),
             recorded: Once::default(),
+            started_ahead: Mutex::default(),
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
         }
@@ -147,12 +139,29 @@ impl<'a> Searcher<'a> {
     /// Takes over what the catalog knows, and what was read besides.
     fn learn(&self, state: &mut SearchState) {
         if !std::mem::replace(&mut state.is_loaded, true) {
+            state.repositories = self.repositories();
             state.known.load(self.resolver.images.catalog(), |repository| self.resolver.is_base(repository));
         }
         let learned = std::mem::take(&mut *self.learned.lock().unwrap_or_else(PoisonError::into_inner));
         for (repository, release) in learned {
             state.known.add(&repository, release);
         }
+    }
+
+    /// The base repositories that are searched where an image names none.
+    fn repositories(&self) -> BTreeSet<Repository> {
+        let published =
+            LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
+        let remembered = self.resolver.images.catalog().repositories();
+        let mut repositories: BTreeSet<_> = published.chain(remembered).collect();
+        // Docker Hub has the same releases with the same tags.
+        let is_searched = |repository: &Repository| {
+            &*repository.registry != DOCKER_HUB
+                && self.resolver.is_base(repository)
+                && self.resolver.has_dated_tags(repository)
+        };
+        repositories.retain(is_searched);
+        repositories
     }
 
     /// What there is to be searched for `image`.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     candidates::{Candidate, Candidates},
-    known::is_same_run,
+    known::{is_one_run, is_same_run},
     scope::{NamedLine, is_provided},
 };
 use crate::image::Repository;
@@ -71,16 +71,20 @@ pub(super) enum Depth {
 /// Why a candidate is read early; the earlier ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// Published together with the operating system of the image.
-    SameRun,
+    /// Of a line that the image names, and published together with the operating system of the image.
+    NamedSameRun,
     /// Of a line that the image names, close to its dates.
     NamedClose,
+    /// Published together with the operating system of the image, which was published in one run only.
+    SameRun,
     /// Of a line that the image names.
     Named,
     /// Of a line that an image searched with it is built on, close to its dates.
     Learned,
     /// The newest of its line when the image was built.
     Newest,
+    /// Published together with the operating system of the image, as other runs were: it says less than the dates.
+    SameSystem,
     /// Finds out when the operating system was published.
     Probe,
     /// All others.
@@ -92,13 +96,15 @@ impl Class {
     /// layers anew, which is rare: they are read after the manifests of what is as probable.
     fn place(self, depth: Depth) -> u8 {
         let (manifest, configuration) = match self {
-            Self::SameRun => (0, 1),
+            Self::NamedSameRun => (0, 1),
             Self::NamedClose => (2, 3),
-            Self::Named => (4, 5),
-            Self::Learned => (6, 9),
-            Self::Newest => (7, 9),
-            Self::Probe => (8, 11),
-            Self::Rest => (10, 11),
+            Self::SameRun => (4, 5),
+            Self::Named => (6, 7),
+            Self::Learned => (8, 12),
+            Self::Newest => (9, 12),
+            Self::SameSystem => (10, 12),
+            Self::Probe => (11, 14),
+            Self::Rest => (13, 14),
         };
         if depth == Depth::Manifest { manifest } else { configuration }
     }
@@ -130,17 +136,22 @@ pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hi
     // How many candidates of the line were closer, and how many of them were older than the image.
     let mut counts: HashMap<(usize, &str), (usize, usize)> = HashMap::new();
     let mut probe_count = 0;
+    let is_one_run = is_one_run(hints.published);
     let mut steps = Vec::new();
     for (position, list, at, candidate) in possible {
         let (closer, older) = counts.entry((position, candidate.tag.family.as_str())).or_default();
         let is_older = candidate.built_at <= hints.built_at;
         let is_learned = || hints.learned.contains(&(list.repository.clone(), candidate.tag.family.clone()));
+        let is_named = is_named(list, candidate, hints);
+        let is_same_run = is_same_run(candidate.built_at, hints.published);
         let class = match () {
-            () if is_same_run(candidate.built_at, hints.published) => Class::SameRun,
-            () if is_named(list, candidate, hints) && *closer < CLOSE => Class::NamedClose,
-            () if is_named(list, candidate, hints) => Class::Named,
+            () if is_named && is_same_run && is_one_run => Class::NamedSameRun,
+            () if is_named && *closer < CLOSE => Class::NamedClose,
+            () if is_same_run && is_one_run => Class::SameRun,
+            () if is_named => Class::Named,
             () if *closer < CLOSE && is_learned() => Class::Learned,
             () if is_older && *older == 0 => Class::Newest,
+            () if is_same_run => Class::SameSystem,
             () if is_provided(&list.repository) && probe_count < PROBES => Class::Probe,
             () => Class::Rest,
         };

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct SearchState {
     pub(super) known: KnownReleases,
     pub(super) is_loaded: bool,
+    /// The base repositories that are searched where an image names none.
+    pub(super) repositories: BTreeSet<Repository>,
     lists: Vec<Candidates>,
     /// How often a list was read anew, which changes the positions of its candidates.
     lists_version: usize,
@@ -151,7 +153,7 @@ impl<'a> Rounds<'a> {
         let named = image.named.iter().map(|line| line.repository.clone());
         let mut repositories: BTreeSet<_> = named.collect();
         if need != Need::Named {
-            repositories.extend(self.searcher.repositories.iter().cloned());
+            repositories.extend(self.state.repositories.iter().cloned());
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
         let mut lists = Vec::new();
