@@ -1,5 +1,7 @@
 //! Stage 3 over an imagined registry: which line, which dates, how far behind, and at what cost.
 
+#[path = "resolve/ahead.rs"]
+mod ahead;
 #[path = "resolve/chain.rs"]
 mod chain;
 #[path = "resolve/dates.rs"]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    fleet::{APPS, Fleet, repository},
+    fleet::{APPS, Fleet, REPOSITORY},
     measure::{self, megabytes, row},
     rivals::{audit, check},
 };
@@ -22,7 +22,7 @@ pub async fn count() {
     let references: Vec<String> = (0..DEPLOYMENTS)
         .map(|number| {
             let image = number % IMAGES;
-            format!("{APPS}/{}:deployment-{number}@{}", repository(image), fleet.digests[image])
+            format!("{APPS}/{REPOSITORY}:deployment-{number}@{}", fleet.digests[image])
         })
         .collect();
     let program = fleet.program(&references);

@@ -152,10 +152,12 @@ fn push(place: &mut Place, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releas
         let (base, published_at) = &releases[image / bases.len() % releases.len()];
         let built_at = *published_at + TimeDelta::hours(2);
         let label = format!("public.ecr.aws/{}@{base}", line.repository);
+        let mut layers = pace::layers(line, *published_at, "amd64");
+        layers.push(format!("{repository}:{tag}").into_bytes());
         let spec = ImageSpec {
             created: Some(built_at.to_rfc3339()),
             labels: Annotations::from([("sdkBaseVersion".to_owned(), label)]),
-            layers: vec![format!("{repository}:{tag}").into_bytes()],
+            layers,
             ..ImageSpec::default()
         };
         let digest = stock.push_image(&repository, &spec);

@@ -12,6 +12,8 @@ use crate::{
 pub const NOW: &str = "2026-11-20T06:00:00Z";
 /// The registry of the images as references name it.
 pub const APPS: &str = "apps.example.com";
+/// The repository of all images.
+pub const REPOSITORY: &str = "team/apps";
 
 const PUSHES_AT_ONCE: usize = 32;
 /// The days of the releases.
@@ -92,8 +94,8 @@ pub async fn publish(lines: &[Line], target: &Target) {
         .await;
 }
 
-/// Pushes `count` images, `team/app-N:1`, evenly over the lines and `in_use` releases of each, and returns
-/// their digests.
+/// Pushes `count` images, the tags of one repository, evenly over the lines and `in_use` releases of each, and returns
+/// their digests. Each is built on the release that its label names.
 pub async fn deploy(count: usize, lines: &[Line], in_use: usize, target: &Target) -> Vec<String> {
     stream::iter(0..count)
         .map(async |number| {
@@ -104,7 +106,7 @@ pub async fn deploy(count: usize, lines: &[Line], in_use: usize, target: &Target
             layers.push(&application);
             let label = format!("public.ecr.aws/{}@{}", line.repository, release.index.digest);
             let image = Recipe::new("2026-11-19T20:00:00Z", &layers).label("sdkBaseVersion", &label).build();
-            image.push(target, &repository(number), Some("1")).await;
+            image.push(target, REPOSITORY, Some(&number.to_string())).await;
             image.digest
         })
         .buffered(PUSHES_AT_ONCE)
@@ -112,9 +114,9 @@ pub async fn deploy(count: usize, lines: &[Line], in_use: usize, target: &Target
         .await
 }
 
-/// The repository of an image.
-pub fn repository(number: usize) -> String {
-    format!("team/app-{number}")
+/// An image as it is named by hand.
+pub fn reference(number: usize) -> String {
+    format!("{APPS}/{REPOSITORY}:{number}")
 }
 
 /// A registry with everything in it.

@@ -2,8 +2,9 @@
 //!
 //! Everything happens on loopback. The first two need docker-registry and skopeo, which `scripts/test` installs:
 //!
-//! - `fleet`: 500 images on 40 lines in docker-registry. A cold audit against `skopeo inspect` in
-//!   parallel and against a bare HTTP loop over the very documents that the audit fetched; then a warm one.
+//! - `fleet`: 500 images of one repository, named by tag, on 40 lines in docker-registry. A cold audit against `skopeo
+//!   inspect` in parallel, a bare HTTP loop over the two documents of each image and over all that the audit fetched, and
+//!   one process of `curl --parallel`, in turns; then a warm one.
 //! - `deployments`: 10,000 deployments of 300 images. What is fetched, and how much memory it takes.
 //! - `pace`: requests per line against ECR Public's one request a second.
 //! - `functions`: 10,000 Lambda functions over four accounts and three regions of an AWS that holds to Lambda's

@@ -9,7 +9,7 @@ use basewatch::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    fleet::{self, APPS, NOW},
+    fleet::{self, NOW, REPOSITORY},
     measure::{self, row},
     rivals::{audit, check},
 };
@@ -35,13 +35,14 @@ pub async fn count() {
             }
         }
         let in_use = in_use.expect("an old release");
-        let name = fleet::repository(number);
         let label = format!("public.ecr.aws/{}@{in_use}", line.repository);
         let labels = Annotations::from([("sdkBaseVersion".to_owned(), label)]);
-        let image = ImageSpec { created: Some(built_at(number, now).to_rfc3339()), labels, ..ImageSpec::default() };
-        let image = apps.push_image(&name, &image);
-        apps.tag(&name, "1", &image);
-        references.push(format!("{APPS}/{name}:1"));
+        let mut layers = layers(line, published_at(IN_USE, now), "amd64");
+        layers.push(format!("application {number}").into_bytes());
+        let created = Some(built_at(number, now).to_rfc3339());
+        let image = apps.push_image(REPOSITORY, &ImageSpec { created, labels, layers, ..ImageSpec::default() });
+        apps.tag(REPOSITORY, &number.to_string(), &image);
+        references.push(fleet::reference(number));
     }
     let public = Loopback::start_as(bases, Behaviour::ecr_public()).expect("a loopback port");
     let apps = Loopback::start(apps).expect("a loopback port");
@@ -86,14 +87,14 @@ fn built_at(number: usize, now: DateTime<Utc>) -> DateTime<Utc> {
 
 /// Publishes a release, tags and all, and moves the line's tag to it; the digest of its index.
 pub fn publish(bases: &Stock, line: &fleet::Line, published_at: DateTime<Utc>) -> Digest {
-    let tag = format!("{}.{}", line.version, published_at.format("%Y.%m.%d.%H"));
+    let tag = dated_tag(line, published_at);
     let children = [("amd64", "x86_64"), ("arm64", "arm64")].map(|(architecture, suffix)| {
         let platform = Platform::new("linux", architecture, None);
         let image = ImageSpec {
             platform: platform.clone(),
             // The image is made some minutes into the hour that names it.
             created: Some((published_at + TimeDelta::minutes(25)).to_rfc3339()),
-            layers: vec![format!("os {architecture}").into_bytes(), format!("{tag} {architecture}").into_bytes()],
+            layers: layers(line, published_at, architecture),
             docker_media_types: true,
             ..ImageSpec::default()
         };
@@ -105,6 +106,16 @@ pub fn publish(bases: &Stock, line: &fleet::Line, published_at: DateTime<Utc>) -
     bases.tag(line.repository, &tag, &index);
     bases.tag(line.repository, line.version, &index);
     index
+}
+
+fn dated_tag(line: &fleet::Line, published_at: DateTime<Utc>) -> String {
+    format!("{}.{}", line.version, published_at.format("%Y.%m.%d.%H"))
+}
+
+/// The layers of a release, with which those of the images on it begin.
+pub fn layers(line: &fleet::Line, published_at: DateTime<Utc>, architecture: &str) -> Vec<Vec<u8>> {
+    let own = format!("{} {} {architecture}", line.repository, dated_tag(line, published_at));
+    vec![format!("os {architecture}").into_bytes(), own.into_bytes()]
 }
 
 fn kind_of(request: &LoggedRequest) -> &'static str {

@@ -1,7 +1,8 @@
-//! Who is faster? A cold audit against `skopeo inspect` and against a bare HTTP loop.
+//! Who is faster? A cold audit against `skopeo inspect`, a bare HTTP loop and one process of curl.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -12,7 +13,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 
 use crate::{
-    fleet::{APPS, Fleet, NOW, repository},
+    fleet::{Fleet, NOW, REPOSITORY, reference},
     measure::{self, median, megabytes, rate, row},
     peers::clean,
 };
@@ -21,6 +22,8 @@ const IMAGES: usize = 500;
 const LINES: usize = 40;
 const ROUNDS: usize = 5;
 const SKOPEO_SAMPLE: usize = 120;
+/// Requests that the audit has under way at one registry, by its default settings.
+const CONNECTIONS: usize = 32;
 
 /// Races on a fleet where all images of a line stand on one base, and on one where they stand on six.
 pub async fn races() {
@@ -34,10 +37,9 @@ async fn race(in_use: usize) {
     let begun = Instant::now();
     let fleet = Fleet::fill(IMAGES, LINES, in_use).await;
     println!("{IMAGES} images on {LINES} lines, {in_use} bases of each in use (filled in {:.0?})", begun.elapsed());
-    let references: Vec<String> = (0..IMAGES).map(|number| format!("{APPS}/{}:1", repository(number))).collect();
+    let references: Vec<String> = (0..IMAGES).map(reference).collect();
 
-    let mut colds = Vec::new();
-    let mut loops = [8, 16, 32, 64].map(|at_once| (at_once, Vec::new()));
+    let mut walls = Walls::default();
     let (mut peak_bytes, mut requests, mut program) = (0, Vec::new(), fleet.program(&references));
     for _ in 0..ROUNDS {
         program = fleet.program(&references);
@@ -45,12 +47,9 @@ async fn race(in_use: usize) {
         let cold = measure::run(&mut audit(&program));
         requests = fleet.registry.requests_since(mark);
         check(&cold, IMAGES);
-        colds.push(cold.wall);
+        walls.cold.push(cold.wall);
         peak_bytes = peak_bytes.max(cold.peak_bytes);
-        let documents: BTreeSet<&String> = requests.iter().collect();
-        for (at_once, walls) in &mut loops {
-            walls.push(fetch(&fleet.registry.http(), &documents, *at_once).await);
-        }
+        walls.time_rivals(&fleet.registry.http(), &requests).await;
     }
     let mark = fleet.registry.mark();
     let warm = measure::run(&mut audit(&program));
@@ -58,10 +57,7 @@ async fn race(in_use: usize) {
     let warm_requests = fleet.registry.requests_since(mark);
 
     let documents = requests.iter().collect::<BTreeSet<_>>().len();
-    let cold = median(colds);
-    let loops = loops.map(|(at_once, walls)| (at_once, median(walls)));
-    let speeds = loops.map(|(at_once, wall)| format!("{at_once}: {:.0}", rate(IMAGES, wall)));
-    let (at_once, loop_wall) = loops.into_iter().min_by_key(|l| l.1).expect("there are loops");
+    let cold = median(walls.cold.clone());
     let (jobs, skopeo) = [4, 8]
         .map(|jobs| (jobs, skopeo(&fleet, jobs)))
         .into_iter()
@@ -74,20 +70,59 @@ async fn race(in_use: usize) {
     row("  peak memory", format!("{} MB", megabytes(peak_bytes)));
     row(&format!("skopeo inspect --no-tags, xargs -P {jobs}"), format!("{skopeo:.0} images/s"));
     row("  cold audit is faster by", format!("{:.1}×  (at least 5)", rate(IMAGES, cold) / skopeo));
-    row(
-        &format!("bare loop over the same documents, {at_once} at once"),
-        format!("{loop_wall:.2?}, {:.0} images/s", rate(IMAGES, loop_wall)),
-    );
-    row("  images/s of the loop, by requests at once", speeds.join(", "));
-    row(
-        "  cold audit has of its speed",
-        format!("{:.2}  (at least 0.8)", loop_wall.as_secs_f64() / cold.as_secs_f64()),
-    );
+    walls.print(cold);
     row(
         "warm audit",
         format!("{:.2?}, {} requests, peak {} MB", warm.wall, warm_requests.len(), megabytes(warm.peak_bytes)),
     );
     row("  of them about bases", warm_requests.iter().filter(|request| request.contains("/v2/lambda/")).count());
+}
+
+/// How long the audit and its rivals took, round by round.
+#[derive(Default)]
+struct Walls {
+    cold: Vec<Duration>,
+    /// A loop over the two documents of each image, by how many requests were under way at once.
+    images: BTreeMap<usize, Vec<Duration>>,
+    /// The same over all documents that the audit fetched, those of bases too.
+    all: BTreeMap<usize, Vec<Duration>>,
+    /// One process of curl over the two documents of each image.
+    curl: BTreeMap<usize, Vec<Duration>>,
+}
+
+impl Walls {
+    /// Times one round of all rivals over the documents of `requests`.
+    async fn time_rivals(&mut self, endpoint: &str, requests: &[String]) {
+        let all: BTreeSet<&String> = requests.iter().collect();
+        let images: BTreeSet<_> = all.iter().copied().filter(|request| request.contains("/v2/team/")).collect();
+        assert_eq!(images.len(), 2 * IMAGES, "a manifest and a configuration of each image");
+        for at_once in [8, 16, CONNECTIONS, 64] {
+            self.images.entry(at_once).or_default().push(fetch(endpoint, &images, at_once).await);
+            self.all.entry(at_once).or_default().push(fetch(endpoint, &all, at_once).await);
+        }
+        for at_once in [CONNECTIONS, 50] {
+            self.curl.entry(at_once).or_default().push(curl(endpoint, &images, at_once));
+        }
+    }
+
+    /// Prints the rivals beside the median of the audit, `cold`: each at its best.
+    fn print(&self, cold: Duration) {
+        let best = |walls: &BTreeMap<usize, Vec<Duration>>| {
+            let medians = walls.iter().map(|(at_once, walls)| (median(walls.clone()), *at_once));
+            medians.min().expect("there are rounds")
+        };
+        let ratio = |wall: Duration| wall.as_secs_f64() / cold.as_secs_f64();
+        for (what, walls, least) in [
+            ("bare loop over the two documents of each image", &self.images, "at least 0.85"),
+            ("bare loop over all documents, those of bases too", &self.all, "at least 0.85"),
+            ("one curl --parallel over the two of each image", &self.curl, "at least 1.3"),
+        ] {
+            let (wall, at_once) = best(walls);
+            let speed = rate(IMAGES, wall);
+            row(&format!("{what}, {at_once} at once"), format!("{wall:.2?}, {speed:.0} images/s"));
+            row("  cold audit has of its speed", format!("{:.2}  ({least})", ratio(wall)));
+        }
+    }
 }
 
 /// How many requests of each kind there were about what `is_wanted`.
@@ -143,12 +178,33 @@ async fn fetch(endpoint: &str, documents: &BTreeSet<&String>, at_once: usize) ->
     begun.elapsed()
 }
 
+/// Fetches every document once in one process of curl.
+fn curl(endpoint: &str, documents: &BTreeSet<&String>, at_once: usize) -> Duration {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let list = folder.path().join("documents");
+    let mut text = format!("header = \"Accept: {}\"\n", basewatch::image::MANIFEST_MEDIA_TYPES.join(", "));
+    for request in documents {
+        let path = request.split(' ').nth(1).expect("a path");
+        writeln!(text, "url = \"{endpoint}{path}\"\noutput = \"/dev/null\"").expect("memory");
+    }
+    fs::write(&list, text).expect("a file written");
+    let begun = Instant::now();
+    let status = clean(&mut Command::new("curl"))
+        .args(["--silent", "--show-error", "--fail", "--location", "--parallel", "--parallel-max"])
+        .args([&at_once.to_string(), "--config", "-"])
+        .stdin(fs::File::open(&list).expect("the list"))
+        .status()
+        .expect("curl starts");
+    assert!(status.success(), "curl failed: {status}");
+    begun.elapsed()
+}
+
 /// Images per second of `skopeo inspect` in `jobs` processes.
 fn skopeo(fleet: &Fleet, jobs: usize) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let list = folder.path().join("images");
     let images =
-        (0..SKOPEO_SAMPLE).map(|number| format!("docker://{}/{}:1\n", fleet.registry.address, repository(number)));
+        (0..SKOPEO_SAMPLE).map(|number| format!("docker://{}/{REPOSITORY}:{number}\n", fleet.registry.address));
     fs::write(&list, images.collect::<String>()).expect("a file written");
     let begun = Instant::now();
     let status = clean(&mut Command::new("xargs"))

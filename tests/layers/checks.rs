@@ -5,7 +5,7 @@ use basewatch::{
     image::Digest,
 };
 
-use crate::shop::{Build, COMPANY, JAVA, PYTHON, Shop, assert_base, build, layers, prefixes};
+use crate::shop::{Build, COMPANY, JAVA, LINE_COUNT, PYTHON, Shop, assert_base, build, day, layers, prefixes};
 
 const PREFIX: Option<&PrefixCheck> = Some(&PrefixCheck::Prefix { layer_count: 6 });
 
@@ -145,6 +145,21 @@ async fn a_confirmed_company_base_leaves_its_own_base_to_be_searched() {
     let evidence = shop.compare_one(&image.labelled(format!("{COMPANY}@{base}")).image()).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
     assert_eq!(prefixes(&evidence)[1], (6, "python:3.12.2026.08.03.13".to_owned()));
+}
+
+#[tokio::test]
+async fn the_base_of_a_company_base_is_searched_from_the_day_on_which_that_was_built() {
+    let shop = Shop::new(20);
+    let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
+    let names: Vec<_> = company.iter().map(String::as_str).collect();
+    let base = shop.world.layered_at("company", "arm64", Some(day(3)), &names, "gzip");
+    let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build("3.12", 3, 18) };
+    let evidence = shop.compare_one(&image.labelled(format!("{COMPANY}@{base}")).image()).await;
+    assert_eq!(prefixes(&evidence)[1], (6, "python:3.12.2026.08.03.13".to_owned()));
+    // The company base itself, and of each line the newest release of that day.
+    let requests = shop.requests();
+    assert!(requests.len() <= 2 + LINE_COUNT, "{requests:#?}");
+    assert!(requests.iter().all(|request| !request.contains("2026") || request.contains(".08.03.13")), "{requests:#?}");
 }
 
 fn build_on_company() -> Build {

@@ -31,6 +31,32 @@ async fn an_image_on_an_older_release_is_found_through_the_day_of_its_operating_
 }
 
 #[tokio::test]
+async fn an_operating_system_that_many_runs_were_published_on_does_not_come_before_the_dates() {
+    let shop = Shop::new(0);
+    for day in 1..=20 {
+        shop.publish_on_system(day, "the same");
+    }
+    let on_system = |family: &str, base: u32, built: u32| {
+        let mut build = build(family, base, built);
+        build.layers[0] = "os the same".to_owned();
+        build
+    };
+    // Days far apart: each finds its base on its own day, and not by walking there from a day that is known.
+    for (family, day) in [("21", 19), ("3.12", 2), ("22", 11)] {
+        let evidence = shop.compare_one(&on_system(family, day, day).image()).await;
+        let prefixes = prefixes(&evidence);
+        assert!(prefixes[0].1.ends_with(&format!(":{family}.2026.08.{day:02}.13")), "{prefixes:?}");
+        let requests = shop.requests();
+        assert!(requests.len() <= 4 * LINE_COUNT, "{family}: {}: {requests:#?}", requests.len());
+    }
+    // A line that it names comes before all others, whatever is known of its operating system.
+    let named = Build { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/named", ..on_system("3.13", 7, 7) };
+    let evidence = shop.compare_one(&named.labelled(format!("{PYTHON}:3.13")).image()).await;
+    assert_eq!(prefixes(&evidence)[0].1, "python:3.13.2026.08.07.13");
+    assert_eq!(shop.requests(), ["GET lambda/python:3.13.2026.08.07.13-arm64"]);
+}
+
+#[tokio::test]
 async fn a_known_operating_system_leaves_the_lines_of_its_day() {
     let shop = Shop::new(20);
     shop.compare_one(&build("3.12", 4, 4).image()).await;

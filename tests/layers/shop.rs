@@ -72,8 +72,14 @@ impl Shop {
     }
 
     pub(crate) fn publish(&self, day: u32) {
+        self.publish_on_system(day, &day.to_string());
+    }
+
+    /// The same with the operating system `system`.
+    pub(crate) fn publish_on_system(&self, day: u32, system: &str) {
         for (repository, family, _) in LINES {
-            let layers = layers(family, day);
+            let mut layers = layers(family, day);
+            layers[0] = format!("os {system}");
             let layers: Vec<_> = layers.iter().map(String::as_str).collect();
             self.world.publish(repository, family, &format!("2026-08-{day:02}T13:00:00Z"), &layers);
         }

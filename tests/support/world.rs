@@ -43,6 +43,8 @@ struct State {
     announced: Vec<Digest>,
     /// What a `GET` by these tags answers instead; `None` never answers.
     refused: BTreeMap<String, Option<Error>>,
+    /// Tags whose `GET` waits for another request.
+    held: BTreeMap<String, String>,
 }
 
 /// How lists are answered.
@@ -110,7 +112,19 @@ impl World {
 
     /// An image of named layers, whose manifest lists them as `compression` makes them.
     pub(crate) fn layered(&self, name: &str, arch: &str, layers: &[&str], compression: &str) -> Digest {
-        let digest = self.image(name, arch, None, &layers.iter().map(|layer| diff_id(layer)).collect::<Vec<_>>());
+        self.layered_at(name, arch, None, layers, compression)
+    }
+
+    /// The same, created then.
+    pub(crate) fn layered_at(
+        &self,
+        name: &str,
+        arch: &str,
+        created: Option<DateTime<Utc>>,
+        layers: &[&str],
+        compression: &str,
+    ) -> Digest {
+        let digest = self.image(name, arch, created, &layers.iter().map(|layer| diff_id(layer)).collect::<Vec<_>>());
         let layers = layers.iter().map(|layer| compressed(layer, compression)).collect();
         let mut state = self.state.lock().expect("unpoisoned");
         let Some(Document::Manifest(manifest)) = state.manifests.get_mut(&digest) else { unreachable!("an image") };
@@ -132,6 +146,24 @@ impl World {
     /// Answers a `GET` by `tag` with `error`, or never.
     pub(crate) fn refuse(&self, tag: &str, error: Option<Error>) {
         self.state.lock().expect("unpoisoned").refused.insert(tag.to_owned(), error);
+    }
+
+    /// Answers a `GET` by `tag` only once there was the request `awaited`, as [`requests`](Self::requests) would tell it.
+    pub(crate) fn answer_after(&self, tag: &str, awaited: &str) {
+        self.state.lock().expect("unpoisoned").held.insert(tag.to_owned(), awaited.to_owned());
+    }
+
+    /// Waits until there was the request that `tag` is held back for.
+    async fn hold(&self, tag: &str) {
+        let is_held = || {
+            let state = self.state.lock().expect("unpoisoned");
+            state.held.get(tag).is_some_and(|awaited| !state.log.contains(awaited))
+        };
+        let begun = std::time::Instant::now();
+        while is_held() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{tag} is not waited for");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
     }
 
     /// Answers all tags again.
@@ -312,6 +344,9 @@ impl Registry for World {
 
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
         async move {
+            if let Some(tag) = &reference.tag {
+                self.hold(tag).await;
+            }
             let answer = {
                 let state = self.note(format!("GET {}", short(reference)))?;
                 let refused = reference.tag.as_ref().and_then(|tag| state.refused.get(tag));

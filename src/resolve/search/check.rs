@@ -73,6 +73,26 @@ impl Searcher<'_> {
         checks
     }
 
+    /// The company base that `image` records and that `checks` confirm, if there is one.
+    pub(super) async fn confirmed_company_base(
+        &self,
+        image: ComparedImage<'_>,
+        checks: &BTreeMap<usize, PrefixCheck>,
+    ) -> Option<ImageFacts> {
+        let confirmed = checks.iter().filter(|(_, check)| matches!(check, PrefixCheck::Prefix { .. }));
+        let company_base = confirmed.filter_map(|(position, _)| {
+            let base = image.identification.readings.get(*position)?.base.as_ref().ok()?;
+            let is_company_base = self.resolver.is_company_base(&base.repository);
+            RecordedRelease::new(base, &image.image.facts.platform).filter(|_| is_company_base)
+        });
+        let release = company_base.into_iter().next()?;
+        let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await?;
+        match &*read {
+            Content::Image(facts) => Some(facts.clone()),
+            Content::Index(_) => None,
+        }
+    }
+
     pub(super) async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
         let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
         match read.as_deref() {

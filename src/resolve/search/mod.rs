@@ -112,8 +112,11 @@ impl<'a> Searcher<'a> {
         }
         self.follow(&distinct).await;
         let checks = self.check_recorded(&distinct).await;
-        let searched: Vec<_> =
-            distinct.iter().zip(&checks).map(|(image, checks)| self.searched(image, checks)).collect();
+        let mut searched = Vec::new();
+        for (image, checks) in distinct.iter().zip(&checks) {
+            let company_base = self.confirmed_company_base(*image, checks).await;
+            searched.push(self.searched(image, checks, company_base.as_ref()));
+        }
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
@@ -164,8 +167,14 @@ impl<'a> Searcher<'a> {
         repositories
     }
 
-    /// What there is to be searched for `image`.
-    fn searched(&self, image: &ComparedImage<'_>, checks: &BTreeMap<usize, PrefixCheck>) -> SearchedImage {
+    /// What there is to be searched for `image`. The base of the company base that it is built on, where `company_base` is
+    /// known to be one, was published before that was built, which may have been long before the image was.
+    fn searched(
+        &self,
+        image: &ComparedImage<'_>,
+        checks: &BTreeMap<usize, PrefixCheck>,
+        company_base: Option<&ImageFacts>,
+    ) -> SearchedImage {
         let facts = &image.image.facts;
         let named = named_lines(image.identification, |repository| self.resolver.is_base(repository));
         let shows_lambda_base = facts.fingerprint.is_lambda_base();
@@ -174,10 +183,11 @@ impl<'a> Searcher<'a> {
         let is_searched = !is_settled && (shows_lambda_base || !named.is_empty());
         let existed_at = image.existed_at.or_else(|| is_searched.then(|| self.searched_since(&image.image.digest)));
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);
+        let own_built_at = built_at(facts, existed_at);
         SearchedImage {
             arch: Arch::from_oci(facts.platform.architecture()),
             existed_at,
-            built_at: built_at(facts, existed_at),
+            built_at: company_base.map_or(own_built_at, |base| built_at(base, existed_at).min(own_built_at)),
             named,
             shows_lambda_base,
             is_settled,

@@ -1,0 +1,110 @@
+//! Bases are resolved while the inventory is still being read, at the same cost and with the same result.
+
+use basewatch::{
+    audit::{Sources, Terms, audit},
+    identify,
+    image::Reference,
+    inventory::{Filter, NamedInventory, Owners},
+    judge::{Policy, Verdict},
+    report::Finding,
+};
+
+use super::*;
+use crate::world::diff_id;
+
+const ORDERS: &str = "registry.example.com/shop/orders";
+const NOVEMBER: &str = "2026-11-20T06:00:00Z";
+
+/// How the images record their base.
+#[derive(Clone, Copy)]
+enum Label {
+    Digest,
+    DatedTag,
+}
+
+/// Three images on an old release of a line, by the tags 1 to 3.
+fn world(label: Label) -> Arc<World> {
+    let world: Arc<World> = Arc::default();
+    let base = world.release(JAVA, "21", "2026-08-10T13:00:00Z", "jdk");
+    world.release(JAVA, "21", "2026-10-01T13:00:00Z", "newer jdk");
+    let label = match label {
+        Label::Digest => format!("{JAVA}@{}", base.index),
+        Label::DatedTag => format!("{JAVA}:21.2026.08.10.13"),
+    };
+    for tag in ["1", "2", "3"] {
+        let layers = ["os arm64", "jdk", tag].map(diff_id);
+        let config = serde_json::json!({
+            "architecture": "arm64", "os": "linux", "created": "2026-10-20T06:00:00Z",
+            "config": { "Labels": { "sdkBaseVersion": label } },
+            "rootfs": { "type": "layers", "diff_ids": layers },
+        });
+        let image = world.configured(&format!("orders {tag}"), &config);
+        world.tag(ORDERS, tag, &image);
+    }
+    world
+}
+
+/// The findings of an audit of the three images, and its requests.
+async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
+    let images = Arc::new(Images::new(Arc::clone(&world) as _, Arc::new(Catalog::in_memory())));
+    let references = ["1", "2", "3"].map(|tag| Reference::tagged(ORDERS.parse().expect("valid"), tag));
+    let inventory = NamedInventory::new(references.into(), Arc::clone(&images), 2, at(NOVEMBER));
+    let sources = Sources { inventories: vec![Box::new(inventory)], estate: None };
+    let terms = Terms {
+        policy: Policy::default(),
+        identify: identify::Settings::default(),
+        resolve: Settings::default(),
+        owners: Owners::default(),
+        filter: Filter::default(),
+        is_part: false,
+        concurrency: 8,
+        now: at(NOVEMBER),
+        seen_at: at(NOVEMBER),
+    };
+    let findings = audit(&sources, &images, &terms, &|_| {}).await.judge(&terms).0;
+    let mut requests = world.requests();
+    requests.sort();
+    (findings, requests)
+}
+
+#[tokio::test]
+async fn the_line_of_a_base_is_asked_for_before_the_last_image_has_answered() {
+    for label in [Label::Digest, Label::DatedTag] {
+        let (expected, requests) = audited(world(label)).await;
+        assert_eq!(expected.len(), 3);
+        for tag in ["1", "2", "3"] {
+            let world = world(label);
+            world.answer_after(tag, "GET lambda/java:21");
+            let (findings, asked) = audited(world).await;
+            assert_eq!(findings, expected, "whichever image came last");
+            assert_eq!(asked, requests, "nothing is asked twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn images_named_by_tag_cost_two_requests_each_and_their_base_what_it_takes_to_compare_and_date_it() {
+    let images = ["BLOB shop/orders", "GET shop/orders:1", "GET shop/orders:2", "GET shop/orders:3"];
+    let base = [
+        // The configurations of the base and of the current release.
+        "BLOB lambda/java",
+        "BLOB lambda/java",
+        // What the moving tag carries, and which release that is.
+        "GET lambda/java:21",
+        "GET lambda/java:21.2026.10.01.13-arm64",
+        // The manifest of the base.
+        "GET lambda/java@",
+        "TAGS lambda/java",
+    ];
+    // Its index by the digest, and which release that is; or both at once.
+    for (label, index) in [
+        (Label::Digest, ["GET lambda/java@", "HEAD lambda/java:21.2026.08.10.13"].as_slice()),
+        (Label::DatedTag, &["GET lambda/java:21.2026.08.10.13"]),
+    ] {
+        let (findings, requests) = audited(world(label)).await;
+        assert!(findings.iter().all(|finding| finding.verdict == Verdict::Stale), "{findings:?}");
+        let mut expected = [&images[..], &images[..1], &images[..1], &base, index].concat();
+        expected.sort_unstable();
+        assert_eq!(requests, expected);
+    }
+}
