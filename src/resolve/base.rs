@@ -44,7 +44,12 @@ impl Resolver {
     async fn try_recorded_tag(&self, question: &Question, tag: &LambdaTag, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         let text = tag.to_string();
-        match self.carried(repository, &text).await {
+        // Beside a digest, which names what is read, only where the tag points is of interest.
+        let carried = match &question.base.digest {
+            Some(_) => self.carried(repository, &text).await,
+            None => self.carried_image(repository, &text).await,
+        };
+        match carried {
             Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
                 resolution.step("recorded tag", Outcome::Found, format!("{text} carries {}", seen.digest));
                 settle(resolution, tag.release(), seen);

@@ -212,7 +212,7 @@ impl Resolver {
     ) -> registry::Result<bool> {
         let arch = crate::image::Arch::from_oci(question.platform.architecture());
         for tag in self.candidates(&Search { arch, ..*search }).into_iter().take(PROBES) {
-            let Some(seen) = self.carried(search.repository, &tag.to_string()).await? else { continue };
+            let Some(seen) = self.carried_image(search.repository, &tag.to_string()).await? else { continue };
             let content = self.images.content(search.repository, &seen.digest).await?;
             let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
             if let Some((manifest, facts)) = image.filter(|(_, facts)| facts.config == *search.digest) {

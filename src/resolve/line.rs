@@ -306,7 +306,7 @@ impl Resolver {
         let unknown = || Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known"));
         let then = current.releases.tags.last().cloned();
         let digest = if let Some(tag) = &then {
-            self.carried(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest)
+            self.carried_image(repository, &tag.to_string()).await.map_err(failed)?.map(|seen| seen.digest)
         } else {
             let observations = self.observations(&(line.clone(), platform.clone()));
             observations.on(self.now).map(|stay| stay.digest.clone())

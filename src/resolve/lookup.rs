@@ -56,7 +56,7 @@ impl Resolver {
         let digest = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => digest.clone(),
             (None, Some(tag)) => {
-                let seen = self.carried(&reference.repository, tag).await;
+                let seen = self.carried_image(&reference.repository, tag).await;
                 seen.map_err(|error| base_problem(&error, reference))?.ok_or_else(missing)?.digest
             }
             (None, None) => return Err(missing()),

@@ -219,7 +219,12 @@ impl Resolver {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
-        self.tags_asked.get(reference, async || self.read_dated(repository, tag).await).await
+        let ask = async || match self.read_dated(repository, tag).await? {
+            Some(seen) => Ok(Some(seen)),
+            // The tag may be there and its manifest not, which a `GET` does not tell apart.
+            None => self.ask_tag(&reference, tag).await,
+        };
+        self.tags_asked.get(reference.clone(), ask).await
     }
 
     /// Reads what the dated `tag` carries into the catalog.
