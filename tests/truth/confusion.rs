@@ -118,8 +118,8 @@ impl Confusion {
             line(&class.0, &|outcome| self.counts.get(&(class.clone(), outcome)).copied().unwrap_or_default());
         }
         line("all", &|outcome| self.count(outcome));
-        let names: String = OUTCOMES.iter().map(|(_, name)| format!("  {name}")).collect();
-        table.replacen('\n', &format!("{names}\n"), 1) + "\n"
+        let names = OUTCOMES.map(|(_, name)| name).join("  ");
+        table.replacen('\n', &format!("  {names}\n"), 1) + "\n"
     }
 }
 

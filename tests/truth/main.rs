@@ -4,6 +4,7 @@
 //! Run by `scripts/test`, which installs buildah, skopeo and umoci; without the feature `peers` there is nothing here.
 #![cfg(feature = "peers")]
 #![expect(unreachable_pub, clippy::panic, reason = "a test crate has no users, and fails by panics")]
+#![expect(clippy::print_stdout, reason = "the confusion table is for people")]
 
 mod confusion;
 mod held_out;

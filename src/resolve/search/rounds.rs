@@ -160,11 +160,11 @@ impl<'a> Rounds<'a> {
     /// release of that, or without end. A line is published again where only its uppermost layers are new.
     fn published_until(&self, lists: &[usize], prefixes: &[MatchedPrefix]) -> Option<DateTime<Utc>> {
         let provided = lambda_tags(prefixes).filter(|(repository, _)| is_provided(repository));
-        let (repository, last) = provided.max_by_key(|(_, tag)| tag.built_at)?;
+        let (repository, newest) = provided.max_by_key(|(_, tag)| tag.built_at)?;
         let mut lists = lists.iter().map(|list| &self.state.lists[*list]);
         let list = lists.find(|list| list.repository == *repository)?;
-        let mut later = list.all.iter().filter(|candidate| candidate.tag.family == last.family);
-        let next = later.find(|candidate| Some(candidate.built_at) > last.built_at);
+        let mut later = list.all.iter().filter(|candidate| candidate.tag.family == newest.family);
+        let next = later.find(|candidate| Some(candidate.built_at) > newest.built_at);
         Some(next.map_or(DateTime::<Utc>::MAX_UTC, |next| next.built_at + PUBLISHING_RUN))
     }
 
