@@ -6,7 +6,7 @@
 //!
 //! Around it: [`image`] is the vocabulary, which everything else is said in. [`registry`] and [`aws`] are the
 //! outside world, [`store`] the memory of what it said, [`release_catalog`] a record of base releases that many load. [`config`] holds the settings, [`cli`] the arguments,
-//! [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
+//! [`dockerfile`] the grammar of Dockerfiles, [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
 //! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run), `pace` (so many a second),
 //! [`address`] (which hosts may be contacted) and [`redact`] (secrets removed from what others wrote) serve several.
 //!

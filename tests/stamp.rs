@@ -18,6 +18,7 @@ use bare::{basewatch, stderr, stdout};
 use basewatch::{
     cli::StampFormat,
     image::{Digest, DigestKind, Reference},
+    judge::Verdict,
     report::{
         BASE_SCHEMA, BaseReport,
         dockerfiles::DockerfileReport,
@@ -230,7 +231,7 @@ async fn a_check_tells_apart_what_ships_what_is_shown_and_what_cannot_be_told() 
     assert!(report.complete);
     let told: Vec<_> = froms
         .iter()
-        .map(|from| (from.line, from.ships, from.tracked, from.pinned, from.verdict.map(|verdict| verdict.as_str())))
+        .map(|from| (from.line, from.ships, from.tracked, from.pinned, from.verdict.map(Verdict::as_str)))
         .collect();
     assert_eq!(
         told,

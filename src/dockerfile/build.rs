@@ -118,7 +118,7 @@ impl<'a> Dockerfile<'a> {
         let global = self.global_arguments(options.arguments);
         let mut froms: Vec<FromInstruction> = Vec::new();
         for stage in &self.stages {
-            let from = self.from_instruction(stage, &froms, &global, options.arguments);
+            let from = self.resolved(stage, &froms, &global, options.arguments);
             froms.push(from);
         }
         let mut built = match options.target {
@@ -154,7 +154,8 @@ impl<'a> Dockerfile<'a> {
         global
     }
 
-    fn from_instruction(
+    /// The `FROM` of `stage`, behind those of the `earlier` ones.
+    fn resolved(
         &self,
         stage: &Stage,
         earlier: &[FromInstruction],

@@ -61,7 +61,7 @@ impl Edit {
 /// What is to be changed in a Dockerfile, and what cannot be.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
-    edits: BTreeSet<Edit>,
+    all: BTreeSet<Edit>,
     /// Why a `FROM` cannot be pinned, by its position.
     pub refused: BTreeMap<usize, String>,
     /// Why the base that ships cannot be recorded by a label, where it cannot.
@@ -72,7 +72,7 @@ impl Edits {
     /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.edits.is_empty()
+        self.all.is_empty()
     }
 
     /// `text`, from which the edits were made, with all of them.
@@ -80,7 +80,7 @@ impl Edits {
     pub fn apply(&self, text: &str) -> String {
         let mut edited = String::with_capacity(text.len());
         let mut at = 0;
-        for edit in &self.edits {
+        for edit in &self.all {
             edited.push_str(&text[at..edit.start]);
             edited.push_str(&edit.text);
             at = edit.end;
@@ -113,7 +113,7 @@ impl BuildPlan<'_> {
             wanted.retain(|position, _| !shared.contains_key(position));
             edits.refused.extend(shared);
         }
-        edits.edits.extend(wanted.values().flatten().cloned());
+        edits.all.extend(wanted.values().flatten().cloned());
         if let Some(ships) = self.froms.iter().position(|from| from.ships) {
             let pin = pins.get(&ships).filter(|_| wanted.contains_key(&ships));
             self.record(ships, pin, keys, &mut edits);
@@ -165,22 +165,22 @@ impl BuildPlan<'_> {
             let pin = Pin { tag: target.tag.clone(), digest: digest.clone() };
             let needed = corrected(&label, &target, &pin).and_then(|needed| self.without_side_effect(needed, edits));
             match needed {
-                Ok(needed) => edits.edits.extend(needed),
+                Ok(needed) => edits.all.extend(needed),
                 Err(why) => drop(edits.label_refused.get_or_insert_with(|| format!("line {}: {why}", label.line))),
             }
         }
         if let Some(key) = keys.first().filter(|_| !has_record) {
             let insertion = self.insertion(from, &target, key, edits);
-            edits.edits.insert(insertion);
+            edits.all.insert(insertion);
         }
     }
 
     /// The edits of a label, if they change nothing but that label, and the `FROM` that is edited in the same way.
     fn without_side_effect(&self, needed: BTreeSet<Edit>, edits: &Edits) -> Result<BTreeSet<Edit>, &'static str> {
-        let is_new = |edit: &&Edit| !edits.edits.contains(*edit);
+        let is_new = |edit: &&Edit| !edits.all.contains(*edit);
         let is_alone = |edit: &Edit| {
             let overlaps = |other: &Edit| edit.start < other.end && other.start < edit.end;
-            !edits.edits.iter().any(overlaps) && !self.froms.iter().any(|from| edit.touches(&from.resolved))
+            !edits.all.iter().any(overlaps) && !self.froms.iter().any(|from| edit.touches(&from.resolved))
         };
         if needed.iter().filter(is_new).all(is_alone) {
             Ok(needed)
@@ -213,10 +213,10 @@ impl BuildPlan<'_> {
         if from.arguments.is_empty() || text != from.written || !from.arguments.keys().all(is_seen) {
             return None;
         }
-        let inside = edits.edits.iter().filter(|edit| edit.start >= from.span.start && edit.end <= from.span.end);
+        let inside = edits.all.iter().filter(|edit| edit.start >= from.span.start && edit.end <= from.span.end);
         let shift =
             |edit: &Edit| Edit::new(edit.start - from.span.start..edit.end - from.span.start, edit.text.as_str());
-        let inside = Edits { edits: inside.map(shift).collect(), ..Edits::default() };
+        let inside = Edits { all: inside.map(shift).collect(), ..Edits::default() };
         // What is short for an image of Docker Hub is no name of a base elsewhere.
         let repository = target.repository.to_string();
         let prefix = repository.strip_suffix(from.parts.name(from.resolved.as_str()))?;
@@ -231,12 +231,11 @@ fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>,
         edits.extend(replacement(text, range.clone(), tag)?);
     }
     let digest = pin.digest.as_str();
-    match &parts.digest {
-        Some(range) => edits.extend(replacement(text, range.clone(), digest)?),
-        None => {
-            let last = text.len().checked_sub(1).and_then(|last| text.offset(last)).ok_or(NOT_IN_FILE)?;
-            edits.insert(Edit::new(last + 1..last + 1, format!("@{digest}")));
-        }
+    if let Some(range) = &parts.digest {
+        edits.extend(replacement(text, range.clone(), digest)?);
+    } else {
+        let last = text.len().checked_sub(1).and_then(|last| text.offset(last)).ok_or(NOT_IN_FILE)?;
+        edits.insert(Edit::new(last + 1..last + 1, format!("@{digest}")));
     }
     Ok(edits)
 }

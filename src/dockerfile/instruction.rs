@@ -126,9 +126,8 @@ fn escape_directive(text: &str) -> Result<char, SyntaxError> {
         let directive = line.text.trim_start().strip_prefix('#').and_then(|comment| comment.split_once('='));
         let Some((name, value)) = directive else { break };
         match (name.trim().to_ascii_lowercase().as_str(), value.trim()) {
-            ("syntax" | "check", _) => {}
+            ("syntax" | "check", _) | ("escape", "\\") => {}
             ("escape", "`") => escape = '`',
-            ("escape", "\\") => {}
             ("escape", _) => {
                 let message = "the escape character is either \\ or `".to_owned();
                 return Err(SyntaxError { line: line.number, message });

@@ -198,7 +198,7 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
             };
             let registries = named.into_iter().collect();
             let (no_catalog, fail_on) = (args.no_catalog, args.fail_on.threshold());
-            let flags = Flags { registries, no_catalog, fail_on, ..flags };
+            let flags = Flags { no_catalog, fail_on, registries, ..flags };
             stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {

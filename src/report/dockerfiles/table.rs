@@ -29,6 +29,10 @@ pub fn render(report: &DockerfileReport, style: &Style) -> String {
         page.line(Paint::Bold, format!("{}{fixed}", file.path));
         let rows: Vec<_> = file.froms.iter().map(row).collect();
         let grid = Grid::fit(COLUMNS, &rows, page.width().map(|width| width.saturating_sub(2)));
+        if !rows.is_empty() {
+            page.skip(2);
+            grid.titles(&mut page);
+        }
         for (from, row) in file.froms.iter().zip(&rows) {
             page.skip(2);
             grid.row(&mut page, row);

@@ -70,5 +70,6 @@ pub fn env(stamp: &Stamp) -> String {
     let mut lines = vec![(ARGUMENT, stamp.base.clone()), ("BASE_DIGEST", stamp.digest.to_string())];
     lines.extend(stamp.labels.get(OCI_BASE_NAME).map(|name| ("BASE_NAME", name.clone())));
     lines.extend(stamp.release.clone().map(|release| ("BASE_RELEASE", release)));
-    lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    let lines: Vec<_> = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    lines.concat()
 }

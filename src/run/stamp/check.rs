@@ -17,7 +17,7 @@ use crate::{
     image::Reference,
     judge::{ReasonCode, Severity, Verdict},
     report::{
-        ErrorEntry, ReasonFields,
+        ErrorEntry, ReasonFields, Style,
         dockerfiles::{
             ArgumentValue, BuildsOn, DockerfileFields, DockerfileReport, FixFields, FromFields, LabelRecord, table,
         },
@@ -70,7 +70,7 @@ pub(super) async fn run(
         // What comes from standard input goes on to standard output, and nothing else does.
         Some(text) => {
             output::print(&text)?;
-            output::say(table::render(&report, &Default::default()).trim_end());
+            output::say(table::render(&report, &Style::default()).trim_end());
         }
         None => output::print(&render(&report, format, console))?,
     }

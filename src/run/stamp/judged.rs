@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     dockerfile::Pin,
     identify::Base,
-    image::{Digest, ImageFacts, LambdaTag, Platform, Reference, Repository},
+    image::{BuildHistory, Digest, Fingerprint, ImageFacts, LambdaTag, Look, Platform, Reference, Repository},
     judge::{Case, Judgement, Subject, Verdict, judge},
     report::{ErrorEntry, dockerfiles::PinnedBase},
     resolve::{Current, ImageAge, Question, Resolution, Resolver},
@@ -119,9 +119,9 @@ impl<'a> Judge<'a> {
             annotations: BTreeMap::default(),
             diff_ids: Vec::new(),
             layers: Vec::new(),
-            fingerprint: Default::default(),
-            build: Default::default(),
-            look: Default::default(),
+            fingerprint: Fingerprint::default(),
+            build: BuildHistory::default(),
+            look: Look::default(),
         };
         let line = resolution.line.as_ref().map(|(line, _)| line.to_string());
         let subject = Subject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
