@@ -21,9 +21,9 @@ const COMMIT_DIGITS: usize = 7;
 impl Resolver {
     /// When ECR received `release`, if it listed `repository`.
     pub(super) fn received_at(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
-        let shelf = self.shelf(repository)?;
+        let stored = self.shelf(repository)?;
         let digests = [release.digest, release.platform_digest];
-        let received = digests.into_iter().flatten().filter_map(|digest| shelf.image(digest)?.pushed_at);
+        let received = digests.into_iter().flatten().filter_map(|digest| stored.image(digest)?.pushed_at);
         received.filter(|at| is_plausible(*at, self.seen_at)).min()
     }
 
@@ -37,9 +37,9 @@ impl Resolver {
         let is_current =
             |held: &&Held| [Some(&current.digest), current.platform_digest.as_ref()].contains(&Some(&held.digest));
         let is_free = |held: &&Held| self.hold_of_digests(&line.repository, [Some(&held.digest), None]).is_none();
-        let shelf = self.shelf(&line.repository)?;
+        let stored = self.shelf(&line.repository)?;
         let between =
-            shelf.images().filter(is_between).filter(is_build).filter(|held| !is_current(held)).filter(is_free);
+            stored.images().filter(is_between).filter(is_build).filter(|held| !is_current(held)).filter(is_free);
         let received: BTreeSet<_> = between.filter_map(|held| Some((held.pushed_at?, &held.digest))).collect();
         (base_at < current_at).then(|| Newer {
             since: Some(received.first().map_or(current_at, |(at, _)| *at)),

@@ -165,7 +165,7 @@ async fn a_crawl_that_is_killed_goes_on_and_writes_the_same_file() {
         let bytes = fs::read(program.home().join(file)).unwrap();
         let mut timeless = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
         for (repository, release) in ReleaseCatalog::decode(&bytes).unwrap().into_releases() {
-            timeless.insert(&repository, PlatformRelease { first_seen: DateTime::UNIX_EPOCH, ..release });
+            timeless.insert(&repository, PlatformRelease { first_seen: DateTime::UNIX_EPOCH, ..(*release).clone() });
         }
         (timeless.len(), timeless.encode())
     };

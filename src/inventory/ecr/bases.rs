@@ -72,13 +72,13 @@ impl Estate {
             }
         }
         let findings = self.read_unread(&bases).await;
-        for (repository, shelf) in bases {
+        for (repository, stored) in bases {
             let repository = &repository.repository;
-            self.remember_base(repository, &shelf);
-            if let Some(why) = self.note_artifacts(repository, &shelf, &findings) {
+            self.remember_base(repository, &stored);
+            if let Some(why) = self.note_artifacts(repository, &stored, &findings) {
                 read.unread.push((repository.to_string(), why));
             }
-            read.shelves.insert(repository.clone(), shelf);
+            read.shelves.insert(repository.clone(), stored);
         }
         read
     }
@@ -124,23 +124,23 @@ impl Estate {
             return Err(not_found());
         }
         let repository = Arc::new(EcrRepository::parse(repository, &session).ok_or_else(not_found)?);
-        let shelf = self.listed(&repository).await;
-        let shelf = shelf.map_err(|gap| Failure { code: gap.code, message: gap.message })?;
-        Ok((repository, shelf))
+        let stored = self.listed(&repository).await;
+        let stored = stored.map_err(|gap| Failure { code: gap.code, message: gap.message })?;
+        Ok((repository, stored))
     }
 
     /// Reads the images of `bases` that the catalog does not know.
     async fn read_unread(&self, bases: &[Listed]) -> Findings {
         let catalog = self.images.catalog();
         let mut wanted = Wanted::new();
-        for (repository, shelf) in bases {
+        for (repository, stored) in bases {
             let artifacts = self.artifacts(&repository.repository);
             let known = self.known_releases(&repository.repository);
             let is_unread = |held: &&Held| {
                 let is_known = artifacts.contains(&held.digest) || known.contains_key(&held.digest);
                 !is_known && catalog.content(&held.digest).is_none()
             };
-            for held in images(shelf).into_iter().filter(is_unread).take(MOST_READ) {
+            for held in images(stored).into_iter().filter(is_unread).take(MOST_READ) {
                 wanted.entry(held.digest.clone()).or_default().push(Arc::clone(repository));
             }
         }
@@ -149,11 +149,11 @@ impl Estate {
         findings
     }
 
-    /// Remembers the images of `shelf` as releases of `repository`, and what its dated tags carry.
-    fn remember_base(&self, repository: &Repository, shelf: &Shelf) {
+    /// Remembers the images of `stored` as releases of `repository`, and what its dated tags carry.
+    fn remember_base(&self, repository: &Repository, stored: &Shelf) {
         let catalog = self.images.catalog();
         let known = self.known_releases(repository);
-        for held in images(shelf).into_iter().filter(|held| !known.get(&held.digest).is_some_and(|it| it.has(held))) {
+        for held in images(stored).into_iter().filter(|held| !known.get(&held.digest).is_some_and(|it| it.has(held))) {
             match catalog.content(&held.digest).as_deref() {
                 Some(Content::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
                 Some(Content::Index(index)) => {
@@ -167,12 +167,12 @@ impl Estate {
             }
         }
         let is_dated = |tag: &&str| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
-        let dated: BTreeSet<_> = shelf.tags().filter(is_dated).map(str::to_owned).collect();
+        let dated: BTreeSet<_> = stored.tags().filter(is_dated).map(str::to_owned).collect();
         if dated.is_empty() {
             return;
         }
         catalog.note(repository, |memory| {
-            for held in shelf.images() {
+            for held in stored.images() {
                 let kind = if held.is_index { DigestKind::Index } else { DigestKind::Manifest };
                 for tag in held.tags.iter().filter(|tag| dated.contains(*tag)) {
                     let seen = || Seen::new(held.digest.clone(), Some(kind), self.seen_at);
@@ -225,11 +225,11 @@ impl Estate {
     }
 
     /// Remembers what was found to be no image; why some of the rest could not be read.
-    fn note_artifacts(&self, repository: &Repository, shelf: &Shelf, findings: &Findings) -> Option<String> {
+    fn note_artifacts(&self, repository: &Repository, stored: &Shelf, findings: &Findings) -> Option<String> {
         let known = self.artifacts(repository);
         let mut artifacts = known.clone();
         let (mut count, mut first) = (0, None);
-        for held in images(shelf).into_iter().filter(|held| findings.has_tried(&held.digest, Some(repository))) {
+        for held in images(stored).into_iter().filter(|held| findings.has_tried(&held.digest, Some(repository))) {
             match findings.get(&held.digest, Some(repository)) {
                 Ok(Found::Artifact) => drop(artifacts.insert(held.digest.clone())),
                 Ok(_) => {}
@@ -271,9 +271,9 @@ impl BaseRepositories {
     }
 }
 
-/// The images of `shelf` that can be pulled, newest first. Some may turn out to be other artifacts.
-fn images(shelf: &Shelf) -> Vec<&Held> {
-    let mut images: Vec<_> = shelf.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
+/// The images of `stored` that can be pulled, newest first. Some may turn out to be other artifacts.
+fn images(stored: &Shelf) -> Vec<&Held> {
+    let mut images: Vec<_> = stored.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
     images.sort_by_key(|held| (Reverse(held.pushed_at), &held.digest));
     images.truncate(MOST_LISTED);
     images
