@@ -69,7 +69,10 @@ impl Resolver {
         for tag in current.releases.tags.iter().rev().filter(is_other).take(MOST_HELD) {
             let Some(seen) = self.carried_image(repository, &tag.to_string()).await? else {
                 // What the line was at on an instant is not known then; an older release can still be built on.
-                if is_held { continue } else { return Ok(None) }
+                if is_held {
+                    continue;
+                }
+                return Ok(None);
             };
             if self.hold_of_tag(repository, tag, arch).is_none() {
                 return Ok(Some((tag.clone(), seen.digest)));

@@ -94,16 +94,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
             holding: None,
         },
         base: Some(base(base_number)),
-        current: Some(CurrentRelease {
-            reference: "public.ecr.aws/lambda/java:21".to_owned(),
-            pinned: None,
-            digest: digest(current),
-            platform_digest: None,
-            release: Some(release(current)),
-            published_at: None,
-            published_source: None,
-            estimated: false,
-        }),
+        current: Some(current_release(current)),
         behind: is_behind.then_some(Behind {
             since: None,
             days: Some(60),
@@ -122,6 +113,20 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
         reasons: Vec::new(),
         subjects: None,
         policy_rule: None,
+    }
+}
+
+/// Release `number` as the current one of its line.
+fn current_release(number: u32) -> CurrentRelease {
+    CurrentRelease {
+        reference: "public.ecr.aws/lambda/java:21".to_owned(),
+        pinned: None,
+        digest: digest(number),
+        platform_digest: None,
+        release: Some(release(number)),
+        published_at: None,
+        published_source: None,
+        estimated: false,
     }
 }
 
