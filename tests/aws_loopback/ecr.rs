@@ -145,14 +145,15 @@ async fn what_refers_to_an_image_is_listed_in_pages_of_at_most_fifty() {
     let other = digest("another");
     let subject = |digest: &Digest| SubjectIdentifier::builder().image_digest(digest.as_str()).build().unwrap();
     for way in both_ways(&cloud) {
-        let list = |digest| way.ecr().list_image_referrers().repository_name("orders").subject_id(subject(digest));
-        let first = list(&image).max_results(50).send().await.unwrap();
-        let last = list(&image).max_results(50).next_token(first.next_token().unwrap()).send().await.unwrap();
+        let referrers_of =
+            |digest| way.ecr().list_image_referrers().repository_name("orders").subject_id(subject(digest));
+        let first = referrers_of(&image).max_results(50).send().await.unwrap();
+        let last = referrers_of(&image).max_results(50).next_token(first.next_token().unwrap()).send().await.unwrap();
         let listed = [first.referrers(), last.referrers()].concat();
         assert_eq!((listed.len(), last.next_token()), (59, None), "the archived one is left out");
         assert_eq!(listed[0].artifact_type(), Some("application/vnd.in-toto+json"));
         assert!(listed[0].annotations().unwrap().contains_key("n"));
-        assert!(list(&other).send().await.unwrap().referrers().is_empty());
+        assert!(referrers_of(&other).send().await.unwrap().referrers().is_empty());
         let (code, _) = refusal(list(&image).max_results(51).send().await);
         assert_eq!(code, "InvalidParameterException");
     }

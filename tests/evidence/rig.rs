@@ -166,11 +166,11 @@ impl Rig {
     /// The same of a function that runs it, in a repository that holds `held`.
     pub(crate) async fn deployed(&self, digest: &Digest, held: Vec<Held>) -> Identification {
         let reference = Reference::pinned(self.orders(), digest.clone());
-        let shelf: Shelf = held.into_iter().collect();
+        let stored: Shelf = held.into_iter().collect();
         let orders = self.orders();
         let deployed = |images: &Arc<Images>| {
             let named = NamedInventory::new(vec![reference], Arc::clone(images), 4, now());
-            Box::new(Listed { named, shelf: (orders, Arc::new(shelf)) }) as _
+            Box::new(Listed { named, stored: (orders, Arc::new(stored)) }) as _
         };
         self.audit(deployed).await.remove(0)
     }
@@ -203,16 +203,16 @@ pub(crate) enum Form {
 /// Images that are named, in a repository that was listed.
 struct Listed {
     named: NamedInventory,
-    shelf: (Repository, Arc<Shelf>),
+    stored: (Repository, Arc<Shelf>),
 }
 
 impl Inventory for Listed {
     fn deployments(&self) -> BoxFuture<'_, Inventoried> {
-        let (repository, shelf) = self.shelf.clone();
+        let (repository, stored) = self.stored.clone();
         let listed = |found: Inventoried| {
             let is_named = |deployment: &Deployment| deployment.kind == DeploymentKind::Image;
             assert!(found.deployments.iter().all(is_named));
-            Inventoried { shelves: BTreeMap::from([(repository, shelf)]), ..found }
+            Inventoried { shelves: BTreeMap::from([(repository, stored)]), ..found }
         };
         self.named.deployments().map(listed).boxed()
     }

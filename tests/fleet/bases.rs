@@ -111,7 +111,7 @@ async fn an_unlabelled_image_is_built_on_the_release_that_private_ecr_lists() {
         assert_eq!((of.identified_by.as_str(), of.confidence.as_deref().unwrap()), ("layers", "confirmed"));
         assert_eq!(of.published_at, Some(instant(PUSHED[0])));
         assert_eq!(behind(found), (Some(instant(PUSHED[1])), Some(2)), "the second release came first");
-        assert_eq!(found.behind.as_ref().unwrap().exact, false);
+        assert!(!found.behind.as_ref().unwrap().exact);
         assert_eq!(found.verdict, Verdict::Stale);
         let calls = company.cloud.calls().of("ecr:BatchGetImage").calls;
         assert!(manifests(&company).iter().all(|asked| asked.ends_with("/3.12")), "{:?}", manifests(&company));

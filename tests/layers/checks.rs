@@ -204,7 +204,7 @@ async fn a_base_is_no_answer_while_company_bases_on_top_of_it_are_unread() {
     shop.limits.request_count = 0;
     let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build("3.12", 3, 8) };
     let evidence = shop.compare_one(&image.image()).await;
-    assert!(matches!(evidence.search, Search::Unfinished { left_count: 1, .. }), "{evidence:?}");
+    assert!(matches!(evidence.search, Search::Failed { .. }), "{evidence:?}");
 }
 
 fn build_on_company() -> Build {

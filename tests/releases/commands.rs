@@ -149,7 +149,7 @@ async fn a_crawl_that_is_killed_goes_on_and_writes_the_same_file() {
     for part in 1..=3 {
         let wanted = cost + part * cost / 4;
         let mut process = program.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while loopback.requests().len() < wanted && Instant::now() < until {
             thread::sleep(Duration::from_millis(2));
         }

@@ -37,7 +37,8 @@ async fn the_newest_release_that_is_not_held_is_current() {
     for pattern in [tag(21), format!("{JAVA}:21.2026.08.21.*"), format!("{JAVA}:21.2026.08.21.13-arm64")] {
         let bench = Bench::daily();
         let digest = digest_at(&bench, "21", 10);
-        let resolution = bench.resolve_held(base(JAVA, Some("21"), Some(&digest)), &[pattern.clone()]).await;
+        let resolution =
+            bench.resolve_held(base(JAVA, Some("21"), Some(&digest)), std::slice::from_ref(&pattern)).await;
         assert_eq!(current_of(&resolution).as_deref(), Some("21.2026.08.20.13"), "{pattern}");
         let current = resolution.current.as_ref().expect("a current release");
         assert_eq!(current.digest, digest_at(&bench, "21", 20), "{pattern}");
