@@ -154,7 +154,7 @@ async fn what_refers_to_an_image_is_listed_in_pages_of_at_most_fifty() {
         assert_eq!(listed[0].artifact_type(), Some("application/vnd.in-toto+json"));
         assert!(listed[0].annotations().unwrap().contains_key("n"));
         assert!(referrers_of(&other).send().await.unwrap().referrers().is_empty());
-        let (code, _) = refusal(list(&image).max_results(51).send().await);
+        let (code, _) = refusal(referrers_of(&image).max_results(51).send().await);
         assert_eq!(code, "InvalidParameterException");
     }
 }
