@@ -485,3 +485,48 @@ fn the_hooks_for_pre_commit_run_commands_that_exist() {
         assert!(<basewatch::cli::Cli as clap::Parser>::try_parse_from(words).is_ok(), "{command}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_release_is_neither_stamped_nor_pinned() {
+    let rig = Rig::new();
+    let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
+    let hold = |release: &str| {
+        format!(
+            "[[policy.hold]]\nrelease = \"{release}\"\nreason = \"TLS to RDS fails, OPS-1234\"\nuntil = \"2025-12-31\"\n"
+        )
+    };
+    let stock = rig.fleet.registry.stock();
+    stock.tag("java", "21.2025.08.22.06", old);
+    stock.tag("java", "21.2025.11.19.06", new);
+    rig.configure(&format!("dated_tags = true\n{}", hold(&format!("{base}:21.2025.11.19.*"))));
+    let stamped = rig.run(&[&format!("{base}:21"), "--format", "env"]);
+    assert!(stdout(&stamped).contains(old.as_str()), "{stamped:?}");
+    assert!(!stdout(&stamped).contains(new.as_str()), "{stamped:?}");
+
+    let report: Value = serde_json::from_str(&stdout(&rig.base_report(&format!("{base}:21")))).unwrap();
+    assert_eq!((report["digest"].as_str(), report["hold"]["until"].as_str()), (Some(old.as_str()), Some("2025-12-31")));
+
+    let label = format!("LABEL sdkBaseVersion={base}@{new}\n");
+    rig.write("held", &format!("FROM {base}:21@{new}\n{label}"));
+    let (code, checked) = rig.check(&["--check", "held"]);
+    let from = &checked.files[0].froms[0];
+    assert_eq!((code, from.verdict), (1, Some(Verdict::OutOfDate)), "{from:#?}");
+    assert_eq!(from.reasons[0].code, "release-held");
+    assert!(from.reasons[0].message.contains("TLS to RDS fails, OPS-1234"), "{from:#?}");
+    assert!(rig.run(&["--fix", "held"]).status.success());
+    assert!(rig.text("held").contains(&format!("FROM {base}:21@{old}\n")), "{}", rig.text("held"));
+    // The older one is stale, and nothing can be done about that until the hold ends.
+    let (code, fixed) = rig.check(&["--check", "held"]);
+    assert_eq!((code, fixed.files[0].froms[0].verdict), (0, Some(Verdict::Stale)), "{fixed:#?}");
+    assert_eq!(fixed.files[0].froms[0].reasons[0].code, "line-quiet");
+
+    // The release itself was asked for.
+    for reference in [format!("{base}@{new}"), format!("{base}:21.2025.11.19.06")] {
+        let refused = rig.run(&[&reference]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(stderr(&refused).contains("is held until 2025-12-31: TLS to RDS fails, OPS-1234"), "{refused:?}");
+    }
+    // Once the hold is over, everything is as before.
+    let later = rig.run(&[&format!("{base}:21"), "--format", "env", "--as-of", "2026-01-01"]);
+    assert!(stdout(&later).contains(new.as_str()), "{later:?}");
+}

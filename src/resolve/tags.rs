@@ -280,12 +280,15 @@ impl Resolver {
         let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
         let dated = self.dated_tags(search.repository);
         let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));
-        let mut tags: Vec<_> = dated[near..]
-            .iter()
-            .take_while(|tag| tag.built_at <= Some(search.around + NEAR))
-            .filter(|tag| search.family.is_none_or(|family| family == tag.family) && tag.arch == search.arch)
-            .cloned()
-            .collect();
+        let around = dated[near..].iter().take_while(|tag| tag.built_at <= Some(search.around + NEAR));
+        let around: Vec<_> = around.filter(|tag| search.family.is_none_or(|family| family == tag.family)).collect();
+        // A release for one architecture may have a plain tag only.
+        let split: BTreeSet<_> =
+            around.iter().filter(|tag| tag.arch.is_some()).map(|tag| (&tag.family, tag.built_at)).collect();
+        let is_candidate = |tag: &&&LambdaTag| {
+            tag.arch == search.arch || (tag.arch.is_none() && !split.contains(&(&tag.family, tag.built_at)))
+        };
+        let mut tags: Vec<_> = around.iter().filter(is_candidate).map(|tag| (*tag).clone()).collect();
         tags.sort_by_cached_key(|tag| (distance(tag), tag.built_at));
         let mut tags = Self::within_budget(search, tags);
         if search.family.is_some() && !self.is_list_complete(search.repository, search.around) {
