@@ -11,11 +11,14 @@ mod sample;
 
 use std::collections::BTreeSet;
 
-use basewatch::report::{
-    Query, Report,
-    html::{self, FailedRun, Mode, Served, TrendDay, View},
-    is_visible,
-    query::PARAMETERS,
+use basewatch::{
+    judge::Action,
+    report::{
+        HoldFields, Query, Report,
+        html::{self, FailedRun, Mode, Served, TrendDay, View},
+        is_visible,
+        query::PARAMETERS,
+    },
 };
 use hostile_report::TEXT as HOSTILE;
 
@@ -196,4 +199,20 @@ fn an_empty_report_is_a_page_too() {
     assert!(page.contains("There are no deployments"), "{page}");
     let blind = vec![sample::error("ecr", "access-denied", "no")];
     assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployment could be seen"));
+}
+
+#[test]
+fn a_held_release_is_marked_and_the_one_to_build_on_is_named() {
+    let mut report = sample::report();
+    let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
+    let finding = report.findings.iter_mut().find(|finding| finding.action == Action::Rebuild).unwrap();
+    finding.current.as_mut().unwrap().pinned = Some(pinned.to_owned());
+    let until = "2027-01-31".parse().unwrap();
+    let release = report.lines.iter_mut().flat_map(|line| &mut line.releases).find(|release| !release.current).unwrap();
+    release.hold = Some(HoldFields { reason: "TLS to RDS fails <b>".to_owned(), until });
+    let page = html::render(&report);
+    assert!(page.contains("(held until 2027-01-31: TLS to RDS fails &#60;b&#62;)"), "the reason is text");
+    assert!(page.contains(&format!(" on {pinned}")), "what to do names the release to build on");
+    assert!(basewatch::report::markdown::render(&report).contains(pinned));
+    assert!(basewatch::report::sarif::render(&report).contains(pinned));
 }

@@ -149,3 +149,15 @@ fn equal_causes_are_one_paragraph() {
     assert!(paragraph.contains("orders-08:live and 7 more (lambda in eu-west-1, account 123456789012)"), "{paragraph}");
     assert!(paragraph.contains("rebuild orders-01, orders-02, orders-03 and 12 more on"), "{paragraph}");
 }
+
+#[test]
+fn where_the_moving_tag_is_held_the_release_to_build_on_is_named() {
+    let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
+    let mut message = messages::small();
+    message.items[0].pinned = Some(pinned.to_owned());
+    let (_, body) = sent_as(&message, MessageFormat::Text);
+    assert!(
+        body.split_whitespace().collect::<Vec<_>>().join(" ").contains(&format!(" on {pinned}, then deploy")),
+        "{body}"
+    );
+}
