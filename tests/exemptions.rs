@@ -206,13 +206,20 @@ async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
 #[test]
 fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
     let folder = tempfile::tempdir().expect("a folder");
-    let policy = exemption("a", "").replace("2027-01-31", "2020-01-31") + &exemption("b", "").replace("2027", "9999");
+    let hold = |until: &str| {
+        format!("[[policy.hold]]\nrelease = \"r.example/java:21.2020.*\"\nreason = \"bad\"\nuntil = \"{until}\"\n")
+    };
+    let policy = exemption("a", "").replace("2027-01-31", "2020-01-31")
+        + &exemption("b", "").replace("2027", "9999")
+        + &["2020-01-31", "9999-01-31"].map(hold).concat();
     fs::write(folder.path().join("basewatch.toml"), policy).expect("a writable folder");
     let output = basewatch(folder.path()).args(["config", "check"]).output().expect("the program starts");
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for line in [
-        "after 14d, 2 exemptions\n",
+        "after 14d, 2 exemptions, 2 holds\n",
+        "  warning   the hold on r.example/java:21.2020.* ended on 2020-01-31: its releases count again\n",
+        "  warning   the hold on r.example/java:21.2020.* ends on 9999-01-31, more than two years from now\n",
         "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31: it exempts nothing any more\n",
         "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31: who will remember it then?\n",
     ] {

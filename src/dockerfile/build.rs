@@ -26,7 +26,7 @@ const SET_BY_BUILDER: [&str; 11] = [
     "TARGETSTAGE",
 ];
 
-/// What a build is told.
+/// The arguments of a build.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuildOptions<'a> {
     /// The values of `--build-arg`.

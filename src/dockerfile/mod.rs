@@ -74,7 +74,7 @@ impl<'a> Dockerfile<'a> {
     ///
     /// # Errors
     ///
-    /// A [`SyntaxError`] where BuildKit would refuse it and bases could not be told: a here-document without an end,
+    /// A [`SyntaxError`] where BuildKit would refuse it and bases would be uncertain: a here-document without an end,
     /// a malformed `FROM`, an instruction before the first `FROM`, no `FROM` at all.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let (instructions, escape) = instruction::split(text)?;

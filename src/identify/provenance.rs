@@ -9,8 +9,8 @@ use crate::{
 /// The field of a provenance that lists what was pulled, in SLSA v1 and v0.2.
 const KEY: &str = "materials";
 
-/// A reading for each of `materials` that can be the base of `image`, in no order of merit: which one it is, only layers
-/// tell. `repository` is the image's own, which rules of the configuration may be limited to.
+/// A reading for each of `materials` that can be the base of `image`, in no order of merit: only layers
+/// show which one it is. `repository` is the image's own, which rules of the configuration may be limited to.
 ///
 /// Images for another architecture are left out: stages that run on the builder pull them. Where the provenance lists
 /// the layers of what was pulled, and some are the first ones of the image, the longest of those is the one.

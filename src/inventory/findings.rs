@@ -33,7 +33,7 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// What `digest` in `repository` names, and where that is an image, told to who works on images meanwhile.
+    /// What `digest` in `repository` names, and where that is an image, announced to who works on images meanwhile.
     pub(super) async fn read(images: &Images, repository: &Repository, digest: &Digest) -> Result<Self, Unreadable> {
         let known = images.content(repository, digest).await.map_err(|error| Unreadable::of_registry(&error))?;
         images.announce(repository, digest, &known);

@@ -149,7 +149,7 @@ impl Gathered {
         entry
     }
 
-    /// The dated releases of the line from the oldest that a deployment stands on up to the current one, and those that are
+    /// The dated releases of the line from the oldest that a deployment is built on up to the current one, and those that are
     /// held, which may be newer.
     fn publish(&mut self, resolution: &Resolution) {
         let Some(current) = &resolution.current else { return };

@@ -239,7 +239,7 @@ impl Resolver {
     pub(super) async fn read_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
         let Some(fetched) = self.fetch_dated(repository, tag).await? else { return Ok(None) };
         let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
-        // A configuration that cannot be read is asked for again, and told, by whoever needs it.
+        // A configuration that cannot be read is asked for again, and its error reported, where it is needed.
         drop(self.images.complete(repository, &fetched.digest, fetched.document).await);
         Ok(Some(seen))
     }

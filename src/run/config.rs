@@ -14,6 +14,7 @@ use crate::{
     inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
     judge::{Exemption, Policy},
     notify::watch::{Trouble, addressed},
+    resolve::Hold,
     schedule::Timetable,
 };
 
@@ -67,10 +68,17 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     let terms = &settings.policy.terms;
     let count = |count: usize, noun| if count == 0 { String::new() } else { format!(", {}", counted(count, noun)) };
     let Policy { overrides, exemptions, redeploy, .. } = &settings.policy;
-    let rules = [(overrides.len(), "override"), (exemptions.len(), "exemption"), (redeploy.len(), "redeploy rule")];
+    let holds = &settings.resolve.holds;
+    let rules = [
+        (overrides.len(), "override"),
+        (exemptions.len(), "exemption"),
+        (holds.len(), "hold"),
+        (redeploy.len(), "redeploy rule"),
+    ];
     let more = rules.map(|(number, noun)| count(number, noun)).concat();
     line("policy", &format!("stale over {}, out-of-date after {}{more}", span(terms.max_age), span(terms.grace)));
-    for warning in exemptions.iter().filter_map(|exemption| warning(exemption, now)) {
+    let warnings = exemptions.iter().filter_map(|exemption| warning(exemption, now));
+    for warning in warnings.chain(holds.iter().filter_map(|hold| hold_warning(hold, now))) {
         line("warning", &warning);
     }
     for lambda in &settings.lambda {
@@ -159,6 +167,17 @@ fn warning(exemption: &Exemption, now: DateTime<Utc>) -> Option<String> {
         () => return None,
     };
     Some(format!("the exemption {reason:?} of {owner} {what}"))
+}
+
+/// The same of a hold.
+fn hold_warning(hold: &Hold, now: DateTime<Utc>) -> Option<String> {
+    let Hold { release, until, .. } = hold;
+    let what = match () {
+        () if until.is_over(now) => format!("ended on {until}: its releases count again"),
+        () if until.is_far(now) => format!("ends on {until}, more than two years from now"),
+        () => return None,
+    };
+    Some(format!("the hold on {} {what}", release.as_str()))
 }
 
 fn ecr_line(ecr: &EcrSettings) -> String {

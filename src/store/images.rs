@@ -90,7 +90,7 @@ impl Images {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listener) = &*listener {
             let (repository, digest) = (repository.clone(), digest.clone());
-            // An error says that nobody listens any more.
+            // An error means that the listener is gone.
             drop(listener.unbounded_send(InventoryImage { repository, digest, content: Arc::clone(content) }));
         }
     }

@@ -159,7 +159,7 @@ pub(super) struct RememberedRepository {
     memory: RepositoryMemory,
     /// What segments say.
     saved: RepositoryMemory,
-    /// What segments say that nobody has asked for yet: JSON.
+    /// What segments say and no one has needed yet: JSON.
     stored: BTreeSet<Box<[u8]>>,
 }
 

@@ -263,7 +263,7 @@ impl KnownRelease {
 
 impl BaseRepositories {
     /// Notes that `place` could not be listed. That there is no such repository, or that there are no credentials, is
-    /// told when its tags are asked for.
+    /// reported when its tags are asked for.
     fn note(&mut self, place: &str, failure: Failure) {
         if !matches!(failure.code, "not-found" | "credentials") {
             self.unread.push((place.to_owned(), failure.message));
