@@ -351,18 +351,22 @@ mod tests {
 
     #[test]
     fn a_segment_that_was_cut_anywhere_costs_its_last_records_and_no_other_segment() {
+        // Segments of one millisecond are in no order.
         let rig = Rig::new();
+        let added = |before: &[String]| rig.names().into_iter().find(|name| !before.contains(name)).unwrap();
         rig.run(7);
+        let whole = rig.names();
         drop(rig.begin(0..3));
-        let path = rig.path(&rig.names()[1]);
+        let path = rig.path(&added(&whole));
         let bytes = fs::read(&path).unwrap();
         for length in 0..=bytes.len() {
             fs::write(&path, &bytes[..length]).unwrap();
             let known = rig.known();
             assert!(known.ends_with(&[7]) && [0, 1, 2].starts_with(&known[..known.len() - 1]), "{length}: {known:?}");
+            let before = rig.names();
             rig.begin([8]).finish(&rig.folder);
             assert!(rig.known().ends_with(&[7, 8]), "{length}");
-            fs::remove_file(rig.path(rig.names().last().unwrap())).unwrap();
+            fs::remove_file(rig.path(&added(&before))).unwrap();
         }
     }
 
