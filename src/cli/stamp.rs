@@ -134,7 +134,7 @@ impl StampArgs {
         if !format.is_of_stamp() {
             return Err(unfit("a stamp", "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"));
         }
-        let reference = named_image(written).map_err(|error| format!("{written:?}: {error}"))?;
+        let reference = named_image(written)?;
         Ok(StampTask::Stamp { reference, written: written.clone(), format })
     }
 
