@@ -3,17 +3,23 @@
 use std::{fs, path::Path, time::Instant};
 
 use basewatch::{
-    image::{Content, Digest, ImageFacts, Manifest},
+    image::{Content, Digest, ImageFacts, Manifest, Releases},
+    release_catalog::ReleaseCatalog,
     store::Catalog,
 };
 
-use crate::measure::{self, megabytes, row};
+use crate::{
+    history,
+    measure::{self, megabytes, row},
+};
 
 const DIGESTS: usize = 10_000;
 const LAYERS: usize = 12;
 /// How many of the layers are those of a base, and how many bases there are.
 const BASE: (usize, usize) = (6, 40);
 const READS: usize = 5;
+/// As many as all of AWS's lines may have had since they began.
+const PLATFORM_RELEASES: usize = 25_000;
 
 /// Writes them once, and reads them several times.
 pub fn read() {
@@ -36,6 +42,24 @@ pub fn read() {
         assert_eq!(known, DIGESTS);
     }
     row("read and decoded  (at most 150 ms)", format!("{:.2?}", measure::median(reads)));
+    load_releases();
+}
+
+/// Decodes and indexes a release catalog of 25,000 platform releases.
+fn load_releases() {
+    let bytes = history::catalog(PLATFORM_RELEASES / 2).encode();
+    let load = |_| {
+        let begun = Instant::now();
+        let mut index = Releases::default();
+        ReleaseCatalog::decode(&bytes).expect("a catalog").add_to(&mut index);
+        let took = begun.elapsed();
+        assert_eq!(index.len(), PLATFORM_RELEASES);
+        took
+    };
+    let loads: Vec<_> = (0..READS).map(load).collect();
+    println!("catalog: a release catalog of {PLATFORM_RELEASES} platform releases");
+    row("size  (at most 5,000 kB)", format!("{} kB", bytes.len() / 1000));
+    row("loaded and indexed  (at most 100 ms)", format!("{:.2?}", measure::median(loads)));
 }
 
 fn digest(of: &str, nth: usize) -> Digest {

@@ -10,7 +10,8 @@
 //! - `functions`: 10,000 Lambda functions over four accounts and three regions of an AWS that holds to Lambda's
 //!   quotas. How near to what they allow, which calls of AWS are made, cold and warm, and how much memory it takes.
 //! - `alerts`: 10,000 findings at once, recorded and told.
-//! - `catalog`: the facts of 10,000 digests, written to a folder and read again.
+//! - `catalog`: the facts of 10,000 digests, written to a folder and read again; and a release catalog of 25,000 platform
+//!   releases, decoded and indexed.
 //! - `identify`: images that buildah, skopeo and umoci built, and what is said of their bases: the confusion table, and
 //!   the requests of a cold and of a warm run. Building them takes a minute or two.
 //! - `start`: from the start of the process to its first AWS call, and the size of the program.
@@ -43,6 +44,9 @@ mod start;
 mod confusion;
 #[path = "../../tests/truth/held_out.rs"]
 mod held_out;
+#[path = "../../tests/releases/history.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod history;
 #[path = "../../tests/support/mailbox.rs"]
 mod mailbox;
 #[path = "../../tests/support/many.rs"]
