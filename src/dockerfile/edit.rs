@@ -169,7 +169,7 @@ impl BuildPlan<'_> {
                 Err(why) => drop(edits.label_refused.get_or_insert_with(|| format!("line {}: {why}", label.line))),
             }
         }
-        if let Some(key) = keys.first().filter(|_| !has_record) {
+        if let Some(key) = keys.first().filter(|_| !has_record && !self.is_left_open()) {
             let insertion = self.insertion(from, &target, key, edits);
             edits.all.insert(insertion);
         }
@@ -187,6 +187,15 @@ impl BuildPlan<'_> {
         } else {
             Err("the label takes its value from an ARG that a FROM uses too")
         }
+    }
+
+    /// Whether the `FROM` of the stage that is built ends with an escape character and the file with it: what is inserted
+    /// behind that would belong to it.
+    fn is_left_open(&self) -> bool {
+        let (text, escape) = (self.dockerfile.text, self.dockerfile.escape);
+        let end = self.dockerfile.stages[self.chain[0]].from.span.end;
+        let open = text[..end].trim_end_matches([' ', '\t']).strip_suffix(escape);
+        open.is_some_and(|line| !line.ends_with(escape))
     }
 
     /// The lines after the `FROM` of the stage that is built which record `target`.

@@ -380,3 +380,19 @@ proptest! {
         let _ = fixed(&text, &BTreeMap::new());
     }
 }
+
+#[test]
+fn a_from_that_a_dangling_escape_leaves_open_is_pinned_and_gets_no_label() {
+    let digest = Digest::of(b"current");
+    let fixed = |text: &str| {
+        let dockerfile = Dockerfile::parse(text).expect("a Dockerfile");
+        let plan = dockerfile.plan(BuildOptions::default()).expect("a build");
+        let pins = [(0, Pin { tag: None, digest: digest.clone() })].into();
+        plan.edits(&pins, &["sdkBaseVersion".to_owned()]).apply(text)
+    };
+    for text in ["FROM a.io/x:1 \\", "FROM a.io/x:1 \\\n# a comment\n"] {
+        let once = fixed(text);
+        assert_eq!(once, text.replace("x:1", &format!("x:1@{digest}")));
+        assert_eq!(fixed(&once), once);
+    }
+}
