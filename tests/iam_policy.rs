@@ -19,7 +19,9 @@ const CALLS: [(&str, &[&str]); 25] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
-    ("list_image_referrers", &["ecr:ListImageReferrers"]),
+    // This operation has no action of its own
+    // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
+    ("list_image_referrers", &["ecr:BatchGetImage"]),
     ("list_functions", &["lambda:ListFunctions"]),
     ("list_aliases", &["lambda:ListAliases"]),
     // The answer has the function's tags only for those who may list them
@@ -174,8 +176,7 @@ fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
 
 #[test]
 fn a_policy_allows_what_its_configuration_uses_and_no_more() {
-    let images =
-        ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImageReferrers", "ecr:GetAuthorizationToken"];
+    let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
     let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
     let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
     let functions = ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListAliases"];

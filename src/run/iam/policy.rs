@@ -175,7 +175,7 @@ impl<'a> Needs<'a> {
     }
 
     fn manifests(&self) -> Option<Statement> {
-        let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImageReferrers"];
+        let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
         self.has_ecr().then(|| statement("ReadManifestsAndConfigurations", &actions, self.images()))
     }
 
