@@ -73,6 +73,9 @@ async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain
     assert_eq!(codes[0], "waits-for-base");
     let (_, confidence, _, codes) = of("search:12");
     assert!(confidence == Some("confirmed") && codes.contains(&"label-malformed"), "{codes:?}");
+    let search = report.search.expect("the base of legacy-batch was searched");
+    assert!((1..=300).contains(&search.requests), "{search:?}");
+    assert_eq!((search.max_requests, search.max_minutes, search.unfinished_images), (300, 5, 0));
 }
 
 #[tokio::test]

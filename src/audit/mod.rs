@@ -121,7 +121,8 @@ pub async fn audit(
         dates: &dates,
     };
     let replacements = search.replacements(&audit).await;
-    Audit { replacements, met_holds: resolver.met_holds(), ..audit }
+    let search_request_count = searcher.request_count();
+    Audit { replacements, met_holds: resolver.met_holds(), search_request_count, ..audit }
 }
 
 /// What all inventories show. Meanwhile, `ahead` resolves the bases of what they have read so far.

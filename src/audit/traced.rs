@@ -28,6 +28,8 @@ pub struct Audit {
     pub(super) resolutions: BTreeMap<Key, Resolution>,
     pub(super) replacements: Replacements,
     pub(super) gaps: Vec<Gap>,
+    /// Requests that the search for unrecorded bases has sent, without lists of tags.
+    pub(super) search_request_count: usize,
     /// Which holds match a release that was looked at, by their position in the configuration.
     pub(super) met_holds: BTreeSet<usize>,
     /// What is to be known about how bases were looked for.
@@ -95,6 +97,12 @@ impl Audit {
     #[must_use]
     pub fn lines(&self, findings: &[Finding]) -> Vec<LineFields> {
         LineFields::of(findings, self.resolutions.values())
+    }
+
+    /// Requests that the search for unrecorded bases has sent. Lists of tags are not counted.
+    #[must_use]
+    pub fn search_request_count(&self) -> usize {
+        self.search_request_count
     }
 
     /// What could not be seen: an account, a region, a registry.

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
-    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, Summary, known::Coverage,
+    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, SearchBudget, Summary,
+    known::Coverage,
 };
 use crate::{
     identify::IdentifiedBase,
@@ -318,6 +319,9 @@ pub struct Run {
     pub now: DateTime<Utc>,
     /// Requests by service and kind.
     pub requests: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How much of its budget the search for unrecorded bases has used; none if no search was necessary or
+    /// allowed.
+    pub search: Option<SearchBudget>,
     /// How registries were authenticated to.
     pub authentication: BTreeMap<String, String>,
     /// Registries that were read through a pull-through cache, each with the cache.
@@ -378,6 +382,7 @@ impl Report {
             errors,
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
             requests_by_kind: run.requests,
+            search: run.search,
             authentication: run.authentication,
             notes,
         };

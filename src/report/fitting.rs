@@ -56,6 +56,7 @@ impl Report {
             notes: self.notes.clone(),
             requests: self.requests.clone(),
             requests_by_kind: self.requests_by_kind.clone(),
+            search: self.search,
             authentication: self.authentication.clone(),
         }
     }

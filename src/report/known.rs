@@ -168,6 +168,7 @@ mod tests {
             id: "run".to_owned(),
             now: "2026-11-20T06:00:00Z".parse().unwrap(),
             requests: BTreeMap::new(),
+            search: None,
             authentication: BTreeMap::new(),
             caches: BTreeMap::new(),
             notes: Vec::new(),

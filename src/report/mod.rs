@@ -24,6 +24,7 @@ mod line;
 pub mod markdown;
 pub mod query;
 pub mod sarif;
+mod search;
 pub mod stamp;
 pub(crate) mod style;
 mod subject;
@@ -54,6 +55,7 @@ pub use hold::HoldFields;
 pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
 pub use query::Query;
+pub use search::SearchBudget;
 pub use style::Style;
 pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
@@ -93,6 +95,10 @@ pub struct Report {
     /// The same by kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests_by_kind: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How much of its budget the search for unrecorded bases has used; absent if no search was
+    /// necessary or allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchBudget>,
     /// How registries were authenticated to, by host: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub authentication: BTreeMap<String, String>,

@@ -266,6 +266,9 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
     if !report.complete {
         page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
     }
+    if let Some(search) = report.search.filter(|search| style.show_all || search.unfinished_images > 0) {
+        page.entry(INDENT, "search", search.to_string());
+    }
     page.entry(INDENT, "requests", requests(report));
     if let Some(next) = next(report).filter(|_| !style.hide_next) {
         page.entry(INDENT, "next", next);

@@ -15,7 +15,7 @@ use crate::{
     aws::Members,
     cli::AuditArgs,
     config::Settings,
-    report::{ErrorEntry, ExitReason, Report, Run, Summary},
+    report::{ErrorEntry, ExitReason, Report, Run, SearchBudget, Summary},
 };
 
 /// Audits and prints, and says how it ended.
@@ -134,6 +134,7 @@ pub async fn report_of(
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
         requests: ports.requests.snapshot(),
+        search: SearchBudget::new(audit.search_request_count(), settings.identify.search, &findings),
         authentication: ports.authentication(),
         caches: ports.client.caches(),
         notes: loaded.into_iter().chain(notes).collect(),

@@ -564,6 +564,7 @@ pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Repo
         notes: Vec::new(),
         requests: requests_by_kind.iter().map(|(host, kinds)| (host.clone(), kinds.values().sum())).collect(),
         requests_by_kind,
+        search: None,
         authentication: BTreeMap::from([
             ("public.ecr.aws".to_owned(), "anonymous".to_owned()),
             ("ecr".to_owned(), "ecr".to_owned()),

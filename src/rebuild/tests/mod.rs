@@ -176,6 +176,7 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
         notes: Vec::new(),
         requests: BTreeMap::new(),
         requests_by_kind: BTreeMap::new(),
+        search: None,
         authentication: BTreeMap::new(),
     }
 }
