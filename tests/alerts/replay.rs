@@ -78,6 +78,7 @@ async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps:
         id: ulid::Ulid::from_parts(u64::try_from(now.timestamp_millis()).unwrap(), 1).to_string(),
         now,
         requests: BTreeMap::new(),
+        search: None,
         authentication: BTreeMap::new(),
         caches: BTreeMap::new(),
         notes,
