@@ -3,7 +3,7 @@
 #
 #   docker build --provenance=false --build-arg BASE=public.ecr.aws/lambda/provided:al2023@sha256:… .
 #
-# BASE is what the image says it stands on. With a digest that is exact; with only a tag it is a hint.
+# BASE is recorded in the label as the base of the image: exact with a digest, a hint with only a tag.
 ARG BASE=public.ecr.aws/lambda/provided:al2023
 ARG RUST=public.ecr.aws/docker/library/rust:1.95-bookworm
 
@@ -34,7 +34,7 @@ COPY --from=build /out/basewatch /usr/local/bin/basewatch
 LABEL sdkBaseVersion="${BASE}" \
       org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.title="basewatch" \
-      org.opencontainers.image.description="Tells which deployed container images on AWS stand on an old base image, and what to do about each one" \
+      org.opencontainers.image.description="Finds container images on AWS that are built on outdated base images, and says what to do about each one" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="https://github.com/basewatch/basewatch" \
       org.opencontainers.image.version="${VERSION}" \
