@@ -219,10 +219,10 @@ fn the_index_links_to_every_page() {
 }
 
 #[test]
-fn every_path_that_the_map_names_exists() {
+fn every_source_path_on_the_architecture_page_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let map = page("docs/ARCHITECTURE.md");
-    let quoted = map.split('`').skip(1).step_by(2);
+    let architecture = page("docs/ARCHITECTURE.md");
+    let quoted = architecture.split('`').skip(1).step_by(2);
     let is_source = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "rs");
     let is_path = |name: &&str| name.contains('/') && is_source(name) && !name.contains(char::is_whitespace);
     let paths: Vec<_> = quoted.filter(is_path).collect();
@@ -233,7 +233,7 @@ fn every_path_that_the_map_names_exists() {
 }
 
 #[test]
-fn the_picture_shows_what_the_demo_prints() {
+fn the_picture_in_the_readme_shows_the_output_of_demo() {
     let output = Command::new(env!("CARGO_BIN_EXE_basewatch")).arg("demo").output().expect("the program starts");
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let picture = page("docs/demo.svg");
@@ -244,7 +244,7 @@ fn the_picture_shows_what_the_demo_prints() {
         .map(|(_, text)| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") + " ")
         .collect();
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
-    assert_eq!(words(&drawn), words(&printed), "scripts/picture says how it is drawn anew");
+    assert_eq!(words(&drawn), words(&printed), "scripts/picture says how to draw it again");
 }
 
 #[test]
