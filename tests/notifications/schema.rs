@@ -153,7 +153,7 @@ fn the_documentation_shows_messages_as_they_are_sent() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/notifications.md");
     let page = fs::read_to_string(&path).unwrap();
     let pretty = |body: &str| basewatch::report::json::render(&serde_json::from_str::<Value>(body).unwrap());
-    let (subject, body) = sent_as(&messages::events(), MessageFormat::Text);
+    let (subject, body) = sent_as(&messages::small(), MessageFormat::Text);
     let mut expected = with_block(&page, "text", &format!("Subject: {subject}\n\n{body}"));
     let (subject, body) = sent_as(&messages::watch_incomplete(), MessageFormat::Text);
     expected = with_block(&expected, "watch", &format!("Subject: {subject}\n\n{body}"));
