@@ -17,6 +17,7 @@ use futures::{StreamExt, stream};
 use super::{Aws, Failure, Session};
 use crate::{
     glob::Glob,
+    image::ErrorCode,
     registry::{RequestKind, Requests},
     secret::Secret,
 };
@@ -146,7 +147,7 @@ impl Aws {
         let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
         if meant.is_empty() {
             let message = "none of the accounts that may be looked at is meant".to_owned();
-            return refused("accounts", Failure { code: "not-found", message });
+            return refused("accounts", Failure { code: ErrorCode::NotFound, message });
         }
         let mut under_way = stream::iter(meant)
             .map(|account| async move {
@@ -199,7 +200,7 @@ impl Aws {
         let provider = Assumed::new(provider, Arc::clone(&self.requests));
         if let Err(error) = provider.prime().await {
             let failure = Failure::of_credentials(&format!("sts:AssumeRole of {role}"), &error);
-            let is_denied = failure.code == "access-denied";
+            let is_denied = failure.code == ErrorCode::AccessDenied;
             let is_own = is_denied && self.own_account().await?.as_deref() == Some(account);
             return if is_own { Ok(Arc::new(own.in_account(account, None))) } else { Err(failure) };
         }

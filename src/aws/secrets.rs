@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::{Aws, Failure};
-use crate::secret::{InvalidSecret, Secret, SecretSource};
+use crate::{
+    image::ErrorCode,
+    secret::{InvalidSecret, Secret, SecretSource},
+};
 
 impl Aws {
     /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
@@ -43,5 +46,5 @@ impl Aws {
 }
 
 fn unusable(arn: &str, why: &str) -> Failure {
-    Failure { code: "failed", message: format!("the secret {arn} cannot be used: {why}") }
+    Failure { code: ErrorCode::Failed, message: format!("the secret {arn} cannot be used: {why}") }
 }

@@ -11,6 +11,7 @@ mod choose;
 mod descriptor;
 mod digest;
 mod document;
+mod error_code;
 mod facts;
 mod fingerprint;
 mod host;
@@ -37,6 +38,7 @@ pub use descriptor::{
 };
 pub use digest::{Digest, InvalidDigest};
 pub use document::{Document, InvalidDocument, Manifest, Statement};
+pub use error_code::ErrorCode;
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use fingerprint::{DotnetVersion, Fingerprint, LambdaSign};
 pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};

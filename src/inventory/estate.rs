@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::{Aws, Failure},
-    image::Repository,
+    image::{ErrorCode, Repository},
     once::Once,
     store::{Images, TagsMemory},
 };
@@ -148,7 +148,7 @@ impl Estate {
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
         match self.listed(repository).await {
             Ok(listed) => Some(listed),
-            Err(gap) if gap.code == "not-found" => Some(Arc::default()),
+            Err(gap) if gap.code == ErrorCode::NotFound => Some(Arc::default()),
             Err(gap) => {
                 self.note(gap);
                 None

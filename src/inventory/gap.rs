@@ -1,7 +1,7 @@
 //! A part of the inventory that could not be read, and the deployments that it may hide.
 
 use super::DeploymentKind;
-use crate::aws::Failure;
+use crate::{aws::Failure, image::ErrorCode};
 
 /// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,10 +10,8 @@ pub struct Gap {
     pub scope: String,
     /// The deployments that it may hide.
     pub extent: Extent,
-    /// A stable code: `access-denied` (not permitted), `throttled` (still, after all retries),
-    /// `unreachable` (no connection, or no answer in time), `not-found`, `credentials` (none, expired or
-    /// refused), `malformed` (an answer that cannot be understood) or `failed` (anything else AWS says).
-    pub code: &'static str,
+    /// The code in the report.
+    pub code: ErrorCode,
     /// What happened, for people.
     pub message: String,
 }
@@ -96,9 +94,10 @@ mod tests {
             message: message.into(),
         };
         let listed =
-            gap("ecr eu-west-1 orders", "access-denied", "images", extent(Some(DeploymentKind::Ecr), "orders"));
-        let tags = gap("ecr eu-west-1 orders", "access-denied", "tags", extent(None, "orders"));
-        let other = gap("ecr eu-west-1 orders", "throttled", "images", extent(Some(DeploymentKind::Ecr), "orders"));
+            gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "images", extent(Some(DeploymentKind::Ecr), "orders"));
+        let tags = gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "tags", extent(None, "orders"));
+        let other =
+            gap("ecr eu-west-1 orders", ErrorCode::Throttled, "images", extent(Some(DeploymentKind::Ecr), "orders"));
         let merged = Gap::merged(vec![other.clone(), listed.clone(), tags.clone()]);
         assert_eq!(merged, [Gap { extent: extent(None, "orders"), ..listed.clone() }, other]);
         assert_eq!(Gap::merged(vec![tags, listed]).len(), 1);

@@ -39,6 +39,7 @@ pub use named::NamedInventory;
 pub use owners::{OwnerRule, Owners};
 pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions};
 pub use shelf::{Held, Holding, Shelf};
+pub use unreadable::ImageErrorCode;
 
 use crate::image::{Annotations, Arch, Digest, ImageFacts, Platform, Repository};
 
@@ -220,8 +221,8 @@ pub struct DeployedImage {
 /// Why a deployment's image cannot be read: a finding of its own, never the end of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …
-    pub code: &'static str,
+    /// Why it cannot be read.
+    pub code: ImageErrorCode,
     /// What happened, for people.
     pub message: String,
     /// What the deployment names, where known.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
-    DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Unreadable, Workload,
+    DeployedImage, Deployment, DeploymentKind, Holding, ImageErrorCode, ImageSource, Unreadable, Workload,
     findings::{Findings, Found, Listed},
 };
 use crate::image::{Annotations, Digest, ImageFacts, Platform, choose};
@@ -152,7 +152,11 @@ impl Place {
             }
         }
         if deployments.is_empty() {
-            return vec![self.unreadable(Unreadable::new("image-malformed", "its index names no image").about(index))];
+            return vec![
+                self.unreadable(
+                    Unreadable::new(ImageErrorCode::ImageMalformed, "its index names no image").about(index),
+                ),
+            ];
         }
         deployments
     }
@@ -175,7 +179,7 @@ impl Place {
             }),
             Ok(Found::Index { .. }) => {
                 let why = "its indexes lie too deep within one another";
-                Err(Unreadable::new("image-malformed", why).about(&child.digest))
+                Err(Unreadable::new(ImageErrorCode::ImageMalformed, why).about(&child.digest))
             }
             Err(why) => Err(self.listed_unreadable(why)),
         };
@@ -184,8 +188,8 @@ impl Place {
 
     /// Why an image cannot be read whose index was: a registry that lacks what its index lists is incomplete.
     fn listed_unreadable(&self, why: Unreadable) -> Unreadable {
-        let is_incomplete = why.code == "image-missing" && self.reference.repository().is_some();
-        if is_incomplete { Unreadable { code: "registry-incomplete", ..why } } else { why }
+        let is_incomplete = why.code == ImageErrorCode::ImageMissing && self.reference.repository().is_some();
+        if is_incomplete { Unreadable { code: ImageErrorCode::RegistryIncomplete, ..why } } else { why }
     }
 
     fn with(self, image: Result<DeployedImage, Unreadable>) -> Deployment {

@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt, stream};
 
 use super::{
-    Choice, Deployment, Estate, Holding, Inventoried, ResourceTags, Shelf, Unreadable,
+    Choice, Deployment, Estate, Holding, ImageErrorCode, Inventoried, ResourceTags, Shelf, Unreadable,
     ecr::{EcrRepository, manifests},
     findings::{Findings, Found, INDEX_DEPTH},
     place::Place,
@@ -154,8 +154,10 @@ impl Estate {
     fn remember(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
         let known = self.images.catalog().content(digest).map(Found::from);
         let found = known.ok_or_else(|| match lost {
-            Holding::Archived => Unreadable::new("image-archived", format!("{repository}@{digest} is archived")),
-            _ => Unreadable::new("image-missing", format!("{repository} does not hold {digest} any more")),
+            Holding::Archived => {
+                Unreadable::new(ImageErrorCode::ImageArchived, format!("{repository}@{digest} is archived"))
+            }
+            _ => Unreadable::new(ImageErrorCode::ImageMissing, format!("{repository} does not hold {digest} any more")),
         });
         findings.add(digest.clone(), Some(repository.clone()), found);
     }

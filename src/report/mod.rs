@@ -22,6 +22,7 @@ pub mod json;
 mod known;
 mod line;
 pub mod markdown;
+mod note_code;
 pub mod query;
 pub mod sarif;
 pub mod stamp;
@@ -53,6 +54,7 @@ pub use finding::{
 pub use hold::HoldFields;
 pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
+pub use note_code::NoteCode;
 pub use query::Query;
 pub use style::Style;
 pub use subject::{FindingSubjects, SubjectFields};
@@ -110,8 +112,9 @@ pub struct PolicyFields {
 /// Something to be known about how the answers were got, or about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
-    /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
-    /// `report-cut`, `most-unknown`, `release-catalog-refused`, `release-catalog-unavailable`, `base-releases-unread`.
+    /// A stable code: `base-releases-unread`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
+    /// `hold-expired`, `hold-expiring`, `hold-unused`, `most-unknown`, `pull-through-cache`, `release-catalog-refused`,
+    /// `release-catalog-unavailable`, `report-cut`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,
@@ -139,7 +142,8 @@ pub struct ErrorEntry {
     /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`, `incomplete`.
+    /// A stable code: `access-denied`, `credentials`, `failed`, `incomplete`, `malformed`, `not-found`, `throttled`,
+    /// `unreachable`.
     pub code: String,
     /// What happened, for people.
     pub message: String,

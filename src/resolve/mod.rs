@@ -36,7 +36,7 @@ pub use hold::Hold;
 pub use line::{Current, Line, LineSource};
 pub use lookup::{History, PastRelease};
 pub use newer::Newer;
-pub use problem::{Failure, Problem, ProblemKind};
+pub use problem::{Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
 pub use question::{Key, Question, questions};
 pub use search::{ComparedImage, Searcher};

@@ -15,6 +15,7 @@ use crate::{
     aws::Members,
     cli::AuditArgs,
     config::Settings,
+    image::ErrorCode,
     report::{ErrorEntry, ExitReason, Report, Run, Summary},
 };
 
@@ -86,7 +87,7 @@ pub fn exit(summary: &Summary) -> Exit {
 
 /// An audit that found nothing because there are no credentials never started.
 pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
-    let is_about_all = |error: &&ErrorEntry| error.code == "credentials" || error.scope == "aws";
+    let is_about_all = |error: &&ErrorEntry| error.code == ErrorCode::Credentials.as_str() || error.scope == "aws";
     let missing = report.errors.iter().find(is_about_all)?;
     report.findings.is_empty().then_some(&missing.message)
 }

@@ -351,7 +351,7 @@ async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown(
 
 fn image_error(deployment: &Deployment) -> (&'static str, Option<Digest>, String) {
     let why = deployment.image.as_ref().unwrap_err().clone();
-    (why.code, why.digest, why.message)
+    (crate::rig::reason_code(&why), why.digest, why.message)
 }
 
 #[tokio::test]

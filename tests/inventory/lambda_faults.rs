@@ -166,7 +166,10 @@ async fn a_deleted_image_is_told_by_the_function_and_by_the_repository() {
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let failed = find(&found.deployments, "failed:$LATEST");
-    assert_eq!((failed.image.as_ref().unwrap_err().code, failed.holding), ("image-missing", Holding::Gone));
+    assert_eq!(
+        (crate::rig::reason_code(failed.image.as_ref().unwrap_err()), failed.holding),
+        ("image-missing", Holding::Gone)
+    );
     let workload = failed.workload.as_ref().unwrap();
     assert_eq!(
         (workload.state.as_deref(), workload.state_reason_code.as_deref()),

@@ -12,8 +12,8 @@ use basewatch::{
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
         ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, HoldFields, ImageFields, LineFields,
-        Note, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
-        SCHEMA, Step, Summary,
+        Note, NoteCode, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report,
+        RuntimeFields, SCHEMA, Step, Summary,
     },
     resolve::PublishedSource,
 };
@@ -539,7 +539,7 @@ pub(crate) fn report_of_mostly_unknown() -> Report {
                    org.opencontainers.image.base.name), or name your own base images in [[identify.base]]";
     let findings = report().findings.into_iter().filter(|finding| finding.verdict == Verdict::Unknown);
     let mut report = report_of(findings.collect(), Vec::new());
-    report.notes = vec![note(Note::MOST_UNKNOWN, message)];
+    report.notes = vec![Note::new(NoteCode::MostUnknown, message.to_owned())];
     report.summary.exit_reason = Some(ExitReason::MostUnknown);
     report
 }

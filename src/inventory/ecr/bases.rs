@@ -17,7 +17,7 @@ use super::{
 use crate::{
     aws::{Failure, Session},
     glob::{Glob, has_wildcards},
-    image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository},
+    image::{Content, Digest, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Repository},
     inventory::{
         Choice, EcrSettings, Estate, Held, Regions, Shelf,
         findings::{Findings, Found},
@@ -117,7 +117,7 @@ impl Estate {
 
     /// What `repository`, which is in private ECR, holds; `not-found` if its registry may not be asked.
     async fn list_base(&self, repository: &Repository) -> Result<Listed, Failure> {
-        let not_found = || Failure { code: "not-found", message: format!("{repository} may not be asked") };
+        let not_found = || Failure { code: ErrorCode::NotFound, message: format!("{repository} may not be asked") };
         let account = EcrHost::parse(&repository.registry).ok_or_else(not_found)?.account;
         let session = self.session_for_bases(account).await?;
         if !self.images.registry().may_ask(repository) {
@@ -265,7 +265,7 @@ impl BaseRepositories {
     /// Notes that `place` could not be listed. That there is no such repository, or that there are no credentials, is
     /// reported when its tags are asked for.
     fn note(&mut self, place: &str, failure: Failure) {
-        if !matches!(failure.code, "not-found" | "credentials") {
+        if !matches!(failure.code, ErrorCode::NotFound | ErrorCode::Credentials) {
             self.unread.push((place.to_owned(), failure.message));
         }
     }

@@ -14,7 +14,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use crate::{
     aws::Failure,
     aws::Session,
-    image::{Digest, DigestKind, Repository, may_hold_provenance},
+    image::{Digest, DigestKind, ErrorCode, Repository, may_hold_provenance},
     inventory::{DeploymentKind, EcrSettings, Extent, Gap, Held, ResourceTags, Shelf, spot::Spot},
     registry::EcrHost,
 };
@@ -136,11 +136,11 @@ where
             return Listed { items, gaps: Vec::new() };
         }
         if next == token {
-            return Listed { items, gaps: gap("malformed", "the list repeats its next token".to_owned()) };
+            return Listed { items, gaps: gap(ErrorCode::Malformed, "the list repeats its next token".to_owned()) };
         }
         token = next;
     }
-    Listed { items, gaps: gap("failed", format!("the list does not end within {PAGES} pages")) }
+    Listed { items, gaps: gap(ErrorCode::Failed, format!("the list does not end within {PAGES} pages")) }
 }
 
 /// The repositories at `spot` that `settings` choose.
@@ -166,7 +166,7 @@ pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<
             Ok(repository) => items.push(Arc::new(repository)),
             Err(message) => {
                 let extent = Extent { repository: Some(name), ..extent.clone() };
-                gaps.push(Gap::new(scope, extent, Failure { code: "malformed", message }));
+                gaps.push(Gap::new(scope, extent, Failure { code: ErrorCode::Malformed, message }));
             }
         }
     }
@@ -202,7 +202,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
         Ok(answer) => answer,
         Err(error) => {
             let failure = Failure::of(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(gap(failure)) };
         }
     };
     let Some(found) = answer.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
@@ -210,7 +210,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
     };
     match repository_of(client, region, found, scope.clone()) {
         Ok(repository) => Ok(Some(Arc::new(repository))),
-        Err(message) => Err(gap(Failure { code: "malformed", message })),
+        Err(message) => Err(gap(Failure { code: ErrorCode::Malformed, message })),
     }
 }
 
@@ -227,13 +227,13 @@ pub(super) async fn image(
         Ok(answer) => answer.image_details.unwrap_or_default(),
         Err(error) => {
             let failure = Failure::of(&repository.call("DescribeImages"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(repository.gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(repository.gap(failure)) };
         }
     };
     let mut images = BTreeMap::new();
     for detail in details.iter().filter(|detail| is_image(detail)) {
         let image = image_of(detail);
-        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: "malformed", message }))?);
+        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: ErrorCode::Malformed, message }))?);
     }
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
@@ -291,7 +291,7 @@ async fn details<T>(
     for item in listed.items {
         match item {
             Ok(item) => items.push(item),
-            Err(message) => gaps.push(repository.gap(Failure { code: "malformed", message })),
+            Err(message) => gaps.push(repository.gap(Failure { code: ErrorCode::Malformed, message })),
         }
     }
     Listed { items, gaps }

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     image::{Digest, Reference},
     inventory::{
-        DeploymentKind, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting, spot::Spot,
+        DeploymentKind, ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting,
+        spot::Spot,
     },
 };
 
@@ -63,12 +64,14 @@ pub(super) fn sightings(
 
 /// How an image is referred to, and which one it is.
 fn named(running: &Running) -> (ImageSource, Result<Digest, Unreadable>) {
-    let unknown = |what: &str| Unreadable::new("digest-unknown", format!("ECS does not tell which {what}"));
+    let unknown =
+        |what: &str| Unreadable::new(ImageErrorCode::DigestUnknown, format!("ECS does not tell which {what}"));
     let Some(name) = &running.image else { return (ImageSource::Unknown, Err(unknown("image runs"))) };
     let Reference { repository, tag, .. } = match image::reference(name) {
         Ok(reference) => reference,
         Err(error) => {
-            let why = Unreadable::new("image-malformed", format!("{name:?} is no name of an image: {error}"));
+            let why =
+                Unreadable::new(ImageErrorCode::ImageMalformed, format!("{name:?} is no name of an image: {error}"));
             return (ImageSource::Unknown, Err(why));
         }
     };
@@ -108,9 +111,9 @@ mod tests {
     #[test]
     fn what_is_not_told_says_so() {
         for (image, expected, code) in [
-            (Some("nginx:1"), "docker.io/library/nginx:1", "digest-unknown"),
-            (None, "unknown", "digest-unknown"),
-            (Some("Nginx"), "unknown", "image-malformed"),
+            (Some("nginx:1"), "docker.io/library/nginx:1", ImageErrorCode::DigestUnknown),
+            (None, "unknown", ImageErrorCode::DigestUnknown),
+            (Some("Nginx"), "unknown", ImageErrorCode::ImageMalformed),
         ] {
             let (source, digest) = named(&running(image, None));
             assert_eq!((source.to_string().as_str(), digest.unwrap_err().code), (expected, code));

@@ -6,7 +6,10 @@ use aws_sdk_lambda::types::{self, AliasConfiguration, FunctionConfiguration, Pac
 use serde::{Deserialize, Serialize};
 
 use super::version::FunctionVersion;
-use crate::aws::{Failure, Lambda};
+use crate::{
+    aws::{Failure, Lambda},
+    image::ErrorCode,
+};
 
 /// Versions asked for in one page: the most that `ListFunctions` gives.
 const PAGE: i32 = 50;
@@ -71,7 +74,7 @@ pub(super) struct Next {
 impl Next {
     /// What follows a page that ends in `marker`; nothing after the last page.
     fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
-        let malformed = |message: String| Err(Failure { code: "malformed", message });
+        let malformed = |message: String| Err(Failure { code: ErrorCode::Malformed, message });
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
         if self.marker.as_ref() == Some(&marker) {
             return malformed("the list repeats its marker".to_owned());

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{Cycle, World, heartbeat::beat, report_place};
 use crate::{
     config::Settings,
+    image::ErrorCode,
     notify::{
         Delivered,
         watch::{self, Observed, RUN, RunError, Trouble},
@@ -37,7 +38,7 @@ pub async fn watch_over(settings: &Settings, world: &World, now: DateTime<Utc>, 
 /// Notes that a run as of `now` has failed for `why`, and tells who has to know.
 pub async fn failed(settings: &Settings, world: &World, now: DateTime<Utc>, why: &str) {
     let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(RUN, "failed", why, now)];
+    let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
     match tell(settings, world, &Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors }).await {
         Ok(delivered) => log(&delivered),
         Err(error) => tracing::warn!("that the run failed was not noted, and nobody is told: {error}"),
@@ -59,7 +60,7 @@ pub async fn push_failed(
     why: &str,
 ) -> store::Result<usize> {
     let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(&watch::push_scope(image), "failed", why, now)];
+    let errors = vec![RunError::new(&watch::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
     let run = Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors };
     let delivered = tell(settings, world, &run).await?;
     log(&delivered);

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::http::Response;
 
 use crate::{
     aws::Failure,
+    image::ErrorCode,
     store::{Error, OnlyIf},
 };
 
@@ -69,7 +70,7 @@ impl Refusal {
             _ => failure.to_string(),
         };
         match failure.code {
-            "access-denied" | "credentials" => Error::Denied { what, why },
+            ErrorCode::AccessDenied | ErrorCode::Credentials => Error::Denied { what, why },
             _ if status == 403 => Error::Denied { what, why },
             _ => Error::Unavailable { what, why },
         }
