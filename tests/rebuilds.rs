@@ -164,7 +164,7 @@ impl Runs {
             let rule = rule_for(rebuild, &self.settings).unwrap();
             let secret = rule.secret.as_ref().map(|source| match source {
                 SecretSource::Here(secret) => secret.clone(),
-                SecretSource::SecretsManager(arn) => Secret::new(arn.clone()),
+                SecretSource::SecretsManager { arn, .. } => Secret::new(arn.to_string()),
             });
             let answer = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
                 Ok(call) => self.client.for_another_run().call(&call).await,

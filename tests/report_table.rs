@@ -150,8 +150,8 @@ fn equal_names_in_other_regions_and_accounts_are_told_apart() {
         let report = sample::report();
         let mut finding = report.findings.into_iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
         finding.deployment.name = "orders:1".to_owned();
-        finding.deployment.region = Some(region.to_owned());
-        finding.deployment.account = Some(account.to_owned());
+        finding.deployment.region = region.parse().ok();
+        finding.deployment.account = account.parse().ok();
         finding.image.digest = Some(sample::digest(seed));
         finding
     };

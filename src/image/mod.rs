@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
+mod arn;
 mod attestation;
 mod bounds;
 mod build_history;
@@ -27,6 +28,7 @@ mod reference;
 mod releases;
 mod shell;
 
+pub use arn::{AccountId, Arn, ArnParts, InvalidAwsName, Region, is_account_id, is_region};
 pub use attestation::{Provenance, UnusableAttestation};
 pub use bounds::{MESSAGE_BYTES, QUOTED_BYTES, VALUE_BYTES, clip, is_cut};
 pub use build_history::{BuildHistory, BuilderBase, LayerDate};

@@ -1,7 +1,10 @@
 //! A part of the inventory that could not be read, and the deployments that it may hide.
 
 use super::DeploymentKind;
-use crate::{aws::Failure, image::ErrorCode};
+use crate::{
+    aws::Failure,
+    image::{AccountId, ErrorCode, Region},
+};
 
 /// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +26,9 @@ pub struct Extent {
     /// Only deployments of this kind.
     pub kind: Option<DeploymentKind>,
     /// Only deployments in this AWS account; of a repository, the account of its registry.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// Only deployments in this AWS region; of a repository, the region of its registry.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// Only deployments whose image is in this repository, without its registry.
     pub repository: Option<String>,
 }
@@ -33,20 +36,24 @@ pub struct Extent {
 impl Extent {
     /// Everything in `account`, whatever its kind and region.
     #[must_use]
-    pub fn of_account(account: Option<&str>) -> Self {
-        Self { account: account.map(str::to_owned), ..Self::default() }
+    pub fn of_account(account: Option<&AccountId>) -> Self {
+        Self { account: account.cloned(), ..Self::default() }
     }
 
     /// The smallest extent that covers both.
     fn widened(self, other: &Self) -> Self {
-        let both = |one: Option<String>, other: &Option<String>| one.filter(|one| other.as_ref() == Some(one));
         Self {
             kind: self.kind.filter(|kind| other.kind == Some(*kind)),
-            account: both(self.account, &other.account),
-            region: both(self.region, &other.region),
-            repository: both(self.repository, &other.repository),
+            account: both(self.account, other.account.as_ref()),
+            region: both(self.region, other.region.as_ref()),
+            repository: both(self.repository, other.repository.as_ref()),
         }
     }
+}
+
+/// `one` if both are equal.
+fn both<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
+    one.filter(|one| other == Some(one))
 }
 
 impl Gap {
@@ -83,8 +90,8 @@ mod tests {
     fn gaps_of_one_place_and_code_are_one_that_hides_what_any_of_them_hides() {
         let extent = |kind, repository: &str| Extent {
             kind,
-            account: Some("123456789012".into()),
-            region: Some("eu-west-1".into()),
+            account: "123456789012".parse().ok(),
+            region: "eu-west-1".parse().ok(),
             repository: Some(repository.into()),
         };
         let gap = |scope: &str, code, message: &str, extent| Gap {

@@ -41,7 +41,7 @@ pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Region
 pub use shelf::{Held, Holding, Shelf};
 pub use unreadable::ImageErrorCode;
 
-use crate::image::{Annotations, Arch, Digest, ImageFacts, Platform, Repository};
+use crate::image::{AccountId, Annotations, Arch, Arn, Digest, ImageFacts, Platform, Region, Repository};
 
 /// What sort of place a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -89,11 +89,11 @@ pub struct Deployment {
     /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
     pub qualifier: Option<String>,
     /// The AWS account, where there is one.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region, where there is one.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The ARN, where there is one.
-    pub arn: Option<String>,
+    pub arn: Option<Arn>,
     /// Whose it is, where that is known.
     pub owner: Option<String>,
     /// How it is run, where it runs.

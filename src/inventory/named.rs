@@ -101,7 +101,8 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
         Some(_) => full.split_once('/').map_or(full.as_str(), |(_, name)| name).to_owned(),
         None => full.clone(),
     };
-    let (account, region) = host.map(|host| (host.account.to_owned(), host.region.to_owned())).unzip();
+    let account = host.and_then(|host| host.account.parse().ok());
+    let region = host.and_then(|host| host.region.parse().ok());
     let source = ImageSource::Reference(reference);
     let place = Place { account, region, ..Place::new(DeploymentKind::Image, format!("image:{full}"), name, source) };
     match digest {

@@ -8,7 +8,7 @@ use super::{
     DeployedImage, Deployment, DeploymentKind, Holding, ImageErrorCode, ImageSource, Unreadable, Workload,
     findings::{Findings, Found, Listed},
 };
-use crate::image::{Annotations, Digest, ImageFacts, Platform, choose};
+use crate::image::{AccountId, Annotations, Arn, Digest, ImageFacts, Platform, Region, choose};
 
 /// A deployment before its image is looked at. The fields are those of [`Deployment`].
 #[derive(Clone, Debug)]
@@ -16,9 +16,9 @@ pub(super) struct Place {
     pub(super) id: String,
     pub(super) kind: DeploymentKind,
     pub(super) name: String,
-    pub(super) account: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) arn: Option<String>,
+    pub(super) account: Option<AccountId>,
+    pub(super) region: Option<Region>,
+    pub(super) arn: Option<Arn>,
     pub(super) qualifier: Option<String>,
     pub(super) owner: Option<String>,
     pub(super) workload: Option<Arc<Workload>>,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     identify::IdentifiedBase,
-    image::{ErrorCode, MESSAGE_BYTES, Repository, clip},
+    image::{AccountId, ErrorCode, MESSAGE_BYTES, Repository, clip},
     inventory::{Deployment, Extent, Gap, Holding},
     judge::{Action, ChainLink, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::Resolution,
@@ -21,7 +21,7 @@ use crate::{
 pub struct Subjects {
     deployment: String,
     repository: String,
-    account: Option<String>,
+    account: Option<AccountId>,
     owner: Option<String>,
     base: Option<String>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExemptionFields, FindingSubjects};
 use crate::{
-    image::{Arch, Digest, DigestKind, Platform},
+    image::{AccountId, Arch, Arn, Digest, DigestKind, Platform, Region},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     resolve::PublishedSource,
@@ -72,13 +72,13 @@ pub struct DeploymentFields {
     pub version: Option<String>,
     /// The ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
+    pub arn: Option<Arn>,
     /// The AWS account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// Whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

@@ -39,7 +39,10 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::DeploymentKind;
+use crate::{
+    image::{AccountId, Region},
+    inventory::DeploymentKind,
+};
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
@@ -134,11 +137,11 @@ pub struct ErrorEntry {
     /// The AWS account in which deployments may be missing, or that of the repository's registry; absent where that is
     /// not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region in which deployments may be missing, or that of the repository's registry; absent where that is
     /// not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,

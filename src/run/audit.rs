@@ -15,7 +15,7 @@ use crate::{
     aws::Members,
     cli::AuditArgs,
     config::Settings,
-    image::ErrorCode,
+    image::{AccountId, ErrorCode, Region},
     report::{ErrorEntry, ExitReason, Report, Run, Summary},
 };
 
@@ -61,14 +61,14 @@ fn nothing_left(settings: &Settings) -> Option<String> {
     let is_all_listed = !tables.is_empty() && tables.iter().all(|regions| regions.as_listed().is_some());
     // Images that are named are in no region, and would be left out as well.
     if is_all_listed && !listed.iter().any(|region| settings.filter.admits_region(region)) {
-        let listed: Vec<_> = listed.into_iter().map(String::as_str).collect();
+        let listed: Vec<_> = listed.into_iter().map(Region::as_str).collect();
         return Some(format!("--region leaves nothing to audit: the configuration names {}", listed.join(", ")));
     }
     let members = settings.accounts.as_ref().map(|accounts| &accounts.members);
     if let Some(Members::Listed(accounts)) = members
         && !accounts.iter().any(|account| settings.filter.admits_account(account))
     {
-        let accounts: Vec<_> = accounts.iter().map(String::as_str).collect();
+        let accounts: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
         return Some(format!("--account leaves nothing to audit: the configuration names {}", accounts.join(", ")));
     }
     None

@@ -108,7 +108,7 @@ pub(crate) fn settings() -> EcrSettings {
 }
 
 pub(crate) fn regions(names: &[&str]) -> Regions {
-    Regions::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+    Regions::Listed(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
 /// What matches one of `include` and none of `exclude`.

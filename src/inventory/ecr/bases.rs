@@ -17,7 +17,7 @@ use super::{
 use crate::{
     aws::{Failure, Session},
     glob::{Glob, has_wildcards},
-    image::{Content, Digest, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Repository},
+    image::{Content, Digest, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Region, Repository},
     inventory::{
         Choice, EcrSettings, Estate, Held, Regions, Shelf,
         findings::{Findings, Found},
@@ -90,7 +90,7 @@ impl Estate {
         let Some((EcrHost { account, region }, name)) = found else { return Ok(Vec::new()) };
         let Ok(name) = name.parse::<Glob>() else { return Ok(Vec::new()) };
         let session = self.session_for_bases(account).await?;
-        let region = region.to_owned();
+        let Ok(region) = region.parse::<Region>() else { return Ok(Vec::new()) };
         let settings = EcrSettings {
             regions: Regions::Listed(vec![region.clone()]),
             choice: Choice { include: vec![name], ..Choice::default() },
@@ -109,7 +109,7 @@ impl Estate {
     /// there: many companies have an account for their bases.
     async fn session_for_bases(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let session = self.aws.session_of(account).await?;
-        if session.account() == Some(account) {
+        if session.account().is_some_and(|own| own.as_str() == account) {
             self.see(account);
         }
         Ok(session)

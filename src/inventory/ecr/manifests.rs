@@ -156,7 +156,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
     let answer = repository
         .client
         .batch_get_image()
-        .registry_id(&repository.account)
+        .registry_id(repository.account.as_str())
         .repository_name(&repository.name)
         .set_image_ids(Some(ids.collect()))
         .set_accepted_media_types(Some(MANIFEST_MEDIA_TYPES.map(str::to_owned).to_vec()))

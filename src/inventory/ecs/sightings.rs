@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    arn::{self, DefinitionKind},
+    arn::DefinitionKind,
     image,
     units::{Running, Unit},
 };
 use crate::{
-    image::{Digest, Reference},
+    image::{Arn, Digest, Reference},
     inventory::{
         DeploymentKind, ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting,
         spot::Spot,
@@ -22,7 +22,8 @@ pub(super) fn sightings(
     running: Vec<Running>,
     matters: &impl Fn(&str) -> bool,
 ) -> Vec<Sighting> {
-    let account = arn::account(unit.arn()).map(str::to_owned);
+    let arn = unit.arn().parse::<Arn>().ok();
+    let account = arn.as_ref().and_then(Arn::account);
     let (cluster, name) = (unit.cluster, unit.name);
     let part = match (unit.service, unit.kind) {
         (Some(_), _) => name.to_owned(),
@@ -52,7 +53,7 @@ pub(super) fn sightings(
         let place = Place {
             account: account.clone(),
             region: Some(spot.region.clone()),
-            arn: Some(unit.arn().to_owned()),
+            arn: arn.clone(),
             qualifier: Some(image.container),
             workload: Some(Arc::new(workload)),
             ..Place::new(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)

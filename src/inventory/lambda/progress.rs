@@ -384,7 +384,7 @@ mod tests {
         let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
         Version {
             function: function.into(),
-            arn: arn.into(),
+            arn: arn.parse().unwrap(),
             number: number.into(),
             is_managed: false,
             mark: mark("r"),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{
     function::Function,
-    listing::account,
     seen::{Outcome, Seen},
     version::FunctionVersion,
 };
@@ -33,12 +32,12 @@ pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(
                 (Some(function), source, digest)
             }
         };
-        let account = account(&seen.arn).map(str::to_owned);
+        let account = seen.arn.account();
         let id = format!("lambda:{}:{}:{name}:{part}", spot.region, account.as_deref().unwrap_or_default());
         let place = Place {
             account,
             region: Some(spot.region.clone()),
-            arn: Some(format!("{}:{qualifier}", seen.arn)),
+            arn: format!("{}:{qualifier}", seen.arn).parse().ok(),
             qualifier: Some(qualifier.to_owned()),
             workload: function.map(|function| Arc::clone(&function.workload)),
             ..Place::new(DeploymentKind::Lambda, id, name.to_owned(), source)
