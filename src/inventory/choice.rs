@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use super::{Deployment, DeploymentKind, place::Place};
+use super::{Deployment, DeploymentKind};
 use crate::glob::Glob;
 
 /// The tags of an AWS resource.
@@ -113,12 +113,6 @@ impl Filter {
     #[must_use]
     pub fn admits(&self, deployment: &Deployment) -> bool {
         let Deployment { kind, owner, region, account, .. } = deployment;
-        self.admits_all(*kind, [owner.as_deref(), region.as_deref(), account.as_deref()])
-    }
-
-    /// The same, before the image is looked at.
-    pub(super) fn admits_place(&self, place: &Place) -> bool {
-        let Place { kind, owner, region, account, .. } = place;
         self.admits_all(*kind, [owner.as_deref(), region.as_deref(), account.as_deref()])
     }
 

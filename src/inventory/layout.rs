@@ -108,7 +108,7 @@ fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
         (None, Some(digest)) => format!("{reference}@{digest}"),
         _ => reference.to_string(),
     };
-    Place::new(DeploymentKind::Layout, name.clone(), name, reference)
+    Deployment::unread(DeploymentKind::Layout, name.clone(), name, reference).into()
 }
 
 /// The entries of `index.json`, attestations left out.

@@ -104,7 +104,8 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
     let account = host.and_then(|host| host.account.parse().ok());
     let region = host.and_then(|host| host.region.parse().ok());
     let source = ImageSource::Reference(reference);
-    let place = Place { account, region, ..Place::new(DeploymentKind::Image, format!("image:{full}"), name, source) };
+    let deployment = Deployment::unread(DeploymentKind::Image, format!("image:{full}"), name, source);
+    let place = Place::from(Deployment { account, region, ..deployment });
     match digest {
         Ok(digest) => place.deployments(&digest, findings),
         Err(why) => vec![place.unreadable(why)],

@@ -49,7 +49,7 @@ pub use build::{Run, Subjects};
 pub use company_base::is_base_id;
 pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
-pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
+pub use explain::{EXPLAIN_SCHEMA, Explanation};
 pub use finding::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
     ReplacementFields, RuntimeFields,

@@ -12,10 +12,10 @@ use basewatch::{
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
         ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, HoldFields, ImageFields, LineFields,
-        Note, NoteCode, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report,
-        RuntimeFields, SCHEMA, Step, Summary,
+        Note, NoteCode, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
+        SCHEMA, Summary,
     },
-    resolve::PublishedSource,
+    resolve::{ExplanationStep, PublishedSource, StepOutcome},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -641,19 +641,26 @@ pub(crate) fn base_report() -> BaseReport {
 
 /// The sample answer of `basewatch explain`.
 pub(crate) fn explanation() -> Explanation {
-    let step =
-        |title: &str, detail: &str, outcome| Step { title: title.to_owned(), detail: detail.to_owned(), outcome };
+    let step = |title: &str, detail: &str, outcome| ExplanationStep {
+        title: title.to_owned().into(),
+        detail: detail.to_owned(),
+        outcome,
+    };
     let finding = stale_by_a_bound();
     Explanation {
         schema: EXPLAIN_SCHEMA.to_owned(),
         reference: finding.image.reference.clone(),
         platform: finding.image.platform.as_ref().map(ToString::to_string),
         steps: vec![
-            step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), Outcome::Found),
-            step("annotation org.opencontainers.image.base.name", "", Outcome::NotFound),
-            step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", Outcome::Contradiction),
-            step("line of the base", "configured default tag latest", Outcome::Note),
-            step("dated tag of the base", "none of the 4 tags around 2026-09-20 carries the digest", Outcome::NotFound),
+            step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), StepOutcome::Found),
+            step("annotation org.opencontainers.image.base.name", "", StepOutcome::NotFound),
+            step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", StepOutcome::Contradiction),
+            step("line of the base", "configured default tag latest", StepOutcome::Note),
+            step(
+                "dated tag of the base",
+                "none of the 4 tags around 2026-09-20 carries the digest",
+                StepOutcome::NotFound,
+            ),
         ],
         finding,
     }

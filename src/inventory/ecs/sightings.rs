@@ -10,7 +10,7 @@ use super::{
 use crate::{
     image::{Arn, Digest, Reference},
     inventory::{
-        DeploymentKind, ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting,
+        Deployment, DeploymentKind, ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload, read::Sighting,
         spot::Spot,
     },
 };
@@ -50,15 +50,15 @@ pub(super) fn sightings(
             ..Workload::default()
         };
         let id = format!("{whole}:{}{others}", image.container);
-        let place = Place {
+        let deployment = Deployment {
             account: account.clone(),
             region: Some(spot.region.clone()),
             arn: arn.clone(),
             qualifier: Some(image.container),
             workload: Some(Arc::new(workload)),
-            ..Place::new(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
+            ..Deployment::unread(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
         };
-        Sighting { place, digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
+        Sighting { place: deployment.into(), digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
     };
     running.into_iter().map(sighting).collect()
 }
