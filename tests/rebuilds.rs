@@ -64,10 +64,10 @@ impl Fleet {
                 owner: Some("payments".to_owned()),
                 ..fresh.deployment.clone()
             },
-            image: ImageFields { reference: reference(self.base), ..fresh.image.clone() },
+            image: ImageFields { reference: reference(self.base).into(), ..fresh.image.clone() },
             base: Some(base),
             current: Some(CurrentRelease {
-                reference: LINE.to_owned(),
+                reference: LINE.into(),
                 pinned: None,
                 digest: digest(current),
                 platform_digest: None,
@@ -84,7 +84,7 @@ impl Fleet {
                 content_changed: Some(true),
             }),
             replacement: is_replaced.then(|| ReplacementFields {
-                reference: reference(self.newest),
+                reference: reference(self.newest).into(),
                 digest: digest(self.newest),
                 pushed_at: None,
                 base_release: Some(release(self.newest)),

@@ -25,6 +25,7 @@ mod partition;
 mod platform;
 mod provenance;
 mod reference;
+mod reference_text;
 mod releases;
 mod shell;
 
@@ -53,4 +54,5 @@ pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use provenance::{BuildMaterial, build_materials, is_provenance};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};
+pub use reference_text::ReferenceText;
 pub use releases::{MatchedPrefix, PlatformRelease, ReleaseOf, Releases};

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     identify::IdentifiedBase,
     image::{AccountId, ErrorCode, MESSAGE_BYTES, Repository, clip},
-    inventory::{Deployment, Extent, Gap, Holding},
+    inventory::{Deployment, Extent, Gap, Holding, ImageSource},
     judge::{Action, ChainLink, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
     resolve::Resolution,
 };
@@ -166,7 +166,10 @@ impl ImageFields {
             Err(unreadable) => (unreadable.digest.clone(), unreadable.platform.clone(), None),
         };
         Self {
-            reference: deployment.reference.to_string(),
+            reference: match &deployment.reference {
+                ImageSource::Reference(reference) => reference.clone().into(),
+                other => other.to_string().into(),
+            },
             digest,
             platform,
             created_at: created_at.filter(|at| crate::image::is_plausible(*at, now)),
@@ -187,7 +190,7 @@ impl BaseInUse {
         let resolution = link.resolution;
         let base = &resolution.base;
         Self {
-            reference: recorded.reference().to_string(),
+            reference: recorded.reference().into(),
             mirror: recorded.mirror.as_ref().map(ToString::to_string),
             digest: base.digest.clone(),
             digest_kind: base.kind,
@@ -243,8 +246,8 @@ impl CurrentRelease {
         let (line, _) = resolution.line.as_ref()?;
         let current = resolution.current.as_ref()?;
         Some(Self {
-            reference: line.to_string(),
-            pinned: current.hold.as_ref().map(|_| current.pinned(line)),
+            reference: line.to_string().into(),
+            pinned: current.hold.as_ref().map(|_| current.pinned(line).into()),
             digest: current.digest.clone(),
             platform_digest: current.platform_digest.clone(),
             release: current.release.as_ref().map(ToString::to_string),

@@ -63,7 +63,7 @@ pub(crate) fn fresh(name: &str) -> Finding {
             command: Vec::new(),
         },
         image: ImageFields {
-            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}"),
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}").into(),
             digest: Some(digest(name)),
             platform: Some(platform("linux/arm64")),
             created_at: Some(ago(1)),
@@ -93,7 +93,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
     let release = format!("{version}.{}", published.format("%Y.%m.%d.%H"));
     let base_digest = digest(&release);
     BaseInUse {
-        reference: format!("public.ecr.aws/{repository}@{base_digest}"),
+        reference: format!("public.ecr.aws/{repository}@{base_digest}").into(),
         mirror: None,
         digest: Some(base_digest),
         digest_kind: Some(DigestKind::Index),
@@ -115,7 +115,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
 fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
     let release = format!("{version}.{}", ago(age_days).format("%Y.%m.%d.%H"));
     CurrentRelease {
-        reference: format!("public.ecr.aws/{repository}:{version}"),
+        reference: format!("public.ecr.aws/{repository}:{version}").into(),
         pinned: None,
         digest: digest(&release),
         platform_digest: Some(digest(&format!("{release}-arm64"))),
@@ -331,7 +331,7 @@ fn running() -> [Finding; 3] {
         current: Some(current("lambda/java", "21", 1)),
         behind: Some(behind(39, 33)),
         replacement: Some(ReplacementFields {
-            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/invoices:8"),
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/invoices:8").into(),
             digest: digest("invoices:8"),
             pushed_at: Some(ago(2)),
             base_release: current("lambda/java", "21", 3).release,
@@ -436,7 +436,7 @@ fn waiting_for_its_base() -> Finding {
     };
     let chained = Finding {
         base: Some(BaseInUse {
-            reference: format!("{line}:7"),
+            reference: format!("{line}:7").into(),
             digest: Some(digest.clone()),
             confidence: Some("unconfirmed".to_owned()),
             line: Some(format!("{line}:stable")),
@@ -447,7 +447,7 @@ fn waiting_for_its_base() -> Finding {
             ..base("acme/base", "7", 20)
         }),
         current: Some(CurrentRelease {
-            reference: format!("{line}:stable"),
+            reference: format!("{line}:stable").into(),
             pinned: None,
             digest,
             release: None,
@@ -649,7 +649,7 @@ pub(crate) fn explanation() -> Explanation {
     let finding = stale_by_a_bound();
     Explanation {
         schema: EXPLAIN_SCHEMA.to_owned(),
-        reference: finding.image.reference.clone(),
+        reference: finding.image.reference.to_string(),
         platform: finding.image.platform.as_ref().map(ToString::to_string),
         steps: vec![
             step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), StepOutcome::Found),

@@ -60,7 +60,7 @@ fn only_what_a_rebuild_helps_is_rebuilt() {
             "no repository",
             {
                 let mut finding = stale();
-                finding.image.reference = "oci:images/orders".to_owned();
+                finding.image.reference = "oci:images/orders".into();
                 finding
             },
             0,

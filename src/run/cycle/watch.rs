@@ -88,7 +88,7 @@ fn of_cycle(settings: &Settings, cycle: &Cycle) -> Observed {
     let Cycle { report, outcome } = cycle;
     let at = report.generated_at;
     let unseen = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
-    let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, "problem", problem, at));
+    let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, watch::PROBLEM, problem, at));
     let unknown = report.most_unknown().map(|note| RunError::new(RUN, &note.code, &note.message, at));
     let is_blind = unknown.is_some();
     let errors: Vec<_> = unknown.into_iter().chain(unseen).chain(problems).collect();

@@ -107,7 +107,7 @@ fn whether_a_base_was_rebuilt_is_told_only_if_that_is_known() {
 #[test]
 fn a_base_that_is_in_the_inventory_has_one_alert_and_that_is_its_own() {
     let mut own = built_on_company_base("acme/base", Some(true));
-    own.image.reference = format!("{REGISTRY}/acme/base:1");
+    own.image.reference = format!("{REGISTRY}/acme/base:1").into();
     own.base = own.base.map(|base| base.chain[0].base.clone());
     let mut fleet = Fleet::new();
     fleet.findings.push(own);
