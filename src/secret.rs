@@ -2,6 +2,7 @@
 //!
 //! Knows no place itself: whoever may talk to one fetches what it holds.
 
+use crate::image::Arn;
 use std::{fmt, str::FromStr};
 
 /// A secret value: it never shows in debug output, logs or errors.
@@ -82,8 +83,13 @@ impl fmt::Debug for Secret {
 pub enum SecretSource {
     /// It was in the environment or in a file, and is here.
     Here(Secret),
-    /// In AWS Secrets Manager, under this ARN; fetched when it is first needed.
-    SecretsManager(String),
+    /// In AWS Secrets Manager; fetched when it is first needed.
+    SecretsManager {
+        /// The ARN of the secret.
+        arn: Arn,
+        /// The key of a secret that is a JSON object; without one, the whole text is the secret.
+        key: Option<String>,
+    },
 }
 
 #[cfg(test)]

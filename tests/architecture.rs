@@ -25,7 +25,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("redact", &[]),
     ("pace", &[]),
     ("retry", &[]),
-    ("secret", &[]),
+    // Where a secret is: by the ARN of AWS Secrets Manager.
+    ("secret", &["image"]),
     ("schedule", &[]),
     ("image", &[]),
     // The grammar of Dockerfiles; what they name are references.

@@ -89,7 +89,7 @@ fn the_agreed_configuration_works_as_written() {
     assert_eq!(settings.policy.terms.max_age.num_days(), 45);
     assert_eq!(settings.policy.terms.grace.num_days(), 14);
     assert_eq!(settings.identify.bases.as_slice()[0].default_tag.as_deref(), Some("latest"));
-    assert_eq!(settings.ecr[0].regions, Regions::Listed(vec!["eu-west-1".into()]));
+    assert_eq!(settings.ecr[0].regions, Regions::Listed(vec!["eu-west-1".parse().unwrap()]));
     assert_eq!(settings.ecr[0].newest, None);
     let layout = ImageSource::Layout { folder: case.folder.path().join("./layout"), tag: Some("v1".into()) };
     assert_eq!(settings.images[1], layout);
@@ -127,14 +127,17 @@ rules = [{ match = "payments-*", owner = "payments" }]
 fn the_agreed_configuration_of_what_runs_works_as_written() {
     let settings = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "hunter2").loaded().settings;
     let lambda = &settings.lambda[0];
-    assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".into(), "us-east-1".into()]));
+    assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]));
     assert!(lambda.choice.admits_name("orders") && !lambda.choice.admits_name("sandbox-orders"));
     assert_eq!(lambda.refresh, Duration::from_hours(7 * 24));
     let ecs = &settings.ecs[0];
     assert!(ecs.clusters[0].matches("prod-1") && !ecs.clusters[0].matches("test"));
     let accounts = settings.accounts.as_ref().expect("accounts");
     assert_eq!(accounts.external_id.as_ref().map(Secret::reveal), Some("hunter2"));
-    assert_eq!(accounts.members, Members::Listed(["123456789012", "210987654321"].map(String::from).into()));
+    assert_eq!(
+        accounts.members,
+        Members::Listed(["123456789012", "210987654321"].map(|id| id.parse().unwrap()).into())
+    );
     assert_eq!(settings.owners.tags, ["team", "owner"]);
     assert_eq!(settings.owners.ruled("payments-api", None), Some("payments"));
     assert_eq!(settings.owners.ruled("orders", None), Some("platform"));
@@ -148,7 +151,7 @@ fn an_organization_may_leave_accounts_out_and_all_regions_may_be_meant() {
                 [[inventory.ecr]]\nregions = [\"*\"]\nresource_tags = [\"env=prod\"]";
     let settings = Case::of(file).loaded().settings;
     let members = settings.accounts.expect("accounts").members;
-    assert_eq!(members, Members::Organization { exclude: ["333333333333".to_owned()].into() });
+    assert_eq!(members, Members::Organization { exclude: ["333333333333".parse().unwrap()].into() });
     assert_eq!((&settings.lambda[0].regions, &settings.ecr[0].regions), (&Regions::Enabled, &Regions::Enabled));
     assert_eq!(settings.lambda[0].refresh, Duration::from_hours(24));
     assert_eq!(settings.ecr[0].choice.resource_tags[0].to_string(), "env=prod");
@@ -783,4 +786,32 @@ fn schedules_as_aws_writes_them_are_refused_with_the_equivalent() {
         let problems = Case::of(&format!("[serve]\nschedule = \"{schedule}\"\n")).problems();
         assert!(problems.contains(expected), "{schedule}: {problems}");
     }
+}
+
+#[test]
+fn an_arn_with_a_malformed_account_or_region_is_refused_with_its_key() {
+    let secret = "[[notify.webhook]]\nurl = \"https://hooks.example.com/x\"\nsecret = { secretsmanager = \"ARN\" }";
+    let topic = "[[notify.sns]]\ntopic_arn = \"ARN\"";
+    for (file, arn, said) in [
+        (topic, "arn:aws:sns:eu-west-1:12345678901x:basewatch", "notify.sns[0].topic_arn: "),
+        (topic, "arn:aws:sns:eu-west-1:12345678901:basewatch", "notify.sns[0].topic_arn: "),
+        (topic, "arn:aws:sns:EU-WEST-1:123456789012:basewatch", "notify.sns[0].topic_arn: "),
+        (topic, "arn:aws:sns::123456789012:basewatch", "notify.sns[0].topic_arn: "),
+        (topic, "arn:aws:sqs:eu-west-1:123456789012:basewatch", "notify.sns[0].topic_arn: "),
+        (
+            secret,
+            "arn:aws:secretsmanager:eu-west-1:12345678901x:secret:hook",
+            "notify.webhook[0].secret.secretsmanager: ",
+        ),
+        (
+            secret,
+            "arn:aws:secretsmanager:eu_west:123456789012:secret:hook#key",
+            "notify.webhook[0].secret.secretsmanager: ",
+        ),
+    ] {
+        let problems = Case::of(&file.replace("ARN", arn)).problems();
+        assert!(problems.contains(said) && problems.contains("write it as in \"arn:aws:"), "{arn}\n{problems}");
+    }
+    let new_region = topic.replace("ARN", "arn:aws:sns:mars-north-1:123456789012:basewatch");
+    Case::of(&new_region).loaded();
 }

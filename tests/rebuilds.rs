@@ -64,10 +64,10 @@ impl Fleet {
                 owner: Some("payments".to_owned()),
                 ..fresh.deployment.clone()
             },
-            image: ImageFields { reference: reference(self.base), ..fresh.image.clone() },
+            image: ImageFields { reference: reference(self.base).into(), ..fresh.image.clone() },
             base: Some(base),
             current: Some(CurrentRelease {
-                reference: LINE.to_owned(),
+                reference: LINE.into(),
                 pinned: None,
                 digest: digest(current),
                 platform_digest: None,
@@ -84,7 +84,7 @@ impl Fleet {
                 content_changed: Some(true),
             }),
             replacement: is_replaced.then(|| ReplacementFields {
-                reference: reference(self.newest),
+                reference: reference(self.newest).into(),
                 digest: digest(self.newest),
                 pushed_at: None,
                 base_release: Some(release(self.newest)),
@@ -164,7 +164,7 @@ impl Runs {
             let rule = rule_for(rebuild, &self.settings).unwrap();
             let secret = rule.secret.as_ref().map(|source| match source {
                 SecretSource::Here(secret) => secret.clone(),
-                SecretSource::SecretsManager(arn) => Secret::new(arn.clone()),
+                SecretSource::SecretsManager { arn, .. } => Secret::new(arn.to_string()),
             });
             let answer = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
                 Ok(call) => self.client.for_another_run().call(&call).await,

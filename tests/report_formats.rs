@@ -317,7 +317,7 @@ fn sarif_has_what_github_wants() {
 fn a_finding_keeps_its_fingerprint_and_its_place_while_its_image_changes() {
     let old = sample::report().findings.into_iter().find(|finding| finding.id.ends_with("invoices:live")).unwrap();
     let mut new = old.clone();
-    new.image.reference = new.image.reference.replace(":7", ":8");
+    new.image.reference = new.image.reference.replace(":7", ":8").into();
     new.image.digest = Some(sample::digest("other"));
     new.severity = Severity::Critical;
     assert_ne!(old.image.reference, new.image.reference);

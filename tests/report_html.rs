@@ -206,7 +206,7 @@ fn a_held_release_is_marked_and_the_one_to_build_on_is_named() {
     let mut report = sample::report();
     let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
     let finding = report.findings.iter_mut().find(|finding| finding.action == Action::Rebuild).unwrap();
-    finding.current.as_mut().unwrap().pinned = Some(pinned.to_owned());
+    finding.current.as_mut().unwrap().pinned = Some(pinned.into());
     let until = "2027-01-31".parse().unwrap();
     let release = report.lines.iter_mut().flat_map(|line| &mut line.releases).find(|release| !release.current).unwrap();
     release.hold = Some(HoldFields { reason: "TLS to RDS fails <b>".to_owned(), until });

@@ -150,17 +150,17 @@ fn equal_names_in_other_regions_and_accounts_are_told_apart() {
         let report = sample::report();
         let mut finding = report.findings.into_iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
         finding.deployment.name = "orders:1".to_owned();
-        finding.deployment.region = Some(region.to_owned());
-        finding.deployment.account = Some(account.to_owned());
+        finding.deployment.region = region.parse().ok();
+        finding.deployment.account = account.parse().ok();
         finding.image.digest = Some(sample::digest(seed));
         finding
     };
-    let findings = vec![stale("eu-west-1", "1", "a"), stale("us-east-1", "1", "b")];
+    let findings = vec![stale("eu-west-1", "111111111111", "a"), stale("us-east-1", "111111111111", "b")];
     let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
     assert!(text.contains("orders:1 eu-west-1 ") && text.contains("orders:1 us-east-1 "), "{text}");
-    let findings = vec![stale("eu-west-1", "111", "a"), stale("eu-west-1", "222", "b")];
+    let findings = vec![stale("eu-west-1", "111111111111", "a"), stale("eu-west-1", "222222222222", "b")];
     let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
-    assert!(text.contains("orders:1 111 ") && text.contains("orders:1 222 "), "{text}");
+    assert!(text.contains("orders:1 111111111111 ") && text.contains("orders:1 222222222222 "), "{text}");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn errors_beyond_a_screenful_are_counted() {
 fn the_next_command_cannot_be_turned_into_another() {
     let mut report = sample::report();
     for reference in ["$(reboot)", "a;b", "--output=x", "a b", "x`y`", "注"] {
-        reference.clone_into(&mut report.findings[0].image.reference);
+        report.findings[0].image.reference = reference.into();
         let text = table::render(&report, &at(140));
         assert!(text.ends_with("basewatch explain IMAGE\n"), "{text}");
     }

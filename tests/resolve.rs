@@ -22,11 +22,9 @@ use std::sync::Arc;
 
 use basewatch::{
     identify::Base,
-    image::{Digest, Repository},
+    image::{Digest, ErrorCode, Repository},
     registry::{Error, Missing},
-    resolve::{
-        Failure, ImageAge, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings,
-    },
+    resolve::{ImageAge, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
     store::{Catalog, Images},
 };
 use chrono::{DateTime, Utc};
@@ -290,7 +288,7 @@ async fn an_epoch_is_no_date_and_the_image_built_on_it_is_a_bound() {
 }
 
 /// The ways in which a tag list is no list, each with how the registry failed.
-fn unreadable_lists() -> [(Lists, Failure); 6] {
+fn unreadable_lists() -> [(Lists, ErrorCode); 6] {
     let repository: Repository = JAVA.parse().expect("valid");
     let registry = || repository.registry.to_string();
     let what = || "the tag list".to_owned();
@@ -298,13 +296,13 @@ fn unreadable_lists() -> [(Lists, Failure); 6] {
     [
         (
             Lists::Failing(Error::Denied { registry: registry(), status: 403, what: what(), message: "no".into() }),
-            Failure::AccessDenied,
+            ErrorCode::AccessDenied,
         ),
-        (Lists::Failing(Error::NotFound { repository: repository.clone(), missing, cache: None }), Failure::NotFound),
-        (Lists::Failing(Error::Malformed { what: what(), why: "HTML".into() }), Failure::Malformed),
-        (Lists::Failing(Error::Status { registry: registry(), status: 500, what: what() }), Failure::Unreachable),
-        (Lists::Cut(0), Failure::Incomplete),
-        (Lists::Empty, Failure::Incomplete),
+        (Lists::Failing(Error::NotFound { repository: repository.clone(), missing, cache: None }), ErrorCode::NotFound),
+        (Lists::Failing(Error::Malformed { what: what(), why: "HTML".into() }), ErrorCode::Malformed),
+        (Lists::Failing(Error::Status { registry: registry(), status: 500, what: what() }), ErrorCode::Unreachable),
+        (Lists::Cut(0), ErrorCode::Incomplete),
+        (Lists::Empty, ErrorCode::Incomplete),
     ]
 }
 
@@ -343,7 +341,10 @@ async fn a_list_that_is_cut_short_gives_bounds() {
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
     assert!(resolution.newer.count < Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
     assert!(resolution.newer.since > Some(at("2026-08-11T13:00:00Z")));
-    assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(Failure::Incomplete));
+    assert_eq!(
+        problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure,
+        Some(ErrorCode::Incomplete)
+    );
 }
 
 #[tokio::test]
@@ -548,7 +549,7 @@ async fn a_child_or_a_configuration_that_is_gone_is_a_fault_of_the_registry() {
             lose(&bench.world, &Digest::of(format!("21.2026.08.{day:02}.13 arm64").as_bytes()));
             let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
             let told = problem(&resolution, ProblemKind::ContentMissing).expect(what);
-            assert_eq!(told.failure, Some(Failure::NotFound));
+            assert_eq!(told.failure, Some(ErrorCode::NotFound));
             assert!(told.message.contains(what), "{}", told.message);
             assert_eq!(problem(&resolution, ProblemKind::BaseMissing), None);
         }
@@ -566,7 +567,7 @@ async fn an_index_that_a_tag_names_and_that_is_gone_is_a_fault_of_the_registry()
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
     let told = problem(&resolution, ProblemKind::ContentMissing).expect("told");
     assert!(told.message.starts_with("public.ecr.aws/lambda/java:21 is incomplete"), "{}", told.message);
-    assert_eq!(told.failure, Some(Failure::NotFound));
+    assert_eq!(told.failure, Some(ErrorCode::NotFound));
 }
 
 #[tokio::test]
@@ -661,6 +662,6 @@ async fn a_base_whose_release_is_known_and_whose_manifest_cannot_be_read_is_told
     let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
     assert_eq!((release_of(&resolution).as_deref(), resolution.newer.count), (Some("21.2026.08.10.13"), Some(11)));
     let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
-    assert_eq!((told.kind, told.failure), (ProblemKind::ContentMissing, Some(Failure::NotFound)));
+    assert_eq!((told.kind, told.failure), (ProblemKind::ContentMissing, Some(ErrorCode::NotFound)));
     assert!(told.message.contains(digest.as_str()), "{}", told.message);
 }

@@ -115,7 +115,7 @@ impl Newer {
     /// The fields of the report.
     pub(super) fn fields(&self, judgement: &Judgement) -> ReplacementFields {
         ReplacementFields {
-            reference: self.deployment.reference.to_string(),
+            reference: self.deployment.reference.to_string().into(),
             digest: self.digest.clone(),
             pushed_at: self.deployment.pushed_at,
             base_release: self.resolution().base.release.as_ref().map(ToString::to_string),

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -17,10 +19,13 @@ use futures::{StreamExt, stream};
 use super::{Aws, Failure, Session};
 use crate::{
     glob::Glob,
+    image::{AccountId, Arn, ErrorCode, InvalidAwsName, Partition},
     registry::{RequestKind, Requests},
     secret::Secret,
 };
 
+/// What takes the place of the account ID in a [`RoleTemplate`].
+const ACCOUNT: &str = "{account}";
 /// Roles assumed at once.
 const CONCURRENCY: usize = 16;
 /// Credentials that last no longer than this are not used any more, as the SDK has it.
@@ -29,8 +34,8 @@ const LEAST_LEFT: Duration = Duration::from_secs(10);
 /// Which accounts are audited, and as whom.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
-    /// The role assumed in each account, an ARN in which `{account}` stands for the account.
-    pub role: String,
+    /// The role assumed in each account.
+    pub role: RoleTemplate,
     /// The external id that the role's trust policy asks for.
     pub external_id: Option<Secret>,
     /// The accounts.
@@ -39,15 +44,69 @@ pub struct AccountSettings {
     pub only: Vec<Glob>,
 }
 
+/// The ARN of a role in which `{account}` takes the place of the account ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleTemplate {
+    text: String,
+    partition: Option<Partition>,
+}
+
+impl RoleTemplate {
+    /// The ARN of the role in `account`, which may be a wildcard or a variable.
+    #[must_use]
+    pub fn arn(&self, account: &str) -> String {
+        self.text.replace(ACCOUNT, account)
+    }
+
+    /// The partition of the role; `None` for one that is not known.
+    #[must_use]
+    pub fn partition(&self) -> Option<Partition> {
+        self.partition
+    }
+
+    /// The template as it is configured.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for RoleTemplate {
+    type Err = InvalidAwsName;
+
+    /// The resource has the characters of a role's path and name only
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let filled = text.replacen(ACCOUNT, "000000000000", 1);
+        let arn: Arn = filled.parse()?;
+        let parts = arn.parts();
+        let is_of_role = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte);
+        let name = parts.resource.strip_prefix("role/").filter(|name| !name.is_empty());
+        let is_role = name.is_some_and(|name| name.bytes().all(is_of_role));
+        let is_template = filled != text && parts.account == "000000000000";
+        if is_role && is_template && parts.service == "iam" && parts.region.is_empty() {
+            Ok(Self { text: text.to_owned(), partition: arn.partition() })
+        } else {
+            Err(InvalidAwsName::Arn)
+        }
+    }
+}
+
+impl fmt::Display for RoleTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// Which accounts are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Members {
     /// These.
-    Listed(BTreeSet<String>),
+    Listed(BTreeSet<AccountId>),
     /// All active accounts of the organization that basewatch's own account is in, but these.
     Organization {
         /// The accounts left out.
-        exclude: BTreeSet<String>,
+        exclude: BTreeSet<AccountId>,
     },
 }
 
@@ -57,7 +116,7 @@ pub struct Refused {
     /// What: `account 210987654321`, `organization`, `aws`.
     pub scope: String,
     /// The account, where it is about one.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// Why.
     pub failure: Failure,
 }
@@ -73,7 +132,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// What came of `account`, if it was to be asked at all.
-    fn find(&self, account: &str) -> Option<Result<Arc<Session>, Failure>> {
+    fn find(&self, account: &AccountId) -> Option<Result<Arc<Session>, Failure>> {
         let opened = self.opened.iter().find(|session| session.account() == Some(account));
         let scope = account_scope(account);
         let refused = || self.refused.iter().find(|refused| refused.scope == scope);
@@ -87,7 +146,7 @@ fn account_scope(account: &str) -> String {
 
 impl Members {
     /// Whether `account` may be one of them.
-    fn may_have(&self, account: &str) -> bool {
+    fn may_have(&self, account: &AccountId) -> bool {
         match self {
             Self::Listed(accounts) => accounts.contains(account),
             Self::Organization { exclude } => !exclude.contains(account),
@@ -110,11 +169,12 @@ impl Aws {
     /// would only deny access.
     pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let Some(settings) = &self.accounts else { return Ok(self.own().await) };
+        let Ok(account) = &account.parse::<AccountId>() else { return Ok(self.own().await) };
         let session = match self.sessions.get() {
             Some(sessions) => sessions.find(account),
             // Nothing is inventoried: for the sake of one image, one role is assumed and not all of them.
             None if !settings.members.may_have(account) => None,
-            None => Some(self.single.get(account.to_owned(), async || self.assume(settings, account).await).await),
+            None => Some(self.single.get(account.clone(), async || self.assume(settings, account).await).await),
         };
         match session {
             Some(Ok(session)) => Ok(session),
@@ -141,12 +201,13 @@ impl Aws {
                 Err(failure) => return refused("organization", failure),
             },
         };
-        let is_meant =
-            |account: &String| settings.only.is_empty() || settings.only.iter().any(|pattern| pattern.matches(account));
+        let is_meant = |account: &AccountId| {
+            settings.only.is_empty() || settings.only.iter().any(|pattern| pattern.matches(account))
+        };
         let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
         if meant.is_empty() {
             let message = "none of the accounts that may be looked at is meant".to_owned();
-            return refused("accounts", Failure { code: "not-found", message });
+            return refused("accounts", Failure { code: ErrorCode::NotFound, message });
         }
         let mut under_way = stream::iter(meant)
             .map(|account| async move {
@@ -172,22 +233,22 @@ impl Aws {
     }
 
     /// The active accounts of the organization.
-    async fn organization(&self) -> Result<BTreeSet<String>, Failure> {
+    async fn organization(&self) -> Result<BTreeSet<AccountId>, Failure> {
         let client = self.own().await.organizations();
         let mut pages = client.list_accounts().into_paginator().send();
         let mut accounts = BTreeSet::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Failure::of("organizations:ListAccounts", &error))?;
             let active = page.accounts.unwrap_or_default().into_iter().filter(is_active);
-            accounts.extend(active.filter_map(|account| account.id));
+            accounts.extend(active.filter_map(|account| account.id?.parse().ok()));
         }
         Ok(accounts)
     }
 
     /// The role of `settings` in `account`. The account that basewatch itself runs in may do without.
-    async fn assume(&self, settings: &AccountSettings, account: &str) -> Result<Arc<Session>, Failure> {
+    async fn assume(&self, settings: &AccountSettings, account: &AccountId) -> Result<Arc<Session>, Failure> {
         let own = self.own().await;
-        let role = settings.role.replace("{account}", account);
+        let role = settings.role.arn(account);
         let mut provider = AssumeRoleProvider::builder(&role).session_name("basewatch").configure(own.config());
         if let Some(external_id) = &settings.external_id {
             provider = provider.external_id(external_id.reveal());
@@ -199,8 +260,8 @@ impl Aws {
         let provider = Assumed::new(provider, Arc::clone(&self.requests));
         if let Err(error) = provider.prime().await {
             let failure = Failure::of_credentials(&format!("sts:AssumeRole of {role}"), &error);
-            let is_denied = failure.code == "access-denied";
-            let is_own = is_denied && self.own_account().await?.as_deref() == Some(account);
+            let is_denied = failure.code == ErrorCode::AccessDenied;
+            let is_own = is_denied && self.own_account().await?.as_ref() == Some(account);
             return if is_own { Ok(Arc::new(own.in_account(account, None))) } else { Err(failure) };
         }
         Ok(Arc::new(own.in_account(account, Some(SharedCredentialsProvider::new(provider)))))
@@ -211,11 +272,11 @@ impl Aws {
     /// # Errors
     ///
     /// If AWS may say another time.
-    async fn own_account(&self) -> Result<Option<String>, Failure> {
+    async fn own_account(&self) -> Result<Option<AccountId>, Failure> {
         let ask = || async {
             let answer = self.own().await.sts().get_caller_identity().send().await;
             match answer.map_err(|error| Failure::of("sts:GetCallerIdentity", &error)) {
-                Ok(answer) => Ok(answer.account),
+                Ok(answer) => Ok(answer.account.and_then(|account| account.parse().ok())),
                 Err(failure) if failure.is_transient() => Err(failure),
                 Err(_) => Ok(None),
             }

@@ -10,6 +10,7 @@ use aws_credential_types::{
 use tokio::time::timeout;
 
 use super::{Aws, Failure, failure, profiles, variables};
+use crate::image::ErrorCode;
 
 /// How long credentials may take that are needed: a role may have to be assumed first.
 const CREDENTIALS_WAIT: Duration = Duration::from_secs(10);
@@ -172,7 +173,7 @@ fn advice(error: &CredentialsError, profiles: Option<&ProfileSet>) -> Option<Str
     }
     // An answer that did not come, or a mistake in the profile, is not mended by signing in.
     let is_refusal = matches!(error, CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_))
-        && failure::code_of_credentials(error) == "credentials";
+        && failure::code_of_credentials(error) == ErrorCode::Credentials;
     let is_forbidden = failure::chain(error).contains("ForbiddenException");
     profiles.filter(|_| is_refusal && !is_forbidden).and_then(profiles::sign_in)
 }

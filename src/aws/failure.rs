@@ -12,7 +12,10 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::registry::{CredentialsErrorKind, LoginError, WANTS_LOGIN, proxy_failure};
+use crate::{
+    image::ErrorCode,
+    registry::{CredentialsErrorKind, LoginError, WANTS_LOGIN, proxy_failure},
+};
 
 /// The longest part of a service's own message that is quoted, in characters.
 const QUOTED_CHARS: usize = 400;
@@ -24,8 +27,8 @@ const SAYS_NOTHING: [&str; 3] = ["dispatch failure", "io error", "other"];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `credentials` or `failed`.
-    pub code: &'static str,
+    /// The code in the report.
+    pub code: ErrorCode,
     /// What was asked, what AWS said to it, and the request id for its support.
     pub message: String,
 }
@@ -33,13 +36,13 @@ pub struct Failure {
 impl Failure {
     /// Credentials are missing or unusable.
     pub(super) fn credentials(message: impl Into<String>) -> Self {
-        Self { code: "credentials", message: message.into() }
+        Self { code: ErrorCode::Credentials, message: message.into() }
     }
 
     /// Whether the same call may succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(self.code, "access-denied" | "credentials" | "not-found")
+        !matches!(self.code, ErrorCode::AccessDenied | ErrorCode::Credentials | ErrorCode::NotFound)
     }
 
     /// The failure of `call`, such as `ecr:DescribeImages in eu-west-1`.
@@ -49,7 +52,7 @@ impl Failure {
     {
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
         if status == 407 {
-            return Self { code: "unreachable", message: format!("{call}: {WANTS_LOGIN}") };
+            return Self { code: ErrorCode::Unreachable, message: format!("{call}: {WANTS_LOGIN}") };
         }
         let Some(answer) = error.as_service_error() else {
             return Self::without_answer(call, error, status);
@@ -80,9 +83,9 @@ impl Failure {
     fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>, status: u16) -> Self {
         let code = match error {
             _ if is_about_credentials(error) => code_of_credentials(error),
-            _ if status == 429 => "throttled",
-            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => "unreachable",
-            _ => "failed",
+            _ if status == 429 => ErrorCode::Throttled,
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => ErrorCode::Unreachable,
+            _ => ErrorCode::Failed,
         };
         Self { code, message: format!("{call}: {}", chain(error)) }
     }
@@ -91,7 +94,7 @@ impl Failure {
 impl From<Failure> for LoginError {
     fn from(failure: Failure) -> Self {
         let kind = match failure.code {
-            "throttled" => CredentialsErrorKind::Throttled,
+            ErrorCode::Throttled => CredentialsErrorKind::Throttled,
             _ if failure.is_transient() => CredentialsErrorKind::Unreachable,
             _ => CredentialsErrorKind::Denied,
         };
@@ -116,7 +119,7 @@ fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
 /// The codes: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>, and those the
 /// SDKs retry as throttling. SNS has names of its own for the same:
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>.
-fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
+fn classify(code: &str, status: u16) -> (ErrorCode, Option<&'static str>) {
     match code {
         "AccessDeniedException"
         | "AccessDenied"
@@ -124,24 +127,24 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "NotAuthorized"
         | "OptInRequired"
         | "AuthorizationError"
-        | "KMSAccessDenied" => ("access-denied", None),
+        | "KMSAccessDenied" => (ErrorCode::AccessDenied, None),
         "ExpiredTokenException" | "ExpiredToken" => {
-            ("credentials", Some("the AWS credentials have expired: sign in again"))
+            (ErrorCode::Credentials, Some("the AWS credentials have expired: sign in again"))
         }
         // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of the others
         "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => {
-            ("credentials", Some("the clock of this machine is wrong: set it, and try again"))
+            (ErrorCode::Credentials, Some("the clock of this machine is wrong: set it, and try again"))
         }
         "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "AuthFailure" => (
-            "credentials",
+            ErrorCode::Credentials,
             Some(
                 "the AWS credentials are not valid there: check that they belong to this partition (set AWS_REGION to \
                  one of its regions) and that the region is enabled",
             ),
         ),
-        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => ("credentials", None),
+        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" => (ErrorCode::Credentials, None),
         _ if code.contains("Signature") => {
-            ("credentials", Some("check the secret access key and this machine's clock"))
+            (ErrorCode::Credentials, Some("check the secret access key and this machine's clock"))
         }
         "ResourceNotFoundException"
         | "ClusterNotFoundException"
@@ -149,7 +152,7 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "RepositoryNotFoundException"
         | "RegistryNotFoundException"
         | "ImageNotFoundException"
-        | "NotFound" => ("not-found", None),
+        | "NotFound" => (ErrorCode::NotFound, None),
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -159,27 +162,27 @@ fn classify(code: &str, status: u16) -> (&'static str, Option<&'static str>) {
         | "RequestLimitExceeded"
         | "Throttled"
         | "KMSThrottling"
-        | "SlowDown" => ("throttled", None),
-        _ if status == 429 => ("throttled", None),
-        _ => ("failed", None),
+        | "SlowDown" => (ErrorCode::Throttled, None),
+        _ if status == 429 => (ErrorCode::Throttled, None),
+        _ => (ErrorCode::Failed, None),
     }
 }
 
 /// The code of an `error` that kept credentials from being issued: whether whoever issues them refused, throttled or gave
 /// no answer.
-pub(super) fn code_of_credentials(error: &(dyn Error + 'static)) -> &'static str {
+pub(super) fn code_of_credentials(error: &(dyn Error + 'static)) -> ErrorCode {
     let code_of = |cause: &(dyn Error + 'static)| {
         let is_late = matches!(cause.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)));
         if is_late || cause.downcast_ref::<ConnectorError>().is_some() {
-            return Some("unreachable");
+            return Some(ErrorCode::Unreachable);
         }
         passing::<AssumeRoleError>(cause).or_else(|| passing::<AssumeRoleWithWebIdentityError>(cause))
     };
-    causes(error).find_map(code_of).unwrap_or("credentials")
+    causes(error).find_map(code_of).unwrap_or(ErrorCode::Credentials)
 }
 
 /// The code of `cause` if it is a failure of a call to STS that may pass.
-fn passing<E>(cause: &(dyn Error + 'static)) -> Option<&'static str>
+fn passing<E>(cause: &(dyn Error + 'static)) -> Option<ErrorCode>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -187,10 +190,10 @@ where
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let said = error.as_service_error().and_then(|answer| answer.meta().code()).unwrap_or_default();
     match error {
-        SdkError::TimeoutError(_) => Some("unreachable"),
-        _ if classify(said, status).0 == "throttled" => Some("throttled"),
+        SdkError::TimeoutError(_) => Some(ErrorCode::Unreachable),
+        _ if classify(said, status).0 == ErrorCode::Throttled => Some(ErrorCode::Throttled),
         // STS could not reach the identity provider.
-        _ if status >= 500 || status == 407 || said == "IDPCommunicationError" => Some("unreachable"),
+        _ if status >= 500 || status == 407 || said == "IDPCommunicationError" => Some(ErrorCode::Unreachable),
         _ => None,
     }
 }
@@ -240,14 +243,14 @@ mod tests {
     fn a_refused_signature_is_told_without_the_request_it_quotes() {
         let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
         assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
-        assert_eq!(classify("SignatureDoesNotMatch", 403).0, "credentials");
+        assert_eq!(classify("SignatureDoesNotMatch", 403).0, ErrorCode::Credentials);
     }
 
     #[test]
     fn a_wrong_clock_is_named_and_not_taken_for_expired_credentials() {
         for code in ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"] {
             let (kind, advice) = classify(code, 403);
-            assert_eq!(kind, "credentials", "{code}");
+            assert_eq!(kind, ErrorCode::Credentials, "{code}");
             assert!(advice.is_some_and(|advice| advice.contains("clock")), "{code}: {advice:?}");
         }
         assert!(classify("ExpiredTokenException", 403).1.is_some_and(|advice| advice.contains("sign in")));
@@ -256,12 +259,12 @@ mod tests {
     #[test]
     fn what_may_pass_is_told_from_what_was_refused() {
         for (code, kind) in [
-            ("throttled", CredentialsErrorKind::Throttled),
-            ("unreachable", CredentialsErrorKind::Unreachable),
-            ("failed", CredentialsErrorKind::Unreachable),
-            ("access-denied", CredentialsErrorKind::Denied),
-            ("credentials", CredentialsErrorKind::Denied),
-            ("not-found", CredentialsErrorKind::Denied),
+            (ErrorCode::Throttled, CredentialsErrorKind::Throttled),
+            (ErrorCode::Unreachable, CredentialsErrorKind::Unreachable),
+            (ErrorCode::Failed, CredentialsErrorKind::Unreachable),
+            (ErrorCode::AccessDenied, CredentialsErrorKind::Denied),
+            (ErrorCode::Credentials, CredentialsErrorKind::Denied),
+            (ErrorCode::NotFound, CredentialsErrorKind::Denied),
         ] {
             assert_eq!(LoginError::from(Failure { code, message: String::new() }).kind, kind, "{code}");
         }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Aws, Failure, Lookup};
 use crate::{
-    image::{Digest, Repository},
+    image::{Digest, ErrorCode, Repository},
     registry::{AwsLogins, Issued, Login, LoginError, Referrer},
     secret::Secret,
 };
@@ -52,7 +52,8 @@ impl Aws {
             .await
             .map_err(|error| Failure::of(&call, &error))?;
         let issued = answer.authorization_data().first();
-        let unusable = || Failure { code: "failed", message: format!("{call}: the answer holds no usable token") };
+        let unusable =
+            || Failure { code: ErrorCode::Failed, message: format!("{call}: the answer holds no usable token") };
         let login = issued.and_then(|issued| basic(issued.authorization_token()?)).ok_or_else(unusable)?;
         Ok(Issued { login, expires_at: issued.and_then(|issued| issued.expires_at()).and_then(future_instant) })
     }
@@ -73,12 +74,13 @@ impl Aws {
         let call = "ecr-public:GetAuthorizationToken";
         let answer = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {
             let mut failure = Failure::of(call, &error);
-            if failure.code == "access-denied" {
+            if failure.code == ErrorCode::AccessDenied {
                 failure.message += "; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken";
             }
             failure
         })?;
-        let unusable = || Failure { code: "failed", message: format!("{call}: the answer holds no usable token") };
+        let unusable =
+            || Failure { code: ErrorCode::Failed, message: format!("{call}: the answer holds no usable token") };
         let issued = answer.authorization_data().ok_or_else(unusable)?;
         let token = issued.authorization_token().ok_or_else(unusable)?;
         Ok(Some(Issued {

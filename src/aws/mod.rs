@@ -30,13 +30,18 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use tokio::sync::OnceCell;
 
-pub use accounts::{AccountSettings, Members, Refused, Sessions};
+pub use accounts::{AccountSettings, Members, Refused, RoleTemplate, Sessions};
 pub use failure::Failure;
 pub(crate) use lambda::Lambda;
 pub use session::Session;
 pub use variables::unusable_variables;
 
-use crate::{image::Partition, once::Once, registry::Requests, secret::Secret};
+use crate::{
+    image::{AccountId, Arn, Partition},
+    once::Once,
+    registry::Requests,
+    secret::Secret,
+};
 use counting::Counting;
 use credentials::{Checked, Lookup};
 use variables::Unusable;
@@ -67,9 +72,9 @@ pub struct Aws {
     partition: Option<Partition>,
     own: OnceCell<Arc<Session>>,
     sessions: OnceCell<Sessions>,
-    single: Once<String, Result<Arc<Session>, Failure>>,
-    secrets: Once<String, Result<Secret, Failure>>,
-    own_account: OnceCell<Result<Option<String>, Failure>>,
+    single: Once<AccountId, Result<Arc<Session>, Failure>>,
+    secrets: Once<(Arn, Option<String>), Result<Secret, Failure>>,
+    own_account: OnceCell<Result<Option<AccountId>, Failure>>,
     config: OnceCell<SdkConfig>,
     found: OnceCell<Lookup>,
     gave_up: AtomicBool,
@@ -173,8 +178,8 @@ impl Aws {
     }
 
     fn named_partition(&self) -> Option<Partition> {
-        let role = self.accounts.as_ref().map(|accounts| accounts.role.as_str());
-        role.and_then(Partition::from_arn).or(self.partition)
+        let role = self.accounts.as_ref().map(|accounts| &accounts.role);
+        role.and_then(RoleTemplate::partition).or(self.partition)
     }
 
     /// The identity that the environment provides.
@@ -248,7 +253,7 @@ impl Aws {
         let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new());
         let found = chain.region().await.map(|region| region.to_string());
-        let of_role = || std::env::var("AWS_ROLE_ARN").ok().and_then(|arn| Partition::from_arn(&arn));
+        let of_role = || std::env::var("AWS_ROLE_ARN").ok()?.parse::<Arn>().ok()?.partition();
         match (found, self.named_partition()) {
             (Some(region), Some(named)) if Partition::from_region(&region) != named => named.global_region().to_owned(),
             (Some(region), _) => region,

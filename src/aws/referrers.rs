@@ -5,7 +5,7 @@ use aws_sdk_ecr::types::{ArtifactStatus, ImageReferrer, SubjectIdentifier};
 
 use super::{Aws, Failure};
 use crate::{
-    image::{Digest, Repository},
+    image::{Digest, ErrorCode, Repository},
     registry::{EcrHost, Referrer},
 };
 
@@ -25,7 +25,7 @@ impl Aws {
         self.require_credentials().await?;
         let call = format!("ecr:ListImageReferrers of {} in {region}", repository.name);
         let client = self.session_of(account).await?.ecr(region);
-        let malformed = |message: String| Failure { code: "failed", message: format!("{call}: {message}") };
+        let malformed = |message: String| Failure { code: ErrorCode::Failed, message: format!("{call}: {message}") };
         let subject = SubjectIdentifier::builder().image_digest(image.as_str()).build();
         let subject = subject.map_err(|error| malformed(error.to_string()))?;
         let (mut referrers, mut token) = (Vec::new(), None);
@@ -36,7 +36,7 @@ impl Aws {
                 Ok(page) => page,
                 Err(error) => {
                     let failure = Failure::of(&call, &error);
-                    return if failure.code == "not-found" { Ok(Some(referrers)) } else { Err(failure) };
+                    return if failure.code == ErrorCode::NotFound { Ok(Some(referrers)) } else { Err(failure) };
                 }
             };
             referrers.extend(page.referrers.into_iter().flatten().filter_map(referrer));

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::{Aws, Failure};
-use crate::secret::{InvalidSecret, Secret, SecretSource};
+use crate::{
+    image::{Arn, ErrorCode},
+    secret::{InvalidSecret, Secret, SecretSource},
+};
 
 impl Aws {
     /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
-    ///
-    /// An ARN with `#KEY` behind it means that key of a secret that is a JSON object.
     ///
     /// # Errors
     ///
@@ -16,18 +17,17 @@ impl Aws {
     pub async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
         match source {
             SecretSource::Here(secret) => Ok(secret.clone()),
-            SecretSource::SecretsManager(name) => {
-                self.secrets.get(name.clone(), async || self.fetch_secret(name).await).await
+            SecretSource::SecretsManager { arn, key } => {
+                let fetch = async || self.fetch_secret(arn, key.as_deref()).await;
+                self.secrets.get((arn.clone(), key.clone()), fetch).await
             }
         }
     }
 
-    async fn fetch_secret(&self, name: &str) -> Result<Secret, Failure> {
-        let (arn, key) = name.split_once('#').map_or((name, None), |(arn, key)| (arn, Some(key)));
+    async fn fetch_secret(&self, arn: &Arn, key: Option<&str>) -> Result<Secret, Failure> {
         self.require_credentials().await?;
-        // arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME
-        let region = arn.split(':').nth(3).unwrap_or_default();
-        let answer = self.own().await.secrets_manager(region).get_secret_value().secret_id(arn).send().await;
+        let client = self.own().await.secrets_manager(arn.parts().region);
+        let answer = client.get_secret_value().secret_id(arn.as_str()).send().await;
         let answer = answer.map_err(|error| Failure::of(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
         let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is no text"))?;
         let value = match key {
@@ -42,6 +42,6 @@ impl Aws {
     }
 }
 
-fn unusable(arn: &str, why: &str) -> Failure {
-    Failure { code: "failed", message: format!("the secret {arn} cannot be used: {why}") }
+fn unusable(arn: &Arn, why: &str) -> Failure {
+    Failure { code: ErrorCode::Failed, message: format!("the secret {arn} cannot be used: {why}") }
 }

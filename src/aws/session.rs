@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws_config::{Region, SdkConfig, retry::RetryConfig};
+use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{
@@ -14,7 +14,10 @@ use super::{
     lambda::{Easing, Lambda, Quotas},
     patience::TooManyRequests,
 };
-use crate::{image::Partition, registry::Requests};
+use crate::{
+    image::{AccountId, Partition, Region},
+    registry::Requests,
+};
 
 /// How often a request to a service with narrow quotas is sent at most.
 const THROTTLED_ATTEMPTS: u32 = 8;
@@ -22,7 +25,7 @@ const THROTTLED_ATTEMPTS: u32 = 8;
 /// One identity, and AWS as it may see it.
 #[derive(Debug)]
 pub struct Session {
-    account: Option<String>,
+    account: Option<AccountId>,
     config: SdkConfig,
     partition: Partition,
     requests: Arc<Requests>,
@@ -58,7 +61,7 @@ macro_rules! client {
 
 impl Session {
     pub(super) fn new(
-        account: Option<String>,
+        account: Option<AccountId>,
         config: SdkConfig,
         partition: Partition,
         requests: Arc<Requests>,
@@ -67,18 +70,18 @@ impl Session {
     }
 
     /// The same identity's configuration for `account`, with `credentials` if they are others.
-    pub(super) fn in_account(&self, account: &str, credentials: Option<SharedCredentialsProvider>) -> Self {
+    pub(super) fn in_account(&self, account: &AccountId, credentials: Option<SharedCredentialsProvider>) -> Self {
         let config = match credentials {
             Some(credentials) => self.config.to_builder().credentials_provider(credentials).build(),
             None => self.config.clone(),
         };
-        Self::new(Some(account.to_owned()), config, self.partition, Arc::clone(&self.requests))
+        Self::new(Some(account.clone()), config, self.partition, Arc::clone(&self.requests))
     }
 
     /// The account, where it was told: basewatch's own is known only from what AWS lists.
     #[must_use]
-    pub fn account(&self) -> Option<&str> {
-        self.account.as_deref()
+    pub fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
     }
 
     pub(super) fn config(&self) -> &SdkConfig {
@@ -127,11 +130,11 @@ impl Session {
 
     /// The region of the environment.
     pub(crate) fn region(&self) -> &str {
-        self.config.region().map_or("us-east-1", Region::as_ref)
+        self.config.region().map_or("us-east-1", AsRef::as_ref)
     }
 
     /// The regions that the account has enabled, in order.
-    pub(crate) async fn enabled_regions(&self) -> Result<Vec<String>, Failure> {
+    pub(crate) async fn enabled_regions(&self) -> Result<Vec<Region>, Failure> {
         use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
         // One endpoint for the whole partition (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
         let region = self.partition.global_region();
@@ -140,7 +143,7 @@ impl Session {
             client.list_regions().region_opt_status_contains(Enabled).region_opt_status_contains(EnabledByDefault);
         let pages = call.into_paginator().items().send().try_collect().await;
         let listed = pages.map_err(|error| Failure::of("account:ListRegions", &error))?;
-        let mut names: Vec<_> = listed.into_iter().filter_map(|region| region.region_name).collect();
+        let mut names: Vec<_> = listed.into_iter().filter_map(|region| region.region_name?.parse().ok()).collect();
         names.sort();
         Ok(names)
     }

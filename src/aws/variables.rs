@@ -4,7 +4,7 @@ use std::env;
 
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 
-use crate::secret::character_name;
+use crate::{image::is_region, secret::character_name};
 
 /// The variables that become part of requests: headers, host names, parameters.
 const SENT: [&str; 14] = [
@@ -86,8 +86,7 @@ impl Unusable {
         if let Some((name, what)) = wrong.first() {
             return Some(Self(format!("the environment variable {name} {what}")));
         }
-        let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (!is_region).then(|| Self(format!("{region:?} is not the name of an AWS region: set AWS_REGION")))
+        (!is_region(region)).then(|| Self(format!("{region:?} is not the name of an AWS region: set AWS_REGION")))
     }
 }
 

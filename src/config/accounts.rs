@@ -10,7 +10,10 @@ use super::{
     secret::{RawSecret, secret},
     tree::KeyPath,
 };
-use crate::aws::{AccountSettings, Members};
+use crate::{
+    aws::{AccountSettings, Members, RoleTemplate},
+    image::AccountId,
+};
 
 /// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials, and as they are.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,7 +41,7 @@ pub(super) struct RawAccounts {
 pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -> Option<AccountSettings> {
     let role = raw.role.as_ref().and_then(|text| check.accept(&at.key("role"), role(text)));
     let external_id = raw.external_id.as_ref().and_then(|raw| secret(raw, &at.key("external_id"), check));
-    let mut accounts = |key: &str, texts: &Option<Vec<String>>| -> BTreeSet<String> {
+    let mut accounts = |key: &str, texts: &Option<Vec<String>>| -> BTreeSet<AccountId> {
         let texts = texts.as_deref().unwrap_or_default();
         check.each(&at.key(key), texts, account).into_iter().collect()
     };
@@ -63,28 +66,19 @@ pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -
     Some(AccountSettings { role: role?, external_id, members: members?, only: Vec::new() })
 }
 
-/// A role's ARN with a place for the account
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
-fn role(text: &str) -> Result<String, String> {
-    let parts: Vec<_> = text.splitn(6, ':').collect();
-    let is_role = matches!(parts.as_slice(), ["arn", partition, "iam", "", "{account}", resource]
-        if partition.starts_with("aws") && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
-    let is_of_role = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte);
-    let is_clean = parts.last().is_some_and(|resource| resource.bytes().all(is_of_role));
-    if is_role && is_clean {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "{text:?} is no role for all accounts: write it as in \"arn:aws:iam::{{account}}:role/basewatch-audit\", \
+/// A role's ARN with a place for the account.
+fn role(text: &str) -> Result<RoleTemplate, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "{text:?} is no role for all accounts: write it as in \"arn:aws:iam::{{account}}:role/basewatch-audit\", \
          where {{account}} stands for each"
-    ))
+        )
+    })
 }
 
-fn account(text: &str) -> Result<String, String> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("{text:?} is no AWS account: write its twelve digits, as in \"123456789012\""))
+fn account(text: &str) -> Result<AccountId, String> {
+    let refused = |_| format!("{text:?} is no AWS account: write its twelve digits, as in \"123456789012\"");
+    text.parse().map_err(refused)
 }
 
 #[cfg(test)]
@@ -94,7 +88,7 @@ mod tests {
     #[test]
     fn a_role_has_a_place_for_the_account() {
         for good in ["arn:aws:iam::{account}:role/basewatch-audit", "arn:aws-cn:iam::{account}:role/path/to/x"] {
-            assert_eq!(role(good).as_deref(), Ok(good));
+            assert_eq!(role(good).expect(good).as_str(), good);
         }
         for garbage in [
             "",

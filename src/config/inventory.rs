@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{check::Check, tree::KeyPath, values::DurationText};
 use crate::{
     glob::Glob,
+    image::Region,
     inventory::{Choice, EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions},
 };
 
@@ -262,14 +263,15 @@ fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSetting
     EcrSettings { regions, choice, tags, newest, untagged }
 }
 
-fn region(text: &str) -> Result<String, String> {
+fn region(text: &str) -> Result<Region, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match parts.split_last() {
+    let region = match parts.split_last() {
         Some((number, words)) if words.len() >= 2 && words.iter().all(is_word) && is_number(number) => {
-            Ok(text.to_owned())
+            text.parse().ok()
         }
-        _ => Err(format!("{text:?} is no AWS region: write it as in \"eu-west-1\"")),
-    }
+        _ => None,
+    };
+    region.ok_or_else(|| format!("{text:?} is no AWS region: write it as in \"eu-west-1\""))
 }

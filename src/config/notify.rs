@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     glob::Glob,
+    image::{Arn, ArnParts},
     judge::Severity,
     notify::{
         Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings,
@@ -224,7 +225,7 @@ fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
     let name = raw.name.as_ref().and_then(|text| check.accept(&at.key("name"), name(text)));
     let topic_arn = topic_arn?;
     Some(Receiver {
-        id: name.unwrap_or_else(|| topic_arn.clone()),
+        id: name.unwrap_or_else(|| topic_arn.to_string()),
         owners,
         threshold: raw.threshold.map(Severity::from),
         resolved: raw.resolved.unwrap_or(true),
@@ -241,14 +242,13 @@ fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
 const PROTOCOLS: [&str; 9] =
     ["email", "email-json", "http", "https", "sqs", "lambda", "sms", "firehose", "application"];
 
-fn topic(text: &str) -> Result<String, String> {
-    let parts: Vec<_> = text.split(':').collect();
-    match parts.as_slice() {
-        ["arn", partition, "sns", region, account, name]
-            if !partition.is_empty() && !region.is_empty() && account.len() == 12 && !name.is_empty() =>
-        {
-            Ok(text.to_owned())
-        }
+fn topic(text: &str) -> Result<Arn, String> {
+    let is_topic = |arn: &Arn| {
+        let ArnParts { service, region, account, resource, .. } = arn.parts();
+        service == "sns" && !region.is_empty() && !account.is_empty() && !resource.contains([':', '/'])
+    };
+    match text.parse::<Arn>() {
+        Ok(arn) if is_topic(&arn) => Ok(arn),
         _ => Err(format!(
             "{text:?} is no ARN of a topic: write it as in \"arn:aws:sns:eu-west-1:123456789012:basewatch\""
         )),

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::{
-    image::Partition,
+    image::{Arn, Partition},
     inventory::{ImageSource, Regions},
     notify::Channel,
     registry::EcrHost,
@@ -14,9 +14,9 @@ impl Settings {
     /// theirs, else by the region of the environment. Credentials belong to one partition, so the first name decides.
     #[must_use]
     pub fn partition(&self) -> Option<Partition> {
-        let role = || Partition::from_arn(&self.accounts.as_ref()?.role);
+        let role = || self.accounts.as_ref()?.role.partition();
         let listed = || self.regions().into_iter().find_map(Regions::as_listed)?.first();
-        let named = || self.topic_arns().chain(self.secret_arns()).find_map(Partition::from_arn);
+        let named = || self.topic_arns().chain(self.secret_arns()).find_map(Arn::partition);
         let of_image = |source: &ImageSource| {
             let host = &source.repository()?.registry;
             EcrHost::parse(host).map(|host| host.partition())
@@ -29,15 +29,15 @@ impl Settings {
     }
 
     /// The ARNs of the SNS topics, in the order of their tables.
-    pub fn topic_arns(&self) -> impl Iterator<Item = &str> {
+    pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
         self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
-            Channel::Sns(topic) => Some(topic.topic_arn.as_str()),
+            Channel::Sns(topic) => Some(&topic.topic_arn),
             Channel::Webhook(_) => None,
         })
     }
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the key within them.
-    pub fn secret_arns(&self) -> impl Iterator<Item = &str> {
+    pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
         let webhooks = self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
             Channel::Webhook(webhook) => webhook.secret.as_ref(),
             Channel::Sns(_) => None,
@@ -45,7 +45,7 @@ impl Settings {
         let rebuilds = self.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
         let watch = self.watch.heartbeat.iter().chain(&self.watch.heartbeat_fail);
         webhooks.chain(rebuilds).chain(watch).chain(&self.serve.token).filter_map(|source| match source {
-            SecretSource::SecretsManager(name) => Some(name.split('#').next().unwrap_or(name)),
+            SecretSource::SecretsManager { arn, .. } => Some(arn),
             SecretSource::Here(_) => None,
         })
     }

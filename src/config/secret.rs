@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{check::Check, tree::KeyPath};
-use crate::secret::{Secret, SecretSource};
+use crate::{
+    image::{Arn, ArnParts},
+    secret::{Secret, SecretSource},
+};
 
 /// Where a secret is: in an environment variable or in a file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,9 +57,7 @@ pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>)
     match (&raw.env, &raw.file, &raw.secretsmanager) {
         (Some(name), None, None) => check.secret_in_variable(&at.key("env"), name).map(SecretSource::Here),
         (None, Some(file), None) => check.secret_in_file(&at.key("file"), file).map(SecretSource::Here),
-        (None, None, Some(arn)) => {
-            check.accept(&at.key("secretsmanager"), arn_of_secret(arn)).map(SecretSource::SecretsManager)
-        }
+        (None, None, Some(arn)) => check.accept(&at.key("secretsmanager"), secrets_manager(arn)),
         _ => check.accept(
             at,
             Err(format!("names not one place but none or several: {HOW} or {{ secretsmanager = \"ARN\" }}")),
@@ -64,14 +65,16 @@ pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>)
     }
 }
 
-fn arn_of_secret(text: &str) -> Result<String, String> {
-    let parts: Vec<_> = text.splitn(7, ':').collect();
-    match parts.as_slice() {
-        ["arn", _, "secretsmanager", region, account, "secret", name]
-            if !region.is_empty() && account.len() == 12 && !name.is_empty() =>
-        {
-            Ok(text.to_owned())
-        }
+/// `ARN` or `ARN#KEY`.
+fn secrets_manager(text: &str) -> Result<SecretSource, String> {
+    let (arn, key) = text.split_once('#').map_or((text, None), |(arn, key)| (arn, Some(key.to_owned())));
+    let is_secret = |arn: &Arn| {
+        let ArnParts { service, region, account, resource, .. } = arn.parts();
+        let name = resource.strip_prefix("secret:").unwrap_or_default();
+        service == "secretsmanager" && !region.is_empty() && !account.is_empty() && !name.is_empty()
+    };
+    match arn.parse::<Arn>() {
+        Ok(arn) if is_secret(&arn) => Ok(SecretSource::SecretsManager { arn, key }),
         _ => Err(format!(
             "{text:?} is no ARN of a secret: write it as in \"arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME\""
         )),

@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
 
+mod arn;
 mod attestation;
 mod bounds;
 mod build_history;
@@ -11,6 +12,7 @@ mod choose;
 mod descriptor;
 mod digest;
 mod document;
+mod error_code;
 mod facts;
 mod fingerprint;
 mod host;
@@ -23,9 +25,11 @@ mod partition;
 mod platform;
 mod provenance;
 mod reference;
+mod reference_text;
 mod releases;
 mod shell;
 
+pub use arn::{AccountId, Arn, ArnParts, InvalidAwsName, Region, is_account_id, is_region};
 pub use attestation::{Provenance, UnusableAttestation};
 pub use bounds::{MESSAGE_BYTES, QUOTED_BYTES, VALUE_BYTES, clip, is_cut};
 pub use build_history::{BuildHistory, BuilderBase, LayerDate};
@@ -37,6 +41,7 @@ pub use descriptor::{
 };
 pub use digest::{Digest, InvalidDigest};
 pub use document::{Document, InvalidDocument, Manifest, Statement};
+pub use error_code::ErrorCode;
 pub use facts::{Annotations, Content, ImageFacts, Index, is_plausible};
 pub use fingerprint::{DotnetVersion, Fingerprint, LambdaSign};
 pub use host::{DOCKER_HUB, host_spellings, normalize_host, normalize_pattern};
@@ -49,4 +54,5 @@ pub use partition::Partition;
 pub use platform::{InvalidPlatform, Platform};
 pub use provenance::{BuildMaterial, build_materials, is_provenance};
 pub use reference::{InvalidReference, Reference, Repository, is_tag};
+pub use reference_text::ReferenceText;
 pub use releases::{MatchedPrefix, PlatformRelease, ReleaseOf, Releases};

@@ -46,11 +46,9 @@ impl Partition {
         found.unwrap_or(Self::COMMERCIAL)
     }
 
-    /// The partition that `arn` names; `None` if it is no ARN or names an unknown partition.
+    /// The partition that is called `name` in ARNs; `None` if it is not known.
     #[must_use]
-    pub fn from_arn(arn: &str) -> Option<Self> {
-        let mut parts = arn.split(':');
-        let name = parts.next().filter(|scheme| *scheme == "arn").and_then(|_| parts.next())?;
+    pub fn from_name(name: &str) -> Option<Self> {
         PARTITIONS.into_iter().find(|partition| partition.name == name)
     }
 
@@ -92,23 +90,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_and_an_arn_name_their_partition() {
-        for (region, arn, name, global_region) in [
-            ("eu-west-1", "arn:aws:iam::123456789012:role/x", "aws", "us-east-1"),
-            ("us-gov-east-1", "arn:aws-us-gov:iam::123456789012:role/x", "aws-us-gov", "us-gov-west-1"),
-            ("cn-north-1", "arn:aws-cn:iam::{account}:role/x", "aws-cn", "cn-northwest-1"),
-            ("eusc-de-east-1", "arn:aws-eusc:iam::123456789012:role/x", "aws-eusc", "eusc-de-east-1"),
-            ("us-iso-west-1", "arn:aws-iso:s3:::bucket", "aws-iso", "us-iso-east-1"),
-            ("us-isob-east-1", "arn:aws-iso-b:s3:::bucket", "aws-iso-b", "us-isob-east-1"),
-            ("mars-north-1", "arn:aws:s3:::bucket", "aws", "us-east-1"),
+    fn a_region_and_a_name_have_a_partition() {
+        for (region, name, global_region) in [
+            ("eu-west-1", "aws", "us-east-1"),
+            ("us-gov-east-1", "aws-us-gov", "us-gov-west-1"),
+            ("cn-north-1", "aws-cn", "cn-northwest-1"),
+            ("eusc-de-east-1", "aws-eusc", "eusc-de-east-1"),
+            ("us-iso-west-1", "aws-iso", "us-iso-east-1"),
+            ("us-isob-east-1", "aws-iso-b", "us-isob-east-1"),
+            ("mars-north-1", "aws", "us-east-1"),
         ] {
             let partition = Partition::from_region(region);
             assert_eq!((partition.name(), partition.global_region()), (name, global_region), "{region}");
-            assert_eq!(Partition::from_arn(arn), Some(partition), "{arn}");
+            assert_eq!(Partition::from_name(name), Some(partition), "{name}");
             assert_eq!(partition.has_ecr_public(), name == "aws");
         }
-        for text in ["", "arn", "arn:", "aws:arn:x", "arn:aws-mars:iam::1:role/x"] {
-            assert_eq!(Partition::from_arn(text), None, "{text}");
+        for name in ["", "aws-mars", "AWS"] {
+            assert_eq!(Partition::from_name(name), None, "{name}");
         }
     }
 }

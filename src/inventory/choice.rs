@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use super::{Deployment, DeploymentKind, place::Place};
+use super::{Deployment, DeploymentKind};
 use crate::glob::Glob;
 
 /// The tags of an AWS resource.
@@ -113,19 +113,13 @@ impl Filter {
     #[must_use]
     pub fn admits(&self, deployment: &Deployment) -> bool {
         let Deployment { kind, owner, region, account, .. } = deployment;
-        self.admits_all(*kind, [owner, region, account])
+        self.admits_all(*kind, [owner.as_deref(), region.as_deref(), account.as_deref()])
     }
 
-    /// The same, before the image is looked at.
-    pub(super) fn admits_place(&self, place: &Place) -> bool {
-        let Place { kind, owner, region, account, .. } = place;
-        self.admits_all(*kind, [owner, region, account])
-    }
-
-    fn admits_all(&self, kind: DeploymentKind, of: [&Option<String>; 3]) -> bool {
+    fn admits_all(&self, kind: DeploymentKind, of: [Option<&str>; 3]) -> bool {
         let patterns = [&self.owners, &self.regions, &self.accounts];
-        let holds = |(patterns, text): (&Vec<Glob>, &Option<String>)| {
-            patterns.is_empty() || text.as_ref().is_some_and(|text| is_match(patterns, text))
+        let holds = |(patterns, text): (&Vec<Glob>, Option<&str>)| {
+            patterns.is_empty() || text.is_some_and(|text| is_match(patterns, text))
         };
         self.admits_kind(kind) && patterns.into_iter().zip(of).all(holds)
     }

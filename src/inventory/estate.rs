@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::{Aws, Failure},
-    image::Repository,
+    image::{AccountId, ErrorCode, Region, Repository},
     once::Once,
     store::{Images, TagsMemory},
 };
@@ -45,7 +45,7 @@ pub struct Estate {
     pub(super) filter: Filter,
     /// The clock's now.
     pub(super) seen_at: DateTime<Utc>,
-    regions: Once<Option<String>, Result<Vec<String>, Failure>>,
+    regions: Once<Option<AccountId>, Result<Vec<Region>, Failure>>,
     shelves: Once<Repository, Result<Arc<Shelf>, Gap>>,
     tags: Once<Repository, Arc<ResourceTags>>,
     gaps: Mutex<BTreeMap<String, Gap>>,
@@ -101,7 +101,7 @@ impl Estate {
     pub(super) async fn spots(&self, regions: &Regions, gaps: &mut Vec<Gap>) -> Vec<Spot> {
         let sessions = self.aws.sessions().await;
         gaps.extend(sessions.refused.iter().map(|refused| {
-            let extent = Extent::of_account(refused.account.as_deref());
+            let extent = Extent::of_account(refused.account.as_ref());
             Gap::new(refused.scope.clone(), extent, refused.failure.clone())
         }));
         let mut spots = Vec::new();
@@ -112,7 +112,7 @@ impl Estate {
             let regions = match regions {
                 Regions::Listed(regions) => Ok(regions.clone()),
                 Regions::Enabled => {
-                    let account = session.account().map(str::to_owned);
+                    let account = session.account().cloned();
                     self.regions.get(account, async || session.enabled_regions().await).await
                 }
             };
@@ -148,7 +148,7 @@ impl Estate {
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
         match self.listed(repository).await {
             Ok(listed) => Some(listed),
-            Err(gap) if gap.code == "not-found" => Some(Arc::default()),
+            Err(gap) if gap.code == ErrorCode::NotFound => Some(Arc::default()),
             Err(gap) => {
                 self.note(gap);
                 None

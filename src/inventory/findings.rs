@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Unreadable;
+use super::{ImageErrorCode, Unreadable};
 use crate::{
     image::{Annotations, Child, Content, Digest, ImageFacts, Repository},
     store::{Images, Known},
@@ -144,7 +144,7 @@ impl Findings {
 
     /// Whether `digest` is not in its folder, or not whole.
     pub(super) fn is_missing(&self, digest: &Digest) -> bool {
-        self.unreadable.get(&(digest.clone(), None)).is_some_and(|why| why.code == "image-missing")
+        self.unreadable.get(&(digest.clone(), None)).is_some_and(|why| why.code == ImageErrorCode::ImageMissing)
     }
 
     /// Leaves out the images of the index `digest` that are not in its folder, if one of them is.
@@ -160,7 +160,7 @@ impl Findings {
     pub(super) fn get(&self, digest: &Digest, repository: Option<&Repository>) -> Result<&Found, Unreadable> {
         self.found.get(digest).ok_or_else(|| {
             let place = (digest.clone(), repository.cloned());
-            let not_read = || Unreadable::new("registry-unreachable", "it was not read");
+            let not_read = || Unreadable::new(ImageErrorCode::RegistryUnreachable, "it was not read");
             self.unreadable.get(&place).cloned().unwrap_or_else(not_read).about(digest)
         })
     }

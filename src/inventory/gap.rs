@@ -1,7 +1,10 @@
 //! A part of the inventory that could not be read, and the deployments that it may hide.
 
 use super::DeploymentKind;
-use crate::aws::Failure;
+use crate::{
+    aws::Failure,
+    image::{AccountId, ErrorCode, Region},
+};
 
 /// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,10 +13,8 @@ pub struct Gap {
     pub scope: String,
     /// The deployments that it may hide.
     pub extent: Extent,
-    /// A stable code: `access-denied` (not permitted), `throttled` (still, after all retries),
-    /// `unreachable` (no connection, or no answer in time), `not-found`, `credentials` (none, expired or
-    /// refused), `malformed` (an answer that cannot be understood) or `failed` (anything else AWS says).
-    pub code: &'static str,
+    /// The code in the report.
+    pub code: ErrorCode,
     /// What happened, for people.
     pub message: String,
 }
@@ -25,9 +26,9 @@ pub struct Extent {
     /// Only deployments of this kind.
     pub kind: Option<DeploymentKind>,
     /// Only deployments in this AWS account; of a repository, the account of its registry.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// Only deployments in this AWS region; of a repository, the region of its registry.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// Only deployments whose image is in this repository, without its registry.
     pub repository: Option<String>,
 }
@@ -35,20 +36,24 @@ pub struct Extent {
 impl Extent {
     /// Everything in `account`, whatever its kind and region.
     #[must_use]
-    pub fn of_account(account: Option<&str>) -> Self {
-        Self { account: account.map(str::to_owned), ..Self::default() }
+    pub fn of_account(account: Option<&AccountId>) -> Self {
+        Self { account: account.cloned(), ..Self::default() }
     }
 
     /// The smallest extent that covers both.
     fn widened(self, other: &Self) -> Self {
-        let both = |one: Option<String>, other: &Option<String>| one.filter(|one| other.as_ref() == Some(one));
         Self {
             kind: self.kind.filter(|kind| other.kind == Some(*kind)),
-            account: both(self.account, &other.account),
-            region: both(self.region, &other.region),
-            repository: both(self.repository, &other.repository),
+            account: both(self.account, other.account.as_ref()),
+            region: both(self.region, other.region.as_ref()),
+            repository: both(self.repository, other.repository.as_ref()),
         }
     }
+}
+
+/// `one` if both are equal.
+fn both<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
+    one.filter(|one| other == Some(one))
 }
 
 impl Gap {
@@ -85,8 +90,8 @@ mod tests {
     fn gaps_of_one_place_and_code_are_one_that_hides_what_any_of_them_hides() {
         let extent = |kind, repository: &str| Extent {
             kind,
-            account: Some("123456789012".into()),
-            region: Some("eu-west-1".into()),
+            account: "123456789012".parse().ok(),
+            region: "eu-west-1".parse().ok(),
             repository: Some(repository.into()),
         };
         let gap = |scope: &str, code, message: &str, extent| Gap {
@@ -96,9 +101,10 @@ mod tests {
             message: message.into(),
         };
         let listed =
-            gap("ecr eu-west-1 orders", "access-denied", "images", extent(Some(DeploymentKind::Ecr), "orders"));
-        let tags = gap("ecr eu-west-1 orders", "access-denied", "tags", extent(None, "orders"));
-        let other = gap("ecr eu-west-1 orders", "throttled", "images", extent(Some(DeploymentKind::Ecr), "orders"));
+            gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "images", extent(Some(DeploymentKind::Ecr), "orders"));
+        let tags = gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "tags", extent(None, "orders"));
+        let other =
+            gap("ecr eu-west-1 orders", ErrorCode::Throttled, "images", extent(Some(DeploymentKind::Ecr), "orders"));
         let merged = Gap::merged(vec![other.clone(), listed.clone(), tags.clone()]);
         assert_eq!(merged, [Gap { extent: extent(None, "orders"), ..listed.clone() }, other]);
         assert_eq!(Gap::merged(vec![tags, listed]).len(), 1);

@@ -14,14 +14,15 @@ use std::{
 use futures::future::BoxFuture;
 
 use super::{
-    DeployedImage, Deployment, DeploymentKind, Extent, Gap, ImageSource, Inventoried, Inventory, Unreadable,
+    DeployedImage, Deployment, DeploymentKind, Extent, Gap, ImageErrorCode, ImageSource, Inventoried, Inventory,
+    Unreadable,
     findings::{Findings, Found, INDEX_DEPTH},
     place::Place,
 };
 use crate::{
     image::{
-        BuildMaterial, Child, Content, Digest, Document, ImageFacts, LayoutEntry, Provenance, UnusableAttestation,
-        build_materials, layout_entries,
+        BuildMaterial, Child, Content, Digest, Document, ErrorCode, ImageFacts, LayoutEntry, Provenance,
+        UnusableAttestation, build_materials, layout_entries,
     },
     store::Known,
 };
@@ -61,7 +62,7 @@ impl Inventory for LayoutInventory {
                     gaps: vec![Gap {
                         scope: "layouts".into(),
                         extent: Extent { kind: Some(DeploymentKind::Layout), ..Extent::default() },
-                        code: "failed",
+                        code: ErrorCode::Failed,
                         message: error.to_string(),
                     }],
                     ..Inventoried::default()
@@ -107,16 +108,17 @@ fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
         (None, Some(digest)) => format!("{reference}@{digest}"),
         _ => reference.to_string(),
     };
-    Place::new(DeploymentKind::Layout, name.clone(), name, reference)
+    Deployment::unread(DeploymentKind::Layout, name.clone(), name, reference).into()
 }
 
 /// The entries of `index.json`, attestations left out.
 fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
     if !folder.is_dir() {
-        return Err(Unreadable::new("image-missing", format!("there is no folder {}", folder.display())));
+        return Err(Unreadable::new(ImageErrorCode::ImageMissing, format!("there is no folder {}", folder.display())));
     }
-    let no_layout =
-        |why: String| Unreadable::new("image-malformed", format!("{} is no OCI layout: {why}", folder.display()));
+    let no_layout = |why: String| {
+        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{} is no OCI layout: {why}", folder.display()))
+    };
     let marker = read_file(&folder.join("oci-layout"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
     let version = serde_json::from_slice::<serde_json::Value>(&marker).ok();
     let version = version.as_ref().and_then(|marker| marker.get("imageLayoutVersion")?.as_str());
@@ -131,7 +133,10 @@ fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
 /// one counts when no entry is called exactly so.
 fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result<Vec<LayoutEntry>, Unreadable> {
     if entries.is_empty() {
-        return Err(Unreadable::new("image-missing", format!("there is no image in {}", folder.display())));
+        return Err(Unreadable::new(
+            ImageErrorCode::ImageMissing,
+            format!("there is no image in {}", folder.display()),
+        ));
     }
     let Some(tag) = tag else { return Ok(entries) };
     let is_exact = |entry: &LayoutEntry| entry.name.as_deref() == Some(tag);
@@ -149,7 +154,7 @@ fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result
         let there_are =
             if tags.is_empty() { "its images have no tags".to_owned() } else { format!("it has {}", tags.join(", ")) };
         let message = format!("there is no tag {tag} in {}; {there_are}", folder.display());
-        return Err(Unreadable::new("image-missing", message));
+        return Err(Unreadable::new(ImageErrorCode::ImageMissing, message));
     }
     Ok(chosen)
 }
@@ -193,8 +198,9 @@ impl Image {
 }
 
 fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
-    let malformed =
-        |error: &dyn std::fmt::Display| Unreadable::new("image-malformed", format!("{digest} is malformed: {error}"));
+    let malformed = |error: &dyn std::fmt::Display| {
+        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{digest} is malformed: {error}"))
+    };
     let body = read_blob(folder, digest, MANIFEST_BYTES)?;
     match Document::parse(&body, None).map_err(|error| malformed(&error))? {
         Document::Index(index) => Ok(Found::from(Known::new(Content::Index(index)))),
@@ -240,13 +246,20 @@ fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Ve
 fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>, Unreadable> {
     let file = folder.join("blobs").join(digest.algorithm()).join(digest.hex());
     let body = read_file(&file, limit_bytes).map_err(|error| {
-        let code = if error.kind() == io::ErrorKind::NotFound { "image-missing" } else { "image-malformed" };
+        let code = if error.kind() == io::ErrorKind::NotFound {
+            ImageErrorCode::ImageMissing
+        } else {
+            ImageErrorCode::ImageMalformed
+        };
         Unreadable::new(code, error.to_string())
     })?;
     if digest.matches(&body) {
         return Ok(body);
     }
-    Err(Unreadable::new("image-malformed", format!("the content of {} does not have that digest", file.display())))
+    Err(Unreadable::new(
+        ImageErrorCode::ImageMalformed,
+        format!("the content of {} does not have that digest", file.display()),
+    ))
 }
 
 /// Reads a regular file of at most `limit_bytes`; a pipe would never end. Errors name the file.

@@ -39,8 +39,9 @@ pub use named::NamedInventory;
 pub use owners::{OwnerRule, Owners};
 pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions};
 pub use shelf::{Held, Holding, Shelf};
+pub use unreadable::ImageErrorCode;
 
-use crate::image::{Annotations, Arch, Digest, ImageFacts, Platform, Repository};
+use crate::image::{AccountId, Annotations, Arch, Arn, Digest, ImageFacts, Platform, Region, Repository};
 
 /// What sort of place a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -88,11 +89,11 @@ pub struct Deployment {
     /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
     pub qualifier: Option<String>,
     /// The AWS account, where there is one.
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region, where there is one.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The ARN, where there is one.
-    pub arn: Option<String>,
+    pub arn: Option<Arn>,
     /// Whose it is, where that is known.
     pub owner: Option<String>,
     /// How it is run, where it runs.
@@ -220,8 +221,8 @@ pub struct DeployedImage {
 /// Why a deployment's image cannot be read: a finding of its own, never the end of an audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …
-    pub code: &'static str,
+    /// Why it cannot be read.
+    pub code: ImageErrorCode,
     /// What happened, for people.
     pub message: String,
     /// What the deployment names, where known.

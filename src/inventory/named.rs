@@ -101,9 +101,11 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
         Some(_) => full.split_once('/').map_or(full.as_str(), |(_, name)| name).to_owned(),
         None => full.clone(),
     };
-    let (account, region) = host.map(|host| (host.account.to_owned(), host.region.to_owned())).unzip();
+    let account = host.and_then(|host| host.account.parse().ok());
+    let region = host.and_then(|host| host.region.parse().ok());
     let source = ImageSource::Reference(reference);
-    let place = Place { account, region, ..Place::new(DeploymentKind::Image, format!("image:{full}"), name, source) };
+    let deployment = Deployment::unread(DeploymentKind::Image, format!("image:{full}"), name, source);
+    let place = Place::from(Deployment { account, region, ..deployment });
     match digest {
         Ok(digest) => place.deployments(&digest, findings),
         Err(why) => vec![place.unreadable(why)],

@@ -2,36 +2,30 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use chrono::{DateTime, Utc};
-
 use super::{
-    DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Unreadable, Workload,
+    DeployedImage, Deployment, DeploymentKind, Holding, ImageErrorCode, ImageSource, Unreadable,
     findings::{Findings, Found, Listed},
 };
 use crate::image::{Annotations, Digest, ImageFacts, Platform, choose};
 
-/// A deployment before its image is looked at. The fields are those of [`Deployment`].
+/// A deployment before its image is read.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    pub(super) id: String,
-    pub(super) kind: DeploymentKind,
-    pub(super) name: String,
-    pub(super) account: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) arn: Option<String>,
-    pub(super) qualifier: Option<String>,
-    pub(super) owner: Option<String>,
-    pub(super) workload: Option<Arc<Workload>>,
-    pub(super) reference: ImageSource,
-    pub(super) pushed_at: Option<DateTime<Utc>>,
-    pub(super) holding: Holding,
+    /// The deployment, with an image that is not read.
+    pub(super) deployment: Deployment,
     /// What a folder's `index.json` says of the image, or of the index.
     pub(super) descriptor_annotations: Arc<Annotations>,
 }
 
-impl Place {
-    /// A place about which only this is known.
-    pub(super) fn new(kind: DeploymentKind, id: String, name: String, reference: ImageSource) -> Self {
+impl From<Deployment> for Place {
+    fn from(deployment: Deployment) -> Self {
+        Self { deployment, descriptor_annotations: Arc::default() }
+    }
+}
+
+impl Deployment {
+    /// A deployment about which only this is known; its image is not read.
+    pub(super) fn unread(kind: DeploymentKind, id: String, name: String, reference: ImageSource) -> Self {
         Self {
             id,
             kind,
@@ -45,20 +39,22 @@ impl Place {
             reference,
             pushed_at: None,
             holding: Holding::Unknown,
-            descriptor_annotations: Arc::default(),
+            image: Err(Unreadable::new(ImageErrorCode::RegistryUnreachable, "it was not read")),
         }
     }
+}
 
+impl Place {
     /// What has still to be read of the index `digest`: indexes within it, and the images that are meant here.
     pub(super) fn unread(&self, digest: &Digest, findings: &Findings) -> Vec<Digest> {
-        let repository = self.reference.repository();
+        let repository = self.deployment.reference.repository();
         let images = findings.images(digest).into_iter().filter(|image| self.may_run(image.child.platform.as_ref()));
         images.map(|image| image.child.digest).filter(|digest| !findings.has_tried(digest, repository)).collect()
     }
 
     /// The machine that an image of `platform` runs on here, where its architecture is known.
     fn machine(&self, platform: &Platform) -> Option<Platform> {
-        let arch = self.workload.as_ref()?.architecture?;
+        let arch = self.deployment.workload.as_ref()?.architecture?;
         Some(Platform::new(platform.os(), arch.oci(), None))
     }
 
@@ -94,7 +90,7 @@ impl Place {
 
     /// The deployments of `digest` here.
     pub(super) fn deployments(self, digest: &Digest, findings: &Findings) -> Vec<Deployment> {
-        match findings.get(digest, self.reference.repository()) {
+        match findings.get(digest, self.deployment.reference.repository()) {
             Ok(Found::Artifact | Found::Elsewhere) => Vec::new(),
             Ok(Found::Image(facts)) => {
                 let image = DeployedImage {
@@ -115,7 +111,7 @@ impl Place {
     /// runs on.
     fn facts(&self, stated: Option<&Platform>, facts: &Arc<ImageFacts>) -> Arc<ImageFacts> {
         let own = &facts.platform;
-        let arch = self.workload.as_ref().and_then(|workload| workload.architecture);
+        let arch = self.deployment.workload.as_ref().and_then(|workload| workload.architecture);
         let platform = match (stated, arch) {
             (Some(stated), _) => stated.refined_by(own),
             (None, Some(arch)) if own.is_unknown() => Platform::new("linux", arch.oci(), None),
@@ -133,7 +129,7 @@ impl Place {
         let mut ids = BTreeSet::new();
         let mut deployments = Vec::new();
         let images = self.chosen(findings.images(index));
-        if let ([image], Some(_)) = (images.as_slice(), &self.workload) {
+        if let ([image], Some(_)) = (images.as_slice(), &self.deployment.workload) {
             // What runs is one of them, so that the place needs no platform to be told from others.
             let image = self.platform_image(image, findings);
             return image.map(|image| self.with(image)).into_iter().collect();
@@ -142,17 +138,21 @@ impl Place {
             let Some(image) = self.platform_image(listed, findings) else { continue };
             let named = listed.child.platform.as_ref();
             let named = named.map_or_else(|| listed.child.digest.short().to_owned(), ToString::to_string);
-            let mut id = format!("{}#{named}", self.id);
+            let mut id = format!("{}#{named}", self.deployment.id);
             if ids.contains(&id) {
                 // Two entries of one platform, as Windows versions are: told apart by what they are.
                 id = format!("{id}@{}", listed.child.digest.short());
             }
             if ids.insert(id.clone()) {
-                deployments.push(Place { id, ..self.clone() }.with(image));
+                deployments.push(Deployment { id, image, ..self.deployment.clone() });
             }
         }
         if deployments.is_empty() {
-            return vec![self.unreadable(Unreadable::new("image-malformed", "its index names no image").about(index))];
+            return vec![
+                self.unreadable(
+                    Unreadable::new(ImageErrorCode::ImageMalformed, "its index names no image").about(index),
+                ),
+            ];
         }
         deployments
     }
@@ -160,7 +160,7 @@ impl Place {
     /// One platform's image, or nothing if it turned out to be no image.
     fn platform_image(&self, listed: &Listed, findings: &Findings) -> Option<Result<DeployedImage, Unreadable>> {
         let child = &listed.child;
-        let image = match findings.get(&child.digest, self.reference.repository()) {
+        let image = match findings.get(&child.digest, self.deployment.reference.repository()) {
             Ok(Found::Artifact | Found::Elsewhere) => return None,
             Ok(Found::Image(facts)) => Ok(DeployedImage {
                 digest: child.digest.clone(),
@@ -175,7 +175,7 @@ impl Place {
             }),
             Ok(Found::Index { .. }) => {
                 let why = "its indexes lie too deep within one another";
-                Err(Unreadable::new("image-malformed", why).about(&child.digest))
+                Err(Unreadable::new(ImageErrorCode::ImageMalformed, why).about(&child.digest))
             }
             Err(why) => Err(self.listed_unreadable(why)),
         };
@@ -184,25 +184,12 @@ impl Place {
 
     /// Why an image cannot be read whose index was: a registry that lacks what its index lists is incomplete.
     fn listed_unreadable(&self, why: Unreadable) -> Unreadable {
-        let is_incomplete = why.code == "image-missing" && self.reference.repository().is_some();
-        if is_incomplete { Unreadable { code: "registry-incomplete", ..why } } else { why }
+        let is_incomplete =
+            why.code == ImageErrorCode::ImageMissing && self.deployment.reference.repository().is_some();
+        if is_incomplete { Unreadable { code: ImageErrorCode::RegistryIncomplete, ..why } } else { why }
     }
 
     fn with(self, image: Result<DeployedImage, Unreadable>) -> Deployment {
-        Deployment {
-            id: self.id,
-            kind: self.kind,
-            name: self.name,
-            account: self.account,
-            region: self.region,
-            arn: self.arn,
-            qualifier: self.qualifier,
-            owner: self.owner,
-            workload: self.workload,
-            reference: self.reference,
-            pushed_at: self.pushed_at,
-            holding: self.holding,
-            image,
-        }
+        Deployment { image, ..self.deployment }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt, stream};
 
 use super::{
-    Choice, Deployment, Estate, Holding, Inventoried, ResourceTags, Shelf, Unreadable,
+    Choice, Deployment, Estate, Holding, ImageErrorCode, Inventoried, ResourceTags, Shelf, Unreadable,
     ecr::{EcrRepository, manifests},
     findings::{Findings, Found, INDEX_DEPTH},
     place::Place,
@@ -105,10 +105,10 @@ impl Estate {
             let tagged = self.owners.tagged(&sighting.tags);
             let tagged = tagged.or_else(|| self.owners.tagged(inherited?));
             let name = repository.map(|repository| &*repository.name);
-            let owner = tagged.or_else(|| self.owners.ruled(&sighting.place.name, name)).map(str::to_owned);
+            let owner = tagged.or_else(|| self.owners.ruled(&sighting.place.deployment.name, name)).map(str::to_owned);
             let is_meant = choice.admits(&sighting.tags, owner.as_deref());
-            sighting.place.owner = owner;
-            (is_meant && self.filter.admits_place(&sighting.place)).then_some(sighting)
+            sighting.place.deployment.owner = owner;
+            (is_meant && self.filter.admits(&sighting.place.deployment)).then_some(sighting)
         };
         sightings.into_iter().filter_map(own).collect()
     }
@@ -154,8 +154,10 @@ impl Estate {
     fn remember(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
         let known = self.images.catalog().content(digest).map(Found::from);
         let found = known.ok_or_else(|| match lost {
-            Holding::Archived => Unreadable::new("image-archived", format!("{repository}@{digest} is archived")),
-            _ => Unreadable::new("image-missing", format!("{repository} does not hold {digest} any more")),
+            Holding::Archived => {
+                Unreadable::new(ImageErrorCode::ImageArchived, format!("{repository}@{digest} is archived"))
+            }
+            _ => Unreadable::new(ImageErrorCode::ImageMissing, format!("{repository} does not hold {digest} any more")),
         });
         findings.add(digest.clone(), Some(repository.clone()), found);
     }
@@ -189,18 +191,18 @@ impl Estate {
 
 impl Sighting {
     fn repository(&self) -> Option<&Repository> {
-        self.place.reference.repository()
+        self.place.deployment.repository()
     }
 }
 
 fn deployments(sighting: Sighting, shelves: &Shelves, findings: &Findings) -> Vec<Deployment> {
     let Sighting { mut place, digest, .. } = sighting;
-    let shelf = place.reference.repository().and_then(|repository| shelves.get(repository));
+    let shelf = place.deployment.repository().and_then(|repository| shelves.get(repository));
     match digest {
         Err(why) => vec![place.unreadable(why)],
         Ok(digest) => {
-            place.holding = shelf.map_or(Holding::Unknown, |shelf| shelf.holding(&digest));
-            place.pushed_at = shelf.and_then(|shelf| shelf.image(&digest)?.pushed_at);
+            place.deployment.holding = shelf.map_or(Holding::Unknown, |shelf| shelf.holding(&digest));
+            place.deployment.pushed_at = shelf.and_then(|shelf| shelf.image(&digest)?.pushed_at);
             place.deployments(&digest, findings)
         }
     }

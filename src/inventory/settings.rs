@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use super::Choice;
 use crate::{
     glob::Glob,
-    image::{QUOTED_BYTES, Reference, Repository, clip, is_tag},
+    image::{QUOTED_BYTES, Reference, Region, Repository, clip, is_tag},
 };
 
 /// Which images of private ECR are audited.
@@ -49,7 +49,7 @@ pub struct EcsSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Regions {
     /// These.
-    Listed(Vec<String>),
+    Listed(Vec<Region>),
     /// All that the account has enabled.
     Enabled,
 }
@@ -57,7 +57,7 @@ pub enum Regions {
 impl Regions {
     /// Those that are listed, if it is not all that are enabled.
     #[must_use]
-    pub fn as_listed(&self) -> Option<&[String]> {
+    pub fn as_listed(&self) -> Option<&[Region]> {
         match self {
             Self::Listed(regions) => Some(regions),
             Self::Enabled => None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DeploymentKind, Extent};
-use crate::aws::Session;
+use crate::{aws::Session, image::Region};
 
 /// One region of one account.
 #[derive(Clone)]
@@ -11,7 +11,7 @@ pub(super) struct Spot {
     /// As whom it is asked.
     pub(super) session: Arc<Session>,
     /// The region.
-    pub(super) region: String,
+    pub(super) region: Region,
 }
 
 impl Spot {

@@ -22,7 +22,7 @@ impl Estate {
         let mut spots = BTreeMap::<_, Meant>::new();
         for (index, table) in tables.iter().enumerate() {
             for spot in self.spots(table.regions(), gaps).await {
-                let key = (spot.session.account().map(str::to_owned), spot.region.clone());
+                let key = (spot.session.account().cloned(), spot.region.clone());
                 spots.entry(key).or_insert_with(|| (spot, Vec::new())).1.push(index);
             }
         }

@@ -3,32 +3,63 @@
 use super::Unreadable;
 use crate::{
     aws::Failure,
-    image::{Digest, MESSAGE_BYTES, Platform, clip},
+    image::{Digest, ErrorCode, MESSAGE_BYTES, Platform, clip},
     registry::{CredentialsErrorKind, Error, Missing},
 };
 
+/// Why an image cannot be read. Each is a reason code of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageErrorCode {
+    /// AWS does not return the digest that runs.
+    DigestUnknown,
+    /// The image is archived in its repository.
+    ImageArchived,
+    /// Its manifest or configuration cannot be understood.
+    ImageMalformed,
+    /// The repository does not have it.
+    ImageMissing,
+    /// The pull-through cache or mirror that is read does not have it.
+    NotCached,
+    /// The registry refused access.
+    RegistryDenied,
+    /// The registry has a tag or an index, but not what it points at.
+    RegistryIncomplete,
+    /// The registry returned a wrong digest, or a malformed or oversized document.
+    RegistryMalformed,
+    /// The registry is not on the allow-list; nothing was sent.
+    RegistryNotAllowed,
+    /// The registry throttled the request, after all retries.
+    RegistryThrottled,
+    /// The registry cannot be reached, or fails.
+    RegistryUnreachable,
+}
+
 impl Unreadable {
     /// An image that cannot be read for the reason `code`.
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: ImageErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: clip(message, MESSAGE_BYTES), digest: None, platform: None }
     }
 
     /// What a registry's error means for the image that was asked for.
     pub(super) fn of_registry(error: &Error) -> Self {
         let code = match error {
-            Error::NotFound { cache: Some(_), .. } => "not-cached",
-            Error::NotFound { missing: Missing::Configuration(_), .. } => "registry-incomplete",
-            Error::NotFound { .. } => "image-missing",
-            Error::Denied { .. } | Error::Credentials { kind: CredentialsErrorKind::Denied, .. } => "registry-denied",
-            Error::NotAllowed { .. } => "registry-not-allowed",
+            Error::NotFound { cache: Some(_), .. } => ImageErrorCode::NotCached,
+            Error::NotFound { missing: Missing::Configuration(_), .. } => ImageErrorCode::RegistryIncomplete,
+            Error::NotFound { .. } => ImageErrorCode::ImageMissing,
+            Error::Denied { .. } | Error::Credentials { kind: CredentialsErrorKind::Denied, .. } => {
+                ImageErrorCode::RegistryDenied
+            }
+            Error::NotAllowed { .. } => ImageErrorCode::RegistryNotAllowed,
             Error::RateLimited { .. } | Error::Credentials { kind: CredentialsErrorKind::Throttled, .. } => {
-                "registry-throttled"
+                ImageErrorCode::RegistryThrottled
             }
             Error::Unreachable { .. }
             | Error::Status { .. }
-            | Error::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => "registry-unreachable",
-            Error::TooLarge { .. } | Error::DigestMismatch { .. } | Error::Redirected { .. } => "registry-malformed",
-            Error::Malformed { .. } => "image-malformed",
+            | Error::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => ImageErrorCode::RegistryUnreachable,
+            Error::TooLarge { .. } | Error::DigestMismatch { .. } | Error::Redirected { .. } => {
+                ImageErrorCode::RegistryMalformed
+            }
+            Error::Malformed { .. } => ImageErrorCode::ImageMalformed,
         };
         Self::new(code, error.to_string())
     }
@@ -36,10 +67,10 @@ impl Unreadable {
     /// What a failed AWS call means for the images it asked for.
     pub(super) fn of_aws(failure: &Failure) -> Self {
         let code = match failure.code {
-            "not-found" => "image-missing",
-            "access-denied" | "credentials" => "registry-denied",
-            "throttled" => "registry-throttled",
-            _ => "registry-unreachable",
+            ErrorCode::NotFound => ImageErrorCode::ImageMissing,
+            ErrorCode::AccessDenied | ErrorCode::Credentials => ImageErrorCode::RegistryDenied,
+            ErrorCode::Throttled => ImageErrorCode::RegistryThrottled,
+            _ => ImageErrorCode::RegistryUnreachable,
         };
         Self::new(code, &failure.message)
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     identify::Identification,
     image::{ImageFacts, LambdaTag},
-    inventory::Unreadable,
+    inventory::{ImageErrorCode, Unreadable},
     resolve::{ProblemKind, Resolution},
 };
 
@@ -224,6 +224,25 @@ impl From<ProblemKind> for ReasonCode {
             Kind::LineMissing => Self::LineMissing,
             Kind::PlatformMissing => Self::PlatformMissing,
             Kind::LineHeld => Self::LineHeld,
+        }
+    }
+}
+
+impl From<ImageErrorCode> for ReasonCode {
+    fn from(code: ImageErrorCode) -> Self {
+        use ImageErrorCode as Code;
+        match code {
+            Code::DigestUnknown => Self::DigestUnknown,
+            Code::ImageArchived => Self::ImageArchived,
+            Code::ImageMalformed => Self::ImageMalformed,
+            Code::ImageMissing => Self::ImageMissing,
+            Code::NotCached => Self::NotCached,
+            Code::RegistryDenied => Self::RegistryDenied,
+            Code::RegistryIncomplete => Self::RegistryIncomplete,
+            Code::RegistryMalformed => Self::RegistryMalformed,
+            Code::RegistryNotAllowed => Self::RegistryNotAllowed,
+            Code::RegistryThrottled => Self::RegistryThrottled,
+            Code::RegistryUnreachable => Self::RegistryUnreachable,
         }
     }
 }

@@ -25,8 +25,7 @@ pub(super) struct Facts<'a> {
 
 /// Why an image cannot be read.
 pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
-    let code = unreadable.code.parse().unwrap_or(ReasonCode::RegistryUnreachable);
-    vec![Reason::new(code, &unreadable.message)]
+    vec![Reason::new(unreadable.code.into(), &unreadable.message)]
 }
 
 /// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.

@@ -53,12 +53,12 @@ impl Scope {
     /// Whether it may match a deployment that a gap of this `extent` hides.
     #[must_use]
     pub fn may_match_in(&self, extent: &Extent) -> bool {
-        let may_hold = |pattern: &Option<Glob>, text: Option<&String>| {
+        let may_hold = |pattern: &Option<Glob>, text: Option<&str>| {
             pattern.as_ref().zip(text).is_none_or(|(pattern, text)| pattern.matches(text))
         };
         // The account of a repository is that of its registry: workloads of any account may run its images.
         let is_of_deployment = extent.repository.is_none() || extent.kind == Some(DeploymentKind::Ecr);
-        may_hold(&self.account, extent.account.as_ref().filter(|_| is_of_deployment))
-            && may_hold(&self.repository, extent.repository.as_ref())
+        may_hold(&self.account, extent.account.as_deref().filter(|_| is_of_deployment))
+            && may_hold(&self.repository, extent.repository.as_deref())
     }
 }

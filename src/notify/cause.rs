@@ -37,12 +37,12 @@ fn cause(item: &Item) -> impl Eq + std::hash::Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::ReasonFields;
+    use crate::{judge::ReasonCode, report::ReasonFields};
 
     #[test]
     fn functions_that_cannot_be_invoked_for_different_reasons_are_told_apart() {
         let item = |message: &str| {
-            let reason = ReasonFields { code: "function-failed".to_owned(), message: message.to_owned() };
+            let reason = ReasonFields { code: ReasonCode::FunctionFailed.to_string(), message: message.to_owned() };
             Item { action: Action::Repair, reasons: vec![reason], ..Item::sample() }
         };
         let items = [item("ImageAccessDenied"), item("DisabledKMSKey"), item("ImageAccessDenied")];

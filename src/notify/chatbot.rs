@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{EventKind, Item, Message, MessageKind, body::fitting, cause::by_cause, phrases, watch};
 use crate::{
-    image::Digest,
+    image::{Arn, Digest},
     judge::Action,
     report::{harmless, json as compact},
 };
@@ -69,10 +69,10 @@ fn bare(message: &Message) -> Value {
     })
 }
 
-/// No markup, and no longer than any ARN is.
+/// An ARN without markup.
 fn is_arn(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:$+=,".contains(c);
-    text.starts_with("arn:") && text.len() <= 2048 && text.chars().all(is_plain)
+    text.parse::<Arn>().is_ok() && text.chars().all(is_plain)
 }
 
 fn title(message: &Message) -> String {

@@ -2,7 +2,7 @@
 
 use super::{AlertSubject, EventKind, Item, Subject, aspect::Aspect};
 use crate::{
-    image::Reference,
+    image::ReferenceText,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::ToldRebuild,
@@ -18,8 +18,8 @@ impl Subject {
         Self {
             name: words::deployment_name(deployment),
             kind: deployment.kind,
-            account: deployment.account.clone(),
-            region: deployment.region.clone(),
+            account: deployment.account.as_ref().map(ToString::to_string),
+            region: deployment.region.as_ref().map(ToString::to_string),
             owner: deployment.owner.clone(),
             image: finding.image.reference.clone(),
             repository: repository(&finding.image.reference),
@@ -55,8 +55,8 @@ impl Item {
             account: subject.account.clone(),
             region: subject.region.clone(),
             owner: subject.owner.clone(),
-            arn: finding.and_then(|finding| finding.deployment.arn.clone()),
-            image: subject.image.clone(),
+            arn: finding.and_then(|finding| finding.deployment.arn.as_ref().map(ToString::to_string)),
+            image: subject.image.to_string(),
             repository: subject.repository.clone(),
             base: base.map(words::base_name),
             line: base.and_then(|base| base.line.clone()),
@@ -65,12 +65,14 @@ impl Item {
             behind: words::distance(finding.and_then(|finding| finding.behind.as_ref())),
             current: current
                 .map(|current| current.release.clone().unwrap_or_else(|| words::short_digest(&current.digest))),
-            pinned: current.and_then(|current| current.pinned.clone()),
+            pinned: current.and_then(|current| current.pinned.as_ref().map(ToString::to_string)),
             verdict: subject.verdict,
             severity: subject.severity,
             was: None,
             action: subject.action,
-            replacement: finding.and_then(|finding| finding.replacement.as_ref()).map(|found| found.reference.clone()),
+            replacement: finding
+                .and_then(|finding| finding.replacement.as_ref())
+                .map(|found| found.reference.to_string()),
             runtime: runtime.map(|runtime| runtime.name.clone()),
             deprecation_date: runtime.and_then(|runtime| runtime.deprecation_date),
             block_update_date: runtime.and_then(|runtime| runtime.block_update_date),
@@ -91,7 +93,7 @@ impl Item {
             account: Some("123456789012".to_owned()),
             region: Some("eu-west-1".to_owned()),
             owner: Some("payments".to_owned()),
-            image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421".to_owned(),
+            image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421".into(),
             repository: "orders".to_owned(),
             digest: None,
             verdict: Verdict::Stale,
@@ -112,7 +114,7 @@ impl Item {
             account: request.account.clone(),
             region: request.region.clone(),
             owner,
-            image: format!("{}/{}", request.registry, request.repository),
+            image: format!("{}/{}", request.registry, request.repository).into(),
             repository: request.repository.clone(),
             digest: None,
             verdict: Verdict::OutOfDate,
@@ -131,6 +133,6 @@ impl Item {
 }
 
 /// The repository of a reference, without its registry; as it is if it cannot be taken apart.
-fn repository(reference: &str) -> String {
-    reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |found| found.repository.name.to_string())
+fn repository(reference: &ReferenceText) -> String {
+    reference.repository().map_or_else(|| reference.to_string(), |repository| repository.name.to_string())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AlertKey, AlertSubject, EventKind, Message, shed::shed};
 use crate::{
-    image::Digest,
+    image::{Digest, ReferenceText},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::Rebuild,
@@ -100,7 +100,7 @@ pub struct Subject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The image it ran.
-    pub image: String,
+    pub image: ReferenceText,
     /// The image's repository, without its registry.
     pub repository: String,
     /// The digest of the image, where it is known.

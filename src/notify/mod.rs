@@ -27,6 +27,8 @@ mod webhook;
 use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use deliver::{Delivered, Delivery, deliver};
 pub use journal::Answer;
@@ -58,11 +60,12 @@ pub struct Undelivered {
 }
 
 /// How a message will look to its receiver, for dry runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
     /// To whom, for people.
     pub to: String,
     /// The subject, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The body, as it will be sent.
     pub body: String,

@@ -251,7 +251,14 @@ fn spelled(short: &str) -> String {
 
 /// Whether a reason says more than verdict, base and advice do.
 pub(super) fn is_worth_telling(code: &str) -> bool {
-    !matches!(code, "base-superseded" | "base-too-old" | "runtime-deprecated" | "image-missing" | "not-deployed")
+    use ReasonCode as Code;
+    let is_said = |code| {
+        matches!(
+            code,
+            Code::BaseSuperseded | Code::BaseTooOld | Code::RuntimeDeprecated | Code::ImageMissing | Code::NotDeployed
+        )
+    };
+    !code.parse().is_ok_and(is_said)
 }
 
 /// What to do about a group of one cause, as of `now`.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 
-use crate::{glob::Glob, judge::Severity, secret::SecretSource};
+use crate::{glob::Glob, image::Arn, judge::Severity, secret::SecretSource};
 
 /// When who is told what.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ pub enum Channel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnsSettings {
     /// The topic. One that ends in `.fifo` is a FIFO topic.
-    pub topic_arn: String,
+    pub topic_arn: Arn,
     /// The format that every subscriber gets, unless its protocol has one of its own.
     pub format: MessageFormat,
     /// Formats by the subscriber's protocol (`email`, `https`, `sqs`, …), for `MessageStructure=json`.

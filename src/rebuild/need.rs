@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    image::{Digest, Reference},
+    image::Digest,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     registry::EcrHost,
@@ -169,7 +169,7 @@ fn needs_rebuild(finding: &Finding, threshold: Severity) -> bool {
 
 /// The registry and the name of the repository of the image.
 pub(super) fn repository(finding: &Finding) -> Option<(String, String)> {
-    let repository = finding.image.reference.parse::<Reference>().ok()?.repository;
+    let repository = finding.image.reference.repository()?;
     Some((repository.registry.to_string(), repository.name.to_string()))
 }
 
@@ -181,5 +181,5 @@ fn line(finding: &Finding) -> Option<&str> {
 /// The release of a base as it is told apart from others: its name, else its digest, else what was recorded.
 pub(super) fn release(base: &BaseInUse) -> String {
     let digest = base.digest.as_ref().map(Digest::to_string);
-    base.release.clone().or(digest).unwrap_or_else(|| base.reference.clone())
+    base.release.clone().or(digest).unwrap_or_else(|| base.reference.to_string())
 }

@@ -1,6 +1,6 @@
 //! Is this host a private ECR registry, and whose? Pure.
 
-use crate::image::Partition;
+use crate::image::{Partition, is_account_id, is_region};
 
 /// The domains that ECR registries are served under, from the host pattern of
 /// awslabs/amazon-ecr-credential-helper: commercial, China, the European sovereign cloud, dual-stack
@@ -38,12 +38,10 @@ impl<'a> EcrHost<'a> {
     /// Reads `host` as `<account>.dkr.ecr.<region>.<domain>`, with the FIPS and dual-stack spellings.
     #[must_use]
     pub fn parse(host: &'a str) -> Option<Self> {
-        let account = host.get(..12).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let account = host.get(..12).filter(|digits| is_account_id(digits))?;
         let service = host[12..].strip_prefix(".dkr")?.strip_prefix(['.', '-'])?.strip_prefix("ecr")?;
         let (region, domain) = service.strip_prefix("-fips").unwrap_or(service).strip_prefix('.')?.split_once('.')?;
-        let is_region = region.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        (is_region && DOMAINS.contains(&domain)).then_some(Self { account, region })
+        (is_region(region) && DOMAINS.contains(&domain)).then_some(Self { account, region })
     }
 }
 

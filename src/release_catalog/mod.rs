@@ -18,6 +18,7 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use serde::Serialize;
 
 pub use self::{
     crawl::{CrawlError, CrawlProgress, Crawled, crawl},
@@ -43,11 +44,9 @@ pub struct ReleaseCatalog {
 }
 
 /// What a catalog holds of one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LineSummary {
-    /// The repository.
-    pub repository: Repository,
-    /// The line: the tag without date and architecture. Of releases whose tags have no date, the tag.
+    /// The line: the repository and the tag without date and architecture. Of releases whose tags have no date, the tag.
     pub line: String,
     /// How many releases of it there are, each platform counted.
     pub platform_releases: usize,
@@ -161,8 +160,7 @@ impl ReleaseCatalog {
             let names: BTreeSet<_> = release.tags.iter().map(|tag| line_of(tag)).collect();
             for (line, dates) in by_line(names) {
                 let summary = lines.entry((repository.clone(), line.clone())).or_insert_with(|| LineSummary {
-                    repository: repository.clone(),
-                    line,
+                    line: format!("{repository}:{line}"),
                     platform_releases: 0,
                     first_at: None,
                     last_at: None,

@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 
 use super::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
-    LineFields, Note, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, SearchBudget, Summary,
+    LineFields, Note, NoteCode, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, SearchBudget, Summary,
     known::Coverage,
 };
 use crate::{
     identify::IdentifiedBase,
-    image::{MESSAGE_BYTES, Repository, clip},
-    inventory::{Deployment, Extent, Gap, Holding},
+    image::{AccountId, ErrorCode, MESSAGE_BYTES, Repository, clip},
+    inventory::{Deployment, Extent, Gap, Holding, ImageSource},
     judge::{Action, ChainLink, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
-    resolve::{Failure, Resolution},
+    resolve::Resolution,
 };
 
 /// What policy overrides are matched against, owned.
@@ -22,7 +22,7 @@ use crate::{
 pub struct Subjects {
     deployment: String,
     repository: String,
-    account: Option<String>,
+    account: Option<AccountId>,
     owner: Option<String>,
     base: Option<String>,
 }
@@ -167,7 +167,10 @@ impl ImageFields {
             Err(unreadable) => (unreadable.digest.clone(), unreadable.platform.clone(), None),
         };
         Self {
-            reference: deployment.reference.to_string(),
+            reference: match &deployment.reference {
+                ImageSource::Reference(reference) => reference.clone().into(),
+                other => other.to_string().into(),
+            },
             digest,
             platform,
             created_at: created_at.filter(|at| crate::image::is_plausible(*at, now)),
@@ -188,7 +191,7 @@ impl BaseInUse {
         let resolution = link.resolution;
         let base = &resolution.base;
         Self {
-            reference: recorded.reference().to_string(),
+            reference: recorded.reference().into(),
             mirror: recorded.mirror.as_ref().map(ToString::to_string),
             digest: base.digest.clone(),
             digest_kind: base.kind,
@@ -244,8 +247,8 @@ impl CurrentRelease {
         let (line, _) = resolution.line.as_ref()?;
         let current = resolution.current.as_ref()?;
         Some(Self {
-            reference: line.to_string(),
-            pinned: current.hold.as_ref().map(|_| current.pinned(line)),
+            reference: line.to_string().into(),
+            pinned: current.hold.as_ref().map(|_| current.pinned(line).into()),
             digest: current.digest.clone(),
             platform_digest: current.platform_digest.clone(),
             release: current.release.as_ref().map(ToString::to_string),
@@ -282,7 +285,7 @@ impl Behind {
 impl From<Gap> for ErrorEntry {
     fn from(gap: Gap) -> Self {
         let Extent { kind, account, region, repository } = gap.extent;
-        let (about, code) = (ErrorAbout::Inventory, gap.code.to_owned());
+        let (about, code) = (ErrorAbout::Inventory, gap.code.to_string());
         let message = clip(gap.message, MESSAGE_BYTES);
         Self { about, scope: gap.scope, kind, account, region, repository, code, message }
     }
@@ -291,10 +294,10 @@ impl From<Gap> for ErrorEntry {
 impl ErrorEntry {
     /// One entry for each registry and sort of failure, however many bases it kept from being resolved.
     pub fn of_resolutions<'a>(resolutions: impl Iterator<Item = (&'a Repository, &'a Resolution)>) -> Vec<Self> {
-        let mut entries: BTreeMap<(String, &str), (usize, &str)> = BTreeMap::new();
+        let mut entries: BTreeMap<(String, ErrorCode), (usize, &str)> = BTreeMap::new();
         for (repository, resolution) in resolutions {
             for problem in &resolution.problems {
-                let Some(code) = problem.failure.map(Failure::as_str) else { continue };
+                let Some(code) = problem.failure else { continue };
                 let scope = format!("registry {}", repository.registry);
                 entries.entry((scope, code)).or_insert((0, &problem.message)).0 += 1;
             }
@@ -304,7 +307,7 @@ impl ErrorEntry {
             .map(|((scope, code), (count, message))| {
                 let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
                 let message = format!("{message}{more}");
-                Self { about: ErrorAbout::Line, scope, code: code.to_owned(), message, ..Self::default() }
+                Self { about: ErrorAbout::Line, scope, code: code.to_string(), message, ..Self::default() }
             })
             .collect()
     }
@@ -335,28 +338,23 @@ pub struct Run {
 }
 
 impl Note {
-    /// The code of a note about a release catalog that is not believed.
-    pub const RELEASES_REFUSED: &'static str = "release-catalog-refused";
-    /// The code of a note about a release catalog that could not be read.
-    pub const RELEASES_UNAVAILABLE: &'static str = "release-catalog-unavailable";
-
     /// That the releases of the base repository `place`, or of those that match it, could not all be read by ECR's API.
     #[must_use]
     pub fn of_unread_base(place: &str, why: &str) -> Self {
         let effect =
             "only what its moving tags carry is compared with images, and it is not known when ECR received it";
-        Self { code: "base-releases-unread".to_owned(), message: format!("{place}: {why}; {effect}") }
+        Self::new(NoteCode::BaseReleasesUnread, format!("{place}: {why}; {effect}"))
     }
 
     /// ECR asks the upstream for a tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
     fn of_cache(host: &str, cache: &str) -> Self {
-        Self {
-            code: "pull-through-cache".to_owned(),
-            message: format!(
+        Self::new(
+            NoteCode::PullThroughCache,
+            format!(
                 "{host} was read through {cache}: its tags may lag behind, in ECR by up to 24 hours, and it lists only what was pulled through it"
             ),
-        }
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use super::{BaseInUse, BaseLink, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, Report, words};
 use crate::{
-    image::Reference,
+    image::ReferenceText,
     inventory::DeploymentKind,
     judge::{Action, ReasonCode, Severity, Verdict},
 };
@@ -129,8 +129,8 @@ struct Place {
 }
 
 impl Place {
-    fn new(reference: &str, line: Option<&String>) -> Option<Self> {
-        let repository = reference.parse::<Reference>().ok()?.repository;
+    fn new(reference: &ReferenceText, line: Option<&String>) -> Option<Self> {
+        let repository = reference.repository()?;
         let (registry, repository) = (repository.registry.to_string(), repository.name.to_string());
         Some(Self { registry, repository, line: line?.clone() })
     }
@@ -177,7 +177,7 @@ impl CompanyBase<'_> {
                 ..DeploymentFields::unknown()
             },
             image: ImageFields {
-                reference: format!("{registry}/{repository}"),
+                reference: format!("{registry}/{repository}").into(),
                 digest: None,
                 platform: None,
                 created_at: None,

@@ -69,8 +69,8 @@ mod tests {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         ErrorEntry {
             kind,
-            account: some(account),
-            region: some(region),
+            account: account.parse().ok(),
+            region: region.parse().ok(),
             repository: some(repository),
             ..ErrorEntry::default()
         }

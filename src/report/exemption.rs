@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Note, words};
+use super::{Note, NoteCode, words};
 use crate::judge::{Encounter, Exemption};
 
 /// Why a finding is put up with, who answers for that, and until when.
@@ -28,9 +28,6 @@ impl ExemptionFields {
 }
 
 impl Note {
-    /// The code of a note about an exemption that matches nothing.
-    pub(super) const EXEMPTION_UNUSED: &str = "exemption-unused";
-
     /// What is to be known at `now` about an exemption: that it has expired, that it will soon, or that it matches
     /// no deployment, if `is_whole` says that all there are were seen.
     #[must_use]
@@ -42,19 +39,19 @@ impl Note {
         let (code, message) = if *matched == 0 {
             let expired = if until.is_over(now) { ", and has expired" } else { "" };
             let message = format!("{named} matches no deployment{expired}: remove it, or correct its patterns");
-            (Self::EXEMPTION_UNUSED, is_whole.then_some(message)?)
+            (NoteCode::ExemptionUnused, is_whole.then_some(message)?)
         } else if until.is_over(now) {
             let rest = match covered.as_str() {
                 "" => "nothing needs it any more: remove it".to_owned(),
                 covered => format!("it no longer exempts what it matches: {covered}"),
             };
-            ("exemption-expired", format!("{named} ended on {until}, and {rest}"))
+            (NoteCode::ExemptionExpired, format!("{named} ended on {until}, and {rest}"))
         } else if until.is_near(now) && !covered.is_empty() {
-            ("exemption-expiring", format!("{named} ends on {until}; it exempts {covered}"))
+            (NoteCode::ExemptionExpiring, format!("{named} ends on {until}; it exempts {covered}"))
         } else {
             return None;
         };
-        Some(Self { code: code.to_owned(), message })
+        Some(Self::new(code, message))
     }
 }
 

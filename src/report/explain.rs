@@ -8,7 +8,10 @@ use super::{
     style::{Page, Paint},
     words,
 };
-use crate::judge::Severity;
+use crate::{
+    judge::Severity,
+    resolve::{ExplanationStep, StepOutcome},
+};
 
 /// The value of `schema` in every explanation.
 pub const EXPLAIN_SCHEMA: &str = "basewatch.explain/v1";
@@ -25,57 +28,16 @@ pub struct Explanation {
     /// The platform; null when it could not be read.
     pub platform: Option<String>,
     /// What was looked at, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplanationStep>,
     /// What follows.
     pub finding: Finding,
 }
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Step {
-    /// What was looked for: `label sdkBaseVersion`.
-    pub title: String,
-    /// The evidence: what was there, word for word.
-    pub detail: String,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It was there, and counts.
-    Found,
-    /// It was not there.
-    NotFound,
-    /// It says something else than better evidence does.
-    Contradiction,
-    /// Worth knowing; nothing follows from it.
-    Note,
-}
-
-impl Outcome {
-    /// All outcomes.
-    pub const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Contradiction, Self::Note];
-
-    /// The word for people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::NotFound => "not found",
-            Self::Contradiction => "contradiction",
-            Self::Note => "note",
-        }
-    }
-
-    fn paint(self) -> Paint {
-        match self {
-            Self::Found => Paint::Severity(Severity::None),
-            Self::NotFound | Self::Note => Paint::Dim,
-            Self::Contradiction => Paint::Severity(Severity::Medium),
-        }
+fn paint(outcome: StepOutcome) -> Paint {
+    match outcome {
+        StepOutcome::Found => Paint::Severity(Severity::None),
+        StepOutcome::NotFound | StepOutcome::Note => Paint::Dim,
+        StepOutcome::Contradiction => Paint::Severity(Severity::Medium),
     }
 }
 
@@ -89,9 +51,9 @@ pub fn render(explanation: &Explanation, style: &Style) -> String {
     for (number, step) in explanation.steps.iter().enumerate() {
         page.put(Paint::Dim, format!("{:>2}", number + 1));
         page.skip(2);
-        page.put(step.outcome.paint(), step.outcome.as_str());
+        page.put(paint(step.outcome), step.outcome.as_str());
         page.skip("contradiction  ".len() - step.outcome.as_str().len());
-        page.line(Paint::Plain, step.title.as_str());
+        page.line(Paint::Plain, step.title.as_ref());
         if !step.detail.is_empty() {
             page.evidence(Paint::Dim, 4, step.detail.as_str());
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExemptionFields, FindingSubjects};
 use crate::{
-    image::{Arch, Digest, DigestKind, Platform},
+    image::{AccountId, Arch, Arn, Digest, DigestKind, Platform, ReferenceText, Region},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     resolve::PublishedSource,
@@ -72,13 +72,13 @@ pub struct DeploymentFields {
     pub version: Option<String>,
     /// The ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
+    pub arn: Option<Arn>,
     /// The AWS account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// Whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -141,7 +141,7 @@ impl DeploymentFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplacementFields {
     /// How it is referred to, by its tag.
-    pub reference: String,
+    pub reference: ReferenceText,
     /// What the tag points at.
     pub digest: Digest,
     /// When it was pushed.
@@ -156,7 +156,7 @@ pub struct ReplacementFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageFields {
     /// How the deployment refers to it.
-    pub reference: String,
+    pub reference: ReferenceText,
     /// The digest of the platform's manifest; null when it could not be read.
     pub digest: Option<Digest>,
     /// The platform; null when it could not be read.
@@ -174,7 +174,7 @@ pub struct ImageFields {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseInUse {
     /// As recorded in the image, made whole; where it is from a mirror, as its upstream calls it.
-    pub reference: String,
+    pub reference: ReferenceText,
     /// The mirror or pull-through cache that the image names instead; absent where it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
@@ -236,10 +236,10 @@ pub struct BaseLink {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CurrentRelease {
     /// The line's moving tag.
-    pub reference: String,
+    pub reference: ReferenceText,
     /// The release to build on, pinned, where the moving tag points at one that is held; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pinned: Option<String>,
+    pub pinned: Option<ReferenceText>,
     /// What the tag points at; of a line with `pinned`, the digest of that.
     pub digest: Digest,
     /// The manifest of the finding's platform; equal to `digest` for a single-platform tag.
@@ -265,7 +265,7 @@ impl CurrentRelease {
     /// The same with its digest.
     #[must_use]
     pub fn build_on_pinned(&self) -> String {
-        self.pinned.clone().unwrap_or_else(|| format!("{}@{}", self.reference, self.digest))
+        self.pinned.as_ref().map_or_else(|| format!("{}@{}", self.reference, self.digest), ToString::to_string)
     }
 }
 

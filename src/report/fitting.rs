@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Note, Report, json};
+use super::{Note, NoteCode, Report, json};
 
-/// The code of the note on a report that does not hold all of its findings.
-const CUT: &str = "report-cut";
 /// How many errors a report keeps that is too large even without findings.
 const MOST_ERRORS: usize = 100;
 
@@ -27,7 +25,7 @@ impl Report {
         if size(&part) > most_bytes {
             part.lines = Vec::new();
             part.errors.truncate(MOST_ERRORS);
-            part.notes.retain(|note| [CUT, Note::MOST_UNKNOWN].contains(&note.code.as_str()));
+            part.notes.retain(|note| note.has_code(NoteCode::ReportCut) || note.has_code(NoteCode::MostUnknown));
         }
         let mut left = most_bytes.saturating_sub(size(&part));
         for finding in &self.findings {
@@ -63,10 +61,8 @@ impl Report {
 }
 
 fn note(all: usize, missing: usize) -> Note {
-    Note {
-        code: CUT.to_owned(),
-        message: format!("{missing} of {all} findings are left out, the worst are here: the report is too large"),
-    }
+    let message = format!("{missing} of {all} findings are left out, the worst are here: the report is too large");
+    Note::new(NoteCode::ReportCut, message)
 }
 
 fn size<T: Serialize>(document: &T) -> usize {

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Note;
+use super::{Note, NoteCode};
 use crate::resolve::Hold;
 
 /// Why nothing is to be built on a release, and until when.
@@ -23,13 +23,10 @@ impl From<&Hold> for HoldFields {
 }
 
 impl Note {
-    /// The code of a note about a hold that matches nothing.
-    const HOLD_UNUSED: &str = "hold-unused";
-
     /// Whether it is about a rule that matches nothing: worth knowing to whom keeps the rules.
     #[must_use]
     pub fn is_about_unused(&self) -> bool {
-        [Self::EXEMPTION_UNUSED, Self::HOLD_UNUSED].contains(&self.code.as_str())
+        self.has_code(NoteCode::ExemptionUnused) || self.has_code(NoteCode::HoldUnused)
     }
 
     /// The note on `hold` at `now`: it has ended, it ends soon, or it matches no release. `is_met` says whether it matched
@@ -39,16 +36,19 @@ impl Note {
         let Hold { release, reason, until } = hold;
         let named = format!("the hold on {} ({reason})", release.as_str());
         let (code, message) = if until.is_over(now) {
-            ("hold-expired", format!("{named} ended on {until}, and its releases count again: remove it, or extend it"))
+            (
+                NoteCode::HoldExpired,
+                format!("{named} ended on {until}, and its releases count again: remove it, or extend it"),
+            )
         } else if !is_met {
             let message = format!("{named} matches no release of a line in use: remove it, or correct its pattern");
-            (Self::HOLD_UNUSED, is_whole.then_some(message)?)
+            (NoteCode::HoldUnused, is_whole.then_some(message)?)
         } else if until.is_near(now) {
-            ("hold-expiring", format!("{named} ends on {until}; its releases count again after that"))
+            (NoteCode::HoldExpiring, format!("{named} ends on {until}; its releases count again after that"))
         } else {
             return None;
         };
-        Some(Self { code: code.to_owned(), message })
+        Some(Self::new(code, message))
     }
 }
 

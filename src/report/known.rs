@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Note, Report, words::count};
+use super::{Finding, Note, NoteCode, Report, words::count};
 use crate::{
     image::{MESSAGE_BYTES, clip},
     inventory::DeploymentKind,
@@ -86,7 +86,7 @@ impl<'a> Coverage<'a> {
             self.judged,
             count(self.all, "deployment"),
         );
-        Some(Note { code: Note::MOST_UNKNOWN.to_owned(), message: clip(message, MESSAGE_BYTES) })
+        Some(Note::new(NoteCode::MostUnknown, clip(message, MESSAGE_BYTES)))
     }
 }
 
@@ -99,21 +99,16 @@ fn looked_for(labels: &[String]) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-impl Note {
-    /// The code of the note that says that most of the fleet is unknown.
-    pub const MOST_UNKNOWN: &str = "most-unknown";
-}
-
 impl Report {
     /// What says that most of the fleet is unknown, if it is.
     #[must_use]
     pub fn most_unknown(&self) -> Option<&Note> {
-        self.notes.iter().find(|note| note.code == Note::MOST_UNKNOWN)
+        self.notes.iter().find(|note| note.has_code(NoteCode::MostUnknown))
     }
 
     /// The notes that belong into a list of them: that most is unknown is said first instead.
     pub(super) fn other_notes(&self) -> impl Iterator<Item = &Note> {
-        self.notes.iter().filter(|note| note.code != Note::MOST_UNKNOWN)
+        self.notes.iter().filter(|note| !note.has_code(NoteCode::MostUnknown))
     }
 
     /// Why the exit code is what it is, for a run that fails from `fail_on` on.

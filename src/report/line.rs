@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BaseInUse, Finding, HoldFields, RuntimeFields};
 use crate::{
-    image::Digest,
+    image::{Digest, ReferenceText},
     judge::Verdict,
     resolve::{PublishedSource, Resolution},
 };
@@ -24,7 +24,7 @@ const MOST_RELEASES: usize = 400;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LineFields {
     /// The line: `public.ecr.aws/lambda/java:21`.
-    pub reference: String,
+    pub reference: ReferenceText,
     /// The Lambda runtime it carries; null for other lines.
     pub runtime: Option<RuntimeFields>,
     /// Findings whose base is of this line.
@@ -188,7 +188,7 @@ impl Gathered {
             is_kept
         });
         LineFields {
-            reference,
+            reference: reference.into(),
             runtime: self.runtime,
             deployments: self.deployments,
             by_verdict: self.by_verdict,

@@ -22,6 +22,7 @@ pub mod json;
 mod known;
 mod line;
 pub mod markdown;
+mod note_code;
 pub mod query;
 pub mod sarif;
 mod search;
@@ -39,14 +40,17 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::DeploymentKind;
+use crate::{
+    image::{AccountId, Region},
+    inventory::DeploymentKind,
+};
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{Run, Subjects};
 pub use company_base::is_base_id;
 pub use error::{ErrorAbout, Location};
 pub use exemption::ExemptionFields;
-pub use explain::{EXPLAIN_SCHEMA, Explanation, Outcome, Step};
+pub use explain::{EXPLAIN_SCHEMA, Explanation};
 pub use finding::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields,
     ReplacementFields, RuntimeFields,
@@ -54,6 +58,7 @@ pub use finding::{
 pub use hold::HoldFields;
 pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
+pub use note_code::NoteCode;
 pub use query::Query;
 pub use search::SearchBudget;
 pub use style::Style;
@@ -116,8 +121,9 @@ pub struct PolicyFields {
 /// Something to be known about how the answers were got, or about an exemption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
-    /// A stable code: `pull-through-cache`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
-    /// `report-cut`, `most-unknown`, `release-catalog-refused`, `release-catalog-unavailable`, `base-releases-unread`.
+    /// A stable code: `base-releases-unread`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
+    /// `hold-expired`, `hold-expiring`, `hold-unused`, `most-unknown`, `pull-through-cache`, `release-catalog-refused`,
+    /// `release-catalog-unavailable`, `report-cut`.
     pub code: String,
     /// What is to be known, for people.
     pub message: String,
@@ -137,15 +143,16 @@ pub struct ErrorEntry {
     /// The AWS account in which deployments may be missing, or that of the repository's registry; absent where that is
     /// not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    pub account: Option<AccountId>,
     /// The AWS region in which deployments may be missing, or that of the repository's registry; absent where that is
     /// not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `malformed`, `incomplete`.
+    /// A stable code: `access-denied`, `credentials`, `failed`, `incomplete`, `malformed`, `not-found`, `throttled`,
+    /// `unreachable`.
     pub code: String,
     /// What happened, for people.
     pub message: String,

@@ -1,8 +1,8 @@
 //! The base in use: what its digest names, and which dated tag carries it.
 
 use super::{
-    BaseInUse, Current, LineSource, Outcome, Problem, ProblemKind, Published, PublishedSource, Question, Resolution,
-    Resolver, observed::ReleaseDigests, tags::Search,
+    BaseInUse, Current, LineSource, Problem, ProblemKind, Published, PublishedSource, Question, Resolution, Resolver,
+    StepOutcome, observed::ReleaseDigests, tags::Search,
 };
 use crate::{
     image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
@@ -28,7 +28,7 @@ impl Resolver {
             (None, None) => {
                 let tag = base.tag.as_deref().unwrap_or_default();
                 let message = format!("only the moving tag {tag:?} is recorded, and it has carried many digests");
-                resolution.step("base digest", Outcome::NotFound, &message);
+                resolution.step("base digest", StepOutcome::NotFound, &message);
                 resolution.problems.push(Problem::new(ProblemKind::DigestUnrecorded, message));
             }
             (Some(_), None) => {}
@@ -51,12 +51,12 @@ impl Resolver {
         };
         match carried {
             Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
-                resolution.step("recorded tag", Outcome::Found, format!("{text} carries {}", seen.digest));
+                resolution.step("recorded tag", StepOutcome::Found, format!("{text} carries {}", seen.digest));
                 settle(resolution, tag.release(), seen);
             }
             Ok(Some(seen)) => {
                 let message = format!("the recorded tag {text} carries {}, not the recorded digest", seen.digest);
-                resolution.step("recorded tag", Outcome::Contradiction, &message);
+                resolution.step("recorded tag", StepOutcome::Contradiction, &message);
                 resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
             }
             Ok(None) if question.base.digest.is_none() => {
@@ -65,7 +65,7 @@ impl Resolver {
                 resolution.base.release = Some(tag.release());
                 resolution.base.published = dated(tag);
             }
-            Ok(None) => resolution.step("recorded tag", Outcome::NotFound, format!("there is no tag {text}")),
+            Ok(None) => resolution.step("recorded tag", StepOutcome::NotFound, format!("there is no tag {text}")),
             Err(error) => {
                 resolution.add_problem(base_problem(&error, question));
                 if question.base.digest.is_none() {
@@ -83,7 +83,7 @@ impl Resolver {
             return;
         }
         if let Some(release) = self.known_release(repository, &[digest]) {
-            resolution.step("dated tag", Outcome::Found, format!("{release} is known to carry {digest}"));
+            resolution.step("dated tag", StepOutcome::Found, format!("{release} is known to carry {digest}"));
             resolution.base.published = dated(&release);
             resolution.base.release = Some(release);
             return;
@@ -92,7 +92,7 @@ impl Resolver {
             match self.guess(question, digest).await {
                 Ok(Some((release, seen))) => {
                     let detail = format!("{release}, the newest when the image was built, carries {digest}");
-                    resolution.step("dated tag", Outcome::Found, detail);
+                    resolution.step("dated tag", StepOutcome::Found, detail);
                     return settle(resolution, release, seen);
                 }
                 Ok(None) => {}
@@ -106,7 +106,7 @@ impl Resolver {
                 }
             }
             Err(error) => {
-                resolution.step("base manifest", Outcome::NotFound, error.to_string());
+                resolution.step("base manifest", StepOutcome::NotFound, error.to_string());
                 let is_found = matches!(error, registry::Error::NotFound { .. })
                     && self.find_configuration(question, digest, resolution).await;
                 if !is_found {
@@ -127,7 +127,7 @@ impl Resolver {
         };
         let Ok((current, platform)) = self.current_with(&line, &question.platform, digest).await else { return false };
         let Some(kind) = current.kind_of(digest) else { return false };
-        resolution.step("base digest", Outcome::Found, format!("{line} still points at {digest}"));
+        resolution.step("base digest", StepOutcome::Found, format!("{line} still points at {digest}"));
         resolution.base.kind = Some(kind);
         resolution.base.platform_digest = current.platform_digest;
         resolution.base.published = current.release.as_ref().and_then(dated);
@@ -195,7 +195,7 @@ impl Resolver {
         {
             let unread = self.list_tags(repository, created_at).await;
             if let Some(problem) = &unread {
-                resolution.step("tag list", Outcome::NotFound, &problem.message);
+                resolution.step("tag list", StepOutcome::NotFound, &problem.message);
             }
             let arch = match content {
                 Content::Index(_) => None,
@@ -208,12 +208,12 @@ impl Resolver {
                     return Ok(());
                 }
             } else if let Some((release, seen)) = self.search(&search).await? {
-                resolution.step("dated tag", Outcome::Found, format!("{release} carries {digest}"));
+                resolution.step("dated tag", StepOutcome::Found, format!("{release} carries {digest}"));
                 settle(resolution, release, seen);
                 return Ok(());
             }
             let detail = format!("no dated tag around {created_at} carries {digest}");
-            resolution.step("dated tag", Outcome::NotFound, detail);
+            resolution.step("dated tag", StepOutcome::NotFound, detail);
             // Which release it is, and so its date and its line, might have been found in the list.
             if let Some(problem) = unread {
                 resolution.add_problem(problem);
@@ -269,7 +269,7 @@ impl Resolver {
             }
             Ok(None) => {}
             Err(error) => {
-                resolution.step("base manifest", Outcome::NotFound, error.to_string());
+                resolution.step("base manifest", StepOutcome::NotFound, error.to_string());
                 resolution.add_problem(base_problem(&error, question));
             }
         }

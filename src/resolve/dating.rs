@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    ImageAge, Key, Line, Outcome, Published, PublishedSource, Resolution, Resolver, Step,
+    ExplanationStep, ImageAge, Key, Line, Published, PublishedSource, Resolution, Resolver, StepOutcome,
     estimate::{BUILD_TIME, BuildDates, Contradiction, Evidence, KnownDates},
     observed::{Observations, ReleaseDigests, Stay},
 };
@@ -249,21 +249,23 @@ fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> 
     estimate.or(proven)
 }
 
-fn contradicted(contradiction: &Contradiction) -> Step {
+fn contradicted(contradiction: &Contradiction) -> ExplanationStep {
     let detail =
         format!("{} is {}, which proves nothing: {}", contradiction.what(), contradiction.at, contradiction.why);
-    Step { title: "build date", outcome: Outcome::Contradiction, detail }
+    ExplanationStep { title: "build date".into(), outcome: StepOutcome::Contradiction, detail }
 }
 
-fn dated_step(published: Published) -> Step {
+fn dated_step(published: Published) -> ExplanationStep {
     let Published { at, source, not_before, .. } = published;
     let (outcome, detail) = match (source, not_before) {
         (PublishedSource::Observed, Some(from)) => {
-            (Outcome::Found, format!("the line moved to it between {from} and {at} (observed)"))
+            (StepOutcome::Found, format!("the line moved to it between {from} and {at} (observed)"))
         }
-        _ if published.is_bound() => (Outcome::NotFound, format!("published {at} or earlier ({})", source.as_str())),
-        _ if published.is_estimated => (Outcome::Found, format!("built {at} ({}), an estimate", source.as_str())),
-        _ => (Outcome::Found, format!("published {at} ({})", source.as_str())),
+        _ if published.is_bound() => {
+            (StepOutcome::NotFound, format!("published {at} or earlier ({})", source.as_str()))
+        }
+        _ if published.is_estimated => (StepOutcome::Found, format!("built {at} ({}), an estimate", source.as_str())),
+        _ => (StepOutcome::Found, format!("published {at} ({})", source.as_str())),
     };
-    Step { title: "publish date", outcome, detail }
+    ExplanationStep { title: "publish date".into(), outcome, detail }
 }

@@ -4,7 +4,7 @@
 //! and builders record any of them.
 
 use super::{
-    Current, Line, Outcome, Problem, ProblemKind, Question, Resolution, Resolver,
+    Current, Line, Problem, ProblemKind, Question, Resolution, Resolver, StepOutcome,
     base::{base_problem, dated},
     tags::{PROBES, Search},
 };
@@ -95,13 +95,13 @@ impl Resolver {
             let (outcome, detail) = match self.is_same_release(question, digest, &own).await {
                 Some(true) => {
                     resolution.base.agreeing.push(digest.clone());
-                    (Outcome::Found, format!("{digest} names the same release"))
+                    (StepOutcome::Found, format!("{digest} names the same release"))
                 }
                 Some(false) => {
                     resolution.base.contradicting.push(digest.clone());
-                    (Outcome::Contradiction, format!("{digest} names another release"))
+                    (StepOutcome::Contradiction, format!("{digest} names another release"))
                 }
-                None => (Outcome::NotFound, format!("whether {digest} names the same release is not known")),
+                None => (StepOutcome::NotFound, format!("whether {digest} names the same release is not known")),
             };
             resolution.step("further digest", outcome, detail);
         }
@@ -186,7 +186,7 @@ impl Resolver {
         let Ok(content) = self.images.configuration(&question.base.repository, digest).await else {
             return resolution.base.config.is_some();
         };
-        resolution.step("base configuration", Outcome::Found, format!("{digest} is the configuration of an image"));
+        resolution.step("base configuration", StepOutcome::Found, format!("{digest} is the configuration of an image"));
         if let Err(error) = self.date_content(question, digest, &content, resolution).await {
             resolution.add_problem(base_problem(&error, question));
         }
@@ -198,7 +198,7 @@ impl Resolver {
         let repository = &question.base.repository;
         let Some((named, manifest, facts)) = self.known_configuration(question, digest).await else { return };
         let detail = format!("{digest} is the configuration of {manifest}");
-        resolution.step("base configuration", Outcome::Found, detail);
+        resolution.step("base configuration", StepOutcome::Found, detail);
         settle(&facts, self.known_release(repository, &[&named, &manifest]), resolution);
         resolution.base.platform_digest = Some(manifest);
     }
@@ -216,7 +216,11 @@ impl Resolver {
             let content = self.images.content(search.repository, &seen.digest).await?;
             let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
             if let Some((manifest, facts)) = image.filter(|(_, facts)| facts.config == *search.digest) {
-                resolution.step("dated tag", Outcome::Found, format!("{tag} carries the image of {}", search.digest));
+                resolution.step(
+                    "dated tag",
+                    StepOutcome::Found,
+                    format!("{tag} carries the image of {}", search.digest),
+                );
                 settle(&facts, Some(tag.release()), resolution);
                 resolution.base.platform_digest = Some(manifest);
                 return Ok(true);

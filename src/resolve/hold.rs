@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Outcome, Question, Resolution, Resolver, observed::Stay};
+use super::{Question, Resolution, Resolver, StepOutcome, observed::Stay};
 use crate::{
     glob::Glob,
     image::{Arch, Digest, LambdaTag, Repository},
@@ -143,7 +143,7 @@ impl Resolver {
         });
         if let Some(Hold { release, reason, until }) = hold.as_deref() {
             let detail = format!("{} matches: held until {until}, {reason}", release.as_str());
-            resolution.step("hold", Outcome::Found, detail);
+            resolution.step("hold", StepOutcome::Found, detail);
         }
         resolution.base.hold = hold;
     }

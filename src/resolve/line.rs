@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Hold, Outcome, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, base::dated,
+    Hold, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, StepOutcome, base::dated,
     hold::ReleaseNames, observed::ReleaseDigests, tags::Search,
 };
 use crate::{
@@ -124,17 +124,17 @@ impl Resolver {
             match self.current_of_base(&line, question, resolution).await {
                 Ok(current) => {
                     let detail = format!("{line} ({}) points at {}", source.as_str(), current.digest);
-                    resolution.step("line", Outcome::Found, detail);
+                    resolution.step("line", StepOutcome::Found, detail);
                     resolution.line = Some((line, source));
                     resolution.current = Some(current);
                     return;
                 }
                 Err(problem) if matches!(problem.kind, ProblemKind::LineUnknown | ProblemKind::LineMissing) => {
-                    resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
+                    resolution.step("line", StepOutcome::NotFound, format!("{line}: {}", problem.message));
                     missing = missing.or(Some(problem));
                 }
                 Err(problem) => {
-                    resolution.step("line", Outcome::NotFound, format!("{line}: {}", problem.message));
+                    resolution.step("line", StepOutcome::NotFound, format!("{line}: {}", problem.message));
                     resolution.line = Some((line, source));
                     resolution.add_problem(problem);
                     return;

@@ -7,9 +7,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, Hold, Line, Problem, ProblemKind, Resolver};
+use super::{Hold, Line, Problem, ProblemKind, Resolver};
 use crate::{
-    image::{Arch, Content, Digest, LambdaTag, Platform, Reference, Repository},
+    image::{Arch, Content, Digest, ErrorCode, LambdaTag, Platform, Reference, Repository},
     registry,
     store::Known,
 };
@@ -111,7 +111,7 @@ impl Resolver {
     /// A [`Problem`] when the list cannot be read.
     pub async fn history(&self, repository: &Repository, family: &str) -> Result<History, Problem> {
         let problem = self.list_tags(repository, self.seen_at).await;
-        if let Some(problem) = problem.filter(|problem| problem.failure != Some(Failure::Incomplete)) {
+        if let Some(problem) = problem.filter(|problem| problem.failure != Some(ErrorCode::Incomplete)) {
             return Err(problem);
         }
         let mut releases: BTreeMap<_, BTreeSet<Arch>> = BTreeMap::new();

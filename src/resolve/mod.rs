@@ -22,6 +22,7 @@ mod received;
 mod releases;
 mod search;
 mod settings;
+mod step;
 mod tags;
 
 use std::{
@@ -36,11 +37,12 @@ pub use hold::Hold;
 pub use line::{Current, Line, LineSource};
 pub use lookup::{History, PastRelease};
 pub use newer::Newer;
-pub use problem::{Failure, Problem, ProblemKind};
+pub use problem::{Problem, ProblemKind};
 pub use published::{Published, PublishedSource};
 pub use question::{Key, Question, questions};
 pub use search::{ComparedImage, Searcher};
 pub use settings::Settings;
+pub use step::{ExplanationStep, StepOutcome};
 pub use tags::Releases;
 
 use crate::{
@@ -65,7 +67,7 @@ pub struct Resolution {
     /// What could not be found out, and what contradicts what.
     pub problems: Vec<Problem>,
     /// What was done, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplanationStep>,
 }
 
 /// The base in use, as far as it is known.
@@ -95,28 +97,6 @@ pub struct BaseInUse {
     pub hold: Option<Arc<Hold>>,
 }
 
-/// One step of a resolution, for `basewatch explain`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What was looked for.
-    pub title: &'static str,
-    /// What was found, with its evidence.
-    pub detail: String,
-    /// How it went.
-    pub outcome: Outcome,
-}
-
-/// How a step went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was found.
-    Found,
-    /// It was not.
-    NotFound,
-    /// Two things say different things.
-    Contradiction,
-}
-
 impl Resolution {
     /// Adds a problem, each once.
     fn add_problem(&mut self, problem: Problem) {
@@ -125,8 +105,8 @@ impl Resolution {
         }
     }
 
-    fn step(&mut self, title: &'static str, outcome: Outcome, detail: impl Into<String>) {
-        self.steps.push(Step { title, detail: detail.into(), outcome });
+    fn step(&mut self, title: &'static str, outcome: StepOutcome, detail: impl Into<String>) {
+        self.steps.push(ExplanationStep { title: title.into(), detail: detail.into(), outcome });
     }
 }
 

@@ -1,7 +1,7 @@
 //! What kept something from being known, or contradicts something else.
 
 use crate::{
-    image::{Digest, MESSAGE_BYTES, Repository, clip},
+    image::{Digest, ErrorCode, MESSAGE_BYTES, Repository, clip},
     registry::{self, CredentialsErrorKind, Missing},
 };
 
@@ -14,7 +14,7 @@ pub struct Problem {
     pub message: String,
     /// What failed, where a registry did not give what it should have: then the resolution is incomplete. `None` for
     /// what is true of the base or its line, and for what cannot be known.
-    pub failure: Option<Failure>,
+    pub failure: Option<ErrorCode>,
 }
 
 /// The sorts of problem.
@@ -54,38 +54,6 @@ pub enum ProblemKind {
     LineHeld,
 }
 
-/// How a registry failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
-    /// It refused.
-    AccessDenied,
-    /// It could not be reached, or answered with a server error.
-    Unreachable,
-    /// It throttled.
-    Throttled,
-    /// It answered what it must not.
-    Malformed,
-    /// It does not have what it says it has.
-    NotFound,
-    /// It gave only a part.
-    Incomplete,
-}
-
-impl Failure {
-    /// The code in `errors` of the report.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AccessDenied => "access-denied",
-            Self::Unreachable => "unreachable",
-            Self::Throttled => "throttled",
-            Self::Malformed => "malformed",
-            Self::NotFound => "not-found",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
-
 impl Problem {
     /// A problem that is no failure of a registry.
     pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
@@ -108,22 +76,22 @@ impl Problem {
             E::NotFound { missing: Missing::Manifest(gone), .. } if Some(gone) == digest => (missing, None),
             E::NotFound { .. } => {
                 let message = format!("{about} is incomplete in its registry: {error}");
-                return Self { failure: Some(Failure::NotFound), ..Self::new(ProblemKind::ContentMissing, message) };
+                return Self { failure: Some(ErrorCode::NotFound), ..Self::new(ProblemKind::ContentMissing, message) };
             }
             E::NotAllowed { .. } => (ProblemKind::NotAllowed, None),
             E::Denied { .. } | E::Credentials { kind: CredentialsErrorKind::Denied, .. } => {
-                (ProblemKind::Denied, Some(Failure::AccessDenied))
+                (ProblemKind::Denied, Some(ErrorCode::AccessDenied))
             }
             E::RateLimited { .. } | E::Credentials { kind: CredentialsErrorKind::Throttled, .. } => {
-                (ProblemKind::Throttled, Some(Failure::Throttled))
+                (ProblemKind::Throttled, Some(ErrorCode::Throttled))
             }
             E::Unreachable { .. }
             | E::Status { .. }
             | E::Credentials { kind: CredentialsErrorKind::Unreachable, .. } => {
-                (ProblemKind::Unreachable, Some(Failure::Unreachable))
+                (ProblemKind::Unreachable, Some(ErrorCode::Unreachable))
             }
             E::TooLarge { .. } | E::DigestMismatch { .. } | E::Redirected { .. } | E::Malformed { .. } => {
-                (ProblemKind::Malformed, Some(Failure::Malformed))
+                (ProblemKind::Malformed, Some(ErrorCode::Malformed))
             }
         };
         Self { failure, ..Self::new(kind, error.to_string()) }
@@ -134,7 +102,7 @@ impl Problem {
     pub(super) fn unreadable_history(repository: &Repository, error: &registry::Error) -> Option<Self> {
         let failure = match error {
             registry::Error::NotFound { cache: Some(_), .. } => return None,
-            registry::Error::NotFound { .. } => Some(Failure::NotFound),
+            registry::Error::NotFound { .. } => Some(ErrorCode::NotFound),
             error => Self::from_error(error, "", None, ProblemKind::HistoryUnreadable).failure,
         };
         let message = format!(
@@ -149,7 +117,7 @@ impl Problem {
             "only a part of the release history of {repository} could be read, so it may be further behind than is \
              known: {why}"
         );
-        Self { failure: Some(Failure::Incomplete), ..Self::new(ProblemKind::HistoryUnreadable, message) }
+        Self { failure: Some(ErrorCode::Incomplete), ..Self::new(ProblemKind::HistoryUnreadable, message) }
     }
 
     /// Whether the base could not be read because of it, so that asking once more is of no use.

@@ -15,6 +15,7 @@ use crate::{
     aws::Members,
     cli::AuditArgs,
     config::Settings,
+    image::{AccountId, ErrorCode, Region},
     report::{ErrorEntry, ExitReason, Report, Run, SearchBudget, Summary},
 };
 
@@ -60,14 +61,14 @@ fn nothing_left(settings: &Settings) -> Option<String> {
     let is_all_listed = !tables.is_empty() && tables.iter().all(|regions| regions.as_listed().is_some());
     // Images that are named are in no region, and would be left out as well.
     if is_all_listed && !listed.iter().any(|region| settings.filter.admits_region(region)) {
-        let listed: Vec<_> = listed.into_iter().map(String::as_str).collect();
+        let listed: Vec<_> = listed.into_iter().map(Region::as_str).collect();
         return Some(format!("--region leaves nothing to audit: the configuration names {}", listed.join(", ")));
     }
     let members = settings.accounts.as_ref().map(|accounts| &accounts.members);
     if let Some(Members::Listed(accounts)) = members
         && !accounts.iter().any(|account| settings.filter.admits_account(account))
     {
-        let accounts: Vec<_> = accounts.iter().map(String::as_str).collect();
+        let accounts: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
         return Some(format!("--account leaves nothing to audit: the configuration names {}", accounts.join(", ")));
     }
     None
@@ -86,7 +87,7 @@ pub fn exit(summary: &Summary) -> Exit {
 
 /// An audit that found nothing because there are no credentials never started.
 pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
-    let is_about_all = |error: &&ErrorEntry| error.code == "credentials" || error.scope == "aws";
+    let is_about_all = |error: &&ErrorEntry| error.code == ErrorCode::Credentials.as_str() || error.scope == "aws";
     let missing = report.errors.iter().find(is_about_all)?;
     report.findings.is_empty().then_some(&missing.message)
 }

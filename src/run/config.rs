@@ -11,6 +11,7 @@ use crate::{
     cli::{ConfigCheckArgs, ConfigInitArgs},
     config::{EXAMPLE, Environment, Flags, Settings, candidates},
     glob::Glob,
+    image::AccountId,
     inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
     judge::{Exemption, Policy},
     notify::watch::{Trouble, addressed},
@@ -211,7 +212,7 @@ fn choice(choice: &Choice) -> String {
 }
 
 fn accounts_line(accounts: &AccountSettings) -> String {
-    let list = |accounts: &BTreeSet<String>| accounts.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |accounts: &BTreeSet<AccountId>| accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
     let members = match &accounts.members {
         Members::Listed(accounts) => list(accounts),
         Members::Organization { exclude } if exclude.is_empty() => "all of the organization".to_owned(),

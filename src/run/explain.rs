@@ -9,8 +9,8 @@ use crate::{
     config::Settings,
     identify::{Base, EvidenceKind, PrefixCheck, Search},
     image::{MatchedPrefix, Provenance},
-    report::{EXPLAIN_SCHEMA, Explanation, Outcome, Step, Style, explain, json, words},
-    resolve,
+    report::{EXPLAIN_SCHEMA, Explanation, Style, explain, json, words},
+    resolve::{ExplanationStep, StepOutcome},
 };
 
 /// So many releases of equal content are named, and so many tags of each.
@@ -64,7 +64,7 @@ pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants
     audit.traced().map(explain).collect()
 }
 
-fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
+fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<ExplanationStep> {
     let mut steps = vec![image(traced)];
     if traced.deployment.image.is_ok() {
         steps.extend(evidence(traced, &settings.identify.labels));
@@ -75,104 +75,108 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<Step> {
     for (place, (base, resolution)) in traced.identification.chain.iter().zip(traced.resolutions).enumerate() {
         if traced.identification.chain.len() > 1 {
             let title = if place == 0 { "base of the image" } else { "base of that base" };
-            steps.push(Step {
-                title: title.to_owned(),
+            steps.push(ExplanationStep {
+                title: title.into(),
                 detail: base.base.reference().to_string(),
-                outcome: Outcome::Note,
+                outcome: StepOutcome::Note,
             });
         }
-        steps.extend(resolution.steps.iter().map(resolved));
+        steps.extend(resolution.steps.iter().cloned());
     }
     steps
 }
 
-fn image(traced: Traced<'_>) -> Step {
+fn image(traced: Traced<'_>) -> ExplanationStep {
     let (detail, outcome) = match &traced.deployment.image {
         Ok(image) => {
             let created = image.facts.created_at.map_or_else(|| "at an unknown time".to_owned(), |at| format!("{at}"));
             let layers = image.facts.diff_ids.len();
             (
                 format!("{} for {}, {layers} layers, created {created}", image.digest, image.facts.platform),
-                Outcome::Found,
+                StepOutcome::Found,
             )
         }
-        Err(unreadable) => (unreadable.message.clone(), Outcome::NotFound),
+        Err(unreadable) => (unreadable.message.clone(), StepOutcome::NotFound),
     };
-    Step { title: "image".to_owned(), detail, outcome }
+    ExplanationStep { title: "image".into(), detail, outcome }
 }
 
 /// Each configured label and what is in it, then the OCI pair.
-fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<Step> {
+fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
     let (identification, resolution) = (traced.identification, traced.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
     let best = identification.base().and_then(|base| base.position);
     let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
-    let missing = labels.iter().filter(absent).map(|label| Step {
-        title: format!("label {label}"),
+    let missing = labels.iter().filter(absent).map(|label| ExplanationStep {
+        title: format!("label {label}").into(),
         detail: "the image does not have it".to_owned(),
-        outcome: Outcome::NotFound,
+        outcome: StepOutcome::NotFound,
     });
     let read = identification.readings.iter().enumerate().map(|(position, reading)| {
         let is_dissent = identification.dissenting(is_contradicted).any(|(dissenting, _)| dissenting == reading);
         let (detail, outcome) = match &reading.base {
-            Err(error) => (format!("{:?} is malformed: {error}", reading.value), Outcome::Contradiction),
-            Ok(_) if is_dissent => (format!("{} (another base)", reading.value), Outcome::Contradiction),
+            Err(error) => (format!("{:?} is malformed: {error}", reading.value), StepOutcome::Contradiction),
+            Ok(_) if is_dissent => (format!("{} (another base)", reading.value), StepOutcome::Contradiction),
             Ok(_) if identification.contradicted.contains(&position) => {
                 let why = compared(identification.layers.checks.get(&position));
-                (format!("{}{why}", reading.value), Outcome::Contradiction)
+                (format!("{}{why}", reading.value), StepOutcome::Contradiction)
             }
             Ok(_) => {
                 let why = compared(identification.layers.checks.get(&position));
                 match (best == Some(position), reading.kind.is_candidate()) {
-                    (true, _) => (format!("{}{why}", reading.value), Outcome::Found),
-                    (false, true) => (format!("{}{why} (used in the build)", reading.value), Outcome::Note),
-                    (false, false) => (format!("{}{why} (agrees)", reading.value), Outcome::Note),
+                    (true, _) => (format!("{}{why}", reading.value), StepOutcome::Found),
+                    (false, true) => (format!("{}{why} (used in the build)", reading.value), StepOutcome::Note),
+                    (false, false) => (format!("{}{why} (agrees)", reading.value), StepOutcome::Note),
                 }
             }
         };
-        Step { title: format!("{} {}", reading.kind.as_str(), reading.key), detail, outcome }
+        ExplanationStep { title: format!("{} {}", reading.kind.as_str(), reading.key).into(), detail, outcome }
     });
     let mut steps: Vec<_> = missing.chain(read).collect();
     if !identification.readings.iter().any(|reading| reading.key.starts_with("org.opencontainers.image.base.")) {
-        steps.push(Step {
-            title: "org.opencontainers.image.base.*".to_owned(),
+        steps.push(ExplanationStep {
+            title: "org.opencontainers.image.base.*".into(),
             detail: "the image has neither the annotations nor the labels".to_owned(),
-            outcome: Outcome::NotFound,
+            outcome: StepOutcome::NotFound,
         });
     }
     steps
 }
 
 /// That no builder noted a base in the history of the image. What one noted is among the evidence.
-fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<Step> {
+fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<ExplanationStep> {
     let is_noted = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::BuilderComment);
-    (!is_noted).then(|| Step {
-        title: EvidenceKind::BuilderComment.as_str().to_owned(),
+    (!is_noted).then(|| ExplanationStep {
+        title: EvidenceKind::BuilderComment.as_str().into(),
         detail: "the history of the image has no FROM by buildah or podman".to_owned(),
-        outcome: Outcome::NotFound,
+        outcome: StepOutcome::NotFound,
     })
 }
 
 /// What was looked for in the attestations of the image, and why some cannot be used. The images that they name are among
 /// the evidence.
-fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
-    let step = |detail: String, outcome| Step { title: EvidenceKind::Provenance.as_str().to_owned(), detail, outcome };
+fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
+    let step =
+        |detail: String, outcome| ExplanationStep { title: EvidenceKind::Provenance.as_str().into(), detail, outcome };
     let Some(Provenance { materials, attestation_count, unusable, unlisted }) = identification.provenance.as_deref()
     else {
-        return vec![step("it was not looked for: other evidence decides".to_owned(), Outcome::Note)];
+        return vec![step("it was not looked for: other evidence decides".to_owned(), StepOutcome::Note)];
     };
     let usable_count = attestation_count.saturating_sub(unusable.len());
     let mut steps = Vec::new();
     if materials.is_empty() && usable_count > 0 {
         let attestations = words::count(usable_count as u64, "attestation");
-        steps.push(step(format!("{attestations} of the image name no image that its build pulled"), Outcome::NotFound));
+        steps.push(step(
+            format!("{attestations} of the image name no image that its build pulled"),
+            StepOutcome::NotFound,
+        ));
     }
     let unusable = unusable.iter().map(|it| format!("the attestation {} cannot be used: {}", it.digest, it.why));
-    steps.extend(unusable.map(|why| step(why, Outcome::NotFound)));
+    steps.extend(unusable.map(|why| step(why, StepOutcome::NotFound)));
     let unlisted = unlisted.iter().map(|why| format!("it is not known what refers to the image: {why}"));
-    steps.extend(unlisted.map(|why| step(why, Outcome::NotFound)));
+    steps.extend(unlisted.map(|why| step(why, StepOutcome::NotFound)));
     if steps.is_empty() && materials.is_empty() {
-        steps.push(step("no attestation of the build was found".to_owned(), Outcome::NotFound));
+        steps.push(step("no attestation of the build was found".to_owned(), StepOutcome::NotFound));
     }
     steps
 }
@@ -189,7 +193,7 @@ fn compared(check: Option<&PrefixCheck>) -> String {
 }
 
 /// The releases that the layers begin with, and what was searched for that.
-fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
+fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
     let evidence = &*identification.layers;
     let names = |prefix: &MatchedPrefix| {
         let names = prefix.releases.iter().take(NAMED).map(|known| {
@@ -199,45 +203,35 @@ fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<Step> {
         });
         names.collect::<Vec<_>>().join("; ")
     };
-    let step = |detail: String, outcome| Step { title: "layers".to_owned(), detail, outcome };
+    let step = |detail: String, outcome| ExplanationStep { title: "layers".into(), detail, outcome };
     let mut steps: Vec<_> = evidence
         .prefixes
         .iter()
-        .map(|prefix| step(format!("the first {} are those of {}", prefix.layer_count, names(prefix)), Outcome::Found))
+        .map(|prefix| {
+            step(format!("the first {} are those of {}", prefix.layer_count, names(prefix)), StepOutcome::Found)
+        })
         .collect();
     if steps.is_empty() {
-        steps.push(step("no known release is a prefix of the image".to_owned(), Outcome::NotFound));
+        steps.push(step("no known release is a prefix of the image".to_owned(), StepOutcome::NotFound));
     }
     let cost = words::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
     let (detail, outcome) = match &evidence.search {
-        Search::Idle if evidence.request_count == 0 => ("nothing was searched".to_owned(), Outcome::Note),
-        Search::Idle => (format!("the release was found, {cost}"), Outcome::Found),
+        Search::Idle if evidence.request_count == 0 => ("nothing was searched".to_owned(), StepOutcome::Note),
+        Search::Idle => (format!("the release was found, {cost}"), StepOutcome::Found),
         Search::Complete { lines } => {
-            (format!("all releases of {} were compared, {cost}", lines.join(", ")), Outcome::Found)
+            (format!("all releases of {} were compared, {cost}", lines.join(", ")), StepOutcome::Found)
         }
         Search::Unfinished { compared_count, left_count } => {
             let left = format!("{compared_count} releases were compared and {left_count} are left for the next run");
-            (format!("{left}, {cost}"), Outcome::NotFound)
+            (format!("{left}, {cost}"), StepOutcome::NotFound)
         }
-        Search::Failed { why } => (format!("releases cannot be read: {why}, {cost}"), Outcome::NotFound),
+        Search::Failed { why } => (format!("releases cannot be read: {why}, {cost}"), StepOutcome::NotFound),
     };
-    steps.push(Step { title: "search".to_owned(), detail, outcome });
+    steps.push(ExplanationStep { title: "search".into(), detail, outcome });
     steps.extend(identification.base().map(|base| {
         let how = format!("{}, by {} ({})", base.base.reference(), base.evidence.kind.as_str(), base.evidence.key);
         let detail = format!("{how}, {}", base.confidence.as_str());
-        Step { title: "base".to_owned(), detail, outcome: Outcome::Found }
+        ExplanationStep { title: "base".into(), detail, outcome: StepOutcome::Found }
     }));
     steps
-}
-
-fn resolved(step: &resolve::Step) -> Step {
-    Step {
-        title: step.title.to_owned(),
-        detail: step.detail.clone(),
-        outcome: match step.outcome {
-            resolve::Outcome::Found => Outcome::Found,
-            resolve::Outcome::NotFound => Outcome::NotFound,
-            resolve::Outcome::Contradiction => Outcome::Contradiction,
-        },
-    }
 }

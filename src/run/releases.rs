@@ -12,7 +12,7 @@ use crate::{
     image::{Document, Reference},
     registry::{Artifact, ArtifactLayer, Registry as _},
     release_catalog::{self, Accepted, CatalogSource, PublicKey, Refusal, SIGNATURE_SUFFIX, SignedCatalog, accept},
-    report::Note,
+    report::{Note, NoteCode},
     store::Catalog,
 };
 
@@ -129,14 +129,14 @@ fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted
         None => "none is used".to_owned(),
     };
     match why {
-        NotLoaded::Refused(refusal) => Note {
-            code: Note::RELEASES_REFUSED.to_owned(),
-            message: format!("the release catalog {source} was refused: {refusal}; {rest}"),
-        },
-        NotLoaded::Unavailable(error) => Note {
-            code: Note::RELEASES_UNAVAILABLE.to_owned(),
-            message: format!("the release catalog {source} could not be read: {error:#}; {rest}"),
-        },
+        NotLoaded::Refused(refusal) => Note::new(
+            NoteCode::ReleaseCatalogRefused,
+            format!("the release catalog {source} was refused: {refusal}; {rest}"),
+        ),
+        NotLoaded::Unavailable(error) => Note::new(
+            NoteCode::ReleaseCatalogUnavailable,
+            format!("the release catalog {source} could not be read: {error:#}; {rest}"),
+        ),
     }
 }
 

@@ -40,7 +40,7 @@ impl Desk {
     pub(crate) fn add(&mut self, mailbox: &Arc<Mailbox>) -> &mut Self {
         let id = mailbox.receiver().to_owned();
         let topic = SnsSettings {
-            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".into(),
+            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".parse().unwrap(),
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };

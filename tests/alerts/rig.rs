@@ -39,7 +39,7 @@ impl Rig {
     /// A receiver for `owners`.
     pub(crate) fn add(&mut self, id: &str, owners: &[&str]) {
         let topic = SnsSettings {
-            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".into(),
+            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".parse().unwrap(),
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };

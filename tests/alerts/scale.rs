@@ -22,7 +22,7 @@ fn largest(messages: &[Message]) -> Vec<(MessageFormat, usize)> {
     let formats = [MessageFormat::Text, MessageFormat::Json, MessageFormat::Chatbot];
     let size = |format| {
         let topic = SnsSettings {
-            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".into(),
+            topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".parse().unwrap(),
             format,
             formats: [].into(),
         };

@@ -5,9 +5,10 @@ use std::{fs, sync::Arc};
 use anyhow::{Result, anyhow};
 use basewatch::{
     config::Settings,
+    image::ErrorCode,
     inventory::ImageSource,
     notify::{EventKind, Message, MessageKind, watch::Trouble},
-    report::{ErrorEntry, Note, Report},
+    report::{ErrorEntry, Note, NoteCode, Report},
     run::{
         Instants,
         cycle::{self, Cycle, RunReport},
@@ -54,7 +55,7 @@ impl Desk {
     fn report(&self, deployments: u64, unseen: &[&str]) -> Report {
         let entry = |scope: &&str| ErrorEntry {
             scope: (*scope).to_owned(),
-            code: "access-denied".to_owned(),
+            code: ErrorCode::AccessDenied.to_string(),
             message: "not authorized to perform: sts:AssumeRole".to_owned(),
             ..ErrorEntry::default()
         };
@@ -94,7 +95,7 @@ impl Desk {
     async fn blind(&self, unseen: &[&str]) {
         let mut report = self.report(3, unseen);
         let message = "only 1 of 3 deployments could be judged, less than policy.min_known = 0.5".to_owned();
-        report.notes.push(Note { code: Note::MOST_UNKNOWN.to_owned(), message });
+        report.notes.push(Note::new(NoteCode::MostUnknown, message));
         self.ended(Ok(report)).await.unwrap();
     }
 

@@ -67,7 +67,7 @@ async fn an_organization_is_audited_without_what_is_excluded_and_what_is_suspend
     }
     company.cloud.member(CLOSED, "closed", AccountStatus::Suspended);
     company.run(OWN, EU, "landing-zone", NEWEST);
-    company.accounts(Members::Organization { exclude: BTreeSet::from([SANDBOX.to_owned()]) });
+    company.accounts(Members::Organization { exclude: BTreeSet::from([SANDBOX.parse().unwrap()]) });
     let report = company.audit().await;
     assert_eq!(errors(&report), []);
     let accounts: BTreeSet<_> = report.findings.iter().filter_map(|it| it.deployment.account.as_deref()).collect();
@@ -91,7 +91,7 @@ fn eight_accounts() -> Company {
         company.open(account);
         company.run(account, EU, "cart", NEWEST);
     }
-    company.accounts(Members::Listed(accounts.into_iter().collect()));
+    company.accounts(Members::Listed(accounts.iter().map(|id| id.parse().unwrap()).collect()));
     company
 }
 
@@ -120,7 +120,7 @@ async fn sessions_that_are_revoked_midway_cost_what_is_not_yet_seen_and_nothing_
     let mut company = four_places();
     company.run(OWN, EU, "landing-zone", OLD);
     company.cloud.deny_roles_of(OWN);
-    company.accounts(Members::Listed([OWN, SHOP, BANK].map(str::to_owned).into()));
+    company.accounts(Members::Listed([OWN, SHOP, BANK].map(|id| id.parse().unwrap()).into()));
     let cloud = company.cloud.clone();
     company.before("/functions/ledger", move || cloud.expire_sessions());
     let report = company.audit().await;

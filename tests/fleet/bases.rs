@@ -107,7 +107,7 @@ async fn an_unlabelled_image_is_built_on_the_release_that_private_ecr_lists() {
         let found = finding(&report, "orders");
         assert_eq!((errors(&report), notes(&report)), (vec![], vec![]), "{pattern}");
         let of = found.base.as_ref().unwrap();
-        assert_eq!(of.reference, format!("{}@{first}", base()), "{pattern}");
+        assert_eq!(of.reference.as_str(), format!("{}@{first}", base()), "{pattern}");
         assert_eq!((of.identified_by.as_str(), of.confidence.as_deref().unwrap()), ("layers", "confirmed"));
         assert_eq!(of.published_at, Some(instant(PUSHED[0])));
         assert_eq!(behind(found), (Some(instant(PUSHED[1])), Some(2)), "the second release came first");

@@ -66,7 +66,7 @@ async fn a_better_image_in_the_repository_is_to_be_deployed_and_named() {
     let found = finding(&report, "cart");
     assert_eq!((found.verdict, found.action, codes(found)[0]), (Verdict::Stale, Action::Redeploy, "not-deployed"));
     let replacement = found.replacement.as_ref().unwrap();
-    assert_eq!(replacement.reference, format!("{}/cart:3", host(SHOP, EU)));
+    assert_eq!(replacement.reference.as_str(), format!("{}/cart:3", host(SHOP, EU)));
     assert_eq!((&replacement.digest, replacement.verdict), (&better, Verdict::Fresh));
 }
 

@@ -18,7 +18,7 @@ fn company() -> (Company, Digest) {
     company.settings.lambda.clear();
     company.settings.identify.search.request_count = 0;
     company.settings.ecr = vec![EcrSettings {
-        regions: Regions::Listed(vec![EU.into()]),
+        regions: Regions::Listed(vec![EU.parse().unwrap()]),
         choice: Choice::default(),
         tags: vec!["*".parse().unwrap()],
         newest: None,

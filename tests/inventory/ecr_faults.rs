@@ -42,7 +42,7 @@ async fn a_denied_region_leaves_the_others_intact() {
     let found = rig.look(&[both_regions()]).await;
     assert_eq!(names(&found), ["a:v1", "b:v1"]);
     assert_eq!(codes(&found.gaps), [("ecr us-east-1", "access-denied")]);
-    let us = Extent { kind: Some(DeploymentKind::Ecr), region: Some("us-east-1".into()), ..Extent::default() };
+    let us = Extent { kind: Some(DeploymentKind::Ecr), region: "us-east-1".parse().ok(), ..Extent::default() };
     assert_eq!(found.gaps[0].extent, us);
     assert_eq!(
         found.gaps[0].message,
@@ -60,8 +60,8 @@ async fn a_denied_repository_leaves_the_others_intact() {
     assert_eq!((names(&found), codes(&found.gaps)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "access-denied")]));
     let repository = Extent {
         kind: Some(DeploymentKind::Ecr),
-        account: Some(ACCOUNT.into()),
-        region: Some(REGION.into()),
+        account: ACCOUNT.parse().ok(),
+        region: REGION.parse().ok(),
         repository: Some("a".into()),
     };
     assert_eq!(found.gaps[0].extent, repository);

@@ -105,7 +105,7 @@ async fn a_container_is_one_deployment_with_all_that_ecs_says_of_it() {
     assert_eq!((deployment.kind, deployment.name.as_str()), (DeploymentKind::Ecs, "prod/orders"));
     assert_eq!(deployment.qualifier.as_deref(), Some("app"));
     assert_eq!((deployment.account.as_deref(), deployment.region.as_deref()), (Some(ACCOUNT), Some(REGION)));
-    assert_eq!(deployment.arn, Some(arn("service/prod/orders")));
+    assert_eq!(deployment.arn.as_deref(), Some(arn("service/prod/orders").as_str()));
     assert_eq!(deployment.reference.to_string(), ORDERS);
     let workload = Workload {
         version: Some("12".into()),
@@ -195,7 +195,10 @@ async fn tasks_of_no_service_are_found_and_those_of_services_are_not_found_twice
     let other = format!("{job}@{}", stock.old.short());
     assert_eq!(ids(&found.deployments), ["ecs:eu-west-1:123456789012:prod/orders:app", job, &other]);
     let newest = find(&found.deployments, "nightly:job");
-    assert_eq!((newest.name.as_str(), newest.arn.clone()), ("prod/nightly", Some(definition_arn("nightly:4"))));
+    assert_eq!(
+        (newest.name.as_str(), newest.arn.as_deref()),
+        ("prod/nightly", Some(definition_arn("nightly:4").as_str()))
+    );
     assert_eq!(image(newest).digest, stock.amd);
     let workload = newest.workload.as_ref().unwrap();
     assert_eq!((workload.version.as_deref(), workload.state.as_deref()), (Some("4"), Some("RUNNING")));
@@ -351,7 +354,7 @@ async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown(
 
 fn image_error(deployment: &Deployment) -> (&'static str, Option<Digest>, String) {
     let why = deployment.image.as_ref().unwrap_err().clone();
-    (why.code, why.digest, why.message)
+    (crate::rig::reason_code(&why), why.digest, why.message)
 }
 
 #[tokio::test]

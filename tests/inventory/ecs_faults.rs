@@ -93,7 +93,7 @@ async fn a_place_that_goes_on_without_an_answer_is_given_up() {
     );
     let found = look(&rig, &[everything()]).await;
     let whole: Vec<_> = found.gaps.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
-    assert_eq!((whole.len(), whole[0].code), (1, "throttled"));
+    assert_eq!((whole.len(), whole[0].code.as_str()), (1, "throttled"));
     assert!(whole[0].message.ends_with("; nothing more was asked there"), "{}", whole[0].message);
     // What is under way when it is given up, eight at once, still ends by itself.
     assert!(found.gaps.len() <= 1 + 5 + 8, "{:?}", codes(&found.gaps));

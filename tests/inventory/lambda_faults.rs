@@ -166,7 +166,10 @@ async fn a_deleted_image_is_told_by_the_function_and_by_the_repository() {
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let failed = find(&found.deployments, "failed:$LATEST");
-    assert_eq!((failed.image.as_ref().unwrap_err().code, failed.holding), ("image-missing", Holding::Gone));
+    assert_eq!(
+        (crate::rig::reason_code(failed.image.as_ref().unwrap_err()), failed.holding),
+        ("image-missing", Holding::Gone)
+    );
     let workload = failed.workload.as_ref().unwrap();
     assert_eq!(
         (workload.state.as_deref(), workload.state_reason_code.as_deref()),
@@ -225,9 +228,9 @@ async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
         let is_other = call.access_key == "ASIA210987654321" && call.host.starts_with("lambda.");
         account.map(assumed).or_else(|| is_other.then(denied))
     };
-    let ids_of = |accounts: [&str; 2]| accounts.map(str::to_owned).into_iter().collect();
+    let ids_of = |accounts: [&str; 2]| accounts.map(|id| id.parse().unwrap()).into_iter().collect();
     let members = AccountSettings {
-        role: "arn:aws:iam::{account}:role/basewatch-audit".into(),
+        role: "arn:aws:iam::{account}:role/basewatch-audit".parse().unwrap(),
         external_id: None,
         members: Members::Listed(ids_of(["123456789012", "210987654321"])),
         only: Vec::new(),
@@ -242,8 +245,8 @@ async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
         assert_eq!(codes(&found.gaps), [("lambda eu-west-1 of 210987654321", "access-denied")]);
         let extent = Extent {
             kind: Some(DeploymentKind::Lambda),
-            account: Some("210987654321".into()),
-            region: Some("eu-west-1".into()),
+            account: "210987654321".parse().ok(),
+            region: "eu-west-1".parse().ok(),
             repository: None,
         };
         assert_eq!(found.gaps[0].extent, extent);

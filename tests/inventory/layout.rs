@@ -74,7 +74,7 @@ async fn refusal(folder: &Path, tag: Option<&str>) -> (&'static str, String) {
     let deployments = look(folder, tag).await;
     let [deployment] = deployments.as_slice() else { panic!("{deployments:?}") };
     let why = deployment.image.as_ref().unwrap_err();
-    (why.code, why.message.clone())
+    (crate::rig::reason_code(why), why.message.clone())
 }
 
 fn labels(deployments: &[Deployment]) -> Vec<&str> {

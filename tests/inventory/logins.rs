@@ -5,7 +5,7 @@ use std::time::Instant;
 use aws_config::{imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
-    aws::{AccountSettings, Members},
+    aws::{AccountSettings, Members, RoleTemplate},
     image::Partition,
     registry::{AwsLogins, CredentialsErrorKind as Kind, Login},
     secret::Secret,
@@ -167,8 +167,8 @@ async fn a_failed_login_says_whether_it_was_throttled_unanswered_or_refused() {
 
 #[tokio::test]
 async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_identity() {
-    let members = || Members::Listed(["210987654321".to_owned()].into());
-    let role = "arn:aws:iam::{account}:role/audit".to_owned();
+    let members = || Members::Listed(["210987654321".parse().unwrap()].into());
+    let role: RoleTemplate = "arn:aws:iam::{account}:role/audit".parse().unwrap();
     for (answer, kind) in [(503, Some(Kind::Unreachable)), (403, None)] {
         let mut rig = rig(move |call| match call.operation.as_str() {
             "AssumeRole" | "GetCallerIdentity" => {

@@ -77,7 +77,7 @@ async fn the_services_of_a_whole_partition_are_asked_at_its_own_endpoints() {
     ] {
         let mut rig = Rig::answering(MemoryRegistry::new(), aws(region));
         rig.members = Some(AccountSettings {
-            role: format!("arn:{partition}:iam::{{account}}:role/audit"),
+            role: format!("arn:{partition}:iam::{{account}}:role/audit").parse().unwrap(),
             external_id: None,
             members: Members::Organization { exclude: [].into() },
             only: Vec::new(),

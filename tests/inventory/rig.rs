@@ -9,8 +9,9 @@ use basewatch::{
     aws::{AccountSettings, Aws},
     inventory::{
         Choice, Deployment, EcrInventory, EcrSettings, Estate, Gap, Inventoried, Inventory, LambdaInventory,
-        LambdaSettings, Owners, Regions,
+        LambdaSettings, Owners, Regions, Unreadable,
     },
+    judge::ReasonCode,
     registry::{Registry, Requests},
     secret::Secret,
     store::{Catalog, Images},
@@ -107,7 +108,7 @@ pub(crate) fn settings() -> EcrSettings {
 }
 
 pub(crate) fn regions(names: &[&str]) -> Regions {
-    Regions::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+    Regions::Listed(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
 /// What matches one of `include` and none of `exclude`.
@@ -118,7 +119,7 @@ pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Choice {
 
 /// Places and codes of gaps.
 pub(crate) fn codes(gaps: &[Gap]) -> Vec<(&str, &str)> {
-    gaps.iter().map(|gap| (gap.scope.as_str(), gap.code)).collect()
+    gaps.iter().map(|gap| (gap.scope.as_str(), gap.code.as_str())).collect()
 }
 
 pub(crate) fn ids(deployments: &[Deployment]) -> Vec<&str> {
@@ -129,8 +130,13 @@ pub(crate) fn names(found: &Inventoried) -> Vec<&str> {
     found.deployments.iter().map(|deployment| deployment.name.as_str()).collect()
 }
 
+/// The reason code of an image that cannot be read.
+pub(crate) fn reason_code(why: &Unreadable) -> &'static str {
+    ReasonCode::from(why.code).as_str()
+}
+
 /// The reason codes of the images that cannot be read, by name.
 pub(crate) fn unreadable(found: &Inventoried) -> Vec<(&str, &str)> {
-    let code = |deployment: &Deployment| deployment.image.as_ref().err().map(|why| why.code);
+    let code = |deployment: &Deployment| deployment.image.as_ref().err().map(reason_code);
     found.deployments.iter().filter_map(|deployment| Some((deployment.name.as_str(), code(deployment)?))).collect()
 }

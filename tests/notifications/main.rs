@@ -28,7 +28,7 @@ pub(crate) const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
 
 /// Settings of a topic that is told in `format`.
 pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
-    SnsSettings { topic_arn: topic_arn.to_owned(), format, formats: BTreeMap::new() }
+    SnsSettings { topic_arn: topic_arn.parse().unwrap(), format, formats: BTreeMap::new() }
 }
 
 /// Subject and body of `message` as a topic with `settings` gets it.

@@ -42,7 +42,10 @@ async fn a_secret_is_read_in_its_own_region_whole_or_by_key_and_once() {
     let aws = Aws::new(Arc::clone(&requests))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
         .with_endpoint(moto.http());
-    let read = async |arn: String| aws.secret(&SecretSource::SecretsManager(arn)).await;
+    let read = async |text: String| {
+        let (arn, key) = text.split_once('#').map_or((text.as_str(), None), |(arn, key)| (arn, Some(key.to_owned())));
+        aws.secret(&SecretSource::SecretsManager { arn: arn.parse().expect("an ARN"), key }).await
+    };
 
     for _ in 0..3 {
         assert_eq!(read(plain.clone()).await.expect("a secret").reveal(), "hunter2");

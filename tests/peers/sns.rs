@@ -124,7 +124,7 @@ fn is_fifo(name: &str) -> bool {
 }
 
 fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
-    SnsSettings { topic_arn: topic_arn.to_owned(), format, formats: BTreeMap::new() }
+    SnsSettings { topic_arn: topic_arn.parse().unwrap(), format, formats: BTreeMap::new() }
 }
 
 #[track_caller]

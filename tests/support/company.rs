@@ -73,14 +73,14 @@ impl Company {
         let releases = [OLD, AGING, BETWEEN, NEWEST].map(|at| (at.to_owned(), publish(&stock, PYTHON, instant(at))));
         let settings = Settings {
             lambda: vec![LambdaSettings {
-                regions: Regions::Listed(vec![EU.into(), US.into()]),
+                regions: Regions::Listed(vec![EU.parse().unwrap(), US.parse().unwrap()]),
                 choice: Choice::default(),
                 refresh: Duration::from_hours(24),
             }],
             accounts: Some(AccountSettings {
-                role: "arn:aws:iam::{account}:role/basewatch-audit".into(),
+                role: "arn:aws:iam::{account}:role/basewatch-audit".parse().unwrap(),
                 external_id: None,
-                members: Members::Listed([SHOP.into(), BANK.into()].into()),
+                members: Members::Listed([SHOP.parse().unwrap(), BANK.parse().unwrap()].into()),
                 only: Vec::new(),
             }),
             network: NetworkSettings {
@@ -204,7 +204,7 @@ pub(crate) fn host(account: &str, region: &str) -> String {
 pub(crate) fn seen(report: &Report) -> Vec<String> {
     let place = |finding: &Finding| {
         let fields = &finding.deployment;
-        let [account, region] = [&fields.account, &fields.region].map(|part| part.as_deref().unwrap_or_default());
+        let [account, region] = [fields.account.as_deref(), fields.region.as_deref()].map(Option::unwrap_or_default);
         format!("{account} {region} {}:{}", fields.name, fields.qualifier.as_deref().unwrap_or_default())
     };
     let mut seen: Vec<_> = report.findings.iter().map(place).collect();

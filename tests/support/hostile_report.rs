@@ -9,8 +9,10 @@ pub(crate) const TEXT: &str =
 
 /// Every text of `value` replaced by a hostile one, but those that have to be what they are.
 fn poison(key: &str, value: &mut Value) {
-    const MEANT: [&str; 19] = [
+    const MEANT: [&str; 22] = [
         "about",
+        "account",
+        "arn",
         "digest",
         "platform",
         "kind",
@@ -19,6 +21,7 @@ fn poison(key: &str, value: &mut Value) {
         "action",
         "digest_kind",
         "published_source",
+        "region",
         "schema",
         "architecture",
         "deprecation_date",

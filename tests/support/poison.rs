@@ -16,8 +16,10 @@ pub(crate) fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key, text)),
             serde_json::Value::String(old) => {
-                const TYPED: [&str; 15] = [
+                const TYPED: [&str; 18] = [
                     "about",
+                    "account",
+                    "arn",
                     "architecture",
                     "outcome",
                     "digest",
@@ -29,6 +31,7 @@ pub(crate) fn poisoned<T: Serialize + DeserializeOwned>(document: &T, text: &str
                     "severity",
                     "action",
                     "published_source",
+                    "region",
                     "deprecation_date",
                     "block_update_date",
                     "until",

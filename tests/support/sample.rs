@@ -12,10 +12,10 @@ use basewatch::{
     report::{
         BASE_SCHEMA, BaseInUse, BaseLink, BaseReport, Behind, CurrentRelease, DeploymentFields, EXPLAIN_SCHEMA,
         ErrorAbout, ErrorEntry, ExemptionFields, ExitReason, Explanation, Finding, HoldFields, ImageFields, LineFields,
-        Note, Outcome, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
-        SCHEMA, Step, Summary,
+        Note, NoteCode, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
+        SCHEMA, Summary,
     },
-    resolve::PublishedSource,
+    resolve::{ExplanationStep, PublishedSource, StepOutcome},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -49,8 +49,8 @@ pub(crate) fn fresh(name: &str) -> Finding {
             qualifier: None,
             version: None,
             arn: None,
-            account: Some(ACCOUNT.to_owned()),
-            region: Some("eu-west-1".to_owned()),
+            account: ACCOUNT.parse().ok(),
+            region: "eu-west-1".parse().ok(),
             owner: None,
             state: None,
             state_reason_code: None,
@@ -63,7 +63,7 @@ pub(crate) fn fresh(name: &str) -> Finding {
             command: Vec::new(),
         },
         image: ImageFields {
-            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}"),
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{name}").into(),
             digest: Some(digest(name)),
             platform: Some(platform("linux/arm64")),
             created_at: Some(ago(1)),
@@ -93,7 +93,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
     let release = format!("{version}.{}", published.format("%Y.%m.%d.%H"));
     let base_digest = digest(&release);
     BaseInUse {
-        reference: format!("public.ecr.aws/{repository}@{base_digest}"),
+        reference: format!("public.ecr.aws/{repository}@{base_digest}").into(),
         mirror: None,
         digest: Some(base_digest),
         digest_kind: Some(DigestKind::Index),
@@ -115,7 +115,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
 fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
     let release = format!("{version}.{}", ago(age_days).format("%Y.%m.%d.%H"));
     CurrentRelease {
-        reference: format!("public.ecr.aws/{repository}:{version}"),
+        reference: format!("public.ecr.aws/{repository}:{version}").into(),
         pinned: None,
         digest: digest(&release),
         platform_digest: Some(digest(&format!("{release}-arm64"))),
@@ -313,7 +313,7 @@ fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
             kind: DeploymentKind::Lambda,
             name: name.to_owned(),
             qualifier: Some(qualifier.to_owned()),
-            arn: Some(format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}:{qualifier}")),
+            arn: format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}:{qualifier}").parse().ok(),
             owner: Some(owner.to_owned()),
             state: Some("Active".to_owned()),
             architecture: Some(Arch::Arm64),
@@ -331,7 +331,7 @@ fn running() -> [Finding; 3] {
         current: Some(current("lambda/java", "21", 1)),
         behind: Some(behind(39, 33)),
         replacement: Some(ReplacementFields {
-            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/invoices:8"),
+            reference: format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/invoices:8").into(),
             digest: digest("invoices:8"),
             pushed_at: Some(ago(2)),
             base_release: current("lambda/java", "21", 3).release,
@@ -436,7 +436,7 @@ fn waiting_for_its_base() -> Finding {
     };
     let chained = Finding {
         base: Some(BaseInUse {
-            reference: format!("{line}:7"),
+            reference: format!("{line}:7").into(),
             digest: Some(digest.clone()),
             confidence: Some("unconfirmed".to_owned()),
             line: Some(format!("{line}:stable")),
@@ -447,7 +447,7 @@ fn waiting_for_its_base() -> Finding {
             ..base("acme/base", "7", 20)
         }),
         current: Some(CurrentRelease {
-            reference: format!("{line}:stable"),
+            reference: format!("{line}:stable").into(),
             pinned: None,
             digest,
             release: None,
@@ -539,7 +539,7 @@ pub(crate) fn report_of_mostly_unknown() -> Report {
                    org.opencontainers.image.base.name), or name your own base images in [[identify.base]]";
     let findings = report().findings.into_iter().filter(|finding| finding.verdict == Verdict::Unknown);
     let mut report = report_of(findings.collect(), Vec::new());
-    report.notes = vec![note(Note::MOST_UNKNOWN, message)];
+    report.notes = vec![Note::new(NoteCode::MostUnknown, message.to_owned())];
     report.summary.exit_reason = Some(ExitReason::MostUnknown);
     report
 }
@@ -642,19 +642,26 @@ pub(crate) fn base_report() -> BaseReport {
 
 /// The sample answer of `basewatch explain`.
 pub(crate) fn explanation() -> Explanation {
-    let step =
-        |title: &str, detail: &str, outcome| Step { title: title.to_owned(), detail: detail.to_owned(), outcome };
+    let step = |title: &str, detail: &str, outcome| ExplanationStep {
+        title: title.to_owned().into(),
+        detail: detail.to_owned(),
+        outcome,
+    };
     let finding = stale_by_a_bound();
     Explanation {
         schema: EXPLAIN_SCHEMA.to_owned(),
-        reference: finding.image.reference.clone(),
+        reference: finding.image.reference.to_string(),
         platform: finding.image.platform.as_ref().map(ToString::to_string),
         steps: vec![
-            step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), Outcome::Found),
-            step("annotation org.opencontainers.image.base.name", "", Outcome::NotFound),
-            step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", Outcome::Contradiction),
-            step("line of the base", "configured default tag latest", Outcome::Note),
-            step("dated tag of the base", "none of the 4 tags around 2026-09-20 carries the digest", Outcome::NotFound),
+            step("label sdkBaseVersion", &format!("public.ecr.aws/lambda/java@{}", digest("java")), StepOutcome::Found),
+            step("annotation org.opencontainers.image.base.name", "", StepOutcome::NotFound),
+            step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", StepOutcome::Contradiction),
+            step("line of the base", "configured default tag latest", StepOutcome::Note),
+            step(
+                "dated tag of the base",
+                "none of the 4 tags around 2026-09-20 carries the digest",
+                StepOutcome::NotFound,
+            ),
         ],
         finding,
     }

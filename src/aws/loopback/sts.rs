@@ -11,6 +11,7 @@ use super::{
     sessions::Caller,
     world::AccountStatus,
 };
+use crate::image::ArnParts;
 
 /// What a session lasts when nothing is asked for, and the longest one a role gives unless it was changed; also the
 /// longest one that an assumed role may ask for
@@ -88,11 +89,9 @@ fn duration(asked: &Asked, caller: &Caller) -> Result<Duration, Refusal> {
 
 /// Account and name of `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
 fn parts(role: &str) -> Option<(&str, &str)> {
-    let (front, path) = role.split_once(":role/")?;
-    let account = front.strip_prefix("arn:")?.split_once(":iam::")?.1;
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
-    is_account.then_some((account, name))
+    let ArnParts { service, account, resource, .. } = ArnParts::parse(role)?;
+    let name = resource.strip_prefix("role/")?.rsplit('/').next().filter(|name| !name.is_empty())?;
+    (service == "iam" && !account.is_empty()).then_some((account, name))
 }
 
 fn result(operation: &str, body: &str) -> Reply {

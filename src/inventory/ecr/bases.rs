@@ -17,7 +17,7 @@ use super::{
 use crate::{
     aws::{Failure, Session},
     glob::{Glob, has_wildcards},
-    image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository},
+    image::{Content, Digest, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Region, Repository},
     inventory::{
         Choice, EcrSettings, Estate, Held, Regions, Shelf,
         findings::{Findings, Found},
@@ -90,7 +90,7 @@ impl Estate {
         let Some((EcrHost { account, region }, name)) = found else { return Ok(Vec::new()) };
         let Ok(name) = name.parse::<Glob>() else { return Ok(Vec::new()) };
         let session = self.session_for_bases(account).await?;
-        let region = region.to_owned();
+        let Ok(region) = region.parse::<Region>() else { return Ok(Vec::new()) };
         let settings = EcrSettings {
             regions: Regions::Listed(vec![region.clone()]),
             choice: Choice { include: vec![name], ..Choice::default() },
@@ -109,7 +109,7 @@ impl Estate {
     /// there: many companies have an account for their bases.
     async fn session_for_bases(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let session = self.aws.session_of(account).await?;
-        if session.account() == Some(account) {
+        if session.account().is_some_and(|own| own.as_str() == account) {
             self.see(account);
         }
         Ok(session)
@@ -117,7 +117,7 @@ impl Estate {
 
     /// What `repository`, which is in private ECR, holds; `not-found` if its registry may not be asked.
     async fn list_base(&self, repository: &Repository) -> Result<Listed, Failure> {
-        let not_found = || Failure { code: "not-found", message: format!("{repository} may not be asked") };
+        let not_found = || Failure { code: ErrorCode::NotFound, message: format!("{repository} may not be asked") };
         let account = EcrHost::parse(&repository.registry).ok_or_else(not_found)?.account;
         let session = self.session_for_bases(account).await?;
         if !self.images.registry().may_ask(repository) {
@@ -265,7 +265,7 @@ impl BaseRepositories {
     /// Notes that `place` could not be listed. That there is no such repository, or that there are no credentials, is
     /// reported when its tags are asked for.
     fn note(&mut self, place: &str, failure: Failure) {
-        if !matches!(failure.code, "not-found" | "credentials") {
+        if !matches!(failure.code, ErrorCode::NotFound | ErrorCode::Credentials) {
             self.unread.push((place.to_owned(), failure.message));
         }
     }

@@ -14,7 +14,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use crate::{
     aws::Failure,
     aws::Session,
-    image::{Digest, DigestKind, Repository, may_hold_provenance},
+    image::{AccountId, Arn, Digest, DigestKind, ErrorCode, Region, Repository, may_hold_provenance},
     inventory::{DeploymentKind, EcrSettings, Extent, Gap, Held, ResourceTags, Shelf, spot::Spot},
     registry::EcrHost,
 };
@@ -37,10 +37,10 @@ pub(super) struct Listed<T> {
 /// A repository of private ECR.
 pub(in crate::inventory) struct EcrRepository {
     pub(in crate::inventory) client: Client,
-    pub(in crate::inventory) region: String,
-    pub(in crate::inventory) account: String,
+    pub(in crate::inventory) region: Region,
+    pub(in crate::inventory) account: AccountId,
     pub(in crate::inventory) name: String,
-    pub(in crate::inventory) arn: Option<String>,
+    pub(in crate::inventory) arn: Option<Arn>,
     /// The same as registries are asked for it.
     pub(in crate::inventory) repository: Repository,
     /// What a [`Gap`] about it is called.
@@ -52,21 +52,27 @@ impl EcrRepository {
     /// one of ECR.
     pub(in crate::inventory) fn parse(repository: &Repository, session: &Session) -> Option<Self> {
         let host = EcrHost::parse(&repository.registry)?;
-        let (region, account, name) = (host.region, host.account, &repository.name);
+        let name = &repository.name;
+        let (region, account): (Region, AccountId) = (host.region.parse().ok()?, host.account.parse().ok()?);
         Some(Self {
-            client: session.ecr(region),
-            region: region.to_owned(),
-            account: account.to_owned(),
+            client: session.ecr(&region),
             name: name.to_string(),
-            arn: Some(format!("arn:{}:ecr:{region}:{account}:repository/{name}", host.partition())),
+            arn: format!("arn:{}:ecr:{region}:{account}:repository/{name}", host.partition()).parse().ok(),
             repository: repository.clone(),
-            scope: scope(region, name, session.account().map(|_| account)),
+            scope: scope(&region, name, session.account().map(|_| &account)),
+            region,
+            account,
         })
     }
 
     /// Its tags as an AWS resource.
     pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, Failure> {
-        let answer = self.client.list_tags_for_resource().set_resource_arn(self.arn.clone()).send().await;
+        let answer = self
+            .client
+            .list_tags_for_resource()
+            .set_resource_arn(self.arn.as_ref().map(ToString::to_string))
+            .send()
+            .await;
         let answer = answer.map_err(|error| Failure::of(&self.call("ListTagsForResource"), &error))?;
         Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
@@ -99,7 +105,7 @@ impl EcrRepository {
 
 /// `ecr eu-west-1 orders`, or `ecr eu-west-1 orders of 123456789012` where several accounts are audited: all of
 /// them may have a repository of that name.
-fn scope(region: &str, name: &str, account: Option<&str>) -> String {
+fn scope(region: &str, name: &str, account: Option<&AccountId>) -> String {
     let account = account.map(|account| format!(" of {account}")).unwrap_or_default();
     format!("ecr {region} {name}{account}")
 }
@@ -136,11 +142,11 @@ where
             return Listed { items, gaps: Vec::new() };
         }
         if next == token {
-            return Listed { items, gaps: gap("malformed", "the list repeats its next token".to_owned()) };
+            return Listed { items, gaps: gap(ErrorCode::Malformed, "the list repeats its next token".to_owned()) };
         }
         token = next;
     }
-    Listed { items, gaps: gap("failed", format!("the list does not end within {PAGES} pages")) }
+    Listed { items, gaps: gap(ErrorCode::Failed, format!("the list does not end within {PAGES} pages")) }
 }
 
 /// The repositories at `spot` that `settings` choose.
@@ -166,7 +172,7 @@ pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<
             Ok(repository) => items.push(Arc::new(repository)),
             Err(message) => {
                 let extent = Extent { repository: Some(name), ..extent.clone() };
-                gaps.push(Gap::new(scope, extent, Failure { code: "malformed", message }));
+                gaps.push(Gap::new(scope, extent, Failure { code: ErrorCode::Malformed, message }));
             }
         }
     }
@@ -175,18 +181,19 @@ pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<
 
 fn repository_of(
     client: &Client,
-    region: &str,
+    region: &Region,
     repository: &aws_sdk_ecr::types::Repository,
     scope: String,
 ) -> Result<EcrRepository, String> {
     let missing = |field: &str| format!("ecr:DescribeRepositories gives no {field}");
+    let account = repository.registry_id().ok_or_else(|| missing("registryId"))?;
     let uri = repository.repository_uri().ok_or_else(|| missing("repositoryUri"))?;
     Ok(EcrRepository {
         client: client.clone(),
-        region: region.to_owned(),
-        account: repository.registry_id().ok_or_else(|| missing("registryId"))?.to_owned(),
+        region: region.clone(),
+        account: account.parse().map_err(|error| format!("registryId {account:?}: {error}"))?,
         name: repository.repository_name().ok_or_else(|| missing("repositoryName"))?.to_owned(),
-        arn: repository.repository_arn().map(str::to_owned),
+        arn: repository.repository_arn().and_then(|arn| arn.parse().ok()),
         repository: uri.parse().map_err(|error| format!("repositoryUri {uri:?}: {error}"))?,
         scope,
     })
@@ -202,7 +209,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
         Ok(answer) => answer,
         Err(error) => {
             let failure = Failure::of(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(gap(failure)) };
         }
     };
     let Some(found) = answer.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
@@ -210,7 +217,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
     };
     match repository_of(client, region, found, scope.clone()) {
         Ok(repository) => Ok(Some(Arc::new(repository))),
-        Err(message) => Err(gap(Failure { code: "malformed", message })),
+        Err(message) => Err(gap(Failure { code: ErrorCode::Malformed, message })),
     }
 }
 
@@ -222,18 +229,18 @@ pub(super) async fn image(
     settings: &EcrSettings,
 ) -> Result<Option<EcrImage>, Gap> {
     let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
-    let request = repository.client.describe_images().registry_id(&repository.account);
+    let request = repository.client.describe_images().registry_id(repository.account.as_str());
     let details = match request.repository_name(&repository.name).image_ids(id).send().await {
         Ok(answer) => answer.image_details.unwrap_or_default(),
         Err(error) => {
             let failure = Failure::of(&repository.call("DescribeImages"), &error);
-            return if failure.code == "not-found" { Ok(None) } else { Err(repository.gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(repository.gap(failure)) };
         }
     };
     let mut images = BTreeMap::new();
     for detail in details.iter().filter(|detail| is_image(detail)) {
         let image = image_of(detail);
-        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: "malformed", message }))?);
+        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: ErrorCode::Malformed, message }))?);
     }
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
@@ -280,7 +287,7 @@ async fn details<T>(
     let call = repository.call("DescribeImages");
     let listed = all_pages((&scope, extent), |token| async {
         let request = repository.client.describe_images();
-        let request = request.registry_id(&repository.account).repository_name(&repository.name);
+        let request = request.registry_id(repository.account.as_str()).repository_name(&repository.name);
         let page = request.filter(filter.clone()).max_results(PAGE).set_next_token(token).send().await;
         let page = page.map_err(|error| Failure::of(&call, &error))?;
         Ok(Page { items: page.image_details().iter().map(&read).collect(), next: page.next_token })
@@ -291,7 +298,7 @@ async fn details<T>(
     for item in listed.items {
         match item {
             Ok(item) => items.push(item),
-            Err(message) => gaps.push(repository.gap(Failure { code: "malformed", message })),
+            Err(message) => gaps.push(repository.gap(Failure { code: ErrorCode::Malformed, message })),
         }
     }
     Listed { items, gaps }

@@ -21,7 +21,7 @@ use crate::{
     aws::Failure,
     image::{Digest, Document, MANIFEST_MEDIA_TYPES, each_entry},
     inventory::{
-        Unreadable,
+        ImageErrorCode, Unreadable,
         findings::{Findings, Found},
     },
     store::Images,
@@ -136,7 +136,10 @@ async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<
                 Some(read) => bodies.extend(read),
                 None if digests.len() > 1 => halves.push(digests),
                 None => bodies.extend(digests.into_iter().map(|digest| {
-                    let why = Unreadable::new("registry-malformed", format!("the manifest of {digest} is too large"));
+                    let why = Unreadable::new(
+                        ImageErrorCode::RegistryMalformed,
+                        format!("the manifest of {digest} is too large"),
+                    );
                     (Arc::clone(&repository), digest, Err(why))
                 })),
             }
@@ -153,7 +156,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
     let answer = repository
         .client
         .batch_get_image()
-        .registry_id(&repository.account)
+        .registry_id(repository.account.as_str())
         .repository_name(&repository.name)
         .set_image_ids(Some(ids.collect()))
         .set_accepted_media_types(Some(MANIFEST_MEDIA_TYPES.map(str::to_owned).to_vec()))
@@ -169,7 +172,8 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
         Ok(answer) => bodies(&call, answer),
         Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
     };
-    let silent = || Err(Unreadable::new("registry-malformed", format!("{call}: the answer does not mention it")));
+    let silent =
+        || Err(Unreadable::new(ImageErrorCode::RegistryMalformed, format!("{call}: the answer does not mention it")));
     let answers = digests.iter().map(|digest| {
         let body = bodies.remove(digest).unwrap_or_else(silent);
         (Arc::clone(repository), digest.clone(), body)
@@ -199,11 +203,11 @@ fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Bod
 fn refusal(call: &str, failure: &ImageFailure) -> Unreadable {
     let said = failure.failure_code().map_or("no failureCode", |code| code.as_str());
     let code = match said {
-        "ImageNotFound" | "ImageTagDoesNotMatchDigest" => "image-missing",
-        "ImageInaccessible" | "KmsError" | "UpstreamAccessDenied" => "registry-denied",
-        "UpstreamTooManyRequests" => "registry-throttled",
-        "InvalidImageDigest" | "InvalidImageTag" | "MissingDigestAndTag" => "registry-malformed",
-        _ => "registry-unreachable",
+        "ImageNotFound" | "ImageTagDoesNotMatchDigest" => ImageErrorCode::ImageMissing,
+        "ImageInaccessible" | "KmsError" | "UpstreamAccessDenied" => ImageErrorCode::RegistryDenied,
+        "UpstreamTooManyRequests" => ImageErrorCode::RegistryThrottled,
+        "InvalidImageDigest" | "InvalidImageTag" | "MissingDigestAndTag" => ImageErrorCode::RegistryMalformed,
+        _ => ImageErrorCode::RegistryUnreachable,
     };
     let reason = failure.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     Unreadable::new(code, format!("{call}: {said}{reason}"))
@@ -212,14 +216,14 @@ fn refusal(call: &str, failure: &ImageFailure) -> Unreadable {
 fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body, Unreadable> {
     if !digest.matches(body) {
         let message = format!("ECR's manifest of {digest} has digest {}", Digest::of(body));
-        return Err(Unreadable::new("registry-malformed", message));
+        return Err(Unreadable::new(ImageErrorCode::RegistryMalformed, message));
     }
     if serde_json::from_slice::<Outline>(body).is_ok_and(|outline| outline.is_artifact()) {
         return Ok(Body::Artifact);
     }
     Document::parse(body, media_type)
         .map(Body::Document)
-        .map_err(|error| Unreadable::new("image-malformed", format!("the manifest of {digest}: {error}")))
+        .map_err(|error| Unreadable::new(ImageErrorCode::ImageMalformed, format!("the manifest of {digest}: {error}")))
 }
 
 /// The fields that tell an image's manifest from that of some other artifact.

@@ -193,13 +193,14 @@ fn place(Chosen { repository, owner, image }: &Chosen, tag: Option<&String>) -> 
         digest: tag.is_none().then(|| image.digest.clone()),
     });
     let id = format!("ecr:{}:{}:{name}", repository.region, repository.account);
-    Place {
+    let deployment = Deployment {
         account: Some(repository.account.clone()),
         region: Some(repository.region.clone()),
         arn: repository.arn.clone(),
         owner: owner.clone(),
         pushed_at: image.pushed_at,
         holding: super::Holding::Held,
-        ..Place::new(DeploymentKind::Ecr, id, name, reference)
-    }
+        ..Deployment::unread(DeploymentKind::Ecr, id, name, reference)
+    };
+    deployment.into()
 }

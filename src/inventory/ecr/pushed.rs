@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::{Chosen, EcrInventory, Owned, deployments, listing};
 use crate::{
-    image::Digest,
+    image::{AccountId, Digest, Region},
     inventory::{Deployment, EcrSettings, Estate, Gap, Inventoried, Inventory, Regions, spot::Spot},
 };
 
@@ -17,9 +17,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// The account of the registry.
-    pub account: String,
+    pub account: AccountId,
     /// Its region.
-    pub region: String,
+    pub region: Region,
     /// The repository, without the registry.
     pub repository: String,
     /// The digest.
@@ -99,7 +99,7 @@ impl PushedInventory {
             return Err(NotMeant::NotChosen);
         }
         let spots = self.estate.spots(&regions, gaps).await;
-        let Some(spot) = spots.iter().find(|spot| spot.session.account().is_none_or(|it| it == self.push.account))
+        let Some(spot) = spots.iter().find(|spot| spot.session.account().is_none_or(|it| *it == self.push.account))
         else {
             return Err(NotMeant::OtherAccount);
         };

@@ -1,11 +1,6 @@
 //! What do the ARNs of ECS name? Pure.
 
-/// The account in `arn`.
-pub(super) fn account(arn: &str) -> Option<&str> {
-    let mut parts = arn.split(':');
-    (parts.next() == Some("arn")).then(|| parts.nth(3)).flatten().filter(|account| !account.is_empty())
-}
-
+use crate::image::ArnParts;
 /// What stands last in `arn`: `orders` of `…:service/prod/orders`, and of the older form `…:service/orders`.
 pub(super) fn last(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
@@ -36,7 +31,7 @@ pub(super) struct DefinitionName<'a> {
 impl<'a> DefinitionName<'a> {
     /// Takes `definition` apart. A name that is no ARN is that of a task definition.
     pub(super) fn parse(definition: &'a str) -> Self {
-        let resource = if definition.starts_with("arn:") { definition.splitn(6, ':').nth(5) } else { None };
+        let resource = ArnParts::parse(definition).map(|parts| parts.resource);
         let kind = match resource.map(|resource| resource.split_once('/').map_or(resource, |(kind, _)| kind)) {
             None | Some("task-definition") => DefinitionKind::Task,
             Some("daemon-task-definition") => DefinitionKind::Daemon,
@@ -61,8 +56,6 @@ mod tests {
     #[test]
     fn arns_of_both_forms_are_taken_apart() {
         let arn = |rest: &str| format!("arn:aws:ecs:eu-west-1:123456789012:{rest}");
-        assert_eq!(account(&arn("service/prod/orders")), Some("123456789012"));
-        assert_eq!(account("orders"), None);
         for service in ["service/prod/orders", "service/orders"] {
             assert_eq!(last(&arn(service)), "orders");
         }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     aws::Failure,
+    image::ErrorCode,
     inventory::{DeploymentKind, Estate, Gap, spot::Spot},
 };
 
@@ -108,12 +109,12 @@ impl<'a> Ecs<'a> {
                 return Gathered { items, is_whole: true };
             }
             if next == token {
-                self.note(scope, "malformed", format!("{call}: the list repeats its next token"));
+                self.note(scope, ErrorCode::Malformed, format!("{call}: the list repeats its next token"));
                 return Gathered { items, is_whole: false };
             }
             token = next;
         }
-        self.note(scope, "malformed", format!("{call}: the list does not end within {PAGES} pages"));
+        self.note(scope, ErrorCode::Malformed, format!("{call}: the list does not end within {PAGES} pages"));
         Gathered { items, is_whole: false }
     }
 
@@ -148,14 +149,14 @@ impl<'a> Ecs<'a> {
 
     fn failed(&self, scope: &str, failure: Failure) {
         // A refusal is quick, and says nothing of the next call.
-        let is_silence = matches!(failure.code, "throttled" | "unreachable" | "credentials");
+        let is_silence = matches!(failure.code, ErrorCode::Throttled | ErrorCode::Unreachable | ErrorCode::Credentials);
         if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
             self.note(&self.scope(), failure.code, format!("{}; nothing more was asked there", failure.message));
         }
         self.estate.note(self.gap(scope, failure));
     }
 
-    fn note(&self, scope: &str, code: &'static str, message: String) {
+    fn note(&self, scope: &str, code: ErrorCode, message: String) {
         self.estate.note(self.gap(scope, Failure { code, message }));
     }
 
@@ -166,7 +167,7 @@ impl<'a> Ecs<'a> {
 
 /// The code of a gap and the words for what a call does not describe; nothing for what is not there any more
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>).
-fn refusal(failure: &types::Failure) -> Option<(&'static str, String)> {
+fn refusal(failure: &types::Failure) -> Option<(ErrorCode, String)> {
     let reason = failure.reason.as_deref().unwrap_or("no reason given");
     if reason == "MISSING" {
         return None;
@@ -174,7 +175,7 @@ fn refusal(failure: &types::Failure) -> Option<(&'static str, String)> {
     let is_denied = reason.to_ascii_lowercase().replace([' ', '_'], "").contains("denied");
     let detail = failure.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let arn = failure.arn.as_deref().unwrap_or("something");
-    Some((if is_denied { "access-denied" } else { "failed" }, format!("{reason} for {arn}{detail}")))
+    Some((if is_denied { ErrorCode::AccessDenied } else { ErrorCode::Failed }, format!("{reason} for {arn}{detail}")))
 }
 
 #[cfg(test)]
@@ -185,9 +186,12 @@ mod tests {
     fn what_is_missing_is_no_refusal_and_all_else_is_one_in_the_words_of_aws() {
         let failure = |reason: &str| types::Failure::builder().arn("arn:x").reason(reason).build();
         assert_eq!(refusal(&failure("MISSING")), None);
-        assert_eq!(refusal(&failure("ACCESS_DENIED")), Some(("access-denied", "ACCESS_DENIED for arn:x".into())));
-        assert_eq!(refusal(&failure("Access denied")).unwrap().0, "access-denied");
+        assert_eq!(
+            refusal(&failure("ACCESS_DENIED")),
+            Some((ErrorCode::AccessDenied, "ACCESS_DENIED for arn:x".into()))
+        );
+        assert_eq!(refusal(&failure("Access denied")).unwrap().0, ErrorCode::AccessDenied);
         let told = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
-        assert_eq!(refusal(&told), Some(("failed", "AGENT for something: it is disconnected".into())));
+        assert_eq!(refusal(&told), Some((ErrorCode::Failed, "AGENT for something: it is disconnected".into())));
     }
 }

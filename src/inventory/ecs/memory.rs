@@ -10,7 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::arn;
-use crate::{image::Arch, inventory::spot::Spot};
+use crate::{
+    image::{AccountId, Arch},
+    inventory::spot::Spot,
+};
 
 /// How long ECS may take to find out the digests of a new revision: those of some registries it learns from the
 /// first task.
@@ -81,7 +84,7 @@ impl Revision {
 impl Memory {
     /// The name under which the catalog keeps what is remembered of `spot`.
     pub(super) fn name(spot: &Spot) -> String {
-        format!("ecs/{}/{}", spot.session.account().unwrap_or("own"), spot.region)
+        format!("ecs/{}/{}", spot.session.account().map_or("own", AccountId::as_str), spot.region)
     }
 
     /// What is worth keeping at `now`. Of clusters that were not read, what was known is still the best that is.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    arn::{self, DefinitionKind},
+    arn::DefinitionKind,
     image,
     units::{Running, Unit},
 };
 use crate::{
-    image::{Digest, Reference},
+    image::{Arn, Digest, Reference},
     inventory::{
-        DeploymentKind, ImageSource, ResourceTags, Unreadable, Workload, place::Place, read::Sighting, spot::Spot,
+        Deployment, DeploymentKind, ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload, read::Sighting,
+        spot::Spot,
     },
 };
 
@@ -21,7 +22,8 @@ pub(super) fn sightings(
     running: Vec<Running>,
     matters: &impl Fn(&str) -> bool,
 ) -> Vec<Sighting> {
-    let account = arn::account(unit.arn()).map(str::to_owned);
+    let arn = unit.arn().parse::<Arn>().ok();
+    let account = arn.as_ref().and_then(Arn::account);
     let (cluster, name) = (unit.cluster, unit.name);
     let part = match (unit.service, unit.kind) {
         (Some(_), _) => name.to_owned(),
@@ -48,27 +50,29 @@ pub(super) fn sightings(
             ..Workload::default()
         };
         let id = format!("{whole}:{}{others}", image.container);
-        let place = Place {
+        let deployment = Deployment {
             account: account.clone(),
             region: Some(spot.region.clone()),
-            arn: Some(unit.arn().to_owned()),
+            arn: arn.clone(),
             qualifier: Some(image.container),
             workload: Some(Arc::new(workload)),
-            ..Place::new(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
+            ..Deployment::unread(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
         };
-        Sighting { place, digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
+        Sighting { place: deployment.into(), digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
     };
     running.into_iter().map(sighting).collect()
 }
 
 /// How an image is referred to, and which one it is.
 fn named(running: &Running) -> (ImageSource, Result<Digest, Unreadable>) {
-    let unknown = |what: &str| Unreadable::new("digest-unknown", format!("ECS does not tell which {what}"));
+    let unknown =
+        |what: &str| Unreadable::new(ImageErrorCode::DigestUnknown, format!("ECS does not tell which {what}"));
     let Some(name) = &running.image else { return (ImageSource::Unknown, Err(unknown("image runs"))) };
     let Reference { repository, tag, .. } = match image::reference(name) {
         Ok(reference) => reference,
         Err(error) => {
-            let why = Unreadable::new("image-malformed", format!("{name:?} is no name of an image: {error}"));
+            let why =
+                Unreadable::new(ImageErrorCode::ImageMalformed, format!("{name:?} is no name of an image: {error}"));
             return (ImageSource::Unknown, Err(why));
         }
     };
@@ -108,9 +112,9 @@ mod tests {
     #[test]
     fn what_is_not_told_says_so() {
         for (image, expected, code) in [
-            (Some("nginx:1"), "docker.io/library/nginx:1", "digest-unknown"),
-            (None, "unknown", "digest-unknown"),
-            (Some("Nginx"), "unknown", "image-malformed"),
+            (Some("nginx:1"), "docker.io/library/nginx:1", ImageErrorCode::DigestUnknown),
+            (None, "unknown", ImageErrorCode::DigestUnknown),
+            (Some("Nginx"), "unknown", ImageErrorCode::ImageMalformed),
         ] {
             let (source, digest) = named(&running(image, None));
             assert_eq!((source.to_string().as_str(), digest.unwrap_err().code), (expected, code));

@@ -13,7 +13,11 @@ use super::{
     calls::{Described, Ecs, Gathered, PAGE, Page},
     memory::{Container, Definition},
 };
-use crate::{aws::Failure, image::Arch, inventory::ResourceTags};
+use crate::{
+    aws::Failure,
+    image::{Arch, ErrorCode},
+    inventory::ResourceTags,
+};
 
 /// The most tasks that one `DescribeTasks` takes (its API reference).
 const TASKS: usize = 100;
@@ -86,7 +90,7 @@ pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String
             let answer = async {
                 let answer = sent.await.map_err(|error| Failure::of(&call, &error));
                 answer.inspect_err(|failure| {
-                    is_denied.fetch_or(failure.code == "access-denied", Ordering::Relaxed);
+                    is_denied.fetch_or(failure.code == ErrorCode::AccessDenied, Ordering::Relaxed);
                 })
             };
             let definition = ecs.ask(scope, answer.boxed()).await?.task_definition?;

@@ -14,7 +14,7 @@ use super::version::FunctionVersion;
 use crate::{
     aws::{Failure, Lambda},
     image::{Arch, Digest, Reference},
-    inventory::{ImageSource, ResourceTags, Unreadable, Workload},
+    inventory::{ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload},
 };
 
 /// A version of a function, as far as it is remembered.
@@ -106,7 +106,7 @@ impl Function {
         let pinned = reference.and_then(|reference| Some((reference.repository, reference.digest?)));
         let Some((repository, digest)) = pinned else {
             let message = format!("Lambda says that it runs {resolved:?}, which names no image by its digest");
-            return (source(named), Err(Unreadable::new("registry-malformed", message)));
+            return (source(named), Err(Unreadable::new(ImageErrorCode::RegistryMalformed, message)));
         };
         let tag = named.filter(|named| named.repository == repository).and_then(|named| named.tag);
         let pinned = tag.is_none().then(|| digest.clone());
@@ -121,11 +121,18 @@ impl Function {
     fn nothing_resolved(&self) -> Unreadable {
         let Workload { state, state_reason_code, state_reason, .. } = &*self.workload;
         if let Some(error) = &self.error {
-            let code = if error.contains("AccessDenied") { "registry-denied" } else { "image-missing" };
+            let code = if error.contains("AccessDenied") {
+                ImageErrorCode::RegistryDenied
+            } else {
+                ImageErrorCode::ImageMissing
+            };
             return Unreadable::new(code, format!("Lambda does not name the image that runs: {error}"));
         }
         let said: Vec<_> = [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
-        Unreadable::new("image-missing", format!("Lambda does not name the image that runs: {}", said.join(": ")))
+        Unreadable::new(
+            ImageErrorCode::ImageMissing,
+            format!("Lambda does not name the image that runs: {}", said.join(": ")),
+        )
     }
 }
 
@@ -207,13 +214,13 @@ mod tests {
     fn what_is_not_resolved_is_told_in_the_words_of_aws() {
         let named = format!("{REPOSITORY}:421");
         let (source, found) = function(&named, &format!("{REPOSITORY}@sha256@sha256:0")).image();
-        assert_eq!((source.to_string(), found.unwrap_err().code), (named.clone(), "registry-malformed"));
+        assert_eq!((source.to_string(), found.unwrap_err().code), (named.clone(), ImageErrorCode::RegistryMalformed));
         let told = Function { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
         let why = told.image().1.unwrap_err();
-        assert_eq!(why.code, "image-missing");
+        assert_eq!(why.code, ImageErrorCode::ImageMissing);
         assert!(why.message.ends_with(": ImageNotFound: it is gone"), "{}", why.message);
         let denied = Function { error: Some("AccessDeniedException: no".into()), ..function(&named, "") };
-        assert_eq!(denied.image().1.unwrap_err().code, "registry-denied");
+        assert_eq!(denied.image().1.unwrap_err().code, ImageErrorCode::RegistryDenied);
         let workload = Workload {
             state: Some("Failed".into()),
             state_reason_code: Some("ImageDeleted".into()),

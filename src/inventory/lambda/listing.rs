@@ -6,7 +6,10 @@ use aws_sdk_lambda::types::{self, AliasConfiguration, FunctionConfiguration, Pac
 use serde::{Deserialize, Serialize};
 
 use super::version::FunctionVersion;
-use crate::aws::{Failure, Lambda};
+use crate::{
+    aws::{Failure, Lambda},
+    image::{Arn, ArnParts, ErrorCode},
+};
 
 /// Versions asked for in one page: the most that `ListFunctions` gives.
 const PAGE: i32 = 50;
@@ -32,7 +35,7 @@ pub(super) struct Version {
     /// The name of the function.
     pub(super) function: Arc<str>,
     /// The ARN of the function, without a qualifier.
-    pub(super) arn: Box<str>,
+    pub(super) arn: Arn,
     /// Which one.
     pub(super) number: FunctionVersion,
     /// Whether the function runs on Lambda Managed Instances.
@@ -71,7 +74,7 @@ pub(super) struct Next {
 impl Next {
     /// What follows a page that ends in `marker`; nothing after the last page.
     fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
-        let malformed = |message: String| Err(Failure { code: "malformed", message });
+        let malformed = |message: String| Err(Failure { code: ErrorCode::Malformed, message });
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
         if self.marker.as_ref() == Some(&marker) {
             return malformed("the list repeats its marker".to_owned());
@@ -136,21 +139,17 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
         code: listed.code_sha256.unwrap_or_default().into(),
         revision: listed.revision_id.unwrap_or_default().into(),
     };
-    Ok(Some(Version { function: function.into(), arn: arn.into(), number, is_managed, mark }))
+    Ok(Some(Version { function: function.into(), arn, number, is_managed, mark }))
 }
 
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
-fn unqualified(arn: &str) -> Option<&str> {
-    let parts: Vec<_> = arn.splitn(8, ':').collect();
-    let is_function = parts.len() >= 7 && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function";
-    let is_whole = is_function && parts[3..7].iter().all(|part| !part.is_empty());
-    let qualifier = parts.get(7).map_or(0, |qualifier| qualifier.len() + 1);
-    is_whole.then(|| &arn[..arn.len() - qualifier])
-}
-
-/// The account in the ARN of a function.
-pub(super) fn account(arn: &str) -> Option<&str> {
-    arn.split(':').nth(4)
+fn unqualified(arn: &str) -> Option<Arn> {
+    let ArnParts { service, region, account, resource, .. } = ArnParts::parse(arn)?;
+    let (name, qualifier) = resource.strip_prefix("function:").map(|function| {
+        function.split_once(':').map_or((function, 0), |(name, qualifier)| (name, qualifier.len() + 1))
+    })?;
+    let is_whole = service == "lambda" && ![region, account, name].contains(&"");
+    is_whole.then(|| arn[..arn.len() - qualifier].parse().ok()).flatten()
 }
 
 /// A version without a share of the traffic does not run.
@@ -184,9 +183,8 @@ mod tests {
             ("arn:aws:lambda:eu-west-1:123456789012:layer:orders".to_owned(), None),
             (String::new(), None),
         ] {
-            assert_eq!(unqualified(&arn), expected, "{arn}");
+            assert_eq!(unqualified(&arn).as_deref(), expected, "{arn}");
         }
-        assert_eq!(account(ARN), Some("123456789012"));
     }
 
     #[test]

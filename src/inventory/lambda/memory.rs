@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{function::Function, listing::Mark, version::FunctionVersion};
-use crate::inventory::spot::Spot;
+use crate::{image::AccountId, inventory::spot::Spot};
 
 /// What `GetFunction` said, by function and version.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub(super) struct Belief {
 impl Memory {
     /// The name under which the catalog keeps what is remembered of `spot`.
     pub(super) fn name(spot: &Spot) -> String {
-        format!("lambda/{}/{}", spot.session.account().unwrap_or("own"), spot.region)
+        format!("lambda/{}/{}", spot.session.account().map_or("own", AccountId::as_str), spot.region)
     }
 
     /// What is remembered of a version.

@@ -106,7 +106,7 @@ impl LambdaInventory {
 
     /// Gives `sighting` to those of the settings `meant` that choose its name.
     fn give(&self, sighting: Sighting, meant: &[usize], chosen: &mut [Vec<Sighting>]) {
-        let has_name = |index: &&usize| self.settings[**index].choice.admits_name(&sighting.place.name);
+        let has_name = |index: &&usize| self.settings[**index].choice.admits_name(&sighting.place.deployment.name);
         let takers: Vec<_> = meant.iter().filter(has_name).copied().collect();
         if let Some((last, others)) = takers.split_last() {
             for index in others {

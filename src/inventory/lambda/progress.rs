@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aws::Failure,
-    image::{Digest, Repository},
+    image::{Digest, ErrorCode, Repository},
     inventory::{Extent, Gap, ImageSource},
 };
 
@@ -44,7 +44,7 @@ pub(super) struct Progress {
     is_complete: bool,
     listing: Patience,
     getting: Patience,
-    failures: BTreeMap<&'static str, (Failure, usize)>,
+    failures: BTreeMap<ErrorCode, (Failure, usize)>,
 }
 
 /// A version to ask `GetFunction` for.
@@ -81,7 +81,7 @@ impl Patience {
 
     /// A refusal is quick and says nothing of the next function.
     fn failed(&mut self, failure: &Failure) {
-        if !matches!(failure.code, "access-denied" | "not-found") {
+        if !matches!(failure.code, ErrorCode::AccessDenied | ErrorCode::NotFound) {
             self.in_a_row += 1;
         }
         if self.in_a_row >= HOPELESS {
@@ -126,7 +126,7 @@ impl Progress {
                 self.left_out.insert(version.function);
             }
         }
-        let malformed = page.malformed.map(|message| Failure { code: "malformed", message });
+        let malformed = page.malformed.map(|message| Failure { code: ErrorCode::Malformed, message });
         for failure in malformed.into_iter().chain(failure) {
             self.is_complete = false;
             self.note(failure, 1);
@@ -179,7 +179,7 @@ impl Progress {
                 self.want_reached(function);
             }
             // It was deleted meanwhile.
-            Err(failure) if failure.code == "not-found" => self.listing.succeeded(),
+            Err(failure) if failure.code == ErrorCode::NotFound => self.listing.succeeded(),
             Err(failure) => {
                 self.listing.failed(&failure);
                 self.note(failure, 1);
@@ -231,7 +231,7 @@ impl Progress {
                 self.getting.succeeded();
                 let denied = function.tags_error.clone().filter(|_| self.belief.needs_tags);
                 if let Some(why) = denied {
-                    let code = if why.contains("AccessDenied") { "access-denied" } else { "failed" };
+                    let code = if why.contains("AccessDenied") { ErrorCode::AccessDenied } else { ErrorCode::Failed };
                     let message = format!("lambda:ListTags of {} for lambda:GetFunction: {why}", ask.function);
                     self.note(Failure { code, message }, 1);
                 }
@@ -384,7 +384,7 @@ mod tests {
         let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
         Version {
             function: function.into(),
-            arn: arn.into(),
+            arn: arn.parse().unwrap(),
             number: number.into(),
             is_managed: false,
             mark: mark("r"),
@@ -422,7 +422,7 @@ mod tests {
         std::iter::from_fn(|| progress.next_to_get()).map(|ask| format!("{}:{}", ask.function, ask.version)).collect()
     }
 
-    fn failure(code: &'static str) -> Failure {
+    fn failure(code: ErrorCode) -> Failure {
         Failure { code, message: format!("it is {code}") }
     }
 
@@ -477,13 +477,13 @@ mod tests {
         let mut progress = progress(old);
         progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
         while let Some(ask) = progress.next_to_get() {
-            progress.got(&ask, Err(Absence::Failed(failure("failed"))));
+            progress.got(&ask, Err(Absence::Failed(failure(ErrorCode::Failed))));
         }
         let surveyed = progress.finish();
         assert!(matches!(surveyed.functions["a"].found(&Latest), Some(Outcome::Known(..))));
         assert!(matches!(surveyed.functions["b"].found(&Latest), Some(Outcome::Failed(_))));
         let [gap] = surveyed.gaps.as_slice() else { panic!("{:?}", surveyed.gaps) };
-        assert_eq!((gap.code, gap.message.as_str()), ("failed", "it is failed (and 1 more like this)"));
+        assert_eq!((gap.code, gap.message.as_str()), (ErrorCode::Failed, "it is failed (and 1 more like this)"));
         assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be asked again");
     }
 
@@ -491,7 +491,7 @@ mod tests {
     fn a_place_where_everything_fails_is_given_up() {
         let names: Vec<_> = (0..100).map(|n| format!("f{n:03}")).collect();
         let listed: Vec<_> = names.iter().flat_map(|name| [(name.as_str(), LATEST), (name.as_str(), "1")]).collect();
-        for (code, calls) in [("throttled", HOPELESS), ("access-denied", 100)] {
+        for (code, calls) in [(ErrorCode::Throttled, HOPELESS), (ErrorCode::AccessDenied, 100)] {
             let mut progress = progress(Memory::default());
             progress.listed(page(&listed), None, |_| true);
             let mut asked = 0;
@@ -520,7 +520,7 @@ mod tests {
             progress.finish().memory.map(|memory| ["a", "b", "c"].map(|name| memory.knows(name)))
         };
         assert_eq!(kept(None), Some([true, false, true]), "b is gone, c is not meant this time");
-        assert_eq!(kept(Some(failure("throttled"))), None, "nothing changed");
+        assert_eq!(kept(Some(failure(ErrorCode::Throttled))), None, "nothing changed");
     }
 
     #[test]
@@ -528,7 +528,7 @@ mod tests {
         let mut progress = progress(memory(&[("a", LATEST), ("a", "1")]));
         progress.listed(page(&[("a", LATEST), ("a", "1")]), None, |_| true);
         progress.next_to_list();
-        progress.aliased(&"a".into(), Err(failure("throttled")));
+        progress.aliased(&"a".into(), Err(failure(ErrorCode::Throttled)));
         assert!(progress.finish().memory.is_none(), "all of it stays");
     }
 

@@ -8,13 +8,13 @@ use super::{
     memory::Remembered,
     version::FunctionVersion,
 };
-use crate::aws::Failure;
+use crate::{aws::Failure, image::Arn};
 
 /// A function that is meant.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Its ARN, without a qualifier.
-    pub(super) arn: Box<str>,
+    pub(super) arn: Arn,
     /// Its aliases, as far as they could be listed.
     pub(super) aliases: Vec<Alias>,
     /// The versions that the list shows.
@@ -44,7 +44,7 @@ pub(super) enum Outcome {
 
 impl Seen {
     /// A function of which nothing is known but its ARN.
-    pub(super) fn new(arn: Box<str>) -> Self {
+    pub(super) fn new(arn: Arn) -> Self {
         Self {
             arn,
             aliases: Vec::new(),

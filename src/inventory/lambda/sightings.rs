@@ -5,13 +5,10 @@ use std::sync::Arc;
 
 use super::{
     function::Function,
-    listing::account,
     seen::{Outcome, Seen},
     version::FunctionVersion,
 };
-use crate::inventory::{
-    DeploymentKind, ImageSource, ResourceTags, Unreadable, place::Place, read::Sighting, spot::Spot,
-};
+use crate::inventory::{Deployment, DeploymentKind, ImageSource, ResourceTags, Unreadable, read::Sighting, spot::Spot};
 
 /// The sightings of the function `name` at `spot`, with those of its tags that `matters` leaves.
 pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(&str) -> bool) -> Vec<Sighting> {
@@ -33,18 +30,18 @@ pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(
                 (Some(function), source, digest)
             }
         };
-        let account = account(&seen.arn).map(str::to_owned);
+        let account = seen.arn.account();
         let id = format!("lambda:{}:{}:{name}:{part}", spot.region, account.as_deref().unwrap_or_default());
-        let place = Place {
+        let deployment = Deployment {
             account,
             region: Some(spot.region.clone()),
-            arn: Some(format!("{}:{qualifier}", seen.arn)),
+            arn: format!("{}:{qualifier}", seen.arn).parse().ok(),
             qualifier: Some(qualifier.to_owned()),
             workload: function.map(|function| Arc::clone(&function.workload)),
-            ..Place::new(DeploymentKind::Lambda, id, name.to_owned(), source)
+            ..Deployment::unread(DeploymentKind::Lambda, id, name.to_owned(), source)
         };
         let tags = function.map(|function| tags(function)).unwrap_or_default();
-        Some(Sighting { place, digest, tags, session: Arc::clone(&spot.session) })
+        Some(Sighting { place: deployment.into(), digest, tags, session: Arc::clone(&spot.session) })
     };
     let unqualified = seen.unqualified().into_iter().filter_map(|version| {
         let qualifier = version.to_string();

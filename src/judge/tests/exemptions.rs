@@ -124,7 +124,7 @@ fn a_gap_hides_what_a_scope_may_match_unless_account_or_repository_rule_that_out
     use crate::inventory::{DeploymentKind, Extent};
     let some = |text: &str| Some(text.to_owned());
     let glob = |text: &str| Some(text.parse().unwrap());
-    let region = Extent { account: some("111111111111"), region: some("eu-west-1"), ..Extent::default() };
+    let region = Extent { account: "111111111111".parse().ok(), region: "eu-west-1".parse().ok(), ..Extent::default() };
     let tags = Extent { repository: some("team/orders"), ..region.clone() };
     let images = Extent { kind: Some(DeploymentKind::Ecr), ..tags.clone() };
     let of = |account: Option<_>, repository: Option<_>| Scope { repository, account, ..Scope::default() };

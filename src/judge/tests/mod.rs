@@ -16,7 +16,7 @@ use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject,
 use crate::{
     identify::{Base, EvidenceKind, Identification, LayerEvidence, Malformed, Reading, Settings, combine},
     image::{BuildHistory, Digest, DigestKind, Fingerprint, ImageFacts, InvalidReference, LambdaTag, Look},
-    inventory::{DeployedImage, Unreadable},
+    inventory::{DeployedImage, ImageErrorCode, Unreadable},
     resolve::{
         BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
     },
@@ -252,7 +252,8 @@ fn a_message_says_at_least_where_it_is_a_bound() {
 #[test]
 fn what_cannot_be_read_or_identified_is_unknown_and_never_fresh() {
     let codes = |judgement: &Judgement| judgement.reasons.iter().map(|r| r.code.as_str()).collect::<Vec<_>>();
-    let unreadable = Unreadable { code: "image-missing", message: "gone".into(), digest: None, platform: None };
+    let unreadable =
+        Unreadable { code: ImageErrorCode::ImageMissing, message: "gone".into(), digest: None, platform: None };
     let judgement = judge(Case::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["image-missing"]));
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use crate::{
-    image::Reference,
     notify::{AlertKey, Subject},
     registry::EcrHost,
     report::{Location, Report, is_base_id},
@@ -33,8 +32,7 @@ impl<'a> Absence<'a> {
         if whole.is_some_and(|whole| self.unread.contains(whole)) {
             return false;
         }
-        let image = subject.image.parse::<Reference>().ok();
-        let host = image.as_ref().and_then(|image| EcrHost::parse(&image.repository.registry));
+        let host = subject.image.repository().and_then(|repository| EcrHost::parse(&repository.registry));
         self.report.proves_absence(&Location {
             kind: Some(subject.kind),
             account: subject.account.as_deref(),

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Ledger, News, Occasion, Receiver, Settings, changes::Change, images::ImageKey};
 use crate::{
-    image::{Digest, Reference},
+    image::Digest,
     judge::Severity,
     notify::{AlertKey, AlertSubject, Channel, EventKind, Item, Message, MessageKind, SCHEMA},
     rebuild,
@@ -140,7 +140,7 @@ fn item(group: &[Change<'_>], receiver: &Receiver, ledger: &Ledger, now: DateTim
     item.since = since;
     if group.len() > 1 {
         let images = group.iter().filter_map(|change| ledger.alerts.get(&change.key));
-        item.tags = images.filter_map(|alert| alert.subject.image.parse::<Reference>().ok()?.tag).collect();
+        item.tags = images.filter_map(|alert| alert.subject.image.reference()?.tag.clone()).collect();
         item.tags.sort();
     }
     // The day it began distinguishes it from one with the same numbers that the ledger has dropped; a run that is

@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{Ledger, Receiver, changes::Change};
 use crate::{
-    image::{Digest, Reference},
+    image::Digest,
     inventory::DeploymentKind,
     notify::{Alert, AlertKey, AlertSubject, Event, EventKind, Told},
 };
@@ -36,8 +36,8 @@ impl ImageKey {
     /// The image that `alert` is about, if it is about one tag of it.
     pub(super) fn of(key: &AlertKey, alert: &Alert) -> Option<Self> {
         let digest = alert.subject.digest.clone().filter(|_| alert.subject.kind == DeploymentKind::Ecr)?;
-        let reference = alert.subject.image.parse::<Reference>().ok()?;
-        Some(Self { repository: reference.repository.to_string(), digest, about: key.about })
+        let repository = alert.subject.image.repository()?;
+        Some(Self { repository: repository.to_string(), digest, about: key.about })
     }
 }
 

@@ -37,8 +37,7 @@ impl SnsNotifier {
     /// A client in the topic's own region: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
     async fn client(&self) -> Result<aws_sdk_sns::Client, Undelivered> {
         self.aws.require_credentials().await.map_err(|failure| Undelivered::of_receiver(failure.message))?;
-        let region = self.settings.topic_arn.split(':').nth(3).unwrap_or_default();
-        Ok(self.aws.own().await.sns(region))
+        Ok(self.aws.own().await.sns(self.settings.topic_arn.parts().region))
     }
 
     /// Publishes what goes into one call.
@@ -68,7 +67,7 @@ impl SnsNotifier {
         let Entry { subject, body, structure, group, dedup_key, attributes } = entry;
         let call = client
             .publish()
-            .topic_arn(&self.settings.topic_arn)
+            .topic_arn(self.settings.topic_arn.as_str())
             .subject(subject)
             .message(body)
             .set_message_structure(structure)
@@ -90,7 +89,7 @@ impl SnsNotifier {
         let requests: Result<Vec<PublishBatchRequestEntry>, _> =
             entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
         let requests = requests.map_err(Undelivered::of_message)?;
-        let call = client.publish_batch().topic_arn(&self.settings.topic_arn);
+        let call = client.publish_batch().topic_arn(self.settings.topic_arn.as_str());
         let answer = call.set_publish_batch_request_entries(Some(requests)).send().await;
         let name = self.call("PublishBatch");
         let answer = answer.map_err(|error| refusal::of_call(&name, &error))?;
@@ -154,6 +153,6 @@ impl Notifier for SnsNotifier {
 
     fn preview(&self, message: &Message) -> Preview {
         let entry = Entry::of(message, &self.settings);
-        Preview { to: self.settings.topic_arn.clone(), subject: Some(entry.subject), body: entry.body }
+        Preview { to: self.settings.topic_arn.to_string(), subject: Some(entry.subject), body: entry.body }
     }
 }

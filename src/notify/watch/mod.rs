@@ -33,6 +33,8 @@ const SCOPE_CHARS: usize = 200;
 const MESSAGE_CHARS: usize = 500;
 /// What an error is about that is about the run as a whole.
 pub const RUN: &str = "run";
+/// The code of what a run could not record or deliver.
+pub const PROBLEM: &str = "problem";
 
 /// What an error is about that is about the push of one image.
 const PUSH: &str = "push of ";

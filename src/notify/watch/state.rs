@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{MOST_ERRORS, Observed, RunError, Trouble, WatchSettings};
 use crate::{
     notify::{Due, LastRun, Told, journal::Answer, shed::shed},
-    report::Note,
+    report::NoteCode,
     store::Document,
 };
 
@@ -159,7 +159,7 @@ impl Watch {
 fn counting(run: &Observed, settings: &WatchSettings) -> Option<Trouble> {
     let counts = |trouble: &Trouble| *trouble == Trouble::Failed || settings.threshold(*trouble).is_some();
     let trouble = run.trouble?;
-    let is_incomplete = run.errors.iter().any(|error| error.code != Note::MOST_UNKNOWN);
+    let is_incomplete = run.errors.iter().any(|error| error.code != NoteCode::MostUnknown.as_str());
     let has_milder = matches!(trouble, Trouble::Empty | Trouble::Blind) && is_incomplete;
     let milder = has_milder.then_some(Trouble::Incomplete);
     Some(trouble).filter(counts).or(milder.filter(counts))

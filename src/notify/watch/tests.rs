@@ -27,7 +27,7 @@ struct Bench {
 }
 
 fn receiver(id: &str) -> Receiver {
-    let topic_arn = "arn:aws:sns:eu-west-1:123456789012:x".to_owned();
+    let topic_arn = "arn:aws:sns:eu-west-1:123456789012:x".parse().unwrap();
     let channel = Channel::Sns(SnsSettings { topic_arn, format: MessageFormat::Text, formats: [].into() });
     Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel }
 }

@@ -2,12 +2,10 @@
 //! and what to do. The same in mail and in chat; what is from outside goes through the means of each.
 
 use super::{PUSH, RUN, RunError, Trouble, WatchFields};
-use crate::{notify::EventKind, report::words};
+use crate::{image::ErrorCode, notify::EventKind, report::words};
 
 /// So many of what cannot be seen are named in what it means.
 const SCOPES: usize = 3;
-/// The code of what AWS or a registry does not allow.
-const DENIED: &str = "access-denied";
 
 /// How text from outside is shown.
 pub(in crate::notify) type Shown = fn(&str) -> String;
@@ -137,7 +135,7 @@ fn unseen(watch: &WatchFields, said: Shown) -> String {
 
 /// What to do about it.
 pub(in crate::notify) fn advice(watch: &WatchFields, copyable: Shown) -> String {
-    let is_denied = watch.errors.iter().any(|error| error.code == DENIED);
+    let is_denied = watch.errors.iter().any(|error| error.code == ErrorCode::AccessDenied.as_str());
     let permissions = || format!("compare the permissions with {}", copyable("basewatch config iam"));
     match watch.trouble {
         _ if is_denied => format!("{}; then run basewatch again", permissions()),

@@ -18,18 +18,22 @@ fn function_on_company_base(name: &str, company: u32, newest: u32, inner: u32, a
         adopted,
     };
     let base = BaseInUse {
-        reference: format!("{REGISTRY}/acme/base@{}", built(company)),
+        reference: format!("{REGISTRY}/acme/base@{}", built(company)).into(),
         digest: Some(built(company)),
         line: Some(line.clone()),
         release: None,
         chain: vec![below],
         ..base(1)
     };
-    let current =
-        CurrentRelease { reference: line, digest: built(newest), release: None, ..on_java.current.clone().unwrap() };
+    let current = CurrentRelease {
+        reference: line.into(),
+        digest: built(newest),
+        release: None,
+        ..on_java.current.clone().unwrap()
+    };
     let is_behind = on_java.behind.is_some() || company < newest;
     Finding {
-        image: ImageFields { reference: format!("{REGISTRY}/{name}:{company}"), ..on_java.image.clone() },
+        image: ImageFields { reference: format!("{REGISTRY}/{name}:{company}").into(), ..on_java.image.clone() },
         base: Some(base),
         current: Some(current),
         behind: on_java.behind.clone().filter(|_| company < newest),

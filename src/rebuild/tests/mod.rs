@@ -40,7 +40,7 @@ pub(super) fn digest(number: u32) -> Digest {
 
 fn base(number: u32) -> BaseInUse {
     BaseInUse {
-        reference: format!("public.ecr.aws/lambda/java@{}", digest(number)),
+        reference: format!("public.ecr.aws/lambda/java@{}", digest(number)).into(),
         mirror: None,
         digest: Some(digest(number)),
         digest_kind: None,
@@ -72,8 +72,8 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
             qualifier: Some("live".to_owned()),
             version: None,
             arn: None,
-            account: Some("123456789012".to_owned()),
-            region: Some("eu-west-1".to_owned()),
+            account: "123456789012".parse().ok(),
+            region: "eu-west-1".parse().ok(),
             owner: Some("payments".to_owned()),
             state: None,
             state_reason_code: None,
@@ -86,7 +86,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
             command: Vec::new(),
         },
         image: ImageFields {
-            reference: format!("{REGISTRY}/{repository}:{base_number}"),
+            reference: format!("{REGISTRY}/{repository}:{base_number}").into(),
             digest: Some(Digest::of(format!("{repository}{base_number}").as_bytes())),
             platform: "linux/arm64".parse().ok(),
             created_at: None,
@@ -119,7 +119,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
 /// Release `number` as the current one of its line.
 fn current_release(number: u32) -> CurrentRelease {
     CurrentRelease {
-        reference: "public.ecr.aws/lambda/java:21".to_owned(),
+        reference: "public.ecr.aws/lambda/java:21".into(),
         pinned: None,
         digest: digest(number),
         platform_digest: None,
@@ -133,7 +133,7 @@ fn current_release(number: u32) -> CurrentRelease {
 /// The same with an image on release `base` in the repository, which is not deployed.
 pub(super) fn with_replacement(finding: Finding, repository: &str, base: u32) -> Finding {
     let replacement = ReplacementFields {
-        reference: format!("{REGISTRY}/{repository}:{base}"),
+        reference: format!("{REGISTRY}/{repository}:{base}").into(),
         digest: Digest::of(format!("{repository}{base}").as_bytes()),
         pushed_at: None,
         base_release: Some(release(base)),

@@ -60,7 +60,7 @@ fn only_what_a_rebuild_helps_is_rebuilt() {
             "no repository",
             {
                 let mut finding = stale();
-                finding.image.reference = "oci:images/orders".to_owned();
+                finding.image.reference = "oci:images/orders".into();
                 finding
             },
             0,
@@ -406,7 +406,7 @@ fn what_is_wrong_with_a_workload_asks_for_no_rebuild() {
 #[test]
 fn only_an_error_that_may_hide_users_of_the_repository_keeps_a_rebuild_open() {
     let error = |account: &str, repository: Option<&str>| ErrorEntry {
-        account: Some(account.to_owned()),
+        account: account.parse().ok(),
         repository: repository.map(str::to_owned),
         ..ErrorEntry::default()
     };

@@ -192,7 +192,7 @@ impl Own {
             fact("Where", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
             fact("State", state),
             fact("Last update", last_update),
-            copied("ARN", deployment.arn.as_ref()),
+            copied("ARN", deployment.arn.as_deref()),
             copied("Explain", Some(explain(&image.reference))),
         ];
         Self { facts: facts.into_iter().flatten().collect() }

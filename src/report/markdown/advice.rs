@@ -43,9 +43,9 @@ pub(super) fn render(report: &Report) -> String {
 fn subject(finding: &Finding) -> Option<String> {
     match finding.action {
         Action::Rebuild => finding.current.as_ref().map(CurrentRelease::build_on_pinned),
-        Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.clone()),
+        Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.to_string()),
         Action::Upgrade => finding.runtime.as_ref().map(|runtime| runtime.name.clone()),
-        Action::Restore => Some(finding.image.reference.clone()),
+        Action::Restore => Some(finding.image.reference.to_string()),
         Action::Repair => finding.deployment.state_reason_code.clone(),
         Action::Investigate => finding.reasons.first().map(|reason| reason.code.clone()),
         Action::None => {

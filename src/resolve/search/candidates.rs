@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{super::Resolver, known::KnownReleases};
-use crate::{
-    image::{Arch, LambdaTag, Repository},
-    resolve::Failure,
-};
+use crate::image::{Arch, ErrorCode, LambdaTag, Repository};
 
 /// A dated release on one architecture.
 #[derive(Clone, Debug)]
@@ -63,7 +60,7 @@ impl Candidates {
         let problem = resolver.list_tags(repository, until).await;
         let is_complete = resolver.is_list_complete(repository, until);
         let gap = match problem {
-            Some(problem) if problem.failure != Some(Failure::Incomplete) => Some(problem.message),
+            Some(problem) if problem.failure != Some(ErrorCode::Incomplete) => Some(problem.message),
             _ if is_complete => None,
             _ => Some(format!("only a part of the tags of {repository} could be listed")),
         };

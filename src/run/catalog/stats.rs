@@ -48,22 +48,7 @@ struct Stats {
     platform_releases: usize,
     /// How many of them have the chain id of their `diff_ids`.
     with_diff_ids: usize,
-    lines: Vec<LineRow>,
-}
-
-#[derive(Debug, Serialize)]
-struct LineRow {
-    line: String,
-    platform_releases: usize,
-    first_at: Option<DateTime<Utc>>,
-    last_at: Option<DateTime<Utc>>,
-}
-
-impl From<LineSummary> for LineRow {
-    fn from(line: LineSummary) -> Self {
-        let LineSummary { repository, line, platform_releases, first_at, last_at } = line;
-        Self { line: format!("{repository}:{line}"), platform_releases, first_at, last_at }
-    }
+    lines: Vec<LineSummary>,
 }
 
 /// Shows a file, or what is known here.
@@ -108,7 +93,7 @@ pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: For
         bytes,
         platform_releases: catalog.len(),
         with_diff_ids: catalog.iter().filter(|(_, release)| release.diff_ids.is_some()).count(),
-        lines: catalog.lines().into_iter().map(LineRow::from).collect(),
+        lines: catalog.lines(),
     };
     match format {
         Format::Json => json::render(&stats),
@@ -119,7 +104,7 @@ pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: For
 fn table(stats: &Stats, style: &Style) -> String {
     let mut page = Page::new(style);
     let day = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d").to_string());
-    let row = |line: &LineRow| {
+    let row = |line: &LineSummary| {
         let cells = [line.line.clone(), line.platform_releases.to_string(), day(line.first_at), day(line.last_at)];
         cells.map(|text| Cell::new(Paint::Plain, text)).to_vec()
     };

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 
 pub use self::{
-    outcome::{MessageOutcome, PreviewFields, RUN_SCHEMA, RebuildOutcome, RunReport},
+    outcome::{MessageOutcome, RUN_SCHEMA, RebuildOutcome, RunReport},
     part::tell_part,
     until::{Unfinished, Until, within},
     watch::{failed, push_failed, watch_over},

@@ -77,19 +77,7 @@ pub struct MessageOutcome {
     pub error: Option<String>,
     /// How it would look, in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preview: Option<PreviewFields>,
-}
-
-/// How a message would look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PreviewFields {
-    /// To whom.
-    pub to: String,
-    /// The subject, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// The body.
-    pub body: String,
+    pub preview: Option<Preview>,
 }
 
 /// What became of asking for one rebuild.
@@ -158,8 +146,7 @@ impl MessageOutcome {
     /// A message that would be sent.
     #[must_use]
     pub fn previewed(receiver: &str, message: &Message, preview: Preview) -> Self {
-        let Preview { to, subject, body } = preview;
-        Self { preview: Some(PreviewFields { to, subject, body }), ..Self::of(receiver, message) }
+        Self { preview: Some(preview), ..Self::of(receiver, message) }
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{MessageOutcome, RebuildOutcome, RunReport};
 use crate::{
     judge::{Severity, Verdict},
+    report::NoteCode,
     report::{
-        Note, Style,
+        Style,
         style::{Page, Paint},
         words,
     },
@@ -18,7 +19,7 @@ pub(super) fn render(outcome: &RunReport, style: &Style) -> String {
     let what = if outcome.dry_run { "Dry run" } else { "Run" };
     page.evidence(Paint::Bold, 0, format!("{what} {}, as of {}", outcome.run_id, words::instant(outcome.at)));
     page.end();
-    if let Some(note) = outcome.notes.iter().find(|note| note.code == Note::MOST_UNKNOWN) {
+    if let Some(note) = outcome.notes.iter().find(|note| note.has_code(NoteCode::MostUnknown)) {
         let text = format!("{}: {}", words::MOST_UNKNOWN, note.message);
         page.paragraph(Paint::Severity(Severity::High), 0, text, usize::MAX);
         page.end();

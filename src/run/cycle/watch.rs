@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{Cycle, World, heartbeat::beat, report_place};
 use crate::{
     config::Settings,
+    image::ErrorCode,
     notify::{
         Delivered,
         watch::{self, Observed, RUN, RunError, Trouble},
@@ -37,7 +38,7 @@ pub async fn watch_over(settings: &Settings, world: &World, now: DateTime<Utc>, 
 /// Notes that a run as of `now` has failed for `why`, and tells who has to know.
 pub async fn failed(settings: &Settings, world: &World, now: DateTime<Utc>, why: &str) {
     let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(RUN, "failed", why, now)];
+    let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
     match tell(settings, world, &Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors }).await {
         Ok(delivered) => log(&delivered),
         Err(error) => tracing::warn!("that the run failed was not noted, and nobody is told: {error}"),
@@ -59,7 +60,7 @@ pub async fn push_failed(
     why: &str,
 ) -> store::Result<usize> {
     let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(&watch::push_scope(image), "failed", why, now)];
+    let errors = vec![RunError::new(&watch::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
     let run = Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors };
     let delivered = tell(settings, world, &run).await?;
     log(&delivered);
@@ -87,7 +88,7 @@ fn of_cycle(settings: &Settings, cycle: &Cycle) -> Observed {
     let Cycle { report, outcome } = cycle;
     let at = report.generated_at;
     let unseen = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
-    let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, "problem", problem, at));
+    let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, watch::PROBLEM, problem, at));
     let unknown = report.most_unknown().map(|note| RunError::new(RUN, &note.code, &note.message, at));
     let is_blind = unknown.is_some();
     let errors: Vec<_> = unknown.into_iter().chain(unseen).chain(problems).collect();

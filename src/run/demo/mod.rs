@@ -159,7 +159,7 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     };
     let named = fleet.image.iter().filter(|image| image.is_named());
     let images = named.map(|image| source(fleet, &image.name));
-    let region = EcrHost::parse(&fleet.registry).map(|host| host.region.to_owned());
+    let region = EcrHost::parse(&fleet.registry).and_then(|host| host.region.parse().ok());
     let hosts = [fleet.registry.as_str(), BASES];
     Ok(Settings {
         images: images.collect::<Result<_>>()?,

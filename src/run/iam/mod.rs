@@ -16,6 +16,7 @@ use crate::{
     aws::AccountSettings,
     cli::{ConfigIamArgs, IamDocument},
     config::Settings,
+    image::{ArnParts, Region},
     inventory::Regions,
 };
 
@@ -50,9 +51,10 @@ fn principal(args: &ConfigIamArgs) -> Result<&str> {
         "say who audits: --principal with the ARN of basewatch's own role, as in \
          arn:aws:iam::111111111111:role/basewatch",
     )?;
-    let parts: Vec<_> = given.splitn(6, ':').collect();
-    let is_identity = matches!(parts.as_slice(), ["arn", _, "iam", "", account, name]
-        if account.len() == 12 && (name.starts_with("role/") || name.starts_with("user/")));
+    let is_identity = ArnParts::parse(given).is_some_and(|ArnParts { service, region, account, resource, .. }| {
+        let is_known = resource.starts_with("role/") || resource.starts_with("user/");
+        service == "iam" && region.is_empty() && !account.is_empty() && is_known
+    });
     if !is_identity || !given.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"`$\\".contains(&byte)) {
         bail!("{given:?} is no ARN of a role or user: write it as in arn:aws:iam::111111111111:role/basewatch");
     }
@@ -87,7 +89,7 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
     let mut text = String::new();
     let (role, shown) = match &settings.accounts {
         None => (name(principal), principal.to_owned()),
-        Some(accounts) => (name(&accounts.role), accounts.role.replace("{account}", "$ACCOUNT")),
+        Some(accounts) => (name(accounts.role.as_str()), accounts.role.arn("$ACCOUNT")),
     };
     let mut add = |part: &str| text.push_str(part);
     if let Some(accounts) = &settings.accounts {
@@ -96,7 +98,7 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
         add("\n# In each account: the role that reads, and who may assume it.\n");
         add("ACCOUNT=$(aws sts get-caller-identity --query Account --output text)\n");
         let trust = trust(accounts, principal);
-        let path = path(&accounts.role);
+        let path = path(accounts.role.as_str());
         add(&format!("aws iam create-role --role-name {role}{path} \\\n  --assume-role-policy-document '{trust}'\n"));
         add(&put(&role, "basewatch", reading));
     } else {
@@ -125,7 +127,7 @@ fn regions(settings: &Settings) -> String {
     let listed: Option<Vec<_>> = settings.regions().into_iter().map(Regions::as_listed).collect();
     match listed {
         Some(listed) => {
-            let regions: BTreeSet<_> = listed.into_iter().flatten().map(String::as_str).collect();
+            let regions: BTreeSet<_> = listed.into_iter().flatten().map(Region::as_str).collect();
             regions.into_iter().collect::<Vec<_>>().join(" ")
         }
         None => "$(aws account list-regions --region-opt-status-contains ENABLED ENABLED_BY_DEFAULT \\\n  \

@@ -13,7 +13,7 @@ use crate::{
     aws::Members,
     config::Settings,
     glob::{Glob, has_wildcards},
-    image::{Partition, Repository},
+    image::{Partition, Region, Repository},
     inventory::{ImageSource, Regions},
     registry::{Auth, EcrHost},
 };
@@ -87,7 +87,7 @@ pub fn reading(settings: &Settings) -> Policy {
 pub fn running(settings: &Settings) -> Policy {
     let telling = telling::statements(settings);
     let Some(accounts) = &settings.accounts else { return Policy::of(telling) };
-    let role = |account: &str| accounts.role.replace("{account}", account);
+    let role = |account: &str| accounts.role.arn(account);
     let assume = |roles| statement("ReadAsTheRole", &["sts:AssumeRole"], roles);
     let (assume, lists) = match &accounts.members {
         Members::Listed(listed) => (assume(listed.iter().map(|account| role(account)).collect()), None),
@@ -142,8 +142,8 @@ impl<'a> Needs<'a> {
     }
 
     /// The regions of images of ECR that are named.
-    fn named_regions(&self) -> BTreeSet<String> {
-        let region = |repository: &Repository| Some(EcrHost::parse(&repository.registry)?.region.to_owned());
+    fn named_regions(&self) -> BTreeSet<Region> {
+        let region = |repository: &Repository| EcrHost::parse(&repository.registry)?.region.parse().ok();
         self.settings.images.iter().filter_map(ImageSource::repository).filter_map(region).collect()
     }
 
@@ -153,8 +153,8 @@ impl<'a> Needs<'a> {
         rules.filter_map(|rule| EcrHost::of_pattern(rule.repository.as_str()))
     }
 
-    fn base_regions(&self) -> impl Iterator<Item = String> {
-        self.bases().map(|(host, _)| host.region.to_owned())
+    fn base_regions(&self) -> impl Iterator<Item = Region> {
+        self.bases().filter_map(|(host, _)| host.region.parse().ok())
     }
 
     fn has_ecr(&self) -> bool {
@@ -257,7 +257,7 @@ fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<Stri
 /// The regions that are named; none where all enabled ones are meant.
 fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
     let listed: Option<Vec<_>> = regions.iter().map(|regions| regions.as_listed()).collect();
-    listed.map(|listed| listed.into_iter().flatten().map(String::as_str).collect())
+    listed.map(|listed| listed.into_iter().flatten().map(Region::as_str).collect())
 }
 
 /// The token of ECR Public, unless public.ecr.aws is asked anonymously or at another endpoint, or the partition has none.

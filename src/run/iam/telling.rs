@@ -90,11 +90,11 @@ fn secrets(settings: &Settings) -> Option<Statement> {
 }
 
 fn topic_arns(settings: &Settings) -> BTreeSet<String> {
-    settings.topic_arns().map(str::to_owned).collect()
+    settings.topic_arns().map(ToString::to_string).collect()
 }
 
 fn secret_arns(settings: &Settings) -> BTreeSet<String> {
-    settings.secret_arns().map(whole).collect()
+    settings.secret_arns().map(|arn| whole(arn)).collect()
 }
 
 /// The ARN of a secret as IAM knows it: with the six characters that Secrets Manager puts behind the name

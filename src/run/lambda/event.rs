@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     cli,
-    image::{Partition, Repository, is_tag},
+    image::{AccountId, Partition, Region, Repository, is_tag},
     inventory::{ImageSource, Push},
 };
 
@@ -118,12 +118,9 @@ fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
         return Ok(Event::Ignored(format!("{} with result {} is no push", quoted(&action), quoted(&result))));
     }
     let (account, region) = (needed(fields, "account")?, needed(fields, "region")?);
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let is_region = (1..=40).contains(&region.len())
-        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if !is_account || !is_region {
+    let (Ok(account), Ok(region)) = (account.parse::<AccountId>(), region.parse::<Region>()) else {
         return Err(format!("ECR's event is of account {} in {}", quoted(&account), quoted(&region)));
-    }
+    };
     let repository = needed(detail, "repository-name")?;
     let domain = Partition::from_region(&region).domain();
     let named = format!("{account}.dkr.ecr.{region}.{domain}/{repository}").parse::<Repository>();
@@ -193,8 +190,8 @@ mod tests {
     #[test]
     fn a_push_names_what_was_pushed_where() {
         let expected = Push {
-            account: "123456789012".into(),
-            region: "eu-west-1".into(),
+            account: "123456789012".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
             repository: "shop/orders".into(),
             digest: format!("sha256:{HEX}").parse().unwrap(),
             tag: "421".into(),

@@ -15,7 +15,7 @@ use crate::{
     config::Settings,
     glob::Glob,
     inventory::{Choice, DeploymentKind, EcrSettings, Filter, Push, PushedInventory, Regions},
-    judge::Verdict,
+    judge::{ReasonCode, Verdict},
     report::{Finding, Report},
     run::{
         Instants, World,
@@ -26,10 +26,11 @@ use crate::{
 };
 
 /// Reasons of an image that could not be read, for which another try is worth it.
-const PASSING: [&str; 2] = ["registry-unreachable", "registry-throttled"];
+const PASSING: [ReasonCode; 2] = [ReasonCode::RegistryUnreachable, ReasonCode::RegistryThrottled];
 
 /// Reasons of an image that could not be read, for which another try does not help until the cause is removed.
-const LASTING: [&str; 3] = ["registry-denied", "registry-malformed", "image-malformed"];
+const LASTING: [ReasonCode; 3] =
+    [ReasonCode::RegistryDenied, ReasonCode::RegistryMalformed, ReasonCode::ImageMalformed];
 
 /// What came of a push.
 #[derive(Serialize)]
@@ -148,8 +149,8 @@ fn passing(report: &Report) -> Option<String> {
 }
 
 /// The first reason whose code is one of `codes`, of an unknown finding that is meant.
-fn unknown_for(report: &Report, codes: &[&str], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
+fn unknown_for(report: &Report, codes: &[ReasonCode], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
     let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_meant(finding));
     let mut reasons = unknown.flat_map(|finding| &finding.reasons);
-    reasons.find(|reason| codes.contains(&reason.code.as_str())).map(|reason| reason.message.clone())
+    reasons.find(|reason| codes.iter().any(|code| code.as_str() == reason.code)).map(|reason| reason.message.clone())
 }

@@ -91,7 +91,7 @@ async fn token(settings: &Settings, aws: &crate::aws::Aws) -> Result<Option<Stri
     let Some(source) = &settings.serve.token else { return Ok(None) };
     let secret = match source {
         SecretSource::Here(secret) => secret.clone(),
-        SecretSource::SecretsManager(_) => aws.secret(source).await.context("serve.token cannot be read")?,
+        SecretSource::SecretsManager { .. } => aws.secret(source).await.context("serve.token cannot be read")?,
     };
     Ok(Some(secret.reveal().to_owned()))
 }

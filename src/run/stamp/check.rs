@@ -14,7 +14,7 @@ use crate::{
     dockerfile::{
         ArgumentSource, BaseImage, BuildOptions, BuildPlan, Dockerfile, Edits, FromInstruction, LabelState, Pin,
     },
-    image::Reference,
+    image::{ErrorCode, Reference},
     judge::{ReasonCode, Severity, Verdict},
     report::{
         ErrorEntry, ReasonFields, Style,
@@ -116,7 +116,7 @@ impl Check<'_> {
             Err(message) => {
                 self.errors.push(ErrorEntry {
                     scope: format!("file {}", source.path),
-                    code: "malformed".to_owned(),
+                    code: ErrorCode::Malformed.to_string(),
                     message,
                     ..ErrorEntry::default()
                 });

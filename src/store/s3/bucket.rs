@@ -18,9 +18,10 @@ use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use tokio::{sync::OnceCell, time::timeout};
 use ulid::Ulid;
 
-use super::refusal::{Refusal, is_region};
+use super::refusal::Refusal;
 use crate::{
     aws::{Aws, Session},
+    image::Region,
     store::{
         Error, OnlyIf, Result, Version,
         clipped::{Clipper, MOST_READ_BYTES},
@@ -105,18 +106,17 @@ impl Bucket {
                 .map_err(|failure| Error::Denied { what: failed(), why: failure.to_string() })?;
             let session = self.aws.own().await;
             let region = self.region(&session).await.map_err(|refusal| refusal.into_error(failed(), self.hint))?;
-            Ok(session.s3(&region))
+            Ok(session.s3(region.as_deref().unwrap_or(session.region())))
         };
         self.client.get_or_try_init(open).await
     }
 
-    /// Where the bucket is. S3 tells that also to those whom it tells nothing else
+    /// Where the bucket is, if S3 returns that. S3 tells that also to those whom it tells nothing else
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>).
-    async fn region(&self, session: &Session) -> Result<String, Refusal> {
-        let own = session.region();
-        let asked = session.s3(own).head_bucket().bucket(&self.name).send().await;
-        let told = match asked {
-            Ok(answer) => answer.bucket_region.filter(|region| is_region(region)),
+    async fn region(&self, session: &Session) -> Result<Option<Region>, Refusal> {
+        let asked = session.s3(session.region()).head_bucket().bucket(&self.name).send().await;
+        Ok(match asked {
+            Ok(answer) => answer.bucket_region.and_then(|region| region.parse().ok()),
             Err(error) => {
                 let mut refusal = Refusal::of("s3:ListBucket", &error);
                 // An answer to HEAD has no body that would say so.
@@ -130,8 +130,7 @@ impl Bucket {
                     None => return Err(refusal),
                 }
             }
-        };
-        Ok(told.unwrap_or_else(|| own.to_owned()))
+        })
     }
 
     /// The object under `name`.

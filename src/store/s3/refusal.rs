@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::http::Response;
 
 use crate::{
     aws::Failure,
+    image::{ErrorCode, Region},
     store::{Error, OnlyIf},
 };
 
@@ -17,7 +18,7 @@ pub(super) struct Refusal {
     /// S3's error code; empty without one.
     pub(super) code: String,
     /// The region of the bucket, where S3 told.
-    pub(super) region: Option<String>,
+    pub(super) region: Option<Region>,
     failure: Failure,
 }
 
@@ -32,7 +33,7 @@ impl Refusal {
         Self {
             status: response.map_or(0, |response| response.status().as_u16()),
             code: error.as_service_error().and_then(|error| error.meta().code()).unwrap_or_default().to_owned(),
-            region: header.filter(|region| is_region(region)).map(str::to_owned),
+            region: header.and_then(|region| region.parse().ok()),
             failure: Failure::of(action, error),
         }
     }
@@ -69,15 +70,9 @@ impl Refusal {
             _ => failure.to_string(),
         };
         match failure.code {
-            "access-denied" | "credentials" => Error::Denied { what, why },
+            ErrorCode::AccessDenied | ErrorCode::Credentials => Error::Denied { what, why },
             _ if status == 403 => Error::Denied { what, why },
             _ => Error::Unavailable { what, why },
         }
     }
-}
-
-/// What becomes part of a host's name is one word.
-pub(super) fn is_region(text: &str) -> bool {
-    (1..=40).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'0'..=b'9' | b'-'))
 }

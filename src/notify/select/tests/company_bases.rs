@@ -98,7 +98,7 @@ fn whether_a_base_was_rebuilt_is_told_only_if_that_is_known() {
     fleet.settings.threshold = Severity::Critical;
     assert_eq!(fleet.after(1).set_all(&["orders"], None).run(), NOTHING, "unknown is no news");
     // What is built on it may be there, where the inventory could not be read.
-    fleet.errors.push(ErrorEntry { account: Some("210987654321".to_owned()), ..ErrorEntry::default() });
+    fleet.errors.push(ErrorEntry { account: "210987654321".parse().ok(), ..ErrorEntry::default() });
     assert_eq!(fleet.after(1).remove("orders").run(), NOTHING);
     fleet.errors.clear();
     assert_eq!(fleet.after(1).run(), ["acme/base resolved"]);
@@ -107,7 +107,7 @@ fn whether_a_base_was_rebuilt_is_told_only_if_that_is_known() {
 #[test]
 fn a_base_that_is_in_the_inventory_has_one_alert_and_that_is_its_own() {
     let mut own = built_on_company_base("acme/base", Some(true));
-    own.image.reference = format!("{REGISTRY}/acme/base:1");
+    own.image.reference = format!("{REGISTRY}/acme/base:1").into();
     own.base = own.base.map(|base| base.chain[0].base.clone());
     let mut fleet = Fleet::new();
     fleet.findings.push(own);

@@ -9,7 +9,7 @@ fn tag(name: &str, content: &str, severity: &str) -> Finding {
     let mut tag = finding(name, severity, Some("payments"));
     tag.id = format!("ecr:eu-west-1:123456789012:{name}");
     tag.deployment.kind = crate::inventory::DeploymentKind::Ecr;
-    tag.image.reference = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}");
+    tag.image.reference = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}").into();
     tag.image.digest = Some(crate::image::Digest::of(format!("{repository} {content}").as_bytes()));
     tag
 }

@@ -92,7 +92,7 @@ impl Fleet {
 }
 
 fn receiver(id: &str) -> Receiver {
-    let topic = SnsSettings { topic_arn: TOPIC.to_owned(), format: MessageFormat::Text, formats: [].into() };
+    let topic = SnsSettings { topic_arn: TOPIC.parse().unwrap(), format: MessageFormat::Text, formats: [].into() };
     Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel: Channel::Sns(topic) }
 }
 

@@ -5,7 +5,7 @@ use crate::report::ErrorAbout;
 
 #[test]
 fn an_error_keeps_open_only_what_it_may_hide() {
-    let in_account = |account: &str| ErrorEntry { account: Some(account.into()), ..ErrorEntry::default() };
+    let in_account = |account: &str| ErrorEntry { account: account.parse().ok(), ..ErrorEntry::default() };
     let of_repository = |account, name: &str| ErrorEntry { repository: Some(name.into()), ..in_account(account) };
     let (here, there) = ("123456789012", "210987654321");
     for (error, is_hidden) in [
