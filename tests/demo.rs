@@ -53,7 +53,7 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
 }
 
 #[tokio::test]
-async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain() {
+async fn the_demo_shows_a_base_from_layers_a_contradicted_label_and_a_chain() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let of = |name: &str| {
         let is_it = |finding: &&basewatch::report::Finding| finding.image.reference.ends_with(name);
@@ -76,14 +76,14 @@ async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain
 }
 
 #[tokio::test]
-async fn the_demo_reads_the_same_every_time() {
+async fn the_demo_is_reproducible() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let style = Style { width: Some(140), hide_next: true, ..Style::default() };
     insta::assert_snapshot!(table::render(&report, &style));
 }
 
 #[tokio::test]
-async fn the_demo_shows_what_to_do_with_what_runs() {
+async fn the_demo_shows_actions_for_lambda_functions() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let running: Vec<_> = report
         .findings

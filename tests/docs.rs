@@ -115,7 +115,7 @@ fn every_exit_code_is_explained_and_no_other() {
 fn every_statement_of_the_iam_policy_is_explained() {
     let policy: serde_json::Value = serde_json::from_str(&page("config/iam-policy.json")).expect("JSON");
     let readme = page("README.md");
-    for name in ["`ListTheStore`, `KeepTheStore`", "`PublishToTheTopics`", "`ReadTheSecrets`"] {
+    for name in ["`StoreList`, `StoreReadWrite`", "`TopicsPublish`", "`SecretsRead`"] {
         assert!(readme.contains(&format!("| {name} |")), "{name} is not in the README");
     }
     for statement in policy["Statement"].as_array().expect("a list") {

@@ -98,7 +98,7 @@ fn notes(report: &Value) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_is_over() {
+async fn exempted_findings_are_reported_but_do_not_fail_a_run_until_the_end_date() {
     let fleet = Fleet::new();
     let images = ["legacy", "orders"];
     let (exit, report) = fleet.report(&images, "", NOW, &[]);
@@ -133,7 +133,7 @@ async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exemption_for_one_reason_ends_when_another_one_leads() {
+async fn an_exemption_for_a_reason_code_ends_when_another_reason_leads() {
     let fleet = Fleet::new();
     let policy = exemption("legacy", "codes = [\"base-superseded\"]");
     let (exit, report) = fleet.report(&["legacy"], &policy, NOW, &["--grace", "1h", "--max-age", "365d"]);
@@ -144,7 +144,7 @@ async fn an_exemption_for_one_reason_ends_when_another_one_leads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_when_all_was_seen() {
+async fn an_unused_exemption_is_noted_in_verbose_output_of_complete_reports() {
     let fleet = Fleet::new();
     let policy = exemption("lagacy", "");
     let unused = |arguments: &[&str]| {
@@ -167,7 +167,7 @@ async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_marks_what_is_exempted_and_explain_says_so() {
+async fn table_and_explain_mark_exempted_findings() {
     let fleet = Fleet::new();
     let output = fleet.audit(&["legacy", "orders"], &exemption("legacy", ""), NOW, &[]);
     let table = stdout(&output);
@@ -183,7 +183,7 @@ async fn a_table_marks_what_is_exempted_and_explain_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
+async fn a_stale_finding_without_a_possible_action_does_not_fail_a_run() {
     let fleet = Fleet::new();
     for (fail_on, exit) in [
         ("deprecated", 0),
@@ -204,7 +204,7 @@ async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
 }
 
 #[test]
-fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
+fn config_check_warns_of_end_dates_in_the_past_or_far_future() {
     let folder = tempfile::tempdir().expect("a folder");
     let hold = |until: &str| {
         format!("[[policy.hold]]\nrelease = \"r.example/java:21.2020.*\"\nreason = \"bad\"\nuntil = \"{until}\"\n")
@@ -218,10 +218,10 @@ fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for line in [
         "after 14d, 2 exemptions, 2 holds\n",
-        "  warning   the hold on r.example/java:21.2020.* ended on 2020-01-31: its releases count again\n",
+        "  warning   the hold on r.example/java:21.2020.* ended on 2020-01-31 and no longer applies\n",
         "  warning   the hold on r.example/java:21.2020.* ends on 9999-01-31, more than two years from now\n",
-        "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31: it exempts nothing any more\n",
-        "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31: who will remember it then?\n",
+        "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31 and no longer applies\n",
+        "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31, more than two years from now\n",
     ] {
         assert!(told.contains(line), "{line}{told}");
     }

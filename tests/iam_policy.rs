@@ -108,7 +108,7 @@ fn calls(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_call_in_the_sources_is_allowed_and_nothing_else_is() {
+fn the_policy_allows_exactly_the_calls_in_the_source_code() {
     let made: BTreeSet<_> =
         sources(&root().join("src")).iter().flat_map(|file| calls(&fs::read_to_string(file).unwrap())).collect();
     let known: BTreeSet<_> = CALLS.iter().map(|(call, _)| (*call).to_owned()).collect();
@@ -165,7 +165,7 @@ fn actions(policy: &Policy) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
+fn the_published_policy_covers_a_configuration_with_all_features() {
     let printed = pretty(&reading(&everything("")));
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         fs::write(root().join("config/iam-policy.json"), &printed).unwrap();
@@ -175,7 +175,7 @@ fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
 }
 
 #[test]
-fn a_policy_allows_what_its_configuration_uses_and_no_more() {
+fn a_policy_allows_only_what_its_configuration_uses() {
     let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
     let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
     let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
@@ -227,7 +227,7 @@ fn a_policy_allows_what_its_configuration_uses_and_no_more() {
 }
 
 #[test]
-fn resources_are_those_of_the_regions_and_the_partition() {
+fn resources_are_limited_to_the_regions_and_the_partition() {
     let policy = pretty(&reading(&settings("[[inventory.lambda]]\nregions = [\"cn-north-1\", \"cn-northwest-1\"]")));
     for arn in [
         "arn:aws-cn:lambda:cn-north-1:*:function:*",
@@ -247,8 +247,8 @@ fn resources_are_those_of_the_regions_and_the_partition() {
         statements.iter().find(|statement| statement["Sid"] == sid).unwrap().clone()
     };
     let arns = ["orders", "orders:*", "payments-*"].map(|name| format!("arn:aws:lambda:eu-west-1:*:function:{name}"));
-    assert_eq!(of("ReadFunctions")["Resource"], serde_json::json!(arns));
-    let region = &of("ListFunctions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
+    assert_eq!(of("LambdaReadFunctions")["Resource"], serde_json::json!(arns));
+    let region = &of("LambdaListFunctions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
     assert_eq!(*region, serde_json::json!(["eu-west-1"]));
     let runner = pretty(&running(&everything("ids = [\"123456789012\", \"210987654321\"]")));
     assert!(runner.contains("arn:aws:iam::123456789012:role/x") && !runner.contains("organizations"), "{runner}");
@@ -257,7 +257,7 @@ fn resources_are_those_of_the_regions_and_the_partition() {
 }
 
 #[test]
-fn every_statement_is_named_and_only_reads() {
+fn every_statement_has_an_id_and_reads_only() {
     let mut sids = BTreeSet::new();
     for statement in statements() {
         let sid = statement["Sid"].as_str().unwrap().to_owned();
@@ -273,7 +273,7 @@ fn every_statement_is_named_and_only_reads() {
 }
 
 #[test]
-fn the_page_on_the_store_allows_what_a_bucket_needs_and_no_more() {
+fn the_store_page_documents_the_required_bucket_permissions() {
     let page = fs::read_to_string(root().join("docs/store.md")).unwrap();
     let (_, rest) = page.split_once("```json\n{\n  \"Version\"").unwrap();
     let policy = format!("{{\"Version\"{}", rest.split_once("```").unwrap().0);
@@ -295,32 +295,32 @@ fn the_page_on_the_store_allows_what_a_bucket_needs_and_no_more() {
 }
 
 #[test]
-fn a_call_is_found_however_it_is_written() {
+fn calls_are_found_regardless_of_formatting() {
     let source =
         "use crate::aws::Aws;\nclient\n    .put_image()\n    .send(); x.get_mut(1); list_images(); y.delete_it ()";
     assert_eq!(calls(source).into_iter().collect::<Vec<_>>(), ["delete_it", "put_image"]);
 }
 
 #[test]
-fn what_is_written_is_only_what_the_configuration_names() {
+fn write_permissions_are_limited_to_configured_resources() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
     let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{TELLING}"));
     let expected = serde_json::json!([
         {
-            "Sid": "ListTheStore", "Effect": "Allow", "Action": ["s3:ListBucket"],
+            "Sid": "StoreList", "Effect": "Allow", "Action": ["s3:ListBucket"],
             "Resource": ["arn:aws:s3:::bucket"],
         },
         {
-            "Sid": "KeepTheStore", "Effect": "Allow",
+            "Sid": "StoreReadWrite", "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::bucket/watch/*"],
         },
         {
-            "Sid": "PublishToTheTopics", "Effect": "Allow", "Action": ["sns:Publish"],
+            "Sid": "TopicsPublish", "Effect": "Allow", "Action": ["sns:Publish"],
             "Resource": ["arn:aws:sns:eu-west-1:123456789012:basewatch"],
         },
         {
-            "Sid": "ReadTheSecrets", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
+            "Sid": "SecretsRead", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
             "Resource": [
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:beat-AbCdEf",
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds-??????",
@@ -332,8 +332,7 @@ fn what_is_written_is_only_what_the_configuration_names() {
     let written = |policy: Policy| {
         let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
         let statements = document["Statement"].as_array().unwrap().clone();
-        let is_of_store =
-            |sid: &str| ["ListTheStore", "KeepTheStore", "PublishToTheTopics", "ReadTheSecrets"].contains(&sid);
+        let is_of_store = |sid: &str| ["StoreList", "StoreReadWrite", "TopicsPublish", "SecretsRead"].contains(&sid);
         let of_store = statements.into_iter().filter(|statement| is_of_store(statement["Sid"].as_str().unwrap()));
         Value::Array(of_store.collect())
     };
@@ -346,7 +345,7 @@ fn what_is_written_is_only_what_the_configuration_names() {
 }
 
 #[test]
-fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
+fn a_configuration_in_s3_allows_reading_only_that_object() {
     let text = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n".to_owned();
     let flags =
         Flags { config: Some("s3://settings/watch/basewatch.toml".into()), fetched: Some(text), ..Flags::default() };
@@ -359,14 +358,14 @@ fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
         .filter(|statement| statement["Action"].to_string().contains("s3:"))
         .collect();
     let expected = serde_json::json!({
-        "Sid": "ReadTheConfiguration", "Effect": "Allow", "Action": ["s3:GetObject"],
+        "Sid": "ConfigurationRead", "Effect": "Allow", "Action": ["s3:GetObject"],
         "Resource": ["arn:aws:s3:::settings/watch/basewatch.toml"],
     });
     assert_eq!(of_s3, [&expected]);
 }
 
 #[test]
-fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
+fn a_release_catalog_allows_reading_only_its_source() {
     let key = "RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
     let about = |source: &str, rest: &str| {
@@ -380,17 +379,17 @@ fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     for rest in ["", role] {
         let object = serde_json::json!([{
-            "Sid": "ReadTheReleaseCatalog", "Effect": "Allow", "Action": ["s3:GetObject"],
+            "Sid": "ReleaseCatalogRead", "Effect": "Allow", "Action": ["s3:GetObject"],
             "Resource": ["arn:aws:s3:::bucket/x/releases.bin", "arn:aws:s3:::bucket/x/releases.bin.minisig"],
         }]);
         assert_eq!(about("s3://bucket/x/releases.bin", rest), object);
         let artifact = serde_json::json!([
             {
-                "Sid": "LogInToTheReleaseCatalog", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"],
+                "Sid": "ReleaseCatalogToken", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"],
                 "Resource": ["*"],
             },
             {
-                "Sid": "PullTheReleaseCatalog", "Effect": "Allow",
+                "Sid": "ReleaseCatalogPull", "Effect": "Allow",
                 "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
                 "Resource": ["arn:aws:ecr:eu-west-1:111111111111:repository/team/basewatch"],
             },
@@ -403,7 +402,7 @@ fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
 }
 
 #[test]
-fn the_role_is_assumed_only_in_the_accounts_that_are_listed_or_in_ones_own_organization() {
+fn the_role_can_be_assumed_only_in_listed_accounts_or_the_organization() {
     let assumed = |members: &str| {
         let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"";
         let settings = settings(&format!("{role}\n{members}\n[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n"));

@@ -45,7 +45,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_leaves_nothing_half_written_and_the_next_one_finishes() {
+fn an_interrupted_audit_leaves_no_partial_files_and_the_next_one_completes() {
     for (signal, exit, word) in [("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")] {
         let awake = Arc::new(AtomicBool::new(false));
         let registry = sleepy(&awake);

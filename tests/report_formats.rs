@@ -123,12 +123,12 @@ fn an_audit_that_found_nothing_in_markdown() {
 }
 
 #[test]
-fn markdown_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn markdown_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     insta::assert_snapshot!(markdown::render(&sample::report_of_mostly_unknown()));
 }
 
 #[test]
-fn what_is_not_known_to_be_fresh_is_not_called_fresh() {
+fn an_incomplete_report_is_not_summarized_as_fresh() {
     let fresh = vec![sample::fresh("gateway:9")];
     let text = markdown::render(&sample::report_of(fresh.clone(), Vec::new()));
     assert!(text.starts_with("## basewatch: everything is fresh\n"), "{text}");
@@ -138,7 +138,7 @@ fn what_is_not_known_to_be_fresh_is_not_called_fresh() {
 }
 
 #[test]
-fn markdown_says_what_to_do_once_for_all_that_it_helps() {
+fn markdown_lists_each_action_once_for_all_deployments() {
     let text = markdown::render(&sample::report());
     let (_, items) = text.split_once("### What to do\n\n").unwrap();
     let items: Vec<_> = items.split("\n\n").next().unwrap().lines().collect();
@@ -156,7 +156,7 @@ fn markdown_says_what_to_do_once_for_all_that_it_helps() {
 }
 
 #[test]
-fn markdown_fits_into_a_comment_and_counts_what_it_leaves_out() {
+fn markdown_fits_into_a_comment_and_counts_omitted_rows() {
     let report = sample::report_of(many(10_000), Vec::new());
     let text = markdown::render(&report);
     assert!(text.len() <= COMMENT, "{}", text.len());
@@ -183,7 +183,7 @@ fn markdown_of_the_largest_texts_fits_into_a_comment() {
 }
 
 #[test]
-fn lists_in_markdown_are_cut_and_say_so() {
+fn long_markdown_lists_are_truncated_with_a_count() {
     let errors = (0..30).map(|number| sample::error(&format!("place {number}"), "throttled", "slow down")).collect();
     let text = markdown::render(&sample::report_of(Vec::new(), errors));
     assert!(text.contains("- At place 19, `throttled`: slow down\n- and 10 more\n"), "{text}");
@@ -195,13 +195,13 @@ fn the_sample_in_csv() {
 }
 
 #[test]
-fn csv_of_nothing_is_a_header() {
+fn an_empty_report_is_a_csv_header() {
     let text = csv::render(&sample::report_of(Vec::new(), Vec::new()));
     assert_eq!(text, csv::titles().collect::<Vec<_>>().join(",") + "\r\n");
 }
 
 #[test]
-fn csv_has_a_row_for_each_finding_and_the_columns_that_are_documented() {
+fn csv_has_a_row_per_finding_and_the_documented_columns() {
     let report = sample::report();
     let rows = records(&csv::render(&report));
     assert_eq!(rows.len(), 1 + report.findings.len());
@@ -281,7 +281,7 @@ fn sarif_has_a_result_for_each_finding_that_is_not_fresh() {
 }
 
 #[test]
-fn sarif_has_what_github_wants() {
+fn sarif_has_the_properties_that_github_requires() {
     let log = log(&sample::report());
     let run = &log["runs"][0];
     let is_text =
@@ -314,7 +314,7 @@ fn sarif_has_what_github_wants() {
 }
 
 #[test]
-fn a_finding_keeps_its_fingerprint_and_its_place_while_its_image_changes() {
+fn sarif_fingerprint_and_location_do_not_change_with_the_image() {
     let old = sample::report().findings.into_iter().find(|finding| finding.id.ends_with("invoices:live")).unwrap();
     let mut new = old.clone();
     new.image.reference = new.image.reference.replace(":7", ":8");
@@ -331,7 +331,7 @@ fn a_finding_keeps_its_fingerprint_and_its_place_while_its_image_changes() {
 }
 
 #[test]
-fn more_results_than_github_takes_are_left_out_and_counted() {
+fn results_beyond_the_github_limit_are_omitted_and_counted() {
     let mut findings = many(22);
     findings.insert(0, sample::report().findings.into_iter().find(|finding| finding.exemption.is_some()).unwrap());
     let mut errors = vec![sample::error("account", "throttled", "no")];
@@ -383,7 +383,7 @@ fn bars(line: &str) -> usize {
 }
 
 #[test]
-fn what_is_code_is_known_by_the_rules_of_commonmark() {
+fn code_spans_are_recognized_by_the_rules_of_commonmark() {
     let table = [("a `b` c", "a c c"), ("``a`b`` c", "c c"), ("` `` `", "c"), ("a ``b` c", "a ``b` c")];
     for (line, outside) in table {
         assert_eq!(outside_code(line), outside, "{line}");

@@ -58,7 +58,7 @@ fn the_sample_as_it_is_served() {
 
 /// The names of assets change with every change to them.
 #[test]
-fn a_page_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let report = sample::report_of_mostly_unknown();
     let page = html::page(&served(&report, &[], &Query::default()));
     let head = page.split("<ul class=\"tiles\">").next().unwrap();
@@ -76,7 +76,7 @@ fn without_hashes(page: &str) -> String {
 }
 
 #[test]
-fn pages_without_a_report_say_what_is_to_come_and_what_would_do() {
+fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let now = sample::now();
     let planned = html::waiting(Served::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
@@ -90,7 +90,7 @@ fn pages_without_a_report_say_what_is_to_come_and_what_would_do() {
 }
 
 #[test]
-fn hostile_text_comes_out_as_text_wherever_it_is() {
+fn hostile_text_is_escaped_everywhere() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
     let query = Query { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..Query::default() };
@@ -118,7 +118,7 @@ fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn links_lead_nowhere_else() {
+fn links_stay_within_the_page_and_the_api() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
     let query = Query { text: HOSTILE.to_owned(), ..Query::default() };
@@ -134,7 +134,7 @@ fn links_lead_nowhere_else() {
 }
 
 #[test]
-fn served_pages_keep_to_the_policy_they_are_served_with() {
+fn served_pages_follow_their_content_security_policy() {
     let report = company_report::report(sample::now(), 300);
     let trend = company_report::trend(&report);
     let page = html::page(&served(&report, &trend, &Query::default()));
@@ -154,7 +154,7 @@ fn anchors(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_finding_has_an_address_of_its_own() {
+fn every_finding_has_a_unique_anchor() {
     for report in [company_report::report(sample::now(), 2000), sample::report()] {
         let page = html::render(&report);
         let unique: BTreeSet<_> = anchors(&page).into_iter().collect();
@@ -185,7 +185,7 @@ fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
 }
 
 #[test]
-fn the_report_in_a_small_file_is_the_report() {
+fn a_small_file_embeds_the_report() {
     let report = sample::report();
     let page = html::render(&report);
     let (_, rest) = page.split_once("id=\"report\">").unwrap();
@@ -194,7 +194,7 @@ fn the_report_in_a_small_file_is_the_report() {
 }
 
 #[test]
-fn an_empty_report_is_a_page_too() {
+fn an_empty_report_renders_as_a_page() {
     let page = html::render(&sample::report_of(Vec::new(), Vec::new()));
     assert!(page.contains("There are no deployments"), "{page}");
     let blind = vec![sample::error("ecr", "access-denied", "no")];
@@ -202,7 +202,7 @@ fn an_empty_report_is_a_page_too() {
 }
 
 #[test]
-fn a_held_release_is_marked_and_the_one_to_build_on_is_named() {
+fn a_held_release_is_marked_with_its_replacement() {
     let mut report = sample::report();
     let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
     let finding = report.findings.iter_mut().find(|finding| finding.action == Action::Rebuild).unwrap();

@@ -60,7 +60,7 @@ fn assert_comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Deb
 }
 
 #[test]
-fn the_schemas_in_the_repository_are_those_of_the_types() {
+fn the_schema_files_are_up_to_date() {
     assert_current::<Report>("report.schema.json");
     assert_current::<BaseReport>("base.schema.json");
     assert_current::<Explanation>("explain.schema.json");
@@ -69,7 +69,7 @@ fn the_schemas_in_the_repository_are_those_of_the_types() {
 }
 
 #[test]
-fn the_schemas_name_themselves_and_their_dialect() {
+fn every_schema_has_an_id_and_a_dialect() {
     let names = [
         (schema::<Report>(), "basewatch.report/v1"),
         (schema::<BaseReport>(), "basewatch.base/v1"),
@@ -85,7 +85,7 @@ fn the_schemas_name_themselves_and_their_dialect() {
 }
 
 #[test]
-fn every_sample_is_valid_and_comes_back_as_it_was() {
+fn samples_are_valid_and_survive_a_round_trip() {
     assert_valid::<Report>(&serde_json::to_value(sample::report()).unwrap());
     assert_valid::<Report>(&serde_json::to_value(sample::report_of(Vec::new(), Vec::new())).unwrap());
     assert_valid::<BaseReport>(&serde_json::to_value(sample::base_report()).unwrap());
@@ -179,7 +179,7 @@ fn reports_of_earlier_versions_can_be_read() {
 }
 
 #[test]
-fn the_schema_refuses_what_is_no_report() {
+fn the_schema_rejects_invalid_reports() {
     assert!(is_valid::<Report>(&contract()));
     let broken = |change: &dyn Fn(&mut Value)| {
         let mut document = contract();
@@ -200,7 +200,7 @@ fn the_schema_refuses_what_is_no_report() {
 }
 
 #[test]
-fn a_finding_without_a_base_says_null_and_not_nothing() {
+fn a_finding_without_a_base_has_a_null_base() {
     let finding: Finding = sample::report().findings.into_iter().find(|finding| finding.base.is_none()).unwrap();
     let value = serde_json::to_value(finding).unwrap();
     for key in ["base", "current", "behind", "runtime"] {
@@ -209,7 +209,7 @@ fn a_finding_without_a_base_says_null_and_not_nothing() {
 }
 
 #[test]
-fn every_code_has_its_heading_and_every_heading_is_a_code() {
+fn every_reason_code_has_a_heading_and_vice_versa() {
     let verdicts = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdicts.md")).unwrap();
     let documented: Vec<_> = verdicts.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let codes: Vec<_> = ReasonCode::ALL.iter().map(|code| format!("`{code}`")).collect();

@@ -33,7 +33,7 @@ fn the_table_at_140_columns() {
 }
 
 #[test]
-fn the_table_in_colour() {
+fn the_table_in_color() {
     let style = Style { color: true, ..at(140) };
     insta::assert_snapshot!(table::render(&sample::report(), &style).replace('\x1b', "␛"));
 }
@@ -49,13 +49,13 @@ fn the_table_of_an_audit_that_found_nothing() {
 }
 
 #[test]
-fn the_table_of_an_audit_where_all_is_well() {
+fn the_table_of_an_audit_without_outdated_bases() {
     let findings = ["gateway:9", "thumbnails:3"].map(sample::fresh).to_vec();
     insta::assert_snapshot!(table::render(&sample::report_of(findings, Vec::new()), &at(80)));
 }
 
 #[test]
-fn the_table_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn the_table_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     insta::assert_snapshot!(table::render(&sample::report_of_mostly_unknown(), &at(80)));
 }
 
@@ -106,7 +106,7 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn without_a_width_nothing_is_cut_or_wrapped() {
+fn without_a_width_nothing_is_truncated_or_wrapped() {
     let text = table::render(&sample::report(), &Style::default());
     for finding in sample::report().findings.iter().filter(|finding| !finding.id.contains("evil")) {
         if let Some(reason) = finding.reasons.first().filter(|reason| reason.code != "label-malformed") {
@@ -117,7 +117,7 @@ fn without_a_width_nothing_is_cut_or_wrapped() {
 }
 
 #[test]
-fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
+fn deployments_of_one_image_share_a_row_except_for_platforms() {
     let text = table::render(&sample::report(), &at(140));
     assert_eq!(text.matches("orders:").count(), 1, "{text}");
     assert!(text.contains("orders:421 and 12 more"), "{text}");
@@ -125,7 +125,7 @@ fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
 }
 
 #[test]
-fn what_is_exempted_comes_last_and_says_who_answers_for_it_until_when() {
+fn exempted_findings_come_last_with_owner_and_end_date() {
     let report = sample::report();
     let text = table::render(&report, &at(140));
     let place = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not in {text}"));
@@ -145,7 +145,7 @@ fn what_is_exempted_comes_last_and_says_who_answers_for_it_until_when() {
 }
 
 #[test]
-fn equal_names_in_other_regions_and_accounts_are_told_apart() {
+fn equal_names_are_qualified_by_region_and_account() {
     let stale = |region: &str, account: &str, seed: &str| {
         let report = sample::report();
         let mut finding = report.findings.into_iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
@@ -164,7 +164,7 @@ fn equal_names_in_other_regions_and_accounts_are_told_apart() {
 }
 
 #[test]
-fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
+fn a_table_of_ten_thousand_findings_is_truncated_with_a_count() {
     let template = sample::report().findings;
     let findings: Vec<Finding> = (0..10_000)
         .map(|number| {
@@ -186,7 +186,7 @@ fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
 }
 
 #[test]
-fn errors_beyond_a_screenful_are_counted() {
+fn errors_beyond_the_limit_are_counted() {
     let errors =
         (0..30).map(|number| sample::error(&format!("account {number}"), "throttled", "rate exceeded")).collect();
     let report = sample::report_of(Vec::new(), errors);
@@ -201,7 +201,7 @@ fn errors_beyond_a_screenful_are_counted() {
 }
 
 #[test]
-fn the_next_command_cannot_be_turned_into_another() {
+fn the_suggested_command_is_safe_for_a_shell() {
     let mut report = sample::report();
     for reference in ["$(reboot)", "a;b", "--output=x", "a b", "x`y`", "注"] {
         reference.clone_into(&mut report.findings[0].image.reference);
@@ -211,7 +211,7 @@ fn the_next_command_cannot_be_turned_into_another() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn colors_do_not_change_the_text() {
     for width in [80, 140] {
         let plain = table::render(&sample::report(), &at(width));
         let colored = table::render(&sample::report(), &Style { color: true, ..at(width) });

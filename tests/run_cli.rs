@@ -143,7 +143,7 @@ fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_tells_once_then_nothing_and_after_a_week_again() {
+async fn a_run_notifies_once_and_reminds_after_a_week() {
     let rig = Rig::new();
     let first = rig.at(NOW, &[]);
     assert_eq!((code(&first), stderr(&first).as_str()), (0, ""));
@@ -160,7 +160,7 @@ async fn a_run_tells_once_then_nothing_and_after_a_week_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
+async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let rig = Rig::new();
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
@@ -175,7 +175,7 @@ async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_does_not_promise_what_has_to_wait() {
+async fn a_dry_run_omits_notifications_held_back_by_quiet_hours() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     rig.at(NOW, &[]);
@@ -189,7 +189,7 @@ async fn a_dry_run_does_not_promise_what_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_is_told_to_machines_as_the_schema_says() {
+async fn the_json_output_of_a_run_matches_its_schema() {
     let rig = Rig::new();
     let output = rig.at(NOW, &["--format", "json", "--output", "-", "--output", "report.json"]);
     let done = assert_follows::<RunReport>("run.schema.json", &stdout(&output));
@@ -202,14 +202,14 @@ async fn what_was_done_is_told_to_machines_as_the_schema_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn findings_fail_a_run_only_if_that_is_asked_for() {
+async fn findings_fail_a_run_only_with_fail_on() {
     let rig = Rig::new();
     assert_eq!(code(&rig.at(NOW, &[])), 0);
     assert_eq!(code(&rig.at(NOW, &["--fail-on", "stale"])), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_place_to_remember_nothing_is_told() {
+async fn a_run_requires_a_store() {
     let rig = Rig::new();
     rig.configure("", "");
     for arguments in [vec!["run"], vec!["alerts", "list"]] {
@@ -221,7 +221,7 @@ async fn without_a_place_to_remember_nothing_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
+async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
     for (ledger, said) in [
         ("{", "cannot be understood"),
         ("{\"schema\":\"basewatch.ledger/v2\"}", "of a newer basewatch"),
@@ -243,7 +243,7 @@ async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_fails_is_told_once_until_it_works_again() {
+async fn a_failed_run_is_notified_once_until_a_run_succeeds() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     let ledger = rig.store().join("ledger.json");
@@ -267,7 +267,7 @@ async fn a_run_that_fails_is_told_once_until_it_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_and_a_mistake_in_the_configuration_are_no_runs() {
+async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     fs::write(rig.store().join("ledger.json"), "{").unwrap();
@@ -278,7 +278,7 @@ async fn a_dry_run_and_a_mistake_in_the_configuration_are_no_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_url_of_a_heartbeat_shows_nowhere() {
+async fn the_heartbeat_url_is_never_shown() {
     let rig = Rig::new();
     // A service that repeats what it was sent.
     let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
@@ -309,23 +309,25 @@ async fn the_url_of_a_heartbeat_shows_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_nobody_would_hear_is_a_warning() {
+async fn config_check_warns_if_no_channel_receives_watch_notifications() {
     let rig = Rig::new();
     let check = |behind: &str| {
         rig.configure("store = \"store\"\n", behind);
         let output = rig.run(&["config", "check"]);
         stdout(&output) + &stderr(&output)
     };
-    assert!(!check("").contains("when basewatch itself"));
+    assert!(!check("").contains("when runs of basewatch fail"));
     let silent = check("threshold = \"critical\"\n");
-    assert!(silent.contains("nobody is told when basewatch itself does not work"), "{silent}");
-    assert!(!check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when basewatch itself"));
+    assert!(silent.contains("no channel is notified when runs of basewatch fail"), "{silent}");
+    assert!(
+        !check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when runs of basewatch fail")
+    );
     let unknown = check("[watch]\nreceivers = [\"pager\"]\n");
-    assert!(unknown.contains("\"pager\" is no receiver"), "{unknown}");
+    assert!(unknown.contains("\"pager\" is not a channel"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_reached_fails_the_heartbeat_and_no_more() {
+async fn an_unreachable_store_triggers_the_failure_heartbeat_only() {
     let (alive, ill) = (Toxic::start(|_| Reply::new(200, "OK")), Toxic::start(|_| Reply::new(200, "OK")));
     let rig = Rig::new();
     let urls = "[watch]\nheartbeat = { file = \"alive\" }\nheartbeat_fail = { file = \"ill\" }\n";
@@ -346,7 +348,7 @@ async fn a_store_that_cannot_be_reached_fails_the_heartbeat_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_a_file_is_refused_before_anything_is_sent() {
+async fn a_store_path_that_is_a_file_is_rejected_before_anything_is_sent() {
     let rig = Rig::new();
     fs::write(rig.store(), "x").unwrap();
     let output = rig.at(NOW, &[]);
@@ -356,7 +358,7 @@ async fn a_store_that_is_a_file_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_refuses_is_a_problem_of_the_run_and_is_told_later() {
+async fn a_rejected_notification_is_reported_and_retried_by_the_next_run() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     let output = rig.at(NOW, &[]);
@@ -372,7 +374,7 @@ async fn a_receiver_that_refuses_is_a_problem_of_the_run_and_is_told_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alerts_are_listed_shown_snoozed_and_sent_again() {
+async fn alerts_can_be_listed_shown_snoozed_and_resent() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     let listed = rig.run(&["alerts", "list", "--format", "json"]);
@@ -403,7 +405,7 @@ async fn alerts_are_listed_shown_snoozed_and_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_says_who_would_be_told_and_never_where_they_are() {
+async fn config_check_prints_channels_without_urls() {
     let rig = Rig::new();
     let rebuilds = "[[rebuild]]\nrepositories = [\"*\"]\nname = \"all\"\npreset = \"cloudevents\"\n\
                     url = \"https://builds.example.com/hunter2\"\n\
@@ -413,19 +415,19 @@ async fn a_configuration_says_who_would_be_told_and_never_where_they_are() {
     let said = stdout(&rig.run(&["config", "check"]));
     for line in [
         "store     store",
-        "tell      chat of findings of everybody, from medium up",
-        "rebuild   * for all, by cloudevents",
-        "warning   orders is never asked",
+        "notify    chat: findings of all owners, severity medium or higher",
+        "rebuild   all: * with cloudevents",
+        "warning   orders never applies",
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
     rig.configure("", "");
     let said = stdout(&rig.run(&["config", "check"]));
-    assert!(said.contains("nobody is told without a store") && !said.contains("hunter2"), "{said}");
+    assert!(said.contains("alerts and rebuilds require a store") && !said.contains("hunter2"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_message_leaves_no_trace_in_the_ledger() {
+async fn a_test_message_does_not_change_the_ledger() {
     let rig = Rig::new();
     let output = rig.run(&["notify", "test"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -443,7 +445,7 @@ async fn a_test_message_leaves_no_trace_in_the_ledger() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_stopped_in_the_middle_of_telling_is_gone_on_with_by_the_next() {
+async fn notifications_of_an_interrupted_run_are_sent_by_the_next_run() {
     let rig = Rig::new();
     let slow = Toxic::start(|asked| if asked.nth == 0 { Reply::hang() } else { Reply::new(200, "") });
     rig.configure(

@@ -1,4 +1,5 @@
-//! `basewatch stamp` as its users run it: what it prints for builds, and what it says about Dockerfiles and does to them.
+//! `basewatch stamp` as its users run it: what it prints for builds, and what it says about Dockerfiles and does to
+//! them.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
@@ -135,7 +136,7 @@ fn rendered(stamp: &Stamp, format: &str) -> String {
 
 /// The blocks of the page between `<!-- stamp FORMAT -->` and the end of the fence; `UPDATE_SCHEMA=1` writes them.
 #[test]
-fn the_documentation_shows_what_each_format_prints() {
+fn the_documentation_shows_the_output_of_each_format() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recording-the-base.md");
     let mut page = fs::read_to_string(&path).unwrap();
     for format in ["docker", "buildah", "dockerfile", "sbt", "gradle", "cdk", "env"] {
@@ -156,7 +157,7 @@ fn the_documentation_shows_what_each_format_prints() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stamp_pins_and_records_the_current_release_in_every_format() {
+async fn every_format_pins_and_records_the_current_release() {
     let rig = Rig::new();
     let (base, new) = (rig.base(), &rig.fleet.new);
     for format in StampFormat::value_variants() {
@@ -188,7 +189,7 @@ async fn a_stamp_pins_and_records_the_current_release_in_every_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_in_a_stamp_is_special_to_a_shell() {
+async fn a_stamp_is_safe_for_a_shell() {
     let rig = Rig::new();
     let reference = format!("{}:21", rig.base());
     for format in ["docker", "buildah", "gradle", "env"] {
@@ -215,7 +216,7 @@ async fn nothing_in_a_stamp_is_special_to_a_shell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_tells_apart_what_ships_what_is_shown_and_what_cannot_be_told() {
+async fn a_check_distinguishes_final_intermediate_and_unresolved_bases() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     rig.write(
@@ -308,7 +309,7 @@ async fn exit_codes_are_those_of_an_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fix_leaves_exactly_the_pinned_lines_in_the_difference() {
+async fn a_fix_changes_only_the_pinned_lines() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     let text = format!(
@@ -356,7 +357,7 @@ async fn a_fix_leaves_exactly_the_pinned_lines_in_the_difference() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_nothing_else_behind() {
+async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_no_temporary_files() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let rig = Rig::new();
     rig.write("real", &format!("FROM {}:21\n", rig.base()));
@@ -381,7 +382,7 @@ async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_nothing_else_behi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_that_does_not_exist_is_unknown_and_is_not_replaced_by_another() {
+async fn a_missing_tag_is_unknown_and_not_replaced() {
     let rig = Rig::new();
     let text = format!("FROM {}:none\n", rig.base());
     rig.write("Dockerfile", &text);
@@ -393,7 +394,7 @@ async fn a_tag_that_does_not_exist_is_unknown_and_is_not_replaced_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_standard_input_the_fixed_file_goes_to_standard_output() {
+async fn a_fix_of_standard_input_is_written_to_standard_output() {
     let rig = Rig::new();
     let (base, new) = (rig.base(), &rig.fleet.new);
     let output = rig.with_input(&["--fix", "-"], &format!("FROM {base}:21\nCMD x"));
@@ -408,7 +409,7 @@ async fn from_standard_input_the_fixed_file_goes_to_standard_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
+async fn sarif_has_a_result_on_the_line_of_each_final_base() {
     let rig = Rig::new();
     let (base, old) = (rig.base(), &rig.fleet.old);
     rig.write("a.Dockerfile", &format!("# x\nFROM --platform=linux/amd64 {base}:21@{old}\n"));
@@ -452,7 +453,7 @@ async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patterns_find_files_in_folders_and_each_is_checked_once() {
+async fn patterns_match_files_in_folders_and_each_is_checked_once() {
     let rig = Rig::new();
     fs::create_dir_all(rig.folder.path().join("a/b/.hidden")).unwrap();
     for name in ["Dockerfile", "a/Dockerfile.dev", "a/b/Dockerfile", "a/b/.hidden/Dockerfile", "a/b/notes"] {
@@ -472,7 +473,7 @@ async fn patterns_find_files_in_folders_and_each_is_checked_once() {
 
 /// The keys of <https://pre-commit.com/#creating-new-hooks> that `pre-commit validate-manifest` requires.
 #[test]
-fn the_hooks_for_pre_commit_run_commands_that_exist() {
+fn the_pre_commit_hooks_run_existing_commands() {
     let hooks = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml")).unwrap();
     let entries: Vec<_> = hooks.split("\n- id: ").skip(1).collect();
     assert_eq!(entries.len(), 2);
@@ -487,7 +488,7 @@ fn the_hooks_for_pre_commit_run_commands_that_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_release_is_neither_stamped_nor_pinned() {
+async fn a_held_release_is_not_stamped_or_pinned() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     let hold = |release: &str| {

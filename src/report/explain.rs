@@ -1,4 +1,5 @@
-//! How was that found out? The answer of `basewatch explain`: each step with its evidence, then the verdict.
+//! The output of `basewatch explain`: each step with its evidence, then the verdict. The JSON contract
+//! `basewatch.explain/v1`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,45 +14,44 @@ use crate::judge::Severity;
 /// The value of `schema` in every explanation.
 pub const EXPLAIN_SCHEMA: &str = "basewatch.explain/v1";
 
-/// How the base of one image on one platform was identified, dated and judged. The JSON contract
-/// `basewatch.explain/v1`.
+/// How the base of an image on one platform was identified, dated and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch explain", extend("$id" = EXPLAIN_SCHEMA))]
 pub struct Explanation {
     /// Always `basewatch.explain/v1`.
     pub schema: String,
-    /// The image that was asked about.
+    /// The requested image.
     pub reference: String,
-    /// The platform; null when it could not be read.
+    /// The platform; null if the image could not be read.
     pub platform: Option<String>,
-    /// What was looked at, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// What follows.
+    /// The resulting finding.
     pub finding: Finding,
 }
 
-/// One thing that was looked at.
+/// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// What was looked for: `label sdkBaseVersion`.
+    /// What was checked: `label sdkBaseVersion`.
     pub title: String,
-    /// The evidence: what was there, word for word.
+    /// The evidence, verbatim.
     pub detail: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It was there, and counts.
+    /// The evidence was found and is used.
     Found,
-    /// It was not there.
+    /// The evidence was not found.
     NotFound,
-    /// It says something else than better evidence does.
+    /// The evidence contradicts stronger evidence.
     Contradiction,
-    /// Worth knowing; nothing follows from it.
+    /// Information without effect on the result.
     Note,
 }
 
@@ -59,7 +59,7 @@ impl Outcome {
     /// All outcomes.
     pub const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Contradiction, Self::Note];
 
-    /// The word for people.
+    /// The text for display.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Outcome {
     }
 }
 
-/// The explanation for a terminal.
+/// Renders an explanation for a terminal.
 #[must_use]
 pub fn render(explanation: &Explanation, style: &Style) -> String {
     let mut page = Page::new(style);

@@ -104,13 +104,13 @@ fn a_file_of_ten_thousand_findings_works_in_a_browser() {
 }
 
 #[test]
-fn the_sample_looks_well_in_a_browser() {
+fn the_sample_renders_correctly_in_a_browser() {
     let url = file("sample", &sample::report());
     check(&url, "file", "sample", Some("looks"));
 }
 
 #[test]
-fn hostile_text_does_nothing_in_a_browser() {
+fn hostile_text_is_inert_in_a_browser() {
     let url = file("hostile", &hostile_report::report());
     check(&url, "file", "hostile", Some("looks"));
 }

@@ -16,7 +16,7 @@ fn place() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_reads_it_from_there() {
+async fn every_command_reads_the_configuration_from_s3() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     let host = fleet.registry.host();
     fleet.build("orders:1", true);
@@ -42,7 +42,7 @@ async fn every_command_reads_it_from_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_it_is_told_with_its_place() {
+async fn problems_of_a_configuration_in_s3_are_reported_with_its_location() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     let run = |named: &str| {
         let mut command = fleet.command(&["audit"]);
@@ -67,7 +67,7 @@ async fn what_is_wrong_with_it_is_told_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_reads_it_again_for_each_invocation() {
+async fn a_function_reloads_the_configuration_for_each_invocation() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     fleet.build("orders:1", true);
     let direct = json!({ "images": [format!("{}/orders:1", fleet.registry.host())] });

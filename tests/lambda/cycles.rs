@@ -58,7 +58,7 @@ fn done_requests(report: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_in_the_same_process_counts_for_itself_and_sees_what_has_changed() {
+async fn a_second_run_in_the_same_process_has_its_own_counters_and_reads_changes() {
     let fleet = fleet();
     let running = fleet.start().await;
     let first = running.invoke(scheduled()).await.response();
@@ -76,7 +76,7 @@ async fn a_second_run_in_the_same_process_counts_for_itself_and_sees_what_has_ch
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_was_not_delivered_is_counted_and_stays_due() {
+async fn an_undelivered_message_is_counted_and_retried() {
     let fleet = fleet();
     fleet.is_down.store(true, Ordering::SeqCst);
     let running = fleet.start().await;
@@ -89,7 +89,7 @@ async fn a_message_that_was_not_delivered_is_counted_and_stays_due() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_cannot_be_is_a_failed_invocation_and_the_next_one_is_served() {
+async fn a_failed_run_is_a_failed_invocation_and_the_next_one_is_handled() {
     let fleet = fleet();
     let running = fleet.start().await;
     running.invoke(scheduled()).await.response();
@@ -123,7 +123,7 @@ async fn a_run_needs_a_store_and_something_to_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_understood_is_refused_and_says_what_would_be() {
+async fn an_unknown_event_is_rejected_with_a_hint() {
     let fleet = fleet();
     let running = fleet.start().await;
     for event in [json!({ "Records": [] }), json!({ "image": "x" }), json!("run"), json!({ "source": "aws.s3" })] {

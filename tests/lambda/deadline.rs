@@ -1,4 +1,5 @@
-//! The time of an invocation runs out: it ends before, keeps what it learned and nothing else, and the next one goes on.
+//! The time of an invocation runs out: it ends before, keeps what it learned and nothing else, and the next one goes
+//! on.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, sync::atomic::Ordering, time::Duration};
 
@@ -63,7 +64,7 @@ impl Slow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost() {
+async fn later_invocations_finish_an_audit_at_the_same_total_cost() {
     let undisturbed = Slow::new();
     let running = undisturbed.start().await;
     running.api.invoke(scheduled(), LONG).await.response();
@@ -103,7 +104,7 @@ async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invocation_that_is_cut_short_leaves_the_last_report_as_it_is() {
+async fn an_invocation_that_times_out_keeps_the_last_report() {
     let slow = Slow::new();
     let file = slow.fleet.folder.path().join("basewatch.toml");
     let all = fs::read_to_string(&file).unwrap();
@@ -124,7 +125,7 @@ async fn an_invocation_that_is_cut_short_leaves_the_last_report_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_any_time_nothing_is_begun() {
+async fn without_remaining_time_nothing_is_started() {
     let slow = Slow::new();
     let running = slow.start().await;
     let (kind, _) = running.api.invoke(scheduled(), Duration::ZERO).await.error();
@@ -133,7 +134,7 @@ async fn without_any_time_nothing_is_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_could_not_be_told_in_time_is_told_by_the_next_invocation_and_once() {
+async fn notifications_not_sent_in_time_are_sent_once_by_the_next_invocation() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("orders:1", true);

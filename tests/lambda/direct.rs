@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::fleet::Fleet;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_direct_invocation_gives_the_report_on_the_images_it_names() {
+async fn a_direct_invocation_returns_the_report_on_its_images() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     let (orders, fresh) = (format!("{host}/orders:1"), format!("{host}/fresh:1"));
@@ -29,7 +29,7 @@ async fn a_direct_invocation_gives_the_report_on_the_images_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
+async fn a_missing_image_is_a_finding_and_not_an_error() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let running = fleet.start().await;
@@ -48,7 +48,7 @@ async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_and_says_so() {
+async fn a_report_over_the_response_limit_is_truncated_with_a_note() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let host = fleet.registry.host();
@@ -74,7 +74,7 @@ async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_no_json_is_not_understood_and_the_function_goes_on() {
+async fn an_event_that_is_not_json_is_rejected_and_the_function_continues() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let running = fleet.start().await;

@@ -1,4 +1,5 @@
-//! An image that was pushed is looked at alone and at once: who is told, what is left alone, what the next run makes of it.
+//! An image that was pushed is looked at alone and at once: who is told, what is left alone, what the next run makes of
+//! it.
 
 use std::fs;
 
@@ -16,7 +17,7 @@ fn fleet() -> Fleet {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_on_an_old_base_is_told_at_once_and_by_the_next_run_not_again() {
+async fn a_push_on_an_outdated_base_is_notified_immediately_and_only_once() {
     let fleet = fleet();
     let running = fleet.start().await;
     let done = running.invoke(fleet.push("orders:421", true)).await.response();
@@ -36,7 +37,7 @@ async fn a_push_on_an_old_base_is_told_at_once_and_by_the_next_run_not_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_on_a_current_base_says_nothing_and_ends_its_own_alert_alone() {
+async fn a_push_on_a_current_base_sends_nothing_and_resolves_only_its_alert() {
     let fleet = fleet();
     fleet.push("orders:1", true);
     fleet.push("billing:1", true);
@@ -95,7 +96,7 @@ async fn one_image_pushed_under_three_tags_is_one_message_across_invocations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_each_of_its_platforms() {
+async fn a_pushed_index_has_a_finding_for_each_platform() {
     let fleet = fleet();
     let index = fleet.build_index("multi:1", true);
     fleet.store("multi", &index, &["1"]);
@@ -108,7 +109,7 @@ async fn an_index_is_each_of_its_platforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_image_or_not_there_is_ignored() {
+async fn pushes_of_other_artifacts_and_deleted_images_are_ignored() {
     let fleet = fleet();
     let artifact = |kind: &str| {
         json!({
@@ -145,7 +146,7 @@ async fn what_is_no_image_or_not_there_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_configuration_does_not_choose_is_ignored_without_a_question() {
+async fn unselected_repositories_are_ignored_without_requests() {
     let fleet = Fleet::new();
     let inventory = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nexclude = [\"sandbox-*\"]\ntags = [\"v*\"]\n";
     fleet.configure("store = \"store\"", inventory, "");
@@ -172,7 +173,7 @@ async fn what_the_configuration_does_not_choose_is_ignored_without_a_question() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_inventory_of_ecr_every_push_is_looked_at_and_no_run_takes_it_for_gone() {
+async fn without_an_ecr_inventory_every_push_is_audited_and_no_run_resolves_its_alert() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("named:1", false);
@@ -190,7 +191,7 @@ async fn without_an_inventory_of_ecr_every_push_is_looked_at_and_no_run_takes_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
+async fn a_push_that_cannot_be_audited_yet_fails_and_is_retried() {
     let fleet = fleet();
     let event = fleet.push("orders:1", true);
     let file = fleet.folder.path().join("basewatch.toml");
@@ -261,7 +262,7 @@ async fn a_push_that_can_never_be_audited_is_notified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_that_can_never_be_audited_fails_where_nobody_is_notified() {
+async fn a_push_that_can_never_be_audited_fails_if_no_channel_is_notified() {
     let fleet = fleet_with_logins();
     let event = fleet.push("orders:1", true);
     let file = fleet.folder.path().join("basewatch.toml");

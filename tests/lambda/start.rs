@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_command_it_is_a_function_where_lambda_starts_it() {
+async fn the_default_command_in_the_lambda_runtime_is_lambda() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("orders:1", true);
@@ -30,7 +30,7 @@ async fn without_a_command_it_is_a_function_where_lambda_starts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outside_of_lambda_it_says_what_is_missing() {
+async fn outside_of_lambda_the_missing_variables_are_listed() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let output = fleet.command(&["lambda"]).output().unwrap();
@@ -53,7 +53,7 @@ async fn outside_of_lambda_it_says_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_that_does_not_hold_is_an_error_at_the_start() {
+async fn an_invalid_configuration_is_an_init_error() {
     let fleet = Fleet::new();
     fleet.configure("policy = { max_age = \"soon\", graze = \"1d\" }", "", "");
     let mut running = fleet.start().await;
@@ -69,7 +69,7 @@ async fn a_configuration_that_does_not_hold_is_an_error_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runtime_that_is_gone_ends_it_without_a_panic() {
+async fn a_stopped_runtime_ends_the_process_without_a_panic() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let mut command = fleet.command(&["lambda"]);

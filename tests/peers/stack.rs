@@ -113,11 +113,11 @@ fn parameters_reach_what_they_are_for() {
         found.unwrap_or_else(|| panic!("no {sid} in {statements:#?}"))
     };
     let of = |sid: &str| statement(sid)["Resource"].clone();
-    assert_eq!(of("ReadTheSecrets"), json!([secret]));
-    assert_eq!(of("ReadAsTheRole"), json!(["arn:aws:iam::*:role/basewatch-audit"]));
+    assert_eq!(of("SecretsRead"), json!([secret]));
+    assert_eq!(of("AssumeAuditRole"), json!(["arn:aws:iam::*:role/basewatch-audit"]));
     let own = json!({ "StringEquals": { "aws:ResourceOrgID": "${aws:PrincipalOrgID}" } });
-    assert_eq!(statement("ReadAsTheRole")["Condition"], own);
-    assert_eq!(of("ListTheOrganization"), json!(["*"]));
+    assert_eq!(statement("AssumeAuditRole")["Condition"], own);
+    assert_eq!(of("OrganizationsListAccounts"), json!(["*"]));
     for resource in ["Pushes", "PushesPermission"] {
         assert!(stack["resources"][resource].is_object(), "{resource} is not among {:#}", stack["resources"]);
     }

@@ -13,7 +13,7 @@ use crate::rig::{PATIENCE, Served};
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_is_refused() {
+async fn a_large_body_is_rejected() {
     let served = Served::start(NOW, "").await;
     let body = vec![b'x'; 64 * 1024];
     let response = served.client.post(served.url("/api/v1/audit")).body(body).send().await.unwrap();
@@ -21,7 +21,7 @@ async fn a_large_body_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_dawdles_holds_up_nobody() {
+async fn slow_clients_do_not_block_others() {
     let served = Served::start(NOW, "").await;
     let mut dawdlers = Vec::new();
     for _ in 0..100 {
@@ -38,7 +38,7 @@ async fn whoever_dawdles_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_headers_and_many_are_refused() {
+async fn long_and_numerous_headers_are_rejected() {
     let served = Served::start(NOW, "").await;
     for headers in [format!("X-Long: {}\r\n", "x".repeat(1024 * 1024)), "X-Many: x\r\n".repeat(2_000)] {
         let mut connection = TcpStream::connect(served.address()).await.unwrap();

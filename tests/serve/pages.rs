@@ -7,7 +7,7 @@ use crate::rig::Served;
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_shows_the_last_report_and_heeds_its_filters() {
+async fn the_dashboard_shows_the_last_report_with_filters() {
     let served = Served::start(NOW, "").await;
     let response = served.get("/").await;
     assert_eq!(response.status(), 200);
@@ -26,7 +26,7 @@ async fn the_dashboard_shows_the_last_report_and_heeds_its_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_page_loads_is_there_and_never_changes() {
+async fn the_assets_of_a_page_exist_and_are_immutable() {
     let served = Served::start(NOW, "").await;
     let page = served.get("/").await.text().await.unwrap();
     for asset in html::assets() {
@@ -40,7 +40,7 @@ async fn what_a_page_loads_is_there_and_never_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_failed_is_told_of_on_the_page() {
+async fn the_dashboard_shows_a_failed_run() {
     let served = Served::start(NOW, "").await;
     let ledger = served.folder.path().join("store/ledger.json");
     std::fs::write(&ledger, "{ no ledger").unwrap();

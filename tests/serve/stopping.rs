@@ -12,7 +12,7 @@ use crate::{
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_is_being_told_is_told_to_the_end() {
+async fn a_notification_in_progress_is_completed_at_shutdown() {
     let hook = Toxic::start(|_| Reply::new(200, "{}").after(Duration::from_millis(700)));
     let further = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
     let mut served = Served::prepare(NOW, &further);
@@ -27,7 +27,7 @@ async fn a_receiver_that_is_being_told_is_told_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_is_not_waited_for() {
+async fn shutdown_does_not_wait_for_an_audit() {
     let slow = Toxic::start(|_| Reply::hang());
     let host = slow.endpoint().replace("http://", "");
     let mut served = Served::prepare(NOW, "");

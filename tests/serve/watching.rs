@@ -17,7 +17,7 @@ fn told(hook: &Toxic) -> Vec<(MessageKind, EventKind)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_that_fail_are_told_once_and_the_heart_stops_until_they_work_again() {
+async fn failed_runs_notify_once_and_pause_the_heartbeat() {
     let (hook, beats) = (Toxic::start(|_| Reply::new(200, "")), Toxic::start(|_| Reply::new(200, "OK")));
     let further = format!(
         "[serve]\nschedule = \"0 6 * * *\"\n[[notify.webhook]]\nname = \"chat\"\nurl = \"{}\"\n\

@@ -244,25 +244,25 @@ resource "aws_cloudwatch_log_group" "this" {
 
 data "aws_iam_policy_document" "remember_and_tell" {
   statement {
-    sid       = "ReadTheConfiguration"
+    sid       = "ConfigurationRead"
     actions   = ["s3:GetObject"]
     resources = ["${aws_s3_bucket.this.arn}/basewatch.toml"]
   }
 
   statement {
-    sid       = "ListTheStore"
+    sid       = "StoreList"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this.arn]
   }
 
   statement {
-    sid       = "KeepTheStore"
+    sid       = "StoreReadWrite"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this.arn}/store/*"]
   }
 
   statement {
-    sid       = "PublishToTheTopics"
+    sid       = "TopicsPublish"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alerts.arn]
   }
@@ -277,7 +277,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = length(var.secret_arns) > 0 ? [var.secret_arns] : []
 
     content {
-      sid       = "ReadTheSecrets"
+      sid       = "SecretsRead"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = statement.value
     }
@@ -287,7 +287,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_role_name == null || length(var.audit_account_ids) == 0 ? [] : [var.audit_role_name]
 
     content {
-      sid       = "ReadAsTheRole"
+      sid       = "AssumeAuditRole"
       actions   = ["sts:AssumeRole"]
       resources = [for id in var.audit_account_ids : "arn:${local.partition}:iam::${id}:role/${statement.value}"]
     }
@@ -297,7 +297,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_role_name != null && var.audit_organization ? [var.audit_role_name] : []
 
     content {
-      sid       = "ReadAsTheRoleInTheOrganization"
+      sid       = "AssumeAuditRoleInOrganization"
       actions   = ["sts:AssumeRole"]
       resources = ["arn:${local.partition}:iam::*:role/${statement.value}"]
 
@@ -313,7 +313,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_organization ? ["all of its accounts"] : []
 
     content {
-      sid       = "ListTheOrganization"
+      sid       = "OrganizationsListAccounts"
       actions   = ["organizations:ListAccounts"]
       resources = ["*"]
     }

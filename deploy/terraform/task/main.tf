@@ -87,7 +87,7 @@ data "aws_iam_policy_document" "execution" {
   # checkov:skip=CKV_AWS_107:ecr:GetAuthorizationToken is how images are pulled, and takes no resource
   # checkov:skip=CKV_AWS_356:ecr:GetAuthorizationToken takes no resource
   statement {
-    sid       = "LogInToTheRegistry"
+    sid       = "EcrToken"
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]
   }
@@ -108,7 +108,7 @@ data "aws_iam_policy_document" "execution" {
     for_each = length(var.secrets) > 0 ? [values(var.secrets)] : []
 
     content {
-      sid       = "ReadTheSecrets"
+      sid       = "SecretsRead"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = statement.value
     }
