@@ -1,4 +1,4 @@
-"""Reads an HTTP message with the CloudEvents SDK, and prints the event that the SDK made of it as JSON.
+"""Reads an HTTP message with the CloudEvents SDK, and prints the event that the SDK parsed as JSON.
 
     read_event.py CONTENT_TYPE FILE
 

@@ -30,7 +30,7 @@ LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
 def granted(scope, is_user):
-    """What a scope such as `repository:lambda/java:pull,push` grants to the user or to anybody."""
+    """The access that a scope (`repository:lambda/java:pull,push`) grants to the user, or to anonymous requests."""
     kind, name, actions = scope.split(":", 2)
     allowed = {"pull", "push", "*"} if is_user else {"pull"}
     return {"type": kind, "name": name, "actions": [a for a in actions.split(",") if a in allowed]}
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_):
-        """Silent: the JSON lines are the log."""
+        """Does not log: the JSON lines are the log."""
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

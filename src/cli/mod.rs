@@ -67,10 +67,10 @@ Examples:
 
 const IAM_EXAMPLES: &str = "\
 What to print:
-policy    permissions to audit an account (default)
-runner    additional permissions of basewatch's own role, with [accounts]
-trust     trust policy of the role in each account
-commands  AWS CLI commands that create the role and exclude it from pull time updates
+  policy    permissions to audit an account (default)
+  runner    additional permissions of basewatch's own role, with [accounts]
+  trust     trust policy of the role in each account
+  commands  AWS CLI commands that create the role and exclude it from pull time updates
 
 Examples:
   basewatch config iam > policy.json

@@ -14,7 +14,7 @@ from .patching import added, cut, page_size, wrapped
 
 
 def digest(uri):
-    """The digest that ECS tells of an image in ECR: of the index, where the tag points at one."""
+    """The digest that ECS reports for an image in ECR: of the index, where the tag points at one."""
     found = resolve(uri)[1]
     return found.image_digest if found else None
 
@@ -44,7 +44,7 @@ def tasks():
     @wrapped(EC2ContainerServiceBackend, "list_tasks")
     def list_tasks(original, self, cluster, instance, family, started_by, service, desired_status):
         found = original(self, cluster, instance, family, started_by, None, desired_status or "RUNNING")
-        # moto takes every cluster whose name has this one's in it, and does not look at the service.
+        # moto matches every cluster whose name contains this one's, and ignores the service.
         name = self._get_cluster(cluster).name
         group = f"service:{service.rsplit('/', 1)[-1]}" if service else None
         return [task for task in found if task.cluster_name == name and group in (None, task.group)]
@@ -133,6 +133,6 @@ def lists():
 
 
 def apply():
-    """Puts it all right."""
+    """Applies the fixes."""
     for fix in (tasks, services, lists):
         fix()
