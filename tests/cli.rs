@@ -1,4 +1,4 @@
-//! The program as a user meets it: help, exit codes, configuration commands, completions, pipes.
+//! The command line: help, exit codes, configuration commands, completions, pipes.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The program in an empty folder, without what the environment of the tests would tell it.
+/// The program in an empty folder, without the environment variables of the tests.
 fn basewatch(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
     for (name, _) in std::env::vars_os() {
@@ -39,14 +39,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Standard output of a run that has to succeed.
+/// Standard output of a run that must succeed.
 fn stdout(args: &[&str]) -> String {
     let output = run(folder().path(), args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Standard error of a run that could not start, and printed nothing.
+/// Standard error of a run that cannot start and prints nothing.
 fn refusal(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stdout));
@@ -229,7 +229,7 @@ fn a_closed_pipe_is_not_an_error() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        // Closed before the first byte: whatever is written meets a closed pipe.
+        // Closed before the first byte: every write fails.
         drop(child.stdout.take());
         let mut message = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut message).expect("UTF-8");
@@ -238,7 +238,7 @@ fn a_closed_pipe_is_not_an_error() {
     }
 }
 
-/// A configuration of what runs in two accounts.
+/// A configuration of deployments in two accounts.
 const RUNNING: &str = r#"
 [[inventory.lambda]]
 regions = ["eu-west-1"]
@@ -269,7 +269,7 @@ fn running() -> TempDir {
 #[test]
 fn filters_that_exclude_everything_are_an_error() {
     let folder = running();
-    for (args, told) in [
+    for (args, expected) in [
         (["--kind", "ecr"], "--kind excludes everything: the configuration has no such inventory"),
         (["--region", "mars"], "--region excludes everything: the configuration has the regions eu-west-1, us-east-1"),
         (
@@ -280,7 +280,7 @@ fn filters_that_exclude_everything_are_an_error() {
         (["--kind", "pod"], "invalid value 'pod'"),
     ] {
         let refusal = refusal(folder.path(), &[&["audit"], &args[..]].concat());
-        assert!(refusal.contains(told), "{args:?}: {refusal}");
+        assert!(refusal.contains(expected), "{args:?}: {refusal}");
     }
     let both = refusal(folder.path(), &["audit", "ghcr.io/a/b:1", "--owner", "payments"]);
     assert!(both.contains("cannot be used with"), "{both}");

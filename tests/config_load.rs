@@ -1,4 +1,4 @@
-//! From file, environment and flags to settings.
+//! Loading settings from file, environment and flags.
 #![expect(clippy::panic, reason = "what steps of tests share fails as tests do")]
 
 use std::{fs, path::Path, time::Duration};
@@ -52,7 +52,7 @@ impl Case {
     }
 }
 
-/// The configuration of the first user, as it was agreed on.
+/// The configuration of the first user.
 const AGREED: &str = r#"
 [policy]
 max_age = "45d"
@@ -61,7 +61,7 @@ grace = "14d"
 [identify]
 labels = ["sdkBaseVersion"]
 
-[[identify.base]]                      # a repository of bases, and what is known of it
+[[identify.base]]                      # a repository of base images
 repository = "public.ecr.aws/lambda/java"
 default_tag = "latest"
 
@@ -102,7 +102,7 @@ fn a_configuration_of_policy_bases_and_registries_is_loaded() {
     );
 }
 
-/// What runs, in many accounts, as it was agreed on.
+/// An inventory of many accounts.
 const RUNNING: &str = r#"
 [[inventory.lambda]]
 regions = ["eu-west-1", "us-east-1"]
@@ -157,7 +157,7 @@ fn an_organization_can_exclude_accounts_and_include_all_regions() {
 #[test]
 fn problems_with_accounts_are_reported() {
     let role = "role = \"arn:aws:iam::{account}:role/x\"";
-    for (file, told) in [
+    for (file, expected) in [
         (role.to_owned(), "accounts: lists no accounts: set ids, or organization = true"),
         (format!("{role}\nids = []"), "accounts.ids: is empty"),
         (format!("{role}\nids = [\"12\"]"), "accounts.ids[0]: \"12\" is not an AWS account ID: write twelve digits"),
@@ -176,7 +176,7 @@ fn problems_with_accounts_are_reported() {
         ),
     ] {
         let problems = Case::of(&format!("[accounts]\n{file}")).problems();
-        assert!(problems.contains(told), "{file}\n{problems}");
+        assert!(problems.contains(expected), "{file}\n{problems}");
     }
     let unset = Case::of(RUNNING).problems();
     assert!(unset.contains("the environment variable \"AUDIT_EXTERNAL_ID\" is not set"), "{unset}");
@@ -185,7 +185,7 @@ fn problems_with_accounts_are_reported() {
 #[test]
 fn problems_with_owners_selectors_and_mirrors_are_reported() {
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
-    for (file, told) in [
+    for (file, expected) in [
         ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is not a tag key"),
         ("[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(), "owners.rules[0].match: \"[\" is no pattern"),
         ("[owners]\nrules = [{ match = \"a\" }]".into(), "owners.rules[0].owner: "),
@@ -203,7 +203,7 @@ fn problems_with_owners_selectors_and_mirrors_are_reported() {
         ("[[identify.mirror]]\nprefix = \"mirror.example.com\"".into(), "identify.mirror[0].upstream: "),
     ] {
         let problems = Case::of(&file).problems();
-        assert!(problems.contains(told), "{file}\n{problems}");
+        assert!(problems.contains(expected), "{file}\n{problems}");
     }
 }
 
@@ -327,7 +327,7 @@ fn a_removed_key_is_rejected_with_its_replacement() {
     ] {
         assert_eq!(Case::of(file).problems(), problem);
     }
-    // What the message shows is accepted, and means the same.
+    // The configuration in the message is accepted, and means the same.
     let written = "[[identify.base]]\n    repository = \"a.example/*\"\n    dated_tags = true";
     let bases = Case::of(written).loaded().settings.resolve.bases;
     assert!(bases.has_dated_tags(&"a.example/x".parse().unwrap()));
@@ -503,7 +503,7 @@ fn exemptions_require_a_reason_an_owner_an_end_and_a_scope() {
              deployment = \"legacy-*\"\ndeployment_owner = \"pay*\"\ncodes = [\"runtime-deprecated\", \"base-too-old\"]"
         )
     };
-    // TOML has days of its own.
+    // TOML has a date type.
     for day in ["\"2027-01-31\"", "2027-01-31"] {
         let policy = Case::of(&file(day)).loaded().settings.policy;
         let [exemption] = policy.exemptions.as_slice() else { panic!("{:?}", policy.exemptions) };
@@ -512,7 +512,7 @@ fn exemptions_require_a_reason_an_owner_an_end_and_a_scope() {
         assert_eq!(exemption.scope.owner.as_ref().map(Glob::as_str), Some("pay*"));
         assert_eq!(exemption.codes, [ReasonCode::RuntimeDeprecated, ReasonCode::BaseTooOld]);
     }
-    // Whatever day it is, the same file is valid.
+    // The same file is valid on every day.
     for day in ["\"1999-12-31\"", "9999-12-31"] {
         Case::of(&file(day)).loaded();
     }
@@ -596,7 +596,7 @@ fn the_example_loads_with_all_keys_uncommented() {
     assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
 }
 
-/// The example with the `#` away from keys and tables.
+/// The example with all keys and tables uncommented.
 fn switched_on(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
@@ -605,12 +605,12 @@ fn switched_on(example: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The configuration of who is told, as it was agreed on.
-const TELLING: &str = r#"
+/// A configuration with store, notifications and rebuilds.
+const NOTIFYING: &str = r#"
 store = "/var/lib/basewatch"           # or "s3://bucket/prefix"
 
 [notify]
-threshold = "medium"                   # the least severity that is told
+threshold = "medium"                   # the lowest severity with alerts
 remind_every = "7d"
 
 [[notify.sns]]
@@ -631,7 +631,7 @@ secret = { env = "GITHUB_TOKEN" }
 
 #[test]
 fn a_configuration_of_notifications_is_loaded() {
-    let case = Case::of(TELLING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
+    let case = Case::of(NOTIFYING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
     let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
@@ -644,7 +644,7 @@ fn a_configuration_of_notifications_is_loaded() {
     assert!(
         ["hunter2", "hunter3", "/repos/acme", "example.com/basewatch"].iter().all(|secret| !shown.contains(secret))
     );
-    let in_bucket = Case::of(&TELLING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
+    let in_bucket = Case::of(&NOTIFYING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
         .with("HOOK_SECRET", "x")
         .with("GITHUB_TOKEN", "x");
     assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
@@ -675,7 +675,7 @@ fn problems_with_notifications_are_reported_with_a_fix() {
         (format!("{hook}signature = \"github\""), "set secret as well"),
         (format!("{hook}secret = {{ env = \"NOT_SET_ANYWHERE\" }}"), "not set"),
         (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "is not a secret ARN"),
-        (format!("{hook}template = \"{{{{ nobody }}}}\""), "is not a valid template"),
+        (format!("{hook}template = \"{{{{ missing }}}}\""), "is not a valid template"),
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
         (format!("{hook}owners = [\"[\"]"), "no pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),

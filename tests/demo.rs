@@ -1,5 +1,4 @@
-//! The demo is the main job on bundled images: every verdict of this version appears, and it says what
-//! it shows.
+//! The demo audits bundled images: every verdict appears, and the output explains itself.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use basewatch::{
 #[tokio::test]
 async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
     let report = Demo::serve().expect("loopback is there").report().await;
-    let told: BTreeMap<_, _> = report
+    let verdicts: BTreeMap<_, _> = report
         .findings
         .iter()
         .map(|finding| {
@@ -23,12 +22,12 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
             ((name.to_owned(), platform), (finding.verdict, code))
         })
         .collect();
-    let told: Vec<_> = told
+    let verdicts: Vec<_> = verdicts
         .iter()
         .map(|((name, platform), (verdict, code))| (name.as_str(), platform.as_str(), *verdict, *code))
         .collect();
     assert_eq!(
-        told,
+        verdicts,
         [
             ("checkout:9", "linux/arm64", Verdict::Fresh, ""),
             ("exports:64", "linux/amd64", Verdict::Deprecated, "runtime-deprecated"),

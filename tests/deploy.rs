@@ -1,4 +1,4 @@
-//! What users copy from `deploy/` fits the product: permissions, metrics, fields, commands and configurations.
+//! The templates in `deploy/` match basewatch: permissions, metrics, fields, commands and configurations.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
@@ -47,7 +47,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 
 // ---- Permissions ---------------------------------------------------------------------------------------------
 
-/// The actions that a text names, as in `ecr:DescribeImages`. Keys of conditions that are written like them are not.
+/// The actions in a text, such as `ecr:DescribeImages`, without condition keys of the same form.
 fn actions(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ":-*".contains(c)));
     let action = |word: &&str| {
@@ -65,7 +65,7 @@ fn actions(text: &str) -> BTreeSet<String> {
     words.filter(action).map(str::to_owned).collect()
 }
 
-/// What a role of basewatch may do beyond reading: the store, the topic, and what the configuration may name.
+/// Actions of a role of basewatch beyond reading: the store, the topic, and those for optional configuration.
 const REMEMBERING: [&str; 7] = [
     "s3:GetObject",
     "s3:ListBucket",
@@ -115,7 +115,7 @@ fn templates_allow_the_required_actions_only() {
     ];
     for (file, expected) in table {
         let expected: BTreeSet<_> = expected.into_iter().flatten().map(|action| (*action).to_owned()).collect();
-        // What is said about a check that is skipped is no permission.
+        // Comments on skipped checks are not permissions.
         let said = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
         let found = text(file).lines().filter(said).flat_map(actions).collect::<BTreeSet<_>>();
         assert_eq!(found, expected, "{file}");
@@ -158,9 +158,9 @@ fn every_role_accepts_a_permissions_boundary() {
     assert_eq!(roles, 7);
 }
 
-// ---- Figures -------------------------------------------------------------------------------------------------
+// ---- Metrics -------------------------------------------------------------------------------------------------
 
-/// The metrics of `serve`, as Prometheus names them, by what the sources register.
+/// The Prometheus metrics of `serve` that the sources register.
 fn prometheus_metrics() -> BTreeSet<String> {
     let source = text("src/run/serve/metrics.rs");
     let counters: BTreeSet<_> = source
@@ -182,7 +182,7 @@ fn prometheus_metrics() -> BTreeSet<String> {
     registered.collect()
 }
 
-/// The metrics of the function, as CloudWatch names them, by what its sources say.
+/// The CloudWatch metrics of the Lambda function in the sources.
 fn cloudwatch_metrics() -> BTreeSet<String> {
     let is_name = |word: &&str| {
         word.len() > 2
@@ -218,7 +218,7 @@ fn the_metrics_are_found_in_the_sources() {
     }
 }
 
-/// Every text in a document.
+/// Every string in a document.
 fn strings(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),
@@ -228,7 +228,7 @@ fn strings(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The values of `key`, wherever it is.
+/// The values of `key` at any depth.
 fn values_of(document: &Value, key: &str) -> BTreeSet<String> {
     match document {
         Value::Array(values) => values.iter().flat_map(|value| values_of(value, key)).collect(),
@@ -298,7 +298,7 @@ fn dashboards_have_unique_panels_and_a_selectable_data_source() {
     assert_eq!(uids.len(), 3);
 }
 
-/// What a schema says of the field that `path` leads to, below `schema`; lists are gone into.
+/// The schema of the field at `path` below `schema`, including items of lists.
 fn field<'a>(document: &'a Value, mut schema: &'a Value, path: &str) -> Option<&'a Value> {
     for name in path.split('.').filter(|name| !name.is_empty()) {
         schema = &of_object(document, schema)?["properties"][name];
@@ -306,7 +306,7 @@ fn field<'a>(document: &'a Value, mut schema: &'a Value, path: &str) -> Option<&
     (!schema.is_null()).then_some(schema)
 }
 
-/// The schema of the objects that are there: behind references, in lists, or else null.
+/// The object schema behind references, lists and nullable types.
 fn of_object<'a>(document: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     if let Some(reference) = schema["$ref"].as_str() {
         return of_object(document, document.pointer(reference.strip_prefix('#')?)?);
@@ -349,7 +349,7 @@ fn the_api_dashboard_queries_existing_fields() {
     assert!(checked > 30, "only {checked} fields");
 }
 
-// ---- Words ----------------------------------------------------------------------------------------------------
+// ---- Pages ----------------------------------------------------------------------------------------------------
 
 /// The fenced blocks of a page in `language`.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -357,7 +357,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
 }
 
-/// The arguments of each basewatch that a script starts, itself or in a container.
+/// The arguments of each basewatch command in a script, directly or in a container.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let lines = script.replace("\\\n", " ");
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The built program with exemptions: what is put up with for a while fails no run, is told as what it is, and is
-//! told again when the while is over. And what nobody can do anything about fails none either.
+//! Exemptions: exempted findings do not fail a run until the exemption expires, and are shown as exempted. Findings
+//! without a possible action do not fail a run either.
 
 #[path = "support/bare.rs"]
 mod bare;
@@ -18,7 +18,7 @@ const NOW: &str = "2026-11-20";
 const OLD: &str = "2026-08-22T06:00:00Z";
 const NEW: &str = "2026-11-19T06:00:00Z";
 
-/// A registry with a line that went on, one that is quiet, and images on both; and a configuration that names them.
+/// A registry with a line that has new releases, one without, images on both, and a configuration of them.
 struct Fleet {
     folder: TempDir,
     registry: Loopback,
@@ -81,12 +81,12 @@ fn exemption(pattern: &str, more: &str) -> String {
     )
 }
 
-/// Of each finding whose image is `name`: its verdict, severity and exemption.
-fn told(report: &Value, name: &str) -> Vec<(Value, Value, Value)> {
+/// Verdict, severity and exemption of each finding whose image is `name`.
+fn judged(report: &Value, name: &str) -> Vec<(Value, Value, Value)> {
     let findings = report["findings"].as_array().expect("findings").iter();
     let of_name = |finding: &&Value| finding["id"].as_str().is_some_and(|id| id.contains(&format!("/{name}:1")));
-    let told = findings.filter(of_name);
-    told.map(|it| (it["verdict"].clone(), it["severity"].clone(), it["exemption"].clone())).collect()
+    let matching = findings.filter(of_name);
+    matching.map(|it| (it["verdict"].clone(), it["severity"].clone(), it["exemption"].clone())).collect()
 }
 
 fn notes(report: &Value) -> Vec<(&str, &str)> {
@@ -109,8 +109,8 @@ async fn exempted_findings_are_reported_but_do_not_fail_a_run_until_the_end_date
     assert_eq!((exit, &report["summary"]["exempted"]), (1, &1.into()), "the other one still fails it");
     assert_eq!(report["summary"]["by_verdict"]["stale"], 2);
     let fields = serde_json::json!({ "reason": "vendor image", "owner": "payments", "until": "2027-01-31" });
-    assert_eq!(told(&report, "legacy"), [("stale".into(), "high".into(), fields)]);
-    assert_eq!(told(&report, "orders"), [("stale".into(), "high".into(), Value::Null)]);
+    assert_eq!(judged(&report, "legacy"), [("stale".into(), "high".into(), fields)]);
+    assert_eq!(judged(&report, "orders"), [("stale".into(), "high".into(), Value::Null)]);
     assert_eq!(notes(&report), []);
 
     let both = exemption("{legacy,orders}", "");
@@ -153,8 +153,8 @@ async fn an_unused_exemption_is_noted_in_verbose_output_of_complete_reports() {
     };
     assert_eq!(unused(&[]), 1);
     let named = format!("{}/legacy:1", fleet.registry.host());
-    assert_eq!((unused(&[&named]), unused(&["--kind", "image"])), (0, 0), "what is not looked at may match");
-    // The deployment of an image that cannot be read is known all the same, but not its base.
+    assert_eq!((unused(&[&named]), unused(&["--kind", "image"])), (0, 0), "deployments outside the filter may match");
+    // The deployment of an unreadable image is known, but not its base.
     let on_base = exemption("legacy", "base = \"*/python:*\"");
     for (policy, unused) in [(&policy, 1), (&on_base, 0)] {
         let missing = fleet.report(&["legacy", "gone"], policy, NOW, &[]).1;
@@ -214,7 +214,7 @@ fn config_check_warns_of_end_dates_in_the_past_or_far_future() {
         + &["2020-01-31", "9999-01-31"].map(hold).concat();
     fs::write(folder.path().join("basewatch.toml"), policy).expect("a writable folder");
     let output = basewatch(folder.path()).args(["config", "check"]).output().expect("the program starts");
-    let told = stdout(&output);
+    let table = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for line in [
         "after 14d, 2 exemptions, 2 holds\n",
@@ -223,6 +223,6 @@ fn config_check_warns_of_end_dates_in_the_past_or_far_future() {
         "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31 and no longer applies\n",
         "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31, more than two years from now\n",
     ] {
-        assert!(told.contains(line), "{line}{told}");
+        assert!(table.contains(line), "{line}{table}");
     }
 }

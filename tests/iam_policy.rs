@@ -1,4 +1,4 @@
-//! The policy that ships allows every AWS call the sources make, and nothing else.
+//! The policy in `config/` allows exactly the AWS calls that the sources make.
 
 #![expect(clippy::unwrap_used, reason = "in the helpers of tests a failure is a failed test")]
 
@@ -14,17 +14,17 @@ use basewatch::{
 };
 use serde_json::Value;
 
-/// The SDK's method for each operation that is called, and the actions it needs.
+/// The SDK method of each AWS operation in the sources, and the actions it needs.
 const CALLS: [(&str, &[&str]); 25] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
-    // This operation has no action of its own
+    // This operation has no separate action
     // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
     ("list_image_referrers", &["ecr:BatchGetImage"]),
     ("list_functions", &["lambda:ListFunctions"]),
     ("list_aliases", &["lambda:ListAliases"]),
-    // The answer has the function's tags only for those who may list them
+    // The answer has the function's tags only with the permission to list them
     // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
     ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
     ("describe_pull_through_cache_rules", &["ecr:DescribePullThroughCacheRules"]),
@@ -46,7 +46,7 @@ const CALLS: [(&str, &[&str]); 25] = [
         "get_authorization_token",
         &["ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"],
     ),
-    // Listing goes through a paginator, and a lone message through a call that is one word: both are named here.
+    // Paginators and calls that are a single word are not found by name: both are listed here.
     ("get_object", &["s3:GetObject", "s3:ListBucket"]),
     ("put_object", &["s3:PutObject"]),
     ("delete_object", &["s3:DeleteObject"]),
@@ -54,15 +54,15 @@ const CALLS: [(&str, &[&str]); 25] = [
     ("get_secret_value", &["secretsmanager:GetSecretValue"]),
 ];
 
-/// What a store in a bucket needs. `HeadObject` needs what `GetObject` does, `HeadBucket` what listing does
+/// Actions of a store in a bucket. `HeadObject` needs the same as `GetObject`, `HeadBucket` the same as listing
 /// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html).
 const STORE_ACTIONS: [&str; 4] = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"];
 
-/// What the registry client needs to get a blob of private ECR over HTTP
+/// Actions of the registry client for a blob of private ECR over HTTP
 /// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-pull-iam.html).
 const REGISTRY_ACTIONS: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
-/// How the names of AWS operations begin.
+/// The first words of AWS operation names.
 const VERBS: [&str; 20] = [
     "assume", "batch", "cancel", "complete", "create", "delete", "describe", "get", "initiate", "invoke", "list",
     "publish", "put", "register", "run", "start", "stop", "tag", "update", "upload",
@@ -93,7 +93,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// Methods called without arguments whose names read like AWS operations, in sources that have to do with AWS.
+/// Methods without arguments whose names look like AWS operations, in sources that use AWS.
 fn calls(source: &str) -> BTreeSet<String> {
     if !source.contains("aws_sdk_") && !source.contains("aws::") && !source.contains("super::{Aws") {
         return BTreeSet::new();
@@ -115,15 +115,15 @@ fn the_policy_allows_exactly_the_calls_in_the_source_code() {
     assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
-    let telling = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{TELLING}");
+    let notifying = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{NOTIFYING}");
     let mut of_runner = actions(&running(&everything("organization = true")));
-    of_runner.extend(actions(&running(&settings(&telling))));
+    of_runner.extend(actions(&running(&settings(&notifying))));
     assert!(of_runner.contains("sts:AssumeRole"), "the SDK assumes roles, and no source names the call");
     let granted: BTreeSet<_> = allowed().union(&of_runner).filter(|it| *it != "sts:AssumeRole").cloned().collect();
     assert_eq!(granted, needed, "the actions of the policies, and those that are needed");
 }
 
-/// A configuration that uses everything; `accounts` is what stands in `[accounts]`, if anything.
+/// A configuration with all features; `accounts` is the content of `[accounts]`, if any.
 fn everything(accounts: &str) -> Settings {
     let accounts = match accounts {
         "" => String::new(),
@@ -135,8 +135,8 @@ fn everything(accounts: &str) -> Settings {
     ))
 }
 
-/// What a configuration that remembers and tells says besides.
-const TELLING: &str = r#"
+/// Additional keys of a configuration with a store and notifications.
+const NOTIFYING: &str = r#"
 [[notify.sns]]
 topic_arn = "arn:aws:sns:eu-west-1:123456789012:basewatch"
 [[notify.webhook]]
@@ -305,7 +305,7 @@ fn calls_are_found_regardless_of_formatting() {
 fn write_permissions_are_limited_to_configured_resources() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
-    let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{TELLING}"));
+    let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{NOTIFYING}"));
     let expected = serde_json::json!([
         {
             "Sid": "StoreList", "Effect": "Allow", "Action": ["s3:ListBucket"],
@@ -336,7 +336,7 @@ fn write_permissions_are_limited_to_configured_resources() {
         let of_store = statements.into_iter().filter(|statement| is_of_store(statement["Sid"].as_str().unwrap()));
         Value::Array(of_store.collect())
     };
-    // Without accounts basewatch is one with the role that reads; with them, the roles in the accounts only read.
+    // Without accounts, one role audits and writes the store; with accounts, the roles in them only read.
     assert_eq!(written(reading(&with("s3://bucket/watch", ""))), expected);
     assert_eq!(written(running(&with("s3://bucket/watch", role))), expected);
     assert_eq!(written(reading(&with("s3://bucket/watch", role))), serde_json::json!([]));

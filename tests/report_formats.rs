@@ -1,5 +1,5 @@
-//! Reports where people and machines other than ours read them: Markdown, CSV and SARIF of the sample, within the
-//! limits of those who read them, and harmless whatever an image says.
+//! Reports in formats that other programs show: Markdown, CSV and SARIF of the sample, within the limits of these
+//! programs, and harmless for any image content.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -18,10 +18,10 @@ use poison::poisoned;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// What a comment on GitHub takes.
+/// The maximum length of a GitHub comment.
 const COMMENT: usize = 65_536;
 
-/// The schema of OASIS for SARIF 2.1.0 with errata 01, as Microsoft's SARIF Multitool 5.7.0 (MIT) brings it along.
+/// The schema of OASIS for SARIF 2.1.0 with errata 01, as bundled with Microsoft's SARIF Multitool 5.7.0 (MIT).
 static SARIF: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let schema = serde_json::from_str(include_str!("data/sarif-schema-2.1.0.json")).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
@@ -31,7 +31,7 @@ fn page(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// `number` findings of different images, each like one of the sample that is not fresh.
+/// `number` findings of different images, each similar to one of the sample that is not fresh.
 fn many(number: usize) -> Vec<Finding> {
     let mut templates = sample::report().findings;
     templates.retain(|finding| finding.verdict != Verdict::Fresh);
@@ -46,7 +46,7 @@ fn many(number: usize) -> Vec<Finding> {
     (0..number).map(like).collect()
 }
 
-/// Text that each format would do something with.
+/// Text with special characters of every format.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
         "|",
@@ -151,7 +151,7 @@ fn markdown_lists_each_action_once_for_all_deployments() {
     {
         assert!(items.iter().any(|item| item.contains(action)), "{action}: {items:#?}");
     }
-    // What is put up with and what cannot be helped is nothing to do.
+    // Exempted findings and those without a possible action are not listed.
     assert!(!items.iter().any(|item| item.contains("vendor-agent") || item.contains("請求書")), "{items:#?}");
 }
 
@@ -163,7 +163,7 @@ fn markdown_fits_into_a_comment_and_counts_omitted_rows() {
     let shown: Vec<_> = text.lines().filter(|line| line.starts_with("| **") || line.starts_with("| stale")).collect();
     assert_eq!(shown.len(), 100);
     assert!(text.contains("\n**And 9900 rows more, for "), "{text}");
-    // What is counted and what is shown is all there is.
+    // The shown and the omitted findings add up to all.
     let (_, rest) = text.split_once("rows more, for ").unwrap();
     let (rest, _) = rest.split_once("**").unwrap();
     let counted: usize = rest.split(", ").map(|part| part.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
@@ -222,7 +222,7 @@ fn csv_has_a_row_per_finding_and_the_documented_columns() {
     assert_eq!(names, csv::titles().collect::<Vec<_>>());
 }
 
-/// What a reader of CSV makes of `text`.
+/// The result of a CSV reader for `text`.
 fn records(text: &str) -> Vec<Vec<String>> {
     let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -242,7 +242,7 @@ fn the_sample_in_sarif() {
     let mut log = log(&sample::report());
     let driver = &mut log["runs"][0]["tool"]["driver"];
     driver["semanticVersion"] = "VERSION".into();
-    // The rest is what docs/verdicts.md says.
+    // The rest is as in docs/verdicts.md.
     driver["rules"].as_array_mut().unwrap().truncate(2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap());
 }
@@ -341,15 +341,19 @@ fn results_beyond_the_github_limit_are_omitted_and_counted() {
     let run = &log["runs"][0];
     let results = run["results"].as_array().unwrap();
     assert_eq!((results.len(), sarif::MOST_RESULTS), (20, 25_000));
-    // What is exempted goes first.
+    // Exempted findings are omitted first.
     assert!(!results.iter().any(|result| result["message"]["text"].as_str().unwrap().contains("vendor-agent")));
-    let told = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
-    assert_eq!(told.len(), 1 + 1_000 + 1);
-    assert!(told[0]["message"]["text"].as_str().unwrap().starts_with("3 results left out"), "{}", told[0]);
-    assert_eq!(told[1_001]["message"]["text"], "3 errors left out.");
+    let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+    assert_eq!(notifications.len(), 1 + 1_000 + 1);
+    assert!(
+        notifications[0]["message"]["text"].as_str().unwrap().starts_with("3 results omitted"),
+        "{}",
+        notifications[0]
+    );
+    assert_eq!(notifications[1_001]["message"]["text"], "3 errors omitted.");
 }
 
-/// What is left of a line of Markdown without its code spans, by the rules of CommonMark.
+/// A line of Markdown without its code spans, by the rules of CommonMark.
 fn outside_code(line: &str) -> String {
     let run = |text: &str| text.len() - text.trim_start_matches('`').len();
     let mut outside = String::new();
@@ -377,7 +381,7 @@ fn outside_code(line: &str) -> String {
     outside + rest
 }
 
-/// The `|` of a row that end a cell.
+/// The `|` of a row that separate cells.
 fn bars(line: &str) -> usize {
     line.char_indices().filter(|(at, c)| *c == '|' && !line[..*at].ends_with('\\')).count()
 }
@@ -411,7 +415,7 @@ proptest! {
             }
             let tag = outside.split('<').skip(1).find(|rest| !rest.starts_with(' '));
             prop_assert_eq!(tag, None, "{}", shown);
-            // Neither an address nor an emoji: nothing joins two words but a hyphen or an apostrophe.
+            // No address and no emoji: only a hyphen or an apostrophe joins two words.
             let characters: Vec<_> = outside.chars().collect();
             let joined = characters.windows(3).find(|three| {
                 three[0].is_alphanumeric() && three[2].is_alphanumeric() && matches!(three[1], '.' | ':' | '@')

@@ -1,4 +1,4 @@
-//! What people see in a browser: the page of the sample, what hostile text becomes in it, and how large it gets.
+//! The HTML report: the page of the sample, hostile text, and its size.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -22,7 +22,7 @@ use basewatch::{
 };
 use hostile_report::TEXT as HOSTILE;
 
-/// The page without its style and script, which have files of their own to be read in.
+/// The page without style and script, which are reviewed in their own files.
 fn without_style_and_script(page: &str) -> String {
     let mut text = page.to_owned();
     for (start, end) in [("<style>", "</style>"), ("<script>", "</script>"), ("sha256-", "base-uri")] {
@@ -56,7 +56,7 @@ fn the_sample_as_it_is_served() {
     insta::assert_snapshot!(page);
 }
 
-/// The names of assets change with every change to them.
+/// Asset names change with every change of their content.
 #[test]
 fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let report = sample::report_of_mostly_unknown();
@@ -103,7 +103,7 @@ fn hostile_text_is_escaped_everywhere() {
     for page in &pages {
         let page = if page.contains("<style>") { without_style_and_script(page) } else { page.clone() };
         assert!(page.contains("&#60;script&#62;alert(1)"), "the text is there");
-        // In JSON, quotes are escaped as JSON does, and angle brackets besides.
+        // In JSON, quotes are escaped as usual, and angle brackets as well.
         let page = page.split("<script type=\"application/json\"").next().unwrap();
         assert!(!page.contains("<script>alert") && !page.contains("</style>&lt;") && !page.contains("\"' onload"));
         let invisible: BTreeSet<_> = page.chars().filter(|c| !is_visible(*c) && *c != '\n').collect();
@@ -147,7 +147,7 @@ fn served_pages_follow_their_content_security_policy() {
     assert!(html::POLICY.contains("default-src 'none'") && !html::POLICY.contains("unsafe"));
 }
 
-/// The anchors of the findings in a page. Compact rows leave the quotes out.
+/// The anchors of the findings in a page. Compact rows omit the quotes.
 fn anchors(page: &str) -> Vec<&str> {
     let ids = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next());
     ids.filter(|id| id.starts_with("f-")).collect()

@@ -1,4 +1,4 @@
-//! The contracts that machines rely on: the JSON schemas, and a heading for every code.
+//! The JSON schemas, and a documented heading for every code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -15,7 +15,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// The schema of what is written: a field that is always there is required, even if it may be null.
+/// The schema of written documents: a field that is always present is required, even if it may be null.
 fn schema<T: JsonSchema>() -> Value {
     let mut schema =
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value();
@@ -36,7 +36,7 @@ fn assert_current<T: JsonSchema>(name: &str) {
         fs::write(&path, serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
     }
     let text = fs::read_to_string(&path).unwrap_or_default();
-    // As values: the order of keys depends on the features that other crates switch on in serde_json.
+    // As values: the order of keys depends on the serde_json features that other crates enable.
     let actual: Value = serde_json::from_str(&text).unwrap_or_default();
     assert!(actual == expected, "schema/{name} is not what the types say; UPDATE_SCHEMA=1 writes it");
 }
@@ -95,7 +95,7 @@ fn samples_are_valid_and_survive_a_round_trip() {
     assert_comes_back(&sample::explanation());
 }
 
-/// The example of the product's contract, with this version's kinds of deployment.
+/// A report with all kinds of deployments.
 fn contract() -> Value {
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
     json!({

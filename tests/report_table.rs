@@ -1,4 +1,4 @@
-//! What people read: every table of the sample, as it comes out of the program.
+//! The table report: every table of the sample, as the program prints it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -79,7 +79,7 @@ fn the_summary_counts_findings_images_and_bases() {
     let report = sample::report();
     let summary = Summary::of(&report.findings);
     assert_eq!(summary.deployments, report.findings.len() as u64);
-    // Thirteen deployments share an image, and one has none that could be read.
+    // Thirteen deployments share an image, and the image of one could not be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
     // Two platforms and the three fresh ones share a base each; the four unknown have none.
     assert_eq!(summary.bases, 11);
@@ -97,7 +97,7 @@ fn no_line_is_wider_than_the_terminal() {
     for width in [60, 72, 80, 100, 123, 124, 140, 200] {
         for show_all in [false, true] {
             let text = table::render(&report, &Style { show_all, ..at(width) });
-            // Commands to be copied stay whole.
+            // Commands are not truncated, so that they can be copied.
             for line in text.lines().filter(|line| !line.contains(".dkr.ecr.")) {
                 assert!(Harmless::from(line).width() <= width, "{width}: {line}");
             }
@@ -113,7 +113,7 @@ fn without_a_width_nothing_is_truncated_or_wrapped() {
             assert!(text.contains(&reason.message), "{}", reason.message);
         }
     }
-    assert!(text.contains("with-a-name-nobody-reads-to-its-end:2026-09-20.1"), "{text}");
+    assert!(text.contains("with-a-name-that-tables-may-shorten:2026-09-20.1"), "{text}");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn exempted_findings_come_last_with_owner_and_end_date() {
     assert!(text.contains(" of platform ends on 2026-11-30\n") && !text.contains("matches no deployment"), "{text}");
     let all = table::render(&report, &Style { show_all: true, ..at(140) });
     assert!(all.contains("matches no deployment"), "{all}");
-    // Where nothing else is left, nothing is to be done next.
+    // Without other findings, there are no next steps.
     let findings = report.findings.into_iter().filter(|finding| finding.exemption.is_some()).collect();
     let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
     assert!(text.contains("vendor-agent:2") && !text.contains("next"), "{text}");

@@ -1,4 +1,4 @@
-//! The built program, run after run: who is told, what is kept, and how it ends when something is wrong.
+//! `basewatch run` with a store: notifications, stored files, and exit codes after failures.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -56,7 +56,7 @@ impl Rig {
         rig
     }
 
-    /// Writes the configuration, with something before its tables and something behind them.
+    /// Writes the configuration with additional lines before and after its tables.
     fn configure(&self, before: &str, behind: &str) {
         let host = self.fleet.host();
         let file = format!(
@@ -80,13 +80,13 @@ impl Rig {
         self.folder.path().join("store")
     }
 
-    /// What was told since it was last asked: the events of each message.
-    fn told(&self, since: usize) -> Vec<Value> {
+    /// The events of each message after the first `since`.
+    fn notified(&self, since: usize) -> Vec<Value> {
         let log = self.hook.log();
         log[since..].iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap()["events"].clone()).collect()
     }
 
-    /// What each message is about, and what happened.
+    /// The kind and the events of each message.
     fn kinds(&self) -> Vec<String> {
         let of = |body: &str| {
             let message: Value = serde_json::from_str(body).unwrap();
@@ -96,7 +96,7 @@ impl Rig {
         self.hook.log().iter().map(|asked| of(&asked.body)).collect()
     }
 
-    /// What people read, without what differs from run to run.
+    /// The printed text, without parts that differ from run to run.
     fn shown(&self, output: &Output) -> String {
         let text = stdout(output).replace(&self.fleet.host(), "REGISTRY");
         let text = text.replace(&self.folder.path().display().to_string(), "FOLDER");
@@ -122,7 +122,7 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// Holds `document` to the types, and the schema in the repository to them; `UPDATE_SCHEMA=1` writes it.
+/// Checks `document` against the schema, and the schema in the repository against the types; `UPDATE_SCHEMA=1` writes it.
 fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let schema = generator.into_root_schema_for::<T>().to_value();
@@ -147,13 +147,13 @@ async fn a_run_notifies_once_and_reminds_after_a_week() {
     let rig = Rig::new();
     let first = rig.at(NOW, &[]);
     assert_eq!((code(&first), stderr(&first).as_str()), (0, ""));
-    assert_eq!(rig.told(0), [serde_json::json!({ "triggered": 2 })]);
+    assert_eq!(rig.notified(0), [serde_json::json!({ "triggered": 2 })]);
     insta::assert_snapshot!("run_first", rig.shown(&first));
     let second = rig.at(NOW, &[]);
     assert_eq!((code(&second), rig.hook.log().len()), (0, 1));
     insta::assert_snapshot!("run_second", rig.shown(&second));
     rig.at(NEXT_WEEK, &[]);
-    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 2 })]);
+    assert_eq!(rig.notified(1), [serde_json::json!({ "reminded": 2 })]);
     for name in ["ledger.json", "history.json", "reports/latest.json", "catalog"] {
         assert!(rig.store().join(name).exists(), "{name}");
     }
@@ -167,7 +167,7 @@ async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     assert!(stdout(&output).contains("would tell") && stdout(&output).contains("To webhook chat"));
     assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
-    // A day that is still to come can be rehearsed, and only that.
+    // A dry run may be dated to a future day; other runs may not.
     assert_eq!(code(&rig.at("2199-01-01", &["--dry-run"])), 0);
     let future = rig.at("2199-01-01", &[]);
     assert_eq!(code(&future), 2);
@@ -179,7 +179,7 @@ async fn a_dry_run_omits_notifications_held_back_by_quiet_hours() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     rig.at(NOW, &[]);
-    // At night what failed by day waits as well.
+    // At night, messages that failed by day wait as well.
     let quiet = "[notify.quiet_hours]\nfrom = \"22:00\"\nto = \"08:00\"\n";
     rig.configure("store = \"store\"\n", quiet);
     let night = stdout(&rig.at(NOW, &["--dry-run"]));
@@ -236,9 +236,9 @@ async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
             assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
         }
         assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
-        // Of findings nobody is told anything, but that.
-        let told = rig.kinds();
-        assert_eq!(told, ["findings triggered", "watch triggered"]);
+        // No alerts about findings are sent, only this one.
+        let kinds = rig.kinds();
+        assert_eq!(kinds, ["findings triggered", "watch triggered"]);
     }
 }
 
@@ -254,8 +254,8 @@ async fn a_failed_run_is_notified_once_until_a_run_succeeds() {
         assert_eq!((code(&failed), stdout(&failed).as_str()), (2, ""));
     }
     assert_eq!(rig.kinds(), ["findings triggered", "watch triggered"]);
-    let told: Value = serde_json::from_str(&rig.hook.log()[1].body).unwrap();
-    assert!(told["watch"]["errors"][0]["message"].as_str().unwrap().contains("ledger.json"), "{told}");
+    let message: Value = serde_json::from_str(&rig.hook.log()[1].body).unwrap();
+    assert!(message["watch"]["errors"][0]["message"].as_str().unwrap().contains("ledger.json"), "{message}");
     assert!(!rig.hook.log()[1].body.contains("hunter2"));
     fs::write(&ledger, good).unwrap();
     let good = rig.at("2025-11-20T06:00:00Z", &["--format", "json"]);
@@ -280,7 +280,7 @@ async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_heartbeat_url_is_never_shown() {
     let rig = Rig::new();
-    // A service that repeats what it was sent.
+    // A service that echoes its input.
     let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
     rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"HEARTBEAT_URL\" }\n");
     let run = |arguments: &[&str]| {
@@ -343,7 +343,7 @@ async fn an_unreachable_store_triggers_the_failure_heartbeat_only() {
     fs::remove_file(rig.store()).unwrap();
     assert_eq!(code(&rig.at(NOW, &[])), 0);
     assert_eq!((alive.log().len(), ill.log().len()), (1, 1));
-    // What went unnoticed then is not told now.
+    // Alerts of that run are not sent now.
     assert_eq!(rig.kinds(), ["findings triggered"]);
 }
 
@@ -397,11 +397,11 @@ async fn alerts_can_be_listed_shown_snoozed_and_resent() {
     assert_eq!(code(&snoozed), 0, "{}", stderr(&snoozed));
     assert!(stderr(&snoozed).contains("until 2199-01-01"), "{}", stderr(&snoozed));
     rig.at(NEXT_WEEK, &[]);
-    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 1 })]);
+    assert_eq!(rig.notified(1), [serde_json::json!({ "reminded": 1 })]);
 
     let resent = rig.run(&["alerts", "resend", ids[1]]);
     assert_eq!(code(&resent), 0, "{}", stderr(&resent));
-    assert_eq!(rig.told(2), [serde_json::json!({ "reminded": 1 })]);
+    assert_eq!(rig.notified(2), [serde_json::json!({ "reminded": 1 })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,4 @@
-//! `basewatch stamp` as its users run it: what it prints for builds, and what it says about Dockerfiles and does to
-//! them.
+//! `basewatch stamp`: the options that it prints for builds, and how it checks and fixes Dockerfiles.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
@@ -79,7 +78,7 @@ impl Rig {
         self.command(arguments).output().unwrap()
     }
 
-    /// What `basewatch base` says in JSON.
+    /// The JSON of `basewatch base`.
     fn base_report(&self, reference: &str) -> Output {
         let mut command = basewatch(self.folder.path());
         command.args(["base", reference, "--format", "json", "--as-of", NOW]).output().unwrap()
@@ -101,7 +100,7 @@ impl Rig {
     }
 }
 
-/// What `stamp public.ecr.aws/lambda/java:21` finds in the documentation.
+/// The release that `stamp public.ecr.aws/lambda/java:21` finds in the documentation.
 fn sample() -> Stamp {
     let base = BaseReport {
         schema: BASE_SCHEMA.to_owned(),
@@ -230,12 +229,12 @@ async fn a_check_distinguishes_final_intermediate_and_unresolved_bases() {
     let froms = &report.files[0].froms;
     assert_eq!(code, 0, "{report:#?}");
     assert!(report.complete);
-    let told: Vec<_> = froms
+    let listed: Vec<_> = froms
         .iter()
         .map(|from| (from.line, from.ships, from.tracked, from.pinned, from.verdict.map(Verdict::as_str)))
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             (1, false, false, Some(false), None),
             (2, false, true, Some(false), None),
@@ -281,7 +280,7 @@ async fn exit_codes_are_those_of_an_audit() {
         (&["fresh", "missing"], 2),
         (&["fresh", "."], 2),
         (&["st*", "fresh"], 1),
-        // Nothing newer has been published since, so nothing can be done.
+        // No newer release exists, so there is no possible action.
         (&["fresh", "--as-of", "2026-09-01"], 0),
         (&["fresh", "--as-of", "2026-09-01", "--fail-on", "unknown"], 1),
     ] {
@@ -301,7 +300,7 @@ async fn exit_codes_are_those_of_an_audit() {
     let (code, report) = silent.check(&["--check", "fresh", "--fail-on", "never"]);
     assert_eq!((code, report.complete), (3, false), "{report:#?}");
     assert_eq!(report.errors[0].code, "unreachable");
-    // Nobody on the command line named the registry: without the configuration it is not asked.
+    // The registry is not on the command line: it is queried only if the configuration allows it.
     fs::write(silent.folder.path().join("basewatch.toml"), "[[identify.base]]\nrepository = \"*/java\"\n").unwrap();
     let (_, report) = silent.check(&["--check", "fresh"]);
     assert_eq!(report.files[0].froms[0].verdict.unwrap().as_str(), "unknown");
@@ -421,7 +420,7 @@ async fn sarif_has_a_result_on_the_line_of_each_final_base() {
     let schema: Value = serde_json::from_str(include_str!("data/sarif-schema-2.1.0.json")).unwrap();
     assert!(jsonschema::is_valid(&schema, &log), "{log:#}");
     let results = log["runs"][0]["results"].as_array().unwrap();
-    let told: Vec<_> = results
+    let listed: Vec<_> = results
         .iter()
         .map(|result| {
             let place = &result["locations"][0]["physicalLocation"];
@@ -437,7 +436,7 @@ async fn sarif_has_a_result_on_the_line_of_each_final_base() {
         .collect();
     let length = format!("{base}:21").len() as u64;
     assert_eq!(
-        told,
+        listed,
         [
             ("base-too-old", "a.Dockerfile", 2, 29, length + 72),
             ("base-not-pinned", "b.Dockerfile", 1, 6, length),
@@ -516,18 +515,18 @@ async fn a_held_release_is_not_stamped_or_pinned() {
     assert!(from.reasons[0].message.contains("TLS to RDS fails, OPS-1234"), "{from:#?}");
     assert!(rig.run(&["--fix", "held"]).status.success());
     assert!(rig.text("held").contains(&format!("FROM {base}:21@{old}\n")), "{}", rig.text("held"));
-    // The older one is stale, and nothing can be done about that until the hold ends.
+    // The older one is stale, and there is no possible action until the hold ends.
     let (code, fixed) = rig.check(&["--check", "held"]);
     assert_eq!((code, fixed.files[0].froms[0].verdict), (0, Some(Verdict::Stale)), "{fixed:#?}");
     assert_eq!(fixed.files[0].froms[0].reasons[0].code, "line-quiet");
 
-    // The release itself was asked for.
+    // The release itself was requested.
     for reference in [format!("{base}@{new}"), format!("{base}:21.2025.11.19.06")] {
         let refused = rig.run(&[&reference]);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
         assert!(stderr(&refused).contains("is held until 2025-12-31: TLS to RDS fails, OPS-1234"), "{refused:?}");
     }
-    // Once the hold is over, everything is as before.
+    // After the hold, everything is as before.
     let later = rig.run(&[&format!("{base}:21"), "--format", "env", "--as-of", "2026-01-01"]);
     assert!(stdout(&later).contains(new.as_str()), "{later:?}");
 }

@@ -75,7 +75,7 @@ impl<'a> Coverage<'a> {
         let advice = match code.parse() {
             Ok(ReasonCode::BaseUnidentified | ReasonCode::LabelMalformed) => format!(
                 "record the base in a label at build time (supported: {}), or list your own base images in [[identify.base]]",
-                looked_for(labels)
+                label_list(labels)
             ),
             _ => "run basewatch explain IMAGE for details".to_owned(),
         };
@@ -90,7 +90,7 @@ impl<'a> Coverage<'a> {
 }
 
 /// The first few labels that may record a base, and the number of others.
-fn looked_for(labels: &[String]) -> String {
+fn label_list(labels: &[String]) -> String {
     let named = labels.iter().take(MOST_LABELS).map(String::as_str);
     let more = labels.len().saturating_sub(MOST_LABELS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -255,7 +255,7 @@ mod tests {
         assert!(message.ends_with("image-unreadable (2): run basewatch explain IMAGE for details"), "{message}");
         let labels: Vec<_> = (1..=5).map(|number| format!("label{number}")).collect();
         let named = "label1, label2, label3, org.opencontainers.image.base.name and 2 more";
-        assert_eq!(looked_for(&labels), named);
+        assert_eq!(label_list(&labels), named);
     }
 
     #[test]

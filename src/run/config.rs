@@ -28,9 +28,9 @@ pub async fn check(
     let flags = Flags { config: args.file.or_else(|| flags.config.clone()), ..flags.clone() };
     let loaded = loaded(&flags, environment, working_folder).await?;
     let Some(file) = loaded.file else {
-        let looked: Vec<_> = candidates(environment, working_folder);
-        let looked: Vec<_> = looked.iter().map(|file| file.display().to_string()).collect();
-        bail!("no configuration file found at {}; `basewatch config init` writes one", looked.join(", "));
+        let paths: Vec<_> = candidates(environment, working_folder);
+        let paths: Vec<_> = paths.iter().map(|file| file.display().to_string()).collect();
+        bail!("no configuration file found at {}; `basewatch config init` writes one", paths.join(", "));
     };
     let now = Utc::now();
     let runs = if loaded.is_served { runs(&loaded.settings.serve.timetable, now) } else { String::new() };

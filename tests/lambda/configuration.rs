@@ -1,4 +1,4 @@
-//! A configuration in a bucket: for every command, and read again for each invocation.
+//! Configuration in a bucket: for every command, and read again for each invocation.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn every_command_reads_the_configuration_from_s3() {
     let check = run(&["config", "check", &place()], "");
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
     assert!(stdout(&check).contains(&format!("{} is valid", place())), "{}", stdout(&check));
-    // Paths in it are relative to where the program runs: there is no folder beside it.
+    // Relative paths in it start from the working folder.
     bucket.put(KEY, "[catalog]\npath = \"./facts\"\n");
     let check = run(&["config", "check"], &place());
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));

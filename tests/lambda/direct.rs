@@ -1,4 +1,4 @@
-//! A direct invocation gives a report, and changes nothing.
+//! A direct invocation returns a report and changes no state.
 
 use basewatch::image::{Annotations, Platform};
 use serde_json::json;
@@ -12,7 +12,7 @@ async fn a_direct_invocation_returns_the_report_on_its_images() {
     let (orders, fresh) = (format!("{host}/orders:1"), format!("{host}/fresh:1"));
     fleet.build("orders:1", true);
     fleet.build("fresh:1", false);
-    // With a store and without.
+    // With and without a store.
     for top in ["store = \"store\"", ""] {
         fleet.configure(top, "[[inventory.ecr]]\nregions = [\"eu-west-1\"]", "");
         let running = fleet.start().await;
@@ -24,7 +24,7 @@ async fn a_direct_invocation_returns_the_report_on_its_images() {
         assert_eq!(past["generated_at"], "2020-01-01T00:00:00Z");
         assert!(running.function.metrics().iter().all(|line| line.get("RunSucceeded").is_none()), "it was no run");
     }
-    assert_eq!(fleet.told().len(), 0);
+    assert_eq!(fleet.notified().len(), 0);
     assert!(fleet.kept("ledger.json").is_none() && fleet.kept("reports/latest.json").is_none());
 }
 

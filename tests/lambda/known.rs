@@ -1,4 +1,4 @@
-//! A fleet of which most is unknown is no success: for `run`, for `audit` and for the function.
+//! A fleet of which most is unknown is not a success: `run`, `audit` and the Lambda function.
 
 use basewatch::registry::ImageSpec;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::{
     fleet::{ALL_OF_ECR, Fleet, scheduled},
 };
 
-/// One image whose base is known and two that say nothing of theirs, in ECR.
+/// One image with a known base and two without any evidence, in ECR.
 fn fleet(policy: &str) -> Fleet {
     let fleet = Fleet::new();
     fleet.push("orders:1", false);
@@ -40,7 +40,7 @@ async fn a_run_below_min_known_exits_with_3() {
         assert_eq!((&summary["deployments"], &summary["judged"], &summary["exit_reason"]), expected, "{arguments:?}");
         assert_eq!(printed["notes"][0]["code"], "most-unknown", "{arguments:?}");
     }
-    // What the store keeps says the same, and the table says it first.
+    // The stored report says the same, and the table starts with it.
     assert_eq!(fleet.kept("reports/latest.json").unwrap()["summary"]["exit_reason"], "fail-on");
     let table = stdout(&fleet.command(&["audit"]).output().unwrap());
     assert!(table.starts_with("Most of the fleet is unknown: only 1 of 3 deployments could be judged"), "{table}");
@@ -79,5 +79,5 @@ async fn the_function_reports_most_unknown_and_notifies_once() {
     let [metrics] = running.function.metrics().try_into().unwrap();
     assert_eq!(metrics["MostUnknown"], 1);
     let again = running.invoke(scheduled()).await.response();
-    assert_eq!((again["messages"].as_array().unwrap().len(), fleet.told().len()), (0, 1));
+    assert_eq!((again["messages"].as_array().unwrap().len(), fleet.notified().len()), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! How does it start, and what does it say where it cannot?
+//! Start of the function, and messages if it cannot start.
 
 use crate::{
     bare::{stderr, stdout},
@@ -23,7 +23,7 @@ async fn the_default_command_in_the_lambda_runtime_is_lambda() {
         assert_eq!(done["schema"], "basewatch.run/v1", "{arguments:?}");
         assert_eq!(function.log().is_empty(), arguments == ["--quiet"], "{}", function.log());
     }
-    // Elsewhere, nothing is chosen by itself.
+    // Outside Lambda, there is no default command.
     let output = fleet.command(&[]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("Usage"), "{}", stderr(&output));
@@ -36,7 +36,7 @@ async fn outside_of_lambda_the_missing_variables_are_listed() {
     let output = fleet.command(&["lambda"]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("AWS_LAMBDA_RUNTIME_API is not set"), "{}", stderr(&output));
-    // What the runtime's library would end the process for.
+    // Input for which the runtime's library would end the process.
     for (name, value, said) in [
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9000/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "/.rt", "HOST:PORT"),

@@ -1,4 +1,4 @@
-//! Who is answered, and what browsers are told.
+//! Access control and security headers of `serve`.
 
 use crate::rig::Served;
 

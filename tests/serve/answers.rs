@@ -1,4 +1,4 @@
-//! What is answered: the report, its findings by filter, bases, history, metrics, and the document of all of it.
+//! The API of `serve`: report, filtered findings, bases, history, metrics and OpenAPI document.
 
 use std::io::Read as _;
 
@@ -141,7 +141,7 @@ async fn metrics_exist_from_the_start_and_have_bounded_labels() {
 #[tokio::test(flavor = "multi_thread")]
 async fn before_the_first_run_the_api_responds_with_503() {
     let mut served = Served::prepare(NOW, "");
-    // Its only registry does not answer in time.
+    // Its only registry does not respond in time.
     served.fleet.registry.stock().untag("java", "21");
     served.run().await;
     served.wait(async || served.get("/readyz").await.status() == 200, "readiness").await;
@@ -170,7 +170,7 @@ async fn a_restart_serves_the_last_report_immediately() {
     served.run().await;
     served.wait(async || served.get("/readyz").await.status() == 200, "readiness").await;
     assert_eq!(served.json("/api/v1/report").await, before);
-    assert_eq!(served.runs().len(), 1, "nothing was missed, and nothing is looked at again");
+    assert_eq!(served.runs().len(), 1, "no run was missed, and none is repeated");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A fortnight of scheduled runs by a clock that is set forward and back, stands still, and sleeps.
+//! Two weeks of scheduled runs with a clock that jumps forward and back, stops and sleeps.
 
 use chrono::TimeDelta;
 
@@ -9,7 +9,7 @@ use crate::{
 
 const BERLIN: &str = "[serve]\nschedule = \"30 2 * * *\"\ntime_zone = \"Europe/Berlin\"\n";
 
-/// Lets time pass until `end`, and waits until it is then and nothing is under way.
+/// Lets time pass until `end`, and waits until no run is in progress.
 pub(crate) async fn pass(served: &Served, end: &str) {
     served.clock.run_until(end);
     let is_then = async || {
@@ -22,7 +22,7 @@ pub(crate) async fn pass(served: &Served, end: &str) {
     served.wait(is_then, end).await;
 }
 
-/// The runs, as days and times of UTC.
+/// The runs, as days and times in UTC.
 fn runs(served: &Served) -> Vec<String> {
     served.runs().iter().map(|run| format!("{}T{}:{}", &run[6..8], &run[9..11], &run[11..13])).collect()
 }
@@ -68,7 +68,7 @@ async fn runs_missed_while_the_service_was_down_are_made_up_once() {
 async fn a_suspended_machine_runs_once_and_one_with_its_clock_set_back_waits() {
     let served = Served::start("2026-06-01T12:00:00Z", "[serve]\nschedule = \"0 6 * * *\"\n").await;
     pass(&served, "2026-06-02T03:30:00Z").await;
-    // It sleeps over three runs.
+    // It sleeps during three runs.
     served.clock.set(TimeDelta::hours(54));
     pass(&served, "2026-06-05T03:00:00Z").await;
     assert_eq!(hours(&served), ["01T12", "04T09"]);
@@ -82,7 +82,7 @@ async fn a_suspended_machine_runs_once_and_one_with_its_clock_set_back_waits() {
 async fn a_run_that_overlaps_the_next_one_skips_it() {
     let clock = crate::rig::SetClock::at("2026-06-01T12:30:00Z");
     let slow = clock.clone();
-    // Whoever is told takes three hours to listen.
+    // The webhook takes three hours to respond.
     let hook = Toxic::start(move |asked| {
         if asked.nth == 0 {
             slow.set(TimeDelta::hours(3));

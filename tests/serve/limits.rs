@@ -1,4 +1,4 @@
-//! What is too large, too slow or too much costs nobody else their answer.
+//! Requests that are too large, too slow or too many do not affect other clients.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn slow_clients_do_not_block_others() {
     }
     let answer = timeout(Duration::from_secs(10), served.get("/api/v1/report")).await.expect("in time");
     assert_eq!(answer.status(), 200);
-    // And is not waited for any longer than headers take.
+    // The connection is closed after the timeout of headers.
     let mut rest = Vec::new();
     let ended = timeout(PATIENCE, dawdlers[0].read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the connection is closed");
@@ -43,7 +43,7 @@ async fn long_and_numerous_headers_are_rejected() {
     for headers in [format!("X-Long: {}\r\n", "x".repeat(1024 * 1024)), "X-Many: x\r\n".repeat(2_000)] {
         let mut connection = TcpStream::connect(served.address()).await.unwrap();
         let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-        // It may be cut off while it is being sent.
+        // The connection may be closed while the request is being sent.
         let _ = connection.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
         let _ = timeout(PATIENCE, connection.read_to_end(&mut answer)).await.expect("an end");

@@ -1,4 +1,4 @@
-//! The dashboard as it is served: what it shows, and that it loads only what it brings.
+//! The served dashboard: its content, and that it loads no external resources.
 
 use basewatch::report::html;
 

@@ -1,4 +1,4 @@
-//! How it ends: what is being answered is answered, what is being told is told, and an audit is left.
+//! Shutdown: open requests are answered, notifications are sent, and an audit is aborted.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn a_notification_in_progress_is_completed_at_shutdown() {
     assert!(ledger.contains("\"sent_at\""), "it was recorded as sent: {ledger}");
     served.run().await;
     served.wait_for_report().await;
-    assert_eq!(hook.log().len(), 1, "and is not told again");
+    assert_eq!(hook.log().len(), 1, "and the alert is not sent again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
