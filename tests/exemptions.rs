@@ -116,13 +116,9 @@ async fn exempted_findings_are_reported_but_do_not_fail_a_run_until_the_end_date
     let both = exemption("{legacy,orders}", "");
     for (now, exit, note) in [
         ("2026-11-20", 0, None),
-        ("2027-01-18T00:00:00Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
-        ("2027-01-31T23:59:59Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
-        (
-            "2027-02-01",
-            1,
-            Some(("exemption-expired", "ended on 2027-01-31, and it no longer exempts what it matches: 2 stale")),
-        ),
+        ("2027-01-18T00:00:00Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it covers 2 stale"))),
+        ("2027-01-31T23:59:59Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it covers 2 stale"))),
+        ("2027-02-01", 1, Some(("exemption-expired", "ended on 2027-01-31 and no longer covers 2 stale"))),
     ] {
         let (code, report) = fleet.report(&images, &both, now, &[]);
         assert_eq!(code, exit, "{now}");

@@ -131,10 +131,10 @@ fn markdown_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
 fn an_incomplete_report_is_not_summarized_as_fresh() {
     let fresh = vec![sample::fresh("gateway:9")];
     let text = markdown::render(&sample::report_of(fresh.clone(), Vec::new()));
-    assert!(text.starts_with("## basewatch: everything is fresh\n"), "{text}");
+    assert!(text.starts_with("## basewatch: all deployments are fresh\n"), "{text}");
     let error = vec![sample::error("ecr eu-west-1", "access-denied", "no")];
     let text = markdown::render(&sample::report_of(fresh, error));
-    assert!(!text.contains("everything is fresh") && text.contains("**Incomplete:**"), "{text}");
+    assert!(!text.contains("all deployments are fresh") && text.contains("**Incomplete:**"), "{text}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn markdown_of_the_largest_texts_fits_into_a_comment() {
 fn long_markdown_lists_are_truncated_with_a_count() {
     let errors = (0..30).map(|number| sample::error(&format!("place {number}"), "throttled", "slow down")).collect();
     let text = markdown::render(&sample::report_of(Vec::new(), errors));
-    assert!(text.contains("- At place 19, `throttled`: slow down\n- and 10 more\n"), "{text}");
+    assert!(text.contains("- place 19, `throttled`: slow down\n- and 10 more\n"), "{text}");
 }
 
 #[test]

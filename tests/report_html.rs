@@ -82,7 +82,7 @@ fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
     let failed = html::waiting(Served { running_since: None, failed_run }, now, None);
-    assert!(failed.contains("None is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
+    assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = Query::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
     let refused = html::refused(&error);
     assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
@@ -169,7 +169,7 @@ fn a_page_has_a_hundred_findings_and_a_file_has_all() {
     assert_eq!(anchors(&html::page(&served(&report, &[], &Query::default()))).len(), 100);
     let last = html::page(&served(&report, &[], &query));
     assert_eq!(anchors(&last).len(), 34);
-    assert!(last.contains("1,234 findings; here are 1,201 to 1,234"), "{last}");
+    assert!(last.contains("1,234 findings; showing 1,201 to 1,234"), "{last}");
     assert_eq!(anchors(&html::render(&report)).len(), 1234);
 }
 
@@ -196,9 +196,9 @@ fn a_small_file_embeds_the_report() {
 #[test]
 fn an_empty_report_renders_as_a_page() {
     let page = html::render(&sample::report_of(Vec::new(), Vec::new()));
-    assert!(page.contains("There are no deployments"), "{page}");
+    assert!(page.contains("No deployments"), "{page}");
     let blind = vec![sample::error("ecr", "access-denied", "no")];
-    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployment could be seen"));
+    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployments could be read"));
 }
 
 #[test]

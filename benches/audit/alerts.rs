@@ -12,7 +12,7 @@ const FINDINGS: usize = 10_000;
 pub async fn notify() {
     let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().expect("an instant");
     let next = first + TimeDelta::days(1);
-    println!("alerts: {FINDINGS} findings of 40 owners, one receiver, a store in a folder");
+    println!("alerts: {FINDINGS} findings of 40 owners, one channel, a store in a folder");
     let backlog = Rig::new();
     let (took, messages) = run(&backlog, first, "out-of-date", "medium").await;
     println!("  first run, all as one summary: {messages} message, {took:?}");

@@ -20,7 +20,7 @@ pub(super) struct RawAccounts {
     /// does not need the role; without it, basewatch uses its own credentials there.
     #[schemars(required, example = &"arn:aws:iam::{account}:role/basewatch-audit")]
     role: Option<String>,
-    /// Where to find the external ID that the role's trust policy requires.
+    /// External ID that the role's trust policy requires.
     external_id: Option<RawSecret>,
     /// Account IDs of twelve digits.
     #[schemars(example = ["123456789012", "210987654321"])]

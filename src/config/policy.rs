@@ -84,8 +84,9 @@ pub(super) enum RawSeverity {
     Critical,
 }
 
-/// Different thresholds for some deployments. At least one pattern is required, and all patterns must match. The first
-/// matching override applies; keys that it does not set keep the values of `[policy]`.
+/// Different thresholds and severities for some deployments. At least one pattern is required, and all patterns must
+/// match. The first matching override applies; keys that it does not set keep the values of `[policy]`. Severities are
+/// in `severity`, as in `[policy.severity]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RawOverride {

@@ -36,7 +36,7 @@ pub(super) struct RawRegistry {
     /// User name for `basic`.
     #[schemars(example = &"auditor")]
     username: Option<String>,
-    /// Where to find the password for `basic`.
+    /// Password for `basic`.
     password: Option<RawSecret>,
     /// Maximum requests per second. Defaults to 1 for public.ecr.aws, 10 with credentials; other registries have no
     /// limit.

@@ -85,7 +85,7 @@ async fn later_invocations_finish_an_audit_at_the_same_total_cost() {
         }
         let (kind, message) = answer.error();
         assert_eq!(kind, "Basewatch.Unfinished");
-        assert!(message.starts_with("unfinished: "), "{message}");
+        assert!(message.starts_with("timed out before the audit was complete"), "{message}");
         assert_eq!(ended, [0, 0, 1]);
         assert_eq!(slow.kept(), BTreeMap::new(), "nothing is concluded of half an audit");
         assert_eq!(slow.fleet.notified().len(), 0);

@@ -66,7 +66,7 @@ async fn a_report_over_the_response_limit_is_truncated_with_a_note() {
     assert_eq!((&part["summary"]["deployments"], &part["complete"]), (&json!(8000), &json!(false)));
     let note = part["notes"].as_array().unwrap().last().unwrap();
     assert_eq!(note["code"], "report-cut");
-    let missing = format!("{} of 8000 findings are left out", 8000 - findings);
+    let missing = format!("{} of 8000 findings are omitted", 8000 - findings);
     assert!(note["message"].as_str().unwrap().starts_with(&missing), "{note}");
     let some = running.invoke(json!({ "images": images[..10] })).await.response();
     assert_eq!(some["findings"].as_array().unwrap().len(), 1000);
@@ -82,7 +82,7 @@ async fn an_event_that_is_not_json_is_rejected_and_the_function_continues() {
     for payload in [b"{\"images\": [".as_slice(), b"", b"{} {}", b"run", &[0xff, 0xfe, b'"'], deep.as_bytes()] {
         let (kind, message) = running.invoke_with(payload).await.error();
         assert_eq!(kind, "Basewatch.UnknownEvent", "{message}");
-        assert!(message.contains("no JSON object"), "{message}");
+        assert!(message.contains("not a JSON object"), "{message}");
     }
     let missing = format!("{}/nothing:1", fleet.registry.host());
     assert_eq!(running.invoke(json!({ "images": [missing] })).await.response()["schema"], "basewatch.report/v1");

@@ -206,7 +206,7 @@ async fn a_push_that_cannot_be_audited_yet_fails_and_is_retried() {
     let running = fleet.start().await;
     let (kind, message) = running.invoke(event.clone()).await.error();
     assert_eq!(kind, "Basewatch.Failed");
-    assert!(message.contains("orders:1 could not be looked at"), "{message}");
+    assert!(message.contains("cannot audit orders:1"), "{message}");
     fs::write(&file, right).unwrap();
     assert_eq!(running.invoke(event.clone()).await.response()["messages"], 1);
     fleet.cloud.cloud().deny(Scope::of("ecr:DescribeImages"));
@@ -276,5 +276,5 @@ async fn a_push_that_can_never_be_audited_fails_if_no_channel_is_notified() {
     fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
     let (kind, message) = running.invoke(event).await.error();
     assert_eq!(kind, "Basewatch.Failed");
-    assert!(message.contains("orders:1 was pushed and could not be audited"), "{message}");
+    assert!(message.contains("the pushed image orders:1 cannot be audited"), "{message}");
 }

@@ -42,7 +42,7 @@ async fn outside_of_lambda_the_missing_variables_are_listed() {
         ("AWS_LAMBDA_RUNTIME_API", "/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "not an address", "HOST:PORT"),
         ("AWS_LAMBDA_FUNCTION_NAME", "", "AWS_LAMBDA_FUNCTION_NAME is not set"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", "no number"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", "not a number"),
     ] {
         let mut command = fleet.command(&["lambda"]);
         let output = as_function(&mut command, "127.0.0.1:9").env(name, value).output().unwrap();
@@ -76,7 +76,7 @@ async fn a_stopped_runtime_ends_the_process_without_a_panic() {
     let output = as_function(&mut command, "127.0.0.1:9").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("cannot be reached") && !stderr(&output).contains("panicked"),
+        stderr(&output).contains("is no longer reachable") && !stderr(&output).contains("panicked"),
         "{}",
         stderr(&output)
     );

@@ -252,8 +252,8 @@ mod tests {
             (with("/region", "EU WEST"), "EU WEST"),
             (with("/detail/repository-name", "../x"), "../x"),
             (with("/detail/image-digest", "sha256:12"), "sha256:12"),
-            (with("/detail/image-tag", "a\nb"), "the tag \"a\\nb\""),
-            (with("/detail/image-tag", "t".repeat(129)), "the tag \"ttt"),
+            (with("/detail/image-tag", "a\nb"), "has tag \"a\\nb\""),
+            (with("/detail/image-tag", "t".repeat(129)), "has tag \"ttt"),
         ];
         for (event, expected) in table {
             let why = Event::read(&event).unwrap_err();

@@ -111,7 +111,7 @@ impl Metrics {
         registry.register("last_run_duration_seconds", "Duration of the last run", self.took.clone());
         registry.register(
             "next_run_timestamp_seconds",
-            "Start of the next run; 0 if none is planned",
+            "Start of the next run, or 0 if none is planned",
             self.next_at.clone(),
         );
         registry.register("runs", "Runs by outcome", self.runs.clone());
