@@ -94,7 +94,7 @@ fn usage_errors_exit_with_2_and_a_hint() {
         (vec!["stamp", "a.io/x:1", "a.io/y:1"], "add --check"),
         (vec!["stamp", "a.io/x:1", "--format", "sarif"], "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"),
         (vec!["stamp", "--check", "Dockerfile", "--format", "docker"], "table, json or sarif"),
-        (vec!["stamp", "a.io/x:1", "--target", "x"], "add --check"),
+        (vec!["stamp", "a.io/x:1", "--target", "x"], "require --check or --fix"),
         (vec!["stamp", "--check", "Dockerfile", "--build-arg", "X"], "NAME=VALUE"),
         (vec!["stamp", "--check", "no/Dockerfile"], "cannot read no/Dockerfile"),
         (vec!["stamp", "--check", "*.none"], "no file matches"),

@@ -2,8 +2,8 @@
 
     deploy_stack.py ENDPOINT TEMPLATE PARAMETERS
 
-PARAMETERS is a JSON object of what the template takes besides ImageUri. Prints one JSON object: the stack's outputs, its resources by their logical names (their
-types and physical names), and the policies of each role, by the role's logical name.
+PARAMETERS is a JSON object of the template's parameters except ImageUri. Prints one JSON object: the outputs of the
+stack, its resources (types and physical names) by logical name, and the policies of each role by logical name.
 """
 
 import ast

@@ -2,7 +2,7 @@
 
     read_event.py CONTENT_TYPE FILE
 
-What is no event by the specification ends with the SDK's error.
+Exits with the SDK's error for an invalid event.
 """
 
 import json

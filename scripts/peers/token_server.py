@@ -1,9 +1,9 @@
-"""A token server for docker-registry's token authentication, on a loopback port the system picks.
+"""A token server for docker-registry's token authentication, on a loopback port chosen by the system.
 
     token_server.py CERT KEY ISSUER SERVICE USER PASSWORD
 
-Prints "listening on 127.0.0.1:PORT", then a JSON line for each request: whether a user was named, and the
-scopes that were asked for. Pushing needs the user; pulling needs none. Tokens last a minute and are signed
+Prints "listening on 127.0.0.1:PORT", then a JSON line for each request: whether it has a user, and the
+requested scopes. Pushing needs the user; pulling needs none. Tokens last a minute and are signed
 as the distribution token specification says: RS256, with the certificate in the `x5c` header.
 """
 

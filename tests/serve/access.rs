@@ -63,7 +63,7 @@ async fn a_public_address_requires_a_token_or_a_proxy() {
         loaded.map(drop).map_err(|problems| problems.to_string())
     };
     let error = refusal("listen = \"0.0.0.0:8080\"\n").unwrap_err();
-    assert!(error.contains("serve.listen") && error.contains("set token, or a proxy"), "{error}");
+    assert!(error.contains("serve.listen") && error.contains("set token or proxy"), "{error}");
     assert_eq!(refusal("listen = \"[::1]:8080\"\n"), Ok(()));
     let proxy = "proxy = { header = \"X-User\", from = [\"10.0.0.0/16\", \"192.0.2.7\"] }\n";
     assert_eq!(refusal(&format!("listen = \"0.0.0.0:8080\"\n{proxy}")), Ok(()));

@@ -75,13 +75,13 @@ async fn findings_are_downloaded_as_csv_with_the_same_filters() {
 async fn invalid_requests_are_answered_with_a_hint() {
     let served = served().await;
     let table = [
-        ("/api/v1/findings?verdict=old", 400, "verdict takes fresh, superseded, out-of-date"),
-        ("/api/v1/findings?colour=red", 400, "\"colour\" is no parameter"),
-        ("/api/v1/findings?format=xml", 400, "format takes json and csv"),
-        ("/api/v1/history?days=0", 400, "days takes a whole number from 1 to 400"),
-        ("/api/v1/history?weeks=1", 400, "\"weeks\" is no parameter"),
-        ("/nowhere", 404, "there is nothing here"),
-        ("/api/v1/audit", 405, "this path is asked for otherwise"),
+        ("/api/v1/findings?verdict=old", 400, "verdict must be fresh, superseded, out-of-date"),
+        ("/api/v1/findings?colour=red", 400, "unknown parameter \"colour\""),
+        ("/api/v1/findings?format=xml", 400, "format must be json or csv"),
+        ("/api/v1/history?days=0", 400, "days must be an integer from 1 to 400"),
+        ("/api/v1/history?weeks=1", 400, "unknown parameter \"weeks\""),
+        ("/nowhere", 404, "no such path"),
+        ("/api/v1/audit", 405, "method not allowed"),
     ];
     for (path, status, detail) in table {
         let response = served.get(path).await;
@@ -100,8 +100,8 @@ async fn bases_history_and_status_describe_the_fleet_over_time() {
     let line = &bases["lines"][0];
     assert_eq!(line["reference"], format!("{}/java:21", served.fleet.host()));
     assert_eq!(line["by_verdict"], json!({ "fresh": 1, "stale": 2 }));
-    let standing: Vec<_> = line["releases"].as_array().unwrap().iter().map(|release| &release["deployments"]).collect();
-    assert_eq!(standing, [&json!(1), &json!(2)], "the newest first");
+    let counts: Vec<_> = line["releases"].as_array().unwrap().iter().map(|release| &release["deployments"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(2)], "the newest first");
     assert_eq!(line["releases"][0]["current"], true);
 
     let history = served.json("/api/v1/history").await;

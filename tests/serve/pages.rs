@@ -22,7 +22,7 @@ async fn the_dashboard_shows_the_last_report_with_filters() {
     let refused = served.get("/?verdict=old").await;
     assert_eq!(refused.status(), 400);
     let text = refused.text().await.unwrap();
-    assert!(text.contains("verdict takes fresh") && text.contains("<html"), "{text}");
+    assert!(text.contains("verdict must be fresh") && text.contains("<html"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ def digest(uri):
 
 def tasks():
     """A task runs all containers of its definition, each on the image its tag pointed at when it started, until
-    it is stopped. With moto it runs the first one, on no image, and goes a step to its end each time it is
+    it is stopped. moto runs only the first one, without an image, and moves the task one state further each time it is
     described.
     """
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000_000})
