@@ -1,4 +1,4 @@
-//! What do 10,000 deployments of 300 images cost? Each image and each line is to be fetched once.
+//! The cost of 10,000 deployments of 300 images. Each image and each line must be fetched only once.
 
 use std::collections::BTreeMap;
 

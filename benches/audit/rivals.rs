@@ -125,7 +125,7 @@ impl Walls {
     }
 }
 
-/// How many requests of each kind there were about what `is_wanted`.
+/// The number of requests of each kind whose path matches `is_wanted`.
 fn kinds(requests: &[String], is_wanted: impl Fn(&str) -> bool) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
     for request in requests {
