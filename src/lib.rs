@@ -1,16 +1,16 @@
-//! basewatch: which deployed container images stand on an old base, and what to do about each one.
+//! basewatch finds deployed container images that are built on outdated base images.
 //!
-//! One pipeline, whose stages are the folders below, in the order data flows:
-//! [`inventory`] (what runs?) → [`identify`] (on which base?) → [`resolve`] (what is it now?) →
-//! [`judge`] (so what?) → [`report`] (show it). [`audit`] walks it.
+//! The stages of the pipeline are modules, in the order of the data flow: [`inventory`] lists deployments, [`identify`]
+//! finds the base of each image, [`resolve`] finds the current release of each base, [`judge`] derives a verdict, and
+//! [`report`] presents the findings. [`audit`] runs the pipeline.
 //!
-//! Around it: [`image`] is the vocabulary, which everything else is said in. [`registry`] and [`aws`] are the
-//! outside world, [`store`] the memory of what it said, [`release_catalog`] a record of base releases that many load. [`config`] holds the settings, [`cli`] the arguments,
-//! [`dockerfile`] the grammar of Dockerfiles, [`run`] the run modes, which build all of these once and pass them in; [`telemetry`] is what they say on
-//! standard error. [`glob`] (patterns), [`once`] (each answer worked out once a run), `pace` (so many a second),
-//! [`address`] (which hosts may be contacted) and [`redact`] (secrets removed from what others wrote) serve several.
+//! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
+//! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
+//! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
+//! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`once`] (single-flight
+//! caching), `pace` (rate limiting), [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
 //!
-//! `docs/ARCHITECTURE.md` says what each must not know, and walks through all of it.
+//! See `docs/ARCHITECTURE.md` for the responsibilities and dependencies of each module.
 
 pub mod address;
 pub mod audit;

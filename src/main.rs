@@ -1,4 +1,4 @@
-//! The command line of basewatch: parse arguments, pick a run mode, exit.
+//! The `basewatch` binary.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let is_in_lambda = environment.get(RUNTIME_API).is_some();
     let cli = match Cli::read(env::args_os(), is_in_lambda) {
         Ok(cli) => cli,
-        // Help and version come this way as well. A reader that has left is no error.
+        // Includes help and version. A closed pipe is not an error.
         Err(message) => {
             let _ = message.print();
             return u8::try_from(message.exit_code()).map_or(Exit::CannotStart.into(), ExitCode::from);
@@ -44,13 +44,12 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         .build()
         .context("failed to start threads")?;
     let outcome = runtime.block_on(run::run(cli, environment, stopped()));
-    // What still waits for a registry is not worth waiting for.
+    // Does not wait for pending requests.
     runtime.shutdown_background();
     outcome
 }
 
-/// Waits for a signal that asks the run to stop. As the first process of a container nothing else would
-/// stop it: there, signals without a handler are ignored.
+/// Waits for SIGINT or SIGTERM. The kernel ignores signals without a handler for PID 1 of a container.
 #[cfg(unix)]
 async fn stopped() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
@@ -75,19 +74,19 @@ async fn stopped() -> Exit {
 async fn interrupted() -> Exit {
     match tokio::signal::ctrl_c().await {
         Ok(()) => Exit::Interrupted,
-        // A process that cannot be interrupted politely goes on.
+        // Without a handler, the run continues.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// An error with its causes. Control characters in them, which may be a registry's, come out harmless.
+/// An error with its causes. Escapes control characters, which may come from a registry.
 fn chain(error: &anyhow::Error) -> String {
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
     let harmless = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
     format!("error: {}", causes.join(": ")).chars().map(harmless).collect()
 }
 
-/// Writes a line to standard error; if that is closed, nobody listens.
+/// Writes a line to standard error, and ignores a closed standard error.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

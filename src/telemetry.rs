@@ -1,11 +1,11 @@
-//! What is said on standard error while a run goes on. Standard output is the report and nothing else.
+//! Logging to standard error. Standard output is reserved for reports.
 
 use tracing_subscriber::{
     EnvFilter,
     filter::{Directive, LevelFilter},
 };
 
-/// Libraries whose finer levels write out requests with their credentials.
+/// Libraries that log credentials at debug and trace level.
 const CAPPED: [&str; 9] = [
     "aws_config=info",
     "aws_runtime=info",
@@ -18,21 +18,21 @@ const CAPPED: [&str; 9] = [
     "reqwest=info",
 ];
 
-/// How much is said.
+/// The verbosity flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verbosity {
-    /// How often `--verbose` was given.
+    /// The number of `--verbose` flags.
     pub verbose: u8,
     /// Whether `--quiet` was given.
     pub is_quiet: bool,
 }
 
 impl Verbosity {
-    /// The filter: that of the flags, else `configured` (of `BASEWATCH_LOG`), else warnings.
+    /// The filter: from the flags, else `configured` (`BASEWATCH_LOG`), else warnings of basewatch.
     fn filter(self, configured: Option<&str>) -> &str {
         match (self.is_quiet, self.verbose) {
             (true, _) => "error",
-            // What libraries warn of comes back as an error, in words, or is their own affair.
+            // Warnings of libraries also surface as errors of basewatch.
             (false, 0) => configured.unwrap_or("error,basewatch=warn"),
             (false, 1) => "error,basewatch=info",
             (false, 2) => "info,basewatch=debug",
@@ -41,23 +41,22 @@ impl Verbosity {
     }
 }
 
-/// Why nothing can be said.
+/// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The filter of `BASEWATCH_LOG` is malformed.
+    /// `BASEWATCH_LOG` is malformed.
     #[error(
-        "BASEWATCH_LOG: {0:?} is no log filter: write a level (error, warn, info, debug, trace), as in \"info\" or \"warn,basewatch=debug\""
+        "BASEWATCH_LOG: {0:?} is not a log filter: write a level (error, warn, info, debug, trace), as in \"info\" or \"warn,basewatch=debug\""
     )]
     Filter(String),
-    /// There is a subscriber already.
-    #[error("logging is set up twice")]
+    /// A subscriber is already set.
+    #[error("logging is already set up")]
     Twice,
 }
 
-/// Starts to write events to standard error.
+/// Starts logging to standard error.
 ///
-/// `configured` is the filter of `BASEWATCH_LOG`; flags win over it. Whatever they ask for, the
-/// libraries that would write credentials into the log stay at `info`.
+/// `configured` is the filter of `BASEWATCH_LOG`; flags override it. Libraries that log credentials stay at `info`.
 pub fn init(verbosity: Verbosity, configured: Option<&str>, is_colored: bool) -> Result<(), Error> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(verbosity, configured)?)
@@ -65,7 +64,7 @@ pub fn init(verbosity: Verbosity, configured: Option<&str>, is_colored: bool) ->
         .with_ansi(is_colored)
         .with_target(verbosity.verbose > 1)
         .without_time()
-        // A closed standard error is no reason to fail.
+        // Do not fail when standard error is closed.
         .log_internal_errors(false)
         .finish();
     tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)
@@ -77,7 +76,7 @@ fn filter(verbosity: Verbosity, configured: Option<&str>) -> Result<EnvFilter, E
     if let Some(word) = text.split(',').map(str::trim).find(|word| is_mistyped(word)) {
         return Err(Error::Filter(word.to_owned()));
     }
-    // A cap must not let more through than was asked for.
+    // A cap must not enable more than the filter does.
     if filter.max_level_hint().is_some_and(|level| level <= LevelFilter::WARN) || !asks_for_libraries(text) {
         return Ok(filter);
     }
@@ -85,13 +84,13 @@ fn filter(verbosity: Verbosity, configured: Option<&str>) -> Result<EnvFilter, E
     Ok(capped.fold(filter, EnvFilter::add_directive))
 }
 
-/// A bare word that is no level counts as the name of a module, whose events would then be the only ones.
+/// Whether `word` is a misspelled level. The filter would treat it as a module name and drop all other events.
 fn is_mistyped(word: &str) -> bool {
     let is_bare = word.chars().all(|c| c.is_ascii_alphabetic());
     is_bare && !word.is_empty() && word != "basewatch" && word.parse::<LevelFilter>().is_err()
 }
 
-/// Whether `text` lets libraries say more than warnings.
+/// Whether `text` enables more than warnings of libraries.
 fn asks_for_libraries(text: &str) -> bool {
     text.split(',').map(str::trim).any(|word| {
         let level = word.rsplit('=').next().unwrap_or(word);
@@ -106,7 +105,7 @@ mod tests {
     const PLAIN: Verbosity = Verbosity { verbose: 0, is_quiet: false };
 
     #[test]
-    fn flags_win_over_the_variable() {
+    fn flags_override_the_variable() {
         assert_eq!(PLAIN.filter(None), "error,basewatch=warn");
         assert_eq!(PLAIN.filter(Some("debug")), "debug");
         assert_eq!(Verbosity { verbose: 1, ..PLAIN }.filter(Some("trace")), "error,basewatch=info");
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_that_log_credentials_stay_quiet() {
+    fn libraries_that_log_credentials_stay_at_info() {
         for asked in ["trace", "h2=trace,hyper=debug"] {
             let filter = filter(PLAIN, Some(asked)).expect("a valid filter").to_string();
             assert!(filter.contains("h2=info") && !filter.contains("h2=trace"), "{filter}");
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_quiet_unless_asked() {
+    fn libraries_log_only_errors_by_default() {
         for verbose in [0, 1] {
             let filter = filter(Verbosity { verbose, ..PLAIN }, None).expect("a valid filter").to_string();
             assert!(!filter.contains("aws_config"), "{filter}");
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_filter_is_named() {
+    fn a_malformed_filter_is_quoted_in_the_error() {
         let error = filter(PLAIN, Some("inof")).expect_err("no level").to_string();
         assert!(error.starts_with("BASEWATCH_LOG: \"inof\""), "{error}");
         let error = filter(PLAIN, Some("basewatch=loud")).expect_err("no level").to_string();

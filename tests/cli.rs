@@ -1,4 +1,4 @@
-//! The program as a user meets it: help, exit codes, configuration commands, completions, pipes.
+//! The command line: help, exit codes, configuration commands, completions, pipes.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The program in an empty folder, without what the environment of the tests would tell it.
+/// The program in an empty folder, without the environment variables of the tests.
 fn basewatch(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
     for (name, _) in std::env::vars_os() {
@@ -39,14 +39,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Standard output of a run that has to succeed.
+/// Standard output of a run that must succeed.
 fn stdout(args: &[&str]) -> String {
     let output = run(folder().path(), args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Standard error of a run that could not start, and printed nothing.
+/// Standard error of a run that cannot start and prints nothing.
 fn refusal(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stdout));
@@ -55,7 +55,7 @@ fn refusal(folder: &Path, args: &[&str]) -> String {
 }
 
 #[test]
-fn help_is_as_reviewed() {
+fn help_texts_match_their_snapshots() {
     for command in ["audit", "base", "stamp", "explain", "catalog", "demo", "config", "completions", "man"] {
         insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
     }
@@ -70,7 +70,7 @@ fn help_is_as_reviewed() {
 }
 
 #[test]
-fn usage_errors_exit_with_2_and_say_what_would_do() {
+fn usage_errors_exit_with_2_and_a_hint() {
     let here = folder();
     for (args, hint) in [
         (vec![], "Usage: basewatch"),
@@ -85,7 +85,7 @@ fn usage_errors_exit_with_2_and_say_what_would_do() {
         (vec!["run", "--format", "csv"], "table, json"),
         (vec!["demo", "orders:421", "--format", "sarif"], "table or json"),
         (vec!["base"], "<REF>"),
-        (vec!["base", "oci:./layout"], "named by its registry"),
+        (vec!["base", "oci:./layout"], "must be in a registry"),
         (vec!["base", "public.ecr.aws/x:1", "--platform", "arm64"], "linux/arm64"),
         (vec!["explain", "a.io/x:1", "a.io/y:1"], "unexpected argument"),
         (vec!["stamp"], "<REF|FILE>"),
@@ -94,7 +94,7 @@ fn usage_errors_exit_with_2_and_say_what_would_do() {
         (vec!["stamp", "a.io/x:1", "a.io/y:1"], "add --check"),
         (vec!["stamp", "a.io/x:1", "--format", "sarif"], "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"),
         (vec!["stamp", "--check", "Dockerfile", "--format", "docker"], "table, json or sarif"),
-        (vec!["stamp", "a.io/x:1", "--target", "x"], "add --check"),
+        (vec!["stamp", "a.io/x:1", "--target", "x"], "require --check or --fix"),
         (vec!["stamp", "--check", "Dockerfile", "--build-arg", "X"], "NAME=VALUE"),
         (vec!["stamp", "--check", "no/Dockerfile"], "cannot read no/Dockerfile"),
         (vec!["stamp", "--check", "*.none"], "no file matches"),
@@ -107,10 +107,10 @@ fn usage_errors_exit_with_2_and_say_what_would_do() {
 }
 
 #[test]
-fn a_bad_configuration_stops_every_command_that_needs_one() {
+fn commands_reject_an_invalid_configuration() {
     let here = folder();
     fs::write(here.path().join("basewatch.toml"), "[policy]\ngrace = 14\n").expect("a writable folder");
-    let expected = "error: basewatch.toml:2: policy.grace: expected a duration such as \"14d\", found a whole number\n";
+    let expected = "error: basewatch.toml:2: policy.grace: expected a duration such as \"14d\", found an integer\n";
     for args in [
         vec!["audit"],
         vec!["base", "public.ecr.aws/lambda/java:21"],
@@ -140,7 +140,7 @@ fn config_check_reports_all_problems_of_the_file_the_environment_and_the_flags()
 }
 
 #[test]
-fn config_check_says_what_would_be_audited() {
+fn config_check_prints_what_would_be_audited() {
     let here = folder();
     let file = "[policy]\nmax_age = \"36h\"\n[[policy.override]]\nname = \"x\"\naccount = \"1*\"\ngrace = \"1d\"\n\
                 [[inventory.ecr]]\nregions = [\"eu-west-1\", \"us-east-1\"]\nexclude = [\"sandbox/*\"]\nnewest = 3\n\
@@ -153,9 +153,9 @@ fn config_check_says_what_would_be_audited() {
 }
 
 #[test]
-fn config_check_without_a_file_says_where_it_looked() {
+fn config_check_without_a_file_lists_the_locations() {
     let message = refusal(folder().path(), &["config", "check"]);
-    assert!(message.contains("looked for basewatch.toml, ") && message.contains("config init"), "{message}");
+    assert!(message.contains("found at basewatch.toml, ") && message.contains("config init"), "{message}");
 }
 
 #[test]
@@ -171,12 +171,12 @@ fn config_init_writes_a_valid_file_once() {
     assert_eq!(fs::read_to_string(&file).expect("the file is there"), "# mine\n");
     assert_eq!(run(here.path(), &["config", "init", "--force"]).status.code(), Some(0));
     assert_eq!(fs::read_to_string(&file).expect("the file is there"), written);
-    assert!(refusal(here.path(), &["config", "init", "no/such/folder.toml"]).contains("failed to write"));
+    assert!(refusal(here.path(), &["config", "init", "no/such/folder.toml"]).contains("cannot write"));
     assert_eq!(stdout(&["config", "init", "-"]), written);
 }
 
 #[test]
-fn an_unknown_variable_of_ours_is_an_error() {
+fn an_unknown_basewatch_variable_is_an_error() {
     let here = folder();
     let output = basewatch(here.path())
         .arg("audit")
@@ -201,7 +201,7 @@ fn a_malformed_log_filter_is_an_error() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_all_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&["completions", shell]);
         assert!(script.contains("explain") && script.contains("fail-on"), "{shell}");
@@ -216,11 +216,11 @@ fn manual_pages_are_printed_or_written() {
     assert_eq!(run(here.path(), &["man", "--folder", "."]).status.code(), Some(0));
     let written = fs::read_to_string(here.path().join("basewatch-audit.1")).expect("a page per command");
     assert!(written.contains("fail\\-on"), "{written}");
-    assert!(refusal(here.path(), &["man", "--folder", "no/such"]).contains("failed to write manual pages"));
+    assert!(refusal(here.path(), &["man", "--folder", "no/such"]).contains("cannot write manual pages"));
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let here = folder();
     for args in [&["config", "init", "-"][..], &["completions", "bash"], &["--help"], &["man"]] {
         let mut child = basewatch(here.path())
@@ -229,7 +229,7 @@ fn a_reader_that_leaves_early_is_no_error() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        // Closed before the first byte: whatever is written meets a closed pipe.
+        // Closed before the first byte: every write fails.
         drop(child.stdout.take());
         let mut message = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut message).expect("UTF-8");
@@ -238,7 +238,7 @@ fn a_reader_that_leaves_early_is_no_error() {
     }
 }
 
-/// A configuration of what runs in two accounts.
+/// A configuration of deployments in two accounts.
 const RUNNING: &str = r#"
 [[inventory.lambda]]
 regions = ["eu-west-1"]
@@ -267,39 +267,42 @@ fn running() -> TempDir {
 }
 
 #[test]
-fn flags_that_leave_nothing_are_no_clean_audit() {
+fn filters_that_exclude_everything_are_an_error() {
     let folder = running();
-    for (args, told) in [
-        (["--kind", "ecr"], "--kind leaves nothing to audit: nothing of that kind is in the configuration"),
-        (["--region", "mars"], "--region leaves nothing to audit: the configuration names eu-west-1, us-east-1"),
-        (["--account", "3*"], "--account leaves nothing to audit: the configuration names 123456789012, 210987654321"),
+    for (args, expected) in [
+        (["--kind", "ecr"], "--kind excludes everything: the configuration has no such inventory"),
+        (["--region", "mars"], "--region excludes everything: the configuration has the regions eu-west-1, us-east-1"),
+        (
+            ["--account", "3*"],
+            "--account excludes everything: the configuration has the accounts 123456789012, 210987654321",
+        ),
         (["--owner", "["], "\"[\" is no pattern"),
         (["--kind", "pod"], "invalid value 'pod'"),
     ] {
         let refusal = refusal(folder.path(), &[&["audit"], &args[..]].concat());
-        assert!(refusal.contains(told), "{args:?}: {refusal}");
+        assert!(refusal.contains(expected), "{args:?}: {refusal}");
     }
     let both = refusal(folder.path(), &["audit", "ghcr.io/a/b:1", "--owner", "payments"]);
     assert!(both.contains("cannot be used with"), "{both}");
 }
 
 #[test]
-fn config_check_says_what_of_what_runs_would_be_audited() {
+fn config_check_prints_the_audited_workloads() {
     let output = run(running().path(), &["config", "check"]);
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     for line in [
-        "  lambda    eu-west-1: functions *; without sandbox-*\n",
+        "  lambda    eu-west-1: functions *; except sandbox-*\n",
         "  ecs       eu-west-1, us-east-1: clusters prod-*; services *; with tags env=prod\n",
-        "  accounts  123456789012, 210987654321; as arn:aws:iam::{account}:role/basewatch-audit\n",
-        "  owners    by tag team, else platform\n",
+        "  accounts  123456789012, 210987654321; role arn:aws:iam::{account}:role/basewatch-audit\n",
+        "  owners    by tag team, default platform\n",
     ] {
         assert!(printed.contains(line), "{line}{printed}");
     }
 }
 
 #[test]
-fn config_iam_prints_what_is_needed_and_no_secret() {
+fn config_iam_prints_the_required_permissions_without_secrets() {
     let folder = running();
     let principal = ["--principal", "arn:aws:iam::111111111111:role/basewatch"];
     let iam = |args: &[&str]| {
@@ -318,12 +321,12 @@ fn config_iam_prints_what_is_needed_and_no_secret() {
     let commands = iam(&[&["commands"], &principal[..]].concat());
     assert!(commands.contains("--role-name basewatch-audit --path /audit/ ") && commands.contains("list-regions"));
     let unsaid = refusal(folder.path(), &["config", "iam", "trust"]);
-    assert!(unsaid.contains("say who audits: --principal"), "{unsaid}");
+    assert!(unsaid.contains("--principal is required"), "{unsaid}");
     let wrong = refusal(folder.path(), &["config", "iam", "trust", "--principal", "basewatch"]);
-    assert!(wrong.contains("is no ARN of a role or user"), "{wrong}");
+    assert!(wrong.contains("is not a role or user ARN"), "{wrong}");
     fs::write(folder.path().join("basewatch.toml"), "").expect("a writable folder");
     let nothing = refusal(folder.path(), &["config", "iam"]);
-    assert!(nothing.contains("the configuration asks nothing of AWS"), "{nothing}");
+    assert!(nothing.contains("the configuration does not use AWS"), "{nothing}");
 }
 
 #[test]
@@ -351,14 +354,14 @@ fn refused_with(folder: &Path, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn an_access_key_with_a_line_break_is_refused_with_a_sentence() {
+fn an_access_key_with_a_line_break_is_rejected_with_a_message() {
     let here = folder();
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
         let mut variables = vec![("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
         variables.retain(|(known, _)| *known != name);
         variables.push((name, "hunter2\n"));
         let said = refused_with(here.path(), &variables);
-        assert!(said.contains(&format!("{name}: it ends in a line feed (U+000A)")), "{said}");
+        assert!(said.contains(&format!("{name}: ends in a line feed (U+000A)")), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
     // A configuration in a bucket is fetched before anything is checked.
@@ -373,7 +376,7 @@ fn an_access_key_with_a_line_break_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn an_access_key_of_a_profile_that_no_header_may_hold_is_refused_with_a_sentence() {
+fn a_profile_access_key_that_is_invalid_in_a_header_is_rejected_with_a_message() {
     let here = folder();
     fs::create_dir(here.path().join(".aws")).expect("a writable folder");
     let file = "[default]\naws_access_key_id = AKIDÉXAMPLE\naws_secret_access_key = hunter2\n";
@@ -383,7 +386,7 @@ fn an_access_key_of_a_profile_that_no_header_may_hold_is_refused_with_a_sentence
 }
 
 #[test]
-fn what_keeps_credentials_from_being_used_is_named_with_what_helps() {
+fn credential_errors_name_the_cause_and_the_fix() {
     let here = folder();
     fs::create_dir(here.path().join(".aws")).expect("a writable folder");
     let profiles = "[profile people]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = audit\n\
@@ -410,20 +413,20 @@ fn what_keeps_credentials_from_being_used_is_named_with_what_helps() {
 }
 
 #[test]
-fn config_check_says_when_the_next_runs_are() {
+fn config_check_prints_the_next_runs() {
     let here = folder();
     let file = "[serve]\nschedule = \"30 6 * * mon-fri\"\ntime_zone = \"Europe/Berlin\"\n";
     fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
     let output = run(here.path(), &["config", "check"]);
     let said = text(&output.stdout);
-    let expected = "schedule  at 06:30 on Monday to Friday, for `basewatch serve`: 30 6 * * mon-fri (Europe/Berlin)\n";
+    let expected = "schedule  at 06:30 on Monday to Friday (`basewatch serve`): 30 6 * * mon-fri (Europe/Berlin)\n";
     assert!(said.contains(expected), "{said}");
     let next = said.lines().find_map(|line| line.trim().strip_prefix("next ")).expect("the next runs");
     assert_eq!(next.matches(" 06:30 CE").count(), 3, "{next}");
 }
 
 #[test]
-fn a_proxy_that_refuses_is_named() {
+fn a_proxy_error_names_the_proxy() {
     for (answer, expected) in [
         ("407 Proxy Authentication Required", "the proxy requires a login (407); check the user name and password"),
         ("403 Forbidden", "the proxy refused to connect to it; check HTTPS_PROXY and NO_PROXY"),

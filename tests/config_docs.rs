@@ -1,5 +1,5 @@
-//! Schema, example and reference page of the configuration are generated from its raw structs, or compared
-//! with them. `UPDATE_SCHEMA=1` writes the generated ones.
+//! Checks the schema, the example and the reference page of the configuration against the raw structs.
+//! `UPDATE_SCHEMA=1` writes the schema and the page.
 #![expect(clippy::panic, reason = "what steps of tests share fails as tests do")]
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
@@ -22,7 +22,7 @@ fn the_reference_page_is_up_to_date() {
 }
 
 #[test]
-fn the_example_satisfies_the_schema_as_it_is_and_with_everything_switched_on() {
+fn the_example_is_valid_as_it_is_and_with_all_keys_uncommented() {
     let validator = jsonschema::validator_for(&schema()).expect("a valid schema");
     for text in [EXAMPLE.to_owned(), switched_on(EXAMPLE)] {
         let instance: Value = toml::from_str(&text).expect("TOML");
@@ -38,8 +38,7 @@ fn the_example_shows_every_key() {
     let example: Value = toml::from_str(&switched_on(EXAMPLE)).expect("TOML");
     let mut shown = Vec::new();
     paths(&example, "", &mut shown);
-    // The severities of an override are those of the policy, whose table shows all of them; where secrets may be is
-    // shown by passwords.
+    // The example shows severities in `[policy.severity]`, and secrets in `password`.
     let elsewhere = ["policy.override.severity.", "accounts.external_id.", "serve.token.", "watch.heartbeat"];
     for key in keys().iter().filter(|key| !elsewhere.iter().any(|start| key.path.starts_with(start))) {
         assert!(shown.contains(&key.path), "{} is not in config/basewatch.toml", key.path);
@@ -76,9 +75,9 @@ fn assert_up_to_date(path: &str, generated: &str) {
     assert!(written == generated, "{path} is out of date: UPDATE_SCHEMA=1 cargo test --test config_docs");
 }
 
-/// One key of the configuration, as the schema describes it.
+/// One key of the schema.
 struct Key {
-    /// Without indices, with `HOST` for the host of a registry: `registry.HOST.rate`.
+    /// Dotted path without indices, with `HOST` for the host of a registry: `registry.HOST.rate`.
     path: String,
     kind: String,
     description: String,
@@ -108,8 +107,8 @@ fn keys_of(path: &str, table: &Value) -> Vec<Key> {
         .collect()
 }
 
-/// Calls `visit` with path, heading and schema of each table, in the order of the schema. A table that is
-/// written inline where it is also one of its own (`severity` of an override) is visited as often.
+/// Calls `visit` with the path, heading and schema of each table, in the order of the schema. A table type that several
+/// keys share is visited once for each.
 fn for_each_table(visit: &mut dyn FnMut(&str, &str, &Value)) {
     let schema = schema();
     walk(&schema, &schema, "", "", visit);
@@ -135,7 +134,7 @@ enum Form {
     Map,
 }
 
-/// The table that `property` is, lists, or has by name.
+/// The table schema of `property`, if it is a table, a list of tables or a map of tables.
 fn table_in<'a>(schema: &'a Value, property: &'a Value) -> Option<(Form, &'a Value)> {
     let target = target(schema, property);
     let is_table = |value: &Value| value["properties"].is_object();
@@ -156,7 +155,7 @@ fn target<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
     }
 }
 
-/// What a key takes, for people.
+/// The type of a key, for the reference page.
 fn kind(schema: &Value, property: &Value) -> String {
     let target = target(schema, property);
     let words = target["enum"].as_array().into_iter().flatten();
@@ -168,16 +167,16 @@ fn kind(schema: &Value, property: &Value) -> String {
     };
     match target["type"].as_str() {
         _ if !words.is_empty() => words.join(", "),
-        Some("string") if target["format"] == "date" => "day".to_owned(),
+        Some("string") if target["format"] == "date" => "date".to_owned(),
         Some("string") if target["title"].is_string() => "duration".to_owned(),
-        Some("string") => "text".to_owned(),
-        Some("array") => "list of texts".to_owned(),
-        Some("integer") => format!("whole number{limits}"),
+        Some("string") => "string".to_owned(),
+        Some("array") => "list of strings".to_owned(),
+        Some("integer") => format!("integer{limits}"),
         Some("number") => format!("number{limits}"),
-        Some("boolean") => "`true`, `false`".to_owned(),
+        Some("boolean") => "boolean".to_owned(),
         Some("object") => match self::kind(schema, &target["additionalProperties"]).as_str() {
-            "text" => "texts by name".to_owned(),
-            other => format!("by name: {other}"),
+            "string" => "map of strings".to_owned(),
+            other => format!("map of {other}"),
         },
         other => panic!("{other:?} in {target}"),
     }
@@ -187,18 +186,33 @@ fn text(description: &Value) -> String {
     description.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `docs/configuration.md`.
+/// Whether `table` is a reference to a secret, which the introduction describes.
+fn is_secret(table: &Value) -> bool {
+    table["properties"]["env"].is_object() && table["properties"]["file"].is_object()
+}
+
+/// The content of `docs/configuration.md`.
 fn reference() -> String {
     let variables: BTreeMap<String, String> =
         variables().into_iter().map(|(name, path)| (path.to_string(), name)).collect();
-    let mut page = INTRODUCTION.to_owned();
+    let (mut page, schema) = (INTRODUCTION.to_owned(), schema());
     for_each_table(&mut |path, heading, table| {
         let keys = keys_of(path, table);
-        if keys.is_empty() {
+        // Secrets have one section for all, and the severities of an override are those of the policy.
+        if path.ends_with(".override.severity") || is_secret(table) {
             return;
         }
-        write!(page, "\n## `{heading}`\n\n{}\n\n", text(&table["description"])).expect("a string");
-        page += "| key | takes | default | |\n|---|---|---|---|\n";
+        let secrets = table["properties"].as_object().into_iter().flatten();
+        let secrets: Vec<_> = secrets
+            .filter(|(_, property)| is_secret(target(&schema, property)))
+            .map(|(name, property)| (name, text(&property["description"])))
+            .collect();
+        if keys.is_empty() && secrets.is_empty() {
+            return;
+        }
+        let title = if heading.is_empty() { "Top level".to_owned() } else { format!("`{heading}`") };
+        write!(page, "\n## {title}\n\n{}\n\n", text(&table["description"])).expect("a string");
+        page += "| Key | Type | Default | Description |\n|---|---|---|---|\n";
         for key in keys {
             let name = key.path.rsplit('.').next().expect("a name");
             let default = match &key.default {
@@ -206,9 +220,12 @@ fn reference() -> String {
                 None if key.is_required => "required".to_owned(),
                 None => String::new(),
             };
-            let variable = variables.get(&key.path).map(|name| format!(" Variable: `{name}`.")).unwrap_or_default();
+            let variable = variables.get(&key.path).map(|name| format!(" `{name}`")).unwrap_or_default();
             writeln!(page, "| `{name}` | {} | {default} | {}{variable} |", key.kind, key.description)
                 .expect("a string");
+        }
+        for (name, description) in secrets {
+            writeln!(page, "| `{name}` | secret |  | {description} |").expect("a string");
         }
     });
     page
@@ -218,23 +235,24 @@ const INTRODUCTION: &str = "\
 <!-- Generated from the doc comments in src/config: UPDATE_SCHEMA=1 cargo test --test config_docs -->
 # Configuration
 
-A TOML file, over it `BASEWATCH_…` variables, over them flags. The file is that of `--config`, else of
-`BASEWATCH_CONFIG`, else `basewatch.toml` in the working folder, else `basewatch/basewatch.toml` in
-`$XDG_CONFIG_HOME` or `~/.config`; without one, the defaults hold. `basewatch config init` writes a file in
-which every key is explained, `basewatch config check` says all that is wrong with one, or what it would audit.
+basewatch reads a TOML file, then `BASEWATCH_…` environment variables, then command-line flags; later values override
+earlier ones. The file is `--config`, else `BASEWATCH_CONFIG`, else `basewatch.toml` in the working folder, else
+`basewatch/basewatch.toml` in `$XDG_CONFIG_HOME` or `~/.config`. Without a file, the defaults apply.
+`basewatch config init` writes a commented example. `basewatch config check` reports all errors of a file, or what it
+would audit.
 
-- **Durations** are a whole number and `s`, `m`, `h`, `d` or `w`: `\"14d\"`.
-- **Days** are written `\"2027-01-31\"`, with or without quotes, and last until midnight in UTC.
-- **Patterns** match the whole text: `*` matches anything, `/` too, `?` one character, `[…]` and `{a,b}` as in
-  a shell.
-- **References** are strict: registry first, and a tag or a digest. Nothing is ever taken to be `latest`.
-- **Relative paths** are relative to the file they stand in; in a variable or flag, to the working folder.
-- **Variables** set the keys that name one below. Lists are separated by commas. A variable that begins with
-  `BASEWATCH_` and sets nothing is an error, like an unknown key. `BASEWATCH_LOG` is the log filter (`info`,
-  `warn,basewatch=debug`).
-- **Secrets** are never in the file, only where they are: `{ env = \"HOOK_SECRET\" }`, a file, or AWS Secrets Manager.
-  White space around a secret is no part of it, such as the line break at the end of a file; any other control character
-  in it is an error. The names of their variables do not begin with `BASEWATCH_`, which is reserved for settings.
+- **Durations** are an integer and `s`, `m`, `h`, `d` or `w`: `\"14d\"`.
+- **Dates** are written `\"2027-01-31\"`, with or without quotes. They last until midnight UTC.
+- **Patterns** match the whole value: `*` matches any characters including `/`, `?` one character, `[…]` and `{a,b}` as
+in a shell. A missing pattern matches everything.
+- **References** need a registry and a tag or digest; `latest` is never assumed.
+- **Relative paths** are relative to the file that contains them; in a variable or flag, to the working folder.
+- **Environment variables** are listed with the keys that they set. Separate list elements with commas. An unknown
+variable that starts with `BASEWATCH_` is an error. `BASEWATCH_LOG` is the log filter (`info`, `warn,basewatch=debug`).
+- **Secrets** are references: `{ env = \"HOOK_SECRET\" }`, `{ file = \"./hook-secret\" }`, or, except for `external_id` and
+`password`, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY` to the ARN for one key of a JSON secret.
+Leading and trailing white space is removed; other control characters are an error. Names of secret variables must not
+start with `BASEWATCH_`.
 ";
 
 /// The dotted paths of all keys in `value`, as [`Key::path`] has them.
@@ -253,7 +271,7 @@ fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The example with the `#` away from keys and tables.
+/// The example with all keys and tables uncommented.
 fn switched_on(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,

@@ -1,4 +1,4 @@
-//! From file, environment and flags to settings.
+//! Loading settings from file, environment and flags.
 #![expect(clippy::panic, reason = "what steps of tests share fails as tests do")]
 
 use std::{fs, path::Path, time::Duration};
@@ -52,7 +52,7 @@ impl Case {
     }
 }
 
-/// The configuration of the first user, as it was agreed on.
+/// The configuration of the first user.
 const AGREED: &str = r#"
 [policy]
 max_age = "45d"
@@ -61,7 +61,7 @@ grace = "14d"
 [identify]
 labels = ["sdkBaseVersion"]
 
-[[identify.base]]                      # a repository of bases, and what is known of it
+[[identify.base]]                      # a repository of base images
 repository = "public.ecr.aws/lambda/java"
 default_tag = "latest"
 
@@ -83,7 +83,7 @@ endpoint = "http://127.0.0.1:5000"     # still authenticated as that ECR registr
 "#;
 
 #[test]
-fn the_agreed_configuration_works_as_written() {
+fn a_configuration_of_policy_bases_and_registries_is_loaded() {
     let case = Case::of(AGREED);
     let settings = case.loaded().settings;
     assert_eq!(settings.policy.terms.max_age.num_days(), 45);
@@ -102,7 +102,7 @@ fn the_agreed_configuration_works_as_written() {
     );
 }
 
-/// What runs, in many accounts, as it was agreed on.
+/// An inventory of many accounts.
 const RUNNING: &str = r#"
 [[inventory.lambda]]
 regions = ["eu-west-1", "us-east-1"]
@@ -124,7 +124,7 @@ rules = [{ match = "payments-*", owner = "payments" }]
 "#;
 
 #[test]
-fn the_agreed_configuration_of_what_runs_works_as_written() {
+fn a_configuration_of_workloads_and_accounts_is_loaded() {
     let settings = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "hunter2").loaded().settings;
     let lambda = &settings.lambda[0];
     assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]));
@@ -145,7 +145,7 @@ fn the_agreed_configuration_of_what_runs_works_as_written() {
 }
 
 #[test]
-fn an_organization_may_leave_accounts_out_and_all_regions_may_be_meant() {
+fn an_organization_can_exclude_accounts_and_include_all_regions() {
     let file = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\norganization = true\nexclude = [\"333333333333\"]\n\
                 [[inventory.lambda]]\nregions = [\"*\"]\nrefresh = \"1d\"\n\
                 [[inventory.ecr]]\nregions = [\"*\"]\nresource_tags = [\"env=prod\"]";
@@ -158,20 +158,20 @@ fn an_organization_may_leave_accounts_out_and_all_regions_may_be_meant() {
 }
 
 #[test]
-fn what_is_wrong_with_accounts_is_told() {
+fn problems_with_accounts_are_reported() {
     let role = "role = \"arn:aws:iam::{account}:role/x\"";
-    for (file, told) in [
-        (role.to_owned(), "accounts: names no account: list them in ids, or set organization = true"),
-        (format!("{role}\nids = []"), "accounts.ids: names no account"),
-        (format!("{role}\nids = [\"12\"]"), "accounts.ids[0]: \"12\" is no AWS account: write its twelve digits"),
+    for (file, expected) in [
+        (role.to_owned(), "accounts: lists no accounts: set ids, or organization = true"),
+        (format!("{role}\nids = []"), "accounts.ids: is empty"),
+        (format!("{role}\nids = [\"12\"]"), "accounts.ids[0]: \"12\" is not an AWS account ID: write twelve digits"),
         (
             format!("{role}\nids = [\"123456789012\"]\norganization = true"),
-            "accounts.organization: means all accounts, and ids some: remove one of the two",
+            "accounts.organization: cannot be combined with ids: remove one of the two",
         ),
         ("ids = [\"123456789012\"]".into(), "accounts.role: "),
         (
             "role = \"x\"\norganization = true".into(),
-            "accounts.role: \"x\" is no role for all accounts: write it as in",
+            "accounts.role: \"x\" is not a role ARN with {account} in place of the account ID: write it as in",
         ),
         (
             format!("{role}\norganization = true\nexternal_id = \"plain\""),
@@ -179,39 +179,39 @@ fn what_is_wrong_with_accounts_is_told() {
         ),
     ] {
         let problems = Case::of(&format!("[accounts]\n{file}")).problems();
-        assert!(problems.contains(told), "{file}\n{problems}");
+        assert!(problems.contains(expected), "{file}\n{problems}");
     }
     let unset = Case::of(RUNNING).problems();
     assert!(unset.contains("the environment variable \"AUDIT_EXTERNAL_ID\" is not set"), "{unset}");
 }
 
 #[test]
-fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
+fn problems_with_owners_selectors_and_mirrors_are_reported() {
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
-    for (file, told) in [
-        ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is no key of a tag"),
+    for (file, expected) in [
+        ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is not a tag key"),
         ("[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(), "owners.rules[0].match: \"[\" is no pattern"),
         ("[owners]\nrules = [{ match = \"a\" }]".into(), "owners.rules[0].owner: "),
         ("[owners]\ndefualt = \"x\"".into(), "unknown key; did you mean default?"),
         ("[[inventory.lambda]]\nexclude = [\"a\"]".into(), "inventory.lambda[0].regions: "),
-        ("[[inventory.lambda]]\nregions = []".into(), "inventory.lambda[0].regions: names no region"),
-        ("[[inventory.lambda]]\nregions = [\"*\", \"eu-west-1\"]".into(), "\"*\" is no AWS region"),
-        (format!("{lambda}\ninclude = []"), "include: matches nothing"),
+        ("[[inventory.lambda]]\nregions = []".into(), "inventory.lambda[0].regions: is empty"),
+        ("[[inventory.lambda]]\nregions = [\"*\", \"eu-west-1\"]".into(), "\"*\" is not an AWS region"),
+        (format!("{lambda}\ninclude = []"), "include: is empty"),
         (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is no tag pattern"),
-        ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]\nclusters = []".into(), "clusters: matches no cluster"),
+        ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]\nclusters = []".into(), "clusters: is empty"),
         (
             "[[identify.mirror]]\nprefix = \"https://x\"\nupstream = \"public.ecr.aws\"".into(),
-            "identify.mirror[0].prefix: \"https://x\" is no registry",
+            "identify.mirror[0].prefix: \"https://x\" is not a registry",
         ),
         ("[[identify.mirror]]\nprefix = \"mirror.example.com\"".into(), "identify.mirror[0].upstream: "),
     ] {
         let problems = Case::of(&file).problems();
-        assert!(problems.contains(told), "{file}\n{problems}");
+        assert!(problems.contains(expected), "{file}\n{problems}");
     }
 }
 
 #[test]
-fn the_command_line_leaves_a_part_of_the_inventory() {
+fn command_line_filters_select_a_part_of_the_inventory() {
     let mut case = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "x");
     let accounts = vec!["1234*".parse().expect("a pattern")];
     case.flags.filter = Filter { accounts, kinds: vec![DeploymentKind::Ecs], ..Filter::default() };
@@ -221,7 +221,7 @@ fn the_command_line_leaves_a_part_of_the_inventory() {
 }
 
 #[test]
-fn every_problem_is_reported_with_its_line_and_what_would_do() {
+fn every_problem_is_reported_with_its_line_and_a_fix() {
     let case = Case::of(BROKEN).with("BASEWATCH_POLICY__MAXAGE", "30d").with("BASEWATCH_NETWORK__RETRIES", "many");
     insta::assert_snapshot!(case.problems());
 }
@@ -302,38 +302,35 @@ full_mirror = true
 "#;
 
 #[test]
-fn a_removed_key_is_refused_with_the_entry_that_replaces_it() {
+fn a_removed_key_is_rejected_with_its_replacement() {
     for (file, problem) in [
         (
             "[[identify.line]]\nrepository = \"public.ecr.aws/lambda/java\"\ndefault_tag = \"21\"",
-            "basewatch.toml:1: identify.line[0]: was replaced by [[identify.base]]; write instead\n    \
+            "basewatch.toml:1: identify.line[0]: was replaced by [[identify.base]]. Write instead:\n    \
              [[identify.base]]\n    repository = \"public.ecr.aws/lambda/java\"\n    default_tag = \"21\"",
         ),
         (
             "[resolve]\ndated_tags = [\"public.ecr.aws/lambda/*\", \"a.example/*\", \"b.example/*\"]",
-            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]; write instead\n    \
+            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]. Write instead:\n    \
              [[identify.base]]\n    repository = \"a.example/*\"\n    dated_tags = true\n    \
              [[identify.base]]\n    repository = \"b.example/*\"\n    dated_tags = true",
         ),
         (
             "[resolve]\ndated_tags = [\"public.ecr.aws/lambda/*\", \"index.docker.io/amazon/aws-lambda-*\"]",
-            "basewatch.toml:2: resolve.dated_tags: was removed: releases of these repositories are known to carry dated \
-             tags; delete the key",
+            "basewatch.toml:2: resolve.dated_tags: was removed: these repositories have dated tags by default; delete \
+            the key",
         ),
         (
             "[resolve]\ndated_tags = []",
-            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]; write instead\n    \
+            "basewatch.toml:2: resolve.dated_tags: was replaced by [[identify.base]]. Write instead:\n    \
              [[identify.base]]\n    repository = \"public.ecr.aws/lambda/*\"\n    dated_tags = false\n    \
              [[identify.base]]\n    repository = \"docker.io/amazon/aws-lambda-*\"\n    dated_tags = false",
         ),
-        (
-            "[resolve]\nprobes = 4",
-            "basewatch.toml:2: resolve.probes: was removed, and nothing takes its place: delete the key",
-        ),
+        ("[resolve]\nprobes = 4", "basewatch.toml:2: resolve.probes: was removed without replacement: delete the key"),
     ] {
         assert_eq!(Case::of(file).problems(), problem);
     }
-    // What the message shows is accepted, and means the same.
+    // The configuration in the message is accepted, and means the same.
     let written = "[[identify.base]]\n    repository = \"a.example/*\"\n    dated_tags = true";
     let bases = Case::of(written).loaded().settings.resolve.bases;
     assert!(bases.has_dated_tags(&"a.example/x".parse().unwrap()));
@@ -347,7 +344,7 @@ fn a_removed_key_is_refused_with_the_entry_that_replaces_it() {
 }
 
 #[test]
-fn secrets_never_show_in_problems_or_debug_output() {
+fn secrets_do_not_appear_in_problems_or_debug_output() {
     let problems = Case::of(BROKEN).problems();
     assert!(!problems.contains("hunter2"), "{problems}");
     let file = "[registry.\"quay.io\"]\nusername = \"a\"\npassword = { env = \"QUAY\" }";
@@ -358,11 +355,11 @@ fn secrets_never_show_in_problems_or_debug_output() {
 }
 
 #[test]
-fn a_secret_may_be_in_a_variable_with_our_prefix_or_in_a_file_beside_the_configuration() {
+fn a_secret_can_be_in_a_variable_or_a_relative_file() {
     let file = "[registry.\"quay.io\"]\nusername = \"a\"\npassword = { env = \"BASEWATCH_QUAY\" }\n\
                 [registry.\"ghcr.io\"]\nusername = \"a\"\npassword = { file = \"secret\" }";
     let case = Case::of(file).with("BASEWATCH_QUAY", "one");
-    assert!(case.problems().contains("holds no secret"));
+    assert!(case.problems().contains("does not hold a valid secret"));
     fs::write(case.folder.path().join("secret"), "two\r\n").expect("a writable folder");
     let settings = case.loaded().settings;
     let password = |host: &str| match &settings.network.hosts[host].auth {
@@ -373,7 +370,7 @@ fn a_secret_may_be_in_a_variable_with_our_prefix_or_in_a_file_beside_the_configu
 }
 
 #[test]
-fn a_release_catalog_is_loaded_only_if_it_is_signed_for_a_key() {
+fn a_release_catalog_requires_a_public_key() {
     let key = "RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN";
     let source = "source = \"oci://registry.example.com/basewatch:releases\"";
     let settings = Case::of(&format!("[catalog]\n{source}\npublic_key = \"{key}\"")).loaded().settings;
@@ -387,7 +384,7 @@ fn a_release_catalog_is_loaded_only_if_it_is_signed_for_a_key() {
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let mut case = Case::of("[policy]\nmax_age = \"1d\"\ngrace = \"1d\"\n[policy.severity]\nstale = \"low\"")
         .with("BASEWATCH_POLICY__GRACE", "2d")
         .with("BASEWATCH_POLICY__MAX_AGE", "2d")
@@ -407,7 +404,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
     case.flags.no_catalog = true;
     assert_eq!(case.loaded().settings.catalog, CatalogPlace::Off);
     case.flags.grace = Some("soon".to_owned());
-    assert!(case.problems().starts_with("--grace: \"soon\" is no duration"), "{}", case.problems());
+    assert!(case.problems().starts_with("--grace: \"soon\" is not a duration"), "{}", case.problems());
 }
 
 #[test]
@@ -423,7 +420,7 @@ fn overrides_inherit_what_they_do_not_set() {
 }
 
 #[test]
-fn what_the_user_names_may_be_contacted_and_nothing_else() {
+fn only_registries_that_the_user_names_are_allowed() {
     let file = "[[inventory.images]]\nreferences = [\"Quay.io/a/b:1\"]\n[network]\nallow = [\"*.example.com\"]";
     let mut case = Case::of(file);
     assert_eq!(case.loaded().settings.network.allow, ["public.ecr.aws", "*.example.com", "quay.io"]);
@@ -436,20 +433,20 @@ fn what_the_user_names_may_be_contacted_and_nothing_else() {
 }
 
 #[test]
-fn an_unknown_variable_of_ours_is_refused_with_the_nearest_known_one() {
+fn an_unknown_variable_is_rejected_with_a_suggestion() {
     let problems = |name: &str| Case::of("").with(name, "x").problems();
     assert_eq!(
         problems("BASEWATCH_POLICY__GRAZE"),
-        "BASEWATCH_POLICY__GRAZE: no setting has this variable; did you mean BASEWATCH_POLICY__GRACE?"
+        "BASEWATCH_POLICY__GRAZE: unknown variable; did you mean BASEWATCH_POLICY__GRACE?"
     );
-    assert!(problems("BASEWATCH_REGISTRY__RATE").contains("in the file only"));
-    assert!(problems("BASEWATCH_INVENTORY__ECR").contains("in the file only"));
-    assert!(problems("BASEWATCH_").contains("no setting"));
+    assert!(problems("BASEWATCH_REGISTRY__RATE").contains("only be set in the file"));
+    assert!(problems("BASEWATCH_INVENTORY__ECR").contains("only be set in the file"));
+    assert!(problems("BASEWATCH_").contains("unknown variable"));
     Case::of("").with("BASEWATCH_LOG", "debug").with("OTHER", "x").loaded();
 }
 
 #[test]
-fn the_file_is_looked_for_where_it_was_named_then_here_then_in_the_users_folder() {
+fn the_file_is_the_named_one_else_the_working_folder_else_the_user_folder() {
     let case = Case::of("[network]\nretries = 1");
     let home = tempfile::tempdir().expect("a temporary folder");
     let write = |file: &Path, retries: u32| {
@@ -473,7 +470,7 @@ fn the_file_is_looked_for_where_it_was_named_then_here_then_in_the_users_folder(
 }
 
 #[test]
-fn no_file_at_all_means_the_defaults() {
+fn without_a_file_the_defaults_apply() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let loaded = load(&Flags::default(), &Environment::default(), folder.path()).expect("defaults are valid");
     assert_eq!(loaded.file, None);
@@ -482,7 +479,7 @@ fn no_file_at_all_means_the_defaults() {
 }
 
 #[test]
-fn what_is_not_toml_is_named_by_its_line() {
+fn a_toml_syntax_error_is_reported_with_its_line() {
     assert!(Case::of("[policy]\nmax_age = \n").problems().starts_with("basewatch.toml:2: not TOML"));
     assert!(Case::of("[policy]\n[policy]\n").problems().starts_with("basewatch.toml:2: not TOML"));
     let case = Case::of("");
@@ -491,25 +488,25 @@ fn what_is_not_toml_is_named_by_its_line() {
 }
 
 #[test]
-fn a_section_of_the_wrong_kind_is_one_problem() {
-    assert_eq!(Case::of("policy = 3").problems(), "basewatch.toml:1: policy: expected a table, found a whole number");
+fn a_section_of_the_wrong_type_is_one_problem() {
+    assert_eq!(Case::of("policy = 3").problems(), "basewatch.toml:1: policy: expected a table, found an integer");
     assert_eq!(
         Case::of("[inventory]\necr = { regions = [\"eu-west-1\"] }").problems(),
         "basewatch.toml:2: inventory.ecr: expected a list, found a table"
     );
     let overlaid = Case::of("policy = 3").with("BASEWATCH_POLICY__GRACE", "1d").problems();
-    assert_eq!(overlaid, "basewatch.toml:1: policy: expected a table, found a whole number");
+    assert_eq!(overlaid, "basewatch.toml:1: policy: expected a table, found an integer");
 }
 
 #[test]
-fn exemptions_have_a_reason_an_owner_an_end_and_a_scope() {
+fn exemptions_require_a_reason_an_owner_an_end_and_a_scope() {
     let file = |day: &str| {
         format!(
             "[[policy.exemption]]\nreason = \" vendor image \"\nowner = \"payments\"\nuntil = {day}\n\
              deployment = \"legacy-*\"\ndeployment_owner = \"pay*\"\ncodes = [\"runtime-deprecated\", \"base-too-old\"]"
         )
     };
-    // TOML has days of its own.
+    // TOML has a date type.
     for day in ["\"2027-01-31\"", "2027-01-31"] {
         let policy = Case::of(&file(day)).loaded().settings.policy;
         let [exemption] = policy.exemptions.as_slice() else { panic!("{:?}", policy.exemptions) };
@@ -518,14 +515,14 @@ fn exemptions_have_a_reason_an_owner_an_end_and_a_scope() {
         assert_eq!(exemption.scope.owner.as_ref().map(Glob::as_str), Some("pay*"));
         assert_eq!(exemption.codes, [ReasonCode::RuntimeDeprecated, ReasonCode::BaseTooOld]);
     }
-    // Whatever day it is, the same file is valid.
+    // The same file is valid on every day.
     for day in ["\"1999-12-31\"", "9999-12-31"] {
         Case::of(&file(day)).loaded();
     }
 }
 
 #[test]
-fn all_that_is_wrong_with_exemptions_is_reported_together() {
+fn all_problems_of_exemptions_are_reported_together() {
     insta::assert_snapshot!(Case::of(BROKEN_EXEMPTIONS).problems());
 }
 
@@ -559,7 +556,7 @@ account = "*"
 "#;
 
 #[test]
-fn the_first_redeploy_rule_that_matches_says_which_images_may_be_deployed() {
+fn the_first_matching_redeploy_rule_applies() {
     let text = "[[policy.redeploy]]\nrepository = \"team-a/*\"\ntags = []\n\
          [[policy.redeploy]]\ntags = [\"main-*\", \"release-*\"]\n";
     let policy = Case::of(text).loaded().settings.policy;
@@ -577,14 +574,14 @@ fn the_first_redeploy_rule_that_matches_says_which_images_may_be_deployed() {
 }
 
 #[test]
-fn the_example_loads_and_says_the_defaults() {
+fn the_example_sets_the_defaults() {
     let from_example = Case::of(EXAMPLE).with("HOME", "/home/x").loaded().settings;
     let standard = Case::of("").with("HOME", "/home/x").loaded().settings;
     assert_eq!(format!("{from_example:#?}"), format!("{standard:#?}"));
 }
 
 #[test]
-fn the_example_loads_with_everything_switched_on() {
+fn the_example_loads_with_all_keys_uncommented() {
     let variables =
         ["REGISTRY_PASSWORD", "AUDIT_EXTERNAL_ID", "HOOK_SECRET", "DASHBOARD_TOKEN", "GITHUB_TOKEN", "BUILDS_SECRET"];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
@@ -602,7 +599,7 @@ fn the_example_loads_with_everything_switched_on() {
     assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
 }
 
-/// The example with the `#` away from keys and tables.
+/// The example with all keys and tables uncommented.
 fn switched_on(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
@@ -611,12 +608,12 @@ fn switched_on(example: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The configuration of who is told, as it was agreed on.
-const TELLING: &str = r#"
+/// A configuration with store, notifications and rebuilds.
+const NOTIFYING: &str = r#"
 store = "/var/lib/basewatch"           # or "s3://bucket/prefix"
 
 [notify]
-threshold = "medium"                   # the least severity that is told
+threshold = "medium"                   # the lowest severity with alerts
 remind_every = "7d"
 
 [[notify.sns]]
@@ -636,8 +633,8 @@ secret = { env = "GITHUB_TOKEN" }
 "#;
 
 #[test]
-fn the_agreed_configuration_of_who_is_told_works_as_written() {
-    let case = Case::of(TELLING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
+fn a_configuration_of_notifications_is_loaded() {
+    let case = Case::of(NOTIFYING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
     let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
@@ -650,14 +647,14 @@ fn the_agreed_configuration_of_who_is_told_works_as_written() {
     assert!(
         ["hunter2", "hunter3", "/repos/acme", "example.com/basewatch"].iter().all(|secret| !shown.contains(secret))
     );
-    let in_bucket = Case::of(&TELLING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
+    let in_bucket = Case::of(&NOTIFYING.replace("/var/lib/basewatch", "s3://bucket/prefix"))
         .with("HOOK_SECRET", "x")
         .with("GITHUB_TOKEN", "x");
     assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
 }
 
 #[test]
-fn what_is_wrong_with_telling_is_said_with_what_would_do() {
+fn problems_with_notifications_are_reported_with_a_fix() {
     let hook = "[[notify.webhook]]\nurl = \"https://hooks.example.com/hunter2\"\n";
     let sns = "[[notify.sns]]\ntopic_arn = \"arn:aws:sns:eu-west-1:123456789012:x\"\n";
     let rebuild = "[[rebuild]]\nrepositories = [\"x\"]\npreset = \"gitlab\"\nurl = \"https://gitlab.example.com/x\"\n";
@@ -672,22 +669,22 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
             "Europe/Berlin",
         ),
         ("[notify]\nquiet_hours = { from = \"18:00\", to = \"08:00\", days = [\"caturday\"] }".to_owned(), "\"sat\""),
-        ("[[notify.sns]]\ntopic_arn = \"basewatch\"".to_owned(), "no ARN of a topic"),
-        (format!("{sns}formats = {{ pigeon = \"text\" }}"), "no protocol of SNS"),
-        (format!("{sns}{sns}"), "give each a name"),
-        (format!("{hook}{hook}"), "give each a name"),
+        ("[[notify.sns]]\ntopic_arn = \"basewatch\"".to_owned(), "not an SNS topic ARN"),
+        (format!("{sns}formats = {{ pigeon = \"text\" }}"), "not an SNS protocol"),
+        (format!("{sns}{sns}"), "set a unique name"),
+        (format!("{hook}{hook}"), "set a unique name"),
         ("[[notify.webhook]]\nurl = \"http://hooks.example.com/hunter2\"".to_owned(), "write https://"),
-        ("[[notify.webhook]]\nurl = \"https://user:hunter2@x.example.com/\"".to_owned(), "no place in it"),
+        ("[[notify.webhook]]\nurl = \"https://user:hunter2@x.example.com/\"".to_owned(), "are not allowed"),
         (format!("{hook}signature = \"github\""), "set secret as well"),
         (format!("{hook}secret = {{ env = \"NOT_SET_ANYWHERE\" }}"), "not set"),
-        (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "no ARN of a secret"),
-        (format!("{hook}template = \"{{{{ nobody }}}}\""), "no template over an alert"),
+        (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "is not a secret ARN"),
+        (format!("{hook}template = \"{{{{ missing }}}}\""), "is not a valid template"),
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
         (format!("{hook}owners = [\"[\"]"), "no pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
         (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "no name of a header"),
         (rebuild.to_owned(), "ref"),
-        (rebuild.replace("[\"x\"]", "[]"), "names no repository"),
+        (rebuild.replace("[\"x\"]", "[]"), "is empty"),
         (rebuild.replace("gitlab\"\n", "jenkins\"\n"), "cloudevents"),
         ("[rebuilds]\nmax_per_run = 0".to_owned(), "out of range"),
     ];
@@ -699,7 +696,7 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
 }
 
 #[test]
-fn white_space_around_a_secret_is_no_part_of_it_wherever_it_is() {
+fn white_space_around_a_secret_is_removed() {
     let file = r#"
 [accounts]
 role = "arn:aws:iam::{account}:role/x"
@@ -729,26 +726,29 @@ heartbeat = { env = "HEARTBEAT_URL" }
 }
 
 #[test]
-fn a_secret_with_a_control_character_is_refused_by_name_and_never_shown() {
+fn a_secret_with_a_control_character_is_rejected_without_showing_it() {
     let file = "[serve]\ntoken = { env = \"DASHBOARD_TOKEN\" }\n[watch]\nheartbeat = { file = \"beat\" }\n";
     let case = Case::of(file).with("DASHBOARD_TOKEN", "hunter\n2");
     fs::write(case.folder.path().join("beat"), "\u{feff}https://beats.example.com/x").expect("a writable folder");
     let problems = case.problems();
-    assert!(problems.contains("\"DASHBOARD_TOKEN\" holds no secret: it holds a line feed (U+000A)"), "{problems}");
-    assert!(problems.contains("beat holds no secret: it holds a byte order mark (U+FEFF)"), "{problems}");
+    assert!(
+        problems.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it holds a line feed (U+000A)"),
+        "{problems}"
+    );
+    assert!(problems.contains("beat does not hold a valid secret: it holds a byte order mark (U+FEFF)"), "{problems}");
     assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
     let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
-    assert!(blank.contains("\"DASHBOARD_TOKEN\" holds no secret: it is empty"), "{blank}");
+    assert!(blank.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it is empty"), "{blank}");
 }
 
 #[test]
-fn credentials_of_the_environment_that_cannot_be_sent_are_problems() {
+fn invalid_credentials_in_the_environment_are_reported() {
     let case = Case::of("").with("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n").with("AWS_SECRET_ACCESS_KEY", "hunter2\r");
     let problems = case.with("AWS_REGION", "eu-west-1\n").problems();
     for expected in [
-        "AWS_ACCESS_KEY_ID: it ends in a line feed (U+000A); set it again without that character",
-        "AWS_SECRET_ACCESS_KEY: it ends in a carriage return (U+000D)",
-        "AWS_REGION: it ends in a line feed (U+000A)",
+        "AWS_ACCESS_KEY_ID: ends in a line feed (U+000A); set it again without that character",
+        "AWS_SECRET_ACCESS_KEY: ends in a carriage return (U+000D)",
+        "AWS_REGION: ends in a line feed (U+000A)",
     ] {
         assert!(problems.contains(expected), "{problems}");
     }
@@ -756,7 +756,7 @@ fn credentials_of_the_environment_that_cannot_be_sent_are_problems() {
 }
 
 #[test]
-fn settings_belong_to_the_partition_that_they_name_first() {
+fn the_first_arn_or_region_determines_the_partition() {
     let role = "[accounts]\norganization = true\nrole = \"arn:aws-us-gov:iam::{account}:role/x\"\n";
     let topic = "[[notify.sns]]\ntopic_arn = \"arn:aws-cn:sns:cn-north-1:123456789012:x\"\n";
     let image = "[[inventory.images]]\nreferences = \
@@ -775,7 +775,7 @@ fn settings_belong_to_the_partition_that_they_name_first() {
 }
 
 #[test]
-fn schedules_as_aws_writes_them_are_refused_with_the_equivalent() {
+fn aws_schedules_are_rejected_with_their_equivalent() {
     for (schedule, expected) in [
         ("cron(0 6 * * ? *)", "is an AWS schedule: write \"0 6 * * *\""),
         ("cron(0 6 ? * 2-6 *)", "is an AWS schedule: write \"0 6 * * 1-5\""),

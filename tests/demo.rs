@@ -1,5 +1,4 @@
-//! The demo is the main job on bundled images: every verdict of this version appears, and it says what
-//! it shows.
+//! The demo audits bundled images: every verdict appears, and the output explains itself.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use basewatch::{
 #[tokio::test]
 async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
     let report = Demo::serve().expect("loopback is there").report().await;
-    let told: BTreeMap<_, _> = report
+    let verdicts: BTreeMap<_, _> = report
         .findings
         .iter()
         .map(|finding| {
@@ -23,12 +22,12 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
             ((name.to_owned(), platform), (finding.verdict, code))
         })
         .collect();
-    let told: Vec<_> = told
+    let verdicts: Vec<_> = verdicts
         .iter()
         .map(|((name, platform), (verdict, code))| (name.as_str(), platform.as_str(), *verdict, *code))
         .collect();
     assert_eq!(
-        told,
+        verdicts,
         [
             ("checkout:9", "linux/arm64", Verdict::Fresh, ""),
             ("exports:64", "linux/amd64", Verdict::Deprecated, "runtime-deprecated"),
@@ -53,7 +52,7 @@ async fn the_demo_shows_every_verdict_and_every_kind_of_label() {
 }
 
 #[tokio::test]
-async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain() {
+async fn the_demo_shows_a_base_from_layers_a_contradicted_label_and_a_chain() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let of = |name: &str| {
         let is_it = |finding: &&basewatch::report::Finding| finding.image.reference.ends_with(name);
@@ -79,14 +78,14 @@ async fn the_demo_shows_a_base_without_a_label_one_against_its_label_and_a_chain
 }
 
 #[tokio::test]
-async fn the_demo_reads_the_same_every_time() {
+async fn the_demo_is_reproducible() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let style = Style { width: Some(140), hide_next: true, ..Style::default() };
     insta::assert_snapshot!(table::render(&report, &style));
 }
 
 #[tokio::test]
-async fn the_demo_shows_what_to_do_with_what_runs() {
+async fn the_demo_shows_actions_for_lambda_functions() {
     let report = Demo::serve().expect("loopback is there").report().await;
     let running: Vec<_> = report
         .findings

@@ -1,4 +1,4 @@
-//! What users copy from `deploy/` fits the product: permissions, metrics, fields, commands and configurations.
+//! The templates in `deploy/` match basewatch: permissions, metrics, fields, commands and configurations.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
@@ -47,7 +47,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 
 // ---- Permissions ---------------------------------------------------------------------------------------------
 
-/// The actions that a text names, as in `ecr:DescribeImages`. Keys of conditions that are written like them are not.
+/// The actions in a text, such as `ecr:DescribeImages`, without condition keys of the same form.
 fn actions(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ":-*".contains(c)));
     let action = |word: &&str| {
@@ -65,7 +65,7 @@ fn actions(text: &str) -> BTreeSet<String> {
     words.filter(action).map(str::to_owned).collect()
 }
 
-/// What a role of basewatch may do beyond reading: the store, the topic, and what the configuration may name.
+/// Actions of a role of basewatch beyond reading: the store, the topic, and those for optional configuration.
 const REMEMBERING: [&str; 7] = [
     "s3:GetObject",
     "s3:ListBucket",
@@ -77,7 +77,7 @@ const REMEMBERING: [&str; 7] = [
 ];
 
 #[test]
-fn the_modules_of_terraform_have_the_policy_that_ships() {
+fn the_terraform_modules_use_the_generated_policy() {
     let copy = text("deploy/terraform/foundation/audit-policy.json");
     assert!(
         copy == text("config/iam-policy.json"),
@@ -86,7 +86,7 @@ fn the_modules_of_terraform_have_the_policy_that_ships() {
 }
 
 #[test]
-fn templates_allow_what_the_product_needs_and_what_their_surroundings_need() {
+fn templates_allow_the_required_actions_only() {
     let of_key = ["kms:*", "kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
     let uses_key = ["kms:Decrypt", "kms:GenerateDataKey", "organizations:ListAccounts"];
     let denied = ["s3:*"];
@@ -115,7 +115,7 @@ fn templates_allow_what_the_product_needs_and_what_their_surroundings_need() {
     ];
     for (file, expected) in table {
         let expected: BTreeSet<_> = expected.into_iter().flatten().map(|action| (*action).to_owned()).collect();
-        // What is said about a check that is skipped is no permission.
+        // Comments on skipped checks are not permissions.
         let said = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
         let found = text(file).lines().filter(said).flat_map(actions).collect::<BTreeSet<_>>();
         assert_eq!(found, expected, "{file}");
@@ -123,13 +123,13 @@ fn templates_allow_what_the_product_needs_and_what_their_surroundings_need() {
 }
 
 #[test]
-fn actions_are_told_from_what_looks_like_them() {
+fn iam_actions_are_recognized_in_templates() {
     let text = "Type: AWS::IAM::Role, arn:aws:ecr:*:*:x, \"aws:SecureTransport\", [s3:GetObject, \"kms:*\"] s3:prefix";
     assert_eq!(actions(text).into_iter().collect::<Vec<_>>(), ["kms:*", "s3:GetObject"]);
 }
 
 #[test]
-fn templates_let_the_role_be_assumed_only_in_known_accounts_and_list_the_store_as_its_page_says() {
+fn templates_restrict_role_assumption_and_store_listing() {
     let (template, module) = (text("deploy/cloudformation/lambda.yaml"), text("deploy/terraform/foundation/main.tf"));
     for (text, accounts) in
         [(&template, "\"aws:ResourceAccount\": !Ref AuditAccountIds"), (&module, "iam::${id}:role/")]
@@ -141,7 +141,7 @@ fn templates_let_the_role_be_assumed_only_in_known_accounts_and_list_the_store_a
 }
 
 #[test]
-fn every_role_can_be_bounded() {
+fn every_role_accepts_a_permissions_boundary() {
     let mut roles = 0;
     let mut check = |text: &str, begin: &str, end: &str, boundary: &str| {
         for role in text.split(begin).skip(1).map(|rest| rest.split(end).next().unwrap()) {
@@ -158,9 +158,9 @@ fn every_role_can_be_bounded() {
     assert_eq!(roles, 7);
 }
 
-// ---- Figures -------------------------------------------------------------------------------------------------
+// ---- Metrics -------------------------------------------------------------------------------------------------
 
-/// The metrics of `serve`, as Prometheus names them, by what the sources register.
+/// The Prometheus metrics of `serve` that the sources register.
 fn prometheus_metrics() -> BTreeSet<String> {
     let source = text("src/run/serve/metrics.rs");
     let counters: BTreeSet<_> = source
@@ -182,7 +182,7 @@ fn prometheus_metrics() -> BTreeSet<String> {
     registered.collect()
 }
 
-/// The metrics of the function, as CloudWatch names them, by what its sources say.
+/// The CloudWatch metrics of the Lambda function in the sources.
 fn cloudwatch_metrics() -> BTreeSet<String> {
     let is_name = |word: &&str| {
         word.len() > 2
@@ -218,7 +218,7 @@ fn the_metrics_are_found_in_the_sources() {
     }
 }
 
-/// Every text in a document.
+/// Every string in a document.
 fn strings(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),
@@ -228,7 +228,7 @@ fn strings(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The values of `key`, wherever it is.
+/// The values of `key` at any depth.
 fn values_of(document: &Value, key: &str) -> BTreeSet<String> {
     match document {
         Value::Array(values) => values.iter().flat_map(|value| values_of(value, key)).collect(),
@@ -246,7 +246,7 @@ fn words(text: &str, prefix: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn dashboards_and_alarms_show_metrics_that_there_are() {
+fn dashboards_and_alarms_use_existing_metrics() {
     let mut queries = Vec::new();
     strings(&json("deploy/grafana/prometheus.json"), &mut queries);
     let used: BTreeSet<_> = queries.iter().flat_map(|query| words(query, "basewatch_")).collect();
@@ -272,7 +272,7 @@ fn dashboards_and_alarms_show_metrics_that_there_are() {
 }
 
 #[test]
-fn dashboards_have_panels_of_their_own_and_a_source_that_is_chosen() {
+fn dashboards_have_unique_panels_and_a_selectable_data_source() {
     let mut uids = BTreeSet::new();
     for file in files("deploy/grafana", "json") {
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -298,7 +298,7 @@ fn dashboards_have_panels_of_their_own_and_a_source_that_is_chosen() {
     assert_eq!(uids.len(), 3);
 }
 
-/// What a schema says of the field that `path` leads to, below `schema`; lists are gone into.
+/// The schema of the field at `path` below `schema`, including items of lists.
 fn field<'a>(document: &'a Value, mut schema: &'a Value, path: &str) -> Option<&'a Value> {
     for name in path.split('.').filter(|name| !name.is_empty()) {
         schema = &of_object(document, schema)?["properties"][name];
@@ -306,7 +306,7 @@ fn field<'a>(document: &'a Value, mut schema: &'a Value, path: &str) -> Option<&
     (!schema.is_null()).then_some(schema)
 }
 
-/// The schema of the objects that are there: behind references, in lists, or else null.
+/// The object schema behind references, lists and nullable types.
 fn of_object<'a>(document: &'a Value, schema: &'a Value) -> Option<&'a Value> {
     if let Some(reference) = schema["$ref"].as_str() {
         return of_object(document, document.pointer(reference.strip_prefix('#')?)?);
@@ -321,7 +321,7 @@ fn of_object<'a>(document: &'a Value, schema: &'a Value) -> Option<&'a Value> {
 }
 
 #[test]
-fn the_dashboard_of_the_api_asks_for_what_there_is() {
+fn the_api_dashboard_queries_existing_fields() {
     let api = openapi::document();
     let dashboard = json("deploy/grafana/json.json");
     let mut checked = 0;
@@ -349,7 +349,7 @@ fn the_dashboard_of_the_api_asks_for_what_there_is() {
     assert!(checked > 30, "only {checked} fields");
 }
 
-// ---- Words ----------------------------------------------------------------------------------------------------
+// ---- Pages ----------------------------------------------------------------------------------------------------
 
 /// The fenced blocks of a page in `language`.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -357,7 +357,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
 }
 
-/// The arguments of each basewatch that a script starts, itself or in a container.
+/// The arguments of each basewatch command in a script, directly or in a container.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let lines = script.replace("\\\n", " ");
     let mut found = Vec::new();
@@ -381,7 +381,7 @@ fn calls(script: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_is_one() {
+fn commands_in_templates_exist() {
     let mut scripts = vec![("audit.yml".to_owned(), text("deploy/github-actions/audit.yml"))];
     scripts.push(("basewatch.service".to_owned(), text("deploy/systemd/basewatch.service").replace("ExecStart=", "")));
     for page in files("docs/deploy", "md") {
@@ -402,7 +402,7 @@ fn every_command_is_one() {
 }
 
 #[test]
-fn every_configuration_in_the_pages_loads() {
+fn configurations_in_the_pages_are_valid() {
     let mut checked = 0;
     for page in files("docs/deploy", "md") {
         for block in blocks(&fs::read_to_string(&page).unwrap(), "toml") {
@@ -424,7 +424,7 @@ fn every_configuration_in_the_pages_loads() {
 }
 
 #[test]
-fn the_service_is_set_by_variables_that_there_are() {
+fn the_systemd_service_uses_existing_variables() {
     let service = text("deploy/terraform/ecs-service/main.tf");
     let variables = words(&service, "BASEWATCH_");
     assert_eq!(variables.len(), 5, "{variables:?}");
@@ -448,7 +448,7 @@ fn the_service_is_set_by_variables_that_there_are() {
 }
 
 #[test]
-fn actions_of_others_are_pinned_to_what_they_are() {
+fn third_party_actions_are_pinned_by_commit() {
     for file in files("deploy/github-actions", "yml") {
         let workflow = fs::read_to_string(&file).unwrap();
         let used: Vec<_> =
@@ -465,7 +465,7 @@ fn actions_of_others_are_pinned_to_what_they_are() {
 }
 
 #[test]
-fn every_parameter_and_every_file_is_explained() {
+fn every_parameter_and_file_is_documented() {
     let page = text("docs/deploy/lambda.md");
     let template = text("deploy/cloudformation/lambda.yaml");
     let (_, rest) = template.split_once("\nParameters:\n").unwrap();

@@ -159,7 +159,7 @@ fn every_exit_code_is_documented_and_no_other() {
 fn every_statement_of_the_iam_policy_is_documented() {
     let policy: serde_json::Value = serde_json::from_str(&page("config/iam-policy.json")).expect("JSON");
     let table = page("docs/audit.md");
-    for name in ["`ListTheStore`, `KeepTheStore`", "`PublishToTheTopics`", "`ReadTheSecrets`"] {
+    for name in ["`StoreList`, `StoreReadWrite`", "`TopicsPublish`", "`SecretsRead`"] {
         assert!(table.contains(&format!("| {name} |")), "{name} is not in docs/audit.md");
     }
     for statement in policy["Statement"].as_array().expect("a list") {

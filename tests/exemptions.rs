@@ -1,5 +1,5 @@
-//! The built program with exemptions: what is put up with for a while fails no run, is told as what it is, and is
-//! told again when the while is over. And what nobody can do anything about fails none either.
+//! Exemptions: exempted findings do not fail a run until the exemption expires, and are shown as exempted. Findings
+//! without a possible action do not fail a run either.
 
 #[path = "support/bare.rs"]
 mod bare;
@@ -18,7 +18,7 @@ const NOW: &str = "2026-11-20";
 const OLD: &str = "2026-08-22T06:00:00Z";
 const NEW: &str = "2026-11-19T06:00:00Z";
 
-/// A registry with a line that went on, one that is quiet, and images on both; and a configuration that names them.
+/// A registry with a line that has new releases, one without, images on both, and a configuration of them.
 struct Fleet {
     folder: TempDir,
     registry: Loopback,
@@ -81,12 +81,12 @@ fn exemption(pattern: &str, more: &str) -> String {
     )
 }
 
-/// Of each finding whose image is `name`: its verdict, severity and exemption.
-fn told(report: &Value, name: &str) -> Vec<(Value, Value, Value)> {
+/// Verdict, severity and exemption of each finding whose image is `name`.
+fn judged(report: &Value, name: &str) -> Vec<(Value, Value, Value)> {
     let findings = report["findings"].as_array().expect("findings").iter();
     let of_name = |finding: &&Value| finding["id"].as_str().is_some_and(|id| id.contains(&format!("/{name}:1")));
-    let told = findings.filter(of_name);
-    told.map(|it| (it["verdict"].clone(), it["severity"].clone(), it["exemption"].clone())).collect()
+    let matching = findings.filter(of_name);
+    matching.map(|it| (it["verdict"].clone(), it["severity"].clone(), it["exemption"].clone())).collect()
 }
 
 fn notes(report: &Value) -> Vec<(&str, &str)> {
@@ -98,7 +98,7 @@ fn notes(report: &Value) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_is_over() {
+async fn exempted_findings_are_reported_but_do_not_fail_a_run_until_the_end_date() {
     let fleet = Fleet::new();
     let images = ["legacy", "orders"];
     let (exit, report) = fleet.report(&images, "", NOW, &[]);
@@ -109,20 +109,16 @@ async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_i
     assert_eq!((exit, &report["summary"]["exempted"]), (1, &1.into()), "the other one still fails it");
     assert_eq!(report["summary"]["by_verdict"]["stale"], 2);
     let fields = serde_json::json!({ "reason": "vendor image", "owner": "payments", "until": "2027-01-31" });
-    assert_eq!(told(&report, "legacy"), [("stale".into(), "high".into(), fields)]);
-    assert_eq!(told(&report, "orders"), [("stale".into(), "high".into(), Value::Null)]);
+    assert_eq!(judged(&report, "legacy"), [("stale".into(), "high".into(), fields)]);
+    assert_eq!(judged(&report, "orders"), [("stale".into(), "high".into(), Value::Null)]);
     assert_eq!(notes(&report), []);
 
     let both = exemption("{legacy,orders}", "");
     for (now, exit, note) in [
         ("2026-11-20", 0, None),
-        ("2027-01-18T00:00:00Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
-        ("2027-01-31T23:59:59Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it exempts 2 stale"))),
-        (
-            "2027-02-01",
-            1,
-            Some(("exemption-expired", "ended on 2027-01-31, and it no longer exempts what it matches: 2 stale")),
-        ),
+        ("2027-01-18T00:00:00Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it covers 2 stale"))),
+        ("2027-01-31T23:59:59Z", 0, Some(("exemption-expiring", "ends on 2027-01-31; it covers 2 stale"))),
+        ("2027-02-01", 1, Some(("exemption-expired", "ended on 2027-01-31 and no longer covers 2 stale"))),
     ] {
         let (code, report) = fleet.report(&images, &both, now, &[]);
         assert_eq!(code, exit, "{now}");
@@ -133,7 +129,7 @@ async fn what_is_exempted_is_told_as_what_it_is_and_fails_no_run_until_the_day_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exemption_for_one_reason_ends_when_another_one_leads() {
+async fn an_exemption_for_a_reason_code_ends_when_another_reason_leads() {
     let fleet = Fleet::new();
     let policy = exemption("legacy", "codes = [\"base-superseded\"]");
     let (exit, report) = fleet.report(&["legacy"], &policy, NOW, &["--grace", "1h", "--max-age", "365d"]);
@@ -144,7 +140,7 @@ async fn an_exemption_for_one_reason_ends_when_another_one_leads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_when_all_was_seen() {
+async fn an_unused_exemption_is_noted_in_verbose_output_of_complete_reports() {
     let fleet = Fleet::new();
     let policy = exemption("lagacy", "");
     let unused = |arguments: &[&str]| {
@@ -153,8 +149,8 @@ async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_whe
     };
     assert_eq!(unused(&[]), 1);
     let named = format!("{}/legacy:1", fleet.registry.host());
-    assert_eq!((unused(&[&named]), unused(&["--kind", "image"])), (0, 0), "what is not looked at may match");
-    // The deployment of an image that cannot be read is known all the same, but not its base.
+    assert_eq!((unused(&[&named]), unused(&["--kind", "image"])), (0, 0), "deployments outside the filter may match");
+    // The deployment of an unreadable image is known, but not its base.
     let on_base = exemption("legacy", "base = \"*/python:*\"");
     for (policy, unused) in [(&policy, 1), (&on_base, 0)] {
         let missing = fleet.report(&["legacy", "gone"], policy, NOW, &[]).1;
@@ -167,7 +163,7 @@ async fn an_exemption_that_matches_nothing_is_told_to_those_who_ask_and_only_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_marks_what_is_exempted_and_explain_says_so() {
+async fn table_and_explain_mark_exempted_findings() {
     let fleet = Fleet::new();
     let output = fleet.audit(&["legacy", "orders"], &exemption("legacy", ""), NOW, &[]);
     let table = stdout(&output);
@@ -183,7 +179,7 @@ async fn a_table_marks_what_is_exempted_and_explain_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
+async fn a_stale_finding_without_a_possible_action_does_not_fail_a_run() {
     let fleet = Fleet::new();
     for (fail_on, exit) in [
         ("deprecated", 0),
@@ -204,7 +200,7 @@ async fn what_nobody_can_do_anything_about_is_stale_and_fails_no_run() {
 }
 
 #[test]
-fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
+fn config_check_warns_of_end_dates_in_the_past_or_far_future() {
     let folder = tempfile::tempdir().expect("a folder");
     let hold = |until: &str| {
         format!("[[policy.hold]]\nrelease = \"r.example/java:21.2020.*\"\nreason = \"bad\"\nuntil = \"{until}\"\n")
@@ -214,15 +210,15 @@ fn config_check_warns_of_an_end_that_is_past_or_far_and_refuses_neither() {
         + &["2020-01-31", "9999-01-31"].map(hold).concat();
     fs::write(folder.path().join("basewatch.toml"), policy).expect("a writable folder");
     let output = basewatch(folder.path()).args(["config", "check"]).output().expect("the program starts");
-    let told = stdout(&output);
+    let table = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for line in [
         "after 14d, 2 exemptions, 2 holds\n",
-        "  warning   the hold on r.example/java:21.2020.* ended on 2020-01-31: its releases count again\n",
+        "  warning   the hold on r.example/java:21.2020.* ended on 2020-01-31 and no longer applies\n",
         "  warning   the hold on r.example/java:21.2020.* ends on 9999-01-31, more than two years from now\n",
-        "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31: it exempts nothing any more\n",
-        "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31: who will remember it then?\n",
+        "  warning   the exemption \"vendor image\" of payments ended on 2020-01-31 and no longer applies\n",
+        "  warning   the exemption \"vendor image\" of payments ends on 9999-01-31, more than two years from now\n",
     ] {
-        assert!(told.contains(line), "{line}{told}");
+        assert!(table.contains(line), "{line}{table}");
     }
 }

@@ -309,7 +309,7 @@ fn a_file_that_cannot_be_written_costs_neither_the_audit_nor_the_other_outputs()
     let registry = labelled(&[]);
     let output = audit(folder.path(), &["--output", "reports/folder.json", &image(&registry)]);
     assert_eq!((output.status.code(), registry.log().len()), (Some(2), 0), "refused before the audit");
-    assert!(stderr(&output).contains("folder.json: it is a folder"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("folder.json: is a folder"), "{}", stderr(&output));
 
     // The folder goes away while the registry is asked.
     let gone = reports.clone();
@@ -418,8 +418,8 @@ fn credentials_that_a_registry_repeats_are_in_no_report_no_log_and_no_store() {
     }
 }
 
-/// The releases of the line `lambda/java:21`: the base in use, the one that superseded it 34 days before the audits, and
-/// the current one, a day old.
+/// The releases of the line `lambda/java:21`: the base in use, the one that superseded it 34 days before the audits,
+/// and the current one, a day old.
 const RELEASES: [&str; 3] = ["2026.10.16.00", "2026.10.17.00", "2026.11.19.00"];
 
 /// The configuration of an image of these layers; `label` names its base.

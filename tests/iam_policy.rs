@@ -1,4 +1,4 @@
-//! The policy that ships allows every AWS call the sources make, and nothing else.
+//! The policy in `config/` allows exactly the AWS calls that the sources make.
 
 #![expect(clippy::unwrap_used, reason = "in the helpers of tests a failure is a failed test")]
 
@@ -14,17 +14,17 @@ use basewatch::{
 };
 use serde_json::Value;
 
-/// The SDK's method for each operation that is called, and the actions it needs.
+/// The SDK method of each AWS operation in the sources, and the actions it needs.
 const CALLS: [(&str, &[&str]); 25] = [
     ("describe_repositories", &["ecr:DescribeRepositories"]),
     ("describe_images", &["ecr:DescribeImages"]),
     ("batch_get_image", &["ecr:BatchGetImage"]),
-    // This operation has no action of its own
+    // This operation has no separate action
     // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
     ("list_image_referrers", &["ecr:BatchGetImage"]),
     ("list_functions", &["lambda:ListFunctions"]),
     ("list_aliases", &["lambda:ListAliases"]),
-    // The answer has the function's tags only for those who may list them
+    // The answer has the function's tags only with the permission to list them
     // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
     ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
     ("describe_pull_through_cache_rules", &["ecr:DescribePullThroughCacheRules"]),
@@ -46,7 +46,7 @@ const CALLS: [(&str, &[&str]); 25] = [
         "get_authorization_token",
         &["ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"],
     ),
-    // Listing goes through a paginator, and a lone message through a call that is one word: both are named here.
+    // Paginators and calls that are a single word are not found by name: both are listed here.
     ("get_object", &["s3:GetObject", "s3:ListBucket"]),
     ("put_object", &["s3:PutObject"]),
     ("delete_object", &["s3:DeleteObject"]),
@@ -54,15 +54,15 @@ const CALLS: [(&str, &[&str]); 25] = [
     ("get_secret_value", &["secretsmanager:GetSecretValue"]),
 ];
 
-/// What a store in a bucket needs. `HeadObject` needs what `GetObject` does, `HeadBucket` what listing does
+/// Actions of a store in a bucket. `HeadObject` needs the same as `GetObject`, `HeadBucket` the same as listing
 /// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html).
 const STORE_ACTIONS: [&str; 4] = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"];
 
-/// What the registry client needs to get a blob of private ECR over HTTP
+/// Actions of the registry client for a blob of private ECR over HTTP
 /// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-pull-iam.html).
 const REGISTRY_ACTIONS: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
-/// How the names of AWS operations begin.
+/// The first words of AWS operation names.
 const VERBS: [&str; 20] = [
     "assume", "batch", "cancel", "complete", "create", "delete", "describe", "get", "initiate", "invoke", "list",
     "publish", "put", "register", "run", "start", "stop", "tag", "update", "upload",
@@ -93,7 +93,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// Methods called without arguments whose names read like AWS operations, in sources that have to do with AWS.
+/// Methods without arguments whose names look like AWS operations, in sources that use AWS.
 fn calls(source: &str) -> BTreeSet<String> {
     if !source.contains("aws_sdk_") && !source.contains("aws::") && !source.contains("super::{Aws") {
         return BTreeSet::new();
@@ -108,22 +108,22 @@ fn calls(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_call_in_the_sources_is_allowed_and_nothing_else_is() {
+fn the_policy_allows_exactly_the_calls_in_the_source_code() {
     let made: BTreeSet<_> =
         sources(&root().join("src")).iter().flat_map(|file| calls(&fs::read_to_string(file).unwrap())).collect();
     let known: BTreeSet<_> = CALLS.iter().map(|(call, _)| (*call).to_owned()).collect();
     assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
-    let telling = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{TELLING}");
+    let notifying = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{NOTIFYING}");
     let mut of_runner = actions(&running(&everything("organization = true")));
-    of_runner.extend(actions(&running(&settings(&telling))));
+    of_runner.extend(actions(&running(&settings(&notifying))));
     assert!(of_runner.contains("sts:AssumeRole"), "the SDK assumes roles, and no source names the call");
     let granted: BTreeSet<_> = allowed().union(&of_runner).filter(|it| *it != "sts:AssumeRole").cloned().collect();
     assert_eq!(granted, needed, "the actions of the policies, and those that are needed");
 }
 
-/// A configuration that uses everything; `accounts` is what stands in `[accounts]`, if anything.
+/// A configuration with all features; `accounts` is the content of `[accounts]`, if any.
 fn everything(accounts: &str) -> Settings {
     let accounts = match accounts {
         "" => String::new(),
@@ -135,8 +135,8 @@ fn everything(accounts: &str) -> Settings {
     ))
 }
 
-/// What a configuration that remembers and tells says besides.
-const TELLING: &str = r#"
+/// Additional keys of a configuration with a store and notifications.
+const NOTIFYING: &str = r#"
 [[notify.sns]]
 topic_arn = "arn:aws:sns:eu-west-1:123456789012:basewatch"
 [[notify.webhook]]
@@ -165,7 +165,7 @@ fn actions(policy: &Policy) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
+fn the_published_policy_covers_a_configuration_with_all_features() {
     let printed = pretty(&reading(&everything("")));
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         fs::write(root().join("config/iam-policy.json"), &printed).unwrap();
@@ -175,7 +175,7 @@ fn the_policy_that_ships_is_that_of_a_configuration_that_uses_everything() {
 }
 
 #[test]
-fn a_policy_allows_what_its_configuration_uses_and_no_more() {
+fn a_policy_allows_only_what_its_configuration_uses() {
     let images = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"];
     let listed = ["ecr:DescribeImages", "ecr:DescribePullThroughCacheRules"];
     let public = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
@@ -227,7 +227,7 @@ fn a_policy_allows_what_its_configuration_uses_and_no_more() {
 }
 
 #[test]
-fn resources_are_those_of_the_regions_and_the_partition() {
+fn resources_are_limited_to_the_regions_and_the_partition() {
     let policy = pretty(&reading(&settings("[[inventory.lambda]]\nregions = [\"cn-north-1\", \"cn-northwest-1\"]")));
     for arn in [
         "arn:aws-cn:lambda:cn-north-1:*:function:*",
@@ -247,8 +247,8 @@ fn resources_are_those_of_the_regions_and_the_partition() {
         statements.iter().find(|statement| statement["Sid"] == sid).unwrap().clone()
     };
     let arns = ["orders", "orders:*", "payments-*"].map(|name| format!("arn:aws:lambda:eu-west-1:*:function:{name}"));
-    assert_eq!(of("ReadFunctions")["Resource"], serde_json::json!(arns));
-    let region = &of("ListFunctions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
+    assert_eq!(of("LambdaReadFunctions")["Resource"], serde_json::json!(arns));
+    let region = &of("LambdaListFunctions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
     assert_eq!(*region, serde_json::json!(["eu-west-1"]));
     let runner = pretty(&running(&everything("ids = [\"123456789012\", \"210987654321\"]")));
     assert!(runner.contains("arn:aws:iam::123456789012:role/x") && !runner.contains("organizations"), "{runner}");
@@ -257,7 +257,7 @@ fn resources_are_those_of_the_regions_and_the_partition() {
 }
 
 #[test]
-fn every_statement_is_named_and_only_reads() {
+fn every_statement_has_an_id_and_reads_only() {
     let mut sids = BTreeSet::new();
     for statement in statements() {
         let sid = statement["Sid"].as_str().unwrap().to_owned();
@@ -273,7 +273,7 @@ fn every_statement_is_named_and_only_reads() {
 }
 
 #[test]
-fn the_page_on_the_store_allows_what_a_bucket_needs_and_no_more() {
+fn the_store_page_documents_the_required_bucket_permissions() {
     let page = fs::read_to_string(root().join("docs/store.md")).unwrap();
     let (_, rest) = page.split_once("```json\n{\n  \"Version\"").unwrap();
     let policy = format!("{{\"Version\"{}", rest.split_once("```").unwrap().0);
@@ -295,32 +295,32 @@ fn the_page_on_the_store_allows_what_a_bucket_needs_and_no_more() {
 }
 
 #[test]
-fn a_call_is_found_however_it_is_written() {
+fn calls_are_found_regardless_of_formatting() {
     let source =
         "use crate::aws::Aws;\nclient\n    .put_image()\n    .send(); x.get_mut(1); list_images(); y.delete_it ()";
     assert_eq!(calls(source).into_iter().collect::<Vec<_>>(), ["delete_it", "put_image"]);
 }
 
 #[test]
-fn what_is_written_is_only_what_the_configuration_names() {
+fn write_permissions_are_limited_to_configured_resources() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
-    let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{TELLING}"));
+    let with = |store: &str, rest: &str| settings(&format!("store = \"{store}\"\n{rest}\n{lambda}\n{NOTIFYING}"));
     let expected = serde_json::json!([
         {
-            "Sid": "ListTheStore", "Effect": "Allow", "Action": ["s3:ListBucket"],
+            "Sid": "StoreList", "Effect": "Allow", "Action": ["s3:ListBucket"],
             "Resource": ["arn:aws:s3:::bucket"],
         },
         {
-            "Sid": "KeepTheStore", "Effect": "Allow",
+            "Sid": "StoreReadWrite", "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::bucket/watch/*"],
         },
         {
-            "Sid": "PublishToTheTopics", "Effect": "Allow", "Action": ["sns:Publish"],
+            "Sid": "TopicsPublish", "Effect": "Allow", "Action": ["sns:Publish"],
             "Resource": ["arn:aws:sns:eu-west-1:123456789012:basewatch"],
         },
         {
-            "Sid": "ReadTheSecrets", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
+            "Sid": "SecretsRead", "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
             "Resource": [
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:beat-AbCdEf",
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:builds-??????",
@@ -332,12 +332,11 @@ fn what_is_written_is_only_what_the_configuration_names() {
     let written = |policy: Policy| {
         let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
         let statements = document["Statement"].as_array().unwrap().clone();
-        let is_of_store =
-            |sid: &str| ["ListTheStore", "KeepTheStore", "PublishToTheTopics", "ReadTheSecrets"].contains(&sid);
+        let is_of_store = |sid: &str| ["StoreList", "StoreReadWrite", "TopicsPublish", "SecretsRead"].contains(&sid);
         let of_store = statements.into_iter().filter(|statement| is_of_store(statement["Sid"].as_str().unwrap()));
         Value::Array(of_store.collect())
     };
-    // Without accounts basewatch is one with the role that reads; with them, the roles in the accounts only read.
+    // Without accounts, one role audits and writes the store; with accounts, the roles in them only read.
     assert_eq!(written(reading(&with("s3://bucket/watch", ""))), expected);
     assert_eq!(written(running(&with("s3://bucket/watch", role))), expected);
     assert_eq!(written(reading(&with("s3://bucket/watch", role))), serde_json::json!([]));
@@ -346,7 +345,7 @@ fn what_is_written_is_only_what_the_configuration_names() {
 }
 
 #[test]
-fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
+fn a_configuration_in_s3_allows_reading_only_that_object() {
     let text = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n".to_owned();
     let flags =
         Flags { config: Some("s3://settings/watch/basewatch.toml".into()), fetched: Some(text), ..Flags::default() };
@@ -359,14 +358,14 @@ fn a_configuration_in_a_bucket_may_be_read_and_nothing_beside_it() {
         .filter(|statement| statement["Action"].to_string().contains("s3:"))
         .collect();
     let expected = serde_json::json!({
-        "Sid": "ReadTheConfiguration", "Effect": "Allow", "Action": ["s3:GetObject"],
+        "Sid": "ConfigurationRead", "Effect": "Allow", "Action": ["s3:GetObject"],
         "Resource": ["arn:aws:s3:::settings/watch/basewatch.toml"],
     });
     assert_eq!(of_s3, [&expected]);
 }
 
 #[test]
-fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
+fn a_release_catalog_allows_reading_only_its_source() {
     let key = "RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
     let about = |source: &str, rest: &str| {
@@ -380,17 +379,17 @@ fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     for rest in ["", role] {
         let object = serde_json::json!([{
-            "Sid": "ReadTheReleaseCatalog", "Effect": "Allow", "Action": ["s3:GetObject"],
+            "Sid": "ReleaseCatalogRead", "Effect": "Allow", "Action": ["s3:GetObject"],
             "Resource": ["arn:aws:s3:::bucket/x/releases.bin", "arn:aws:s3:::bucket/x/releases.bin.minisig"],
         }]);
         assert_eq!(about("s3://bucket/x/releases.bin", rest), object);
         let artifact = serde_json::json!([
             {
-                "Sid": "LogInToTheReleaseCatalog", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"],
+                "Sid": "ReleaseCatalogToken", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"],
                 "Resource": ["*"],
             },
             {
-                "Sid": "PullTheReleaseCatalog", "Effect": "Allow",
+                "Sid": "ReleaseCatalogPull", "Effect": "Allow",
                 "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
                 "Resource": ["arn:aws:ecr:eu-west-1:111111111111:repository/team/basewatch"],
             },
@@ -403,7 +402,7 @@ fn a_release_catalog_may_be_read_where_it_is_published_and_nothing_beside_it() {
 }
 
 #[test]
-fn the_role_is_assumed_only_in_the_accounts_that_are_listed_or_in_ones_own_organization() {
+fn the_role_can_be_assumed_only_in_listed_accounts_or_the_organization() {
     let assumed = |members: &str| {
         let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"";
         let settings = settings(&format!("{role}\n{members}\n[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n"));

@@ -1,4 +1,4 @@
-//! A run that is stopped midway: it says so, leaves nothing half-written, and the next one finishes.
+//! An interrupted run reports it and leaves no partial files, and the next run finishes.
 #![cfg(unix)]
 
 #[path = "support/bare.rs"]
@@ -24,7 +24,7 @@ use toxic::{Asked, Reply, Toxic, manifest_of};
 
 const CONFIG: &[u8] = br#"{"architecture":"arm64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
 
-/// A registry that hands out manifests, and configurations only once it is `awake`.
+/// A registry that serves manifests at once, and configurations only once it is `awake`.
 fn sleepy(awake: &Arc<AtomicBool>) -> Toxic {
     let awake = Arc::clone(awake);
     Toxic::start(move |asked: &Asked| {
@@ -35,7 +35,7 @@ fn sleepy(awake: &Arc<AtomicBool>) -> Toxic {
     })
 }
 
-/// What is in `folder`, hidden or not, besides the user's own folders.
+/// The files in `folder`, including hidden ones, without the user's own folders.
 fn files(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
@@ -45,7 +45,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_leaves_nothing_half_written_and_the_next_one_finishes() {
+fn an_interrupted_audit_leaves_no_partial_files_and_the_next_one_completes() {
     for (signal, exit, word) in [("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")] {
         let awake = Arc::new(AtomicBool::new(false));
         let registry = sleepy(&awake);

@@ -1,5 +1,5 @@
-//! Reports where people and machines other than ours read them: Markdown, CSV and SARIF of the sample, within the
-//! limits of those who read them, and harmless whatever an image says.
+//! Reports in formats that other programs show: Markdown, CSV and SARIF of the sample, within the limits of these
+//! programs, and harmless for any image content.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -18,10 +18,10 @@ use poison::poisoned;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// What a comment on GitHub takes.
+/// The maximum length of a GitHub comment.
 const COMMENT: usize = 65_536;
 
-/// The schema of OASIS for SARIF 2.1.0 with errata 01, as Microsoft's SARIF Multitool 5.7.0 (MIT) brings it along.
+/// The schema of OASIS for SARIF 2.1.0 with errata 01, as bundled with Microsoft's SARIF Multitool 5.7.0 (MIT).
 static SARIF: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     let schema = serde_json::from_str(include_str!("data/sarif-schema-2.1.0.json")).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
@@ -31,7 +31,7 @@ fn page(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// `number` findings of different images, each like one of the sample that is not fresh.
+/// `number` findings of different images, each similar to one of the sample that is not fresh.
 fn many(number: usize) -> Vec<Finding> {
     let mut templates = sample::report().findings;
     templates.retain(|finding| finding.verdict != Verdict::Fresh);
@@ -46,7 +46,7 @@ fn many(number: usize) -> Vec<Finding> {
     (0..number).map(like).collect()
 }
 
-/// Text that each format would do something with.
+/// Text with special characters of every format.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
         "|",
@@ -123,22 +123,22 @@ fn an_audit_that_found_nothing_in_markdown() {
 }
 
 #[test]
-fn markdown_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn markdown_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     insta::assert_snapshot!(markdown::render(&sample::report_of_mostly_unknown()));
 }
 
 #[test]
-fn what_is_not_known_to_be_fresh_is_not_called_fresh() {
+fn an_incomplete_report_is_not_summarized_as_fresh() {
     let fresh = vec![sample::fresh("gateway:9")];
     let text = markdown::render(&sample::report_of(fresh.clone(), Vec::new()));
-    assert!(text.starts_with("## basewatch: everything is fresh\n"), "{text}");
+    assert!(text.starts_with("## basewatch: all deployments are fresh\n"), "{text}");
     let error = vec![sample::error("ecr eu-west-1", "access-denied", "no")];
     let text = markdown::render(&sample::report_of(fresh, error));
-    assert!(!text.contains("everything is fresh") && text.contains("**Incomplete:**"), "{text}");
+    assert!(!text.contains("all deployments are fresh") && text.contains("**Incomplete:**"), "{text}");
 }
 
 #[test]
-fn markdown_says_what_to_do_once_for_all_that_it_helps() {
+fn markdown_lists_each_action_once_for_all_deployments() {
     let text = markdown::render(&sample::report());
     let (_, items) = text.split_once("### What to do\n\n").unwrap();
     let items: Vec<_> = items.split("\n\n").next().unwrap().lines().collect();
@@ -151,19 +151,19 @@ fn markdown_says_what_to_do_once_for_all_that_it_helps() {
     {
         assert!(items.iter().any(|item| item.contains(action)), "{action}: {items:#?}");
     }
-    // What is put up with and what cannot be helped is nothing to do.
+    // Exempted findings and those without a possible action are not listed.
     assert!(!items.iter().any(|item| item.contains("vendor-agent") || item.contains("請求書")), "{items:#?}");
 }
 
 #[test]
-fn markdown_fits_into_a_comment_and_counts_what_it_leaves_out() {
+fn markdown_fits_into_a_comment_and_counts_omitted_rows() {
     let report = sample::report_of(many(10_000), Vec::new());
     let text = markdown::render(&report);
     assert!(text.len() <= COMMENT, "{}", text.len());
     let shown: Vec<_> = text.lines().filter(|line| line.starts_with("| **") || line.starts_with("| stale")).collect();
     assert_eq!(shown.len(), 100);
     assert!(text.contains("\n**And 9900 rows more, for "), "{text}");
-    // What is counted and what is shown is all there is.
+    // The shown and the omitted findings add up to all.
     let (_, rest) = text.split_once("rows more, for ").unwrap();
     let (rest, _) = rest.split_once("**").unwrap();
     let counted: usize = rest.split(", ").map(|part| part.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
@@ -183,10 +183,10 @@ fn markdown_of_the_largest_texts_fits_into_a_comment() {
 }
 
 #[test]
-fn lists_in_markdown_are_cut_and_say_so() {
+fn long_markdown_lists_are_truncated_with_a_count() {
     let errors = (0..30).map(|number| sample::error(&format!("place {number}"), "throttled", "slow down")).collect();
     let text = markdown::render(&sample::report_of(Vec::new(), errors));
-    assert!(text.contains("- At place 19, `throttled`: slow down\n- and 10 more\n"), "{text}");
+    assert!(text.contains("- place 19, `throttled`: slow down\n- and 10 more\n"), "{text}");
 }
 
 #[test]
@@ -195,13 +195,13 @@ fn the_sample_in_csv() {
 }
 
 #[test]
-fn csv_of_nothing_is_a_header() {
+fn an_empty_report_is_a_csv_header() {
     let text = csv::render(&sample::report_of(Vec::new(), Vec::new()));
     assert_eq!(text, csv::titles().collect::<Vec<_>>().join(",") + "\r\n");
 }
 
 #[test]
-fn csv_has_a_row_for_each_finding_and_the_columns_that_are_documented() {
+fn csv_has_a_row_per_finding_and_the_documented_columns() {
     let report = sample::report();
     let rows = records(&csv::render(&report));
     assert_eq!(rows.len(), 1 + report.findings.len());
@@ -222,7 +222,7 @@ fn csv_has_a_row_for_each_finding_and_the_columns_that_are_documented() {
     assert_eq!(names, csv::titles().collect::<Vec<_>>());
 }
 
-/// What a reader of CSV makes of `text`.
+/// The result of a CSV reader for `text`.
 fn records(text: &str) -> Vec<Vec<String>> {
     let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -242,7 +242,7 @@ fn the_sample_in_sarif() {
     let mut log = log(&sample::report());
     let driver = &mut log["runs"][0]["tool"]["driver"];
     driver["semanticVersion"] = "VERSION".into();
-    // The rest is what docs/verdicts.md says.
+    // The rest is as in docs/verdicts.md.
     driver["rules"].as_array_mut().unwrap().truncate(2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap());
 }
@@ -281,7 +281,7 @@ fn sarif_has_a_result_for_each_finding_that_is_not_fresh() {
 }
 
 #[test]
-fn sarif_has_what_github_wants() {
+fn sarif_has_the_properties_that_github_requires() {
     let log = log(&sample::report());
     let run = &log["runs"][0];
     let is_text =
@@ -314,7 +314,7 @@ fn sarif_has_what_github_wants() {
 }
 
 #[test]
-fn a_finding_keeps_its_fingerprint_and_its_place_while_its_image_changes() {
+fn sarif_fingerprint_and_location_do_not_change_with_the_image() {
     let old = sample::report().findings.into_iter().find(|finding| finding.id.ends_with("invoices:live")).unwrap();
     let mut new = old.clone();
     new.image.reference = new.image.reference.replace(":7", ":8").into();
@@ -331,7 +331,7 @@ fn a_finding_keeps_its_fingerprint_and_its_place_while_its_image_changes() {
 }
 
 #[test]
-fn more_results_than_github_takes_are_left_out_and_counted() {
+fn results_beyond_the_github_limit_are_omitted_and_counted() {
     let mut findings = many(22);
     findings.insert(0, sample::report().findings.into_iter().find(|finding| finding.exemption.is_some()).unwrap());
     let mut errors = vec![sample::error("account", "throttled", "no")];
@@ -341,15 +341,19 @@ fn more_results_than_github_takes_are_left_out_and_counted() {
     let run = &log["runs"][0];
     let results = run["results"].as_array().unwrap();
     assert_eq!((results.len(), sarif::MOST_RESULTS), (20, 25_000));
-    // What is exempted goes first.
+    // Exempted findings are omitted first.
     assert!(!results.iter().any(|result| result["message"]["text"].as_str().unwrap().contains("vendor-agent")));
-    let told = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
-    assert_eq!(told.len(), 1 + 1_000 + 1);
-    assert!(told[0]["message"]["text"].as_str().unwrap().starts_with("3 results left out"), "{}", told[0]);
-    assert_eq!(told[1_001]["message"]["text"], "3 errors left out.");
+    let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+    assert_eq!(notifications.len(), 1 + 1_000 + 1);
+    assert!(
+        notifications[0]["message"]["text"].as_str().unwrap().starts_with("3 results omitted"),
+        "{}",
+        notifications[0]
+    );
+    assert_eq!(notifications[1_001]["message"]["text"], "3 errors omitted.");
 }
 
-/// What is left of a line of Markdown without its code spans, by the rules of CommonMark.
+/// A line of Markdown without its code spans, by the rules of CommonMark.
 fn outside_code(line: &str) -> String {
     let run = |text: &str| text.len() - text.trim_start_matches('`').len();
     let mut outside = String::new();
@@ -377,13 +381,13 @@ fn outside_code(line: &str) -> String {
     outside + rest
 }
 
-/// The `|` of a row that end a cell.
+/// The `|` of a row that separate cells.
 fn bars(line: &str) -> usize {
     line.char_indices().filter(|(at, c)| *c == '|' && !line[..*at].ends_with('\\')).count()
 }
 
 #[test]
-fn what_is_code_is_known_by_the_rules_of_commonmark() {
+fn code_spans_are_recognized_by_the_rules_of_commonmark() {
     let table = [("a `b` c", "a c c"), ("``a`b`` c", "c c"), ("` `` `", "c"), ("a ``b` c", "a ``b` c")];
     for (line, outside) in table {
         assert_eq!(outside_code(line), outside, "{line}");
@@ -411,7 +415,7 @@ proptest! {
             }
             let tag = outside.split('<').skip(1).find(|rest| !rest.starts_with(' '));
             prop_assert_eq!(tag, None, "{}", shown);
-            // Neither an address nor an emoji: nothing joins two words but a hyphen or an apostrophe.
+            // No address and no emoji: only a hyphen or an apostrophe joins two words.
             let characters: Vec<_> = outside.chars().collect();
             let joined = characters.windows(3).find(|three| {
                 three[0].is_alphanumeric() && three[2].is_alphanumeric() && matches!(three[1], '.' | ':' | '@')

@@ -1,4 +1,4 @@
-//! What people see in a browser: the page of the sample, what hostile text becomes in it, and how large it gets.
+//! The HTML report: the page of the sample, hostile text, and its size.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -22,7 +22,7 @@ use basewatch::{
 };
 use hostile_report::TEXT as HOSTILE;
 
-/// The page without its style and script, which have files of their own to be read in.
+/// The page without style and script, which are reviewed in their own files.
 fn without_style_and_script(page: &str) -> String {
     let mut text = page.to_owned();
     for (start, end) in [("<style>", "</style>"), ("<script>", "</script>"), ("sha256-", "base-uri")] {
@@ -56,9 +56,9 @@ fn the_sample_as_it_is_served() {
     insta::assert_snapshot!(page);
 }
 
-/// The names of assets change with every change to them.
+/// Asset names change with every change of their content.
 #[test]
-fn a_page_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let report = sample::report_of_mostly_unknown();
     let page = html::page(&served(&report, &[], &Query::default()));
     let head = page.split("<ul class=\"tiles\">").next().unwrap();
@@ -76,13 +76,13 @@ fn without_hashes(page: &str) -> String {
 }
 
 #[test]
-fn pages_without_a_report_say_what_is_to_come_and_what_would_do() {
+fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let now = sample::now();
     let planned = html::waiting(Served::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
     let failed = html::waiting(Served { running_since: None, failed_run }, now, None);
-    assert!(failed.contains("None is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
+    assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = Query::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
     let refused = html::refused(&error);
     assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
@@ -90,7 +90,7 @@ fn pages_without_a_report_say_what_is_to_come_and_what_would_do() {
 }
 
 #[test]
-fn hostile_text_comes_out_as_text_wherever_it_is() {
+fn hostile_text_is_escaped_everywhere() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
     let query = Query { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..Query::default() };
@@ -103,7 +103,7 @@ fn hostile_text_comes_out_as_text_wherever_it_is() {
     for page in &pages {
         let page = if page.contains("<style>") { without_style_and_script(page) } else { page.clone() };
         assert!(page.contains("&#60;script&#62;alert(1)"), "the text is there");
-        // In JSON, quotes are escaped as JSON does, and angle brackets besides.
+        // In JSON, quotes are escaped as usual, and angle brackets as well.
         let page = page.split("<script type=\"application/json\"").next().unwrap();
         assert!(!page.contains("<script>alert") && !page.contains("</style>&lt;") && !page.contains("\"' onload"));
         let invisible: BTreeSet<_> = page.chars().filter(|c| !is_visible(*c) && *c != '\n').collect();
@@ -118,7 +118,7 @@ fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn links_lead_nowhere_else() {
+fn links_stay_within_the_page_and_the_api() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
     let query = Query { text: HOSTILE.to_owned(), ..Query::default() };
@@ -134,7 +134,7 @@ fn links_lead_nowhere_else() {
 }
 
 #[test]
-fn served_pages_keep_to_the_policy_they_are_served_with() {
+fn served_pages_follow_their_content_security_policy() {
     let report = company_report::report(sample::now(), 300);
     let trend = company_report::trend(&report);
     let page = html::page(&served(&report, &trend, &Query::default()));
@@ -147,14 +147,14 @@ fn served_pages_keep_to_the_policy_they_are_served_with() {
     assert!(html::POLICY.contains("default-src 'none'") && !html::POLICY.contains("unsafe"));
 }
 
-/// The anchors of the findings in a page. Compact rows leave the quotes out.
+/// The anchors of the findings in a page. Compact rows omit the quotes.
 fn anchors(page: &str) -> Vec<&str> {
     let ids = page.split(" id=").skip(1).filter_map(|rest| rest.trim_start_matches('"').split(['"', ' ', '>']).next());
     ids.filter(|id| id.starts_with("f-")).collect()
 }
 
 #[test]
-fn every_finding_has_an_address_of_its_own() {
+fn every_finding_has_a_unique_anchor() {
     for report in [company_report::report(sample::now(), 2000), sample::report()] {
         let page = html::render(&report);
         let unique: BTreeSet<_> = anchors(&page).into_iter().collect();
@@ -169,7 +169,7 @@ fn a_page_has_a_hundred_findings_and_a_file_has_all() {
     assert_eq!(anchors(&html::page(&served(&report, &[], &Query::default()))).len(), 100);
     let last = html::page(&served(&report, &[], &query));
     assert_eq!(anchors(&last).len(), 34);
-    assert!(last.contains("1,234 findings; here are 1,201 to 1,234"), "{last}");
+    assert!(last.contains("1,234 findings; showing 1,201 to 1,234"), "{last}");
     assert_eq!(anchors(&html::render(&report)).len(), 1234);
 }
 
@@ -185,7 +185,7 @@ fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
 }
 
 #[test]
-fn the_report_in_a_small_file_is_the_report() {
+fn a_small_file_embeds_the_report() {
     let report = sample::report();
     let page = html::render(&report);
     let (_, rest) = page.split_once("id=\"report\">").unwrap();
@@ -194,15 +194,15 @@ fn the_report_in_a_small_file_is_the_report() {
 }
 
 #[test]
-fn an_empty_report_is_a_page_too() {
+fn an_empty_report_renders_as_a_page() {
     let page = html::render(&sample::report_of(Vec::new(), Vec::new()));
-    assert!(page.contains("There are no deployments"), "{page}");
+    assert!(page.contains("No deployments"), "{page}");
     let blind = vec![sample::error("ecr", "access-denied", "no")];
-    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployment could be seen"));
+    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployments could be read"));
 }
 
 #[test]
-fn a_held_release_is_marked_and_the_one_to_build_on_is_named() {
+fn a_held_release_is_marked_with_its_replacement() {
     let mut report = sample::report();
     let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
     let finding = report.findings.iter_mut().find(|finding| finding.action == Action::Rebuild).unwrap();

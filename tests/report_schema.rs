@@ -1,4 +1,4 @@
-//! The contracts that machines rely on: the JSON schemas, and a heading for every code.
+//! The JSON schemas, and a documented heading for every code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -15,7 +15,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// The schema of what is written: a field that is always there is required, even if it may be null.
+/// The schema of written documents: a field that is always present is required, even if it may be null.
 fn schema<T: JsonSchema>() -> Value {
     let mut schema =
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value();
@@ -36,7 +36,7 @@ fn assert_current<T: JsonSchema>(name: &str) {
         fs::write(&path, serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
     }
     let text = fs::read_to_string(&path).unwrap_or_default();
-    // As values: the order of keys depends on the features that other crates switch on in serde_json.
+    // As values: the order of keys depends on the serde_json features that other crates enable.
     let actual: Value = serde_json::from_str(&text).unwrap_or_default();
     assert!(actual == expected, "schema/{name} is not what the types say; UPDATE_SCHEMA=1 writes it");
 }
@@ -60,7 +60,7 @@ fn assert_comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Deb
 }
 
 #[test]
-fn the_schemas_in_the_repository_are_those_of_the_types() {
+fn the_schema_files_are_up_to_date() {
     assert_current::<Report>("report.schema.json");
     assert_current::<BaseReport>("base.schema.json");
     assert_current::<Explanation>("explain.schema.json");
@@ -69,7 +69,7 @@ fn the_schemas_in_the_repository_are_those_of_the_types() {
 }
 
 #[test]
-fn the_schemas_name_themselves_and_their_dialect() {
+fn every_schema_has_an_id_and_a_dialect() {
     let names = [
         (schema::<Report>(), "basewatch.report/v1"),
         (schema::<BaseReport>(), "basewatch.base/v1"),
@@ -85,7 +85,7 @@ fn the_schemas_name_themselves_and_their_dialect() {
 }
 
 #[test]
-fn every_sample_is_valid_and_comes_back_as_it_was() {
+fn samples_are_valid_and_survive_a_round_trip() {
     assert_valid::<Report>(&serde_json::to_value(sample::report()).unwrap());
     assert_valid::<Report>(&serde_json::to_value(sample::report_of(Vec::new(), Vec::new())).unwrap());
     assert_valid::<BaseReport>(&serde_json::to_value(sample::base_report()).unwrap());
@@ -95,7 +95,7 @@ fn every_sample_is_valid_and_comes_back_as_it_was() {
     assert_comes_back(&sample::explanation());
 }
 
-/// The example of the product's contract, with this version's kinds of deployment.
+/// A report with all kinds of deployments.
 fn contract() -> Value {
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
     json!({
@@ -179,7 +179,7 @@ fn reports_of_earlier_versions_can_be_read() {
 }
 
 #[test]
-fn the_schema_refuses_what_is_no_report() {
+fn the_schema_rejects_invalid_reports() {
     assert!(is_valid::<Report>(&contract()));
     let broken = |change: &dyn Fn(&mut Value)| {
         let mut document = contract();
@@ -200,7 +200,7 @@ fn the_schema_refuses_what_is_no_report() {
 }
 
 #[test]
-fn a_finding_without_a_base_says_null_and_not_nothing() {
+fn a_finding_without_a_base_has_a_null_base() {
     let finding: Finding = sample::report().findings.into_iter().find(|finding| finding.base.is_none()).unwrap();
     let value = serde_json::to_value(finding).unwrap();
     for key in ["base", "current", "behind", "runtime"] {
@@ -209,7 +209,7 @@ fn a_finding_without_a_base_says_null_and_not_nothing() {
 }
 
 #[test]
-fn every_code_has_its_heading_and_every_heading_is_a_code() {
+fn every_reason_code_has_a_heading_and_vice_versa() {
     let verdicts = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdicts.md")).unwrap();
     let documented: Vec<_> = verdicts.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let codes: Vec<_> = ReasonCode::ALL.iter().map(|code| format!("`{code}`")).collect();

@@ -1,4 +1,4 @@
-//! What people read: every table of the sample, as it comes out of the program.
+//! The table report: every table of the sample, as the program prints it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -33,7 +33,7 @@ fn the_table_at_140_columns() {
 }
 
 #[test]
-fn the_table_in_colour() {
+fn the_table_in_color() {
     let style = Style { color: true, ..at(140) };
     insta::assert_snapshot!(table::render(&sample::report(), &style).replace('\x1b', "␛"));
 }
@@ -49,13 +49,13 @@ fn the_table_of_an_audit_that_found_nothing() {
 }
 
 #[test]
-fn the_table_of_an_audit_where_all_is_well() {
+fn the_table_of_an_audit_without_outdated_bases() {
     let findings = ["gateway:9", "thumbnails:3"].map(sample::fresh).to_vec();
     insta::assert_snapshot!(table::render(&sample::report_of(findings, Vec::new()), &at(80)));
 }
 
 #[test]
-fn the_table_of_a_fleet_of_which_most_is_unknown_says_so_first() {
+fn the_table_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     insta::assert_snapshot!(table::render(&sample::report_of_mostly_unknown(), &at(80)));
 }
 
@@ -79,7 +79,7 @@ fn the_summary_counts_findings_images_and_bases() {
     let report = sample::report();
     let summary = Summary::of(&report.findings);
     assert_eq!(summary.deployments, report.findings.len() as u64);
-    // Thirteen deployments share an image, and one has none that could be read.
+    // Thirteen deployments share an image, and the image of one could not be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
     // Two platforms and the three fresh ones share a base each; the four unknown have none.
     assert_eq!(summary.bases, 11);
@@ -97,7 +97,7 @@ fn no_line_is_wider_than_the_terminal() {
     for width in [60, 72, 80, 100, 123, 124, 140, 200] {
         for show_all in [false, true] {
             let text = table::render(&report, &Style { show_all, ..at(width) });
-            // Commands to be copied stay whole.
+            // Commands are not truncated, so that they can be copied.
             for line in text.lines().filter(|line| !line.contains(".dkr.ecr.")) {
                 assert!(Harmless::from(line).width() <= width, "{width}: {line}");
             }
@@ -106,18 +106,18 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn without_a_width_nothing_is_cut_or_wrapped() {
+fn without_a_width_nothing_is_truncated_or_wrapped() {
     let text = table::render(&sample::report(), &Style::default());
     for finding in sample::report().findings.iter().filter(|finding| !finding.id.contains("evil")) {
         if let Some(reason) = finding.reasons.first().filter(|reason| reason.code != "label-malformed") {
             assert!(text.contains(&reason.message), "{}", reason.message);
         }
     }
-    assert!(text.contains("with-a-name-nobody-reads-to-its-end:2026-09-20.1"), "{text}");
+    assert!(text.contains("with-a-name-that-tables-may-shorten:2026-09-20.1"), "{text}");
 }
 
 #[test]
-fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
+fn deployments_of_one_image_share_a_row_except_for_platforms() {
     let text = table::render(&sample::report(), &at(140));
     assert_eq!(text.matches("orders:").count(), 1, "{text}");
     assert!(text.contains("orders:421 and 12 more"), "{text}");
@@ -125,7 +125,7 @@ fn deployments_of_one_image_are_one_row_and_platforms_are_told_apart() {
 }
 
 #[test]
-fn what_is_exempted_comes_last_and_says_who_answers_for_it_until_when() {
+fn exempted_findings_come_last_with_owner_and_end_date() {
     let report = sample::report();
     let text = table::render(&report, &at(140));
     let place = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not in {text}"));
@@ -138,14 +138,14 @@ fn what_is_exempted_comes_last_and_says_who_answers_for_it_until_when() {
     assert!(text.contains(" of platform ends on 2026-11-30\n") && !text.contains("matches no deployment"), "{text}");
     let all = table::render(&report, &Style { show_all: true, ..at(140) });
     assert!(all.contains("matches no deployment"), "{all}");
-    // Where nothing else is left, nothing is to be done next.
+    // Without other findings, there are no next steps.
     let findings = report.findings.into_iter().filter(|finding| finding.exemption.is_some()).collect();
     let text = table::render(&sample::report_of(findings, Vec::new()), &at(140));
     assert!(text.contains("vendor-agent:2") && !text.contains("next"), "{text}");
 }
 
 #[test]
-fn equal_names_in_other_regions_and_accounts_are_told_apart() {
+fn equal_names_are_qualified_by_region_and_account() {
     let stale = |region: &str, account: &str, seed: &str| {
         let report = sample::report();
         let mut finding = report.findings.into_iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
@@ -164,7 +164,7 @@ fn equal_names_in_other_regions_and_accounts_are_told_apart() {
 }
 
 #[test]
-fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
+fn a_table_of_ten_thousand_findings_is_truncated_with_a_count() {
     let template = sample::report().findings;
     let findings: Vec<Finding> = (0..10_000)
         .map(|number| {
@@ -186,7 +186,7 @@ fn ten_thousand_findings_stay_readable_and_none_is_dropped_in_silence() {
 }
 
 #[test]
-fn errors_beyond_a_screenful_are_counted() {
+fn errors_beyond_the_limit_are_counted() {
     let errors =
         (0..30).map(|number| sample::error(&format!("account {number}"), "throttled", "rate exceeded")).collect();
     let report = sample::report_of(Vec::new(), errors);
@@ -201,7 +201,7 @@ fn errors_beyond_a_screenful_are_counted() {
 }
 
 #[test]
-fn the_next_command_cannot_be_turned_into_another() {
+fn the_suggested_command_is_safe_for_a_shell() {
     let mut report = sample::report();
     for reference in ["$(reboot)", "a;b", "--output=x", "a b", "x`y`", "注"] {
         report.findings[0].image.reference = reference.into();
@@ -211,7 +211,7 @@ fn the_next_command_cannot_be_turned_into_another() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn colors_do_not_change_the_text() {
     for width in [80, 140] {
         let plain = table::render(&sample::report(), &at(width));
         let colored = table::render(&sample::report(), &Style { color: true, ..at(width) });

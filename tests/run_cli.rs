@@ -1,4 +1,4 @@
-//! The built program, run after run: who is told, what is kept, and how it ends when something is wrong.
+//! `basewatch run` with a store: notifications, stored files, and exit codes after failures.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -56,7 +56,7 @@ impl Rig {
         rig
     }
 
-    /// Writes the configuration, with something before its tables and something behind them.
+    /// Writes the configuration with additional lines before and after its tables.
     fn configure(&self, before: &str, behind: &str) {
         let host = self.fleet.host();
         let file = format!(
@@ -80,13 +80,13 @@ impl Rig {
         self.folder.path().join("store")
     }
 
-    /// What was told since it was last asked: the events of each message.
-    fn told(&self, since: usize) -> Vec<Value> {
+    /// The events of each message after the first `since`.
+    fn notified(&self, since: usize) -> Vec<Value> {
         let log = self.hook.log();
         log[since..].iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap()["events"].clone()).collect()
     }
 
-    /// What each message is about, and what happened.
+    /// The kind and the events of each message.
     fn kinds(&self) -> Vec<String> {
         let of = |body: &str| {
             let message: Value = serde_json::from_str(body).unwrap();
@@ -96,7 +96,7 @@ impl Rig {
         self.hook.log().iter().map(|asked| of(&asked.body)).collect()
     }
 
-    /// What people read, without what differs from run to run.
+    /// The printed text, without parts that differ from run to run.
     fn shown(&self, output: &Output) -> String {
         let text = stdout(output).replace(&self.fleet.host(), "REGISTRY");
         let text = text.replace(&self.folder.path().display().to_string(), "FOLDER");
@@ -122,7 +122,7 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// Holds `document` to the types, and the schema in the repository to them; `UPDATE_SCHEMA=1` writes it.
+/// Checks `document` against the schema, and the schema in the repository against the types; `UPDATE_SCHEMA=1` writes it.
 fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let schema = generator.into_root_schema_for::<T>().to_value();
@@ -143,31 +143,31 @@ fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_tells_once_then_nothing_and_after_a_week_again() {
+async fn a_run_notifies_once_and_reminds_after_a_week() {
     let rig = Rig::new();
     let first = rig.at(NOW, &[]);
     assert_eq!((code(&first), stderr(&first).as_str()), (0, ""));
-    assert_eq!(rig.told(0), [serde_json::json!({ "triggered": 2 })]);
+    assert_eq!(rig.notified(0), [serde_json::json!({ "triggered": 2 })]);
     insta::assert_snapshot!("run_first", rig.shown(&first));
     let second = rig.at(NOW, &[]);
     assert_eq!((code(&second), rig.hook.log().len()), (0, 1));
     insta::assert_snapshot!("run_second", rig.shown(&second));
     rig.at(NEXT_WEEK, &[]);
-    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 2 })]);
+    assert_eq!(rig.notified(1), [serde_json::json!({ "reminded": 2 })]);
     for name in ["ledger.json", "history.json", "reports/latest.json", "catalog"] {
         assert!(rig.store().join(name).exists(), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
+async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let rig = Rig::new();
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
     assert!(stdout(&output).contains("would tell") && stdout(&output).contains("To webhook chat"));
     assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
-    // A day that is still to come can be rehearsed, and only that.
+    // A dry run may be dated to a future day; other runs may not.
     assert_eq!(code(&rig.at("2199-01-01", &["--dry-run"])), 0);
     let future = rig.at("2199-01-01", &[]);
     assert_eq!(code(&future), 2);
@@ -175,11 +175,11 @@ async fn a_dry_run_shows_what_would_be_sent_and_neither_writes_nor_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_does_not_promise_what_has_to_wait() {
+async fn a_dry_run_omits_notifications_held_back_by_quiet_hours() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     rig.at(NOW, &[]);
-    // At night what failed by day waits as well.
+    // At night, messages that failed by day wait as well.
     let quiet = "[notify.quiet_hours]\nfrom = \"22:00\"\nto = \"08:00\"\n";
     rig.configure("store = \"store\"\n", quiet);
     let night = stdout(&rig.at(NOW, &["--dry-run"]));
@@ -189,7 +189,7 @@ async fn a_dry_run_does_not_promise_what_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_is_told_to_machines_as_the_schema_says() {
+async fn the_json_output_of_a_run_matches_its_schema() {
     let rig = Rig::new();
     let output = rig.at(NOW, &["--format", "json", "--output", "-", "--output", "report.json"]);
     let done = assert_follows::<RunReport>("run.schema.json", &stdout(&output));
@@ -202,14 +202,14 @@ async fn what_was_done_is_told_to_machines_as_the_schema_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn findings_fail_a_run_only_if_that_is_asked_for() {
+async fn findings_fail_a_run_only_with_fail_on() {
     let rig = Rig::new();
     assert_eq!(code(&rig.at(NOW, &[])), 0);
     assert_eq!(code(&rig.at(NOW, &["--fail-on", "stale"])), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_place_to_remember_nothing_is_told() {
+async fn a_run_requires_a_store() {
     let rig = Rig::new();
     rig.configure("", "");
     for arguments in [vec!["run"], vec!["alerts", "list"]] {
@@ -221,7 +221,7 @@ async fn without_a_place_to_remember_nothing_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
+async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
     for (ledger, said) in [
         ("{", "cannot be understood"),
         ("{\"schema\":\"basewatch.ledger/v2\"}", "of a newer basewatch"),
@@ -236,14 +236,14 @@ async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
             assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
         }
         assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
-        // Of findings nobody is told anything, but that.
-        let told = rig.kinds();
-        assert_eq!(told, ["findings triggered", "watch triggered"]);
+        // No alerts about findings are sent, only this one.
+        let kinds = rig.kinds();
+        assert_eq!(kinds, ["findings triggered", "watch triggered"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_fails_is_told_once_until_it_works_again() {
+async fn a_failed_run_is_notified_once_until_a_run_succeeds() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     let ledger = rig.store().join("ledger.json");
@@ -254,8 +254,8 @@ async fn a_run_that_fails_is_told_once_until_it_works_again() {
         assert_eq!((code(&failed), stdout(&failed).as_str()), (2, ""));
     }
     assert_eq!(rig.kinds(), ["findings triggered", "watch triggered"]);
-    let told: Value = serde_json::from_str(&rig.hook.log()[1].body).unwrap();
-    assert!(told["watch"]["errors"][0]["message"].as_str().unwrap().contains("ledger.json"), "{told}");
+    let message: Value = serde_json::from_str(&rig.hook.log()[1].body).unwrap();
+    assert!(message["watch"]["errors"][0]["message"].as_str().unwrap().contains("ledger.json"), "{message}");
     assert!(!rig.hook.log()[1].body.contains("hunter2"));
     fs::write(&ledger, good).unwrap();
     let good = rig.at("2025-11-20T06:00:00Z", &["--format", "json"]);
@@ -267,7 +267,7 @@ async fn a_run_that_fails_is_told_once_until_it_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_and_a_mistake_in_the_configuration_are_no_runs() {
+async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     fs::write(rig.store().join("ledger.json"), "{").unwrap();
@@ -278,9 +278,9 @@ async fn a_dry_run_and_a_mistake_in_the_configuration_are_no_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_url_of_a_heartbeat_shows_nowhere() {
+async fn the_heartbeat_url_is_never_shown() {
     let rig = Rig::new();
-    // A service that repeats what it was sent.
+    // A service that echoes its input.
     let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
     rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"HEARTBEAT_URL\" }\n");
     let run = |arguments: &[&str]| {
@@ -309,23 +309,25 @@ async fn the_url_of_a_heartbeat_shows_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_nobody_would_hear_is_a_warning() {
+async fn config_check_warns_if_no_channel_receives_watch_notifications() {
     let rig = Rig::new();
     let check = |behind: &str| {
         rig.configure("store = \"store\"\n", behind);
         let output = rig.run(&["config", "check"]);
         stdout(&output) + &stderr(&output)
     };
-    assert!(!check("").contains("when basewatch itself"));
+    assert!(!check("").contains("when runs of basewatch fail"));
     let silent = check("threshold = \"critical\"\n");
-    assert!(silent.contains("nobody is told when basewatch itself does not work"), "{silent}");
-    assert!(!check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when basewatch itself"));
+    assert!(silent.contains("no channel is notified when runs of basewatch fail"), "{silent}");
+    assert!(
+        !check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when runs of basewatch fail")
+    );
     let unknown = check("[watch]\nreceivers = [\"pager\"]\n");
-    assert!(unknown.contains("\"pager\" is no receiver"), "{unknown}");
+    assert!(unknown.contains("\"pager\" is not a channel"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_reached_fails_the_heartbeat_and_no_more() {
+async fn an_unreachable_store_triggers_the_failure_heartbeat_only() {
     let (alive, ill) = (Toxic::start(|_| Reply::new(200, "OK")), Toxic::start(|_| Reply::new(200, "OK")));
     let rig = Rig::new();
     let urls = "[watch]\nheartbeat = { file = \"alive\" }\nheartbeat_fail = { file = \"ill\" }\n";
@@ -341,12 +343,12 @@ async fn a_store_that_cannot_be_reached_fails_the_heartbeat_and_no_more() {
     fs::remove_file(rig.store()).unwrap();
     assert_eq!(code(&rig.at(NOW, &[])), 0);
     assert_eq!((alive.log().len(), ill.log().len()), (1, 1));
-    // What went unnoticed then is not told now.
+    // Alerts of that run are not sent now.
     assert_eq!(rig.kinds(), ["findings triggered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_a_file_is_refused_before_anything_is_sent() {
+async fn a_store_path_that_is_a_file_is_rejected_before_anything_is_sent() {
     let rig = Rig::new();
     fs::write(rig.store(), "x").unwrap();
     let output = rig.at(NOW, &[]);
@@ -356,7 +358,7 @@ async fn a_store_that_is_a_file_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_refuses_is_a_problem_of_the_run_and_is_told_later() {
+async fn a_rejected_notification_is_reported_and_retried_by_the_next_run() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     let output = rig.at(NOW, &[]);
@@ -372,7 +374,7 @@ async fn a_receiver_that_refuses_is_a_problem_of_the_run_and_is_told_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alerts_are_listed_shown_snoozed_and_sent_again() {
+async fn alerts_can_be_listed_shown_snoozed_and_resent() {
     let rig = Rig::new();
     rig.at(NOW, &[]);
     let listed = rig.run(&["alerts", "list", "--format", "json"]);
@@ -395,15 +397,15 @@ async fn alerts_are_listed_shown_snoozed_and_sent_again() {
     assert_eq!(code(&snoozed), 0, "{}", stderr(&snoozed));
     assert!(stderr(&snoozed).contains("until 2199-01-01"), "{}", stderr(&snoozed));
     rig.at(NEXT_WEEK, &[]);
-    assert_eq!(rig.told(1), [serde_json::json!({ "reminded": 1 })]);
+    assert_eq!(rig.notified(1), [serde_json::json!({ "reminded": 1 })]);
 
     let resent = rig.run(&["alerts", "resend", ids[1]]);
     assert_eq!(code(&resent), 0, "{}", stderr(&resent));
-    assert_eq!(rig.told(2), [serde_json::json!({ "reminded": 1 })]);
+    assert_eq!(rig.notified(2), [serde_json::json!({ "reminded": 1 })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_says_who_would_be_told_and_never_where_they_are() {
+async fn config_check_prints_channels_without_urls() {
     let rig = Rig::new();
     let rebuilds = "[[rebuild]]\nrepositories = [\"*\"]\nname = \"all\"\npreset = \"cloudevents\"\n\
                     url = \"https://builds.example.com/hunter2\"\n\
@@ -413,19 +415,19 @@ async fn a_configuration_says_who_would_be_told_and_never_where_they_are() {
     let said = stdout(&rig.run(&["config", "check"]));
     for line in [
         "store     store",
-        "tell      chat of findings of everybody, from medium up",
-        "rebuild   * for all, by cloudevents",
-        "warning   orders is never asked",
+        "notify    chat: findings of all owners, severity medium or higher",
+        "rebuild   all: * with cloudevents",
+        "warning   orders never applies",
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
     rig.configure("", "");
     let said = stdout(&rig.run(&["config", "check"]));
-    assert!(said.contains("nobody is told without a store") && !said.contains("hunter2"), "{said}");
+    assert!(said.contains("alerts and rebuilds require a store") && !said.contains("hunter2"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_message_leaves_no_trace_in_the_ledger() {
+async fn a_test_message_does_not_change_the_ledger() {
     let rig = Rig::new();
     let output = rig.run(&["notify", "test"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -443,7 +445,7 @@ async fn a_test_message_leaves_no_trace_in_the_ledger() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_stopped_in_the_middle_of_telling_is_gone_on_with_by_the_next() {
+async fn notifications_of_an_interrupted_run_are_sent_by_the_next_run() {
     let rig = Rig::new();
     let slow = Toxic::start(|asked| if asked.nth == 0 { Reply::hang() } else { Reply::new(200, "") });
     rig.configure(

@@ -1,4 +1,4 @@
-//! `basewatch stamp` as its users run it: what it prints for builds, and what it says about Dockerfiles and does to them.
+//! `basewatch stamp`: the options that it prints for builds, and how it checks and fixes Dockerfiles.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
@@ -78,7 +78,7 @@ impl Rig {
         self.command(arguments).output().unwrap()
     }
 
-    /// What `basewatch base` says in JSON.
+    /// The JSON of `basewatch base`.
     fn base_report(&self, reference: &str) -> Output {
         let mut command = basewatch(self.folder.path());
         command.args(["base", reference, "--format", "json", "--as-of", NOW]).output().unwrap()
@@ -100,7 +100,7 @@ impl Rig {
     }
 }
 
-/// What `stamp public.ecr.aws/lambda/java:21` finds in the documentation.
+/// The release that `stamp public.ecr.aws/lambda/java:21` finds in the documentation.
 fn sample() -> Stamp {
     let base = BaseReport {
         schema: BASE_SCHEMA.to_owned(),
@@ -135,7 +135,7 @@ fn rendered(stamp: &Stamp, format: &str) -> String {
 
 /// The blocks of the page between `<!-- stamp FORMAT -->` and the end of the fence; `UPDATE_SCHEMA=1` writes them.
 #[test]
-fn the_documentation_shows_what_each_format_prints() {
+fn the_documentation_shows_the_output_of_each_format() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recording-the-base.md");
     let mut page = fs::read_to_string(&path).unwrap();
     for format in ["docker", "buildah", "dockerfile", "sbt", "gradle", "cdk", "env"] {
@@ -156,7 +156,7 @@ fn the_documentation_shows_what_each_format_prints() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stamp_pins_and_records_the_current_release_in_every_format() {
+async fn every_format_pins_and_records_the_current_release() {
     let rig = Rig::new();
     let (base, new) = (rig.base(), &rig.fleet.new);
     for format in StampFormat::value_variants() {
@@ -188,7 +188,7 @@ async fn a_stamp_pins_and_records_the_current_release_in_every_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_in_a_stamp_is_special_to_a_shell() {
+async fn a_stamp_is_safe_for_a_shell() {
     let rig = Rig::new();
     let reference = format!("{}:21", rig.base());
     for format in ["docker", "buildah", "gradle", "env"] {
@@ -215,7 +215,7 @@ async fn nothing_in_a_stamp_is_special_to_a_shell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_tells_apart_what_ships_what_is_shown_and_what_cannot_be_told() {
+async fn a_check_distinguishes_final_intermediate_and_unresolved_bases() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     rig.write(
@@ -229,12 +229,12 @@ async fn a_check_tells_apart_what_ships_what_is_shown_and_what_cannot_be_told() 
     let froms = &report.files[0].froms;
     assert_eq!(code, 0, "{report:#?}");
     assert!(report.complete);
-    let told: Vec<_> = froms
+    let listed: Vec<_> = froms
         .iter()
         .map(|from| (from.line, from.ships, from.tracked, from.pinned, from.verdict.map(Verdict::as_str)))
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             (1, false, false, Some(false), None),
             (2, false, true, Some(false), None),
@@ -245,7 +245,7 @@ async fn a_check_tells_apart_what_ships_what_is_shown_and_what_cannot_be_told() 
     assert_eq!(froms[2].fix.as_ref().unwrap().reference, format!("{base}:21@{new}"));
     assert_eq!(rig.check(&["--check", "many.Dockerfile", "--target", "late"]).0, 1);
     let table = stdout(&rig.run(&["--check", "many.Dockerfile"]));
-    assert!(table.contains("not a configured base") && table.contains("base-too-old"), "{table}");
+    assert!(table.contains("not configured") && table.contains("base-too-old"), "{table}");
     assert!(table.ends_with("1 file, 1 base, 1 fresh: all pinned, recorded and current\n"), "{table}");
 }
 
@@ -280,7 +280,7 @@ async fn exit_codes_are_those_of_an_audit() {
         (&["fresh", "missing"], 2),
         (&["fresh", "."], 2),
         (&["st*", "fresh"], 1),
-        // Nothing newer has been published since, so nothing can be done.
+        // No newer release exists, so there is no possible action.
         (&["fresh", "--as-of", "2026-09-01"], 0),
         (&["fresh", "--as-of", "2026-09-01", "--fail-on", "unknown"], 1),
     ] {
@@ -300,7 +300,7 @@ async fn exit_codes_are_those_of_an_audit() {
     let (code, report) = silent.check(&["--check", "fresh", "--fail-on", "never"]);
     assert_eq!((code, report.complete), (3, false), "{report:#?}");
     assert_eq!(report.errors[0].code, "unreachable");
-    // Nobody on the command line named the registry: without the configuration it is not asked.
+    // The registry is not on the command line: it is queried only if the configuration allows it.
     fs::write(silent.folder.path().join("basewatch.toml"), "[[identify.base]]\nrepository = \"*/java\"\n").unwrap();
     let (_, report) = silent.check(&["--check", "fresh"]);
     assert_eq!(report.files[0].froms[0].verdict.unwrap().as_str(), "unknown");
@@ -308,7 +308,7 @@ async fn exit_codes_are_those_of_an_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fix_leaves_exactly_the_pinned_lines_in_the_difference() {
+async fn a_fix_changes_only_the_pinned_lines() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     let text = format!(
@@ -356,7 +356,7 @@ async fn a_fix_leaves_exactly_the_pinned_lines_in_the_difference() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_nothing_else_behind() {
+async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_no_temporary_files() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let rig = Rig::new();
     rig.write("real", &format!("FROM {}:21\n", rig.base()));
@@ -381,7 +381,7 @@ async fn a_fix_keeps_permissions_and_symbolic_links_and_leaves_nothing_else_behi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_that_does_not_exist_is_unknown_and_is_not_replaced_by_another() {
+async fn a_missing_tag_is_unknown_and_not_replaced() {
     let rig = Rig::new();
     let text = format!("FROM {}:none\n", rig.base());
     rig.write("Dockerfile", &text);
@@ -393,7 +393,7 @@ async fn a_tag_that_does_not_exist_is_unknown_and_is_not_replaced_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_standard_input_the_fixed_file_goes_to_standard_output() {
+async fn a_fix_of_standard_input_is_written_to_standard_output() {
     let rig = Rig::new();
     let (base, new) = (rig.base(), &rig.fleet.new);
     let output = rig.with_input(&["--fix", "-"], &format!("FROM {base}:21\nCMD x"));
@@ -408,7 +408,7 @@ async fn from_standard_input_the_fixed_file_goes_to_standard_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
+async fn sarif_has_a_result_on_the_line_of_each_final_base() {
     let rig = Rig::new();
     let (base, old) = (rig.base(), &rig.fleet.old);
     rig.write("a.Dockerfile", &format!("# x\nFROM --platform=linux/amd64 {base}:21@{old}\n"));
@@ -420,7 +420,7 @@ async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
     let schema: Value = serde_json::from_str(include_str!("data/sarif-schema-2.1.0.json")).unwrap();
     assert!(jsonschema::is_valid(&schema, &log), "{log:#}");
     let results = log["runs"][0]["results"].as_array().unwrap();
-    let told: Vec<_> = results
+    let listed: Vec<_> = results
         .iter()
         .map(|result| {
             let place = &result["locations"][0]["physicalLocation"];
@@ -436,7 +436,7 @@ async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
         .collect();
     let length = format!("{base}:21").len() as u64;
     assert_eq!(
-        told,
+        listed,
         [
             ("base-too-old", "a.Dockerfile", 2, 29, length + 72),
             ("base-not-pinned", "b.Dockerfile", 1, 6, length),
@@ -452,7 +452,7 @@ async fn code_scanning_gets_a_result_on_the_line_of_each_base_that_ships() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patterns_find_files_in_folders_and_each_is_checked_once() {
+async fn patterns_match_files_in_folders_and_each_is_checked_once() {
     let rig = Rig::new();
     fs::create_dir_all(rig.folder.path().join("a/b/.hidden")).unwrap();
     for name in ["Dockerfile", "a/Dockerfile.dev", "a/b/Dockerfile", "a/b/.hidden/Dockerfile", "a/b/notes"] {
@@ -472,7 +472,7 @@ async fn patterns_find_files_in_folders_and_each_is_checked_once() {
 
 /// The keys of <https://pre-commit.com/#creating-new-hooks> that `pre-commit validate-manifest` requires.
 #[test]
-fn the_hooks_for_pre_commit_run_commands_that_exist() {
+fn the_pre_commit_hooks_run_existing_commands() {
     let hooks = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml")).unwrap();
     let entries: Vec<_> = hooks.split("\n- id: ").skip(1).collect();
     assert_eq!(entries.len(), 2);
@@ -487,7 +487,7 @@ fn the_hooks_for_pre_commit_run_commands_that_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_release_is_neither_stamped_nor_pinned() {
+async fn a_held_release_is_not_stamped_or_pinned() {
     let rig = Rig::new();
     let (base, old, new) = (rig.base(), &rig.fleet.old, &rig.fleet.new);
     let hold = |release: &str| {
@@ -515,18 +515,18 @@ async fn a_held_release_is_neither_stamped_nor_pinned() {
     assert!(from.reasons[0].message.contains("TLS to RDS fails, OPS-1234"), "{from:#?}");
     assert!(rig.run(&["--fix", "held"]).status.success());
     assert!(rig.text("held").contains(&format!("FROM {base}:21@{old}\n")), "{}", rig.text("held"));
-    // The older one is stale, and nothing can be done about that until the hold ends.
+    // The older one is stale, and there is no possible action until the hold ends.
     let (code, fixed) = rig.check(&["--check", "held"]);
     assert_eq!((code, fixed.files[0].froms[0].verdict), (0, Some(Verdict::Stale)), "{fixed:#?}");
     assert_eq!(fixed.files[0].froms[0].reasons[0].code, "line-quiet");
 
-    // The release itself was asked for.
+    // The release itself was requested.
     for reference in [format!("{base}@{new}"), format!("{base}:21.2025.11.19.06")] {
         let refused = rig.run(&[&reference]);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
         assert!(stderr(&refused).contains("is held until 2025-12-31: TLS to RDS fails, OPS-1234"), "{refused:?}");
     }
-    // Once the hold is over, everything is as before.
+    // After the hold, everything is as before.
     let later = rig.run(&[&format!("{base}:21"), "--format", "env", "--as-of", "2026-01-01"]);
     assert!(stdout(&later).contains(new.as_str()), "{later:?}");
 }

@@ -1,4 +1,4 @@
-//! Ten thousand findings, and everybody who has to know.
+//! The cost of alerts about ten thousand findings.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use crate::{many::report, rig::Rig};
 
 const FINDINGS: usize = 10_000;
 
-/// Records and tells of ten thousand findings: for the first time, all at once later, and when nothing is new.
-pub async fn tell() {
+/// Records ten thousand findings and sends alerts: for the first time, for reminders, and without changes.
+pub async fn notify() {
     let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().expect("an instant");
     let next = first + TimeDelta::days(1);
-    println!("alerts: {FINDINGS} findings of 40 owners, one receiver, a store in a folder");
+    println!("alerts: {FINDINGS} findings of 40 owners, one channel, a store in a folder");
     let backlog = Rig::new();
     let (took, messages) = run(&backlog, first, "out-of-date", "medium").await;
     println!("  first run, all as one summary: {messages} message, {took:?}");
     let known = Rig::new();
     let (took, _) = run(&known, first, "superseded", "info").await;
-    println!("  nothing to tell:               {took:?}");
+    println!("  no notifications:              {took:?}");
     let (took, messages) = run(&known, next, "out-of-date", "medium").await;
     println!("  all at once:                   {messages} messages, {took:?}");
     let (took, _) = run(&known, next + TimeDelta::days(1), "out-of-date", "medium").await;

@@ -1,4 +1,4 @@
-//! How long does it take to read what is known of 10,000 digests?
+//! The time to read the catalog entries of 10,000 digests.
 
 use std::{fs, path::Path, time::Instant};
 
@@ -15,10 +15,10 @@ use crate::{
 
 const DIGESTS: usize = 10_000;
 const LAYERS: usize = 12;
-/// How many of the layers are those of a base, and how many bases there are.
+/// The number of base layers, and the number of bases.
 const BASE: (usize, usize) = (6, 40);
 const READS: usize = 5;
-/// As many as all of AWS's lines may have had since they began.
+/// About as many as all of AWS's lines have published.
 const PLATFORM_RELEASES: usize = 25_000;
 
 /// Writes them once, and reads them several times.
@@ -87,7 +87,7 @@ fn facts(nth: usize) -> Content {
     Content::Image(ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration"))
 }
 
-/// How large all files below `folder` are together.
+/// The total size of all files below `folder`.
 fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).expect("a folder").flatten();
     let of = |entry: fs::DirEntry| match entry.metadata().expect("of a file") {

@@ -1,4 +1,4 @@
-//! What do 10,000 deployments of 300 images cost? Each image and each line is to be fetched once.
+//! The cost of 10,000 deployments of 300 images. Each image and each line must be fetched only once.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::{
 const DEPLOYMENTS: usize = 10_000;
 const IMAGES: usize = 300;
 const LINES: usize = 40;
-/// Releases of each line that images stand on.
+/// Releases of each line that are in use.
 const IN_USE: usize = 6;
 
 /// Audits them, counts, prints.
 pub async fn count() {
     let fleet = Fleet::fill(IMAGES, LINES, IN_USE).await;
     println!("{DEPLOYMENTS} deployments of {IMAGES} images on {LINES} lines");
-    // Beside a digest a tag is only a hint, so that these are different names of the same image.
+    // With a digest, a tag is only a hint: these are different names of the same image.
     let references: Vec<String> = (0..DEPLOYMENTS)
         .map(|number| {
             let image = number % IMAGES;

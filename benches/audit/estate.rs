@@ -1,4 +1,4 @@
-//! What runs in AWS: functions in several accounts and regions, on images in private ECR, on six lines.
+//! An AWS inventory: functions in several accounts and regions, with images in private ECR on six lines.
 
 use basewatch::{
     aws::loopback::{Cloud, Function, StoredImage, Version},
@@ -25,7 +25,7 @@ const REPOSITORIES: usize = 40;
 const IMAGES: usize = 300;
 /// One function in so many has an alias of a published version.
 const ALIASED: usize = 20;
-/// Functions in each place that are archives: listed, and not asked for.
+/// Zip functions in each place: listed, but not requested.
 const ARCHIVES: usize = 50;
 /// Versions on a page of Lambda's (its API model).
 const PAGE: usize = 50;
@@ -37,17 +37,17 @@ const LINES: [(&str, &str); 6] = [
     ("lambda/dotnet", "8"),
     ("lambda/provided", "al2023"),
 ];
-/// Releases of each line, and those of them that images stand on, counted back from the newest.
+/// Releases of each line, and those that are in use, counted back from the newest.
 const RELEASES: i64 = 60;
 const IN_USE: [i64; 6] = [0, 5, 20, 30, 45, 59];
 
-/// The world, and what is known of it beforehand.
+/// The world, and the expected numbers.
 pub struct Estate {
-    /// What AWS knows.
+    /// The state of AWS.
     pub cloud: Cloud,
-    /// What the registries hold, bases and images.
+    /// The registries with bases and images.
     pub stock: Stock,
-    /// What is to be found.
+    /// The expected findings.
     pub deployments: usize,
     /// By account and region.
     pub places: Vec<Place>,
@@ -62,12 +62,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// The `GetFunction` that it takes to see everything here for the first time.
+    /// The number of `GetFunction` calls of a cold audit.
     pub fn gets(&self) -> usize {
         self.functions + self.aliased()
     }
 
-    /// The other calls of Lambda that it takes.
+    /// The number of other Lambda calls of a cold audit.
     pub fn lists(&self) -> usize {
         let listed = self.functions + self.aliased() + ARCHIVES;
         listed.div_ceil(PAGE) + self.aliased()
@@ -131,7 +131,7 @@ pub fn fill() -> Estate {
 /// Releases, and when they were published.
 type Releases = Vec<(Digest, DateTime<Utc>)>;
 
-/// Publishes the releases of `line`; those in use.
+/// Publishes the releases of `line`, and returns those in use.
 fn publish(stock: &Stock, line: &Line, now: DateTime<Utc>) -> Releases {
     let published = (0..RELEASES).rev().map(|age| {
         let at = pace::published_at(age, now);

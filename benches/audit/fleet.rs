@@ -1,4 +1,4 @@
-//! What is audited: base lines as AWS publishes them, and images built on their releases.
+//! The fleet to audit: base lines like those of AWS, and images built on their releases.
 
 use futures::{StreamExt as _, stream};
 
@@ -8,9 +8,9 @@ use crate::{
     seed::{Image, Recipe, Target},
 };
 
-/// The instant that all audits take for now.
+/// The `--as-of` time of all audits.
 pub const NOW: &str = "2026-11-20T06:00:00Z";
-/// The registry of the images as references name it.
+/// The registry in the references of images.
 pub const APPS: &str = "apps.example.com";
 /// The repository of all images.
 pub const REPOSITORY: &str = "team/apps";
@@ -114,7 +114,7 @@ pub async fn deploy(count: usize, lines: &[Line], in_use: usize, target: &Target
         .await
 }
 
-/// An image as it is named by hand.
+/// An image reference for the command line.
 pub fn reference(number: usize) -> String {
     format!("{APPS}/{REPOSITORY}:{number}")
 }

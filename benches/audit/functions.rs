@@ -1,4 +1,4 @@
-//! What do 10,000 functions cost, where Lambda's quotas are those of AWS? And what when nothing changed?
+//! The cost of 10,000 functions with Lambda's real quotas, cold and warm.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
 /// Requests a second in one region of one account.
 const GET_FUNCTION: f64 = 100.0;
 const OTHERS: f64 = 15.0;
-/// How often it is looked whether Lambda is still asked.
+/// The interval of checks whether Lambda is still called.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Audits them, cold and warm; counts, prints.
@@ -67,8 +67,8 @@ pub async fn count() {
     row("  requests to registries about images, about bases", about(&registry, requests));
 }
 
-/// Runs it to its end, and tells for how long Lambda was asked. AWS and the registries live on this runtime: waiting
-/// for the child must not take its threads.
+/// Runs it to its end, and returns for how long Lambda was called. AWS and the registries run on this runtime: waiting
+/// for the child must not block its threads.
 async fn run(mut command: Command, cloud: &Cloud) -> (Measured, Duration) {
     let begun = Instant::now();
     let mut child = tokio::task::spawn_blocking(move || measure::run(&mut command));
@@ -88,9 +88,8 @@ fn phases(run: &Measured, asked_for: Duration) -> String {
     format!("{asked_for:.2?}, {:.2?}", run.wall.saturating_sub(asked_for))
 }
 
-/// The seconds that the slowest place takes if every call is made as early as the rates allow, and what holds it up.
-/// Each quota is for one account and region; places do not wait for each other. That a quota may let some calls of
-/// the first second through at once is not counted on.
+/// The seconds of the slowest place if every call is made as early as the rates allow, and its limiting quota. Each quota
+/// is for one account and region; places do not wait for each other. Bursts within a quota are not considered.
 fn least(estate: &Estate) -> (f64, String) {
     let seconds = |count: usize, rate: f64| measure::ratio(count, 1) / rate;
     let places = estate.places.iter().flat_map(|place| {

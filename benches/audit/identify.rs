@@ -1,4 +1,4 @@
-//! Which base, for images of which the truth is known?
+//! The accuracy of base identification for images whose bases are known.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! How long did it take, and how much memory? Of a child process, from the outside.
+//! Time and memory of a child process.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a run took.
+/// The measurements of a run.
 pub struct Measured {
     /// From start to exit.
     pub wall: Duration,
@@ -14,7 +14,7 @@ pub struct Measured {
     pub peak_bytes: u64,
     /// The exit code.
     pub code: i32,
-    /// What it printed.
+    /// Its output.
     pub output: String,
 }
 
@@ -27,7 +27,7 @@ pub fn run(command: &mut Command) -> Measured {
     let status = format!("/proc/{}/status", child.id());
     let mut peak_bytes = 0;
     let code = loop {
-        // The high-water mark only rises, so that the last look before the end tells it.
+        // The high-water mark only rises, so the last value before the end counts.
         peak_bytes = fs::read_to_string(&status).ok().and_then(|text| high_water(&text)).unwrap_or(peak_bytes);
         if let Some(status) = child.try_wait().expect("the state of a child") {
             break status.code().expect("an exit code, not a signal");
@@ -65,12 +65,12 @@ fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).expect("a small count"))
 }
 
-/// Bytes as MB, as people say it.
+/// Bytes in MB.
 pub fn megabytes(bytes: u64) -> u64 {
     bytes / 1_000_000
 }
 
-/// A line of a table: what, and how much.
+/// A line of a table: label and value.
 pub fn row(what: &str, value: impl std::fmt::Display) {
     println!("  {what:<58} {value}");
 }

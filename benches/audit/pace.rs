@@ -1,4 +1,4 @@
-//! What does a line cost at public.ecr.aws, where one request a second is all there is?
+//! The cost of a line at public.ecr.aws with its limit of one request per second.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
 const LINES: usize = 6;
 /// AWS publishes nearly daily.
 const RELEASES: i64 = 120;
-/// The release that the image on a line stands on, counted back from the newest.
+/// The release in use of each line, counted back from the newest.
 const IN_USE: i64 = 75;
 
 /// Audits an image on each line, cold and warm; counts, prints.
@@ -52,14 +52,14 @@ pub async fn count() {
     for (what, most) in [("cold", 8), ("warm", 1)] {
         let mut command = audit(&program);
         let begun = Instant::now();
-        // The registries live on this runtime: waiting for the child must not take its threads.
+        // The registries run on this runtime: waiting for the child must not block its threads.
         let run = tokio::task::spawn_blocking(move || measure::run(&mut command));
         let measured = run.await.expect("a run");
         check(&measured, LINES);
         let mut requests = public.requests().split_off(seen);
         seen += requests.len();
         let all = requests.len();
-        // The first request is refused, which tells what token to ask for.
+        // The first request is rejected with the description of the required token.
         requests.retain(|request| request.is_authorized);
         let count = |kind: &str| requests.iter().filter(|request| kind_of(request) == kind).count();
         let kinds: Vec<String> =

@@ -1,4 +1,4 @@
-//! Who is faster? A cold audit against `skopeo inspect`, a bare HTTP loop and one process of curl.
+//! A cold audit compared with `skopeo inspect`, a bare HTTP loop and one process of curl.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ const SKOPEO_SAMPLE: usize = 120;
 /// Requests that the audit has under way at one registry, by its default settings.
 const CONNECTIONS: usize = 32;
 
-/// Races on a fleet where all images of a line stand on one base, and on one where they stand on six.
+/// Compares them on a fleet with one base per line, and on one with six.
 pub async fn races() {
     for in_use in [1, 6] {
         race(in_use).await;
@@ -78,7 +78,7 @@ async fn race(in_use: usize) {
     row("  of them about bases", warm_requests.iter().filter(|request| request.contains("/v2/lambda/")).count());
 }
 
-/// How long the audit and its rivals took, round by round.
+/// The times of the audit and its rivals, by round.
 #[derive(Default)]
 struct Walls {
     cold: Vec<Duration>,
@@ -125,7 +125,7 @@ impl Walls {
     }
 }
 
-/// How many requests of each kind there were about what `is_wanted`.
+/// The number of requests of each kind whose path matches `is_wanted`.
 fn kinds(requests: &[String], is_wanted: impl Fn(&str) -> bool) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
     for request in requests {
@@ -146,7 +146,7 @@ pub fn audit(program: &crate::program::Program) -> Command {
     program.command(&["audit", "--format", "json", "--as-of", NOW, "--fail-on", "never"])
 }
 
-/// A race is only a race if all arrive: every deployment has a verdict.
+/// A comparison needs complete results: every deployment has a verdict.
 pub fn check(measured: &measure::Measured, deployments: usize) -> Value {
     let report: Value = serde_json::from_str(&measured.output).expect("a report in JSON");
     assert_eq!(measured.code, 0, "{}", report["errors"]);

@@ -1,4 +1,4 @@
-//! What does `basewatch serve` bear? A thousand requests a second from another process, while a run is on.
+//! The load that `basewatch serve` can handle: a thousand requests per second from another process during a run.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ const REGISTRY_RATE: u32 = 150;
 const RATE: u32 = 1_000;
 const SECONDS: u32 = 15;
 
-/// What is asked for, and how often in twenty.
+/// The requested paths, and their share in twenty requests.
 const PATHS: [(&str, usize); 6] = [
     ("/healthz", 4),
     ("/api/v1/status", 4),
@@ -155,7 +155,7 @@ fn config(registry: &Loopback) -> String {
     )
 }
 
-/// Puts a report of a large fleet where the last one is.
+/// Replaces the last report with that of a large fleet.
 fn keep_report(program: &Program) {
     let mut report = report(Utc::now(), FINDINGS, "stale", "high");
     report.lines = LineFields::of(&report.findings, []);
@@ -164,7 +164,7 @@ fn keep_report(program: &Program) {
     fs::write(folder.join("latest.json"), serde_json::to_vec(&report).unwrap()).unwrap();
 }
 
-/// The program, serving, and where.
+/// The serving program and its address.
 fn start(program: &Program) -> (Child, String) {
     let mut command = program.command(&["serve"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -173,7 +173,7 @@ fn start(program: &Program) -> (Child, String) {
         let (_, rest) = line.split_once("listens at http://")?;
         rest.split_whitespace().next().map(str::to_owned)
     });
-    // What it says besides is read, so that it never waits for a reader.
+    // The rest of its output is read, so that it never blocks.
     std::thread::spawn(move || lines.for_each(drop));
     (child, address.expect("it says where it listens"))
 }

@@ -1,4 +1,4 @@
-//! How long from the start of the process to its first AWS call? As a function that is started cold, and as a command.
+//! The time from the start of the process to its first AWS call, as a cold Lambda function and as a command.
 
 use std::{
     process::Stdio,
@@ -14,7 +14,7 @@ use crate::{
 const TIMES: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Starts it, and looks when AWS is asked for the first time.
+/// Starts it, and measures the time until the first AWS call.
 pub fn measure() {
     println!("start: from the start of the process to its first AWS call, {TIMES} times each");
     let size = std::fs::metadata(crate::program::binary()).map_or(0, |file| file.len());

@@ -1,4 +1,4 @@
-"""moto, with what it does otherwise than AWS put right, on a loopback port the system picks.
+"""moto with fixes for its differences from AWS, on a loopback port chosen by the system.
 
     aws_server.py
 
@@ -23,10 +23,10 @@ FIXED = {"account", "awslambda", "ecr", "ecs", "s3", "sts"}
 
 
 def create_app(service):
-    """The service as moto has it, put right. Called once for each, when it is first asked for: to load them all
+    """The service of moto with fixes. Called once for each, on its first request: to load them all
     would double the time until the server listens.
     """
-    # What a template makes is made by other services, asked for or not.
+    # A template creates resources of other services, which may not have been requested yet.
     for fixed in FIXED if service == "cloudformation" else FIXED & {service}:
         put_right(fixed)
     return create_backend_app(service)
@@ -40,28 +40,28 @@ def put_right(service):
 
 @wrapped(BaseResponse, "call_action")
 def call_action(original, self):
-    """Most protocols have one path for all operations, so that an access log would tell none apart."""
+    """Most protocols have one path for all operations, so an access log could not distinguish them."""
     line = f"call {self.current_account} {self.region} {self.boto3_service_name} {self._get_action()}\n"
-    # In one piece, for other threads print meanwhile.
+    # In one write, because other threads print as well.
     os.write(sys.stdout.fileno(), line.encode())
     return original(self)
 
 
 class Handler(MotoRequestHandler):
-    """Silent: the calls are the log."""
+    """Does not log: the printed calls are the log."""
 
     def log_request(self, *_):
-        """Says nothing."""
+        """Logs nothing."""
 
 
 moto = DomainDispatcherApplication(create_app)
 
 
 def application(environ, start_response):
-    """moto, and one request of no AWS API: what only time does to a function."""
-    if environ["PATH_INFO"] == "/tell/function-state":
-        told = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-        importlib.import_module("moto_fixes.awslambda").tell_state(told)
+    """moto, and one request beside the AWS APIs: a state of a function that takes time to reach."""
+    if environ["PATH_INFO"] == "/set/function-state":
+        change = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        importlib.import_module("moto_fixes.awslambda").set_state(change)
         start_response("204 No Content", [])
         return []
     return moto(environ, start_response)

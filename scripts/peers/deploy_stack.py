@@ -1,9 +1,9 @@
-"""Pushes an image, deploys a CloudFormation template with it, and prints what came of it.
+"""Pushes an image, deploys a CloudFormation template with it, and prints the result.
 
     deploy_stack.py ENDPOINT TEMPLATE PARAMETERS
 
-PARAMETERS is a JSON object of what the template takes besides ImageUri. Prints one JSON object: the stack's outputs, its resources by their logical names (their
-types and physical names), and the policies of each role, by the role's logical name.
+PARAMETERS is a JSON object of the template's parameters except ImageUri. Prints one JSON object: the outputs of the
+stack, its resources (types and physical names) by logical name, and the policies of each role by logical name.
 """
 
 import ast
@@ -17,7 +17,7 @@ NAME = "basewatch"
 
 
 def client(service, endpoint):
-    """The SDK's client of a service at the endpoint."""
+    """An SDK client of a service at the endpoint."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
@@ -28,7 +28,7 @@ def client(service, endpoint):
 
 
 def policies(iam, role):
-    """The policies that are in a role, by their names. moto keeps those of a template as Python writes them, with
+    """The inline policies of a role, by name. moto keeps those of a template as Python writes them, with
     None where AWS::NoValue takes a statement away.
     """
     documents = {}
@@ -41,7 +41,7 @@ def policies(iam, role):
 
 
 def push(ecr):
-    """Pushes an image of nothing, and returns its reference."""
+    """Pushes an empty image, and returns its reference."""
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:" + "0" * 64, "size": 2}
     media_type = "application/vnd.oci.image.manifest.v1+json"
     manifest = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []})
@@ -69,7 +69,7 @@ def main(endpoint, template, parameters):
     )
     stack = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
     made = cloudformation.list_stack_resources(StackName=NAME)["StackResourceSummaries"]
-    # What moto has no resource for is listed without a name.
+    # Resources that moto does not support are listed without a name.
     resources = {
         one["LogicalResourceId"]: {"type": one["ResourceType"], "name": one.get("PhysicalResourceId")}
         for one in made

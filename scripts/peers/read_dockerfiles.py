@@ -1,4 +1,4 @@
-"""Reads Dockerfiles by BuildKit's own parser, and prints the instructions of each as JSON: keyword, first and last line.
+"""Reads Dockerfiles with BuildKit's parser, and prints the instructions of each as JSON: keyword, first and last line.
 
     read_dockerfiles.py FILE...
 """
@@ -10,7 +10,7 @@ import dockerfile
 
 
 def instructions(path):
-    # Of ONBUILD, the parser gives the instruction that it keeps: what it begins with is what counts here.
+    # The parser returns the instruction inside ONBUILD: the keyword itself is needed here.
     found = []
     for command in dockerfile.parse_file(path):
         keyword = command.cmd.lower().split()[0]

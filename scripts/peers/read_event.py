@@ -1,8 +1,8 @@
-"""Reads an HTTP message with the CloudEvents SDK, and prints the event that the SDK made of it as JSON.
+"""Reads an HTTP message with the CloudEvents SDK, and prints the event that the SDK parsed as JSON.
 
     read_event.py CONTENT_TYPE FILE
 
-What is no event by the specification ends with the SDK's error.
+Exits with the SDK's error for an invalid event.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reads reports as those do who show them, and prints what they see as JSON.
+"""Reads reports with the libraries of tools that show them, and prints the result as JSON.
 
     read_formats.py markdown FILE...   by cmark-gfm, GitHub's own parser, and by markdown-it with all its links
     read_formats.py csv FILE...        by Python's reader

@@ -2,7 +2,7 @@
 
     read_metrics.py FILE
 
-What is no OpenMetrics ends with the parser's error.
+Exits with the parser's error for invalid OpenMetrics.
 """
 
 import json

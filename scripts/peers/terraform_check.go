@@ -1,9 +1,9 @@
-// Checks Terraform modules without Terraform and without providers: the format that `terraform fmt` gives, by the
-// same library (hclwrite), and that every name is declared, used, and given what it needs.
+// Checks Terraform modules without Terraform and without providers: the format of `terraform fmt`, with the
+// same library (hclwrite), and that every name is declared, used, and has its required arguments.
 //
 //	terraform_check FOLDER…
 //
-// What it cannot see is whether a provider knows an attribute.
+// It cannot check attributes of providers.
 package main
 
 import (
@@ -19,14 +19,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// Names that are there without being declared.
+// Predefined names.
 var given = map[string]bool{
 	"each": true, "count": true, "path": true, "terraform": true, "self": true,
 	// In types of variables.
 	"string": true, "number": true, "bool": true, "any": true,
 }
 
-// A module: what it declares, by the name that references use, and what it refers to.
+// A module: its declarations, by the name that references use, and its references.
 type module struct {
 	folder    string
 	declared  map[string]hcl.Range
@@ -138,7 +138,7 @@ func (m *module) block(block *hclsyntax.Block) {
 	}
 }
 
-// Notes what a body refers to; `local` are the names that only hold within it.
+// Collects the references of a body; `local` are the names that are valid only within it.
 func (m *module) references(body *hclsyntax.Body, local map[string]bool) {
 	for _, attribute := range body.Attributes {
 		for _, traversal := range attribute.Expr.Variables() {
@@ -173,7 +173,7 @@ func (m *module) refer(traversal hcl.Traversal, local map[string]bool) {
 		}
 	}
 	name := strings.Join(parts, ".")
-	// In lifecycle blocks and types, words stand alone.
+	// Lifecycle blocks and types contain bare words.
 	if len(parts) < 2 {
 		return
 	}
@@ -206,7 +206,7 @@ func load(folder string) *module {
 	return modules[folder]
 }
 
-// The module that a call leads to.
+// The called module.
 func (m *module) called(name string) *module {
 	body := m.calls[name]
 	if body == nil || body.Attributes["source"] == nil {

@@ -1,9 +1,9 @@
-"""A token server for docker-registry's token authentication, on a loopback port the system picks.
+"""A token server for docker-registry's token authentication, on a loopback port chosen by the system.
 
     token_server.py CERT KEY ISSUER SERVICE USER PASSWORD
 
-Prints "listening on 127.0.0.1:PORT", then a JSON line for each request: whether a user was named, and the
-scopes that were asked for. Pushing needs the user; pulling needs none. Tokens last a minute and are signed
+Prints "listening on 127.0.0.1:PORT", then a JSON line for each request: whether it has a user, and the
+requested scopes. Pushing needs the user; pulling needs none. Tokens last a minute and are signed
 as the distribution token specification says: RS256, with the certificate in the `x5c` header.
 """
 
@@ -30,7 +30,7 @@ LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
 def granted(scope, is_user):
-    """What a scope such as `repository:lambda/java:pull,push` grants to the user or to anybody."""
+    """The access that a scope (`repository:lambda/java:pull,push`) grants to the user, or to anonymous requests."""
     kind, name, actions = scope.split(":", 2)
     allowed = {"pull", "push", "*"} if is_user else {"pull"}
     return {"type": kind, "name": name, "actions": [a for a in actions.split(",") if a in allowed]}
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_):
-        """Silent: the JSON lines are the log."""
+        """Does not log: the JSON lines are the log."""
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -1,4 +1,4 @@
-//! The command line of what people are told: `alerts` and `notify`.
+//! The arguments of `alerts` and `notify`.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -13,67 +13,67 @@ Examples:
   basewatch alerts snooze 5f3a9c0b12de --until 2026-12-01
   basewatch alerts resend 5f3a9c0b12de";
 
-/// What `alerts` can do.
+/// The subcommands of `alerts`.
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = ALERTS_EXAMPLES)]
 pub enum AlertsCommand {
-    /// List what somebody was told about and has not ended
+    /// List open alerts
     List(AlertsListArgs),
-    /// Show an alert: what was told to whom, and when
+    /// Show an alert and the notifications sent for it
     Show(AlertArgs),
-    /// Tell nobody of an alert for a while, unless it gets worse
+    /// Mute an alert until a time, unless its severity rises
     Snooze(AlertsSnoozeArgs),
-    /// Send an alert again to all who were told of it
+    /// Send an alert again to all channels that were notified
     Resend(AlertArgs),
 }
 
-/// What `alerts list` takes.
+/// The arguments of `alerts list`.
 #[derive(Clone, Debug, Args)]
 pub struct AlertsListArgs {
-    /// List what has ended as well
+    /// Include resolved alerts
     #[arg(long)]
     pub all: bool,
-    /// Only alerts of these owners (patterns, several with commas)
+    /// Only alerts of these owners (comma-separated patterns)
     #[arg(long, value_name = "OWNER", value_delimiter = ',')]
     pub owner: Vec<Glob>,
-    /// The format on standard output: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
 }
 
-/// What `alerts show` and `alerts resend` take.
+/// The arguments of `alerts show` and `alerts resend`.
 #[derive(Clone, Debug, Args)]
 pub struct AlertArgs {
-    /// The id of the alert, or the start of it; or the id of the finding
+    /// ID of the alert or a unique prefix, or ID of the finding
     #[arg(value_name = "ID")]
     pub id: String,
-    /// The format on standard output: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
 }
 
-/// What `alerts snooze` takes.
+/// The arguments of `alerts snooze`.
 #[derive(Clone, Debug, Args)]
 pub struct AlertsSnoozeArgs {
-    /// The id of the alert, or the start of it; or the id of the finding
+    /// ID of the alert or a unique prefix, or ID of the finding
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Until when: RFC 3339, or YYYY-MM-DD for its midnight in UTC; an instant that has passed ends the snooze
+    /// End of the snooze: RFC 3339, or YYYY-MM-DD for midnight UTC; a time in the past ends it now
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub until: DateTime<Utc>,
 }
 
-/// What `notify` can do.
+/// The subcommands of `notify`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum NotifyCommand {
-    /// Send a test message to every receiver of the configuration, or to those named
+    /// Send a test message to all configured channels, or to the given ones
     Test(NotifyTestArgs),
 }
 
-/// What `notify test` takes.
+/// The arguments of `notify test`.
 #[derive(Clone, Debug, Args)]
 pub struct NotifyTestArgs {
-    /// Only to these receivers: a name, or the ARN of a topic
-    #[arg(value_name = "RECEIVER")]
+    /// Only these channels, by name or topic ARN
+    #[arg(value_name = "CHANNEL")]
     pub receivers: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The command line of release catalogs: `catalog`.
+//! The arguments of `catalog`.
 
 use std::path::PathBuf;
 
@@ -19,117 +19,117 @@ Examples:
   basewatch catalog export releases.bin oci://111111111111.dkr.ecr.eu-west-1.amazonaws.com/basewatch:releases
   basewatch catalog import s3://my-bucket/basewatch/releases.bin";
 
-/// What `catalog` can do.
+/// The subcommands of `catalog`.
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = CATALOG_EXAMPLES)]
 pub enum CatalogCommand {
-    /// Crawl the releases of base images into a file; resumes where it was stopped
+    /// Crawl base image releases into a file; resumes an interrupted crawl
     Build(CatalogBuildArgs),
-    /// Add to a file what was released since it was built
+    /// Add releases published since the file was built
     Update(CatalogUpdateArgs),
-    /// Show the lines, releases and dates of a file, or of this machine's catalog
+    /// Show the lines, releases and dates of a file or of the local catalog
     Stats(CatalogStatsArgs),
-    /// Make a key pair for signing: write the private key, print the public one
+    /// Generate a signing key pair: write the private key, print the public key
     Keygen(CatalogKeygenArgs),
-    /// Check that a file is signed for a public key, and whole
+    /// Verify the signature of a file
     Verify(CatalogVerifyArgs),
-    /// Fetch a published release catalog and keep it for later runs
+    /// Download a published release catalog for later runs
     Import(CatalogImportArgs),
-    /// Publish a signed file, or this machine's catalog: as a file, in S3, or as an OCI artifact
+    /// Publish a signed file or the local catalog: as a file, to S3, or as an OCI artifact
     Export(CatalogExportArgs),
 }
 
-/// What decides which releases are crawled.
+/// The releases to crawl.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CrawledLines {
-    /// Only lines that match this pattern, as in 'public.ecr.aws/lambda/python:3.*'; may be repeated
+    /// Only lines that match this pattern, such as 'public.ecr.aws/lambda/python:3.*'; repeatable
     #[arg(long, value_name = "PATTERN")]
     pub line: Vec<Glob>,
-    /// Only releases of the last SPAN: 90d, 6mo, 2y
+    /// Only releases of the last SPAN, such as 90d, 6mo or 2y
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub since: Option<TimeDelta>,
 }
 
-/// What `catalog build` takes.
+/// The arguments of `catalog build`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogBuildArgs {
-    /// What is crawled.
+    /// The releases to crawl.
     #[command(flatten)]
     pub lines: CrawledLines,
-    /// Sign the file with this private key: the signature is written to FILE.minisig
+    /// Private key to sign the file with; the signature is written to FILE.minisig
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
-    /// The file to write; what is read meanwhile is kept in FILE.progress
+    /// Output file; intermediate results are kept in FILE.progress
     #[arg(short, long, value_name = "FILE", default_value = "releases.bin")]
     pub output: PathBuf,
 }
 
-/// What `catalog update` takes.
+/// The arguments of `catalog update`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogUpdateArgs {
-    /// The file
+    /// Release catalog file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What is crawled; without --since, what is not older than the file's first release
+    /// The releases to crawl; without `--since`, those since the first release in the file.
     #[command(flatten)]
     pub lines: CrawledLines,
-    /// Sign the file with this private key: the signature is written to FILE.minisig
+    /// Private key to sign the file with; the signature is written to FILE.minisig
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
 }
 
-/// What `catalog stats` takes.
+/// The arguments of `catalog stats`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogStatsArgs {
-    /// The file; without one, this machine's catalog
+    /// Release catalog file [default: the local catalog]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The format on standard output: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
 }
 
-/// What `catalog keygen` takes.
+/// The arguments of `catalog keygen`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogKeygenArgs {
-    /// The file to write the private key to, readable by its owner alone; it must not exist
+    /// File for the private key, readable only by its owner; must not exist
     #[arg(short, long, value_name = "KEY")]
     pub output: PathBuf,
 }
 
-/// What `catalog verify` takes.
+/// The arguments of `catalog verify`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogVerifyArgs {
-    /// The file; its signature is in FILE.minisig
+    /// Release catalog file, with its signature in FILE.minisig
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The public key, instead of catalog.public_key
+    /// Public key; overrides catalog.public_key
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<PublicKey>,
 }
 
-/// What `catalog import` takes.
+/// The arguments of `catalog import`.
 #[derive(Clone, Debug, Args)]
 pub struct CatalogImportArgs {
-    /// Where it is published: a file, s3://BUCKET/KEY, or oci://REGISTRY/REPOSITORY:TAG
+    /// Published catalog: a file, s3://BUCKET/KEY or oci://REGISTRY/REPOSITORY:TAG
     #[arg(value_name = "SOURCE")]
     pub source: CatalogSource,
-    /// The public key for which it must be signed, instead of catalog.public_key
+    /// Public key; overrides catalog.public_key
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<PublicKey>,
 }
 
-/// What `catalog export` takes.
+/// The arguments of `catalog export`.
 #[derive(Clone, Debug, Args)]
 #[command(allow_missing_positional = true)]
 pub struct CatalogExportArgs {
-    /// The file; without one, this machine's catalog
+    /// Release catalog file [default: the local catalog]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Where to publish it: a file, s3://BUCKET/KEY, or oci://REGISTRY/REPOSITORY:TAG
+    /// Where to publish: a file, s3://BUCKET/KEY or oci://REGISTRY/REPOSITORY:TAG
     #[arg(value_name = "TARGET")]
     pub target: CatalogSource,
-    /// Sign it with this private key, instead of publishing the signature in FILE.minisig
+    /// Private key to sign with, instead of publishing the signature in FILE.minisig
     #[arg(long, value_name = "KEY")]
     pub key: Option<PathBuf>,
 }

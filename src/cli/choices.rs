@@ -1,4 +1,4 @@
-//! The words that arguments choose from, and what they mean.
+//! The values of enumerated arguments.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,29 +12,29 @@ use crate::{inventory::DeploymentKind, judge::Verdict};
 /// The documents of `config iam`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IamDocument {
-    /// What reading an account takes: of the role in each account, or of basewatch itself without [accounts]
+    /// Permissions to audit an account: for the role in each account, or without [accounts] for basewatch's own role
     #[default]
     Policy,
-    /// What basewatch's own role needs besides, with [accounts]
+    /// Additional permissions of basewatch's own role, with [accounts]
     Runner,
-    /// Who may assume the role in each account
+    /// Trust policy of the role in each account
     Trust,
-    /// The commands of the AWS CLI that set all of it up
+    /// AWS CLI commands that create the role and its policies
     Commands,
 }
 
-/// The kinds of deployments.
+/// The kinds of deployments, as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Lambda functions
     Lambda,
-    /// Containers of ECS
+    /// ECS containers
     Ecs,
-    /// Tags of ECR repositories
+    /// Images in ECR repositories
     Ecr,
-    /// Images named by hand
+    /// Images by reference
     Image,
-    /// OCI layouts
+    /// OCI image layouts
     Layout,
 }
 
@@ -50,36 +50,36 @@ impl From<Kind> for DeploymentKind {
     }
 }
 
-/// The formats of what is not a report: an explanation, a base, a list of alerts, what a run did.
+/// The output formats of commands other than `audit` and `demo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// A table for terminals
     #[default]
     Table,
-    /// For machines
+    /// JSON
     Json,
 }
 
-/// The formats of a report.
+/// The report formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// For people at a terminal
+    /// A table for terminals
     #[default]
     Table,
-    /// For machines: the contract
+    /// JSON as described by `schema/report.schema.json`
     Json,
-    /// For job summaries and comments on pull requests
+    /// GitHub Flavored Markdown for job summaries and pull request comments
     Markdown,
-    /// For browsers: one file that needs nothing else
+    /// A self-contained HTML file
     Html,
-    /// For spreadsheets and queries
+    /// CSV for spreadsheets and queries
     Csv,
-    /// For code scanning: SARIF 2.1.0
+    /// SARIF 2.1.0 for code scanning
     Sarif,
 }
 
 impl ReportFormat {
-    /// The format of the same name of what is not a report; none where only reports have it.
+    /// The [`Format`] of the same name; `None` for formats that only reports have.
     #[must_use]
     pub fn simple(self) -> Option<Format> {
         match self {
@@ -89,10 +89,10 @@ impl ReportFormat {
         }
     }
 
-    /// The format that the name of a file tells by its end.
+    /// The format for the extension of a file name.
     fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
-        // OASIS recommends both ends for SARIF (SARIF 2.1.0, section 3.2).
+        // OASIS recommends `.sarif` and `.sarif.json` (SARIF 2.1.0, section 3.2).
         if name.strip_suffix(".sarif.json").is_some_and(|stem| !stem.is_empty()) {
             return Some(Self::Sarif);
         }
@@ -117,7 +117,7 @@ impl From<Format> for ReportFormat {
     }
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
@@ -129,28 +129,28 @@ pub enum ColorWhen {
     Never,
 }
 
-/// The verdict from which on a run fails.
+/// The least severe verdict that fails a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// Whatever is found
+    /// Never fail
     Never,
-    /// Anything at all
+    /// Any finding
     Fresh,
     /// A newer base exists
     Superseded,
-    /// Behind for longer than the grace
+    /// Behind for longer than `policy.grace`
     #[default]
     OutOfDate,
-    /// Older than the limit
+    /// Older than `policy.max_age`
     Stale,
-    /// The runtime has ended
+    /// The Lambda runtime is deprecated
     Deprecated,
-    /// Nothing could be concluded
+    /// The verdict is unknown
     Unknown,
 }
 
 impl FailOn {
-    /// The least verdict that fails; none if no verdict does.
+    /// The least severe verdict that fails a run; `None` for never.
     #[must_use]
     pub fn threshold(self) -> Option<Verdict> {
         match self {
@@ -165,15 +165,15 @@ impl FailOn {
     }
 }
 
-/// The ends of file names that tell a format.
+/// The supported file name extensions.
 const NAMES: &str = ".json, .md, .html, .csv, .sarif, .txt or .table";
 
 /// Where a report goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// To standard output, in the format of `--format`.
+    /// Standard output, in the format of `--format`.
     Stdout,
-    /// Into a file, in the format of its name.
+    /// A file, in the format of its extension.
     File {
         /// The file.
         path: PathBuf,
@@ -192,7 +192,7 @@ impl FromStr for Output {
         let path = PathBuf::from(text);
         match ReportFormat::of_name(&path) {
             Some(format) => Ok(Self::File { path, format }),
-            None => Err(format!("its name tells no format: end it in {NAMES}")),
+            None => Err(format!("unknown file name extension: use {NAMES}")),
         }
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_an_output_tells_its_format() {
+    fn the_extension_of_an_output_file_determines_its_format() {
         let file = |path: &str, format| Ok(Output::File { path: path.into(), format });
         for (name, format) in [
             ("a/report.json", ReportFormat::Json),
@@ -217,15 +217,15 @@ mod tests {
             assert_eq!(name.parse(), file(name, format), "{name}");
         }
         assert_eq!("-".parse(), Ok(Output::Stdout));
-        for garbage in ["", "report", "report.xml", "json", ".json", "csv/", ".sarif", "report.MD", "a.md/.."] {
-            assert!(garbage.parse::<Output>().is_err(), "{garbage}");
+        for invalid in ["", "report", "report.xml", "json", ".json", "csv/", ".sarif", "report.MD", "a.md/.."] {
+            assert!(invalid.parse::<Output>().is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn what_is_no_report_has_the_formats_of_the_same_name() {
+    fn every_output_format_is_a_report_format_of_the_same_name() {
         let name = |choice: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
-            choice().expect("no choice is hidden").get_name().to_owned()
+            choice().expect("a visible value").get_name().to_owned()
         };
         for format in Format::value_variants() {
             let report = ReportFormat::from(*format);
@@ -237,9 +237,9 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_are_the_verdicts_of_the_same_name() {
+    fn each_fail_on_value_maps_to_the_verdict_of_the_same_name() {
         for choice in FailOn::value_variants() {
-            let name = choice.to_possible_value().expect("no choice is hidden").get_name().to_owned();
+            let name = choice.to_possible_value().expect("a visible value").get_name().to_owned();
             assert_eq!(choice.threshold(), name.parse().ok(), "{name}");
         }
     }

@@ -1,4 +1,4 @@
-//! The command line: which commands and flags there are, and what each takes. No logic.
+//! The command line: commands, arguments and help texts.
 
 #![expect(
     rustdoc::broken_intra_doc_links,
@@ -34,15 +34,15 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  basewatch demo                                     see a report, without account or network
+  basewatch demo                                     audit bundled images, no account needed
   basewatch audit public.ecr.aws/lambda/python:3.12  audit an image
-  basewatch config init                              begin a configuration for your own account
+  basewatch config init                              write a configuration file
 
 Exit codes:
-  0  nothing at or above --fail-on
-  1  something is
-  2  could not start: usage, configuration, credentials
-  3  nothing to fail on, but the audit is incomplete or most of the fleet is unknown";
+  0  no finding at or above --fail-on
+  1  at least one finding at or above --fail-on
+  2  cannot start: invalid usage or configuration, or no credentials
+  3  no finding at or above --fail-on, but the audit is incomplete or most of the fleet is unknown";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -55,22 +55,22 @@ Examples:
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  basewatch run --dry-run                       who would be told what
-  basewatch run                                 for cron, or a scheduled task
-  basewatch run --output report.json            keep the report as well";
+  basewatch run --dry-run                       show the notifications that would be sent
+  basewatch run                                 for cron or a scheduled task
+  basewatch run --output report.json            also write the report to a file";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  basewatch serve                               as [serve] of the configuration says
+  basewatch serve                               with the settings of [serve]
   basewatch serve --listen 127.0.0.1:9000 --schedule '*/30 * * * *'
-  curl -X POST http://127.0.0.1:8080/api/v1/audit   ask for a run now";
+  curl -X POST http://127.0.0.1:8080/api/v1/audit   start a run now";
 
 const IAM_EXAMPLES: &str = "\
 What to print:
-  policy    what reading an account takes (default)
-  runner    what basewatch's own role needs besides, with [accounts]
-  trust     who may assume the role in each account
-  commands  the commands of the AWS CLI that set it up, and keep audits out of pull times
+  policy    permissions to audit an account (default)
+  runner    additional permissions of basewatch's own role, with [accounts]
+  trust     trust policy of the role in each account
+  commands  AWS CLI commands that create the role and exclude it from pull time updates
 
 Examples:
   basewatch config iam > policy.json
@@ -97,145 +97,141 @@ Examples:
   basewatch completions bash > ~/.local/share/bash-completion/completions/basewatch
   basewatch completions zsh > ~/.zfunc/_basewatch";
 
-/// Tells which deployed container images stand on an old base image, and what to do about each one.
+/// Find deployed container images that are built on outdated base images, and what to do about each one.
 #[derive(Debug, Parser)]
 #[command(name = "basewatch", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// What every command takes.
+    /// The global options.
     #[command(flatten)]
     pub global: Global,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The configuration file, or s3://BUCKET/KEY [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else
-    /// the user's]
-    // `BASEWATCH_CONFIG` is read with the rest of the environment, so that tests need no process environment.
+    /// Configuration file or s3://BUCKET/KEY [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else the user's]
+    // Not read by clap, so that tests do not depend on the process environment.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// When to use colours: auto, always, never
+    /// When to use colors: auto, always, never
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, hide_possible_values = true)]
     pub color: ColorWhen,
-    /// Say more on standard error; twice for debugging, three times for everything
+    /// Log more; repeat for debug (-vv) and trace (-vvv) output
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Say only errors on standard error, and show no progress
+    /// Log only errors, and hide progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 }
 
-/// What basewatch can be told to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Audit what the configuration names, or the images given, and print a report
+    /// Audit the configured inventory or the given images, and print a report
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
-    /// Audit, record what was found, tell who has to know and ask for rebuilds: one cycle
+    /// Audit once, store the report, send alerts and request rebuilds
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Run on a schedule, and show what was found over HTTP: a dashboard, JSON, metrics
+    /// Run on a schedule, and serve a dashboard, a JSON API and metrics over HTTP
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
-    /// Answer invocations of AWS Lambda; the default where its runtime starts the program
+    /// Handle AWS Lambda invocations; the default in the Lambda runtime
     Lambda,
-    /// List, show, snooze or send again what people are told about
+    /// List, show, snooze and resend alerts
     #[command(subcommand)]
     Alerts(AlertsCommand),
-    /// Try whether messages arrive
+    /// Test notification channels
     #[command(subcommand)]
     Notify(NotifyCommand),
-    /// Show what a base image is now: its digests, publish date and line
+    /// Show the current digests, publish date and line of a base image
     #[command(after_help = BASE_EXAMPLES)]
     Base(BaseArgs),
-    /// Print what pins and records a base in a build, or check whether Dockerfiles do
+    /// Print build options that pin and record a base, or check Dockerfiles
     #[command(after_help = stamp::EXAMPLES)]
     Stamp(StampArgs),
     /// Show how the base of an image was identified and dated, step by step
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
-    /// Crawl, sign and publish a record of base releases, which serves all accounts
+    /// Crawl, sign and publish base image releases for use by many accounts
     #[command(subcommand)]
     Catalog(CatalogCommand),
-    /// Audit bundled images from a registry inside this process: no account, no network
+    /// Audit bundled images in an in-process registry, without account or network
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
-    /// Check a configuration, or write a commented one
+    /// Check or create a configuration, or print its IAM permissions
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print shell completions
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
-    /// Print the manual page
+    /// Print or write manual pages
     Man(ManArgs),
 }
 
-/// What `audit` takes.
+/// The arguments of `audit`.
 #[derive(Clone, Debug, Args)]
 pub struct AuditArgs {
-    /// Images to audit instead of those of the configuration: references with a tag or digest, or
-    /// oci:DIR[:TAG]
+    /// Images to audit instead of the configured inventory: references with a tag or digest, or oci:DIR[:TAG]
     #[arg(value_name = "IMAGE")]
     pub images: Vec<ImageSource>,
-    /// The format of the report on standard output: table, json, markdown, html, csv,
-    /// sarif
+    /// Report format: table, json, markdown, html, csv, sarif
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: ReportFormat,
-    /// Write the report to FILE instead, in the format of its name: .json, .md, .html, .csv, .sarif,
-    /// .txt or .table; - is standard output; may be repeated
+    /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
+    /// - for standard output; repeatable
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
-    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
-    /// out-of-date, stale, deprecated. Where nothing can be done, it counts as unknown at the most;
-    /// where it is exempted, not at all
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown, out-of-date, stale,
+    /// deprecated. Findings without a possible action count at most as unknown; exempted findings do not count
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
     pub fail_on: FailOn,
-    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// The age over which a base is stale, instead of policy.max_age: 45d, 6w
+    /// Maximum age of a base, such as 45d or 6w; overrides policy.max_age
     #[arg(long, value_name = "DURATION")]
     pub max_age: Option<String>,
-    /// How long an image may be behind, instead of policy.grace: 14d, 36h
+    /// How long an image may be behind, such as 14d or 36h; overrides policy.grace
     #[arg(long, value_name = "DURATION")]
     pub grace: Option<String>,
-    /// Remember nothing, and use nothing remembered
+    /// Do not read or write the catalog
     #[arg(long)]
     pub no_catalog: bool,
-    /// What is left of the configured inventory.
+    /// The filters of the inventory.
     #[command(flatten)]
     pub left: Left,
 }
 
-/// What `serve` takes.
+/// The arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// Where to listen, instead of serve.listen: 127.0.0.1:8080
+    /// Address to listen on, such as 127.0.0.1:8080; overrides serve.listen
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// When to run, instead of serve.schedule: five or six fields, as in crontab
+    /// Cron expression with five or six fields; overrides serve.schedule
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
 }
 
-/// What `run` takes.
+/// The arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Show what would be sent to whom; write nothing, send nothing
+    /// Show what would be sent, without storing or sending anything
     #[arg(long)]
     pub dry_run: bool,
-    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// The format on standard output of what was done: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Write the report to FILE, in the format of its name: .json, .md, .html, .csv, .sarif, .txt or
-    /// .table; may be repeated
+    /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
+    /// repeatable
     #[arg(long, value_name = "FILE")]
     pub output: Vec<Output>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
@@ -244,20 +240,20 @@ pub struct RunArgs {
     pub fail_on: FailOn,
 }
 
-/// What is left of the configured inventory.
+/// Filters of the configured inventory.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "A part of the configured inventory (patterns, several with commas)")]
+#[command(next_help_heading = "Filters of the configured inventory (comma-separated patterns)")]
 pub struct Left {
-    /// Only deployments of these owners
+    /// Only these owners
     #[arg(long, value_name = "OWNER", value_delimiter = ',', conflicts_with = "images")]
     pub owner: Vec<Glob>,
-    /// Only in these regions; nothing is asked of the others
+    /// Only these regions; other regions are not queried
     #[arg(long, value_name = "REGION", value_delimiter = ',', conflicts_with = "images")]
     pub region: Vec<Glob>,
-    /// Only in these accounts
+    /// Only these accounts
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', conflicts_with = "images")]
     pub account: Vec<Glob>,
-    /// Only deployments of these kinds: lambda, ecs, ecr, image, layout
+    /// Only these kinds of deployments: lambda, ecs, ecr, image, layout
     #[arg(
         long,
         value_enum,
@@ -280,120 +276,118 @@ impl From<&Left> for Filter {
     }
 }
 
-/// What `base` takes.
+/// The arguments of `base`.
 #[derive(Clone, Debug, Args)]
 pub struct BaseArgs {
-    /// The base image, with a tag or a digest: public.ecr.aws/lambda/java:21
+    /// Base image with a tag or digest, such as public.ecr.aws/lambda/java:21
     #[arg(value_name = "REF", value_parser = named_image)]
     pub reference: Reference,
-    /// List the releases of its line
+    /// List the releases of the line
     #[arg(long)]
     pub history: bool,
-    /// Only this platform, as in linux/arm64
+    /// Only this platform, such as linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// Remember nothing, and use nothing remembered
+    /// Do not read or write the catalog
     #[arg(long)]
     pub no_catalog: bool,
 }
 
-/// What `explain` takes.
+/// The arguments of `explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// The image: a reference with a tag or digest, or oci:DIR[:TAG]
+    /// Image reference with a tag or digest, or oci:DIR[:TAG]
     #[arg(value_name = "IMAGE")]
     pub image: ImageSource,
-    /// Only this platform, as in linux/arm64
+    /// Only this platform, such as linux/arm64
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The format on standard output: table, json
+    /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// Remember nothing, and use nothing remembered
+    /// Do not read or write the catalog
     #[arg(long)]
     pub no_catalog: bool,
 }
 
-/// What `demo` takes.
+/// The arguments of `demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Explain this image of the demo instead: orders:421
+    /// Explain this image of the demo, such as orders:421
     #[arg(value_name = "IMAGE")]
     pub image: Option<String>,
-    /// The format of the report on standard output: table, json, markdown, html, csv,
-    /// sarif
+    /// Report format: table, json, markdown, html, csv, sarif
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: ReportFormat,
-    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown,
-    /// out-of-date, stale, deprecated. Where nothing can be done, it counts as unknown at the most;
-    /// where it is exempted, not at all
+    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown, out-of-date, stale,
+    /// deprecated. Findings without a possible action count at most as unknown; exempted findings do not count
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
     pub fail_on: FailOn,
 }
 
-/// What `config` can do.
+/// The subcommands of `config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Say all that is wrong with a configuration, or what would be audited
+    /// Report all errors of a configuration, or what it would audit
     Check(ConfigCheckArgs),
-    /// Write a configuration in which every key is explained
+    /// Write a commented example configuration
     Init(ConfigInitArgs),
-    /// Print the AWS permissions that a configuration needs, and no more
+    /// Print the minimal IAM permissions for a configuration
     #[command(after_help = IAM_EXAMPLES)]
     Iam(ConfigIamArgs),
 }
 
-/// What `config check` takes.
+/// The arguments of `config check`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigCheckArgs {
-    /// The file, as with --config
+    /// Configuration file, as with --config
     #[arg(value_name = "FILE", conflicts_with = "config")]
     pub file: Option<PathBuf>,
 }
 
-/// What `config init` takes.
+/// The arguments of `config init`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigInitArgs {
-    /// The file to write; - is standard output
+    /// File to write; - for standard output
     #[arg(value_name = "FILE", default_value = "basewatch.toml")]
     pub file: PathBuf,
-    /// Overwrite the file if it exists
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
 }
 
-/// What `config iam` takes.
+/// The arguments of `config iam`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigIamArgs {
     /// What to print: policy, runner, trust, commands
     #[arg(value_enum, value_name = "WHAT", default_value_t, hide_possible_values = true)]
     pub what: IamDocument,
-    /// Who may assume the role, for trust and commands: the ARN of basewatch's own role
+    /// ARN of basewatch's own role, which may assume the audit role; for trust and commands
     #[arg(long, value_name = "ARN")]
     pub principal: Option<String>,
 }
 
-/// What `completions` takes.
+/// The arguments of `completions`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: Shell,
 }
 
-/// What `man` takes.
+/// The arguments of `man`.
 #[derive(Clone, Debug, Args)]
 pub struct ManArgs {
-    /// Write the pages of all commands into this folder instead
+    /// Write the manual pages of all commands to this folder
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
 }
@@ -410,11 +404,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_its_midnight_in_utc() {
+    fn a_date_is_parsed_as_midnight_utc() {
         assert_eq!(instant("2026-11-20"), instant("2026-11-20T00:00:00Z"));
         assert_eq!(instant("2026-11-20T01:00:00+01:00"), instant("2026-11-20"));
-        for garbage in ["", "now", "2026-13-01", "+262142-12-31", "-0001-01-01", "2026-11-20 06:00", "20.11.2026"] {
-            assert!(instant(garbage).is_err(), "{garbage}");
+        for invalid in ["", "now", "2026-13-01", "+262142-12-31", "-0001-01-01", "2026-11-20 06:00", "20.11.2026"] {
+            assert!(instant(invalid).is_err(), "{invalid}");
         }
     }
 }

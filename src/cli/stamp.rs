@@ -15,50 +15,50 @@ Examples:
   basewatch stamp --check Dockerfile
   basewatch stamp --fix '**/Dockerfile*'";
 
-/// What `stamp` takes.
+/// The arguments of `stamp`.
 #[derive(Clone, Debug, Args)]
 pub struct StampArgs {
-    /// The base image, with a tag or a digest: public.ecr.aws/lambda/java:21. With --check or --fix, Dockerfiles instead:
+    /// Base image with a tag or digest, such as public.ecr.aws/lambda/java:21. With --check or --fix, Dockerfiles:
     /// paths, patterns such as '**/Dockerfile*', or - for standard input
     #[arg(value_name = "REF|FILE", required = true)]
     pub subjects: Vec<String>,
-    /// Check Dockerfiles: is each FROM pinned, recorded by a label and current?
+    /// Check whether each FROM in Dockerfiles is pinned, recorded in a label and current
     #[arg(long)]
     pub check: bool,
-    /// Check Dockerfiles, pin each base to its current release and record the one that ships in a label. From standard
-    /// input, the result goes to standard output
+    /// Pin each base in Dockerfiles to its current release, and record the final base in a label. Standard input is
+    /// written to standard output
     #[arg(long)]
     pub fix: bool,
-    /// The format on standard output: docker (default), buildah, dockerfile, sbt, gradle, cdk, env, json; of a check table
+    /// Output format: docker (default), buildah, dockerfile, sbt, gradle, cdk, env, json; with --check or --fix: table
     /// (default), json, sarif
     #[arg(long, value_enum, hide_possible_values = true)]
     pub format: Option<StampFormat>,
-    /// The value of a build argument that a Dockerfile names, as the build gets it; may be repeated
+    /// Value of a build argument of the Dockerfiles; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = build_argument)]
     pub build_arg: Vec<(String, String)>,
-    /// The stage that is built, instead of the last one
+    /// Build stage to check instead of the last one
     #[arg(long, value_name = "STAGE")]
     pub target: Option<String>,
-    /// Exit with 1 if a base that ships has this verdict or a worse one, or is not pinned or not recorded: never, fresh,
+    /// Exit with 1 if a final base has this verdict or a worse one, or is not pinned or not recorded: never, fresh,
     /// superseded, unknown, out-of-date, stale, deprecated
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
     pub fail_on: FailOn,
-    /// Take this instant for now: RFC 3339, or YYYY-MM-DD for its midnight in UTC
+    /// Check as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// Remember nothing, and use nothing remembered
+    /// Do not read or write the catalog
     #[arg(long)]
     pub no_catalog: bool,
 }
 
-/// The formats of a stamp and of a check.
+/// The formats of a stamp and of a Dockerfile check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StampFormat {
     /// For `docker build $(…) .`
     Docker,
     /// For `buildah build $(…) .`
     Buildah,
-    /// The lines of a Dockerfile
+    /// Dockerfile instructions
     Dockerfile,
     /// For sbt-native-packager
     Sbt,
@@ -66,69 +66,68 @@ pub enum StampFormat {
     Gradle,
     /// For AWS CDK
     Cdk,
-    /// Assignments
+    /// Shell assignments
     Env,
-    /// For people
+    /// A table for terminals
     Table,
-    /// For machines
+    /// JSON
     Json,
-    /// For code scanning: SARIF 2.1.0
+    /// SARIF 2.1.0 for code scanning
     Sarif,
 }
 
 impl StampFormat {
-    /// Whether a check has it.
+    /// Whether a Dockerfile check supports the format.
     fn is_of_check(self) -> bool {
         matches!(self, Self::Table | Self::Json | Self::Sarif)
     }
 
-    /// Whether a stamp has it.
+    /// Whether a stamp supports the format.
     fn is_of_stamp(self) -> bool {
         !matches!(self, Self::Table | Self::Sarif)
     }
 }
 
-/// What `stamp` is to do.
+/// The task of a `stamp` command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StampTask {
     /// Print the stamp of a base.
     Stamp {
         /// The base.
         reference: Reference,
-        /// As it was written.
+        /// The base as written on the command line.
         written: String,
-        /// In which format.
+        /// The output format.
         format: StampFormat,
     },
     /// Check Dockerfiles.
     Check {
-        /// In which format.
+        /// The output format.
         format: StampFormat,
     },
 }
 
 impl StampArgs {
-    /// What is to be done.
+    /// The task that the arguments describe.
     ///
     /// # Errors
     ///
-    /// When the arguments do not fit together, with what would do.
+    /// When the arguments cannot be combined; the message names valid ones.
     pub fn task(&self) -> Result<StampTask, String> {
         let is_check = self.check || self.fix;
         if is_check {
             let format = self.format.unwrap_or(StampFormat::Table);
-            let is_fit = format.is_of_check();
-            return if is_fit {
+            return if format.is_of_check() {
                 Ok(StampTask::Check { format })
             } else {
                 Err(unfit("a check", "table, json or sarif"))
             };
         }
         if !self.build_arg.is_empty() || self.target.is_some() {
-            return Err("--build-arg and --target are for Dockerfiles: add --check".to_owned());
+            return Err("--build-arg and --target require --check or --fix".to_owned());
         }
         let [written] = &self.subjects[..] else {
-            return Err("name one base image, or add --check to check Dockerfiles".to_owned());
+            return Err("give one base image, or add --check to check Dockerfiles".to_owned());
         };
         let format = self.format.unwrap_or(StampFormat::Docker);
         if !format.is_of_stamp() {
@@ -138,7 +137,7 @@ impl StampArgs {
         Ok(StampTask::Stamp { reference, written: written.clone(), format })
     }
 
-    /// The build arguments by name; the last value counts.
+    /// The build arguments by name; the last value of a name counts.
     #[must_use]
     pub fn build_arguments(&self) -> BTreeMap<String, String> {
         self.build_arg.iter().cloned().collect()
@@ -146,7 +145,7 @@ impl StampArgs {
 }
 
 fn unfit(what: &str, formats: &str) -> String {
-    format!("--format: {what} is printed as {formats}")
+    format!("--format: use {formats} for {what}")
 }
 
 fn build_argument(text: &str) -> Result<(String, String), String> {

@@ -1,4 +1,4 @@
-//! How are arguments read, as a whole and one by one?
+//! Parsers of the command line and of single values.
 
 use std::ffi::OsString;
 
@@ -9,12 +9,12 @@ use super::Cli;
 use crate::{image::Reference, inventory::ImageSource};
 
 impl Cli {
-    /// The command line `arguments`, the program's name first. Without a command, it is that for Lambda where the
-    /// process is one of its runtime's.
+    /// Parses the command line `arguments`, starting with the program name. In the Lambda runtime, the default command
+    /// is `lambda`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it; help and version too.
+    /// When the arguments are invalid, or request help or the version.
     pub fn read(arguments: impl IntoIterator<Item = OsString>, is_in_lambda: bool) -> Result<Self, clap::Error> {
         let mut arguments: Vec<_> = arguments.into_iter().collect();
         Self::try_parse_from(&arguments).or_else(|error| {
@@ -31,22 +31,22 @@ impl Cli {
     }
 }
 
-/// An instant as people write it: RFC 3339, or a day for its midnight in UTC.
+/// Parses a time: RFC 3339, or a date for midnight UTC.
 ///
 /// # Errors
 ///
-/// What would do instead.
+/// A message with the expected format.
 pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     let midnight = text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
     midnight
         .or_else(|_| DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()))
         .ok()
-        // RFC 3339, in which reports are written, knows no other years.
+        // Reports use RFC 3339, which does not support other years.
         .filter(|instant| (0..=9999).contains(&instant.year()))
         .ok_or_else(|| "write 2026-11-20 or 2026-11-20T06:00:00Z".to_owned())
 }
 
-/// How far back: a number of days, weeks, months or years, as in `2y`; in days, a month has 30 and a year 365.
+/// Parses a number of days, weeks, months (30 days) or years (365 days), such as `2y`.
 pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     let units = [("d", 1), ("w", 7), ("mo", 30), ("y", 365)];
     let days = units.into_iter().find_map(|(unit, days)| {
@@ -59,16 +59,16 @@ pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
         .ok_or_else(|| "write a number of days, weeks, months or years, as in 90d, 6mo or 2y".to_owned())
 }
 
-/// The reference of an image at a registry.
+/// Parses a reference to an image in a registry.
 ///
 /// # Errors
 ///
-/// What would do instead.
+/// A message with the expected format.
 pub fn named_image(text: &str) -> Result<Reference, String> {
     match text.parse::<ImageSource>()? {
         ImageSource::Reference(reference) => Ok(reference),
         ImageSource::Layout { .. } | ImageSource::Unknown => {
-            Err("a base is named by its registry, not by a folder".to_owned())
+            Err("a base must be in a registry, not in a folder".to_owned())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `[accounts]`: which AWS accounts are looked at, and as whom.
+//! `[accounts]`: the AWS accounts to audit, and the role to assume in each.
 
 use std::collections::BTreeSet;
 
@@ -15,25 +15,24 @@ use crate::{
     image::AccountId,
 };
 
-/// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials, and as they are.
+/// The AWS accounts to audit, and the role to assume in each. Without it, only the account of the credentials.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccounts {
-    /// The role that is assumed in each account, an ARN in which `{account}` stands for the account. The
-    /// account that basewatch itself runs in may do without the role; it is then read with the credentials
-    /// as they are.
+    /// The ARN of the role to assume, with `{account}` in place of the account ID. The account that basewatch runs in
+    /// does not need the role; without it, basewatch uses its own credentials there.
     #[schemars(required, example = &"arn:aws:iam::{account}:role/basewatch-audit")]
     role: Option<String>,
-    /// The external id that the role's trust policy asks for: where it is, never what it is.
+    /// External ID that the role's trust policy requires.
     external_id: Option<RawSecret>,
-    /// The accounts, by their twelve digits.
+    /// Account IDs of twelve digits.
     #[schemars(example = ["123456789012", "210987654321"])]
     ids: Option<Vec<String>>,
-    /// Whether all active accounts of the AWS Organization are meant instead. Listing them is allowed to its
-    /// management account and to delegated administrators.
+    /// Whether to audit all active accounts of the AWS organization instead. Only its management account and delegated
+    /// administrators can list them.
     #[schemars(extend("default" = false))]
     organization: Option<bool>,
-    /// Accounts to leave out.
+    /// Accounts to exclude.
     #[schemars(extend("default" = []), example = ["333333333333"])]
     exclude: Option<Vec<String>>,
 }
@@ -48,16 +47,16 @@ pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -
     let (ids, exclude) = (accounts("ids", &raw.ids), accounts("exclude", &raw.exclude));
     let members = match (&raw.ids, raw.organization.unwrap_or_default()) {
         (None, false) => {
-            check.refuse(at, "names no account: list them in ids, or set organization = true");
+            check.refuse(at, "lists no accounts: set ids, or organization = true");
             None
         }
         (Some(_), true) => {
-            check.refuse(&at.key("organization"), "means all accounts, and ids some: remove one of the two");
+            check.refuse(&at.key("organization"), "cannot be combined with ids: remove one of the two");
             None
         }
         (Some(listed), false) => {
             if listed.is_empty() {
-                check.refuse(&at.key("ids"), "names no account: write them as in [\"123456789012\"]");
+                check.refuse(&at.key("ids"), "is empty: write account IDs, as in [\"123456789012\"]");
             }
             Some(Members::Listed(ids.difference(&exclude).cloned().collect()))
         }
@@ -66,18 +65,18 @@ pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -
     Some(AccountSettings { role: role?, external_id, members: members?, only: Vec::new() })
 }
 
-/// A role's ARN with a place for the account.
+/// Parses the ARN of a role with `{account}` in place of the account ID.
 fn role(text: &str) -> Result<RoleTemplate, String> {
     text.parse().map_err(|_| {
         format!(
-            "{text:?} is no role for all accounts: write it as in \"arn:aws:iam::{{account}}:role/basewatch-audit\", \
-         where {{account}} stands for each"
+            "{text:?} is not a role ARN with {{account}} in place of the account ID: write it as in \
+         \"arn:aws:iam::{{account}}:role/basewatch-audit\""
         )
     })
 }
 
 fn account(text: &str) -> Result<AccountId, String> {
-    let refused = |_| format!("{text:?} is no AWS account: write its twelve digits, as in \"123456789012\"");
+    let refused = |_| format!("{text:?} is not an AWS account ID: write twelve digits, as in \"123456789012\"");
     text.parse().map_err(refused)
 }
 
@@ -86,11 +85,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_has_a_place_for_the_account() {
+    fn a_role_arn_needs_an_account_placeholder() {
         for good in ["arn:aws:iam::{account}:role/basewatch-audit", "arn:aws-cn:iam::{account}:role/path/to/x"] {
             assert_eq!(role(good).expect(good).as_str(), good);
         }
-        for garbage in [
+        for invalid in [
             "",
             "basewatch-audit",
             "arn:aws:iam::123456789012:role/basewatch",
@@ -101,7 +100,7 @@ mod tests {
             "arn:aws:iam::{account}:role/a b",
             "arn:aws:iam::{account}:role/a;b",
         ] {
-            assert!(role(garbage).is_err(), "{garbage}");
+            assert!(role(invalid).is_err(), "{invalid}");
         }
         assert!(account("123456789012").is_ok() && account("12345678901").is_err() && account("١٢٣٤٥٦٧٨٩٠١٢").is_err());
     }

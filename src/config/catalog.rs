@@ -1,4 +1,4 @@
-//! `[catalog]`: where facts are remembered, and which release catalog of others is loaded.
+//! `[catalog]`: where the catalog is stored, and which release catalog is loaded.
 
 use std::path::Path;
 
@@ -8,23 +8,22 @@ use serde::Deserialize;
 use super::{CatalogPlace, ReleaseCatalogSettings, check::Check, tree::KeyPath};
 use crate::release_catalog::{CatalogSource, PublicKey};
 
-/// Where facts are remembered, so that each digest is fetched once ever.
+/// The catalog: image metadata by digest, so that each digest is fetched only once.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCatalog {
-    /// The folder, made when needed. Without it, `basewatch` in the user's cache folder:
-    /// `$XDG_CACHE_HOME`, else `~/.cache` (on macOS `~/Library/Caches`); for `basewatch run`, the store.
+    /// The folder; created if missing. Defaults to `basewatch` in `$XDG_CACHE_HOME`, else in `~/.cache` (macOS:
+    /// `~/Library/Caches`); for `basewatch run`, to the store.
     #[schemars(example = &"./catalog")]
     path: Option<String>,
-    /// Whether anything is remembered. Without, every run fetches everything again.
+    /// Whether to use the catalog. Without it, every run fetches everything again.
     #[schemars(extend("default" = true))]
     enabled: Option<bool>,
-    /// The release catalog that each run loads before it identifies bases: a file, `s3://BUCKET/KEY`, or an OCI artifact,
-    /// `oci://REGISTRY/REPOSITORY:TAG`. `basewatch catalog build` and `export` make and publish one.
+    /// The release catalog that each run loads: a file, `s3://BUCKET/KEY` or `oci://REGISTRY/REPOSITORY:TAG`. Create
+    /// and publish one with `basewatch catalog build` and `export`.
     #[schemars(example = &"oci://111111111111.dkr.ecr.eu-west-1.amazonaws.com/basewatch:releases")]
     source: Option<String>,
-    /// The public key for which a release catalog must be signed, as `basewatch catalog keygen` prints it. No other one is
-    /// loaded.
+    /// The public key that must verify the release catalog, as printed by `basewatch catalog keygen`.
     #[schemars(example = &"RWQBphd2+f6eiAqBsvDZEBXBGHQBJfeG6G+wJPPKxCZMoEQYpmoysKUN")]
     public_key: Option<String>,
 }
@@ -32,14 +31,14 @@ pub(super) struct RawCatalog {
 pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> CatalogPlace {
     let path_at = at.key("path");
     if raw.path.as_ref().is_some_and(|path| path.trim().is_empty()) {
-        check.refuse(&path_at, "names no folder: write its path, or enabled = false for no catalog");
+        check.refuse(&path_at, "is empty: write a path, or set enabled = false to disable the catalog");
     }
     match &raw.path {
         _ if raw.enabled == Some(false) => CatalogPlace::Off,
         Some(path) => {
             let folder = check.folder(&path_at, Path::new(path));
             if folder.exists() && !folder.is_dir() {
-                check.refuse(&path_at, format!("{} is no folder", folder.display()));
+                check.refuse(&path_at, format!("{} is not a folder", folder.display()));
             }
             CatalogPlace::Folder(folder)
         }
@@ -47,7 +46,7 @@ pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) ->
     }
 }
 
-/// The release catalog that is loaded.
+/// The settings of the release catalog.
 pub(super) fn releases(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> ReleaseCatalogSettings {
     let source = raw.source.as_ref().and_then(|text| check.parse::<CatalogSource>(&at.key("source"), text));
     let source = source.map(|source| match source {
@@ -59,7 +58,7 @@ pub(super) fn releases(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) ->
         check.accept(&at.key("public_key"), key)
     });
     if raw.source.is_some() && raw.public_key.is_none() {
-        let why = "needs public_key: a release catalog is loaded only if it is signed for it";
+        let why = "needs public_key: a release catalog is loaded only if its signature can be verified";
         check.refuse(&at.key("source"), why);
     }
     ReleaseCatalogSettings { source, public_key }

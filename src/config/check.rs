@@ -1,4 +1,4 @@
-//! Where validation collects what it finds, and what it may ask of the world: secrets and folders.
+//! Validation of a configuration: collects problems, and resolves secrets and relative paths.
 
 use std::{
     fmt::Display,
@@ -15,26 +15,25 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// More than any password.
+/// The size limit of a secret file, in bytes.
 const SECRET_LIMIT: u64 = 64 * 1024;
 
-/// One validation.
+/// A validation in progress.
 pub(super) struct Check<'a> {
-    /// What is validated, with its origins.
+    /// The configuration, with the origin of each value.
     pub(super) tree: &'a Node,
-    /// Where secrets may be.
+    /// The environment variables, which may hold secrets.
     pub(super) environment: &'a Environment,
     /// The folder that paths in the file are relative to.
     pub(super) file_folder: &'a Path,
     /// The folder that paths in variables are relative to.
     pub(super) working_folder: &'a Path,
-    /// What was found so far.
+    /// The problems found so far.
     pub(super) problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    /// Reports that what is at `path` is wrong, unless something at or below it is reported already:
-    /// that would be the same mistake twice.
+    /// Reports a problem at `path`, unless one at or below `path` is already reported: it would be the same mistake.
     pub(super) fn refuse(&mut self, path: &KeyPath, message: impl Into<String>) {
         if self.problems.iter().any(|known| known.path.segments().starts_with(path.segments())) {
             return;
@@ -42,17 +41,17 @@ impl Check<'_> {
         self.problems.push(Problem { origin: self.tree.origin_of(path), path: path.clone(), message: message.into() });
     }
 
-    /// What `result` holds, or a problem at `path`.
+    /// Unwraps `result`, or reports its error at `path`.
     pub(super) fn accept<T>(&mut self, path: &KeyPath, result: Result<T, impl Into<String>>) -> Option<T> {
         result.map_err(|message| self.refuse(path, message)).ok()
     }
 
-    /// `text` parsed, by a parser whose errors repeat the text.
+    /// Parses `text` with a parser whose errors quote the text.
     pub(super) fn parse<T: FromStr<Err = String>>(&mut self, path: &KeyPath, text: &str) -> Option<T> {
         self.accept(path, text.parse())
     }
 
-    /// Each of `texts` parsed; the problems are at their places in the list at `path`.
+    /// Parses each of `texts`, and reports errors at their indices in the list at `path`.
     pub(super) fn each<T>(
         &mut self,
         path: &KeyPath,
@@ -63,7 +62,7 @@ impl Check<'_> {
         parsed.filter_map(|(path, result)| self.accept(&path, result)).collect()
     }
 
-    /// The duration at `path`, if there is one, at least `least`.
+    /// Parses the duration at `path` and requires at least `least`.
     pub(super) fn duration(
         &mut self,
         path: &KeyPath,
@@ -73,14 +72,13 @@ impl Check<'_> {
         let DurationText(text) = text?;
         let found = self.accept(path, duration(text))?;
         if found < least {
-            self.refuse(path, format!("{text:?} is too short: at least {}s", least.as_secs()));
+            self.refuse(path, format!("{text:?} is too short: the minimum is {}s", least.as_secs()));
             return None;
         }
         Some(found)
     }
 
-    /// The path `text` at `path`: relative to the file's folder if it is from there, else to the
-    /// working folder.
+    /// Resolves the path `text` at `path`: relative to the folder of the file that sets it, else to the working folder.
     pub(super) fn folder(&self, path: &KeyPath, text: &Path) -> PathBuf {
         match self.tree.origin_of(path) {
             Origin::File { .. } => self.file_folder.join(text),
@@ -88,25 +86,27 @@ impl Check<'_> {
         }
     }
 
-    /// The secret in the variable `name`.
+    /// Reads a secret from the environment variable `name`.
     pub(super) fn secret_in_variable(&mut self, path: &KeyPath, name: &str) -> Option<Secret> {
         let read = || {
             let value =
                 self.environment.get(name).ok_or_else(|| format!("the environment variable {name:?} is not set"))?;
-            value.parse().map_err(|error| format!("the environment variable {name:?} holds no secret: {error}"))
+            value
+                .parse()
+                .map_err(|error| format!("the environment variable {name:?} does not hold a valid secret: {error}"))
         };
         let secret = read();
         self.accept(path, secret)
     }
 
-    /// The secret in a file.
+    /// Reads a secret from a file.
     pub(super) fn secret_in_file(&mut self, path: &KeyPath, file: &str) -> Option<Secret> {
         let file = self.folder(path, Path::new(file));
-        let refusal = |why: &dyn Display| format!("{} holds no secret: {why}", file.display());
+        let refusal = |why: &dyn Display| format!("{} does not hold a valid secret: {why}", file.display());
         let read = || {
             let size = fs::metadata(&file).map_err(|error| refusal(&error))?.len();
             if size > SECRET_LIMIT {
-                return Err(refusal(&format_args!("{size} bytes are too many")));
+                return Err(refusal(&format_args!("it has {size} bytes, more than {SECRET_LIMIT}")));
             }
             let text = fs::read_to_string(&file).map_err(|error| refusal(&error))?;
             text.parse().map_err(|error| refusal(&error))

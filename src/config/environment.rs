@@ -1,6 +1,6 @@
-//! The environment as settings: `BASEWATCH_POLICY__MAX_AGE=30d` is `policy.max_age`.
+//! Environment variables as settings: `BASEWATCH_POLICY__MAX_AGE=30d` sets `policy.max_age`.
 //!
-//! Knows no single key: which there are is in the shape.
+//! Knows no key itself; the shape lists them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,17 +13,17 @@ use super::{
 };
 use crate::aws::unusable_variables;
 
-/// The variable that names the configuration file.
+/// Environment variable with the path of the configuration file.
 pub const CONFIG_VARIABLE: &str = "BASEWATCH_CONFIG";
-/// The variable that holds the log filter.
+/// Environment variable with the log filter.
 pub const LOG_VARIABLE: &str = "BASEWATCH_LOG";
 
-/// The environment variables of the process, or a test's.
+/// The environment variables of the process, or of a test.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The environment of this process. What is not UTF-8 is replaced, and then refused by what reads it.
+    /// Reads the variables of this process. Invalid UTF-8 becomes U+FFFD, which the reader of the variable rejects.
     #[must_use]
     pub fn of_process() -> Self {
         std::env::vars_os()
@@ -31,27 +31,27 @@ impl Environment {
             .collect()
     }
 
-    /// The value of `name`; an empty one counts as none.
+    /// The value of `name`; an empty value counts as unset.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The folder for what can be fetched again: `$XDG_CACHE_HOME/basewatch`, else
-    /// `~/.cache/basewatch`, on macOS `~/Library/Caches/basewatch`.
+    /// The user's cache folder: `$XDG_CACHE_HOME/basewatch`, else `~/.cache/basewatch` (macOS:
+    /// `~/Library/Caches/basewatch`).
     #[must_use]
     pub fn cache_folder(&self) -> Option<PathBuf> {
         let below_home = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
         self.folder("XDG_CACHE_HOME", below_home)
     }
 
-    /// The user's folder of configuration: `$XDG_CONFIG_HOME/basewatch`, else `~/.config/basewatch`.
+    /// The user's configuration folder: `$XDG_CONFIG_HOME/basewatch`, else `~/.config/basewatch`.
     #[must_use]
     pub fn config_folder(&self) -> Option<PathBuf> {
         self.folder("XDG_CONFIG_HOME", ".config")
     }
 
-    // Relative paths in these variables are to be ignored: https://specifications.freedesktop.org/basedir/latest/
+    // The specification requires relative paths to be ignored: https://specifications.freedesktop.org/basedir/latest/
     fn folder(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute(variable)
@@ -66,7 +66,7 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-/// Puts what the variables set over `tree`, and says which of them set nothing there is.
+/// Sets the values of the variables in `tree`. Returns a problem for each variable that matches no key.
 pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape) -> Vec<Problem> {
     let settable = shape.settable();
     let named_by_secrets = secret_variables(tree);
@@ -84,13 +84,13 @@ pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape)
     problems
 }
 
-/// The problems of AWS's own variables: with them, no request can be made.
+/// Problems with the AWS SDK's own variables, which prevent any request.
 pub(super) fn unusable(environment: &Environment) -> Vec<Problem> {
     let wrong = unusable_variables(|name| environment.get(name).map(str::to_owned));
     let problem = |(name, what): (&str, String)| Problem {
         origin: Origin::Variable(name.to_owned()),
         path: KeyPath::default(),
-        message: format!("it {what}; set it again without that character"),
+        message: format!("{what}; set it again without that character"),
     };
     wrong.into_iter().map(problem).collect()
 }
@@ -103,15 +103,14 @@ fn unknown(name: &str, origin: Origin, settable: &[Settable]) -> Problem {
     let hint = match did_you_mean(name, known) {
         hint if !hint.is_empty() => hint,
         _ if ["REGISTRY", "INVENTORY"].iter().any(|section| name["BASEWATCH_".len()..].starts_with(section)) => {
-            "; registries and inventories are set in the file only".to_owned()
+            "; registries and inventories can only be set in the file".to_owned()
         }
         _ => "; policy.max_age is BASEWATCH_POLICY__MAX_AGE".to_owned(),
     };
-    Problem { origin, path: KeyPath::default(), message: format!("no setting has this variable{hint}") }
+    Problem { origin, path: KeyPath::default(), message: format!("unknown variable{hint}") }
 }
 
-/// The value that `text` stands for. One that is not of the key's kind stays a text, and is then
-/// refused like one in the file.
+/// Parses `text` as the kind of value that `key` takes. Any other text stays a string, which the schema check rejects.
 fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
     let as_text = || Value::Text(text.to_owned());
     match key.kind.as_str() {
@@ -129,7 +128,7 @@ fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
     }
 }
 
-/// The variables that secrets are in, wherever there is an `env` key: their names are the user's choice.
+/// The variables that hold secrets: the values of all `env` keys.
 fn secret_variables(tree: &Node) -> Vec<String> {
     match &tree.value {
         Value::Table(table) => {

@@ -1,4 +1,4 @@
-//! `[[policy.exemption]]`: what is put up with, why, and until when.
+//! `[[policy.exemption]]`: findings that are accepted until a date.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,28 +6,27 @@ use serde::Deserialize;
 use super::{check::Check, problem::did_you_mean, scope::RawScope, tree::KeyPath, values::DayText};
 use crate::judge::{Exemption, ReasonCode};
 
-/// Findings that are put up with for a while. They are reported as what they are, and marked; `--fail-on` does not
-/// count them, and nobody is alerted. At least one pattern is needed, and all that are given have to match. Tried in
-/// order, the first that holds wins. One whose last day is over changes nothing, and the report says so.
+/// Accepts findings until a date. Exempted findings stay in the report and are marked, but do not count for `--fail-on`
+/// and open no alerts. At least one pattern is required, and all patterns must match. The first matching exemption that
+/// has not expired applies. The report notes expired ones.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawExemption {
-    /// Why. Findings show it.
+    /// The reason, shown on findings.
     #[schemars(required, example = &"vendor image, replaced in Q1")]
     reason: Option<String>,
-    /// Who answers for the exemption: a person or a team, not a pattern.
+    /// The person or team responsible for the exemption; not a pattern.
     #[schemars(required, example = &"payments")]
     owner: Option<String>,
-    /// The last day on which it holds, in UTC.
+    /// The last day, in UTC.
     #[schemars(required, example = &"2027-01-31")]
     until: Option<DayText>,
     #[serde(flatten)]
     scope: RawScope,
-    /// A pattern of the deployment's owner, as findings have it.
+    /// Pattern of the deployment's owner.
     #[schemars(example = &"payments")]
     deployment_owner: Option<String>,
-    /// Only findings whose first reason has one of these codes; without it, all. A finding that gets another first
-    /// reason is not exempted any more.
+    /// Only findings whose first reason has one of these codes. Without it, all.
     #[schemars(example = &["runtime-deprecated"])]
     codes: Option<Vec<String>>,
 }
@@ -40,30 +39,30 @@ pub(super) fn validate(raw: &[RawExemption], at: &KeyPath, check: &mut Check<'_>
 fn exemption(raw: &RawExemption, at: &KeyPath, check: &mut Check<'_>) -> Option<Exemption> {
     let reason = raw.reason.as_deref().and_then(|text| {
         let why = (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        check.accept(&at.key("reason"), why.ok_or("says nothing: write why this is put up with"))
+        check.accept(&at.key("reason"), why.ok_or("is empty: write why the findings are accepted"))
     });
     let owner = raw.owner.as_deref().and_then(|text| check.accept(&at.key("owner"), person(text)));
     let until = raw.until.as_ref().and_then(|day| check.accept(&at.key("until"), day.parse()));
     let (scope, is_bounded) = raw.scope.validate("deployment_owner", raw.deployment_owner.as_ref(), at, check);
     if !is_bounded {
-        let names = "name a deployment, deployment_owner, repository, account or base";
-        check.refuse(at, format!("exempts everything: {names}; owner is who answers for it"));
+        let names = "set deployment, deployment_owner, repository, account or base";
+        check.refuse(at, format!("exempts everything: {names}; owner is the person responsible"));
     }
     let listed = at.key("codes");
     if raw.codes.as_ref().is_some_and(Vec::is_empty) {
-        check.refuse(&listed, "exempts nothing: name reason codes, or leave it out for all");
+        check.refuse(&listed, "is empty: list reason codes, or remove it to match all");
     }
     let codes = check.each(&listed, raw.codes.as_deref().unwrap_or_default(), code);
     Some(Exemption { reason: reason?, owner: owner?, until: until?, scope, codes })
 }
 
-/// Somebody who answers for something: no pattern, as the key of the same name in an override is.
+/// Parses a responsible person or team. Unlike `owner` of an override, it is not a pattern.
 fn person(text: &str) -> Result<String, String> {
     match text.trim() {
-        "" => Err("is nobody: write who answers for the exemption".to_owned()),
-        name if name.contains(['*', '?', '[', '{']) => {
-            Err(format!("{name:?} is a pattern: write who answers for the exemption; deployment_owner is matched"))
-        }
+        "" => Err("is empty: write who is responsible for the exemption".to_owned()),
+        name if name.contains(['*', '?', '[', '{']) => Err(format!(
+            "{name:?} is a pattern: write who is responsible for the exemption; use deployment_owner to match owners"
+        )),
         name => Ok(name.to_owned()),
     }
 }

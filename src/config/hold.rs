@@ -1,4 +1,4 @@
-//! `[[policy.hold]]`: releases that nothing is to be built on, why, and until when.
+//! `[[policy.hold]]`: releases to avoid until a date.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,20 +6,19 @@ use serde::Deserialize;
 use super::{check::Check, tree::KeyPath, values::DayText};
 use crate::{glob::Glob, image::LambdaTag, resolve::Hold};
 
-/// Releases that are taken out of their lines for a while, because they are known to be bad. A held release is never
-/// current and never counts as newer, and no rebuild and no replacement is built on it; the newest release that is not
-/// held is current instead. A deployment on a held release is `out-of-date` at least. A hold whose last day is over
-/// changes nothing, and the report says so.
+/// Excludes known-bad releases from their line until a date. A held release is never the current release, a newer
+/// release or the target of a rebuild; the newest release without a hold is current instead. A deployment on a held
+/// release is at least `out-of-date`. The report notes expired holds.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RawHold {
-    /// A pattern of the releases: `REPOSITORY:DATED-TAG` or `REPOSITORY@DIGEST`.
+    /// Pattern of the releases: `REPOSITORY:DATED-TAG` or `REPOSITORY@DIGEST`.
     #[schemars(required, example = &"public.ecr.aws/lambda/java:21.2026.07.16.*")]
     release: Option<String>,
-    /// Why. Findings show it.
+    /// The reason, shown on findings.
     #[schemars(required, example = &"TLS to RDS fails, OPS-1234")]
     reason: Option<String>,
-    /// The last day on which it holds, in UTC.
+    /// The last day, in UTC.
     #[schemars(required, example = &"2027-01-31")]
     until: Option<DayText>,
 }
@@ -33,13 +32,13 @@ fn hold(raw: &RawHold, at: &KeyPath, check: &mut Check<'_>) -> Option<Hold> {
     let release = raw.release.as_deref().and_then(|text| check.accept(&at.key("release"), release(text)));
     let reason = raw.reason.as_deref().and_then(|text| {
         let why = (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        check.accept(&at.key("reason"), why.ok_or("says nothing: write why nothing is to be built on it"))
+        check.accept(&at.key("reason"), why.ok_or("is empty: write why the releases are held"))
     });
     let until = raw.until.as_ref().and_then(|day| check.accept(&at.key("until"), day.parse()));
     Some(Hold { release: release?, reason: reason?, until: until? })
 }
 
-/// A pattern that can match a release. One of a repository or of a moving tag would silently hold nothing.
+/// Parses a pattern that can match a release. A repository or a moving tag would silently match nothing.
 fn release(text: &str) -> Result<Glob, String> {
     let pattern: Glob = text.parse()?;
     let name = text.rsplit_once('/').map_or(text, |(_, name)| name);
@@ -55,8 +54,8 @@ fn release(text: &str) -> Result<Glob, String> {
         return Ok(pattern);
     }
     Err(format!(
-        "{text:?} names no release: write its dated tag, as in \"public.ecr.aws/lambda/java:21.2026.07.16.13\", a \
-         pattern of dated tags, as in \"public.ecr.aws/lambda/java:21.2026.07.*\", or its digest, as in \
+        "{text:?} does not match releases: write a dated tag, as in \"public.ecr.aws/lambda/java:21.2026.07.16.13\", a \
+         pattern of dated tags, as in \"public.ecr.aws/lambda/java:21.2026.07.*\", or a digest, as in \
          \"public.ecr.aws/lambda/java@sha256:…\""
     ))
 }
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hold_names_releases_and_no_line() {
+    fn a_hold_matches_releases_but_not_a_whole_line() {
         let digest = format!("registry.example/team/base@sha256:{}", "a".repeat(64));
         for (pattern, is_release) in [
             ("public.ecr.aws/lambda/java:21.2026.07.16.13", true),

@@ -1,4 +1,4 @@
-//! `[identify]`: which base an image stands on, and which line that base follows.
+//! `[identify]`: how the base of an image and the line of a base are found.
 
 use std::time::Duration;
 
@@ -11,76 +11,70 @@ use crate::{
     image::{LambdaTag, Repository, is_tag},
 };
 
-/// Which base an image stands on, and which line that base follows.
+/// How the base of an image and the line of a base are found.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIdentify {
-    /// The labels in which your builds record the base, tried in order, before the
-    /// `org.opencontainers.image.base.*` annotations and labels, which always count.
+    /// Labels in which your builds record the base, in order of preference. The `org.opencontainers.image.base.*`
+    /// annotations and labels always count, after these.
     #[schemars(extend("default" = ["sdkBaseVersion"]))]
     labels: Option<Vec<String>>,
-    /// Which repositories hold bases, such as your company's own, and what is known of them. Tried in order: each key
-    /// is taken from the first matching entry that sets it. Built in, after your own: `public.ecr.aws/lambda/*`, and
-    /// the same images on Docker Hub (`docker.io/amazon/aws-lambda-*`), with dated tags.
+    /// Base repositories. For each key, the first matching entry that sets it applies. Built in, after your entries:
+    /// `public.ecr.aws/lambda/*` and `docker.io/amazon/aws-lambda-*`, with dated tags.
     base: Option<Vec<RawBase>>,
-    /// How many requests a run sends to find the bases that images do not name, by comparing their layers with those of
-    /// releases. Lists of tags are not counted, and what was read is never asked again. A search that is not finished
-    /// goes on in the next run; the release that is being read is finished first, with up to two requests more. With 0,
-    /// nothing is searched, and no tags are listed for it.
+    /// Maximum number of requests per run to find unrecorded bases by comparing image layers with those of releases.
+    /// Tag lists are not counted. The next run continues an unfinished search. `0` disables the search.
     #[schemars(range(min = 0, max = 100_000), extend("default" = 300))]
     search_requests: Option<i64>,
-    /// How many minutes that takes at the most.
+    /// Maximum duration of this search, in minutes.
     #[schemars(range(min = 0, max = 720), extend("default" = 5))]
     search_minutes: Option<i64>,
-    /// Places that serve the repositories of another registry with the same digests. The pull-through caches
-    /// of the audited ECR registries are found without, where `ecr:DescribePullThroughCacheRules` is allowed.
+    /// Mirrors that serve repositories of another registry with the same digests. Pull-through caches of audited ECR
+    /// registries are found automatically if `ecr:DescribePullThroughCacheRules` is allowed.
     mirror: Option<Vec<RawMirror>>,
 }
 
-/// A place that serves the repositories of another registry.
+/// A mirror that serves repositories of another registry with the same digests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawMirror {
-    /// Its registry, or registry and first parts of repositories.
+    /// The registry of the mirror, with a repository prefix if it has one.
     #[schemars(required, example = &"123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public")]
     prefix: Option<String>,
-    /// What stands there instead upstream.
+    /// The upstream registry, with a repository prefix if it has one.
     #[schemars(required, example = &"public.ecr.aws")]
     upstream: Option<String>,
 }
 
-/// What is known about base repositories that the labels do not say.
+/// Properties of base repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBase {
-    /// A pattern of base repositories, with their registry; the name of one is the plain case. Releases in a registry of
-    /// private ECR are listed by its API, at most 500 new ones of a repository in each run.
+    /// Pattern of base repositories, including the registry. Releases in private ECR are listed through the ECR API, at
+    /// most 500 new ones per repository and run.
     #[schemars(required, example = &"public.ecr.aws/lambda/java")]
     repository: Option<String>,
-    /// The moving tags to follow in these repositories. Without it, the lines are those that images record and, where
-    /// releases carry dated tags, those of the dated tags.
+    /// The moving tags to follow. Without it, the tags that images record, and the lines of dated tags.
     #[schemars(example = &["21", "25"])]
     tags: Option<Vec<String>>,
-    /// The moving tag that is assumed where nothing better is known; findings mark it as assumed.
+    /// The moving tag to assume if there is no other evidence. Findings mark it as assumed.
     #[schemars(example = &"latest")]
     default_tag: Option<String>,
-    /// The moving tag that these images follow, whatever else says so.
+    /// The moving tag that these images follow, regardless of other evidence.
     #[schemars(example = &"21")]
     tag: Option<String>,
-    /// The images that `tag`, `default_tag` and `bare` are for: a pattern of their repository, without its registry.
-    /// Without it, all images.
+    /// Pattern of the image repositories, without the registry, that `tag`, `default_tag` and `bare` apply to. Without
+    /// it, all images.
     #[schemars(example = &"orders*")]
     images: Option<String>,
-    /// Whether a bare digest or a bare dated tag in a label of these images means this repository, which `repository`
-    /// then has to name exactly.
+    /// Whether a bare digest or dated tag in a label of these images refers to this repository. Requires an exact
+    /// `repository`.
     #[schemars(extend("default" = false))]
     bare: Option<bool>,
-    /// Whether releases carry dated tags, as AWS Lambda's do: `21.2026.07.16.13-x86_64`. An entry that leaves it out
-    /// leaves it to later entries.
+    /// Whether releases have dated tags like `21.2026.07.16.13-x86_64`.
     #[schemars(example = &true)]
     dated_tags: Option<bool>,
-    /// Whether these are company bases: images that are built on another base themselves. An entry that leaves it out
-    /// leaves it to later entries.
+    /// Whether these are company bases: bases that are themselves built on another base.
     #[schemars(example = &true)]
     company: Option<bool>,
 }
@@ -111,19 +105,21 @@ fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut Check<'_>) -> Opti
     Some(Mirror { prefix: prefix?, upstream: upstream? })
 }
 
-/// A registry, or a registry and the first parts of repositories, without a slash at the end.
+/// Parses a registry with an optional repository prefix, without a trailing slash.
 fn place(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    // Two parts more, so that what Docker Hub puts in front of a single one stays out of it.
+    // Two more path segments, so that Docker Hub's `library/` prefix does not apply.
     let below = format!("{text}/x/x").parse::<Repository>().map(|repository| repository.to_string());
     below.ok().and_then(|below| below.strip_suffix("/x/x").map(str::to_owned)).ok_or_else(|| {
-        format!("{text:?} is no registry: write it as references do, public.ecr.aws or registry.example.com/mirror")
+        format!(
+            "{text:?} is not a registry: write it as in image references, public.ecr.aws or registry.example.com/mirror"
+        )
     })
 }
 
 fn label(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(format!("{text:?} is no label: write its key, as in \"sdkBaseVersion\""));
+        return Err(format!("{text:?} is not a label key: write it as in \"sdkBaseVersion\""));
     }
     Ok(text.to_owned())
 }
@@ -135,7 +131,7 @@ fn validate_base(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) -> Option<B
     let tag = single("tag", raw.tag.as_ref());
     let tags = check.each(&at.key("tags"), raw.tags.as_deref().unwrap_or_default(), moving_tag);
     if raw.tags.as_ref().is_some_and(Vec::is_empty) {
-        check.refuse(&at.key("tags"), "follows nothing: name moving tags, or leave it out");
+        check.refuse(&at.key("tags"), "is empty: list moving tags, or remove it");
     }
     let images = raw.images.as_ref().and_then(|text| check.parse(&at.key("images"), text));
     let is_bare = raw.bare.unwrap_or_default();
@@ -144,7 +140,8 @@ fn validate_base(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) -> Option<B
     }
     let (repository, exact) = repository?;
     if is_bare && exact.is_none() {
-        let message = format!("means one repository, and {repository:?} is a pattern: name it in an entry of its own");
+        let message =
+            format!("requires one repository, and {repository:?} is a pattern: add an entry for that repository");
         check.refuse(&at.key("bare"), message);
     }
     let bare = exact.filter(|_| is_bare);
@@ -152,26 +149,28 @@ fn validate_base(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) -> Option<B
     Some(BaseRule { repository, images, tags, tag, default_tag, bare, has_dated_tags, is_company })
 }
 
-/// Refuses what an entry for some images says of the repository itself, or that it says nothing about these images.
+/// Rejects keys about the repository itself in an entry for some images, and an entry that sets nothing for them.
 fn refuse_limited(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) {
     let general =
         [("tags", raw.tags.is_some()), ("dated_tags", raw.dated_tags.is_some()), ("company", raw.company.is_some())];
     for (key, _) in general.into_iter().filter(|(_, is_set)| *is_set) {
-        let message = "is about the repository, whatever is built on it: set it in an entry without images";
+        let message = "applies to the repository, not to single images: set it in an entry without images";
         check.refuse(&at.key(key), message);
     }
     if raw.tag.is_none() && raw.default_tag.is_none() && raw.bare.is_none() {
-        check.refuse(&at.key("images"), "says nothing about these images: set default_tag, tag or bare");
+        check.refuse(&at.key("images"), "has no effect: set default_tag, tag or bare as well");
     }
 }
 
-/// A tag that may name a line, not one release of it.
+/// Parses a moving tag, which names a line and not one release.
 fn moving_tag(text: &str) -> Result<String, String> {
     if !is_tag(text) {
-        return Err(format!("{text:?} is no tag: up to 128 letters, digits, and _ . - not in front"));
+        return Err(format!(
+            "{text:?} is not a tag: write up to 128 letters, digits, _ . and -, not starting with . or -"
+        ));
     }
     match LambdaTag::parse(text).filter(|tag| tag.built_at.is_some()) {
-        Some(dated) => Err(format!("{text:?} names one release, which never moves: write {:?}", dated.family)),
+        Some(dated) => Err(format!("{text:?} names a single release, not a moving tag: write {:?}", dated.family)),
         None => Ok(text.to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! `[[inventory.…]]`: what is audited.
+//! `[[inventory.…]]`: what to audit.
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -13,114 +13,108 @@ use crate::{
     inventory::{Choice, EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions},
 };
 
-/// How long what `GetFunction` said is believed, unless it is set.
+/// The default of `refresh`.
 const REFRESH: Duration = Duration::from_hours(7 * 24);
 
-/// What is audited.
+/// What to audit. The registries of these images may be contacted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInventory {
-    /// Lambda functions that are packaged as images: their own version and those that aliases point to. The
-    /// registries of their images may be contacted.
+    /// Lambda functions packaged as container images: `$LATEST` and the versions that aliases point to.
     lambda: Option<Vec<RawLambda>>,
-    /// Containers of ECS services, and of tasks that are in no service. The ECR registries of their images may
-    /// be contacted.
+    /// Containers of ECS services and of standalone tasks.
     ecs: Option<Vec<RawEcs>>,
-    /// Images in private ECR, with the AWS credentials, regions and endpoints of the environment. Its
-    /// registries may be contacted.
+    /// Images in private ECR repositories.
     ecr: Option<Vec<RawEcr>>,
-    /// Images by name, at any registry. Their registries may be contacted.
+    /// Images by reference, in any registry.
     images: Option<Vec<RawImages>>,
 }
 
-/// Lambda functions that are packaged as images.
+/// Lambda functions packaged as container images.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, transform = about("function", "functions"))]
 struct RawLambda {
-    /// The regions to look in; `["*"]` is all that an account has enabled.
+    /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1", "us-east-1"])]
     regions: Option<Vec<String>>,
-    /// Patterns of the functions, by name.
+    /// Patterns of function names.
     #[schemars(extend("default" = ["*"]))]
     include: Option<Vec<String>>,
-    /// Patterns of functions to leave out.
+    /// Patterns of function names to exclude.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
     #[serde(flatten)]
     choice: RawChoice,
-    /// How long what `lambda:GetFunction` said of a function is believed while the list shows no change of it.
-    /// Its state and its tags may be that old.
+    /// How long to cache the state and tags of a function that `lambda:ListFunctions` shows as unchanged.
     #[schemars(extend("default" = "7d"))]
     refresh: Option<DurationText>,
 }
 
-/// Containers of ECS services, and of tasks that are in no service.
+/// Containers of ECS services and of standalone tasks.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, transform = about("service or task", "services and tasks"))]
 struct RawEcs {
-    /// The regions to look in; `["*"]` is all that an account has enabled.
+    /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1"])]
     regions: Option<Vec<String>>,
-    /// Patterns of the clusters, by name.
+    /// Patterns of cluster names.
     #[schemars(extend("default" = ["*"]), example = ["prod-*"])]
     clusters: Option<Vec<String>>,
-    /// Patterns of the services, and of the families of tasks that are in no service, by name.
+    /// Patterns of service names, and of the task families of standalone tasks.
     #[schemars(extend("default" = ["*"]))]
     include: Option<Vec<String>>,
-    /// Patterns of services and families to leave out.
+    /// Patterns of services and task families to exclude.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
     #[serde(flatten)]
     choice: RawChoice,
 }
 
-/// Images in private ECR.
+/// Images in private ECR repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, transform = about("repository", "repositories"))]
 struct RawEcr {
-    /// The regions to look in; `["*"]` is all that an account has enabled.
+    /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1"])]
     regions: Option<Vec<String>>,
-    /// Patterns of the repositories.
+    /// Patterns of repository names.
     #[schemars(extend("default" = ["*"]))]
     repositories: Option<Vec<String>>,
-    /// Patterns of repositories to leave out.
+    /// Patterns of repository names to exclude.
     #[schemars(extend("default" = []))]
     exclude: Option<Vec<String>>,
-    /// Patterns of the tags.
+    /// Patterns of image tags.
     #[schemars(extend("default" = ["*"]))]
     tags: Option<Vec<String>>,
-    /// Only the newest this many images of each repository, by push date. Without it, all.
+    /// Audit only this many images of each repository, the most recently pushed. Without it, all.
     #[schemars(range(min = 1, max = 100_000), example = 10)]
     newest: Option<i64>,
-    /// Whether images without a tag are audited as well.
+    /// Whether to audit untagged images as well.
     #[schemars(extend("default" = false))]
     untagged: Option<bool>,
     #[serde(flatten)]
     choice: RawChoice,
 }
 
-/// By what the resources of a table are chosen, besides their names; [`about`] says what these are.
-// Flattened, which serde does not let a table deny unknown keys with; they are found before serde sees them, by the
-// schema.
+/// Selects the resources of a table by tag and owner; [`about`] fills in `{resource}`.
+// Flattened, which serde does not support together with `deny_unknown_fields`; the schema check finds unknown keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct RawChoice {
-    /// Patterns of AWS tags, `KEY=VALUE` or `KEY`; where there are any, at least one has to match a tag of the
-    /// {resource}.
+    /// Patterns of AWS tags of the {resource}, `KEY=VALUE` or `KEY`. If set, at least one must match.
     #[schemars(extend("default" = []), example = ["env=prod"])]
     resource_tags: Option<Vec<String>>,
-    /// The same to leave {resources} out.
+    /// Patterns of AWS tags of {resources} to exclude.
     #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
     exclude_resource_tags: Option<Vec<String>>,
-    /// Patterns of owners; where there are any, at least one has to match.
+    /// Patterns of owners. If set, at least one must match.
     #[schemars(extend("default" = []), example = ["payments"])]
     owners: Option<Vec<String>>,
-    /// Patterns of owners to leave out.
+    /// Patterns of owners to exclude.
     #[schemars(extend("default" = []), example = ["attic"])]
     exclude_owners: Option<Vec<String>>,
 }
 
-/// Puts what a table is about into the documentation of the keys that it shares with others.
+/// Replaces `{resource}` and `{resources}` in the descriptions of the shared keys of a table.
 fn about(one: &'static str, several: &'static str) -> impl Fn(&mut Schema) {
     move |table| {
         let keys = table.get_mut("properties").and_then(Value::as_object_mut);
@@ -132,17 +126,16 @@ fn about(one: &'static str, several: &'static str) -> impl Fn(&mut Schema) {
     }
 }
 
-/// Images by name.
+/// Images by reference, in any registry.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawImages {
-    /// References with a tag or a digest, or `oci:DIR` and `oci:DIR:TAG` for OCI layouts; a relative
-    /// DIR is relative to this file.
+    /// Image references with a tag or a digest, or `oci:DIR[:TAG]` for OCI image layouts.
     #[schemars(required, example = ["public.ecr.aws/lambda/python:3.12", "oci:./layout:v1"])]
     references: Option<Vec<String>>,
 }
 
-/// What is audited, by kind.
+/// What to audit, by kind of deployment.
 pub(super) struct Inventories {
     pub(super) lambda: Vec<LambdaSettings>,
     pub(super) ecs: Vec<EcsSettings>,
@@ -168,7 +161,7 @@ pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut Check<'_>) 
         let at = at.key("images").index(index).key("references");
         let Some(references) = &raw.references else { continue };
         if references.is_empty() {
-            check.refuse(&at, "names no image: add references or remove the table");
+            check.refuse(&at, "is empty: add references, or remove the table");
         }
         let sources = check.each(&at, references, str::parse);
         images.extend(sources.into_iter().map(|source| match source {
@@ -179,16 +172,16 @@ pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut Check<'_>) 
     Inventories { lambda, ecs, ecr, images }
 }
 
-/// Patterns of names, and the key that they are written at.
+/// Patterns of names, and the key that sets them.
 type Named<'a> = (&'static str, Option<&'a [String]>);
 
 impl RawChoice {
-    /// The choice of a table, with its patterns of names, whose keys differ.
+    /// Validates the selection of a table. The keys of its name patterns differ between tables.
     fn validate(&self, include: Named<'_>, exclude: Named<'_>, at: &KeyPath, check: &mut Check<'_>) -> Choice {
         let (key, included) = include;
         let include = included.map(|texts| check.each(&at.key(key), texts, str::parse));
         if included.is_some_and(<[_]>::is_empty) {
-            check.refuse(&at.key(key), "matches nothing: write patterns as in [\"*\"]");
+            check.refuse(&at.key(key), "is empty: write patterns, as in [\"*\"]");
         }
         let mut globs =
             |(key, texts): Named<'_>| -> Vec<Glob> { check.each(&at.key(key), texts.unwrap_or_default(), str::parse) };
@@ -218,7 +211,7 @@ fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut Check<'_>) -> Lamb
 
 fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSettings {
     if raw.clusters.as_ref().is_some_and(Vec::is_empty) {
-        check.refuse(&at.key("clusters"), "matches no cluster: write patterns as in [\"*\"]");
+        check.refuse(&at.key("clusters"), "is empty: write patterns, as in [\"*\"]");
     }
     let clusters = raw.clusters.clone().unwrap_or_else(|| vec!["*".to_owned()]);
     EcsSettings {
@@ -233,12 +226,12 @@ fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSetting
     }
 }
 
-/// The regions of a table; a required key that is absent is reported elsewhere.
+/// The regions of a table. The schema check reports a missing key.
 fn regions(texts: Option<&[String]>, at: &KeyPath, check: &mut Check<'_>) -> Regions {
     let at = at.key("regions");
     let Some(texts) = texts else { return Regions::Listed(Vec::new()) };
     match texts {
-        [] => check.refuse(&at, "names no region: write them as in [\"eu-west-1\"], or [\"*\"] for all enabled ones"),
+        [] => check.refuse(&at, "is empty: write regions, as in [\"eu-west-1\"], or [\"*\"] for all enabled regions"),
         [all] if all == "*" => return Regions::Enabled,
         _ => {}
     }
@@ -257,7 +250,7 @@ fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSetting
     let tags = check.each(&at.key("tags"), &tags, str::parse);
     let untagged = raw.untagged.unwrap_or_default();
     if raw.tags.as_ref().is_some_and(Vec::is_empty) && !untagged {
-        check.refuse(&at.key("tags"), "matches no image: write patterns as in [\"*\"], or set untagged = true");
+        check.refuse(&at.key("tags"), "is empty: write patterns, as in [\"*\"], or set untagged = true");
     }
     let newest = raw.newest.and_then(|newest| newest.try_into().ok());
     EcrSettings { regions, choice, tags, newest, untagged }
@@ -273,5 +266,5 @@ fn region(text: &str) -> Result<Region, String> {
         }
         _ => None,
     };
-    region.ok_or_else(|| format!("{text:?} is no AWS region: write it as in \"eu-west-1\""))
+    region.ok_or_else(|| format!("{text:?} is not an AWS region: write it as in \"eu-west-1\""))
 }

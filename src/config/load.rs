@@ -1,4 +1,4 @@
-//! From file, environment and flags to settings: find, read, merge once, check, validate.
+//! Loads settings from the file, the environment and flags: find, read, merge, check, validate.
 
 use std::{
     fs, io,
@@ -25,56 +25,56 @@ use crate::{
     store::ObjectPlace,
 };
 
-/// The name of the file that is looked for.
+/// The file name of the configuration.
 pub const FILE_NAME: &str = "basewatch.toml";
-/// More than any configuration, in bytes: what is larger is some other file.
+/// The size limit of a configuration file, in bytes.
 pub const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
-/// What the command line says about settings.
+/// Settings from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
-    /// `--config`: the file.
+    /// `--config`: the configuration file.
     pub config: Option<PathBuf>,
-    /// `--max-age`: instead of `policy.max_age`.
+    /// `--max-age`: overrides `policy.max_age`.
     pub max_age: Option<String>,
-    /// `--grace`: instead of `policy.grace`.
+    /// `--grace`: overrides `policy.grace`.
     pub grace: Option<String>,
-    /// `--listen`: instead of `serve.listen`.
+    /// `--listen`: overrides `serve.listen`.
     pub listen: Option<String>,
-    /// `--schedule`: instead of `serve.schedule`.
+    /// `--schedule`: overrides `serve.schedule`.
     pub schedule: Option<String>,
-    /// `--no-catalog`: instead of `catalog.enabled`.
+    /// `--no-catalog`: sets `catalog.enabled` to false.
     pub no_catalog: bool,
-    /// `--owner`, `--region`, `--account` and `--kind`: what is left of the inventory.
+    /// `--owner`, `--region`, `--account` and `--kind`: which part of the inventory to audit.
     pub filter: Filter,
-    /// `--fail-on`: the least verdict that the run fails for; none if it never does.
+    /// `--fail-on`: the least severe verdict that fails the run; `None` for never.
     pub fail_on: Option<Verdict>,
-    /// Images to audit instead of those of the configuration; their registries may be contacted.
+    /// Images to audit instead of the configured inventory; their registries may be contacted.
     pub images: Vec<ImageSource>,
-    /// Further registries that were named on the command line, and may be contacted.
+    /// Further registries named on the command line, which may be contacted.
     pub registries: Vec<String>,
-    /// The file, where it is an object of S3 ([`object`]) and was fetched from there.
+    /// The content of the file, if it was fetched from S3 ([`object`]).
     pub fetched: Option<String>,
 }
 
-/// A configuration that holds.
+/// A valid configuration.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// The file they are from, if there is one.
+    /// The file that was loaded, if there is one.
     pub file: Option<PathBuf>,
-    /// Whether anything is set about `basewatch serve`.
+    /// Whether `[serve]` is set.
     pub is_served: bool,
 }
 
-/// Loads the settings: file, then `BASEWATCH_…` variables, then flags, each over the one before.
+/// Loads the settings: the file, then `BASEWATCH_…` variables, then flags, each overriding the previous.
 ///
-/// The file is that of `--config`, else of `BASEWATCH_CONFIG`, else `basewatch.toml` in
-/// `working_folder`, else in the user's configuration folder, else there is none.
+/// The file is `--config`, else `BASEWATCH_CONFIG`, else `basewatch.toml` in `working_folder`, else in the user's
+/// configuration folder, else none.
 ///
-/// It may be an object of S3, which is not fetched here. Paths in such a file are relative to `working_folder`, as
-/// those in variables are: it has no folder of its own.
+/// A file in S3 is not fetched here: the caller passes its content. Relative paths in it are relative to
+/// `working_folder`.
 pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> Result<Loaded, Problems> {
     let object = object(flags, environment)?;
     let file = match &object {
@@ -110,11 +110,11 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     Ok(Loaded { settings, file, is_served: raw.serve.is_some() })
 }
 
-/// The object of S3 that `flags` or `environment` name as the file, if it is one: `s3://BUCKET/KEY`.
+/// The S3 object that `flags` or `environment` name as the configuration file, if they do: `s3://BUCKET/KEY`.
 ///
 /// # Errors
 ///
-/// When what begins with `s3://` names no object.
+/// When a value that starts with `s3://` is not a valid object URI.
 pub fn object(flags: &Flags, environment: &Environment) -> Result<Option<ObjectPlace>, Problems> {
     let (origin, asked) = if let Some(file) = &flags.config {
         (Origin::Flag("--config"), file.to_string_lossy().into_owned())
@@ -129,20 +129,20 @@ pub fn object(flags: &Flags, environment: &Environment) -> Result<Option<ObjectP
     asked.parse().map(Some).map_err(refused)
 }
 
-/// The text of the file.
+/// The content of the file.
 fn text(file: &Path, is_object: bool, flags: &Flags) -> Result<String, Problems> {
     match &flags.fetched {
         Some(text) if is_object => Ok(text.clone()),
         None if is_object => {
             let origin = Origin::File { file: file.display().to_string(), line: 0 };
-            let message = "cannot be read: it is in S3, and was not fetched".to_owned();
+            let message = "cannot be read: it was not fetched from S3".to_owned();
             Err(Problems::from(vec![Problem { origin, path: KeyPath::default(), message }]))
         }
         _ => read(file),
     }
 }
 
-/// The file to load; whether it can be read is another question if it was asked for.
+/// The file to load. A file that was named explicitly may not exist.
 fn find(flags: &Flags, environment: &Environment, working_folder: &Path) -> Option<PathBuf> {
     let asked = flags.config.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
     if let Some(file) = asked {
@@ -151,7 +151,7 @@ fn find(flags: &Flags, environment: &Environment, working_folder: &Path) -> Opti
     candidates(environment, working_folder).into_iter().find(|file| file.exists())
 }
 
-/// Where a file that nobody named is looked for, in order.
+/// The default locations of the file, in order.
 #[must_use]
 pub fn candidates(environment: &Environment, working_folder: &Path) -> Vec<PathBuf> {
     let folders = [Some(working_folder.to_owned()), environment.config_folder()];
@@ -239,8 +239,8 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     settings
 }
 
-/// What the command line names takes the place of the configured inventory, and may be contacted: the
-/// allow-list guards against what labels name, not against what the user does.
+/// Replaces the configured inventory by the images of the command line, and allows their registries: the allow list
+/// restricts what labels can name, not what the user names.
 fn apply_named(settings: &mut Settings, flags: &Flags) {
     settings.filter = flags.filter.clone();
     settings.fail_on = flags.fail_on;

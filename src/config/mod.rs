@@ -1,8 +1,7 @@
-//! Settings: TOML file < `BASEWATCH_…` environment < flags, merged once, then validated with all problems
-//! reported together.
+//! Settings: a TOML file, overridden by `BASEWATCH_…` variables and flags. Validation reports all problems together.
 //!
-//! The raw structs are the documentation: schema, example and `docs/configuration.md` are generated
-//! from them or compared with them. Knows what settings mean, never what is done with them.
+//! The doc comments of the raw structs are the documentation: the schema and `docs/configuration.md` are generated from
+//! them, and the example is checked against them.
 
 mod accounts;
 mod catalog;
@@ -43,64 +42,65 @@ pub use tree::{KeyPath, Origin};
 
 use crate::inventory::{DeploymentKind, ImageSource, Regions};
 
-/// The commented configuration that `config init` writes: every key, with its default or an example.
+/// The commented example that `config init` writes: every key with its default or an example value.
 pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
 
-/// Everything a run is told, validated.
+/// The validated settings of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// What is too old.
+    /// When a base is too old, and how severe that is.
     pub policy: crate::judge::Policy,
-    /// Which labels count, and which repositories hold bases.
+    /// How bases are identified: labels, base repositories, mirrors.
     pub identify: crate::identify::Settings,
-    /// The same repositories, for who asks registries about them.
+    /// How bases are resolved: base repositories and holds.
     pub resolve: crate::resolve::Settings,
-    /// What to audit in private ECR.
+    /// The images in private ECR to audit.
     pub ecr: Vec<crate::inventory::EcrSettings>,
-    /// Which Lambda functions to audit.
+    /// The Lambda functions to audit.
     pub lambda: Vec<crate::inventory::LambdaSettings>,
-    /// Which ECS services and tasks to audit.
+    /// The ECS services and tasks to audit.
     pub ecs: Vec<crate::inventory::EcsSettings>,
-    /// The accounts that are asked; only one's own without them.
+    /// The accounts to audit; `None` for the account of the credentials.
     pub accounts: Option<crate::aws::AccountSettings>,
-    /// How owners are found.
+    /// How owners are determined.
     pub owners: crate::inventory::Owners,
-    /// What the command line leaves of all this.
+    /// The filters of the command line.
     pub filter: crate::inventory::Filter,
-    /// Whether that is only a part, or other images instead: what is not seen may be there all the same.
+    /// Whether only a part of the inventory, or other images, are audited: a deployment without a finding may still
+    /// exist.
     pub is_part: bool,
-    /// The least verdict that the run fails for, as the command line says; none if it never does.
+    /// The least severe verdict that fails the run, from the command line; `None` for never.
     pub fail_on: Option<crate::judge::Verdict>,
-    /// The region that the environment names.
+    /// The region of `AWS_REGION` or `AWS_DEFAULT_REGION`.
     pub environment_region: Option<String>,
-    /// Where the configuration is, if it is an object of S3.
+    /// The configuration file, if it is in S3.
     pub config_object: Option<crate::store::ObjectPlace>,
-    /// What to audit by name.
+    /// The images to audit by reference.
     pub images: Vec<ImageSource>,
-    /// How registries are talked to.
+    /// How registries are accessed.
     pub network: crate::registry::NetworkSettings,
-    /// Where ledger, reports and catalog are kept, for those who remember and tell.
+    /// The store: where `run`, `serve` and `lambda` keep the ledger, reports and the catalog.
     pub store: Option<crate::store::Place>,
-    /// How long reports are kept there.
+    /// How long the store keeps reports.
     pub retention: crate::store::Retention,
-    /// Who is told what, and when.
+    /// Which notification channels receive which alerts.
     pub notify: crate::notify::Settings,
-    /// When basewatch tells of itself.
+    /// When basewatch reports problems of its own runs.
     pub watch: crate::notify::WatchSettings,
-    /// Who is asked to build images again.
+    /// How image rebuilds are triggered.
     pub rebuild: crate::rebuild::Settings,
-    /// When `basewatch serve` runs, and who may read what it found.
+    /// The schedule, address and access control of `basewatch serve`.
     pub serve: ServeSettings,
-    /// Where facts are remembered.
+    /// Where the catalog is stored.
     pub catalog: CatalogPlace,
-    /// Which release catalog of others is loaded.
+    /// Which release catalog is loaded.
     pub releases: ReleaseCatalogSettings,
-    /// Images and bases worked on at once.
+    /// How many images and bases are processed concurrently.
     pub concurrency: Concurrency,
 }
 
 impl Settings {
-    /// Where each table of the inventory looks in AWS.
+    /// The regions of each inventory table.
     #[must_use]
     pub fn regions(&self) -> Vec<&Regions> {
         let lambda = self.lambda.iter().map(|lambda| &lambda.regions);
@@ -108,7 +108,7 @@ impl Settings {
         lambda.chain(ecs).chain(self.ecr.iter().map(|ecr| &ecr.regions)).collect()
     }
 
-    /// The kinds of deployments that are looked for.
+    /// The kinds of deployments in the inventory.
     #[must_use]
     pub fn kinds(&self) -> Vec<DeploymentKind> {
         let is_layout = |source: &&ImageSource| matches!(source, ImageSource::Layout { .. });
@@ -123,7 +123,7 @@ impl Settings {
         kinds.into_iter().filter(|(_, number)| *number > 0).map(|(kind, _)| kind).collect()
     }
 
-    /// Lets the registry `host` be contacted.
+    /// Allows the registry `host` to be contacted.
     pub fn allow(&mut self, host: &str) {
         let allow = &mut self.network.allow;
         if !allow.iter().any(|known| known == host) {
@@ -131,7 +131,7 @@ impl Settings {
         }
     }
 
-    /// Lets the registries of [`Settings::images`] and of the release catalog be contacted.
+    /// Allows the registries of [`Settings::images`] and of the release catalog to be contacted.
     pub fn allow_images(&mut self) {
         if let Some(crate::release_catalog::CatalogSource::Oci(reference)) = self.releases.source.clone() {
             self.allow(&reference.repository.registry);
@@ -144,23 +144,23 @@ impl Settings {
     }
 }
 
-/// Which release catalog is loaded before bases are identified.
+/// Settings of the release catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReleaseCatalogSettings {
-    /// Where it is published; without, the one that was imported.
+    /// Where it is published; `None` for the imported one.
     pub source: Option<crate::release_catalog::CatalogSource>,
-    /// The key for which it must be signed.
+    /// The key that must verify its signature.
     pub public_key: Option<crate::release_catalog::PublicKey>,
 }
 
-/// Where the catalog is kept.
+/// Where the catalog is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogPlace {
-    /// Nobody said where: `basewatch` in the user's cache folder, as far as there is one; with a store, there.
+    /// The default: the user's cache folder, if there is one; for runs with a store, the store.
     UserCache(Option<PathBuf>),
-    /// A folder of one's own.
+    /// The configured folder.
     Folder(PathBuf),
-    /// Nowhere: everything is fetched again each run.
+    /// Disabled: every run fetches everything again.
     Off,
 }
 
@@ -171,7 +171,7 @@ impl Default for CatalogPlace {
 }
 
 impl CatalogPlace {
-    /// The folder, without regard to a store; none if nothing is to be kept.
+    /// The folder, ignoring the store; `None` if the catalog is disabled.
     #[must_use]
     pub fn as_folder(&self) -> Option<&Path> {
         match self {
@@ -182,7 +182,7 @@ impl CatalogPlace {
     }
 }
 
-/// How many images and bases are worked on at once, over all registries.
+/// How many images and bases are processed concurrently, over all registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concurrency(pub usize);
 
@@ -192,7 +192,7 @@ impl Default for Concurrency {
     }
 }
 
-/// The environment variables that set a key, with the key: for the documentation.
+/// The environment variables and the keys that they set, for the documentation.
 #[must_use]
 pub fn variables() -> Vec<(String, KeyPath)> {
     let settable = shape::Shape::new(schema()).settable();

@@ -1,4 +1,4 @@
-//! `[network]`: how registries are talked to in general.
+//! `[network]`: connection settings for all registries.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,32 +13,31 @@ use super::{
 };
 use crate::registry::{HostSettings, NetworkSettings};
 
-/// How registries are talked to in general.
+/// Connection settings for all registries.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNetwork {
-    /// Registries that may be contacted because a label or annotation names them, besides
-    /// `public.ecr.aws`, the audited ECR registries, and the registries named elsewhere in this file.
-    /// `*` stands for one or more characters. A host listed by its own name may also be at a private address when a
-    /// registry redirects to it or has its tokens there.
+    /// Registries that labels and annotations may name, in addition to `public.ecr.aws`, audited ECR registries and
+    /// registries named in this file. `*` matches one or more characters. Redirects and token requests may reach an
+    /// exact host here even at a private address.
     #[schemars(extend("default" = []), example = ["ghcr.io", "*.dkr.ecr.eu-west-1.amazonaws.com"])]
     allow: Option<Vec<String>>,
-    /// How long a connection may take to open.
+    /// Timeout for opening a connection.
     #[schemars(extend("default" = "5s"))]
     connect_timeout: Option<DurationText>,
-    /// How long one request may take, body included. A tag list may take six times as long, all pages together.
+    /// Timeout of one request, including the body. All pages of a tag list together may take six times as long.
     #[schemars(extend("default" = "30s"))]
     request_timeout: Option<DurationText>,
-    /// How many times a transient failure is tried again.
+    /// How many times to retry a transient failure.
     #[schemars(range(min = 0, max = 20), extend("default" = 4))]
     retries: Option<i64>,
-    /// The longest wait between tries, also where the registry asks for more.
+    /// Maximum wait between retries, even if the registry requests a longer one.
     #[schemars(extend("default" = "30s"))]
     retry_wait: Option<DurationText>,
-    /// How many pages of a tag list are read, of 1,000 tags each.
+    /// Maximum number of tag list pages to read, each with 1,000 tags.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     tag_pages: Option<i64>,
-    /// How many images and bases are worked on at once, over all registries.
+    /// How many images and bases to process concurrently, over all registries.
     #[schemars(range(min = 1, max = 1024), extend("default" = 128))]
     concurrency: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! `[notify]`: who is told what, and when.
+//! `[notify]`: notification channels, and what each of them receives.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,143 +24,142 @@ use crate::{
     webhook::{Signature, check_header, template},
 };
 
-/// Who is told what, and when.
+/// When alerts are sent to notification channels.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNotify {
-    /// The least severity that is told.
+    /// Minimum severity of findings that open an alert.
     #[schemars(extend("default" = "medium"))]
     threshold: Option<RawSeverity>,
-    /// How long a finding has to last before it is told.
+    /// How long a finding must persist before an alert is sent.
     #[schemars(extend("default" = "0d"))]
     grace: Option<DurationText>,
-    /// How long after it was last told a finding that lasts is told again; `0d` is never.
+    /// How often to remind of an open alert; `0d` for never.
     #[schemars(extend("default" = "7d"))]
     remind_every: Option<DurationText>,
-    /// Hours in which nothing is sent that can wait. It is told by the first run after them.
+    /// Hours in which alerts are held back. The first run after them sends them.
     quiet_hours: Option<RawQuietHours>,
-    /// A receiver that is told for the first time gets one summary if more findings than this are open.
+    /// A new channel gets one summary instead of single alerts if more findings than this are open.
     #[schemars(range(min = 0, max = 100_000), extend("default" = 20))]
     backlog: Option<i64>,
-    /// How many findings one message lists; how many more there are is said in it.
+    /// Maximum number of findings listed in one message. It states how many are omitted.
     #[schemars(range(min = 1, max = 500), extend("default" = 20))]
     max_items: Option<i64>,
-    /// How many messages one receiver gets in one run; the owners for whom there is none share the last.
+    /// Maximum number of messages per channel and run. The remaining owners share the last message.
     #[schemars(range(min = 1, max = 1000), extend("default" = 50))]
     max_messages: Option<i64>,
-    /// How long a message that is not accepted is tried again; after that its findings are told anew.
+    /// How long to retry an undelivered message. After that, its alerts are sent in a new message.
     #[schemars(extend("default" = "14d"))]
     keep_trying: Option<DurationText>,
-    /// SNS topics that are told.
+    /// Amazon SNS topics.
     sns: Option<Vec<RawSns>>,
-    /// Webhooks that are told.
+    /// Webhooks.
     webhook: Option<Vec<RawWebhook>>,
 }
 
-/// Hours in which people sleep, and days on which they do not work.
+/// Hours and days in which alerts are held back.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawQuietHours {
-    /// When they begin, by the clock on the wall.
+    /// Start time of day.
     #[schemars(required, example = &"18:00")]
     from: Option<String>,
-    /// When they end; if that is before `from`, on the next day.
+    /// End time of day; on the next day if it is before `from`.
     #[schemars(required, example = &"08:00")]
     to: Option<String>,
-    /// Where that clock hangs, as the tz database has it.
+    /// Time zone, by its name in the tz database.
     #[schemars(extend("default" = "UTC"), example = &"Europe/Berlin")]
     time_zone: Option<String>,
-    /// Days that are quiet from midnight to midnight.
+    /// Days that are quiet all day.
     #[schemars(extend("default" = []), example = ["sat", "sun"])]
     days: Option<Vec<String>>,
-    /// What is told all the same: this severity and worse.
+    /// Alerts of this severity or higher are sent anyway.
     #[schemars(extend("default" = "critical"))]
     except: Option<RawSeverity>,
 }
 
-/// An SNS topic that is told.
+/// An Amazon SNS topic as a notification channel.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawSns {
-    /// What the ledger calls it; without it, by its ARN.
+    /// Name of the channel. Defaults to the ARN.
     #[schemars(example = &"payments by mail")]
     name: Option<String>,
-    /// The topic; a FIFO topic if that ends in `.fifo`.
+    /// ARN of the topic; of a FIFO topic, it ends in `.fifo`.
     #[schemars(required, example = &"arn:aws:sns:eu-west-1:123456789012:basewatch")]
     topic_arn: Option<String>,
-    /// What messages look like: `text` for people, `json` for machines, `chatbot` for Amazon Q Developer in chat
-    /// applications.
+    /// Message format: `text`, `json`, or `chatbot` for Amazon Q Developer in chat applications.
     #[schemars(extend("default" = "text"))]
     format: Option<RawFormat>,
-    /// Other formats by the protocol of a subscription (`email`, `https`, `sqs`, `lambda`, …).
+    /// Different formats by subscription protocol (`email`, `https`, `sqs`, `lambda`, …).
     #[schemars(example = BTreeMap::from([("sqs", "json")]))]
     formats: Option<BTreeMap<String, RawFormat>>,
-    /// Patterns of the owners whose findings it is told; without it all, those of nobody too.
+    /// Patterns of owners whose alerts to send. Without it, all alerts, including those without an owner.
     #[schemars(extend("default" = []), example = ["payments"])]
     owners: Option<Vec<String>>,
-    /// The least severity that it is told, where that is more than `notify.threshold`.
+    /// Minimum severity for this channel, if higher than `notify.threshold`.
     threshold: Option<RawSeverity>,
-    /// Whether it is told that findings have ended.
+    /// Whether to send a message when an alert is resolved.
     #[schemars(extend("default" = true))]
     resolved: Option<bool>,
 }
 
-/// A webhook that is told.
+/// A webhook as a notification channel.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawWebhook {
-    /// What the ledger calls it; without it, by its host.
+    /// Name of the channel. Defaults to the host.
     #[schemars(example = &"chat of payments")]
     name: Option<String>,
-    /// Where messages go, by `POST`. It is never shown: many webhooks are known by nothing but their URL.
+    /// URL for `POST` requests. Treated as a secret and never logged.
     #[schemars(required, example = &"https://hooks.example.com/basewatch")]
     url: Option<String>,
-    /// What proves that messages are ours.
+    /// Secret that authenticates the messages.
     secret: Option<RawSecretSource>,
-    /// How the secret proves it.
+    /// How the secret authenticates them.
     #[schemars(extend("default" = "standard-webhooks"))]
     signature: Option<RawSignature>,
-    /// What messages look like.
+    /// Message format.
     #[schemars(extend("default" = "json"))]
     format: Option<RawFormat>,
-    /// A body of one's own: JSON with `{{ … }}` for what the message holds, each value as JSON.
+    /// Custom body: JSON in which `{{ … }}` inserts a field of the message as JSON.
     #[schemars(example = &"{ \"text\": {{ because }} }")]
     template: Option<String>,
-    /// Further headers.
+    /// Additional HTTP headers.
     headers: Option<BTreeMap<String, String>>,
-    /// As for a topic.
+    /// As for `[[notify.sns]]`.
     #[schemars(extend("default" = []), example = ["payments"])]
     owners: Option<Vec<String>>,
-    /// As for a topic.
+    /// As for `[[notify.sns]]`.
     threshold: Option<RawSeverity>,
-    /// As for a topic.
+    /// As for `[[notify.sns]]`.
     #[schemars(extend("default" = true))]
     resolved: Option<bool>,
 }
 
-/// What a message looks like.
+/// A message format.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a format such as \"text\"")]
 enum RawFormat {
-    /// For people.
+    /// Plain text.
     Text,
-    /// For machines: `schema/alert.schema.json`.
+    /// JSON as described by `schema/alert.schema.json`.
     Json,
-    /// For Amazon Q Developer in chat applications.
+    /// A custom notification for Amazon Q Developer in chat applications.
     Chatbot,
 }
 
-/// How a call proves that it is ours.
+/// How a request is authenticated.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a signature such as \"standard-webhooks\"")]
 pub(super) enum RawSignature {
-    /// As the Standard Webhooks specification has it.
+    /// Signed according to the Standard Webhooks specification.
     StandardWebhooks,
-    /// As GitHub signs its webhooks.
+    /// Signed like GitHub webhooks, in `X-Hub-Signature-256`.
     Github,
-    /// The secret itself, as a bearer token.
+    /// The secret as a bearer token.
     Bearer,
 }
 
@@ -199,11 +198,11 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut Check<'_>) -> 
     }
 }
 
-/// The ledger knows receivers by their ids: two of the same would be told as one.
+/// Adds a channel. The ledger identifies channels by name, so names must be unique.
 fn add(receivers: &mut Vec<Receiver>, receiver: Option<Receiver>, at: &KeyPath, check: &mut Check<'_>) {
     let Some(receiver) = receiver else { return };
     if receivers.iter().any(|known| known.id == receiver.id) {
-        check.refuse(at, format!("is called {:?} as another receiver is: give each a name of its own", receiver.id));
+        check.refuse(at, format!("has the same name as another channel, {:?}: set a unique name", receiver.id));
         return;
     }
     receivers.push(receiver);
@@ -218,7 +217,7 @@ fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
             formats.insert(protocol.clone(), MessageFormat::from(*format));
         } else {
             let known = PROTOCOLS.join(", ");
-            check.refuse(&formats_at.key(protocol), format!("is no protocol of SNS: write one of {known}"));
+            check.refuse(&formats_at.key(protocol), format!("is not an SNS protocol: write one of {known}"));
         }
     }
     let owners = check.each(&at.key("owners"), raw.owners.as_deref().unwrap_or_default(), str::parse::<Glob>);
@@ -250,7 +249,7 @@ fn topic(text: &str) -> Result<Arn, String> {
     match text.parse::<Arn>() {
         Ok(arn) if is_topic(&arn) => Ok(arn),
         _ => Err(format!(
-            "{text:?} is no ARN of a topic: write it as in \"arn:aws:sns:eu-west-1:123456789012:basewatch\""
+            "{text:?} is not an SNS topic ARN: write it as in \"arn:aws:sns:eu-west-1:123456789012:basewatch\""
         )),
     }
 }
@@ -259,14 +258,14 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
     let url = raw.url.as_ref().and_then(|text| check.accept(&at.key("url"), webhook_url(text)));
     let secret = raw.secret.as_ref().and_then(|raw| source(raw, &at.key("secret"), check));
     if raw.signature.is_some() && raw.secret.is_none() {
-        check.refuse(&at.key("signature"), "signs with nothing: set secret as well");
+        check.refuse(&at.key("signature"), "has no effect without a secret: set secret as well");
     }
     let body = match (&raw.template, raw.format) {
-        (Some(_), Some(_)) => check.accept(&at.key("format"), Err("is moot beside template: set one of them")),
+        (Some(_), Some(_)) => check.accept(&at.key("format"), Err("cannot be combined with template: set one of them")),
         (Some(text), None) => {
             let tried = template::json(text, &sample_message().fields());
-            let said = |why| format!("is no template over an alert: {why}");
-            check.accept(&at.key("template"), tried.map_err(said)).map(|_| WebhookBody::Template(text.clone()))
+            let invalid = |why| format!("is not a valid template: {why}");
+            check.accept(&at.key("template"), tried.map_err(invalid)).map(|_| WebhookBody::Template(text.clone()))
         }
         (None, format) => Some(WebhookBody::Format(format.map_or(MessageFormat::Json, MessageFormat::from))),
     };
@@ -292,10 +291,10 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
     })
 }
 
-/// The name of a receiver or of a rule, as the ledger knows it.
+/// Parses the name of a channel or rebuild rule, which identifies it in the ledger.
 pub(super) fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains(char::is_control) {
-        return Err(format!("{text:?} is no name: write a few words, as in \"payments by mail\""));
+        return Err(format!("{text:?} is not a name: write a few words, as in \"payments by mail\""));
     }
     Ok(text.trim().to_owned())
 }
@@ -309,7 +308,7 @@ fn quiet_hours(raw: &RawQuietHours, at: &KeyPath, check: &mut Check<'_>) -> Opti
     let except = raw.except.map_or(Severity::Critical, Severity::from);
     let (from, to) = (from?, to?);
     if from == to {
-        check.refuse(&at.key("to"), "is the same as from: quiet hours have to end before they begin again");
+        check.refuse(&at.key("to"), "is the same as from: quiet hours must not last all day; use days for whole days");
     }
     Some(QuietHours { from, to, days, time_zone: time_zone?, except })
 }
@@ -318,15 +317,16 @@ fn time(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text, "%H:%M")
         .ok()
         .filter(|_| text.len() == 5)
-        .ok_or_else(|| format!("{text:?} is no time of day: write hours and minutes, as in \"18:00\""))
+        .ok_or_else(|| format!("{text:?} is not a time of day: write hours and minutes, as in \"18:00\""))
 }
 
 pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
-    text.parse().map_err(|_| format!("{text:?} is no time zone of the tz database: write one as in \"Europe/Berlin\""))
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a time zone of the tz database: write one as in \"Europe/Berlin\""))
 }
 
 fn weekday(text: &str) -> Result<Weekday, String> {
-    text.parse().map_err(|_| format!("{text:?} is no day of the week: write one as in \"sat\""))
+    text.parse().map_err(|_| format!("{text:?} is not a day of the week: write one as in \"sat\""))
 }
 
 impl From<RawFormat> for MessageFormat {

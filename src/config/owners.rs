@@ -1,4 +1,4 @@
-//! `[owners]`: whose each deployment is.
+//! `[owners]`: how the owner of a deployment is determined.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,30 +6,30 @@ use serde::Deserialize;
 use super::{check::Check, tree::KeyPath};
 use crate::inventory::{OwnerRule, Owners};
 
-/// Whose each deployment is: by tag, else by rule, else the default.
+/// How the owner of a deployment is determined: by tag, else by rule, else the default.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOwners {
-    /// The keys of AWS tags that name an owner; the first that is there counts. The tags of the function or
-    /// service come before those of the image's repository.
+    /// Keys of AWS tags that name the owner, in order of preference. Tags of the function or service take precedence
+    /// over tags of the image repository.
     #[schemars(extend("default" = []), example = ["team", "owner"])]
     tags: Option<Vec<String>>,
-    /// Who owns what no tag gives an owner, by pattern. Tried in order.
+    /// Rules for deployments without an owner tag. The first match applies.
     rules: Option<Vec<RawRule>>,
-    /// Who owns the rest. Without it, nobody.
+    /// The owner of all other deployments. Without it, they have none.
     #[schemars(example = &"platform")]
     default: Option<String>,
 }
 
-/// An owner by pattern.
+/// Assigns an owner by pattern.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawRule {
-    /// A pattern of the deployment's name, for a service with or without its cluster, or of its image's repository
-    /// without the registry.
+    /// Pattern of the deployment name (of a service, with or without its cluster), or of the image repository without
+    /// the registry.
     #[schemars(required, example = &"payments-*")]
     r#match: Option<String>,
-    /// Who owns what matches.
+    /// The owner.
     #[schemars(required, example = &"payments")]
     owner: Option<String>,
 }
@@ -52,14 +52,14 @@ pub(super) fn validate(raw: &RawOwners, at: &KeyPath, check: &mut Check<'_>) -> 
 
 fn key(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.len() > 128 {
-        return Err(format!("{text:?} is no key of a tag: write it as in \"team\""));
+        return Err(format!("{text:?} is not a tag key: write it as in \"team\""));
     }
     Ok(text.to_owned())
 }
 
 fn owner(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains(char::is_control) {
-        return Err(format!("{text:?} is no owner: write a name, as in \"payments\""));
+        return Err(format!("{text:?} is not an owner: write a name, as in \"payments\""));
     }
     Ok(text.trim().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Which of AWS's partitions do settings belong to? Read from every ARN and region in them.
+//! The AWS partition that the settings belong to, derived from their ARNs and regions.
 
 use super::Settings;
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Settings {
-    /// The partition that the settings name: by the role of the accounts, else by a region, topic, secret or image of
-    /// theirs, else by the region of the environment. Credentials belong to one partition, so the first name decides.
+    /// The partition of the role in `[accounts]`, else of a region, topic, secret or image, else of the region of the
+    /// environment. Credentials belong to one partition, so the first value decides.
     #[must_use]
     pub fn partition(&self) -> Option<Partition> {
         let role = || self.accounts.as_ref()?.role.partition();
@@ -28,7 +28,7 @@ impl Settings {
             .or_else(|| self.environment_region.as_deref().map(Partition::from_region))
     }
 
-    /// The ARNs of the SNS topics, in the order of their tables.
+    /// The ARNs of the SNS topics, in the order of the file.
     pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
         self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
             Channel::Sns(topic) => Some(&topic.topic_arn),
@@ -36,7 +36,7 @@ impl Settings {
         })
     }
 
-    /// The ARNs of the secrets in AWS Secrets Manager, without the key within them.
+    /// The ARNs of the secrets in AWS Secrets Manager, without the `#KEY` suffix.
     pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
         let webhooks = self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
             Channel::Webhook(webhook) => webhook.secret.as_ref(),

@@ -1,4 +1,4 @@
-//! `[policy]`: what is too old, and how bad that is.
+//! `[policy]`: when a base is too old, and how severe that is.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,63 +18,60 @@ use crate::{
     resolve::Hold,
 };
 
-/// What is too old, and how bad that is.
+/// When a base is too old, and how severe that is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPolicy {
-    /// The age of a base over which it is `stale`.
+    /// Maximum age of a base; older bases are `stale`.
     #[schemars(extend("default" = "45d"))]
     max_age: Option<DurationText>,
-    /// How long a deployment may be behind its line before it is `out-of-date`; until then it is
-    /// `superseded`.
+    /// How long a deployment may be behind its line (`superseded`) before it is `out-of-date`.
     #[schemars(extend("default" = "14d"))]
     grace: Option<DurationText>,
-    /// How long ahead the end of a Lambda runtime is told.
+    /// How long before its deprecation date a Lambda runtime is reported as ending.
     #[schemars(extend("default" = "90d"))]
     runtime_warning: Option<DurationText>,
-    /// The part of the deployments that inventories found, without those that are exempted, that has to get another
-    /// verdict than `unknown`. With less, most of the fleet is unknown: the report says so first, and the exit code is
-    /// 3. `0` is never.
+    /// Minimum share of deployments, not counting exempted ones, with a verdict other than `unknown`. Below it, the
+    /// report starts with a warning and the exit code is 3. `0` disables the check.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.5))]
     min_known: Option<f64>,
-    /// How bad each verdict is.
+    /// Severity of each verdict.
     severity: Option<RawSeverities>,
-    /// Other terms for some deployments. Tried in order, the first that matches wins, and the finding
-    /// names it. What it does not set is as above.
+    /// Different thresholds for some deployments. The first match applies.
     r#override: Option<Vec<RawOverride>>,
-    /// What is put up with for a while.
+    /// Findings that are accepted until a date.
     exemption: Option<Vec<RawExemption>>,
-    /// Releases that nothing is to be built on for a while.
+    /// Known-bad releases to avoid until a date.
     hold: Option<Vec<RawHold>>,
-    /// Which images may be deployed instead of the ones that run. Tried in order, the first that matches wins.
+    /// Which images may replace a deployed image. The first match applies.
     redeploy: Option<Vec<RawRedeploy>>,
 }
 
-/// How bad each verdict is.
+/// Severity of each verdict.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawSeverities {
-    /// Of a base that is the current release.
+    /// The base is the current release.
     #[schemars(extend("default" = "none"))]
     fresh: Option<RawSeverity>,
-    /// Of a base that is behind for less than the grace.
+    /// The base has been behind for less than `grace`.
     #[schemars(extend("default" = "info"))]
     superseded: Option<RawSeverity>,
-    /// Of a base that is behind for longer than the grace.
+    /// The base has been behind for longer than `grace`.
     #[schemars(extend("default" = "medium"))]
     out_of_date: Option<RawSeverity>,
-    /// Of a base that is older than the limit.
+    /// The base is older than `max_age`.
     #[schemars(extend("default" = "high"))]
     stale: Option<RawSeverity>,
-    /// Of a base whose runtime is past its deprecation date.
+    /// The Lambda runtime of the base is past its deprecation date.
     #[schemars(extend("default" = "high"))]
     deprecated: Option<RawSeverity>,
-    /// Of an image about which nothing could be concluded.
+    /// No verdict could be determined.
     #[schemars(extend("default" = "low"))]
     unknown: Option<RawSeverity>,
 }
 
-/// How bad a finding is, from nothing to do to overdue.
+/// A severity.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a severity such as \"high\"")]
@@ -87,46 +84,46 @@ pub(super) enum RawSeverity {
     Critical,
 }
 
-/// Other terms for some deployments. A pattern that is absent matches everything; at least one is
-/// needed, and all that are given have to match.
+/// Different thresholds and severities for some deployments. At least one pattern is required, and all patterns must
+/// match. The first matching override applies; keys that it does not set keep the values of `[policy]`. Severities are
+/// in `severity`, as in `[policy.severity]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RawOverride {
-    /// What findings call this rule.
+    /// Name of the override, shown on findings.
     #[schemars(required, example = &"batch jobs")]
     name: Option<String>,
     #[serde(flatten)]
     scope: RawScope,
-    /// A pattern of the owner.
+    /// Pattern of the owner.
     #[schemars(example = &"payments")]
     owner: Option<String>,
-    /// As `policy.max_age`, for these.
+    /// As `policy.max_age`.
     #[schemars(example = &"90d")]
     max_age: Option<DurationText>,
-    /// As `policy.grace`, for these.
+    /// As `policy.grace`.
     #[schemars(example = &"30d")]
     grace: Option<DurationText>,
-    /// As `policy.runtime_warning`, for these.
+    /// As `policy.runtime_warning`.
     #[schemars(example = &"180d")]
     runtime_warning: Option<DurationText>,
-    /// As `policy.severity`, for these.
+    /// As `policy.severity`.
     severity: Option<RawSeverities>,
 }
 
-/// Which images may be deployed instead of the ones that run. Without a rule, an image is offered for redeployment
-/// only if its tag has the shape of the deployed tag, as `422` has that of `421` and `3.4.0` that of `3.3.9`; and
-/// none is offered for hashes, moving tags such as `latest`, and untagged images. A pattern that is absent matches
-/// everything, and all that are given have to match.
+/// Which images may replace a deployed image. All patterns must match. Without a matching rule, only images whose tag
+/// has the same form as the deployed tag are offered, such as `422` for `421` or `3.4.0` for `3.3.9`; none are offered
+/// for hashes, moving tags such as `latest` and untagged images.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RawRedeploy {
     #[serde(flatten)]
     scope: RawScope,
-    /// A pattern of the owner.
+    /// Pattern of the owner.
     #[schemars(example = &"payments")]
     owner: Option<String>,
-    /// Patterns of the tags of images that may be deployed; at least one has to match. Newer images are preferred. An
-    /// empty list admits none.
+    /// Patterns of the tags of replacement images; at least one must match. Newer images are preferred. An empty list
+    /// allows none.
     #[schemars(required, example = &["main-*"])]
     tags: Option<Vec<String>>,
 }
@@ -143,7 +140,7 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
         let at = at.index(index);
         if let Some(rule) = validate_override(raw, &terms, &at, check) {
             if overrides.iter().any(|known| known.name == rule.name) {
-                check.refuse(&at.key("name"), format!("{:?} is the name of another override already", rule.name));
+                check.refuse(&at.key("name"), format!("{:?} is already the name of another override", rule.name));
             }
             overrides.push(rule);
         }
@@ -152,7 +149,7 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
     Policy { terms, overrides, exemptions, redeploy, min_known, ..standard }
 }
 
-/// The holds, which are about releases and not about deployments.
+/// The holds, which apply to releases and not to deployments.
 pub(super) fn holds(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Vec<Hold> {
     hold::validate(raw.hold.as_deref().unwrap_or_default(), &at.key("hold"), check)
 }
@@ -160,19 +157,19 @@ pub(super) fn holds(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Vec
 fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
     let (scope, is_bounded) = raw.scope.validate("owner", raw.owner.as_ref(), at, check);
     if !is_bounded {
-        let names = "name a deployment, repository, account, owner or base";
-        check.refuse(at, format!("matches everything: {names}, or set the policy itself"));
+        let names = "set deployment, repository, account, owner or base";
+        check.refuse(at, format!("matches everything: {names}, or change [policy] itself"));
     }
     let spans = [&raw.max_age, &raw.grace, &raw.runtime_warning];
     if spans.iter().all(|span| span.is_none()) && raw.severity.is_none() {
-        check.refuse(at, "changes nothing: set max_age, grace, runtime_warning or severity");
+        check.refuse(at, "has no effect: set max_age, grace, runtime_warning or severity");
     }
     let severity = raw.severity.as_ref();
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
     let terms = merged(general, spans, severity, at, check);
     let name = raw.name.clone()?;
     if name.trim().is_empty() {
-        check.refuse(&at.key("name"), "findings need a name to show: write what the rule is for");
+        check.refuse(&at.key("name"), "is empty: write what the override is for; findings show it");
     }
     Some(Override { name, scope, terms })
 }

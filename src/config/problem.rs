@@ -1,21 +1,21 @@
-//! What is wrong with a configuration: all of it at once, each with its place.
+//! Problems of a configuration, each with its location.
 
 use std::fmt;
 
 use super::tree::{KeyPath, Origin};
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
+    /// Where the value was set.
     pub origin: Origin,
-    /// The key it is about; empty for what is about the whole file.
+    /// The key; empty for a problem of the whole file.
     pub path: KeyPath,
-    /// What is wrong, and what would be accepted. Never a secret.
+    /// The problem and how to fix it. Never contains a secret.
     pub message: String,
 }
 
-/// All that is wrong: at least one problem, in the order of the file.
+/// One or more problems, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -39,7 +39,7 @@ impl fmt::Display for Problem {
         if self.origin != Origin::Nowhere {
             write!(f, "{}: ", self.origin)?;
         }
-        // The name of a variable or flag already says which key is meant.
+        // The name of a variable or flag already identifies the key.
         if matches!(self.origin, Origin::File { .. } | Origin::Nowhere) && !self.path.segments().is_empty() {
             write!(f, "{}: ", self.path)?;
         }
@@ -61,7 +61,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The one of `known` that `word` was probably meant to be, as `; did you mean …?`, else nothing.
+/// Suggests the closest of `known` as `; did you mean …?`, or returns an empty string.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = known
         .into_iter()
@@ -71,10 +71,9 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest.map_or_else(String::new, |(_, candidate)| format!("; did you mean {candidate}?"))
 }
 
-/// How many edits lead from `a` to `b`, ignoring case: a character more, less, other, or two swapped
-/// (optimal string alignment).
+/// The optimal string alignment distance of `a` and `b`, ignoring case.
 fn distance(a: &str, b: &str) -> usize {
-    // Keys are short; a text of a thousand characters is no typing mistake of one.
+    // Keys are short; a longer text is not a typo of one.
     let characters = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(256).collect() };
     let (a, b) = (characters(a), characters(b));
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_words_are_suggested_and_far_ones_are_not() {
+    fn only_similar_words_are_suggested() {
         let known = ["max_age", "grace", "severity", "override"];
         assert_eq!(did_you_mean("maxage", known), "; did you mean max_age?");
         assert_eq!(did_you_mean("graze", known), "; did you mean grace?");

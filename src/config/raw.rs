@@ -1,4 +1,4 @@
-//! The configuration as it is written: the raw structs of all sections together, and their schema.
+//! The raw structs of all sections, and their JSON schema.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
@@ -20,47 +20,45 @@ use super::{
     watch::RawWatch,
 };
 
-/// The configuration of basewatch.
+/// Top-level keys.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "basewatch configuration")]
 pub(super) struct RawConfig {
-    /// Where `basewatch run` keeps what it remembers, one place for each configuration: a folder, or
-    /// `s3://BUCKET/PREFIX`.
+    /// The store of `run`, `serve` and `lambda`: a folder or `s3://BUCKET/PREFIX`. Each configuration needs its own.
     #[schemars(example = &"/var/lib/basewatch")]
     pub(super) store: Option<String>,
-    /// How long reports are kept in the store.
+    /// How long the store keeps reports.
     pub(super) retention: Option<RawRetention>,
-    /// What is too old, and how bad that is.
+    /// When a base is too old, and how severe that is.
     pub(super) policy: Option<RawPolicy>,
-    /// Which base an image stands on, and which line that base follows.
+    /// How the base of an image and the line of a base are found.
     pub(super) identify: Option<RawIdentify>,
-    /// What is audited.
+    /// What to audit.
     pub(super) inventory: Option<RawInventory>,
-    /// Which AWS accounts are looked at, and as whom. Without it, only that of the credentials.
+    /// The AWS accounts to audit, and the role to assume in each.
     pub(super) accounts: Option<RawAccounts>,
-    /// Whose each deployment is.
+    /// How the owner of a deployment is determined.
     pub(super) owners: Option<RawOwners>,
-    /// Who is told what, and when.
+    /// When alerts are sent to notification channels.
     pub(super) notify: Option<RawNotify>,
-    /// When basewatch tells of itself: that it fails, finds nothing or does not see everything.
+    /// Notifications about basewatch's own runs.
     pub(super) watch: Option<RawWatch>,
-    /// Who is asked to build images again.
+    /// Services that rebuild images.
     pub(super) rebuild: Option<Vec<RawRebuild>>,
-    /// How often rebuilds are asked for, and when they count as failed.
+    /// When rebuilds are requested, and when they count as failed.
     pub(super) rebuilds: Option<RawRebuilds>,
-    /// When `basewatch serve` runs, and who may read what it found.
+    /// Schedule, address and access control of `basewatch serve`.
     pub(super) serve: Option<RawServe>,
-    /// Where facts are remembered, so that each digest is fetched once ever.
+    /// The catalog: image metadata by digest, so that each digest is fetched only once.
     pub(super) catalog: Option<RawCatalog>,
-    /// How registries are talked to in general.
+    /// Connection settings for all registries.
     pub(super) network: Option<RawNetwork>,
-    /// How single registries are talked to, by the host that references name:
-    /// `[registry."public.ecr.aws"]`. A registry with a table here may be contacted.
+    /// Connection settings of single registries, by the host in references: `[registry."public.ecr.aws"]`.
     pub(super) registry: Option<RawRegistries>,
 }
 
-/// The JSON schema of the configuration (2020-12).
+/// The JSON schema of the configuration (draft 2020-12).
 #[must_use]
 pub fn schema() -> Json {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawConfig>();
@@ -69,7 +67,7 @@ pub fn schema() -> Json {
     schema
 }
 
-/// Takes `null` out of the types of optional keys: TOML has none, an absent key is absent.
+/// Removes `null` from the types of optional keys, because TOML has no null.
 fn without_null(schema: &mut Json) {
     match schema {
         Json::Array(list) => list.iter_mut().for_each(without_null),

@@ -1,4 +1,4 @@
-//! `[[rebuild]]` and `[rebuilds]`: who is asked to build images again, and how often.
+//! `[[rebuild]]` and `[rebuilds]`: services that rebuild images, and when rebuilds are requested.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,77 +20,76 @@ use crate::{
     webhook::Signature,
 };
 
-/// How often rebuilds are asked for, and when they count as failed.
+/// When rebuilds are requested, and when they count as failed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRebuilds {
-    /// The least severity of a finding whose image is rebuilt.
+    /// Minimum severity of findings whose images are rebuilt.
     #[schemars(extend("default" = "medium"))]
     threshold: Option<RawSeverity>,
-    /// How many rebuilds one run asks for; the others wait for the next.
+    /// Maximum number of rebuilds that one run requests. The next run requests the others.
     #[schemars(range(min = 1, max = 1000), extend("default" = 10))]
     max_per_run: Option<i64>,
-    /// How long after a rebuild was asked for a new image has to be there.
+    /// How long after the request a new image must have been pushed.
     #[schemars(extend("default" = "24h"))]
     deadline: Option<DurationText>,
-    /// How many rebuilds of one repository may bring nothing in a row before there is a pause.
+    /// Number of consecutive failed rebuilds of a repository before a pause.
     #[schemars(range(min = 1, max = 100), extend("default" = 3))]
     max_failures: Option<i64>,
-    /// How long that pause is.
+    /// Duration of this pause.
     #[schemars(extend("default" = "7d"))]
     pause: Option<DurationText>,
 }
 
-/// Who is asked to rebuild some repositories.
+/// A service that rebuilds the images of some repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRebuild {
-    /// What the ledger calls it; without it, by its first repository.
+    /// Name of the rule. Defaults to the first repository.
     #[schemars(example = &"orders on GitHub")]
     name: Option<String>,
-    /// Patterns of the ECR repositories whose images this rebuilds, without their registries. The first table that
-    /// matches is asked.
+    /// Patterns of ECR repositories, without the registry. The first matching table applies.
     #[schemars(required, example = ["orders", "team-a/*"])]
     repositories: Option<Vec<String>>,
-    /// Whom the call is for.
+    /// The service and the form of the request.
     #[schemars(required)]
     preset: Option<RawPreset>,
-    /// Where it goes. It is never shown.
+    /// URL of the request. Treated as a secret and never logged.
     #[schemars(required, example = &"https://api.github.com/repos/acme/orders/dispatches")]
     url: Option<String>,
-    /// What proves that it may be made: the token of GitHub, GitLab or TeamCity, or what a CloudEvent is signed with.
+    /// Token of GitHub, GitLab or TeamCity, or signing secret of a CloudEvent.
     secret: Option<RawSecretSource>,
-    /// How a CloudEvent is signed.
+    /// How a CloudEvent is authenticated.
     #[schemars(extend("default" = "standard-webhooks"))]
     signature: Option<RawSignature>,
-    /// The branch or tag that is built, for `github-workflow-dispatch`, `gitlab` and `teamcity`.
+    /// The branch or tag to build, for `github-workflow-dispatch`, `gitlab` and `teamcity`.
     #[schemars(example = &"main")]
     r#ref: Option<String>,
-    /// The build configuration of TeamCity.
+    /// The TeamCity build configuration.
     #[schemars(example = &"Acme_Orders_Build")]
     build_type: Option<String>,
-    /// Inputs (GitHub), variables (GitLab) or properties (TeamCity) of the build: texts with `{{ … }}` for what the
-    /// request holds, such as `base`, `base_digest`, `base_release`, `repository`, `line`.
+    /// Inputs (GitHub), variables (GitLab) or properties (TeamCity) of the build. `{{ … }}` inserts a field of the
+    /// request: `base`, `base_digest`, `base_release`, `repository`, `line`.
     #[schemars(example = BTreeMap::from([("base", "{{ base }}")]))]
     inputs: Option<BTreeMap<String, String>>,
-    /// A body of one's own for `cloudevents`: JSON with `{{ … }}` for what the request holds, each value as JSON.
+    /// Custom body for `cloudevents`: JSON in which `{{ … }}` inserts a field of the request as JSON.
     template: Option<String>,
 }
 
-/// Whom a rebuild call is for.
+/// A service that rebuilds images.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a preset such as \"github-repository-dispatch\"")]
 enum RawPreset {
-    /// A `repository_dispatch` event of GitHub.
+    /// A GitHub `repository_dispatch` event.
     GithubRepositoryDispatch,
-    /// A workflow of GitHub with `workflow_dispatch`.
+    /// A GitHub workflow with a `workflow_dispatch` trigger.
     GithubWorkflowDispatch,
-    /// A pipeline of GitLab, by trigger token.
+    /// A GitLab pipeline, by trigger token.
     Gitlab,
-    /// A build of TeamCity.
+    /// A TeamCity build.
     Teamcity,
-    /// Anything that takes a CloudEvent.
+    /// Any service that accepts CloudEvents.
     Cloudevents,
 }
 
@@ -116,7 +115,7 @@ pub(super) fn validate(
             check.refuse(&at.key(key), why);
         }
         if valid.iter().any(|known| known.name == rule.name) {
-            check.refuse(&at, format!("is called {:?} as another table is: give each a name of its own", rule.name));
+            check.refuse(&at, format!("has the same name as another table, {:?}: set a unique name", rule.name));
         }
         valid.push(rule);
     }
@@ -133,7 +132,7 @@ pub(super) fn validate(
 fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut Check<'_>) -> Option<Rule> {
     let texts = raw.repositories.as_deref().unwrap_or_default();
     if raw.repositories.is_some() && texts.is_empty() {
-        check.refuse(&at.key("repositories"), "names no repository: write patterns, as in [\"orders\", \"team-a/*\"]");
+        check.refuse(&at.key("repositories"), "is empty: write patterns, as in [\"orders\", \"team-a/*\"]");
     }
     let repositories = check.each(&at.key("repositories"), texts, str::parse::<Glob>);
     let url = raw.url.as_ref().and_then(|text| check.accept(&at.key("url"), webhook_url(text)));

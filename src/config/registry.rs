@@ -1,4 +1,4 @@
-//! `[registry."HOST"]`: how one registry is talked to.
+//! `[registry."HOST"]`: connection settings of one registry.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,64 +13,64 @@ use super::{
 };
 use crate::registry::{Auth, HostSettings};
 
-/// The tables by host.
+/// The tables, by host.
 pub(super) type RawRegistries = BTreeMap<String, RawRegistry>;
 
-/// How one registry is talked to.
+/// Connection settings of one registry, by the host in references. The registry may be contacted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRegistry {
-    /// Where requests go instead of `https://HOST`: a mirror, a pull-through cache, a stand-in. May hold
-    /// a path; at a private ECR registry that is the prefix of its pull-through cache, and its own login
-    /// is used. Else requests are still authenticated as this registry's.
+    /// URL to send requests to instead of `https://HOST`: a mirror or a pull-through cache, with an optional path. A
+    /// private ECR registry uses its own credentials, and the path is its pull-through cache prefix; any other endpoint
+    /// gets the credentials of this registry.
     #[schemars(example = &"https://mirror.example.com/ecr-public")]
     endpoint: Option<String>,
-    /// Whether the endpoint has all that the registry has: it forwards every request, or is a full copy. Otherwise it
-    /// counts as a cache: releases are counted "at least", and what it lacks is not called missing. A pull-through cache
-    /// of ECR always counts as one.
+    /// Whether the endpoint is a complete mirror or forwards every request. Otherwise it counts as a cache: numbers of
+    /// releases are lower bounds, and what it does not have is not reported as missing. An ECR pull-through cache
+    /// always counts as a cache.
     #[schemars(extend("default" = false))]
     full_mirror: Option<bool>,
-    /// How to authenticate. Without it `basic` if there is a username, else `auto`.
+    /// Authentication method. Defaults to `basic` if `username` is set.
     #[schemars(extend("default" = "auto"))]
     auth: Option<RawAuth>,
-    /// The user name of `basic`.
+    /// User name for `basic`.
     #[schemars(example = &"auditor")]
     username: Option<String>,
-    /// The password of `basic`: where it is, never what it is.
+    /// Password for `basic`.
     password: Option<RawSecret>,
-    /// Requests per second. Without it, 1 for public.ecr.aws without credentials, 10 with; others are not
-    /// limited.
+    /// Maximum requests per second. Defaults to 1 for public.ecr.aws, 10 with credentials; other registries have no
+    /// limit.
     #[schemars(range(min = 0.01, max = 10_000), example = 1)]
     rate: Option<f64>,
-    /// Requests under way at once.
+    /// Maximum number of concurrent requests.
     #[schemars(range(min = 1, max = 1024), extend("default" = 32))]
     connections: Option<i64>,
-    /// A file of certificates (PEM) that are trusted besides the system's; relative to this file.
+    /// File of additional trusted certificates (PEM).
     #[schemars(example = &"./ca.pem")]
     ca_file: Option<String>,
-    /// Whether the endpoint may be plain http beyond this machine.
+    /// Whether to allow plain HTTP to hosts other than loopback.
     #[schemars(extend("default" = false))]
     plain_http: Option<bool>,
-    /// Further hosts that this registry's credentials may be sent to for a token.
+    /// Additional hosts that may receive this registry's credentials for a token.
     #[schemars(extend("default" = []), example = ["auth.example.com"])]
     token_hosts: Option<Vec<String>>,
 }
 
-/// How to authenticate to a registry.
+/// A registry authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a way to authenticate such as \"anonymous\"")]
 enum RawAuth {
-    /// ECR credentials for private ECR; an ECR Public token for public.ecr.aws when there are AWS
-    /// credentials; Docker's `config.json` for others; anonymous where there is none.
+    /// ECR credentials for private ECR; an ECR Public token for public.ecr.aws if there are AWS credentials; Docker's
+    /// `config.json` for other registries; otherwise anonymous.
     Auto,
-    /// No credentials, even if there are some.
+    /// No credentials.
     Anonymous,
-    /// An ECR Public token, or an error.
+    /// An ECR Public token; fails without AWS credentials.
     EcrPublic,
     /// `username` and `password`.
     Basic,
-    /// The login in Docker's `config.json`, or an error.
+    /// The login in Docker's `config.json`; fails if there is none.
     DockerConfig,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn validate(raw: &RawRegistries, at: &KeyPath, check: &mut Check<'_>)
         let settings = validate_host(raw, name, &at, check);
         let Some(host) = check.accept(&at, registry_host(name)) else { continue };
         if hosts.insert(host, settings).is_some() {
-            check.refuse(&at, "this registry has two tables, under two spellings of its host");
+            check.refuse(&at, "another table configures the same registry under a different spelling of its host");
         }
     }
     hosts
@@ -96,12 +96,12 @@ fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut C
         let at = at.key("ca_file");
         let file = check.folder(&at, Path::new(file));
         if !file.is_file() {
-            check.refuse(&at, format!("there is no file {}", file.display()));
+            check.refuse(&at, format!("{} does not exist", file.display()));
         }
         file
     });
     if raw.full_mirror == Some(true) && raw.endpoint.is_none() {
-        check.refuse(&at.key("full_mirror"), "describes `endpoint`, which is not set: set it, or remove this");
+        check.refuse(&at.key("full_mirror"), "has no effect without endpoint: set endpoint, or remove this key");
     }
     HostSettings {
         endpoint,
@@ -119,7 +119,7 @@ fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>)
     let has_login = raw.username.is_some() || raw.password.is_some();
     let auth = raw.auth.unwrap_or(if has_login { RawAuth::Basic } else { RawAuth::Auto });
     if has_login && auth != RawAuth::Basic {
-        check.refuse(&at.key("auth"), "does not use username and password: write \"basic\", or remove them");
+        check.refuse(&at.key("auth"), "cannot be combined with username and password: write \"basic\", or remove them");
     }
     match auth {
         RawAuth::Auto => Auth::Auto,
@@ -127,7 +127,7 @@ fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>)
         RawAuth::DockerConfig => Auth::DockerConfig,
         RawAuth::EcrPublic => {
             if !host_name.eq_ignore_ascii_case("public.ecr.aws") {
-                // Its token would go to a host that AWS never meant it for.
+                // Otherwise the token would be sent to a host that is not AWS.
                 check.refuse(&at.key("auth"), "\"ecr-public\" is only for public.ecr.aws");
             }
             Auth::EcrPublic
@@ -135,7 +135,7 @@ fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>)
         RawAuth::Basic => {
             let username = raw.username.clone().filter(|name| !name.is_empty() && !name.contains(':'));
             if username.is_none() {
-                // RFC 7617: a user name with a colon cannot be told from its password.
+                // RFC 7617 does not allow a colon in a user name.
                 check.refuse(&at.key("username"), "\"basic\" needs a user name, without a colon");
             }
             let password_at = at.key("password");

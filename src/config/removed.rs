@@ -1,4 +1,4 @@
-//! Keys that were removed: what to write instead.
+//! Keys that were removed, with their replacements.
 
 use std::{collections::BTreeMap, slice};
 
@@ -9,9 +9,9 @@ use super::{
 };
 use crate::identify::BaseRules;
 
-const PROBES: &str = "was removed, and nothing takes its place";
+const PROBES: &str = "was removed without replacement";
 
-/// Takes the removed keys out of `tree`, and says of each which entry does the same.
+/// Removes the removed keys from `tree`. Returns a problem with the replacement for each.
 pub(super) fn take(tree: &mut Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut refuse = |node: &Node, path: KeyPath, message: String| {
@@ -38,19 +38,19 @@ pub(super) fn take(tree: &mut Node) -> Vec<Problem> {
     problems
 }
 
-/// What is wrong with the variable `name`, if it set a removed key.
+/// The message for the variable `name`, if it set a removed key.
 pub(super) fn variable(name: &str) -> Option<String> {
     match name {
         "BASEWATCH_RESOLVE__DATED_TAGS" => {
             let entry = "[[identify.base]] with repository and dated_tags = true";
-            Some(format!("resolve.dated_tags was replaced by {entry}, which is set in the file only"))
+            Some(format!("resolve.dated_tags was replaced by {entry}, which can only be set in the file"))
         }
         "BASEWATCH_RESOLVE__PROBES" => Some(format!("resolve.probes {PROBES}: unset the variable")),
         _ => None,
     }
 }
 
-/// Takes `key` out of `section`, and the section with its last key, which would be unknown otherwise.
+/// Removes `key` from `section`, and the section when it becomes empty, because it is unknown otherwise.
 fn take_key(tree: &mut Node, section: &str, key: &str) -> Option<Node> {
     let Value::Table(sections) = &mut tree.value else { return None };
     let Value::Table(keys) = &mut sections.get_mut(section)?.value else { return None };
@@ -62,10 +62,10 @@ fn take_key(tree: &mut Node, section: &str, key: &str) -> Option<Node> {
 }
 
 fn replaced_by(entries: &[String]) -> String {
-    format!("was replaced by [[identify.base]]; write instead\n{}", entries.join("\n"))
+    format!("was replaced by [[identify.base]]. Write instead:\n{}", entries.join("\n"))
 }
 
-/// The entry that says what `[[identify.line]]` said.
+/// The `[[identify.base]]` entry that is equivalent to the `[[identify.line]]` entry.
 fn line_entry(entry: &Node) -> String {
     let none = BTreeMap::new();
     let keys = if let Value::Table(keys) = &entry.value { keys } else { &none };
@@ -100,7 +100,7 @@ fn dated_tags_message(list: &Node) -> String {
     };
     let entries: Vec<_> = patterns.iter().filter_map(entry).collect();
     if entries.is_empty() {
-        return "was removed: releases of these repositories are known to carry dated tags; delete the key".to_owned();
+        return "was removed: these repositories have dated tags by default; delete the key".to_owned();
     }
     replaced_by(&entries)
 }

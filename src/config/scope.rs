@@ -1,4 +1,4 @@
-//! Which deployments a rule of `[policy]` is for, as overrides and exemptions share it.
+//! The deployments that a rule of `[policy]` applies to.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,27 +6,26 @@ use serde::Deserialize;
 use super::{check::Check, tree::KeyPath, values::repository_pattern};
 use crate::judge::Scope;
 
-/// The patterns of a rule, but for that of the owner, whose key differs.
-// Flattened, which serde does not let a table deny unknown keys with; they are found before serde sees them, by the
-// schema.
+/// The patterns of a rule, except that of the owner, whose key differs.
+// Flattened, which serde does not support together with `deny_unknown_fields`; the schema check finds unknown keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct RawScope {
-    /// A pattern of the deployment's name.
+    /// Pattern of the deployment name.
     #[schemars(example = &"orders*")]
     deployment: Option<String>,
-    /// A pattern of the image's repository, without its registry.
+    /// Pattern of the image repository, without the registry.
     #[schemars(example = &"team-a/*")]
     repository: Option<String>,
-    /// A pattern of the AWS account.
+    /// Pattern of the AWS account ID.
     #[schemars(example = &"123456789012")]
     account: Option<String>,
-    /// A pattern of the base's line or repository, with its registry.
+    /// Pattern of the line or repository of the base, including the registry.
     #[schemars(example = &"public.ecr.aws/lambda/java:*")]
     base: Option<String>,
 }
 
 impl RawScope {
-    /// The scope of the rule at `at`, with the pattern of the owner from `owner_key`; and whether it has any pattern.
+    /// The scope of the rule at `at`, with the owner pattern of `owner_key`, and whether it has any pattern.
     pub(super) fn validate(
         &self,
         owner_key: &str,

@@ -1,4 +1,4 @@
-//! Secrets by reference: a variable, a file or an ARN, never the secret itself.
+//! References to secrets: an environment variable, a file or an ARN.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,59 +9,56 @@ use crate::{
     secret::{Secret, SecretSource},
 };
 
-/// Where a secret is: in an environment variable or in a file.
+/// A reference to a secret in an environment variable or a file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "{ env = \"NAME\" } or { file = \"PATH\" }, as secrets are never written here")]
+#[schemars(title = "{ env = \"NAME\" } or { file = \"PATH\" }, because the file must not contain secrets")]
 pub(super) struct RawSecret {
-    /// The environment variable that holds it.
+    /// Environment variable.
     #[schemars(example = &"REGISTRY_PASSWORD")]
     env: Option<String>,
-    /// The file that holds it; relative to this file.
+    /// File.
     #[schemars(example = &"./password")]
     file: Option<String>,
 }
 
-/// How to write one.
+/// How to write a reference.
 pub(super) const HOW: &str = "write { env = \"NAME\" } or { file = \"PATH\" }";
 
-/// The secret that `raw` leads to.
+/// Reads the secret that `raw` refers to.
 pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut Check<'_>) -> Option<Secret> {
     match (&raw.env, &raw.file) {
         (Some(name), None) => check.secret_in_variable(&at.key("env"), name),
         (None, Some(file)) => check.secret_in_file(&at.key("file"), file),
-        _ => check.accept(at, Err(format!("names not one place but none or two: {HOW}"))),
+        _ => check.accept(at, Err(format!("needs exactly one source: {HOW}"))),
     }
 }
 
-/// Where a secret is: in an environment variable, in a file, or in AWS Secrets Manager.
+/// A reference to a secret in an environment variable, a file or AWS Secrets Manager.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(
-    title = "{ env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }, as secrets are never written here"
+    title = "{ env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }, because the file must not contain secrets"
 )]
 pub(super) struct RawSecretSource {
-    /// The environment variable that holds it.
+    /// Environment variable.
     #[schemars(example = &"HOOK_SECRET")]
     env: Option<String>,
-    /// The file that holds it; relative to this file.
+    /// File.
     #[schemars(example = &"./hook-secret")]
     file: Option<String>,
-    /// The ARN of the secret in AWS Secrets Manager; with `#KEY` behind it, that key of a secret that is JSON.
+    /// ARN of the secret in AWS Secrets Manager; append `#KEY` for one key of a JSON secret.
     #[schemars(example = &"arn:aws:secretsmanager:eu-west-1:123456789012:secret:basewatch-AbCdEf")]
     secretsmanager: Option<String>,
 }
 
-/// The place that `raw` leads to, with the secret where it is here.
+/// The source that `raw` refers to. Secrets in variables and files are read now.
 pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>) -> Option<SecretSource> {
     match (&raw.env, &raw.file, &raw.secretsmanager) {
         (Some(name), None, None) => check.secret_in_variable(&at.key("env"), name).map(SecretSource::Here),
         (None, Some(file), None) => check.secret_in_file(&at.key("file"), file).map(SecretSource::Here),
         (None, None, Some(arn)) => check.accept(&at.key("secretsmanager"), secrets_manager(arn)),
-        _ => check.accept(
-            at,
-            Err(format!("names not one place but none or several: {HOW} or {{ secretsmanager = \"ARN\" }}")),
-        ),
+        _ => check.accept(at, Err(format!("needs exactly one source: {HOW} or {{ secretsmanager = \"ARN\" }}"))),
     }
 }
 
@@ -76,7 +73,7 @@ fn secrets_manager(text: &str) -> Result<SecretSource, String> {
     match arn.parse::<Arn>() {
         Ok(arn) if is_secret(&arn) => Ok(SecretSource::SecretsManager { arn, key }),
         _ => Err(format!(
-            "{text:?} is no ARN of a secret: write it as in \"arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME\""
+            "{text:?} is not a secret ARN: write it as in \"arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME\""
         )),
     }
 }

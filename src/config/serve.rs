@@ -1,4 +1,4 @@
-//! `[serve]`: when `basewatch serve` runs, and who may read what it found.
+//! `[serve]`: schedule, address and access control of `basewatch serve`.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,71 +15,70 @@ use super::{
 };
 use crate::{schedule::Timetable, secret::SecretSource};
 
-/// When `basewatch serve` runs, and who may read what it found.
+/// Schedule, address and access control of `basewatch serve`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServe {
-    /// When a run is due, as in crontab: minute, hour, day of the month, month, day of the week; six fields begin
-    /// with seconds.
+    /// Cron expression: minute, hour, day of the month, month, day of the week. Six fields start with seconds.
     #[schemars(extend("default" = "0 6 * * *"))]
     schedule: Option<String>,
-    /// Where the clock hangs that the schedule means, as the tz database has it.
+    /// Time zone of the schedule, by its name in the tz database.
     #[schemars(extend("default" = "UTC"), example = &"Europe/Berlin")]
     time_zone: Option<String>,
-    /// How much later a run may begin, at random, so that not everybody asks at the same moment.
+    /// Maximum random delay of a run, to spread load.
     #[schemars(extend("default" = "0s"), example = &"5m")]
     jitter: Option<DurationText>,
-    /// Where to listen. What is no loopback address needs `token` or `proxy`.
+    /// Address to listen on. Addresses other than loopback require `token` or `proxy`.
     #[schemars(extend("default" = "127.0.0.1:8080"), example = &"0.0.0.0:8080")]
     listen: Option<String>,
-    /// What readers have to know: as `Authorization: Bearer …`, or as the password a browser asks for.
+    /// Token that clients send as a bearer token, or as the password of HTTP basic authentication.
     token: Option<RawSecretSource>,
-    /// A proxy that knows readers itself.
+    /// A reverse proxy that authenticates users.
     proxy: Option<RawProxy>,
-    /// How long the end may take: what is under way is ended in order when a SIGTERM comes.
+    /// How long a graceful shutdown may take after SIGTERM.
     #[schemars(extend("default" = "25s"))]
     stop_within: Option<DurationText>,
 }
 
-/// A proxy that knows readers itself.
+/// A reverse proxy that authenticates users.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProxy {
-    /// The header in which it names the reader. It must take away what others send in it.
+    /// Request header with the user name. The proxy must remove this header from incoming requests.
     #[schemars(required, example = &"X-Auth-Request-User")]
     header: Option<String>,
-    /// The addresses it calls from: a header of anybody else is worth nothing.
+    /// Networks of the proxy. The header is ignored in requests from other addresses.
     #[schemars(required, example = ["10.0.0.0/16"])]
     from: Option<Vec<String>>,
 }
 
-/// When `basewatch serve` runs, and who may read what it found.
+/// Schedule, address and access control of `basewatch serve`.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
-    /// When runs are due.
+    /// The schedule of runs.
     pub timetable: Timetable,
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// What readers have to know.
+    /// The token that clients must send.
     pub token: Option<SecretSource>,
-    /// A proxy that knows readers itself.
+    /// A reverse proxy that authenticates users.
     pub proxy: Option<ProxySettings>,
-    /// How long the end may take.
+    /// How long a graceful shutdown may take.
     pub stop_within: Duration,
 }
 
-/// A proxy that knows readers itself.
+/// A reverse proxy that authenticates users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxySettings {
-    /// The header in which it names the reader, in small letters.
+    /// The header with the user name, in lower case.
     pub header: String,
-    /// The networks it calls from.
+    /// The networks of the proxy.
     pub from: Vec<IpNet>,
 }
 
 const SCHEDULE: &str = "0 6 * * *";
 const STOP_WITHIN: Duration = Duration::from_secs(25);
-/// A run that begins a day late is none of that day.
+/// A longer delay would move a daily run to the next day.
 const LONGEST_JITTER: Duration = Duration::from_hours(24);
 
 impl Default for ServeSettings {
@@ -101,7 +100,7 @@ pub(super) fn validate(raw: &RawServe, at: &KeyPath, check: &mut Check<'_>) -> S
     let zone = check.accept(&at.key("time_zone"), time_zone(zone)).unwrap_or_default();
     let jitter = check.duration(&at.key("jitter"), raw.jitter.as_ref(), Duration::ZERO).unwrap_or_default();
     if jitter > LONGEST_JITTER {
-        check.refuse(&at.key("jitter"), "is too long: at the most 24h");
+        check.refuse(&at.key("jitter"), "is too long: the maximum is 24h");
     }
     let expression = raw.schedule.as_deref().unwrap_or(SCHEDULE);
     let timetable = check.accept(&at.key("schedule"), Timetable::new(expression, zone, jitter));
@@ -118,18 +117,14 @@ pub(super) fn validate(raw: &RawServe, at: &KeyPath, check: &mut Check<'_>) -> S
     if !settings.listen.ip().is_loopback() && raw.token.is_none() && raw.proxy.is_none() {
         check.refuse(
             &at.key("listen"),
-            format!(
-                "{} can be reached from other machines: set token, or a proxy that knows its readers, or listen on \
-                 127.0.0.1",
-                settings.listen
-            ),
+            format!("{} is reachable from other hosts: set token or proxy, or listen on 127.0.0.1", settings.listen),
         );
     }
     settings
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is no address: write one with its port, as in \"127.0.0.1:8080\""))
+    text.parse().map_err(|_| format!("{text:?} is not an address with a port: write it as in \"127.0.0.1:8080\""))
 }
 
 fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut Check<'_>) -> Option<ProxySettings> {
@@ -137,10 +132,11 @@ fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut Check<'_>) -> Option<ProxySet
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };
     let header = raw.header.as_deref().filter(is_token).map(str::to_lowercase);
-    let header = check.accept(&at.key("header"), header.ok_or("name the header, as in \"X-Auth-Request-User\""));
+    let header =
+        check.accept(&at.key("header"), header.ok_or("is not a header name: write it as in \"X-Auth-Request-User\""));
     let from = raw.from.as_deref().unwrap_or_default();
     if from.is_empty() {
-        check.refuse(&at.key("from"), "name the networks that the proxy calls from, as in [\"10.0.0.0/16\"]");
+        check.refuse(&at.key("from"), "is empty: list the networks of the proxy, as in [\"10.0.0.0/16\"]");
     }
     let from = check.each(&at.key("from"), from, network);
     Some(ProxySettings { header: header?, from })
@@ -148,5 +144,8 @@ fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut Check<'_>) -> Option<ProxySet
 
 fn network(text: &str) -> Result<IpNet, String> {
     let single = || text.parse().map(|address: std::net::IpAddr| IpNet::from(address)).ok();
-    text.parse().ok().or_else(single).ok_or_else(|| format!("{text:?} is no network: write one as in \"10.0.0.0/16\""))
+    text.parse()
+        .ok()
+        .or_else(single)
+        .ok_or_else(|| format!("{text:?} is not a network: write it as in \"10.0.0.0/16\""))
 }

@@ -1,7 +1,5 @@
-//! Which keys there are and what kind of value each takes, read from the schema of the raw structs, so
-//! that every unknown key and every wrong kind is reported, not only the first.
-//!
-//! Knows no single key.
+//! Checks a configuration against the JSON schema of the raw structs. Reports every unknown key and every wrong type,
+//! where serde stops at the first.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +11,20 @@ use super::{
     tree::{KeyPath, Node, Value},
 };
 
-/// The schema of the configuration, to check a tree against.
+/// The schema of the configuration.
 #[derive(Debug)]
 pub(super) struct Shape {
     schema: Json,
 }
 
-/// A key that a variable can set.
+/// A key that an environment variable can set.
 #[derive(Clone, Debug)]
 pub(super) struct Settable {
     /// The variable.
     pub(super) variable: String,
     /// The key.
     pub(super) path: KeyPath,
-    /// `string`, `integer`, `number`, `boolean`, or `array` for a list of texts.
+    /// The JSON type: `string`, `integer`, `number`, `boolean`, or `array` for a list of strings.
     pub(super) kind: String,
 }
 
@@ -35,14 +33,14 @@ impl Shape {
         Self { schema }
     }
 
-    /// Takes out of `tree` what no raw struct could hold, and says what it was.
+    /// Removes from `tree` what does not match the schema. Returns a problem for each removal.
     pub(super) fn prune(&self, tree: &mut Node) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.holds(&self.schema, tree, &KeyPath::default(), &mut problems);
         problems
     }
 
-    /// The scalar and list-of-text keys outside maps and lists of tables, with their variables.
+    /// The scalar and string-list keys outside maps and lists of tables, with their variables.
     pub(super) fn settable(&self) -> Vec<Settable> {
         let mut settable = Vec::new();
         self.collect(&self.schema, &KeyPath::default(), "BASEWATCH", &mut settable);
@@ -62,13 +60,13 @@ impl Shape {
         }
     }
 
-    /// Follows a reference into the definitions.
+    /// Follows a `$ref` into the definitions.
     fn target<'a>(&'a self, schema: &'a Json) -> &'a Json {
         let name = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
         name.map_or(schema, |name| &self.schema["$defs"][name])
     }
 
-    /// Whether `node` can stay, after taking out what is wrong inside it.
+    /// Removes what is wrong inside `node`. Returns whether `node` itself matches the schema.
     fn holds(&self, schema: &Json, node: &mut Node, path: &KeyPath, problems: &mut Vec<Problem>) -> bool {
         let target = self.target(schema);
         let mut refuse = |message: String| {
@@ -83,8 +81,7 @@ impl Shape {
             ("array", Value::List(list)) => {
                 for (index, element) in list.iter_mut().enumerate() {
                     if !self.holds(&target["items"], element, &path.index(index), problems) {
-                        // Something of the right kind keeps its place, so that the others keep theirs;
-                        // what is wrong with it is reported once.
+                        // Keep a blank element, so that the indices of the others stay correct.
                         element.value = blank(self.target(&target["items"]));
                     }
                 }
@@ -94,10 +91,10 @@ impl Shape {
                 let words = words(target);
                 words.is_empty() || words.contains(&text.as_str()) || {
                     let hint = did_you_mean(text, words.iter().copied());
-                    refuse(format!("no {text:?} here, only {}{hint}", words.join(", ")))
+                    refuse(format!("{text:?} is not allowed; use {}{hint}", words.join(", ")))
                 }
             }
-            // TOML has days of its own.
+            // TOML has its own type for dates.
             ("string", Value::Instant(_)) if target["format"] == "date" => true,
             ("boolean", Value::Boolean(_)) => true,
             ("integer" | "number", Value::Integer(number)) => {
@@ -130,7 +127,7 @@ impl Shape {
                 return self.holds(schema, value, &path, problems);
             }
             let hint = match did_you_mean(key, known.iter().copied()) {
-                hint if hint.is_empty() => format!("; there are {}", known.join(", ")),
+                hint if hint.is_empty() => format!("; known keys: {}", known.join(", ")),
                 hint => hint,
             };
             problems.push(Problem { origin: value.origin.clone(), path, message: format!("unknown key{hint}") });
@@ -144,12 +141,12 @@ pub(super) fn properties(schema: &Json) -> impl Iterator<Item = (&str, &Json)> {
     schema["properties"].as_object().into_iter().flatten().map(|(key, schema)| (key.as_str(), schema))
 }
 
-/// The JSON type; that of an enumeration of words is `string`.
+/// The JSON type. Enumerations are strings.
 fn kind(schema: &Json) -> &str {
     schema["type"].as_str().unwrap_or("string")
 }
 
-/// The words of an enumeration.
+/// The values of an enumeration.
 fn words(schema: &Json) -> Vec<&str> {
     let plain = schema["enum"].as_array().into_iter().flatten();
     let documented = schema["oneOf"].as_array().into_iter().flatten();
@@ -160,7 +157,7 @@ fn words(schema: &Json) -> Vec<&str> {
         .collect()
 }
 
-/// The least value of a kind.
+/// The empty value of a type.
 fn blank(schema: &Json) -> Value {
     match kind(schema) {
         "object" => Value::Table(BTreeMap::new()),
@@ -168,22 +165,22 @@ fn blank(schema: &Json) -> Value {
     }
 }
 
-/// What is wrong with `number`, if it is outside the limits.
+/// An error message if `number` is out of range.
 fn within(schema: &Json, number: f64) -> Option<String> {
     let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
     let most = schema["maximum"].as_f64().unwrap_or(f64::MAX);
-    // Not a number is within no limits.
+    // NaN is always out of range.
     (!(least..=most).contains(&number)).then(|| format!("{number} is out of range: {least} to {most}"))
 }
 
-/// What a value should have been: as its type is titled, else by its kind.
+/// The expected type: the title of the schema, else the JSON type.
 fn expected(target: &Json) -> &str {
     target["title"].as_str().unwrap_or_else(|| match kind(target) {
         "object" => "a table",
         "array" => "a list",
-        "integer" => "a whole number",
+        "integer" => "an integer",
         "number" => "a number",
         "boolean" => "true or false",
-        _ => "a text",
+        _ => "a string",
     })
 }

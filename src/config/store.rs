@@ -1,4 +1,4 @@
-//! `store` and `[retention]`: where ledger, reports and catalog are kept, and for how long.
+//! `store` and `[retention]`: where the ledger, reports and the catalog are stored, and for how long.
 
 use std::{path::Path, time::Duration};
 
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use super::{check::Check, tree::KeyPath, values::DurationText};
 use crate::store::{Place, Retention};
 
-/// How long reports are kept in the store.
+/// How long the store keeps reports.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRetention {
-    /// The report of each run. The last one is always kept.
+    /// Reports of runs. The last report is always kept.
     #[schemars(extend("default" = "90d"))]
     reports: Option<DurationText>,
-    /// The figures of each day.
+    /// Daily statistics.
     #[schemars(extend("default" = "400d"))]
     history: Option<DurationText>,
 }

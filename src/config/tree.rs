@@ -1,6 +1,4 @@
-//! What was written, and where: TOML values that remember the line, variable or flag they came from.
-//!
-//! Knows TOML, no key and no setting.
+//! TOML values with their origin: a line of the file, a variable or a flag. Knows no keys.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -8,25 +6,25 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Problem, Problems};
 
-/// Where a value was written.
+/// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// In the configuration file.
+    /// The configuration file.
     File {
-        /// The file, as it was named.
+        /// The path as given.
         file: String,
-        /// The line, from 1; 0 where it is not known.
+        /// The line, from 1; 0 if unknown.
         line: usize,
     },
-    /// In the environment variable of this name.
+    /// An environment variable.
     Variable(String),
-    /// In the flag of this name.
+    /// A command-line flag.
     Flag(&'static str),
-    /// Nowhere: the problem is about what is not there.
+    /// Not set.
     Nowhere,
 }
 
-/// The keys that lead to a value: `registry."public.ecr.aws".rate`, `inventory.ecr[0].regions`.
+/// The path of a value: `registry."public.ecr.aws".rate`, `inventory.ecr[0].regions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyPath(Vec<Segment>);
 
@@ -39,7 +37,7 @@ pub(super) enum Segment {
     Index(usize),
 }
 
-/// A value and where it was written.
+/// A value and its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
@@ -75,7 +73,7 @@ impl KeyPath {
         Self(self.0.iter().cloned().chain([segment]).collect())
     }
 
-    /// The steps, from the root.
+    /// The segments, from the root.
     pub(super) fn segments(&self) -> &[Segment] {
         &self.0
     }
@@ -88,12 +86,12 @@ impl<'a> FromIterator<&'a str> for KeyPath {
 }
 
 impl Node {
-    /// An empty table from nowhere.
+    /// An empty table without an origin.
     pub(super) fn empty() -> Self {
         Self { value: Value::Table(BTreeMap::new()), origin: Origin::Nowhere }
     }
 
-    /// The tree of the TOML document `text`, which `file` holds.
+    /// Parses the TOML document `text` of `file`.
     pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Problems> {
         let file = file.display().to_string();
         let breaks: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
@@ -103,7 +101,7 @@ impl Node {
         let Some(error) = errors.first() else {
             return Ok(Self { value: table_of(table.into_inner(), &at), origin: at(0) });
         };
-        // What follows the first error is mostly its echo.
+        // Later errors are usually consequences of the first.
         let origin = at(error.span().map_or(0, |span| span.start));
         Err(Problems::from(vec![Problem {
             origin,
@@ -112,13 +110,13 @@ impl Node {
         }]))
     }
 
-    /// Puts `value` at `path`, over what is there, making the tables that lead to it.
+    /// Sets `value` at `path`, and creates the tables on the way.
     pub(super) fn set(&mut self, path: &KeyPath, value: Value, origin: &Origin) {
         let mut node = self;
         for segment in path.segments() {
             let Segment::Key(key) = segment else { return };
             if !matches!(node.value, Value::Table(_)) {
-                // A file that has a text where a table belongs: the overlay cannot heal that, the check says so.
+                // The file has another value where a table belongs. The schema check reports it.
                 return;
             }
             let Value::Table(table) = &mut node.value else { return };
@@ -127,7 +125,7 @@ impl Node {
         *node = Self { value, origin: origin.clone() };
     }
 
-    /// Where the value at `path` was written; of what is not there, where the nearest table around it was.
+    /// The origin of the value at `path`; of a missing value, the origin of the nearest enclosing table.
     pub(super) fn origin_of(&self, path: &KeyPath) -> Origin {
         let mut node = self;
         for segment in path.segments() {
@@ -142,7 +140,7 @@ impl Node {
         node.origin.clone()
     }
 
-    /// The same without origins, for serde.
+    /// The values without origins, for serde.
     pub(super) fn to_toml(&self) -> toml::Value {
         match &self.value {
             Value::Table(table) => {
@@ -174,7 +172,7 @@ fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(flag) => Value::Boolean(flag),
         DeValue::Datetime(instant) => Value::Instant(instant.to_string()),
-        // A number out of range is kept as a float, which no integer key accepts.
+        // An integer out of range becomes a float, which no integer key accepts.
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| Value::Float(f64::INFINITY), Value::Integer),
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
@@ -191,21 +189,21 @@ fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
 }
 
 impl Value {
-    /// What people call this kind of value, without what it says: it may be a secret.
+    /// The type for messages. The value itself may be a secret.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Table(_) => "a table",
             Self::List(_) => "a list",
-            Self::Text(_) => "a text",
-            Self::Integer(_) => "a whole number",
+            Self::Text(_) => "a string",
+            Self::Integer(_) => "an integer",
             Self::Float(_) => "a number",
-            Self::Boolean(_) => "true or false",
+            Self::Boolean(_) => "a boolean",
             Self::Instant(_) => "a date",
         }
     }
 }
 
-/// Whether TOML takes `key` without quotes.
+/// Whether `key` is a TOML bare key.
 fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
@@ -242,8 +240,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_inline_tables_that_are_never_closed_is_refused() {
-        // Before toml_parser 1.1.6, each of them was one more call on the stack.
+    fn unclosed_inline_tables_are_rejected() {
+        // Before toml_parser 1.1.6, the parser recursed once for each of them.
         let file = "[[a]]\nb = { c = \"d\"\n".repeat(2_000);
         assert!(Node::parse(&file, Path::new("basewatch.toml")).is_err());
     }

@@ -1,4 +1,4 @@
-//! Values with a grammar of their own: durations, hosts, endpoints. Pure.
+//! Parsers of durations, hosts, endpoints and patterns.
 
 use std::{net::Ipv6Addr, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     secret::Secret,
 };
 
-/// The longest duration that is accepted: a hundred years.
+/// The maximum duration: a hundred years.
 const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 
-/// A duration: a whole number and `s`, `m`, `h`, `d` or `w`, as in `"14d"`.
+/// A duration: an integer and `s`, `m`, `h`, `d` or `w`, as in `"14d"`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(title = "a duration such as \"14d\"", extend("pattern" = "^[0-9]+[smhdw]$"))]
@@ -28,11 +28,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", DAY), ("w", 7 * DAY)];
     let refusal = || {
         let hint = if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-            format!("write \"{text}d\" for days, or s, m, h, w for another unit")
+            format!("write \"{text}d\" for days, or use s, m, h or w")
         } else {
-            "write a whole number and s, m, h, d or w, as in \"14d\"".to_owned()
+            "write an integer and s, m, h, d or w, as in \"14d\"".to_owned()
         };
-        format!("{text:?} is no duration: {hint}")
+        format!("{text:?} is not a duration: {hint}")
     };
     let (number, seconds) = units
         .into_iter()
@@ -45,42 +45,41 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|number| number.checked_mul(seconds))
         .map(Duration::from_secs)
         .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| format!("{text:?} is too long: a hundred years (36500d) at the most"))
+        .ok_or_else(|| format!("{text:?} is too long: the maximum is 36500d"))
 }
 
-/// The registry host (and port) `text`, if references may name it, in the one spelling of that registry.
+/// Parses a registry host with an optional port, and normalizes aliases of the same registry.
 pub(super) fn registry_host(text: &str) -> Result<String, String> {
     host(text).map(|host| normalize_host(&host))
 }
 
-/// The host (and port) `text`, lower-case, if references may name it as their registry.
+/// Parses a host with an optional port as in image references, in lower case.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let is_host = !text.contains('/') && format!("{text}/x").parse::<Repository>().is_ok();
     is_host.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
-        format!("{text:?} is no registry host: write it as references do, public.ecr.aws or 127.0.0.1:5000")
+        format!("{text:?} is not a registry host: write it as in image references, public.ecr.aws or 127.0.0.1:5000")
     })
 }
 
-/// The host pattern `text`, lower-case: a host in which `*` stands for one or more characters.
+/// Parses a host pattern, in lower case. `*` matches one or more characters.
 pub(super) fn host_pattern(text: &str) -> Result<String, String> {
     if text == "*" {
-        return Err("\"*\" would let any label choose where requests go: name the registries, \
-                    with * for a part, as in \"*.dkr.ecr.eu-west-1.amazonaws.com\""
+        return Err("\"*\" would let any image label choose where requests are sent: list registries, \
+                    with * for a part of the name, as in \"*.dkr.ecr.eu-west-1.amazonaws.com\""
             .to_owned());
     }
     let pattern = if text.contains('*') { text.to_ascii_lowercase() } else { normalize_host(text) };
     host(&text.replace('*', "x")).map(|_| pattern).map_err(|_| {
-        format!("{text:?} is no registry host: write it as references do, with * for one or more characters")
+        format!("{text:?} is not a registry host: write it as in image references, with * for one or more characters")
     })
 }
 
-/// The pattern `text` over repositories or lines with their registry, in the one spelling of what it means.
+/// Parses a pattern of repositories or lines including the registry, and normalizes it.
 pub(super) fn repository_pattern(text: &str) -> Result<Glob, String> {
     normalize_pattern(text).parse()
 }
 
-/// The pattern `text` over base repositories, which names their registry or a pattern of it; and the repository, if it
-/// names exactly one.
+/// Parses a pattern of base repositories including the registry. Also returns the repository if the pattern names one.
 pub(super) fn base_pattern(text: &str) -> Result<(Glob, Option<Repository>), String> {
     let is_wild = |text: &str| text.contains(['*', '?', '[', '{']);
     match text.parse::<Repository>() {
@@ -89,64 +88,61 @@ pub(super) fn base_pattern(text: &str) -> Result<(Glob, Option<Repository>), Str
         Err(_) => {
             let (host, name) = text.split_once('/').unwrap_or((text, ""));
             if !is_wild(host) && registry_host(host).is_err() {
-                return Err(format!("{text:?} names no registry: write it first, as in \"public.ecr.aws/lambda/*\""));
+                return Err(format!("{text:?} has no registry: write it first, as in \"public.ecr.aws/lambda/*\""));
             }
             if name.contains([':', '@']) {
-                return Err(format!("{text:?} is no pattern of repositories: leave tag and digest out"));
+                return Err(format!("{text:?} is not a repository pattern: remove the tag or digest"));
             }
             Ok((repository_pattern(text)?, None))
         }
     }
 }
 
-/// The endpoint `text` without trailing slash: an `https` URL; `http` only to loopback, unless
-/// `plain_http`.
+/// Parses an endpoint: an `https` URL, or `http` to loopback or with `plain_http`. Removes a trailing slash.
 pub(super) fn endpoint(text: &str, plain_http: bool) -> Result<String, String> {
     let refusal = |why: &str| {
         format!(
-            "{text:?} is no endpoint: {why}; write it as in \"https://mirror.example.com\" or \"http://127.0.0.1:5000\""
+            "{text:?} is not an endpoint: {why}; write it as in \"https://mirror.example.com\" or \"http://127.0.0.1:5000\""
         )
     };
     let (scheme, rest) = text.split_once("://").ok_or_else(|| refusal("it has no http:// or https://"))?;
     if !matches!(scheme, "http" | "https") {
-        return Err(refusal("only http and https are spoken"));
+        return Err(refusal("only http and https are supported"));
     }
     if rest.contains(['?', '#']) {
-        return Err(refusal("a query or fragment has no place in it"));
+        return Err(refusal("it must not have a query or fragment"));
     }
     if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(refusal("it contains white space"));
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.contains('@') {
-        // The text is not repeated: it may hold a password.
-        return Err("credentials have no place in an endpoint: use username and password of this table".to_owned());
+        // The message does not quote the text, which may contain a password.
+        return Err("an endpoint must not contain credentials: use username and password of this table".to_owned());
     }
     let host = authority_host(authority).ok_or_else(|| refusal("its host or port is malformed"))?;
     if scheme == "http" && !plain_http && !is_loopback(host) {
-        return Err(format!(
-            "{text:?} would be read over plain http: use https, or set plain_http = true for this registry"
-        ));
+        return Err(format!("{text:?} uses plain http: use https, or set plain_http = true for this registry"));
     }
     let path = path.trim_end_matches('/');
     Ok(if path.is_empty() { format!("{scheme}://{authority}") } else { format!("{scheme}://{authority}/{path}") })
 }
 
-/// The URL `text` of a webhook, and its host: `https`; `http` only to loopback. The text is never repeated, as a
-/// webhook may be known by nothing but its URL.
+/// Parses the URL of a webhook: `https`, or `http` to loopback. Also returns its host. Errors do not quote the URL,
+/// which may be a secret.
 pub(super) fn webhook_url(text: &str) -> Result<(String, Secret), String> {
     let (before, _) = text.split_once(['?', '#']).unwrap_or((text, ""));
     let address =
         endpoint(before, false).ok().filter(|_| !text.contains(|c: char| c.is_whitespace() || c.is_control()));
     let address = address.ok_or(
-        "is no URL of a webhook: write https://HOST/PATH; plain http is spoken only to this machine, and user names \
-         and passwords have no place in it",
+        "is not a webhook URL: write https://HOST/PATH; plain http is allowed only for loopback addresses, and \
+         user names and passwords are not allowed",
     )?;
     let authority = address.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     Ok((authority.to_owned(), Secret::new(text.to_owned())))
 }
 
-/// The host of `host[:port]` or `[v6]:port`, if both are well-formed.
+/// The host of `host[:port]` or `[v6]:port`; `None` if malformed.
 fn authority_host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -170,7 +166,7 @@ fn is_loopback(host: &str) -> bool {
     Reach::from_host(host) == Reach::Loopback
 }
 
-/// A day.
+/// A date such as `2027-01-31`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(title = "a day such as \"2027-01-31\"", extend("format" = "date"))]
@@ -189,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_unit() {
+    fn a_duration_needs_a_unit() {
         for (text, seconds) in
             [("30s", 30), ("90m", 5400), ("36h", 129_600), ("14d", 1_209_600), ("2w", 1_209_600), ("0d", 0)]
         {
@@ -203,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_reaches_only_this_machine() {
+    fn plain_http_is_allowed_only_to_loopback_by_default() {
         for (text, expected) in [
             ("https://mirror.example.com/", "https://mirror.example.com"),
             ("https://mirror.example.com/proxy/ecr/", "https://mirror.example.com/proxy/ecr"),
@@ -219,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_a_scheme_a_host_and_a_path() {
+    fn malformed_endpoints_are_rejected_without_quoting_credentials() {
         for garbage in [
             "",
             "mirror.example.com",
@@ -241,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_written_as_in_references() {
+    fn hosts_are_parsed_as_in_image_references() {
         assert_eq!(host("Public.ECR.aws").as_deref(), Ok("public.ecr.aws"));
         assert_eq!(host("127.0.0.1:5000").as_deref(), Ok("127.0.0.1:5000"));
         for garbage in ["", "https://public.ecr.aws", "public.ecr.aws/lambda", "ubuntu", "a.b:99999"] {
@@ -253,12 +249,12 @@ mod tests {
             assert_eq!(registry_host(spelling).as_deref(), Ok("docker.io"));
             assert_eq!(host_pattern(spelling).as_deref(), Ok("docker.io"));
         }
-        // A host of the API that credentials may be sent to is that host and no other.
+        // `token_hosts` are exact hosts and not aliases.
         assert_eq!(host("index.docker.io").as_deref(), Ok("index.docker.io"));
     }
 
     #[test]
-    fn a_pattern_of_bases_names_a_registry_and_no_tag() {
+    fn a_base_pattern_needs_a_registry_and_must_not_have_a_tag() {
         for (text, is_exact, matched) in [
             ("public.ecr.aws/lambda/java", true, "public.ecr.aws/lambda/java"),
             ("index.docker.io/python", true, "docker.io/library/python"),
@@ -280,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in ".{0,40}") {
+        fn parsers_do_not_panic(text in ".{0,40}") {
             let _ = (duration(&text), host(&text), host_pattern(&text), endpoint(&text, true), base_pattern(&text));
         }
     }

@@ -1,4 +1,4 @@
-//! `[watch]`: when basewatch tells of itself, and to whom.
+//! `[watch]`: notifications about basewatch's own runs.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,29 +14,29 @@ use crate::{
     secret::SecretSource,
 };
 
-/// When basewatch tells of itself, and to whom.
+/// Notifications about basewatch's own runs. `0` disables a threshold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWatch {
-    /// So many failed runs in a row are told; `0` is never.
+    /// Notify after this many consecutive failed runs.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     failed_runs: Option<i64>,
-    /// So many runs in a row that find nothing at all are told, although something is to be audited; `0` is never.
+    /// Notify after this many consecutive runs that found no deployments.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     empty_runs: Option<i64>,
-    /// Notify after so many consecutive runs that judged less of the fleet than `policy.min_known`; `0` is never.
+    /// Notify after this many consecutive runs below `policy.min_known`.
     #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     blind_runs: Option<i64>,
-    /// So many runs in a row that could not see, record or tell everything are told; `0` is never.
+    /// Notify after this many consecutive runs with errors in reading the inventory, storing the report or sending
+    /// alerts.
     #[schemars(range(min = 0, max = 1000), extend("default" = 3))]
     incomplete_runs: Option<i64>,
-    /// Who is told, by the names of receivers. Without it, those who are told about everybody's findings; if all are
-    /// for some owners only, each of them.
+    /// Names of the channels to notify. Defaults to the channels without `owners`, or to all if each has `owners`.
     #[schemars(extend("default" = []), example = ["on-call"])]
     receivers: Option<Vec<String>>,
-    /// A URL that is called by `GET` after each run that took place: where calls are missed, somebody is told of it.
+    /// URL that is requested with `GET` after each completed run, for a dead man's switch.
     heartbeat: Option<RawSecretSource>,
-    /// A URL that is called after a run that failed; without it none is, which is missed as well.
+    /// URL that is requested after a failed run. Without it, no request is sent.
     heartbeat_fail: Option<RawSecretSource>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
     let receivers = raw.receivers.as_deref().unwrap_or_default();
     let known = |name: &str| {
         let is_known = notify.receivers.iter().any(|receiver| receiver.id == name);
-        let why = || format!("{name:?} is no receiver: write the name of a [[notify.sns]] or [[notify.webhook]]");
+        let why = || format!("{name:?} is not a channel: write the name of a [[notify.sns]] or [[notify.webhook]]");
         is_known.then(|| name.to_owned()).ok_or_else(why)
     };
     WatchSettings {
@@ -60,7 +60,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
     }
 }
 
-/// The place of a URL; where the URL is here, it has to be one that is called.
+/// The source of a URL. A URL in a variable or file is validated now.
 fn url(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>) -> Option<SecretSource> {
     let source = source(raw, at, check)?;
     if let SecretSource::Here(secret) = &source {

@@ -1,4 +1,4 @@
-//! The answer of `basewatch base`: one line as it stands now.
+//! The output of `basewatch base`. The JSON contract `basewatch.base/v1`.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -13,35 +13,35 @@ use crate::{
 /// The value of `schema` in every [`BaseReport`].
 pub const BASE_SCHEMA: &str = "basewatch.base/v1";
 
-/// One base reference, resolved. The JSON contract `basewatch.base/v1`.
+/// The current state of a base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch base", extend("$id" = BASE_SCHEMA))]
 pub struct BaseReport {
     /// Always `basewatch.base/v1`.
     pub schema: String,
-    /// The instant that counts as now.
+    /// The time of the report.
     pub generated_at: DateTime<Utc>,
-    /// The reference that was asked for.
+    /// The requested reference.
     pub reference: String,
-    /// What it points at; of a line whose tag points at a release that is held, the newest release that is not.
+    /// The digest of the reference; if its tag points at a held release, of the newest release without a hold.
     pub digest: Digest,
-    /// What that digest names.
+    /// What the digest identifies.
     pub digest_kind: DigestKind,
-    /// The hold on what the reference points at; absent if there is none.
+    /// The hold on the release that the reference points at; absent without a hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldFields>,
-    /// The line it belongs to, where that is known.
+    /// The line; null if unknown.
     pub line: Option<String>,
-    /// How the line was found.
+    /// How the line was determined.
     pub line_source: Option<String>,
-    /// The Lambda runtime the line carries.
+    /// The Lambda runtime of the line; null for other lines.
     pub runtime: Option<RuntimeFields>,
-    /// Each platform.
+    /// The platforms.
     pub platforms: Vec<PlatformBase>,
-    /// The line's releases, newest first; only with `--history`.
+    /// The releases of the line, newest first; only with `--history`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<ReleaseRow>>,
-    /// Whether `history` is all of it.
+    /// Whether `history` is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_complete: Option<bool>,
 }
@@ -53,33 +53,33 @@ pub struct PlatformBase {
     pub platform: Platform,
     /// The digest of its manifest.
     pub digest: Digest,
-    /// The release, where a dated tag names it.
+    /// The dated tag of the release; null if unknown.
     pub release: Option<String>,
-    /// When it was published.
+    /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
-    /// Where that date is from.
+    /// The source of the publish date.
     pub published_source: Option<PublishedSource>,
-    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
-    /// Whole days since then.
+    /// The age in whole days.
     pub age_days: Option<i64>,
 }
 
 /// One release of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseRow {
-    /// Its dated tag, without an architecture.
+    /// The dated tag, without an architecture.
     pub release: String,
-    /// When it was published.
+    /// The publish date.
     pub published_at: DateTime<Utc>,
-    /// The architectures it was seen for: `arm64`, `x86_64`; empty when only the plain tag exists.
+    /// The known architectures: `arm64`, `x86_64`; empty if only the tag without an architecture exists.
     pub architectures: Vec<String>,
-    /// Its digest, where that was ever asked for.
+    /// The digest; null if it was never requested.
     pub digest: Option<Digest>,
-    /// Whether it is the current release: what the moving tag points at, or the newest one that is not held.
+    /// Whether this is the current release: that of the moving tag, or the newest one without a hold.
     pub current: bool,
-    /// The hold that takes it out of the line; absent if none does.
+    /// The hold on the release; absent without a hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldFields>,
 }

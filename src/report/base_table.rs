@@ -1,4 +1,4 @@
-//! How does a person read what a base is now? The answer of `basewatch base` for a terminal.
+//! Renders the output of `basewatch base` for a terminal.
 
 use chrono::NaiveDate;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{image::DigestKind, judge::Severity};
 
-/// How far from the margin values are: as near that a digest fits into 80 columns.
+/// The indentation of values, small enough for a digest to fit into 80 columns.
 const INDENT: usize = 9;
 
-/// The base for a terminal. Digests are whole: this is what they are copied from.
+/// Renders a base. Digests are not shortened, so that they can be copied.
 #[must_use]
 pub fn render(base: &BaseReport, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -24,9 +24,9 @@ pub fn render(base: &BaseReport, style: &Style) -> String {
         INDENT,
         "kind",
         match base.digest_kind {
-            DigestKind::Index => "index, one for all platforms",
+            DigestKind::Index => "index of all platforms",
             DigestKind::Manifest => "manifest of one platform",
-            DigestKind::Config => "configuration of one platform's image",
+            DigestKind::Config => "image configuration of one platform",
         },
     );
     page.entry(
@@ -35,11 +35,15 @@ pub fn render(base: &BaseReport, style: &Style) -> String {
         match (&base.line, &base.line_source) {
             (Some(line), Some(source)) => format!("{line} ({source})"),
             (Some(line), None) => line.clone(),
-            (None, _) => "not known".to_owned(),
+            (None, _) => "unknown".to_owned(),
         },
     );
     if let Some(HoldFields { reason, until }) = &base.hold {
-        page.entry(INDENT, "hold", format!("what {} points at is held until {until}: {reason}", base.reference));
+        page.entry(
+            INDENT,
+            "hold",
+            format!("the release that {} points at is held until {until}: {reason}", base.reference),
+        );
     }
     if let Some(runtime) = &base.runtime {
         page.entry(INDENT, "runtime", support(runtime));
@@ -64,7 +68,7 @@ fn support(runtime: &RuntimeFields) -> String {
 fn release(platform: &PlatformBase) -> String {
     let name = platform.release.as_deref().unwrap_or("no dated tag");
     let (Some(at), Some(source)) = (platform.published_at, platform.published_source) else {
-        return format!("{name}, publish date not known");
+        return format!("{name}, publish date unknown");
     };
     let age = words::age(platform.age_days, Some(source));
     let age = if age == words::NOTHING { age } else { format!("{age} old") };
@@ -103,7 +107,7 @@ fn history(page: &mut Page, base: &BaseReport) {
         })
         .collect();
     if rows.is_empty() {
-        page.line(Paint::Plain, "no dated release is known");
+        page.line(Paint::Plain, "no dated releases found");
     } else {
         let grid = Grid::fit(COLUMNS, &rows, page.width());
         grid.titles(page);
@@ -112,6 +116,6 @@ fn history(page: &mut Page, base: &BaseReport) {
         }
     }
     if base.history_complete == Some(false) {
-        page.line(Paint::Dim, "not all: the tag list was too long, or could not be read to its end");
+        page.line(Paint::Dim, "incomplete: the tag list was too long or could not be read completely");
     }
 }

@@ -1,4 +1,4 @@
-//! How the stages' answers become the report's fields.
+//! Conversion of audit results to report fields.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -17,7 +17,7 @@ use crate::{
     resolve::Resolution,
 };
 
-/// What policy overrides are matched against, owned.
+/// The names that policy rules match against, owned.
 #[derive(Clone, Debug)]
 pub struct Subjects {
     deployment: String,
@@ -28,7 +28,7 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// The names of `deployment` and of its base.
+    /// The names of `deployment` and its base.
     #[must_use]
     pub fn of(deployment: &Deployment, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>) -> Self {
         let line = resolution.and_then(|resolution| resolution.line.as_ref()).map(|(line, _)| line.to_string());
@@ -42,7 +42,7 @@ impl Subjects {
         }
     }
 
-    /// The names, for `judge`.
+    /// The names, borrowed for `judge`.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
         Subject {
@@ -56,7 +56,7 @@ impl Subjects {
 }
 
 impl Finding {
-    /// The finding of one deployment, whose image has the bases of `chain`.
+    /// The finding of a deployment, with the bases of `chain`.
     #[must_use]
     pub fn new(deployment: &Deployment, chain: &[ChainLink<'_>], judgement: Judgement, now: DateTime<Utc>) -> Self {
         let base = chain.first();
@@ -88,11 +88,11 @@ impl Finding {
         }
     }
 
-    /// Whether a run fails for it that fails from `threshold` on.
+    /// Whether the finding fails a run with `--fail-on` set to `threshold`.
     ///
-    /// What is exempted fails none. Where nothing can be done, as on a line that is quiet, it counts no more than
-    /// `unknown`, which is of the same severity: no one could make such a run succeed. Where the deployed image was
-    /// deleted, it counts as `out-of-date` at least: its base is mostly unknown then, and the loss is certain.
+    /// Exempted findings never do. A finding without a possible action counts at most as `unknown`, because no one
+    /// could make the run succeed. A finding on a deleted image counts at least as `out-of-date`, even if its base is
+    /// unknown.
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {
         let counted = match self.action {
@@ -103,8 +103,8 @@ impl Finding {
         self.exemption.is_none() && counted.is_at_least(threshold)
     }
 
-    /// Whether there is nothing to say of it: the base is current and nothing is to be done. What runs on a current
-    /// base may still be a deleted image, or a function that cannot be invoked.
+    /// Whether the base is current and no action is required. A deployment on a current base may still require an
+    /// action, for example if its image was deleted.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.verdict == Verdict::Fresh && self.action == Action::None
@@ -144,7 +144,7 @@ impl DeploymentFields {
     }
 }
 
-/// The command in so many bytes, with `…` for the rest: scripts of any length are passed that way.
+/// The command, truncated to [`MESSAGE_BYTES`] with `…`. It may contain a long script.
 fn command(words: Vec<String>) -> Vec<String> {
     let mut left = MESSAGE_BYTES;
     let mut shown = Vec::new();
@@ -212,7 +212,7 @@ impl BaseInUse {
 }
 
 impl BaseLink {
-    /// The bases below the first of `chain`.
+    /// The bases after the first of `chain`.
     fn all(deployment: &Deployment, chain: &[ChainLink<'_>], now: DateTime<Utc>) -> Vec<Self> {
         let Ok(image) = &deployment.image else { return Vec::new() };
         let below = chain.windows(2).map(|pair| {
@@ -268,7 +268,7 @@ impl Behind {
         let newer = resolution.newer;
         let is_behind = match judgement.standing {
             Standing::Behind => true,
-            // Of a base whose digest was not recorded, layers prove what is in it, not that it was published twice.
+            // Without a recorded digest, equal layers do not prove that the base was published twice.
             Standing::SameContent => resolution.base.digest.is_some(),
             Standing::Current | Standing::Ahead | Standing::Held | Standing::Unknown => false,
         };
@@ -292,7 +292,7 @@ impl From<Gap> for ErrorEntry {
 }
 
 impl ErrorEntry {
-    /// One entry for each registry and sort of failure, however many bases it kept from being resolved.
+    /// One entry per registry and failure code, regardless of the number of affected bases.
     pub fn of_resolutions<'a>(resolutions: impl Iterator<Item = (&'a Repository, &'a Resolution)>) -> Vec<Self> {
         let mut entries: BTreeMap<(String, ErrorCode), (usize, &str)> = BTreeMap::new();
         for (repository, resolution) in resolutions {
@@ -313,46 +313,45 @@ impl ErrorEntry {
     }
 }
 
-/// What a run adds to what its audit found.
+/// The metadata of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The run's id.
+    /// The ID of the run.
     pub id: String,
-    /// The instant that counted as now.
+    /// The time that the findings are judged by.
     pub now: DateTime<Utc>,
-    /// Requests by service and kind.
+    /// The numbers of requests by service and kind.
     pub requests: BTreeMap<String, BTreeMap<String, u64>>,
     /// How much of its budget the search for unrecorded bases has used; none if no search was necessary or
     /// allowed.
     pub search: Option<SearchBudget>,
-    /// How registries were authenticated to.
+    /// The authentication method of each registry.
     pub authentication: BTreeMap<String, String>,
-    /// Registries that were read through a pull-through cache, each with the cache.
+    /// The pull-through cache of each registry that was read through one.
     pub caches: BTreeMap<String, String>,
-    /// What is to be known about base repositories, release catalogs and exemptions.
+    /// Notes about base repositories, release catalogs, exemptions and holds.
     pub notes: Vec<Note>,
-    /// The least verdict that the run fails for; none if it never does.
+    /// The least severe verdict that fails the run; `None` for never.
     pub fail_on: Option<Verdict>,
-    /// The labels that were looked for.
+    /// The configured base labels.
     pub labels: Vec<String>,
 }
 
 impl Note {
-    /// That the releases of the base repository `place`, or of those that match it, could not all be read by ECR's API.
+    /// A note that the releases of the base repositories `place` could not be read completely through the ECR API.
     #[must_use]
     pub fn of_unread_base(place: &str, why: &str) -> Self {
-        let effect =
-            "only what its moving tags carry is compared with images, and it is not known when ECR received it";
+        let effect = "only the current images of its moving tags are compared, and their push dates are unknown";
         Self::new(NoteCode::BaseReleasesUnread, format!("{place}: {why}; {effect}"))
     }
 
-    /// ECR asks the upstream for a tag at most once a day
+    /// A note about a pull-through cache. ECR checks the upstream tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
     fn of_cache(host: &str, cache: &str) -> Self {
         Self::new(
             NoteCode::PullThroughCache,
             format!(
-                "{host} was read through {cache}: its tags may lag behind, in ECR by up to 24 hours, and it lists only what was pulled through it"
+                "{host} was read through {cache}: tags may be outdated, in ECR by up to 24 hours, and only images pulled through the cache are listed"
             ),
         )
     }
@@ -388,7 +387,7 @@ impl Report {
         report
     }
 
-    /// The same with the lines that its findings stand on.
+    /// Adds the lines in use.
     #[must_use]
     pub fn with_lines(self, lines: Vec<LineFields>) -> Self {
         Self { lines, ..self }

@@ -1,7 +1,5 @@
-//! Bases that are built on other bases, as something to act on: which of them has to be rebuilt, once for all images that
-//! are built on it?
-//!
-//! Alerts and rebuilds are about that base, and not about each image that waits for it.
+//! Findings for company bases: bases that are built on an outdated base and must be rebuilt before the images on top of
+//! them. Alerts and rebuilds are for the company base, and not for each image that waits for it.
 
 use std::{
     borrow::Cow,
@@ -15,14 +13,14 @@ use crate::{
     judge::{Action, ReasonCode, Severity, Verdict},
 };
 
-/// What the ids of findings about bases begin with. Those of deployments begin with another word.
+/// The ID prefix of findings about bases. IDs of deployments have other prefixes.
 const PREFIX: &str = "base:";
 
-/// So many deployments are named that wait for one base.
+/// Maximum number of waiting deployments to list.
 const NAMED: usize = 3;
 
 impl Finding {
-    /// The base that has to be rebuilt before the image is, and the base below it that is behind.
+    /// The company base that must be rebuilt first, and the outdated base below it.
     #[must_use]
     pub fn awaited(&self) -> Option<(&BaseInUse, &BaseLink)> {
         let code = ReasonCode::WaitsForBase.as_str();
@@ -32,13 +30,13 @@ impl Finding {
             .then(|| self.links().filter(|it| it.1.is_awaited()).last())?
     }
 
-    /// Whether it is about a base rather than about a deployment.
+    /// Whether the finding is about a base and not about a deployment.
     #[must_use]
     pub fn is_about_base(&self) -> bool {
         is_base_id(&self.id)
     }
 
-    /// Each base that is built on another one, and that one.
+    /// Pairs of a base and the base that it is built on.
     fn links(&self) -> impl Iterator<Item = (&BaseInUse, &BaseLink)> {
         let below = self.base.iter().flat_map(|base| &base.chain);
         let outer = self.base.iter().chain(below.clone().map(|link| &link.base));
@@ -46,7 +44,7 @@ impl Finding {
     }
 }
 
-/// Whether `id` is that of a finding about a base.
+/// Whether `id` is the ID of a finding about a base.
 #[must_use]
 pub fn is_base_id(id: &str) -> bool {
     id.starts_with(PREFIX)
@@ -59,8 +57,8 @@ impl BaseLink {
 }
 
 impl Report {
-    /// The report with a finding for each base that is built on another one, in the place of its own repository. What
-    /// waits for such a base is nothing to act on by itself. A base that is among the deployments is not added.
+    /// Adds a finding for each company base, unless it is among the deployments. Images that wait for a company base no
+    /// longer require an action.
     #[must_use]
     pub fn with_company_bases(&self) -> Cow<'_, Self> {
         let bases = self.company_bases();
@@ -75,7 +73,7 @@ impl Report {
         Cow::Owned(report)
     }
 
-    /// The report in which what waits for a base is nothing to act on.
+    /// Clears the severity of findings that wait for a company base.
     #[must_use]
     pub fn without_waiting(&self) -> Cow<'_, Self> {
         if self.findings.iter().all(|finding| finding.awaited().is_none()) {
@@ -103,7 +101,7 @@ impl Report {
                     adopted: link.adopted,
                     waiting: Vec::new(),
                 });
-                // Platforms may differ: it is rebuilt once all are.
+                // Platforms may differ. The base is up to date if all of them are.
                 base.adopted = match (base.adopted, link.adopted) {
                     (Some(one), Some(other)) => Some(one && other),
                     _ => None,
@@ -120,7 +118,7 @@ impl Report {
     }
 }
 
-/// The repository of a base, and the line that it is built on.
+/// The repository of a company base, and the line that it is built on.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     registry: String,
@@ -139,27 +137,27 @@ impl Place {
         Self::new(&outer.reference, link.base.line.as_ref())
     }
 
-    /// The repository of a deployed image, and the line that this is built on.
+    /// The repository of a deployed image, and its base line.
     fn of_finding(finding: &Finding) -> Option<Self> {
         let line = finding.base.as_ref().filter(|_| finding.verdict != Verdict::Unknown)?.line.as_ref();
         Self::new(&finding.image.reference, line)
     }
 }
 
-/// A base that is built on another one.
+/// A company base.
 struct CompanyBase<'a> {
     /// The base below it.
     link: &'a BaseLink,
     current: &'a CurrentRelease,
     adopted: Option<bool>,
-    /// What waits for it, the worst first.
+    /// The findings that wait for it, worst first.
     waiting: Vec<&'a Finding>,
 }
 
 impl CompanyBase<'_> {
     fn finding(&self, place: &Place) -> Finding {
         let Place { registry, repository, line } = place;
-        // What waits is open as long as nobody answers for all of it.
+        // The finding is open unless exemptions cover all waiting findings.
         let open: Vec<_> = self.waiting.iter().filter(|finding| !finding.is_base_exempted()).collect();
         let severity = open.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None);
         let (verdict, action) = match (self.waiting.is_empty(), self.adopted) {
@@ -212,7 +210,7 @@ impl CompanyBase<'_> {
             more => format!(" and {more} more"),
         };
         let message = format!(
-            "the current release of {} is built on an outdated release of {}; built on it: {}{more}",
+            "the current release of {} is built on an outdated release of {}; affected: {}{more}",
             place.repository,
             place.line,
             named.join(", ")
@@ -220,14 +218,14 @@ impl CompanyBase<'_> {
         vec![ReasonFields { code: ReasonCode::BaseSuperseded.as_str().to_owned(), message }]
     }
 
-    /// The owner of all that waits, if it is one: of the base itself, none is known.
+    /// The common owner of all waiting findings. The owner of the base itself is unknown.
     fn owner(&self) -> Option<String> {
         let mut owners = self.waiting.iter().map(|finding| finding.deployment.owner.as_ref());
         let first = owners.next()??;
         owners.all(|owner| owner == Some(first)).then(|| first.clone())
     }
 
-    /// The current release below it as the one in use.
+    /// The current release of the lower base as the base in use.
     fn current_in_use(&self) -> BaseInUse {
         let CurrentRelease { digest, release, published_at, published_source, estimated, .. } = self.current.clone();
         BaseInUse {

@@ -1,7 +1,6 @@
-//! How do spreadsheets and queries read a report? As CSV: a header, then one row for each finding.
+//! Renders a report as CSV (RFC 4180, UTF-8): a header, then one row per finding.
 //!
-//! RFC 4180 in UTF-8, with CR LF after each row. The columns are a contract as the JSON is: documented in
-//! `docs/formats.md`, and new ones are added at the end.
+//! The columns are a contract, documented in `docs/formats.md`. New columns are added at the end.
 
 use std::borrow::Cow;
 
@@ -11,24 +10,24 @@ use csv::{Terminator, WriterBuilder};
 use super::{Finding, Report, harmless};
 use crate::resolve::PublishedSource;
 
-/// What a row is made of.
+/// The data of a row.
 #[derive(Clone, Copy)]
 struct Row<'a> {
     report: &'a Report,
     finding: &'a Finding,
 }
 
-/// A column: its title, and what it shows of a finding.
+/// A column: its title and the value for a row.
 type Column = (&'static str, for<'a> fn(Row<'a>) -> Cell<'a>);
 
-/// What stands in a cell.
+/// The value of a cell.
 enum Cell<'a> {
-    /// Nothing is known, or there is nothing.
+    /// No value.
     Empty,
-    /// Text that may be from outside.
+    /// Untrusted text, which is sanitized.
     Text(Cow<'a, str>),
-    /// A word, a number or a date of our own making.
-    Own(Cow<'a, str>),
+    /// Trusted text: keywords, numbers and dates.
+    Trusted(Cow<'a, str>),
 }
 
 /// The columns, in order.
@@ -94,39 +93,38 @@ const COLUMNS: &[Column] = &[
     ("base_chain_verdicts", |row| row.base(|base| joined(base.chain.iter().map(|link| link.verdict.as_str())))),
 ];
 
-/// The report as CSV.
+/// Renders all findings of a report.
 #[must_use]
 pub fn render(report: &Report) -> String {
     of(report, &report.findings)
 }
 
-/// Some of the findings of `report` as CSV, in the order in which they come.
+/// Renders `findings` of `report`, in the given order.
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "nothing that is written to memory fails")]
+#[expect(clippy::missing_panics_doc, reason = "writing to memory cannot fail")]
 pub fn of<'a>(report: &'a Report, findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(titles()).expect("memory takes everything");
+    writer.write_record(titles()).expect("writing to memory cannot fail");
     for finding in findings {
         let row = Row { report, finding };
         for (_, cell) in COLUMNS {
-            writer.write_field(cell(row).shown().as_bytes()).expect("memory takes everything");
+            writer.write_field(cell(row).shown().as_bytes()).expect("writing to memory cannot fail");
         }
-        writer.write_record(None::<&[u8]>).expect("every row has as many cells as there are columns");
+        writer.write_record(None::<&[u8]>).expect("every row has all columns");
     }
-    let bytes = writer.into_inner().expect("memory takes everything");
+    let bytes = writer.into_inner().expect("writing to memory cannot fail");
     String::from_utf8(bytes).expect("all cells are UTF-8")
 }
 
-/// The titles of the columns, in order.
+/// The column titles, in order.
 pub fn titles() -> impl Iterator<Item = &'static str> {
     COLUMNS.iter().map(|(title, _)| *title)
 }
 
-/// `text` as the cell of a row: visible, and nothing that a spreadsheet would compute.
+/// Sanitizes `text` and neutralizes formulas.
 ///
-/// A formula begins with `=`, `+`, `-` or `@`, behind blanks too, and in East Asian widths as well; a tab or a line
-/// break before it cannot come, as control characters are written as escapes. Where the list separator is a semicolon,
-/// spreadsheets split at others than commas, and look for formulas behind these too. An apostrophe in front makes it
+/// A formula starts with `=`, `+`, `-` or `@`, also after blanks and in full-width forms. Depending on the locale,
+/// spreadsheets also split at semicolons, so that a formula may follow any separator. A leading apostrophe makes it
 /// text (<https://owasp.org/www-community/attacks/CSV_Injection>).
 #[must_use]
 pub fn cell(text: &str) -> String {
@@ -139,7 +137,7 @@ pub fn cell(text: &str) -> String {
         }
         is_start = match character {
             ',' | ';' | '|' => true,
-            // What a spreadsheet may take away before it looks.
+            // Spreadsheets may ignore these before a formula.
             ' ' | '"' => is_start,
             _ => false,
         };
@@ -157,7 +155,7 @@ impl Cell<'_> {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) => cell(&text),
-            Self::Own(text) => text.into_owned(),
+            Self::Trusted(text) => text.into_owned(),
         }
     }
 }
@@ -184,14 +182,14 @@ impl<'a> Row<'a> {
     }
 
     fn reasons(self, separator: &str, part: impl Fn(&super::ReasonFields) -> &String) -> Cell<'a> {
-        // Cut one by one, so that a long one does not take the others away.
+        // Each part is truncated separately.
         let parts: Vec<_> = self.finding.reasons.iter().map(|reason| cell(part(reason))).collect();
-        Cell::Own(parts.join(separator).into())
+        Cell::Trusted(parts.join(separator).into())
     }
 }
 
 fn own<'a>(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
-    Cell::Own(text.into())
+    Cell::Trusted(text.into())
 }
 
 fn text(text: &str) -> Cell<'_> {
@@ -202,7 +200,7 @@ fn maybe(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, text)
 }
 
-/// What has no blanks in it, with blanks between.
+/// Joins values without blanks by blanks.
 fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> Cell<'static> {
     let texts = texts.collect::<Vec<_>>().join(" ");
     if texts.is_empty() { Cell::Empty } else { Cell::Text(texts.into()) }
@@ -212,7 +210,7 @@ fn word(value: Option<&'static str>) -> Cell<'static> {
     value.map_or(Cell::Empty, own)
 }
 
-/// What has been parsed, and so holds nothing odd; and yet its grammar is not this module's business.
+/// A parsed value. Sanitized anyway, because its grammar may change.
 fn shown<'a>(value: Option<&impl ToString>) -> Cell<'a> {
     value.map_or(Cell::Empty, |value| Cell::Text(value.to_string().into()))
 }
@@ -225,7 +223,7 @@ fn yes_or_no<'a>(value: bool) -> Cell<'a> {
     own(if value { "true" } else { "false" })
 }
 
-/// In RFC 3339, by the second.
+/// Formats a time as RFC 3339.
 fn instant<'a>(at: Option<DateTime<Utc>>) -> Cell<'a> {
     at.map_or(Cell::Empty, |at| own(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
 }
@@ -235,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_cell_is_a_formula() {
+    fn cells_are_never_formulas() {
         let table = [
             ("orders:421", "orders:421"),
             ("a=1+1", "a=1+1"),
@@ -264,12 +262,12 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(cell(text), expected, "{text:?}");
-            assert_eq!(cell(expected), expected, "twice is once");
+            assert_eq!(cell(expected), expected, "sanitizing is idempotent");
         }
     }
 
     #[test]
-    fn titles_are_words_and_each_is_there_once() {
+    fn titles_are_unique_snake_case() {
         let mut seen = std::collections::BTreeSet::new();
         for title in titles() {
             assert!(title.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{title}");

@@ -1,4 +1,4 @@
-//! Which deployments may be missing from a report because of an error?
+//! Errors of an audit, and the deployments that may be missing because of them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize};
 use super::{ErrorEntry, Report};
 use crate::inventory::DeploymentKind;
 
-/// What an error is about. Either makes a report incomplete; only the first hides deployments.
+/// The subject of an error. Both make a report incomplete; only inventory errors hide deployments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorAbout {
-    /// A part of the inventory could not be read: deployments may be missing from the findings.
+    /// A part of the inventory could not be read; deployments may be missing.
     #[default]
     Inventory,
-    /// The base of deployments that are among the findings could not be fully resolved.
+    /// The base line of a finding could not be resolved completely.
     Line,
 }
 
-/// Where a deployment is, as far as that is known. What is `None` may be anything.
+/// The location of a deployment. `None` matches any value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Location<'a> {
-    /// Its kind.
+    /// The kind of deployment.
     pub kind: Option<DeploymentKind>,
-    /// The AWS account that it is in.
+    /// The AWS account.
     pub account: Option<&'a str>,
-    /// The AWS region that it is in.
+    /// The AWS region.
     pub region: Option<&'a str>,
-    /// The AWS account of its image's registry.
+    /// The AWS account of the image registry.
     pub registry_account: Option<&'a str>,
-    /// The AWS region of its image's registry.
+    /// The AWS region of the image registry.
     pub registry_region: Option<&'a str>,
-    /// The repository of its image, without the registry.
+    /// The image repository, without the registry.
     pub repository: Option<&'a str>,
 }
 
@@ -53,8 +53,7 @@ impl ErrorEntry {
 }
 
 impl Report {
-    /// Whether a deployment at `location` that is not among the findings does not exist: the inventory that would have
-    /// found it was read.
+    /// Whether a deployment at `location` without a finding does not exist, because its inventory was read completely.
     #[must_use]
     pub fn proves_absence(&self, location: &Location<'_>) -> bool {
         !self.errors.iter().any(|error| error.may_hide(location))
@@ -103,12 +102,12 @@ mod tests {
         ] {
             assert_eq!(error.may_hide(&function), hides, "{error:?}");
             let about_inventory = error.about == ErrorAbout::Inventory;
-            assert_eq!(error.may_hide(&Location::default()), about_inventory, "of an unknown place: {error:?}");
+            assert_eq!(error.may_hide(&Location::default()), about_inventory, "unknown location: {error:?}");
         }
     }
 
     #[test]
-    fn an_error_of_an_older_report_hides_everything() {
+    fn an_error_without_a_subject_may_hide_any_deployment() {
         let old = r#"{ "scope": "registry public.ecr.aws", "code": "throttled", "message": "429" }"#;
         let error: ErrorEntry = serde_json::from_str(old).unwrap();
         assert!(error.may_hide(&Location { account: Some("111111111111"), ..Location::default() }));

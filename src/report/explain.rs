@@ -1,4 +1,5 @@
-//! How was that found out? The answer of `basewatch explain`: each step with its evidence, then the verdict.
+//! The output of `basewatch explain`: each step with its evidence, then the verdict. The JSON contract
+//! `basewatch.explain/v1`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,20 +17,19 @@ use crate::{
 /// The value of `schema` in every explanation.
 pub const EXPLAIN_SCHEMA: &str = "basewatch.explain/v1";
 
-/// How the base of one image on one platform was identified, dated and judged. The JSON contract
-/// `basewatch.explain/v1`.
+/// How the base of an image on one platform was identified, dated and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch explain", extend("$id" = EXPLAIN_SCHEMA))]
 pub struct Explanation {
     /// Always `basewatch.explain/v1`.
     pub schema: String,
-    /// The image that was asked about.
+    /// The requested image.
     pub reference: String,
-    /// The platform; null when it could not be read.
+    /// The platform; null if the image could not be read.
     pub platform: Option<String>,
-    /// What was looked at, in order.
+    /// The steps, in order.
     pub steps: Vec<ExplanationStep>,
-    /// What follows.
+    /// The resulting finding.
     pub finding: Finding,
 }
 
@@ -41,7 +41,7 @@ fn paint(outcome: StepOutcome) -> Paint {
     }
 }
 
-/// The explanation for a terminal.
+/// Renders an explanation for a terminal.
 #[must_use]
 pub fn render(explanation: &Explanation, style: &Style) -> String {
     let mut page = Page::new(style);

@@ -1,4 +1,4 @@
-//! One finding: a deployment with its base, the current release, the verdict, the reasons and the action.
+//! Findings: a deployment with its base, the current release, the verdict, the reasons and the action.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -15,59 +15,61 @@ use crate::{
 /// One deployment on one platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// Stable over runs.
+    /// An ID that is stable across runs.
     pub id: String,
-    /// Where the image runs.
+    /// The deployment.
     pub deployment: DeploymentFields,
     /// The image.
     pub image: ImageFields,
-    /// The base in use; null when it could not be identified.
+    /// The base in use; null if it could not be identified.
     pub base: Option<BaseInUse>,
-    /// The current release of the base's line; null when it could not be resolved.
+    /// The current release of the line; null if it could not be resolved.
     pub current: Option<CurrentRelease>,
-    /// How far the base is behind; null when it is not, or when that is not known.
+    /// How far the base is behind; null if it is current or this is unknown.
     pub behind: Option<Behind>,
-    /// A newer image in the same repository on a better base; absent where none is known.
+    /// A newer image with a better base in the same repository; absent if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<ReplacementFields>,
-    /// The Lambda runtime the line carries; null for other lines.
+    /// The Lambda runtime of the line; null for other lines.
     pub runtime: Option<RuntimeFields>,
-    /// The worst verdict that holds.
+    /// The worst verdict that applies.
     pub verdict: Verdict,
-    /// Whether the base in use is older than the limit.
+    /// Whether the base is older than `policy.max_age`.
     pub stale: bool,
-    /// Whether the base has been behind for longer than the grace.
+    /// Whether the base has been behind for longer than `policy.grace`.
     pub out_of_date: bool,
-    /// Whether the line's runtime is past its deprecation date.
+    /// Whether the Lambda runtime is past its deprecation date.
     pub deprecated: bool,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What to do.
+    /// The recommended action.
     pub action: Action,
-    /// Why; see `docs/verdicts.md` for each code.
+    /// The reasons; see `docs/verdicts.md` for the codes.
     pub reasons: Vec<ReasonFields>,
-    /// Severity, action and reasons of base and workload apart; absent where nothing is wrong with the workload itself.
+    /// Severity, action and reasons of the base and the workload separately; absent if the workload itself has no
+    /// problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<FindingSubjects>,
-    /// The policy override that was applied, by its name; null for the general policy.
+    /// The name of the applied policy override; absent for the general policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_rule: Option<String>,
-    /// The exemption that holds for it: no run fails for it and nobody is alerted; absent where there is none.
+    /// The exemption that covers the finding, so that it does not count for `--fail-on` and opens no alert; absent
+    /// without an exemption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exemption: Option<ExemptionFields>,
 }
 
-/// Where an image runs, or is meant to.
+/// A deployment of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentFields {
-    /// What sort of place it is.
+    /// The kind of deployment.
     pub kind: DeploymentKind,
-    /// What people call it.
+    /// The name.
     pub name: String,
-    /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
+    /// The qualifier: a Lambda alias or `$LATEST`, or an ECS container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
-    /// The published version of a function, or the revision of a service.
+    /// The version of a Lambda function, or the revision of an ECS service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The ARN.
@@ -79,41 +81,40 @@ pub struct DeploymentFields {
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
-    /// Whose it is.
+    /// The owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Its state in the words of AWS: `Active`, `Inactive`, `Failed`, `ACTIVE`.
+    /// The state reported by AWS: `Active`, `Inactive`, `Failed`, `ACTIVE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// The code of the reason for the state: `ImageDeleted`.
+    /// The AWS reason code of the state: `ImageDeleted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_reason_code: Option<String>,
-    /// The reason for the state in the words of AWS.
+    /// The AWS reason of the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_reason: Option<String>,
-    /// How the last update of the function ended, in the word of AWS: `Failed`, `InProgress`; absent where it
-    /// succeeded.
+    /// The status of the last function update reported by AWS: `Failed`, `InProgress`; absent if successful.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status: Option<String>,
-    /// The code of the reason for that: `ImageAccessDenied`.
+    /// The AWS reason code of the last update status: `ImageAccessDenied`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status_reason_code: Option<String>,
-    /// The reason for that, in the words of AWS.
+    /// The AWS reason of the last update status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status_reason: Option<String>,
-    /// What it runs on: `arm64` or `x86_64`.
+    /// The CPU architecture: `arm64` or `x86_64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Arch>,
-    /// Its memory in MiB.
+    /// The memory in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
-    /// The command it runs instead of the image's own; absent where it is that.
+    /// The command that overrides that of the image; absent without an override.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
 }
 
 impl DeploymentFields {
-    /// Those of something of which nothing is known.
+    /// Fields without values.
     pub(super) fn unknown() -> Self {
         Self {
             kind: DeploymentKind::Image,
@@ -137,132 +138,132 @@ impl DeploymentFields {
     }
 }
 
-/// An image that could be deployed instead.
+/// An image that could replace the deployed one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplacementFields {
-    /// How it is referred to, by its tag.
+    /// The reference with a tag.
     pub reference: ReferenceText,
-    /// What the tag points at.
+    /// The digest of the tag.
     pub digest: Digest,
-    /// When it was pushed.
+    /// The push date.
     pub pushed_at: Option<DateTime<Utc>>,
-    /// The release it stands on, where a dated tag names it.
+    /// The dated tag of its base release; null if unknown.
     pub base_release: Option<String>,
-    /// What would be concluded if it ran in this place.
+    /// The verdict if this image were deployed.
     pub verdict: Verdict,
 }
 
 /// The image of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageFields {
-    /// How the deployment refers to it.
+    /// The reference in the deployment.
     pub reference: ReferenceText,
-    /// The digest of the platform's manifest; null when it could not be read.
+    /// The digest of the platform manifest; null if it could not be read.
     pub digest: Option<Digest>,
-    /// The platform; null when it could not be read.
+    /// The platform; null if it could not be read.
     pub platform: Option<Platform>,
-    /// When the image was built, by its own word; null when it says nothing plausible.
+    /// The build date recorded in the image; null if missing or implausible.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was pushed, where the repository says.
+    /// The push date; null if unknown.
     pub pushed_at: Option<DateTime<Utc>>,
-    /// Whether its repository still has it: `held`, `archived` or `gone`; absent where that is not known.
+    /// Whether the image is still in its repository: `held`, `archived` or `gone`; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holding: Option<String>,
 }
 
-/// The base an image was built from, and when that was published.
+/// The base of an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseInUse {
-    /// As recorded in the image, made whole; where it is from a mirror, as its upstream calls it.
+    /// The full reference; of a mirror, the upstream reference.
     pub reference: ReferenceText,
-    /// The mirror or pull-through cache that the image names instead; absent where it names none.
+    /// The mirror or pull-through cache that the image records; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
-    /// Its digest; null when the image records only a tag.
+    /// The digest; null if the image records only a tag.
     pub digest: Option<Digest>,
-    /// What the digest names; null when that is not known.
+    /// What the digest identifies; null if unknown.
     pub digest_kind: Option<DigestKind>,
-    /// The kind of evidence: `label`, `annotation`, `builder-comment`, `provenance`, `layers`, or `itself` if the image is
-    /// a release of a base.
+    /// The kind of evidence: `label`, `annotation`, `builder-comment`, `provenance`, `layers`, or `itself` if the image
+    /// is a base release.
     pub identified_by: String,
-    /// The label or annotation; of `layers`, how many of the image are the base's; of `itself`, the digest.
+    /// The label or annotation; for `layers`, the number of matching layers; for `itself`, the digest.
     pub evidence: String,
-    /// How sure it is that the image is built on it: `confirmed` if the layers prove it, `unconfirmed` if the image
-    /// records it and the layers could not be compared, `assumed` if besides the repository is from the configuration.
-    /// Absent in reports of earlier versions.
+    /// `confirmed` if the layers prove the base; `unconfirmed` if the image records it but layers could not be
+    /// compared; `assumed` if, in addition, the repository comes from the configuration. Absent in reports of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<String>,
-    /// Other releases whose layers are the same, the earliest first; the image may be built on any of them. The first
-    /// hundred; absent where none is known.
+    /// Up to 100 other releases with equal layers, oldest first. The image may be built on any of them. Absent if there
+    /// are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub equal_releases: Vec<String>,
-    /// The line it belongs to: `public.ecr.aws/lambda/java:21`.
+    /// The line: `public.ecr.aws/lambda/java:21`; null if unknown.
     pub line: Option<String>,
-    /// How the line was found: `configured`, `recorded-tag`, `dated-tag`, `catalog`, `default-tag`.
+    /// How the line was determined: `configured`, `recorded-tag`, `dated-tag`, `catalog`, `default-tag`.
     pub line_source: Option<String>,
-    /// The release, where a dated tag names it: `21.2026.08.22.00`.
+    /// The dated tag of the release: `21.2026.08.22.00`; null if unknown.
     pub release: Option<String>,
-    /// When it was published; with the sources `observed`, `first-seen` and `at-least` then or earlier.
+    /// The publish date; an upper bound with the sources `observed`, `first-seen` and `at-least`.
     pub published_at: Option<DateTime<Utc>>,
-    /// Where that date is from.
+    /// The source of the publish date.
     pub published_source: Option<PublishedSource>,
-    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
-    /// Whole days since then.
+    /// The age in whole days.
     pub age_days: Option<i64>,
-    /// The bases that it is built on itself, the outermost first, as far as they are known.
+    /// The bases that this base is built on, outermost first, as far as known.
     #[serde(default)]
     pub chain: Vec<BaseLink>,
 }
 
-/// A base that the base of an image is built on.
+/// A base that another base is built on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseLink {
-    /// The base in use; its own `chain` is empty.
+    /// The base; its `chain` is empty.
     pub base: BaseInUse,
-    /// The current release of its line; null when it could not be resolved.
+    /// The current release of the line; null if it could not be resolved.
     pub current: Option<CurrentRelease>,
-    /// How far it is behind; null when it is not, or when that is not known.
+    /// How far the base is behind; null if it is current or this is unknown.
     pub behind: Option<Behind>,
-    /// What would be concluded if the image were built on it alone.
+    /// The verdict for an image built directly on this base.
     pub verdict: Verdict,
-    /// Whether the current release of the base above is built on the current release of this one; false if it is still
-    /// built on the release in use here, and null where neither is proven.
+    /// Whether the current release of the base above is built on the current release of this base: false if it is still
+    /// built on the release in use, null if unknown.
     pub adopted: Option<bool>,
 }
 
-/// What the line's moving tag points at now.
+/// The current release of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CurrentRelease {
-    /// The line's moving tag.
+    /// The moving tag.
     pub reference: ReferenceText,
-    /// The release to build on, pinned, where the moving tag points at one that is held; absent otherwise.
+    /// The pinned release to build on, if the moving tag points at a held release; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<ReferenceText>,
-    /// What the tag points at; of a line with `pinned`, the digest of that.
+    /// The digest of the moving tag, or of `pinned` if present.
     pub digest: Digest,
-    /// The manifest of the finding's platform; equal to `digest` for a single-platform tag.
+    /// The digest of the manifest for the platform of the finding; equal to `digest` for a single-platform tag.
     pub platform_digest: Option<Digest>,
-    /// The release, where a dated tag names it.
+    /// The dated tag of the release; null if unknown.
     pub release: Option<String>,
-    /// When it was published; with the sources `observed` and `first-seen` then or earlier.
+    /// The publish date; an upper bound with the sources `observed` and `first-seen`.
     pub published_at: Option<DateTime<Utc>>,
-    /// Where that date is from.
+    /// The source of the publish date.
     pub published_source: Option<PublishedSource>,
-    /// Whether the date rests on a `created` of the image, which builders can set to anything; absent otherwise.
+    /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
 
 impl CurrentRelease {
-    /// What to build on: the line's moving tag, unless that points at a release that is held.
+    /// The reference to build on: the moving tag, or `pinned` if that tag points at a held release.
     #[must_use]
     pub fn build_on(&self) -> &str {
         self.pinned.as_deref().unwrap_or(&self.reference)
     }
 
-    /// The same with its digest.
+    /// The reference to build on, with its digest.
     #[must_use]
     pub fn build_on_pinned(&self) -> String {
         self.pinned.as_ref().map_or_else(|| format!("{}@{}", self.reference, self.digest), ToString::to_string)
@@ -272,15 +273,15 @@ impl CurrentRelease {
 /// How far a base is behind its line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Behind {
-    /// When the first release after the base in use was published; when not `exact`, then or earlier.
+    /// The publish date of the first newer release; an upper bound if not `exact`.
     pub since: Option<DateTime<Utc>>,
-    /// Whole days since then; at least that many when not `exact`.
+    /// Whole days since then; a lower bound if not `exact`.
     pub days: Option<i64>,
-    /// How many releases are newer; at least that many when not `exact`.
+    /// The number of newer releases; a lower bound if not `exact`.
     pub releases: Option<u64>,
     /// Whether `since`, `days` and `releases` are exact.
     pub exact: bool,
-    /// Whether the current release differs in content; null when that is not known.
+    /// Whether the content of the current release differs; null if unknown.
     pub content_changed: Option<bool>,
 }
 
@@ -291,9 +292,9 @@ pub struct RuntimeFields {
     pub name: String,
     /// `supported`, `ending`, `deprecated` or `blocked`.
     pub status: String,
-    /// From this day on it gets no more patches; null while none is scheduled.
+    /// The deprecation date, after which there are no more patches; null if not scheduled.
     pub deprecation_date: Option<chrono::NaiveDate>,
-    /// From this day on functions can no longer be updated; null while none is scheduled.
+    /// The date from which functions can no longer be updated; null if not scheduled.
     pub block_update_date: Option<chrono::NaiveDate>,
 }
 
@@ -302,6 +303,6 @@ pub struct RuntimeFields {
 pub struct ReasonFields {
     /// The stable code.
     pub code: String,
-    /// The reason in words.
+    /// The message.
     pub message: String,
 }

@@ -1,17 +1,17 @@
-//! A report that has to fit somewhere: into the store, or into what Lambda gives back.
+//! Truncation of reports to a size limit of the store or of Lambda.
 
 use serde::Serialize;
 
 use super::{Note, NoteCode, Report, json};
 
-/// How many errors a report keeps that is too large even without findings.
+/// Maximum number of errors in a report that is too large even without findings.
 const MOST_ERRORS: usize = 100;
 
 impl Report {
-    /// As compact JSON of at most `most_bytes`: whole if it fits, else with the worst findings only.
+    /// Renders compact JSON of at most `most_bytes`, with only the worst findings if necessary.
     ///
-    /// Then a note says how many are missing, and the report does not call itself complete. The counts in its summary
-    /// are still those of all findings.
+    /// A truncated report has a note with the number of omitted findings and is not complete. Its summary still counts
+    /// all findings.
     #[must_use]
     pub fn fitting(&self, most_bytes: usize) -> String {
         let whole = json::compact(self);
@@ -29,7 +29,7 @@ impl Report {
         }
         let mut left = most_bytes.saturating_sub(size(&part));
         for finding in &self.findings {
-            // A comma comes to each.
+            // Plus a comma.
             let Some(rest) = left.checked_sub(size(finding) + 1) else { break };
             left = rest;
             part.findings.push(finding.clone());
@@ -61,8 +61,12 @@ impl Report {
 }
 
 fn note(all: usize, missing: usize) -> Note {
-    let message = format!("{missing} of {all} findings are left out, the worst are here: the report is too large");
-    Note::new(NoteCode::ReportCut, message)
+    Note::new(
+        NoteCode::ReportCut,
+        format!(
+            "{missing} of {all} findings are omitted, because the report is too large; the worst findings are included"
+        ),
+    )
 }
 
 fn size<T: Serialize>(document: &T) -> usize {

@@ -1,24 +1,23 @@
-//! How do rows come out in columns that fit the terminal? A library's table would wrap cells or cut their
-//! ends; names and references differ at both ends, and a line of explanation goes under each row.
+//! Columns that fit the terminal. Cells are shortened in the middle, because names and references differ at both ends,
+//! and rows can be followed by full-width lines.
 
 use super::{
     Harmless,
     style::{Page, Paint},
 };
 
-/// The blanks between columns.
+/// The number of blanks between columns.
 const GAP: usize = 2;
 
-/// No column that can shrink gets wider, however much room there is: one hostile name would push the others
-/// out of sight.
+/// The maximum width of a column that can shrink, so that one long name does not push others off the screen.
 const WIDEST: usize = 100;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    /// Its title.
+    /// The title.
     pub(crate) title: &'static str,
-    /// How narrow it may get when there is not enough room; `None` is as wide as its cells.
+    /// The minimum width; `None` if the column cannot shrink.
     pub(crate) least: Option<usize>,
 }
 
@@ -36,7 +35,7 @@ impl Cell {
         Self { paint, text: text.into(), suffix: Harmless::default() }
     }
 
-    /// The same with a text behind it that stays whole.
+    /// Adds a suffix that is not shortened.
     pub(crate) fn with_suffix(self, suffix: impl Into<Harmless>) -> Self {
         Self { suffix: suffix.into(), ..self }
     }
@@ -54,7 +53,7 @@ pub(crate) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// The columns, as wide as their cells; where that is too wide, the widest that may shrink do.
+    /// Computes column widths from the cells, and shrinks the widest columns to fit `room`.
     pub(crate) fn fit(columns: &'a [Column], rows: &[Vec<Cell>], room: Option<usize>) -> Self {
         let mut widths: Vec<_> = columns.iter().map(|column| Harmless::from(column.title).width()).collect();
         for row in rows {
@@ -78,18 +77,18 @@ impl<'a> Grid<'a> {
         Self { columns, widths }
     }
 
-    /// How far from the margin column `number` starts.
+    /// The start of column `number`, in columns of the terminal.
     pub(crate) fn offset(&self, number: usize) -> usize {
         self.widths.iter().take(number).map(|width| width + GAP).sum()
     }
 
-    /// Writes the line of titles.
+    /// Writes the title row.
     pub(crate) fn titles(&self, page: &mut Page) {
         let titles: Vec<_> = self.columns.iter().map(|column| Cell::new(Paint::Dim, column.title)).collect();
         self.row(page, &titles);
     }
 
-    /// Writes one row.
+    /// Writes a row.
     pub(crate) fn row(&self, page: &mut Page, cells: &[Cell]) {
         for (cell, width) in cells.iter().zip(&self.widths) {
             let text = cell.text.shortened(width.saturating_sub(cell.suffix.width()));
@@ -109,7 +108,7 @@ mod tests {
     use crate::report::Style;
 
     #[test]
-    fn a_row_fits_the_room_and_keeps_its_suffix() {
+    fn a_row_fits_the_width_and_keeps_its_suffix() {
         let columns = [Column { title: "A", least: Some(8) }, Column { title: "B", least: None }];
         let rows = [vec![
             Cell::new(Paint::Plain, "注文サービス-a-very-long-name-of-a-service-that-goes-on-and-on-and-on")
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn one_endless_name_does_not_push_the_other_columns_away() {
+    fn a_long_name_does_not_push_other_columns_away() {
         let columns = [Column { title: "A", least: Some(8) }, Column { title: "B", least: None }];
         let rows = [vec![Cell::new(Paint::Plain, "x".repeat(900)), Cell::new(Paint::Plain, "rebuild")]];
         let grid = Grid::fit(&columns, &rows, None);

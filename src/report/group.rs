@@ -1,4 +1,4 @@
-//! Which findings are one and the same to a reader? Deployments of one image, on one base, with one verdict.
+//! Grouping of findings that look the same to a reader: one image, one base, one verdict.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,16 @@ use crate::{
     judge::{Action, Severity, Verdict},
 };
 
-/// Findings that say the same; never empty.
+/// A group of equal findings; never empty.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
-    /// The one that is shown.
+    /// The finding to show.
     pub(super) first: &'a Finding,
-    /// How many there are.
+    /// The number of findings.
     pub(super) count: u64,
 }
 
-/// What makes findings say the same.
+/// The key of a group.
 #[derive(PartialEq, Eq, Hash)]
 struct Key<'a> {
     verdict: Verdict,
@@ -34,7 +34,7 @@ struct Key<'a> {
     kind: DeploymentKind,
 }
 
-/// Groups `findings`; the order is that of the first of each group.
+/// Groups `findings`, in the order of the first finding of each group.
 pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut places = HashMap::new();
@@ -61,7 +61,7 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
     groups
 }
 
-/// What a deployment's name lacks to be the only one of that name.
+/// The properties needed to distinguish deployments of the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
     platform: bool,
@@ -69,7 +69,7 @@ pub(super) struct Lacking {
     account: bool,
 }
 
-/// What each name in a report lacks.
+/// The distinguishing properties of each deployment name in a report.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a>(HashMap<String, (&'a Finding, Lacking)>);
 
@@ -87,7 +87,7 @@ impl<'a> Names<'a> {
         Self(names)
     }
 
-    /// What goes behind the name of `finding`: ` arm64 eu-west-1`, mostly nothing.
+    /// The qualifier to append to the name of `finding`: ` arm64 eu-west-1`; usually empty.
     pub(super) fn qualifier(&self, finding: &Finding) -> String {
         let deployment = &finding.deployment;
         let Some((_, lacking)) = self.0.get(&words::deployment_name(deployment)) else { return String::new() };

@@ -1,4 +1,4 @@
-//! How are holds shown? On the releases of a line, and as notes where a hold is of no use or ends.
+//! Holds on releases, and notes about expired, expiring and unused holds.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Note, NoteCode};
 use crate::resolve::Hold;
 
-/// Why nothing is to be built on a release, and until when.
+/// The hold on a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldFields {
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The last day on which it holds, in UTC.
+    /// The last day, in UTC.
     pub until: NaiveDate,
 }
 
@@ -23,28 +23,25 @@ impl From<&Hold> for HoldFields {
 }
 
 impl Note {
-    /// Whether it is about a rule that matches nothing: worth knowing to whom keeps the rules.
+    /// Whether the note is about an unused rule, which matters only to the maintainers of the configuration.
     #[must_use]
     pub fn is_about_unused(&self) -> bool {
         self.has_code(NoteCode::ExemptionUnused) || self.has_code(NoteCode::HoldUnused)
     }
 
-    /// The note on `hold` at `now`: it has ended, it ends soon, or it matches no release. `is_met` says whether it matched
-    /// one, `is_whole` whether everything was seen.
+    /// The note on `hold` at `now`: it has ended, it ends soon, or it matches no release. `is_met` says whether it
+    /// matched one, `is_whole` whether everything was seen.
     #[must_use]
     pub fn of_hold(hold: &Hold, is_met: bool, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
         let Hold { release, reason, until } = hold;
         let named = format!("the hold on {} ({reason})", release.as_str());
         let (code, message) = if until.is_over(now) {
-            (
-                NoteCode::HoldExpired,
-                format!("{named} ended on {until}, and its releases count again: remove it, or extend it"),
-            )
+            (NoteCode::HoldExpired, format!("{named} ended on {until} and no longer applies: remove or extend it"))
         } else if !is_met {
-            let message = format!("{named} matches no release of a line in use: remove it, or correct its pattern");
+            let message = format!("{named} matches no release of a line in use: remove it or correct its pattern");
             (NoteCode::HoldUnused, is_whole.then_some(message)?)
         } else if until.is_near(now) {
-            (NoteCode::HoldExpiring, format!("{named} ends on {until}; its releases count again after that"))
+            (NoteCode::HoldExpiring, format!("{named} ends on {until} and will no longer apply"))
         } else {
             return None;
         };
@@ -57,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_about_a_hold_that_ended_ends_or_matches_nothing() {
+    fn notes_report_unused_expiring_and_expired_holds() {
         let now = "2026-11-20T06:00:00Z".parse().unwrap();
         for (until, is_met, is_whole, code) in [
             ("2027-06-30", true, true, None),

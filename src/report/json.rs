@@ -1,4 +1,4 @@
-//! How do machines read a document? As JSON, in which every text is exact.
+//! Renders documents as JSON.
 
 use std::io;
 
@@ -7,29 +7,29 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use super::text::is_visible;
 
-/// `document` as indented JSON with a line break at its end.
+/// Renders `document` as indented JSON with a trailing line break.
 ///
-/// People look at JSON on terminals too: what is invisible is written as a `\u` escape (RFC 8259, section
-/// 7), which leaves the value as it is.
+/// Invisible characters are written as `\u` escapes (RFC 8259, section 7), which are safe on terminals and do not
+/// change the value.
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "the documents of a report all have a JSON form")]
+#[expect(clippy::missing_panics_doc, reason = "all documents are serializable")]
 pub fn render<T: Serialize + ?Sized>(document: &T) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Visible(PrettyFormatter::new()));
-    document.serialize(&mut serializer).expect("a document is made of texts, numbers, lists and maps of texts");
+    document.serialize(&mut serializer).expect("a document has only strings as keys");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-/// `document` as JSON in one line, without a line break at its end; what is invisible is written as by [`render`].
+/// Renders `document` as JSON in one line without a trailing line break, with the same escapes as [`render`].
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "the documents of a report all have a JSON form")]
+#[expect(clippy::missing_panics_doc, reason = "all documents are serializable")]
 pub fn compact<T: Serialize + ?Sized>(document: &T) -> String {
-    let text = serde_json::to_string(document).expect("a document is made of texts, numbers, lists and maps of texts");
+    let text = serde_json::to_string(document).expect("a document has only strings as keys");
     if text.chars().all(is_visible) {
         return text;
     }
-    // Outside of texts JSON is visible, and inside of them nothing else is escaped by its code.
+    // Invisible characters occur only in strings, where `\u` escapes are valid.
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if is_visible(character) {
@@ -41,7 +41,7 @@ pub fn compact<T: Serialize + ?Sized>(document: &T) -> String {
     shown
 }
 
-/// The pretty formatter, escaping what is invisible.
+/// The pretty formatter with escapes for invisible characters.
 struct Visible<'a>(PrettyFormatter<'a>);
 
 impl Formatter for Visible<'_> {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_shows_what_is_invisible_and_keeps_the_value() {
+    fn json_escapes_invisible_characters_and_keeps_the_value() {
         let text = "a\u{1b}[31m\u{9b}\u{202e}注\u{e0041}\"\n\\";
         let json = render(&vec![text]);
         assert_eq!(json, "[\n  \"a\\u001b[31m\\u009b\\u202e注\\udb40\\udc41\\\"\\n\\\\\"\n]\n");

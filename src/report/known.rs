@@ -1,4 +1,4 @@
-//! Is enough known? Whether most of the fleet could be judged, and why a run ends with its exit code.
+//! Coverage: whether enough of the fleet has a verdict, and the reason of the exit code.
 
 use std::collections::BTreeMap;
 
@@ -12,38 +12,38 @@ use crate::{
     judge::{ReasonCode, Verdict},
 };
 
-/// So many labels are named in what would change that most is unknown.
+/// Maximum number of labels to list in the advice.
 const MOST_LABELS: usize = 3;
 
-/// Why the exit code is what it is: the first that holds, of `fail-on`, `incomplete`, `most-unknown` and `problems`.
+/// The reason of the exit code: the first that applies of `fail-on`, `incomplete`, `most-unknown` and `problems`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitReason {
-    /// Exit code 0: none of the others.
+    /// Exit code 0: none of the others applies.
     Clean,
     /// Exit code 1: a finding is at or above `--fail-on`.
     FailOn,
     /// Exit code 3: the audit is incomplete.
     Incomplete,
-    /// Exit code 3: less than `policy.min_known` of the fleet could be judged.
+    /// Exit code 3: the share of judged deployments is below `policy.min_known`.
     MostUnknown,
-    /// Exit code 3, only of `run`: the report could not be recorded, or a notification or rebuild failed.
+    /// Exit code 3, only for `run`: the report could not be stored, or a notification or rebuild request failed.
     Problems,
 }
 
-/// How many deployments were judged of those that have to be: those that inventories found and no exemption covers.
+/// The numbers of judged and all deployments, without exempted ones and images by reference.
 #[derive(Debug, Default)]
 pub(super) struct Coverage<'a> {
     judged: u64,
     all: u64,
-    /// The first reasons of the others.
+    /// The first reason codes of the unknown ones.
     unknown: BTreeMap<&'a str, u64>,
 }
 
 impl<'a> Coverage<'a> {
     pub(super) fn new(findings: &'a [Finding]) -> Self {
         let mut coverage = Self::default();
-        // Whoever names an image sees at once what became of it.
+        // The result of an image given by reference is obvious.
         let is_named =
             |finding: &&Finding| matches!(finding.deployment.kind, DeploymentKind::Image | DeploymentKind::Layout);
         for finding in findings.iter().filter(|finding| finding.exemption.is_none() && !is_named(finding)) {
@@ -58,14 +58,14 @@ impl<'a> Coverage<'a> {
         coverage
     }
 
-    /// Whether less than the part `min_known` was judged; never of nothing.
+    /// Whether the share of judged deployments is below `min_known`; false without deployments.
     fn is_less_than(&self, min_known: f64) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "no fleet has 2^53 deployments")]
         let part = self.judged as f64 / self.all as f64;
         self.all > 0 && part < min_known
     }
 
-    /// That most is unknown and what would change it, if less than the part `min_known` was judged.
+    /// The note, with advice, if the share of judged deployments is below `min_known`.
     pub(super) fn note(&self, min_known: f64, labels: &[String]) -> Option<Note> {
         if !self.is_less_than(min_known) {
             return None;
@@ -74,15 +74,14 @@ impl<'a> Coverage<'a> {
         let (code, number) = most_often.map_or(("", 0), |(code, number)| (*code, *number));
         let advice = match code.parse() {
             Ok(ReasonCode::BaseUnidentified | ReasonCode::LabelMalformed) => format!(
-                "record the base in a label when building (looked for: {}), or name your own base images in \
-                 [[identify.base]]",
-                looked_for(labels)
+                "record the base in a label at build time (supported: {}), or list your own base images in [[identify.base]]",
+                label_list(labels)
             ),
-            _ => "see what to do with basewatch explain IMAGE".to_owned(),
+            _ => "run basewatch explain IMAGE for details".to_owned(),
         };
         let message = format!(
-            "only {} of {} could be judged, less than policy.min_known = {min_known}; most often {code} ({number}): \
-             {advice}",
+            "only {} of {} could be judged, below policy.min_known = {min_known}; most frequent reason {code} ({number}): \
+            {advice}",
             self.judged,
             count(self.all, "deployment"),
         );
@@ -90,8 +89,8 @@ impl<'a> Coverage<'a> {
     }
 }
 
-/// The labels that may name a base: the first few, and how many there are besides.
-fn looked_for(labels: &[String]) -> String {
+/// The first few labels that may record a base, and the number of others.
+fn label_list(labels: &[String]) -> String {
     let named = labels.iter().take(MOST_LABELS).map(String::as_str);
     let more = labels.len().saturating_sub(MOST_LABELS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -100,18 +99,18 @@ fn looked_for(labels: &[String]) -> String {
 }
 
 impl Report {
-    /// What says that most of the fleet is unknown, if it is.
+    /// The note that most of the fleet is unknown, if present.
     #[must_use]
     pub fn most_unknown(&self) -> Option<&Note> {
         self.notes.iter().find(|note| note.has_code(NoteCode::MostUnknown))
     }
 
-    /// The notes that belong into a list of them: that most is unknown is said first instead.
+    /// All other notes. Reports show the most-unknown note at the top.
     pub(super) fn other_notes(&self) -> impl Iterator<Item = &Note> {
         self.notes.iter().filter(|note| !note.has_code(NoteCode::MostUnknown))
     }
 
-    /// Why the exit code is what it is, for a run that fails from `fail_on` on.
+    /// The reason of the exit code with `--fail-on` set to `fail_on`.
     pub(super) fn exit_reason(&self, fail_on: Option<Verdict>) -> ExitReason {
         let fails = |fail_on| self.findings.iter().any(|finding| finding.fails(fail_on));
         if fail_on.is_some_and(fails) {
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn most_is_unknown_below_the_part_that_has_to_be_judged() {
+    fn most_unknown_applies_below_min_known() {
         for (fresh, unknown, min_known, is_unknown) in [
             (0, 0, 0.5, false),
             (0, 0, 1.0, false),
@@ -184,7 +183,7 @@ mod tests {
             (0, 40, 0.0, false),
             (39, 1, 1.0, true),
             (40, 0, 1.0, false),
-            // A product of the two would be a little more than 7.
+            // 0.07 * 100 is slightly more than 7.
             (7, 93, 0.07, false),
             (6, 94, 0.07, true),
         ] {
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_by_hand_or_exempted_does_not_count() {
+    fn images_by_reference_and_exempted_findings_do_not_count() {
         for kind in ["image", "layout"] {
             assert!(report(of(kind, 0, 9), true, 1.0, None).most_unknown().is_none(), "{kind}");
             let mixed = report([of(kind, 9, 0), of("lambda", 0, 1)].concat(), true, 0.5, None);
@@ -230,29 +229,33 @@ mod tests {
         ] {
             let report = report(findings.clone(), complete, 0.5, fail_on);
             assert_eq!(report.summary.exit_reason, Some(expected), "{complete} {fail_on:?}");
-            assert_eq!(report.most_unknown().is_some(), findings == &blind, "it is said whatever the exit code is");
+            assert_eq!(
+                report.most_unknown().is_some(),
+                findings == &blind,
+                "the note does not depend on the exit code"
+            );
         }
     }
 
     #[test]
-    fn the_note_says_what_would_change_it() {
+    fn the_note_contains_advice() {
         let note = |findings| report(findings, true, 0.5, None).notes.remove(0).message;
         assert_eq!(
             note(of("lambda", 1, 39)),
-            "only 1 of 40 deployments could be judged, less than policy.min_known = 0.5; most often base-unidentified \
-             (39): record the base in a label when building (looked for: sdkBaseVersion, \
-             org.opencontainers.image.base.name), or name your own base images in [[identify.base]]"
+            "only 1 of 40 deployments could be judged, below policy.min_known = 0.5; most frequent reason \
+            base-unidentified (39): record the base in a label at build time (supported: sdkBaseVersion, \
+            org.opencontainers.image.base.name), or list your own base images in [[identify.base]]"
         );
         let unreadable = [of("lambda", 0, 1), vec![finding("ecs", "unknown", "image-unreadable"); 2]].concat();
         let message = note(unreadable);
-        assert!(message.ends_with("image-unreadable (2): see what to do with basewatch explain IMAGE"), "{message}");
+        assert!(message.ends_with("image-unreadable (2): run basewatch explain IMAGE for details"), "{message}");
         let labels: Vec<_> = (1..=5).map(|number| format!("label{number}")).collect();
         let named = "label1, label2, label3, org.opencontainers.image.base.name and 2 more";
-        assert_eq!(looked_for(&labels), named);
+        assert_eq!(label_list(&labels), named);
     }
 
     #[test]
-    fn a_report_that_was_cut_still_says_that_most_is_unknown() {
+    fn a_truncated_report_keeps_the_most_unknown_note() {
         let whole = report(of("lambda", 0, 500), true, 0.5, None);
         let cut: Report = serde_json::from_str(&whole.fitting(2_000)).unwrap();
         assert!(cut.findings.len() < 500 && cut.most_unknown() == whole.most_unknown());
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_an_earlier_version_is_read() {
+    fn a_report_of_an_earlier_version_can_be_read() {
         let mut earlier = serde_json::to_value(report(of("lambda", 1, 0), true, 0.5, None)).unwrap();
         let summary = earlier["summary"].as_object_mut().unwrap();
         summary.remove("judged");

@@ -1,5 +1,5 @@
-//! Where does the fleet stand on a line? Its releases, oldest base in use first to current, and how many
-//! deployments stand on each.
+//! Base lines in use: the releases from the oldest base in use to the current one, with the number of deployments on
+//! each.
 
 use std::{
     cmp::Reverse,
@@ -17,52 +17,52 @@ use crate::{
     resolve::{PublishedSource, Resolution},
 };
 
-/// The most releases of a line that a report lists. What deployments stand on is always among them.
+/// Maximum number of releases of a line in a report. Releases in use are always included.
 const MOST_RELEASES: usize = 400;
 
-/// A line that deployments stand on.
+/// A base line in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LineFields {
     /// The line: `public.ecr.aws/lambda/java:21`.
     pub reference: ReferenceText,
-    /// The Lambda runtime it carries; null for other lines.
+    /// The Lambda runtime; null for other lines.
     pub runtime: Option<RuntimeFields>,
-    /// Findings whose base is of this line.
+    /// The number of findings with a base of this line.
     pub deployments: u64,
-    /// The same by verdict; only verdicts that occur.
+    /// The number of findings by verdict, without zeros.
     pub by_verdict: BTreeMap<Verdict, u64>,
-    /// Its releases, newest first, back to the oldest that a deployment stands on.
+    /// The releases, newest first, back to the oldest one in use.
     pub releases: Vec<LineRelease>,
-    /// Releases between them that are left out, as there are too many; absent if none is.
+    /// The number of omitted releases; absent if none are omitted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub releases_omitted: u64,
-    /// Whether all releases of that time are known. Of lines without dated tags only those are that
-    /// deployments stand on, and the current one.
+    /// Whether all releases of that time are known. For lines without dated tags, only the releases in use and the
+    /// current one are.
     pub releases_complete: bool,
 }
 
 /// A release of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LineRelease {
-    /// Its dated tag; null where it has none.
+    /// The dated tag; null if there is none.
     pub release: Option<String>,
-    /// Its digest, where deployments record it or it is the current one.
+    /// The digest, if a deployment records it or the release is current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// When it was published.
+    /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
-    /// Where that date is from.
+    /// The source of the publish date.
     pub published_source: Option<PublishedSource>,
-    /// Whether it is the current release.
+    /// Whether this is the current release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub current: bool,
-    /// The hold that takes it out of the line; absent if none does.
+    /// The hold on the release; absent without a hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldFields>,
-    /// Findings whose base it is; absent if none is.
+    /// The number of findings with this release as base; absent if zero.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deployments: u64,
-    /// The same by verdict.
+    /// The number of findings by verdict.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_verdict: BTreeMap<Verdict, u64>,
 }
@@ -73,7 +73,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl LineFields {
-    /// The lines that `findings` stand on, by name; `resolutions` know their releases.
+    /// The lines of `findings` by name, with the releases of `resolutions`.
     #[must_use]
     pub fn of<'a>(findings: &[Finding], resolutions: impl IntoIterator<Item = &'a Resolution>) -> Vec<Self> {
         let mut lines: BTreeMap<String, Gathered> = BTreeMap::new();
@@ -102,13 +102,13 @@ impl LineFields {
     }
 }
 
-/// A line while its findings are gone through.
+/// A line while its findings are collected.
 #[derive(Default)]
 struct Gathered {
     runtime: Option<RuntimeFields>,
     deployments: u64,
     by_verdict: BTreeMap<Verdict, u64>,
-    /// By dated tag, else digest, else what the image calls it.
+    /// By dated tag, else by digest, else by reference.
     releases: BTreeMap<String, LineRelease>,
 }
 
@@ -118,14 +118,14 @@ impl Gathered {
         *self.by_verdict.entry(finding.verdict).or_default() += 1;
         self.runtime = self.runtime.take().or_else(|| finding.runtime.clone());
         let (release, digest) = (base.release.as_deref(), base.digest.as_ref());
-        let stands_on = self.release(release, digest, &base.reference);
+        let used = self.release(release, digest, &base.reference);
         if release.is_none() && digest.is_none() {
-            stands_on.bounded(base.published_at, base.published_source);
+            used.bounded(base.published_at, base.published_source);
         } else {
-            stands_on.dated(base.published_at, base.published_source);
+            used.dated(base.published_at, base.published_source);
         }
-        stands_on.deployments += 1;
-        *stands_on.by_verdict.entry(finding.verdict).or_default() += 1;
+        used.deployments += 1;
+        *used.by_verdict.entry(finding.verdict).or_default() += 1;
         if let Some(current) = &finding.current {
             let newest = self.release(current.release.as_deref(), Some(&current.digest), &current.reference);
             newest.dated(current.published_at, current.published_source);
@@ -149,8 +149,7 @@ impl Gathered {
         entry
     }
 
-    /// The dated releases of the line from the oldest that a deployment is built on up to the current one, and those that are
-    /// held, which may be newer.
+    /// Adds the dated releases from the oldest one in use to the current one, and held releases, which may be newer.
     fn publish(&mut self, resolution: &Resolution) {
         let Some(current) = &resolution.current else { return };
         let dated = |release: &LineRelease| release.published_at.filter(|_| release.deployments > 0);
@@ -166,7 +165,7 @@ impl Gathered {
         }
     }
 
-    /// Marks what `resolution` found to be held: a release without a dated tag is known by its digest only.
+    /// Marks the held base of `resolution`, which may be known only by its digest.
     fn hold(&mut self, resolution: &Resolution) {
         let base = &resolution.base;
         let Some(hold) = base.hold.as_deref() else { return };
@@ -204,15 +203,14 @@ impl LineRelease {
         self.current || self.deployments > 0
     }
 
-    /// Of bounds on releases that nothing distinguishes the latest, which holds for all of them: the age of one image
-    /// says nothing of the base of another.
+    /// Sets the latest of several bounds for indistinguishable releases, which is valid for all of them.
     fn bounded(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
         if (self.published_at, self.published_source) < (at, source) {
             (self.published_at, self.published_source) = (at, source);
         }
     }
 
-    /// Of several dates the best: the one from the best source, and of two bounds the earlier, which says more.
+    /// Sets the date from the best source; of two bounds, the earlier, which is tighter.
     fn dated(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
         let (Some(at), Some(source)) = (at, source) else { return };
         let is_better = match (self.published_at, self.published_source) {
@@ -239,7 +237,7 @@ mod tests {
 
     const JAVA: &str = "public.ecr.aws/lambda/java:21";
 
-    /// A finding on a release of `JAVA`, or on a digest without one.
+    /// A finding on a release of `JAVA`, or on a digest if `release` is empty.
     fn finding(release: &str, published_at: &str, verdict: &str) -> Finding {
         let tag = Some(release).filter(|release| !release.is_empty());
         let digest = format!("sha256:{:064x}", published_at.len());
@@ -260,7 +258,7 @@ mod tests {
         .unwrap()
     }
 
-    /// What is known of `JAVA`: a release each day up to 2026-11-20, the last of which is not current yet.
+    /// A resolution of `JAVA` with a release per day until 2026-11-20; that of the day before is current.
     fn resolution(days: u32) -> Resolution {
         let tag = |text: &str| LambdaTag::parse(text).unwrap();
         let tags = (1..=days).map(|day| tag(&format!("21.2026.11.{:02}.13", 20 - days + day))).collect();
@@ -298,12 +296,12 @@ mod tests {
         assert_eq!((line.reference.as_str(), line.deployments, line.releases_complete), (JAVA, 3, true));
         let expected = [("21.2026.11.19.13", 1, true), ("21.2026.11.18.13", 0, false), ("21.2026.11.17.13", 2, false)];
         assert_eq!(shown(line), expected.map(|(release, count, current)| (release.to_owned(), count, current)));
-        let stands = &line.releases[2].by_verdict;
-        assert_eq!(stands, &BTreeMap::from([(Verdict::Stale, 1), (Verdict::OutOfDate, 1)]));
+        let counts = &line.releases[2].by_verdict;
+        assert_eq!(counts, &BTreeMap::from([(Verdict::Stale, 1), (Verdict::OutOfDate, 1)]));
     }
 
     #[test]
-    fn without_dated_tags_only_what_is_stood_on_is_known() {
+    fn without_dated_tags_only_releases_in_use_are_known() {
         let lines = LineFields::of(&[finding("", "2026-09-01T00:00:00Z", "stale")], []);
         let expected = [("21.2026.11.19.13", 0, true), ("?", 1, false)];
         assert_eq!(shown(&lines[0]), expected.map(|(release, count, current)| (release.to_owned(), count, current)));
@@ -312,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_leaves_out_what_nobody_stands_on_and_counts_it() {
+    fn a_long_line_omits_and_counts_unused_releases() {
         let mut gathered = Gathered::default();
         let oldest = finding("21.2020.01.01.00", "2020-01-01T00:00:00Z", "stale");
         gathered.add(&oldest, oldest.base.as_ref().unwrap());
@@ -326,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_without_a_line_is_on_none() {
+    fn a_finding_without_a_line_is_not_counted() {
         let mut nowhere = finding("", "2026-09-01T00:00:00Z", "unknown");
         nowhere.base.as_mut().unwrap().line = None;
         assert_eq!(LineFields::of(&[nowhere], []), []);

@@ -1,7 +1,6 @@
-//! Stage 5: what the audit found, as data. These types *are* the JSON contract `basewatch.report/v1`;
-//! fields are added, never changed.
+//! Stage 5: reports and their output formats. The types are the JSON contract `basewatch.report/v1`.
 //!
-//! Pure. Decides nothing: verdicts come from `judge`, and a renderer only shows them.
+//! Verdicts come from `judge`; renderers only present them.
 
 mod base;
 pub mod base_table;
@@ -69,42 +68,42 @@ pub use text::{Harmless, harmless, is_visible};
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";
 
-/// The whole report of one audit.
+/// The report of an audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch report", extend("$id" = SCHEMA))]
 pub struct Report {
     /// Always `basewatch.report/v1`.
     pub schema: String,
-    /// A ULID: sortable by time, unique to the run.
+    /// The ID of the run, a ULID, which sorts by time.
     pub run_id: String,
-    /// The instant that counts as now: the clock's, or that of `--as-of`.
+    /// The time that the findings are judged by: the time of the run, or `--as-of`.
     pub generated_at: DateTime<Utc>,
-    /// Whether everything that was to be audited could be.
+    /// Whether the whole inventory was read and all bases were resolved without errors.
     pub complete: bool,
-    /// The policy that was applied where no override says otherwise.
+    /// The general policy, without overrides.
     pub policy: PolicyFields,
     /// The counts.
     pub summary: Summary,
-    /// One entry per deployment and platform, worst first.
+    /// One finding per deployment and platform, worst first.
     pub findings: Vec<Finding>,
-    /// The lines that the deployments stand on, and where on each.
+    /// The base lines in use, with the deployments on each release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineFields>,
-    /// What could not be seen.
+    /// The errors.
     pub errors: Vec<ErrorEntry>,
-    /// What is to be known about how the answers were got, and about exemptions.
+    /// Notes about the audit, exemptions and holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-    /// Requests sent, by registry host or AWS service.
+    /// The number of requests by registry host or AWS service.
     pub requests: BTreeMap<String, u64>,
-    /// The same by kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
+    /// The number of requests by host or service and kind: `head`, `manifest`, `blob`, `tags`, `token`, `api`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests_by_kind: BTreeMap<String, BTreeMap<String, u64>>,
     /// How much of its budget the search for unrecorded bases has used; absent if no search was
     /// necessary or allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchBudget>,
-    /// How registries were authenticated to, by host: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
+    /// The authentication method by registry host: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub authentication: BTreeMap<String, String>,
 }
@@ -112,48 +111,46 @@ pub struct Report {
 /// The general policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFields {
-    /// The age in days over which a base is stale.
+    /// The maximum age of a base in days.
     pub max_age_days: i64,
-    /// The days a deployment may be behind.
+    /// The number of days that a deployment may be behind.
     pub grace_days: i64,
 }
 
-/// Something to be known about how the answers were got, or about an exemption.
+/// A note about the audit, an exemption or a hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A stable code: `base-releases-unread`, `exemption-expired`, `exemption-expiring`, `exemption-unused`,
     /// `hold-expired`, `hold-expiring`, `hold-unused`, `most-unknown`, `pull-through-cache`, `release-catalog-refused`,
     /// `release-catalog-unavailable`, `report-cut`.
     pub code: String,
-    /// What is to be known, for people.
+    /// The message.
     pub message: String,
 }
 
-/// Something that could not be seen.
+/// An error of the audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorEntry {
-    /// Whether deployments could not be listed, or a base not be fully resolved.
+    /// Whether deployments could not be listed, or a base could not be resolved.
     #[serde(default)]
     pub about: ErrorAbout,
-    /// What could not be seen, for people: `ecr eu-west-1`, `account 210987654321`.
+    /// The affected scope: `ecr eu-west-1`, `account 210987654321`.
     pub scope: String,
-    /// The only kind of deployments that may be missing because of it; absent where any may be.
+    /// The kind of deployments that may be missing; absent for all kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DeploymentKind>,
-    /// The AWS account in which deployments may be missing, or that of the repository's registry; absent where that is
-    /// not narrowed down.
+    /// The AWS account in which deployments may be missing, or the account of the repository; absent for all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
-    /// The AWS region in which deployments may be missing, or that of the repository's registry; absent where that is
-    /// not narrowed down.
+    /// The AWS region in which deployments may be missing, or the region of the repository; absent for all regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
-    /// The repository, without its registry, whose deployments may be missing; absent where that is not narrowed down.
+    /// The repository, without the registry, whose deployments may be missing; absent for all repositories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// A stable code: `access-denied`, `credentials`, `failed`, `incomplete`, `malformed`, `not-found`, `throttled`,
     /// `unreachable`.
     pub code: String,
-    /// What happened, for people.
+    /// The message.
     pub message: String,
 }

@@ -1,6 +1,4 @@
-//! Which findings does somebody want to see, and in which order? The filters of the dashboard and of its API.
-//!
-//! Text in, text out: what is asked for comes as the parameters of a URL, and goes into links the same way.
+//! Queries for findings: the filters, order and paging of the dashboard and the API, as URL parameters.
 
 use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
 
@@ -10,14 +8,14 @@ use crate::{
     judge::{Action, Severity, Verdict},
 };
 
-/// The most findings of a page.
+/// The maximum page size.
 pub const LARGEST_PAGE: usize = 1000;
-/// How many findings a page has if nobody says.
+/// The default page size.
 pub const USUAL_PAGE: usize = 100;
-/// The longest text that is searched for, in characters.
+/// The maximum length of the search text, in characters.
 const LONGEST_TEXT: usize = 200;
 
-/// Which findings are wanted. Of several values of one filter any will do; all filters have to hold.
+/// A query. A finding must match one value of each filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Verdicts.
@@ -26,7 +24,7 @@ pub struct Query {
     pub severities: BTreeSet<Severity>,
     /// Actions.
     pub actions: BTreeSet<Action>,
-    /// Owners; `-` stands for nobody.
+    /// Owners; `-` for no owner.
     pub owners: BTreeSet<String>,
     /// Accounts.
     pub accounts: BTreeSet<String>,
@@ -38,89 +36,89 @@ pub struct Query {
     pub lines: BTreeSet<String>,
     /// Releases of a line: `21.2026.08.22.00`.
     pub releases: BTreeSet<String>,
-    /// Codes of reasons.
+    /// Reason codes.
     pub reasons: BTreeSet<String>,
-    /// What the name, the image, the base or the owner contains, whatever its case; each word of it somewhere.
+    /// Words that the name, image, base or owner must contain, ignoring case.
     pub text: String,
     /// The order.
     pub sort: Sort,
-    /// How many come before the page.
+    /// The number of findings before the page.
     pub offset: usize,
-    /// How many the page has at the most; `None` for the usual.
+    /// The page size; `None` for the default.
     pub limit: Option<usize>,
 }
 
-/// The name of nobody among owners.
-pub const NOBODY: &str = "-";
+/// The filter value for findings without an owner.
+pub const NO_OWNER: &str = "-";
 
 /// An order of findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// The sort key.
     pub by: SortBy,
-    /// Whether the other way round.
+    /// Whether the order is reversed.
     pub is_reversed: bool,
 }
 
-/// What findings are ordered by.
+/// The sort key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SortBy {
-    /// The worst first, as in the report.
+    /// Worst first, as in the report.
     #[default]
     Severity,
-    /// The oldest base first; those of unknown age last.
+    /// Oldest base first, unknown ages last.
     Age,
-    /// The longest behind first; those that are not last.
+    /// Longest behind first, current bases last.
     Behind,
-    /// By the deployment's name.
+    /// By deployment name.
     Name,
-    /// By owner; those of nobody last.
+    /// By owner, findings without an owner last.
     Owner,
 }
 
-/// A parameter that cannot be understood.
+/// An invalid parameter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no such parameter.
-    #[error("{name:?} is no parameter: {accepted} are")]
+    /// The parameter is unknown.
+    #[error("unknown parameter {name:?}; use {accepted}")]
     Unknown {
-        /// What was given.
+        /// The given name.
         name: String,
-        /// Those that there are.
+        /// The known parameters.
         accepted: String,
     },
-    /// It does not take this value.
-    #[error("{name} takes {accepted}, and not {value:?}")]
+    /// The value is invalid.
+    #[error("{name} must be {accepted}, not {value:?}")]
     Value {
         /// The parameter.
         name: &'static str,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What would do.
+        /// The accepted values.
         accepted: String,
     },
 }
 
-/// The parameters, each with what it is for.
+/// The parameters with their descriptions.
 pub const PARAMETERS: [(&str, &str); 14] = [
-    ("verdict", "Only findings with this verdict. May be repeated."),
-    ("severity", "Only findings of this severity. May be repeated."),
-    ("action", "Only findings with this action. May be repeated."),
-    ("owner", "Only findings of this owner; - stands for nobody. May be repeated."),
-    ("account", "Only deployments in this AWS account. May be repeated."),
-    ("region", "Only deployments in this AWS region. May be repeated."),
-    ("kind", "Only deployments of this kind. May be repeated."),
-    ("line", "Only deployments on a base of this line. May be repeated."),
-    ("release", "Only deployments on this release of a line. May be repeated."),
-    ("reason", "Only findings with a reason of this code. May be repeated."),
-    ("q", "Only findings whose name, image, base or owner contains each of these words."),
-    ("sort", "The order: severity, age, behind, name or owner; with - before it the other way round."),
-    ("offset", "How many findings to leave out at the beginning."),
-    ("limit", "How many findings to return at the most: 1 to 1000, usually 100."),
+    ("verdict", "Only findings with this verdict. Repeatable."),
+    ("severity", "Only findings with this severity. Repeatable."),
+    ("action", "Only findings with this action. Repeatable."),
+    ("owner", "Only findings of this owner; - for no owner. Repeatable."),
+    ("account", "Only deployments in this AWS account. Repeatable."),
+    ("region", "Only deployments in this AWS region. Repeatable."),
+    ("kind", "Only deployments of this kind. Repeatable."),
+    ("line", "Only deployments on a base of this line. Repeatable."),
+    ("release", "Only deployments on this base release. Repeatable."),
+    ("reason", "Only findings with this reason code. Repeatable."),
+    ("q", "Only findings whose name, image, base or owner contains all of these words."),
+    ("sort", "Sort order: severity, age, behind, name or owner; prefix with - to reverse."),
+    ("offset", "Number of findings to skip."),
+    ("limit", "Maximum number of findings to return: 1 to 1000, default 100."),
 ];
 
 impl Query {
-    /// The query that the parameters of a URL stand for; empty values count as none, as forms send them.
+    /// Parses URL parameters. Ignores empty values, which HTML forms send.
     pub fn parse<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
         let mut query = Self::default();
         for (name, value) in parameters {
@@ -162,7 +160,7 @@ impl Query {
         })
     }
 
-    /// The parameters that stand for it, in the order of [`PARAMETERS`]; what is usual is left out.
+    /// The URL parameters of the query in the order of [`PARAMETERS`], without defaults.
     #[must_use]
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut parameters = Vec::new();
@@ -186,25 +184,25 @@ impl Query {
         parameters
     }
 
-    /// How many findings its page has at the most.
+    /// The page size.
     #[must_use]
     pub fn page_size(&self) -> usize {
         self.limit.unwrap_or(USUAL_PAGE)
     }
 
-    /// Whether it leaves anything out.
+    /// Whether the query has filters.
     #[must_use]
     pub fn is_narrow(&self) -> bool {
         Self { sort: Sort::default(), offset: 0, limit: None, ..self.clone() } != Self::default()
     }
 
-    /// The findings that are wanted, in the order that is wanted. The page is not cut out of them.
+    /// The matching findings in order, on all pages.
     #[must_use]
     pub fn select<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let words: Vec<_> = self.text.split_whitespace().map(str::to_lowercase).collect();
         let is_wanted = |finding: &&Finding| self.admits(finding) && contains(finding, &words);
         let mut selected: Vec<_> = findings.iter().filter(is_wanted).collect();
-        // What the report orders first stays first among equals.
+        // A stable sort keeps the order of the report.
         selected.sort_by(|one, other| self.sort.by.compare(one, other));
         if self.sort.is_reversed {
             selected.reverse();
@@ -212,7 +210,7 @@ impl Query {
         selected
     }
 
-    /// The page of what [`Query::select`] selected.
+    /// The page of the findings that [`Query::select`] returned.
     #[must_use]
     pub fn page<'a, 'f>(&self, selected: &'a [&'f Finding]) -> &'a [&'f Finding] {
         let start = self.offset.min(selected.len());
@@ -228,7 +226,7 @@ impl Query {
         is_one_of(&self.verdicts, Some(&finding.verdict))
             && is_one_of(&self.severities, Some(&finding.severity))
             && is_one_of(&self.actions, Some(&finding.action))
-            && is_one_of(&self.owners, Some(deployment.owner.as_deref().unwrap_or(NOBODY)))
+            && is_one_of(&self.owners, Some(deployment.owner.as_deref().unwrap_or(NO_OWNER)))
             && is_one_of(&self.accounts, deployment.account.as_deref())
             && is_one_of(&self.regions, deployment.region.as_deref())
             && is_one_of(&self.kinds, Some(&deployment.kind))
@@ -262,7 +260,7 @@ fn contains(finding: &Finding, words: &[String]) -> bool {
 }
 
 impl SortBy {
-    /// All orders, each with its name.
+    /// All sort keys with their names.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Severity, "severity"),
         (Self::Age, "age"),
@@ -322,8 +320,8 @@ fn number(name: &'static str, value: &str, least: usize, most: usize) -> Result<
     let number = value.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
         let accepted = match most {
-            usize::MAX => "a whole number".to_owned(),
-            most => format!("a whole number from {least} to {most}"),
+            usize::MAX => "an integer".to_owned(),
+            most => format!("an integer from {least} to {most}"),
         };
         Error::Value { name, value: shown(value), accepted }
     })
@@ -342,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_its_parameters_and_they_are_it() {
+    fn a_query_round_trips_through_its_parameters() {
         let parameters = [
             ("verdict", "stale"),
             ("verdict", "deprecated"),
@@ -369,21 +367,21 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_is_taken_and_an_empty_one_is_none() {
+    fn every_parameter_is_accepted_and_an_empty_value_is_ignored() {
         for (name, _) in PARAMETERS {
             assert_eq!(parsed(&[(name, " ")]).unwrap(), Query::default(), "{name}");
         }
     }
 
     #[test]
-    fn what_is_no_parameter_or_no_value_is_refused_with_what_is() {
+    fn invalid_parameters_and_values_are_rejected_with_a_hint() {
         let table = [
-            (("verdikt", "stale"), "\"verdikt\" is no parameter: verdict, severity,"),
-            (("verdict", "Stale"), "verdict takes fresh, superseded,"),
-            (("sort", "size"), "sort takes severity, age, behind, name, owner, and not \"size\""),
-            (("limit", "0"), "limit takes a whole number from 1 to 1000, and not \"0\""),
-            (("limit", "1001"), "limit takes a whole number from 1 to 1000"),
-            (("offset", "-1"), "offset takes a whole number, and not \"-1\""),
+            (("verdikt", "stale"), "unknown parameter \"verdikt\"; use verdict, severity,"),
+            (("verdict", "Stale"), "verdict must be fresh, superseded,"),
+            (("sort", "size"), "sort must be severity, age, behind, name, owner, not \"size\""),
+            (("limit", "0"), "limit must be an integer from 1 to 1000, not \"0\""),
+            (("limit", "1001"), "limit must be an integer from 1 to 1000"),
+            (("offset", "-1"), "offset must be an integer, not \"-1\""),
         ];
         for (parameter, expected) in table {
             let error = parsed(&[parameter]).unwrap_err().to_string();

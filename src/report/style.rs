@@ -1,32 +1,32 @@
-//! What does the place look like that a report is printed to? Passed in: a renderer asks no terminal.
+//! Rendering options for terminals, and styled text output. Renderers do not access the terminal.
 
 use super::{Harmless, text::LongWords};
 use crate::judge::Severity;
 
-/// How people want to read a report.
+/// Rendering options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// The columns of the terminal; without them, lines are as long as they need to be.
+    /// The width of the terminal in columns; `None` for unlimited.
     pub width: Option<usize>,
-    /// Whether terminal colours may be used. They never carry anything that is not also a word.
+    /// Whether to use colors. Colors never convey information that is not also in the text.
     pub color: bool,
-    /// Whether everything is shown: fresh deployments one by one, every reason, every row.
+    /// Whether to show everything: all fresh deployments, reasons and rows.
     pub show_all: bool,
-    /// Whether the command to go on with is left out, because what was audited is not there any more.
+    /// Whether to hide the suggested command, because the audited images no longer exist.
     pub hide_next: bool,
 }
 
-/// How a piece of text looks.
+/// The style of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// As it is.
+    /// Unstyled.
     #[default]
     Plain,
     /// Titles.
     Bold,
-    /// What is read second.
+    /// Secondary text.
     Dim,
-    /// As bad as that.
+    /// The color of a severity.
     Severity(Severity),
 }
 
@@ -47,7 +47,7 @@ impl Paint {
     }
 }
 
-/// A page being written. It takes only [`Harmless`] text, so nothing from outside gets onto it as it came.
+/// A text page. Accepts only [`Harmless`] text, so that untrusted text is always sanitized.
 #[derive(Debug)]
 pub(crate) struct Page {
     style: Style,
@@ -55,7 +55,7 @@ pub(crate) struct Page {
     pending_blanks: usize,
 }
 
-/// Narrower terminals get lines this long all the same: columns of three letters help nobody.
+/// The minimum width; narrower terminals wrap lines.
 const NARROWEST: usize = 60;
 
 impl Page {
@@ -64,12 +64,12 @@ impl Page {
         Self { style: *style, text: String::new(), pending_blanks: 0 }
     }
 
-    /// The columns there are; `None` is as many as it takes.
+    /// The width in columns; `None` for unlimited.
     pub(crate) fn width(&self) -> Option<usize> {
         self.style.width.map(|width| width.max(NARROWEST))
     }
 
-    /// Adds to the line. Blanks at the end of a line never come out.
+    /// Appends text to the line. Trailing blanks are dropped.
     pub(crate) fn put(&mut self, paint: Paint, text: impl Into<Harmless>) {
         let text = text.into();
         if text.is_empty() {
@@ -82,7 +82,7 @@ impl Page {
         }
     }
 
-    /// Adds blanks.
+    /// Appends blanks.
     pub(crate) fn skip(&mut self, columns: usize) {
         self.pending_blanks += columns;
     }
@@ -93,13 +93,13 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// Adds a line of its own.
+    /// Appends a line.
     pub(crate) fn line(&mut self, paint: Paint, text: impl Into<Harmless>) {
         self.put(paint, text);
         self.end();
     }
 
-    /// Adds `text` behind `indent` blanks, wrapped, in at most `most` lines.
+    /// Appends `text` indented and wrapped, in at most `most` lines.
     pub(crate) fn paragraph(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>, most: usize) {
         for line in text.into().wrapped(self.room(indent), LongWords::Break, most) {
             self.skip(indent);
@@ -107,7 +107,7 @@ impl Page {
         }
     }
 
-    /// Adds `text` behind `indent` blanks, wrapped between words only.
+    /// Appends `text` indented and wrapped only between words.
     pub(crate) fn evidence(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>) {
         for line in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX) {
             self.skip(indent);
@@ -115,7 +115,7 @@ impl Page {
         }
     }
 
-    /// Adds a line `title   text`, the text `indent` columns from the margin and wrapped between words only.
+    /// Appends `title` and `text` at column `indent`, wrapped only between words.
     pub(crate) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Harmless>) {
         self.put(Paint::Dim, title);
         self.skip(indent.saturating_sub(title.len()));
@@ -127,12 +127,12 @@ impl Page {
         }
     }
 
-    /// The columns that are left behind `indent`.
+    /// The remaining width after `indent`.
     pub(crate) fn room(&self, indent: usize) -> usize {
         self.width().map_or(usize::MAX, |width| width.saturating_sub(indent))
     }
 
-    /// The page.
+    /// The text of the page.
     pub(crate) fn into_text(self) -> String {
         self.text
     }

@@ -1,4 +1,4 @@
-//! The two subjects of a finding: the base in use, and the workload itself. Each is alerted about by itself.
+//! The subjects of a finding: the base in use and the workload itself. Each has its own alert.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 use super::Finding;
 use crate::judge::{Action, Judgement, Severity};
 
-/// A finding by what it is about. Its own severity and action are those of both together.
+/// Severity, action and reasons by subject. The finding itself combines both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingSubjects {
-    /// The base in use, judged as if nothing were wrong with the workload.
+    /// The base in use, judged without problems of the workload.
     pub base: SubjectFields,
-    /// The workload itself: its image was deleted, or it cannot be invoked.
+    /// The workload itself: for example, its image was deleted or it cannot be invoked.
     pub workload: SubjectFields,
 }
 
-/// What a finding says about one of its subjects.
+/// Severity, action and reasons of one subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFields {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What to do about it.
+    /// The recommended action.
     pub action: Action,
-    /// The codes of the finding's reasons that are about it.
+    /// The reason codes.
     pub reasons: Vec<String>,
-    /// Whether an exemption covers it.
+    /// Whether an exemption covers the subject.
     pub exempted: bool,
 }
 
 impl SubjectFields {
-    /// What `judgement` says, which an exemption covers or not.
+    /// The fields of `judgement`.
     #[must_use]
     pub fn new(judgement: &Judgement, exempted: bool) -> Self {
         let codes = judgement.reasons.iter().map(|reason| reason.code.as_str().to_owned());
@@ -38,19 +38,19 @@ impl SubjectFields {
 }
 
 impl Finding {
-    /// How bad its base is, whatever is wrong with the workload.
+    /// The severity of the base, without the workload.
     #[must_use]
     pub fn base_severity(&self) -> Severity {
         self.subjects.as_ref().map_or(self.severity, |subjects| subjects.base.severity)
     }
 
-    /// What to do about its base, whatever is wrong with the workload.
+    /// The action for the base, without the workload.
     #[must_use]
     pub fn base_action(&self) -> Action {
         self.subjects.as_ref().map_or(self.action, |subjects| subjects.base.action)
     }
 
-    /// Whether an exemption covers what is said about its base.
+    /// Whether an exemption covers the base.
     #[must_use]
     pub fn is_base_exempted(&self) -> bool {
         self.subjects.as_ref().map_or(self.exemption.is_some(), |subjects| subjects.base.exempted)

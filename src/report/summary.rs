@@ -1,4 +1,4 @@
-//! The counts of a report.
+//! The summary of a report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,31 +8,31 @@ use serde::{Deserialize, Serialize};
 use super::{ExitReason, Finding};
 use crate::judge::Verdict;
 
-/// The counts of a report.
+/// The summary of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Findings: deployments, once for each platform.
+    /// The number of findings: deployments, counting each platform.
     pub deployments: u64,
-    /// Different images among them.
+    /// The number of distinct images.
     pub images: u64,
-    /// Different bases in use.
+    /// The number of distinct bases in use.
     pub bases: u64,
-    /// Findings by verdict; every verdict is there.
+    /// The number of findings by verdict, including zeros.
     pub by_verdict: BTreeMap<Verdict, u64>,
-    /// The same by owner, as far as owners are known; only verdicts that occur.
+    /// The number of findings by owner and verdict, without zeros and unknown owners.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_owner: BTreeMap<String, BTreeMap<Verdict, u64>>,
-    /// Findings that are exempted; absent if none is.
+    /// The number of exempted findings; absent if zero.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exempted: u64,
-    /// Findings with another verdict than `unknown`; absent in reports of versions that did not count them.
+    /// The number of findings with a verdict other than `unknown`; absent in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<u64>,
-    /// Why the exit code is what it is; absent in reports of versions that did not say so.
+    /// The reason of the exit code; absent in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_reason: Option<ExitReason>,
-    /// How old the bases in use are, over all findings whose base has a date; null when none has. A date that is a bound
-    /// counts with the age that it proves, so that bases may be older than this says.
+    /// The age of the bases in use, over all findings with a publish date; null if there is none. A bound counts as
+    /// the minimum age, so that bases may be older.
     pub base_age_days: Option<AgeDistribution>,
 }
 
@@ -41,14 +41,14 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// A distribution of ages in whole days.
+/// Percentiles of ages in whole days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgeDistribution {
-    /// Half are at most this old.
+    /// The median.
     pub p50: i64,
-    /// Nine in ten are at most this old.
+    /// The 90th percentile.
     pub p90: i64,
-    /// The oldest.
+    /// The maximum.
     pub max: i64,
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_ages_that_occur() {
+    fn percentiles_use_the_nearest_rank() {
         assert_eq!(AgeDistribution::of(&[]), None);
         assert_eq!(AgeDistribution::of(&[7]), Some(AgeDistribution { p50: 7, p90: 7, max: 7 }));
         let ages: Vec<_> = (1..=10).collect();

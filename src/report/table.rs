@@ -1,4 +1,4 @@
-//! How does a person read a report on a terminal? Worst first: what is old, how old, and what to do.
+//! Renders a report as a table for a terminal, worst findings first.
 
 use std::collections::BTreeSet;
 
@@ -11,25 +11,25 @@ use super::{
 };
 use crate::judge::{Action, Severity, Verdict};
 
-/// From this width on, severity and base have columns of their own; below, they lead the line under a row.
+/// The minimum width for separate severity and base columns. Below it, they are in the line under each row.
 const WIDE: usize = 124;
 
-/// How much more room the column of owners takes.
+/// The additional width for the owner column.
 const OWNER: usize = 8;
 
-/// More rows than this are counted and not shown, unless everything is asked for: nobody reads on.
+/// Maximum number of rows without `--verbose`; the others are counted.
 const MOST_ROWS: usize = 100;
 
-/// The same for errors.
+/// Maximum number of errors without `--verbose`; the others are counted.
 const MOST_ERRORS: usize = 20;
 
-/// More owners than this are counted.
+/// Maximum number of owners; the others are counted.
 const MOST_OWNERS: usize = 8;
 
-/// How far from the margin the values of the totals are.
+/// The indentation of values in the totals.
 const INDENT: usize = 12;
 
-/// The report for a terminal.
+/// Renders the report.
 #[must_use]
 pub fn render(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -48,7 +48,7 @@ fn headline(page: &mut Page, report: &Report) {
     }
     let summary = &report.summary;
     let what = match summary.deployments {
-        0 => "basewatch found no deployment to audit".to_owned(),
+        0 => "basewatch found no deployments to audit".to_owned(),
         number => format!(
             "basewatch audited {} of {} on {}",
             count(number, "deployment"),
@@ -69,7 +69,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
         return;
     }
     let is_row = |finding: &&Finding| style.show_all || !finding.is_quiet();
-    // What somebody answers for comes after all that nobody does.
+    // Exempted findings come last.
     let (exempted, open): (Vec<_>, Vec<_>) =
         report.findings.iter().filter(is_row).partition(|finding| finding.exemption.is_some());
     let mut shown = groups(open.into_iter().chain(exempted));
@@ -84,7 +84,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
             grid.row(page, row);
             let next = shown.get(number + 1).map(|next| layout.why(next.first, style));
             let why = layout.why(group.first, style);
-            // Said once under neighbours that it holds for.
+            // Consecutive rows share an equal explanation.
             if next.as_ref() != Some(&why) {
                 for line in why {
                     page.paragraph(Paint::Dim, grid.offset(1), line, 3);
@@ -96,7 +96,12 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     if !hidden.is_empty() {
         let rest = words::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
         let rows = count(hidden.len() as u64, "row");
-        page.paragraph(Paint::Bold, 0, format!("and {rows} more, for {rest}; --format json has them all"), usize::MAX);
+        page.paragraph(
+            Paint::Bold,
+            0,
+            format!("and {rows} more, for {rest}; use --verbose or --format json for all"),
+            usize::MAX,
+        );
         page.end();
     }
     if !style.show_all {
@@ -104,7 +109,7 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
     }
 }
 
-/// The columns that fit, and what goes into them.
+/// The columns that fit the width.
 struct Layout<'a> {
     columns: &'static [Column],
     is_wide: bool,
@@ -180,7 +185,7 @@ impl<'a> Layout<'a> {
         Cell::new(Paint::Plain, words::deployment_name(&group.first.deployment)).with_suffix(suffix)
     }
 
-    /// The lines under a row: what has no column, and why the verdict is what it is.
+    /// The lines under a row: values without a column, and the reasons of the verdict.
     fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
         let owner = finding.deployment.owner.as_deref().map(|owner| format!("{owner}, ")).unwrap_or_default();
         let lead = if self.is_wide { String::new() } else { format!("{}, {owner}", finding.severity) };
@@ -197,7 +202,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// One line for all that is well.
+/// One line for all fresh deployments.
 fn fresh(page: &mut Page, report: &Report) {
     let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.is_quiet()).collect();
     if fresh.is_empty() {
@@ -222,7 +227,7 @@ fn errors(page: &mut Page, report: &Report, style: &Style) {
     if report.errors.is_empty() {
         return;
     }
-    let title = format!("{} kept basewatch from seeing everything", count(report.errors.len() as u64, "error"));
+    let title = format!("{}: parts of the inventory could not be audited", count(report.errors.len() as u64, "error"));
     page.line(Paint::Bold, title);
     let most = if style.show_all { usize::MAX } else { MOST_ERRORS };
     for error in report.errors.iter().take(most) {
@@ -248,7 +253,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
         page.entry(
             INDENT,
             "base age",
-            format!("half up to {} d, 90 % up to {} d, oldest {} d", ages.p50, ages.p90, ages.max),
+            format!("median {} d, 90th percentile {} d, maximum {} d", ages.p50, ages.p90, ages.max),
         );
     }
     if report.findings.iter().any(|finding| !finding.is_quiet()) {
@@ -259,12 +264,12 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
     if let Some(owners) = owners(report) {
         page.entry(INDENT, "owners", owners);
     }
-    // An exemption that is not needed any more harms nobody.
+    // Unused exemptions and holds do not affect the findings.
     for note in report.other_notes().filter(|note| style.show_all || !note.is_about_unused()) {
         page.entry(INDENT, "note", note.message.as_str());
     }
     if !report.complete {
-        page.entry(INDENT, "incomplete", "not everything that was to be audited could be");
+        page.entry(INDENT, "incomplete", "parts of the inventory could not be audited");
     }
     if let Some(search) = report.search.filter(|search| style.show_all || search.unfinished_images > 0) {
         page.entry(INDENT, "search", search.to_string());
@@ -275,7 +280,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
     }
 }
 
-/// Whose the most is: `payments 3 stale, 1 out-of-date; platform 1 stale`.
+/// The owners with the most findings: `payments 3 stale, 1 out-of-date; platform 1 stale`.
 fn owners(report: &Report) -> Option<String> {
     let bad = |(verdict, _): &(&Verdict, &u64)| **verdict != Verdict::Fresh;
     let mut owners: Vec<_> = report
@@ -314,14 +319,14 @@ fn requests(report: &Report) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
-/// What to do now, ready to be copied.
+/// The suggested command.
 fn next(report: &Report) -> Option<String> {
     let is_open = |finding: &&Finding| !finding.is_quiet() && finding.exemption.is_none();
     let Some(worst) = report.findings.iter().find(is_open) else {
         let is_nothing_there = report.findings.is_empty() && report.errors.is_empty();
-        return is_nothing_there.then(|| "basewatch audit IMAGE audits an image by name".to_owned());
+        return is_nothing_there.then(|| "basewatch audit IMAGE".to_owned());
     };
-    // Nothing that a shell would do more with than pass it on.
+    // Only characters without a special meaning in shells.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
     let reference = &worst.image.reference;
     let image = if reference.chars().all(is_plain) && !reference.starts_with('-') { reference } else { "IMAGE" };

@@ -1,19 +1,19 @@
-//! How does text from outside come out harmless? Labels, tags and registries may say anything at all;
-//! a terminal must never obey it, and a reader must see that something odd is there.
+//! Sanitizing of untrusted text from labels, tags and registries: invisible and control characters are shown as
+//! escapes, so that terminals do not interpret them.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// More characters than this are cut off: an image may carry a label of a megabyte.
+/// The maximum length in characters. A label may be megabytes long.
 const LONGEST: usize = 1000;
 
-/// So many marks may sit on one character; scripts need up to four, more only smears over other lines.
+/// The maximum number of combining marks per character. Scripts need up to four; more would overlap other lines.
 const MOST_MARKS: usize = 4;
 
-/// Text that can be shown: no control character, nothing invisible, nothing that reorders its surroundings.
+/// Text that is safe to display, without control characters, invisible characters and bidirectional controls.
 ///
-/// There is no other way to get one than through the escaping, so whatever takes only these cannot forget it.
+/// Can only be created by escaping, so that functions that take it need no further checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Harmless(String);
 
@@ -24,20 +24,19 @@ impl Harmless {
         &self.0
     }
 
-    /// How many terminal columns it takes.
+    /// The width in terminal columns.
     #[must_use]
     pub fn width(&self) -> usize {
         self.0.chars().map(columns).sum()
     }
 
-    /// Whether there is no text.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text in at most `width` columns: what does not fit is left out of the middle, where names and
-    /// references differ least, with `…` in its place.
+    /// Shortens the text to `width` columns by replacing the middle, where names and references differ least, by `…`.
     #[must_use]
     pub fn shortened(&self, width: usize) -> Self {
         if self.width() <= width {
@@ -46,13 +45,12 @@ impl Harmless {
         let Some(room) = width.checked_sub(1) else { return Self::default() };
         let tail_room = room / 2;
         let head = fitting(self.0.chars(), room - tail_room);
-        // Marks belong to the character before them, which is not there.
+        // Drop marks whose base character was removed.
         let tail: String = fitting(self.0.chars().rev(), tail_room).chars().rev().collect();
         Self(format!("{head}…{}", tail.trim_start_matches(|c| columns(c) == 0)))
     }
 
-    /// The text in lines of at most `width` columns, broken between words; what does not fit into `most`
-    /// lines ends in `…`.
+    /// Wraps the text to lines of `width` columns. More than `most` lines are truncated with `…`.
     #[must_use]
     pub fn wrapped(&self, width: usize, long_words: LongWords, most: usize) -> Vec<Self> {
         let width = width.max(8);
@@ -94,16 +92,16 @@ fn push(lines: &mut Vec<String>, text: &str, is_new_line: bool) {
     }
 }
 
-/// What happens to words that are longer than a line.
+/// The handling of words that are longer than a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongWords {
-    /// They go on in the next line.
+    /// Break them.
     Break,
-    /// They stay whole, and the line gets too long: digests and commands are there to be copied.
+    /// Keep them in one line, so that digests and commands can be copied.
     Keep,
 }
 
-/// The first of `characters` that fit into `room` columns, with the marks on them.
+/// The first `characters` that fit into `room` columns, with their combining marks.
 fn fitting(characters: impl Iterator<Item = char>, room: usize) -> String {
     let mut used = 0;
     characters
@@ -118,19 +116,17 @@ fn columns(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// `text` with everything that is not plainly visible as an escape, `\u{1b}`, and at most
-/// a thousand characters long.
+/// Escapes everything in `text` that is not visible, as in `\u{1b}`, and truncates it to 1000 characters.
 ///
-/// Escaped are control characters (terminal escapes and line breaks among them), format characters (text
-/// direction, zero-width), separators other than the space, private-use and unassigned characters (Unicode
-/// general categories C and Z), and what is invisible for another reason: variation selectors and fillers.
+/// Escaped are control, format, private-use and unassigned characters, separators other than the space (Unicode general
+/// categories C and Z), variation selectors and fillers.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len().min(LONGEST * 2));
-    // As if marks came before, so that a mark with nothing to sit on is seen.
+    // A mark at the start has no base character, and is escaped.
     let mut marks = MOST_MARKS;
     for (count, character) in text.chars().enumerate() {
         if count == LONGEST {
@@ -148,7 +144,7 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a reader sees `character`, and only it.
+/// Whether `character` is visible and does not affect other characters.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     if character.is_ascii() {
@@ -157,8 +153,7 @@ pub fn is_visible(character: char) -> bool {
     let is_default_ignorable = matches!(character,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
         | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
-    // The standard library's tables know what is printable; for a whole text, and not at its start, it
-    // leaves marks alone, as it does everything that is.
+    // `str::escape_debug` keeps printable characters, and marks that are not at the start.
     let mut buffer = [b'a'; 5];
     let length = 1 + character.encode_utf8(&mut buffer[1..]).len();
     let probe = std::str::from_utf8(&buffer[..length]).unwrap_or_default();
@@ -182,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_instead() {
+    fn control_characters_are_escaped() {
         let table = [
             ("orders:421", "orders:421"),
             ("C:\\x \"y\" 'z'", "C:\\x \"y\" 'z'"),
@@ -199,12 +194,12 @@ mod tests {
         ];
         for (text, shown) in table {
             assert_eq!(harmless(text), shown, "{text:?}");
-            assert_eq!(harmless(shown), shown, "twice is once");
+            assert_eq!(harmless(shown), shown, "sanitizing is idempotent");
         }
     }
 
     #[test]
-    fn a_label_of_a_megabyte_and_a_tower_of_marks_are_cut() {
+    fn long_text_and_stacked_marks_are_truncated() {
         assert_eq!(harmless(&"é".repeat(1 << 20)).chars().count(), LONGEST + 1);
         assert_eq!(harmless(&"x".repeat(1 << 20)).chars().count(), LONGEST + 1);
         let tower = format!("x{}", "\u{301}".repeat(6));
@@ -212,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_shortened_in_the_middle_to_columns_not_characters() {
+    fn text_is_shortened_in_the_middle_by_columns() {
         let short = |text: &str, width| Harmless::from(text).shortened(width).0;
         assert_eq!(short("orders:421", 10), "orders:421");
         assert_eq!(short("orders-and-payments:421", 10), "order…:421");
@@ -228,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_wrapped_between_words_and_inside_those_that_do_not_fit() {
+    fn text_is_wrapped_between_words_and_within_long_ones() {
         let lines = |text: &str, width, most| -> Vec<String> {
             Harmless::from(text).wrapped(width, LongWords::Break, most).into_iter().map(|line| line.0).collect()
         };

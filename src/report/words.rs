@@ -1,4 +1,4 @@
-//! How are ages, distances and bases put, the same in every table?
+//! Formatting of counts, dates, ages and names, shared by all output formats.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use super::{BaseInUse, Behind, DeploymentFields, ExemptionFields, Finding};
 use crate::{image::Digest, inventory::DeploymentKind, judge::Verdict, resolve::PublishedSource};
 
-/// What stands where nothing is known.
+/// The placeholder for missing values.
 pub(crate) const NOTHING: &str = "–";
 
-/// What a report says first when too little of the fleet could be judged.
+/// The warning at the top of a report with too few judged deployments.
 pub(crate) const MOST_UNKNOWN: &str = "Most of the fleet is unknown";
 
-/// The registry that is left out of names: nearly every base is from there.
+/// The registry that is omitted from names, because most bases are from there.
 const USUAL_REGISTRY: &str = "public.ecr.aws/";
 
 /// `1 image`, `3 images`.
@@ -49,7 +49,7 @@ pub(crate) fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// `90 d`; `< 1 d` on the first day; `in 3 d` before it came.
+/// `90 d`; `< 1 d` on the first day; `in 3 d` for the future.
 fn days(days: i64) -> String {
     match days {
         0 => "< 1 d".to_owned(),
@@ -58,12 +58,12 @@ fn days(days: i64) -> String {
     }
 }
 
-/// An age: `90 d`, `≥ 61 d` where the date is a bound, `≈ 60 d` where it is an estimate.
+/// An age: `90 d`, `≥ 61 d` for a bound, `≈ 60 d` for an estimate.
 pub(crate) fn age(age_days: Option<i64>, source: Option<PublishedSource>) -> String {
     let is_bound = source.is_some_and(PublishedSource::is_bound);
     match age_days {
         None => NOTHING.to_owned(),
-        // A bound of no days says nothing.
+        // A lower bound of zero is no information.
         Some(..=0) if is_bound => NOTHING.to_owned(),
         Some(age) if is_bound => format!("≥ {}", days(age)),
         Some(age @ 1..) if source.is_some_and(PublishedSource::is_estimate) => format!("≈ {}", days(age)),
@@ -71,7 +71,7 @@ pub(crate) fn age(age_days: Option<i64>, source: Option<PublishedSource>) -> Str
     }
 }
 
-/// What a publish date says happened then: `published`, `published by` for a bound, `built` for an estimate.
+/// The verb for a publish date: `published`, `published by` for a bound, `built` for an estimate.
 pub(super) fn dated(source: PublishedSource) -> &'static str {
     match source {
         source if source.is_bound() => "published by",
@@ -80,16 +80,16 @@ pub(super) fn dated(source: PublishedSource) -> &'static str {
     }
 }
 
-/// The age of the base a finding is about.
+/// The age of the base of a finding.
 pub(crate) fn base_age(finding: &Finding) -> String {
     let base = finding.base.as_ref();
     age(base.and_then(|base| base.age_days), base.and_then(|base| base.published_source))
 }
 
-/// How far behind: `89 d, 71 releases`; with `≥` in front where both are bounds.
+/// How far behind: `89 d, 71 releases`, with `≥` for bounds.
 pub(crate) fn distance(behind: Option<&Behind>) -> String {
     let Some(behind) = behind else { return NOTHING.to_owned() };
-    // A bound of no days says nothing.
+    // A lower bound of zero is no information.
     let days = behind.days.filter(|days| behind.exact || *days > 0).map(days);
     let releases = behind.releases.filter(|releases| *releases > 0).map(|releases| count(releases, "release"));
     let parts: Vec<_> = days.into_iter().chain(releases).collect();
@@ -100,19 +100,19 @@ pub(crate) fn distance(behind: Option<&Behind>) -> String {
     }
 }
 
-/// What people call a deployment: `orders`, `orders:live`, `prod/orders app`.
+/// The display name of a deployment: `orders`, `orders:live`, `prod/orders app`.
 pub(crate) fn deployment_name(deployment: &DeploymentFields) -> String {
     let name = &deployment.name;
     match (deployment.kind, deployment.qualifier.as_deref()) {
-        // What people mean when they name a function without an alias.
+        // A function name without an alias means `$LATEST`.
         (DeploymentKind::Lambda, None | Some("$LATEST")) | (_, None) => name.clone(),
         (DeploymentKind::Lambda, Some(qualifier)) => format!("{name}:{qualifier}"),
         (_, Some(qualifier)) => format!("{name} {qualifier}"),
     }
 }
 
-/// A base in the fewest words that tell it from others: `lambda/java:21.2026.08.22.00`, else its line and
-/// the first digits of its digest, `lambda/java:21@2c26b46b68ff`.
+/// The short name of a base: with its release, `lambda/java:21.2026.08.22.00`, else with its digest,
+/// `lambda/java:21@2c26b46b68ff`.
 pub(crate) fn base_name(base: &BaseInUse) -> String {
     let line = base.line.as_deref().map(short_name);
     match (&base.release, line, &base.digest) {
@@ -127,7 +127,7 @@ pub(crate) fn base_name(base: &BaseInUse) -> String {
     }
 }
 
-/// The same with what makes it less than certain: `lambda/java:21 (unconfirmed)`.
+/// The short name with the confidence, unless confirmed: `lambda/java:21 (unconfirmed)`.
 pub(crate) fn base_in_use(base: &BaseInUse) -> String {
     match base.confidence.as_deref() {
         None | Some("confirmed") => base_name(base),
@@ -135,19 +135,19 @@ pub(crate) fn base_in_use(base: &BaseInUse) -> String {
     }
 }
 
-/// The bases that a base is built on, each with its verdict: `lambda/java:21.2026.08.22.00 (stale)`.
+/// The chain of a base with verdicts: `lambda/java:21.2026.08.22.00 (stale)`.
 pub(crate) fn chain(base: &BaseInUse) -> Option<String> {
     let links = base.chain.iter().map(|link| format!("{} ({})", base_in_use(&link.base), link.verdict));
     let links = links.collect::<Vec<_>>().join(", on ");
     (!links.is_empty()).then_some(links)
 }
 
-/// A reference without the registry that nearly all are from.
+/// A reference without the usual registry.
 pub(crate) fn short_name(reference: &str) -> &str {
     reference.strip_prefix(USUAL_REGISTRY).unwrap_or(reference)
 }
 
-/// A digest as people quote it: `sha256:2c26b46b68ff`.
+/// A shortened digest: `sha256:2c26b46b68ff`.
 pub(crate) fn short_digest(digest: &Digest) -> String {
     format!("{}:{}", digest.algorithm(), digest.short())
 }
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_and_estimates_are_never_shown_as_dates() {
+    fn bounds_and_estimates_are_marked() {
         let table = [
             (Some(90), Some(PublishedSource::DatedTag), "90 d"),
             (Some(61), Some(PublishedSource::AtLeast), "≥ 61 d"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_says_what_is_known_of_it() {
+    fn a_distance_shows_the_known_parts() {
         let table = [
             (Some(89), Some(71), true, "89 d, 71 releases"),
             (Some(1), Some(1), true, "1 d, 1 release"),
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn nouns_are_counted() {
+    fn counts_have_plurals() {
         assert_eq!([count(1, "base"), count(2, "base"), count(0, "image")], ["1 base", "2 bases", "0 images"]);
     }
 
     #[test]
-    fn a_port_is_no_tag() {
+    fn a_port_is_not_a_tag() {
         assert_eq!(without_tag("127.0.0.1:5000/java"), "127.0.0.1:5000/java");
         assert_eq!(without_tag("127.0.0.1:5000/java:21"), "127.0.0.1:5000/java");
     }

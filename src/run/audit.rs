@@ -1,4 +1,4 @@
-//! `basewatch audit`: walk the pipeline once and report; write nothing, tell nobody.
+//! `basewatch audit`: runs the pipeline once and prints the report, without storing or sending anything.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +19,11 @@ use crate::{
     report::{ErrorEntry, ExitReason, Report, Run, SearchBudget, Summary},
 };
 
-/// Audits and prints, and says how it ended.
+/// Audits and prints the report.
 ///
 /// # Errors
 ///
-/// When there is nothing to audit, no credentials to do it with, or the report cannot be written.
+/// When there is nothing to audit, there are no credentials, or the report cannot be written.
 pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
     if let Some(why) = nothing_to_audit(settings) {
         bail!("{why}");
@@ -40,59 +40,62 @@ pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Res
     Ok(exit(&report.summary))
 }
 
-/// Why there is nothing to audit.
+/// The error if there is nothing to audit.
 pub(super) fn nothing_to_audit(settings: &Settings) -> Option<String> {
     let nothing = || {
-        let how = "name an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or write a configuration with \
-                   `basewatch config init`";
-        settings.kinds().is_empty().then(|| format!("there is nothing to audit: {how}"))
+        let how = "give an image, as in `basewatch audit REGISTRY/REPOSITORY:TAG`, or create a configuration with \
+        `basewatch config init`";
+        settings.kinds().is_empty().then(|| format!("nothing to audit: {how}"))
     };
     nothing_left(settings).or_else(nothing)
 }
 
-/// Why the flags leave nothing of the configured inventory: a typing mistake must not look like a clean audit.
+/// The error if the filters exclude the whole inventory: a typo must not result in a successful empty audit.
 fn nothing_left(settings: &Settings) -> Option<String> {
     let kinds = settings.kinds();
     if !kinds.is_empty() && !kinds.iter().any(|kind| settings.filter.admits_kind(*kind)) {
-        return Some("--kind leaves nothing to audit: nothing of that kind is in the configuration".to_owned());
+        return Some("--kind excludes everything: the configuration has no such inventory".to_owned());
     }
     let tables = settings.regions();
     let listed: BTreeSet<_> = tables.iter().filter_map(|regions| regions.as_listed()).flatten().collect();
     let is_all_listed = !tables.is_empty() && tables.iter().all(|regions| regions.as_listed().is_some());
-    // Images that are named are in no region, and would be left out as well.
+    // Images by reference have no region, and are excluded as well.
     if is_all_listed && !listed.iter().any(|region| settings.filter.admits_region(region)) {
         let listed: Vec<_> = listed.into_iter().map(Region::as_str).collect();
-        return Some(format!("--region leaves nothing to audit: the configuration names {}", listed.join(", ")));
+        return Some(format!("--region excludes everything: the configuration has the regions {}", listed.join(", ")));
     }
     let members = settings.accounts.as_ref().map(|accounts| &accounts.members);
     if let Some(Members::Listed(accounts)) = members
         && !accounts.iter().any(|account| settings.filter.admits_account(account))
     {
         let accounts: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
-        return Some(format!("--account leaves nothing to audit: the configuration names {}", accounts.join(", ")));
+        return Some(format!(
+            "--account excludes everything: the configuration has the accounts {}",
+            accounts.join(", ")
+        ));
     }
     None
 }
 
-/// How a run ended that `summary` counts.
+/// The exit status for `summary`.
 #[must_use]
 pub fn exit(summary: &Summary) -> Exit {
     match summary.exit_reason {
         Some(ExitReason::Clean) => Exit::Clean,
         Some(ExitReason::FailOn) => Exit::Failed,
-        // Only what an earlier version wrote has none, and what is not known is no success.
+        // Reports of earlier versions have no exit reason, which must not count as success.
         Some(ExitReason::Incomplete | ExitReason::MostUnknown | ExitReason::Problems) | None => Exit::Incomplete,
     }
 }
 
-/// An audit that found nothing because there are no credentials never started.
+/// The error if the audit has no findings because credentials are missing.
 pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
     let is_about_all = |error: &&ErrorEntry| error.code == ErrorCode::Credentials.as_str() || error.scope == "aws";
     let missing = report.errors.iter().find(is_about_all)?;
     report.findings.is_empty().then_some(&missing.message)
 }
 
-/// What the pipeline is told by `settings`, as of `instants`.
+/// The options of the pipeline for `settings`, as of `instants`.
 #[must_use]
 pub fn terms(settings: &Settings, instants: Instants) -> Terms {
     Terms {
@@ -108,7 +111,7 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
     }
 }
 
-/// Audits what `settings` name and reports it; what could not be seen is in the report.
+/// Audits the inventory of `settings`. Errors are part of the report.
 pub async fn report(
     settings: &Settings,
     ports: &Ports,
@@ -118,7 +121,7 @@ pub async fn report(
     report_of(&sources(settings, ports, instants), settings, ports, instants, progress).await
 }
 
-/// Audits what `sources` show and reports it, as `settings` say.
+/// Audits the inventory of `sources` with `settings`. Errors are part of the report.
 pub async fn report_of(
     sources: &Sources,
     settings: &Settings,

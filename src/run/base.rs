@@ -1,4 +1,4 @@
-//! `basewatch base`: one base reference as it stands now, on all its platforms.
+//! `basewatch base`: the current state of a base image on all its platforms.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::{
     resolve::{History, ImageAge, Problem, Question, Resolver},
 };
 
-/// Resolves a base and prints what it is now.
+/// Resolves a base and prints it.
 ///
 /// # Errors
 ///
-/// As [`report`], and when the base has no such platform.
+/// As [`report`], and when the base does not have the requested platform.
 pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<Exit> {
     let ports = Ports::open(settings)?;
     let mut report = report(settings, &ports, &args.reference, args.history, Instants::new(args.as_of)).await?;
@@ -26,7 +26,7 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
         let platforms: Vec<_> = report.platforms.iter().map(|platform| platform.platform.to_string()).collect();
         report.platforms.retain(|platform| platform.platform == *wanted);
         if report.platforms.is_empty() {
-            bail!("{} has no image for {wanted}; it has {}", args.reference, platforms.join(", "));
+            bail!("{} has no image for {wanted}; its platforms are {}", args.reference, platforms.join(", "));
         }
     }
     output::print(&match args.format {
@@ -36,11 +36,11 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
     Ok(Exit::Clean)
 }
 
-/// Resolves `reference`; with `has_history` lists the releases of its line as well.
+/// Resolves `reference`; with `has_history`, also lists the releases of its line.
 ///
 /// # Errors
 ///
-/// When the reference is not there or cannot be read, or the history cannot.
+/// When the reference or its history does not exist or cannot be read.
 pub async fn report(
     settings: &Settings,
     ports: &Ports,
@@ -77,7 +77,7 @@ pub async fn report(
     });
     if has_history {
         let family = family.or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
-        let family = family.ok_or_else(|| anyhow!("{reference} has no dated tags, so there is no history to list"))?;
+        let family = family.ok_or_else(|| anyhow!("{reference} has no dated tags, and therefore no history"))?;
         let history = resolver.history(&reference.repository, &family).await.map_err(failed)?;
         list(&history, &mut report);
     }

@@ -1,11 +1,11 @@
-//! `completions`: what a shell needs to complete our command line.
+//! `basewatch completions`: shell completions.
 
 use clap::CommandFactory as _;
 
 use super::{Exit, print};
 use crate::cli::{Cli, CompletionsArgs};
 
-/// Prints the completions.
+/// Prints the completions for a shell.
 pub fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "basewatch", &mut script);

@@ -1,4 +1,4 @@
-//! `config`: is a configuration valid, what would be audited, and how does one begin?
+//! `basewatch config check` and `config init`.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, io::Write as _, path::Path};
 
@@ -19,7 +19,7 @@ use crate::{
     schedule::Timetable,
 };
 
-/// Says what the configuration would audit; what is wrong with it is the error.
+/// Prints what the configuration would audit. The error lists all problems.
 pub async fn check(
     args: ConfigCheckArgs,
     flags: &Flags,
@@ -29,9 +29,9 @@ pub async fn check(
     let flags = Flags { config: args.file.or_else(|| flags.config.clone()), ..flags.clone() };
     let loaded = loaded(&flags, environment, working_folder).await?;
     let Some(file) = loaded.file else {
-        let looked: Vec<_> = candidates(environment, working_folder);
-        let looked: Vec<_> = looked.iter().map(|file| file.display().to_string()).collect();
-        bail!("there is no configuration file: looked for {}; `basewatch config init` writes one", looked.join(", "));
+        let paths: Vec<_> = candidates(environment, working_folder);
+        let paths: Vec<_> = paths.iter().map(|file| file.display().to_string()).collect();
+        bail!("no configuration file found at {}; `basewatch config init` writes one", paths.join(", "));
     };
     let now = Utc::now();
     let runs = if loaded.is_served { runs(&loaded.settings.serve.timetable, now) } else { String::new() };
@@ -39,7 +39,7 @@ pub async fn check(
     Ok(Exit::Clean)
 }
 
-/// Writes the commented example.
+/// Writes the commented example configuration.
 pub fn init(args: &ConfigInitArgs) -> anyhow::Result<Exit> {
     if args.file == Path::new("-") {
         print(EXAMPLE)?;
@@ -50,16 +50,16 @@ pub fn init(args: &ConfigInitArgs) -> anyhow::Result<Exit> {
     let options = if args.force { options.create(true).truncate(true) } else { options.create_new(true) };
     let mut file = match options.write(true).open(&args.file) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            bail!("{name} exists already; --force overwrites it")
+            bail!("{name} already exists; use --force to overwrite it")
         }
-        result => result.with_context(|| format!("failed to write {name}"))?,
+        result => result.with_context(|| format!("cannot write {name}"))?,
     };
-    file.write_all(EXAMPLE.as_bytes()).with_context(|| format!("failed to write {name}"))?;
-    print(&format!("wrote {name}; say in it what to audit, then: basewatch config check {name}\n"))?;
+    file.write_all(EXAMPLE.as_bytes()).with_context(|| format!("cannot write {name}"))?;
+    print(&format!("wrote {name}; set what to audit, then run: basewatch config check {name}\n"))?;
     Ok(Exit::Clean)
 }
 
-/// What the settings mean, in a few lines.
+/// Summarizes the settings.
 fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -97,8 +97,8 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     }
     if settings.kinds().is_empty() {
         line(
-            "nothing",
-            "is audited yet: add [[inventory.lambda]], [[inventory.ecs]], [[inventory.ecr]] or [[inventory.images]]",
+            "warning",
+            "nothing to audit: add [[inventory.lambda]], [[inventory.ecs]], [[inventory.ecr]] or [[inventory.images]]",
         );
     }
     if let Some(accounts) = &settings.accounts {
@@ -107,74 +107,69 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     if settings.owners != Owners::default() {
         line("owners", &owners_line(&settings.owners));
     }
-    line("allowed", &format!("{}, and the audited ECR registries", settings.network.allow.join(", ")));
-    telling(settings, &mut line);
+    line("registry", &format!("{}, and the audited ECR registries", settings.network.allow.join(", ")));
+    notifications(settings, &mut line);
     let catalog = settings.catalog.as_folder().map(|folder| folder.display().to_string());
-    line("catalog", catalog.as_deref().unwrap_or("off"));
+    line("catalog", catalog.as_deref().unwrap_or("disabled"));
     text
 }
 
-/// When `basewatch serve` runs, and when next.
+/// Describes the schedule of `basewatch serve`.
 fn runs(timetable: &Timetable, now: DateTime<Utc>) -> String {
     format!(
-        "  schedule  {}, for `basewatch serve`: {timetable}\n  next      {}\n",
+        "  schedule  {} (`basewatch serve`): {timetable}\n  next      {}\n",
         timetable.words(),
         timetable.upcoming(now, 3).join(", ")
     )
 }
 
-/// Where a run remembers, whom it tells and whom it asks to rebuild.
-fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
+/// Describes the store, the notification channels and the rebuild rules.
+fn notifications(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     if let Some(store) = &settings.store {
         line("store", &store.to_string());
     }
     for receiver in &settings.notify.receivers {
-        let owners = if receiver.owners.is_empty() { "everybody".to_owned() } else { list(&receiver.owners) };
+        let owners = if receiver.owners.is_empty() { "all owners".to_owned() } else { list(&receiver.owners) };
         let least = receiver.threshold.map_or(settings.notify.threshold, |own| own.max(settings.notify.threshold));
-        line("tell", &format!("{} of findings of {owners}, from {} up", receiver.id, least.as_str()));
+        line("notify", &format!("{}: findings of {owners}, severity {} or higher", receiver.id, least.as_str()));
     }
     for rule in &settings.rebuild.rules {
-        line("rebuild", &format!("{} for {}, by {}", list(&rule.repositories), rule.name, rule.preset.as_str()));
+        line("rebuild", &format!("{}: {} with {}", rule.name, list(&rule.repositories), rule.preset.as_str()));
     }
-    let is_told = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
-    if is_told && settings.store.is_none() {
-        line("warning", "nobody is told without a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
+    let needs_store = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
+    if needs_store && settings.store.is_none() {
+        line("warning", "alerts and rebuilds require a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
     }
     let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Blind, Trouble::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
     let has_receivers = !settings.notify.receivers.is_empty();
     if has_receivers && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
-        line(
-            "warning",
-            "nobody is told when basewatch itself does not work, which is of high severity: name somebody in \
-             watch.receivers",
-        );
+        line("warning", "no channel is notified when runs of basewatch fail (severity high): set watch.receivers");
     }
     let everything =
         settings.rebuild.rules.iter().position(|rule| rule.repositories.iter().any(|glob| glob.as_str() == "*"));
     for never in settings.rebuild.rules.iter().skip(everything.map_or(usize::MAX, |place| place + 1)) {
-        line("warning", &format!("{} is never asked: a table before it is for all repositories", never.name));
+        line("warning", &format!("{} never applies: an earlier table matches all repositories", never.name));
     }
 }
 
-/// What is odd about the end of an exemption. Neither is an error: a configuration that was valid stays so, whatever
-/// day it is.
+/// A warning about the end of an exemption. It is not an error, because validity must not depend on the date.
 fn warning(exemption: &Exemption, now: DateTime<Utc>) -> Option<String> {
     let Exemption { reason, owner, until, .. } = exemption;
     let what = match () {
-        () if until.is_over(now) => format!("ended on {until}: it exempts nothing any more"),
-        () if until.is_far(now) => format!("ends on {until}: who will remember it then?"),
+        () if until.is_over(now) => format!("ended on {until} and no longer applies"),
+        () if until.is_far(now) => format!("ends on {until}, more than two years from now"),
         () => return None,
     };
     Some(format!("the exemption {reason:?} of {owner} {what}"))
 }
 
-/// The same of a hold.
+/// A warning about the end of a hold.
 fn hold_warning(hold: &Hold, now: DateTime<Utc>) -> Option<String> {
     let Hold { release, until, .. } = hold;
     let what = match () {
-        () if until.is_over(now) => format!("ended on {until}: its releases count again"),
+        () if until.is_over(now) => format!("ended on {until} and no longer applies"),
         () if until.is_far(now) => format!("ends on {until}, more than two years from now"),
         () => return None,
     };
@@ -186,7 +181,7 @@ fn ecr_line(ecr: &EcrSettings) -> String {
         Some(format!("repositories {}", choice(&ecr.choice))),
         (!ecr.tags.is_empty()).then(|| format!("tags {}", list(&ecr.tags))),
         ecr.untagged.then(|| "untagged images".to_owned()),
-        ecr.newest.map(|newest| format!("only the newest {newest}")),
+        ecr.newest.map(|newest| format!("the newest {newest}")),
     ];
     format!("{}: {}", regions(&ecr.regions), parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
@@ -195,17 +190,17 @@ fn list(globs: &[Glob]) -> String {
     globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What is chosen, and what is left out.
+/// Describes what is included and excluded.
 fn choice(choice: &Choice) -> String {
     let tags = |patterns: &[TagPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let Choice { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners } = choice;
     let parts = [
         ("", list(include)),
-        ("without ", list(exclude)),
+        ("except ", list(exclude)),
         ("with tags ", tags(resource_tags)),
         ("without tags ", tags(exclude_resource_tags)),
-        ("of ", list(owners)),
-        ("not of ", list(exclude_owners)),
+        ("owned by ", list(owners)),
+        ("not owned by ", list(exclude_owners)),
     ];
     let parts = parts.into_iter().filter(|(_, named)| !named.is_empty());
     parts.map(|(lead, named)| format!("{lead}{named}")).collect::<Vec<_>>().join("; ")
@@ -215,17 +210,17 @@ fn accounts_line(accounts: &AccountSettings) -> String {
     let list = |accounts: &BTreeSet<AccountId>| accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
     let members = match &accounts.members {
         Members::Listed(accounts) => list(accounts),
-        Members::Organization { exclude } if exclude.is_empty() => "all of the organization".to_owned(),
-        Members::Organization { exclude } => format!("all of the organization, without {}", list(exclude)),
+        Members::Organization { exclude } if exclude.is_empty() => "all accounts of the organization".to_owned(),
+        Members::Organization { exclude } => format!("all accounts of the organization except {}", list(exclude)),
     };
-    format!("{members}; as {}", accounts.role)
+    format!("{members}; role {}", accounts.role)
 }
 
 fn owners_line(owners: &Owners) -> String {
     let parts = [
         (!owners.tags.is_empty()).then(|| format!("by tag {}", owners.tags.join(", "))),
         (!owners.rules.is_empty()).then(|| counted(owners.rules.len(), "rule")),
-        owners.default.as_ref().map(|default| format!("else {default}")),
+        owners.default.as_ref().map(|default| format!("default {default}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -249,7 +244,7 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A duration in the largest unit that divides it.
+/// Formats a duration in the largest unit that divides it.
 fn span(duration: chrono::Duration) -> String {
     let seconds = duration.num_seconds();
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
@@ -262,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_as_they_are_written() {
+    fn durations_are_formatted_as_in_the_configuration() {
         for (seconds, text) in [(45 * 86_400, "45d"), (36 * 3_600, "36h"), (90 * 60, "90m"), (61, "61s"), (0, "0d")] {
             assert_eq!(span(chrono::Duration::seconds(seconds)), text);
         }

@@ -1,4 +1,4 @@
-//! Which settings hold? Those of a file on this machine, or of one in S3, which is fetched first.
+//! Loading of settings from a local file or from S3.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,13 +14,13 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or something in it is wrong: then with all of that.
+/// When the file cannot be read or is invalid; the error lists all problems.
 pub(super) async fn loaded(flags: &Flags, environment: &Environment, here: &Path) -> Result<Loaded> {
     let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
     loaded_as(&aws, flags, environment, here).await
 }
 
-/// The same where the file is fetched as `aws`.
+/// As [`loaded`], with the credentials of `aws` for a file in S3.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub(super) async fn loaded(flags: &Flags, environment: &Environment, here: &Path
 pub(super) async fn loaded_as(aws: &Arc<Aws>, flags: &Flags, environment: &Environment, here: &Path) -> Result<Loaded> {
     let fetched = match object(flags, environment)? {
         Some(object) => {
-            let bytes = object.read(Arc::clone(aws), FILE_LIMIT).await.context("the configuration was not fetched")?;
+            let bytes = object.read(Arc::clone(aws), FILE_LIMIT).await.context("cannot fetch the configuration")?;
             Some(String::from_utf8(bytes).ok().with_context(|| format!("{object} is not UTF-8 text"))?)
         }
         None => None,

@@ -1,4 +1,4 @@
-//! `basewatch explain`: the same walk for one image, with every step shown.
+//! `basewatch explain`: audits one image and shows every step.
 
 use anyhow::{Result, bail};
 
@@ -13,14 +13,14 @@ use crate::{
     resolve::{ExplanationStep, StepOutcome},
 };
 
-/// So many releases of equal content are named, and so many tags of each.
+/// Maximum number of releases of equal content to list, and of tags per release.
 const NAMED: usize = 3;
 
-/// Explains one image, each of its platforms, and prints that.
+/// Explains each platform of an image.
 ///
 /// # Errors
 ///
-/// When the image has no such platform.
+/// When the image does not have the requested platform.
 pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<Exit> {
     let ports = Ports::open(settings)?;
     let mut explanations = explanations(settings, &ports, Instants::new(args.as_of)).await;
@@ -28,7 +28,7 @@ pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> R
     if let Some(wanted) = args.platform.as_ref().map(ToString::to_string) {
         explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == wanted));
         if explanations.is_empty() {
-            bail!("{} has no image for {wanted}; it has {}", args.image, platforms.join(", "));
+            bail!("{} has no image for {wanted}; its platforms are {}", args.image, platforms.join(", "));
         }
     }
     output::print(&render(&explanations, args.format, &console.style()))?;
@@ -36,7 +36,7 @@ pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> R
     Ok(if is_readable { Exit::Clean } else { Exit::Incomplete })
 }
 
-/// Explanations in `format`; JSON is always a list, one entry a platform.
+/// Renders the explanations; JSON is a list with one entry per platform.
 pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style) -> String {
     match format {
         Format::Json => json::render(explanations),
@@ -44,7 +44,7 @@ pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style
     }
 }
 
-/// Explains each platform of the images that `settings` name.
+/// Explains each platform of the images in `settings`.
 pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
     let terms = terms(settings, instants);
     for note in Box::pin(releases::load(settings, ports)).await {
@@ -74,7 +74,7 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<ExplanationStep> {
     }
     for (place, (base, resolution)) in traced.identification.chain.iter().zip(traced.resolutions).enumerate() {
         if traced.identification.chain.len() > 1 {
-            let title = if place == 0 { "base of the image" } else { "base of that base" };
+            let title = if place == 0 { "base of the image" } else { "base of the previous base" };
             steps.push(ExplanationStep {
                 title: title.into(),
                 detail: base.base.reference().to_string(),
@@ -101,7 +101,7 @@ fn image(traced: Traced<'_>) -> ExplanationStep {
     ExplanationStep { title: "image".into(), detail, outcome }
 }
 
-/// Each configured label and what is in it, then the OCI pair.
+/// The configured labels, then the OCI annotations.
 fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
     let (identification, resolution) = (traced.identification, traced.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
@@ -109,14 +109,14 @@ fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
     let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
     let missing = labels.iter().filter(absent).map(|label| ExplanationStep {
         title: format!("label {label}").into(),
-        detail: "the image does not have it".to_owned(),
+        detail: "not set".to_owned(),
         outcome: StepOutcome::NotFound,
     });
     let read = identification.readings.iter().enumerate().map(|(position, reading)| {
         let is_dissent = identification.dissenting(is_contradicted).any(|(dissenting, _)| dissenting == reading);
         let (detail, outcome) = match &reading.base {
             Err(error) => (format!("{:?} is malformed: {error}", reading.value), StepOutcome::Contradiction),
-            Ok(_) if is_dissent => (format!("{} (another base)", reading.value), StepOutcome::Contradiction),
+            Ok(_) if is_dissent => (format!("{} (different base)", reading.value), StepOutcome::Contradiction),
             Ok(_) if identification.contradicted.contains(&position) => {
                 let why = compared(identification.layers.checks.get(&position));
                 (format!("{}{why}", reading.value), StepOutcome::Contradiction)
@@ -136,63 +136,59 @@ fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
     if !identification.readings.iter().any(|reading| reading.key.starts_with("org.opencontainers.image.base.")) {
         steps.push(ExplanationStep {
             title: "org.opencontainers.image.base.*".into(),
-            detail: "the image has neither the annotations nor the labels".to_owned(),
+            detail: "neither annotations nor labels are set".to_owned(),
             outcome: StepOutcome::NotFound,
         });
     }
     steps
 }
 
-/// That no builder noted a base in the history of the image. What one noted is among the evidence.
+/// A step for an image without a base in its build history. A recorded base is a reading instead.
 fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<ExplanationStep> {
     let is_noted = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::BuilderComment);
     (!is_noted).then(|| ExplanationStep {
         title: EvidenceKind::BuilderComment.as_str().into(),
-        detail: "the history of the image has no FROM by buildah or podman".to_owned(),
+        detail: "the image history has no FROM of buildah or podman".to_owned(),
         outcome: StepOutcome::NotFound,
     })
 }
 
-/// What was looked for in the attestations of the image, and why some cannot be used. The images that they name are among
-/// the evidence.
+/// The search for provenance attestations, and why some are unusable. Bases in attestations are readings instead.
 fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
     let step =
         |detail: String, outcome| ExplanationStep { title: EvidenceKind::Provenance.as_str().into(), detail, outcome };
     let Some(Provenance { materials, attestation_count, unusable, unlisted }) = identification.provenance.as_deref()
     else {
-        return vec![step("it was not looked for: other evidence decides".to_owned(), StepOutcome::Note)];
+        return vec![step("not read: other evidence is sufficient".to_owned(), StepOutcome::Note)];
     };
     let usable_count = attestation_count.saturating_sub(unusable.len());
     let mut steps = Vec::new();
     if materials.is_empty() && usable_count > 0 {
         let attestations = words::count(usable_count as u64, "attestation");
-        steps.push(step(
-            format!("{attestations} of the image name no image that its build pulled"),
-            StepOutcome::NotFound,
-        ));
+        steps.push(step(format!("{attestations} without a pulled image"), StepOutcome::NotFound));
     }
-    let unusable = unusable.iter().map(|it| format!("the attestation {} cannot be used: {}", it.digest, it.why));
+    let unusable = unusable.iter().map(|it| format!("attestation {} is unusable: {}", it.digest, it.why));
     steps.extend(unusable.map(|why| step(why, StepOutcome::NotFound)));
-    let unlisted = unlisted.iter().map(|why| format!("it is not known what refers to the image: {why}"));
+    let unlisted = unlisted.iter().map(|why| format!("referrers cannot be listed: {why}"));
     steps.extend(unlisted.map(|why| step(why, StepOutcome::NotFound)));
     if steps.is_empty() && materials.is_empty() {
-        steps.push(step("no attestation of the build was found".to_owned(), StepOutcome::NotFound));
+        steps.push(step("the image has no build attestation".to_owned(), StepOutcome::NotFound));
     }
     steps
 }
 
-/// What came of comparing a recorded base with the layers of the image.
+/// The result of comparing a recorded base with the image layers.
 fn compared(check: Option<&PrefixCheck>) -> String {
     match check {
         None => String::new(),
-        Some(PrefixCheck::Prefix { layer_count }) => format!("; the first {layer_count} layers are the base's"),
-        Some(PrefixCheck::Different) => "; the image does not begin with the layers of the base".to_owned(),
-        Some(PrefixCheck::Fewer) => "; the image has fewer layers than the base".to_owned(),
-        Some(PrefixCheck::Unread) => "; the layers of the base cannot be read".to_owned(),
+        Some(PrefixCheck::Prefix { layer_count }) => format!("; the first {layer_count} layers match"),
+        Some(PrefixCheck::Different) => "; the image layers do not match".to_owned(),
+        Some(PrefixCheck::Fewer) => "; the image has fewer layers than this base".to_owned(),
+        Some(PrefixCheck::Unread) => "; the layers of this base cannot be read".to_owned(),
     }
 }
 
-/// The releases that the layers begin with, and what was searched for that.
+/// The releases that match the first layers, and the search for them.
 fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
     let evidence = &*identification.layers;
     let names = |prefix: &MatchedPrefix| {
@@ -207,25 +203,23 @@ fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
     let mut steps: Vec<_> = evidence
         .prefixes
         .iter()
-        .map(|prefix| {
-            step(format!("the first {} are those of {}", prefix.layer_count, names(prefix)), StepOutcome::Found)
-        })
+        .map(|prefix| step(format!("the first {} match {}", prefix.layer_count, names(prefix)), StepOutcome::Found))
         .collect();
     if steps.is_empty() {
-        steps.push(step("no known release is a prefix of the image".to_owned(), StepOutcome::NotFound));
+        steps.push(step("no known release matches the first layers".to_owned(), StepOutcome::NotFound));
     }
     let cost = words::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
     let (detail, outcome) = match &evidence.search {
-        Search::Idle if evidence.request_count == 0 => ("nothing was searched".to_owned(), StepOutcome::Note),
-        Search::Idle => (format!("the release was found, {cost}"), StepOutcome::Found),
+        Search::Idle if evidence.request_count == 0 => ("not needed".to_owned(), StepOutcome::Note),
+        Search::Idle => (format!("found the release, {cost}"), StepOutcome::Found),
         Search::Complete { lines } => {
-            (format!("all releases of {} were compared, {cost}", lines.join(", ")), StepOutcome::Found)
+            (format!("compared all releases of {}, {cost}", lines.join(", ")), StepOutcome::Found)
         }
         Search::Unfinished { compared_count, left_count } => {
-            let left = format!("{compared_count} releases were compared and {left_count} are left for the next run");
+            let left = format!("compared {compared_count} releases; {left_count} remain for the next run");
             (format!("{left}, {cost}"), StepOutcome::NotFound)
         }
-        Search::Failed { why } => (format!("releases cannot be read: {why}, {cost}"), StepOutcome::NotFound),
+        Search::Failed { why } => (format!("cannot read releases: {why}, {cost}"), StepOutcome::NotFound),
     };
     steps.push(ExplanationStep { title: "search".into(), detail, outcome });
     steps.extend(identification.base().map(|base| {

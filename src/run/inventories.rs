@@ -1,4 +1,4 @@
-//! What the settings ask to look at.
+//! Construction of the inventories from the settings.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// What `settings` ask to look at, over `ports`, as seen at the clock's now.
+/// The inventories of `settings`, read through `ports`.
 #[must_use]
 pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Sources {
     let concurrency = settings.concurrency.0;
@@ -50,7 +50,7 @@ pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Source
     Sources { inventories, estate: Some(estate) }
 }
 
-/// What inventories share of AWS.
+/// The AWS context that inventories share.
 pub(super) fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
     let (client, caching) = (Arc::clone(&ports.client), Arc::clone(&ports.client));
     let allow_account = Arc::new(move |account: &str| client.allow_account(account));

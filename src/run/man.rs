@@ -1,4 +1,4 @@
-//! `man`: the manual pages.
+//! `basewatch man`: manual pages.
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
@@ -6,11 +6,11 @@ use clap::CommandFactory as _;
 use super::{Exit, print};
 use crate::cli::{Cli, ManArgs};
 
-/// Prints the page of basewatch, or writes those of all commands into a folder.
+/// Prints the main page, or writes the pages of all commands to a folder.
 pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
     if let Some(folder) = &args.folder {
         clap_mangen::generate_to(Cli::command(), folder)
-            .with_context(|| format!("failed to write manual pages into {}", folder.display()))?;
+            .with_context(|| format!("cannot write manual pages to {}", folder.display()))?;
         return Ok(Exit::Clean);
     }
     let mut page = Vec::new();

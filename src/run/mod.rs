@@ -1,6 +1,4 @@
-//! Run modes: what each command does, with which settings, and how it ends.
-//!
-//! The only place besides `main` that knows all stages and adapters; no stage knows it.
+//! The commands. Besides `main`, the only module that depends on all stages and adapters.
 
 pub mod alerts;
 pub mod audit;
@@ -48,26 +46,26 @@ use crate::{
     telemetry::{self, Verbosity},
 };
 
-/// How a run ended, as its exit code says.
+/// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Nothing is at or above `--fail-on`.
+    /// No finding is at or above `--fail-on`.
     Clean = 0,
-    /// Something is at or above `--fail-on`.
+    /// At least one finding is at or above `--fail-on`.
     Failed = 1,
-    /// The run could not start: usage, configuration, credentials.
+    /// The command could not start: invalid usage or configuration, or no credentials.
     CannotStart = 2,
-    /// Nothing is at or above `--fail-on`, but the audit is incomplete or most of the fleet is unknown.
+    /// No finding is at or above `--fail-on`, but the audit is incomplete or most of the fleet is unknown.
     Incomplete = 3,
-    /// The run was interrupted: 128 and the number of the signal, as shells have it.
+    /// Interrupted by SIGINT: 128 plus the signal number, as in shells.
     Interrupted = 130,
-    /// The run was told to stop, as containers are.
+    /// Terminated by SIGTERM.
     Terminated = 143,
 }
 
 impl Exit {
-    /// All exits, in the order of their codes.
+    /// All statuses, in the order of their codes.
     pub const ALL: [Self; 6] =
         [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted, Self::Terminated];
 
@@ -84,36 +82,36 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a run mode may do to the terminal.
+/// The capabilities of the terminal and the output flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Console {
-    /// Whether standard output takes colours.
+    /// Whether standard output is colored.
     pub is_colored: bool,
     /// Whether progress is shown on standard error.
     pub has_progress: bool,
-    /// The columns of standard output; `None` where it is no terminal.
+    /// The width of standard output in columns; `None` if it is not a terminal.
     pub width: Option<usize>,
-    /// Whether everything is shown: `--verbose`.
+    /// `--verbose`: whether reports show everything.
     pub show_all: bool,
 }
 
-/// The instants of a run.
+/// The times of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Instants {
-    /// What counts as now: the clock's, or that of `--as-of`.
+    /// The time to judge by: the current time, or `--as-of`.
     pub now: DateTime<Utc>,
-    /// The clock's own.
+    /// The current time.
     pub clock: DateTime<Utc>,
 }
 
 impl Instants {
-    /// `now`, by the clock.
+    /// `now` as both times.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
         Self { now, clock: now }
     }
 
-    /// The clock's now, or `as_of` instead.
+    /// The current time, with `as_of` as the time to judge by.
     #[must_use]
     pub fn new(as_of: Option<DateTime<Utc>>) -> Self {
         let clock = Utc::now();
@@ -132,8 +130,7 @@ impl Console {
     }
 }
 
-/// Whether to colour what goes to a terminal or to something else. `NO_COLOR` is that of
-/// <https://no-color.org>: set and not empty.
+/// Whether to use colors. `NO_COLOR` follows <https://no-color.org>: set and not empty.
 fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> bool {
     match when {
         ColorWhen::Always => true,
@@ -144,10 +141,10 @@ fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> 
     }
 }
 
-/// Sets logging up and does what `cli` says, until `stop` comes true.
+/// Sets up logging and runs the command until it ends or `stop` completes.
 pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output = Exit>) -> anyhow::Result<Exit> {
     let global = &cli.global;
-    // Nobody is there to ask for more; and an invocation is one line.
+    // Lambda logs at info by default: one line per invocation.
     let verbose = if matches!(cli.command, Command::Lambda) && environment.get(LOG_VARIABLE).is_none() {
         global.verbose.max(1)
     } else {
@@ -159,7 +156,7 @@ pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output =
     let console = Console::new(global, environment);
     let flags = Flags { config: global.config.clone(), ..Flags::default() };
     match cli.command {
-        // What serves ends what is under way first; of all else nothing is lost if it ends at once.
+        // `serve` shuts down gracefully; other commands can be dropped at any time.
         Command::Serve(args) => {
             let flags = Flags { listen: args.listen, schedule: args.schedule, ..flags };
             let mut stop = pin!(stop);
@@ -176,7 +173,7 @@ pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output =
     }
 }
 
-/// Does what `command` says, and ends.
+/// Runs a command other than `serve`.
 async fn once(command: Command, flags: Flags, environment: &Environment, console: Console) -> anyhow::Result<Exit> {
     let here = Path::new("");
     match command {
@@ -205,7 +202,7 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
             let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
             explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
-        // A cycle is the longest future there is: on the heap, it is no part of all the others.
+        // Boxed, because the future of a run is large.
         Command::Run(args) => {
             let flags = Flags { fail_on: args.fail_on.threshold(), ..flags };
             Box::pin(cycle::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
@@ -228,7 +225,7 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
         }
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Serve(_) => unreachable!("it does not end by itself"),
+        Command::Serve(_) => unreachable!("`run` handles it"),
     }
 }
 
@@ -237,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_for_terminals_that_want_them() {
+    fn colors_follow_the_flag_the_terminal_and_no_color() {
         let plain = Environment::default();
         let without: Environment = [("NO_COLOR".to_owned(), "1".to_owned())].into_iter().collect();
         let empty: Environment = [("NO_COLOR".to_owned(), String::new())].into_iter().collect();

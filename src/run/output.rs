@@ -1,4 +1,4 @@
-//! Where a report goes: standard output, or files, each in its format.
+//! Output of reports to standard output and files.
 
 use std::{
     fs::{self, File},
@@ -14,16 +14,16 @@ use crate::{
     report::{Report, Style, csv, html, json, markdown, sarif, table},
 };
 
-/// A place a report is written to, opened before the audit: a mistyped folder should not cost a run.
+/// A destination of the report. Opened before the audit, so that an invalid path fails early.
 pub(super) enum Sink {
     /// Standard output.
     Stdout(ReportFormat),
-    /// A file, written beside its name until it is whole.
+    /// A file, written to a temporary file next to it and renamed.
     File { path: PathBuf, beside: PathBuf, format: ReportFormat },
 }
 
 impl Sink {
-    /// Opens `outputs`; without any, standard output in `format`.
+    /// Opens `outputs`, or standard output in `format` if there are none.
     pub(super) fn open(outputs: &[Output], format: ReportFormat) -> Result<Vec<Self>> {
         if outputs.is_empty() {
             return Ok(vec![Self::Stdout(format)]);
@@ -35,7 +35,7 @@ impl Sink {
                 Output::File { path, format } => {
                     let beside = beside(path);
                     if path.is_dir() {
-                        bail!("cannot write {}: it is a folder", path.display());
+                        bail!("cannot write {}: is a folder", path.display());
                     }
                     File::create(&beside).with_context(|| format!("cannot write {}", path.display()))?;
                     Ok(Self::File { path: path.clone(), beside, format: *format })
@@ -46,13 +46,13 @@ impl Sink {
 }
 
 impl Sink {
-    /// Whether it is standard output.
+    /// Whether this is standard output.
     pub(super) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout(_))
     }
 }
 
-/// A sink that was not written leaves nothing behind.
+/// Removes the temporary file of an unwritten sink.
 impl Drop for Sink {
     fn drop(&mut self) {
         if let Self::File { beside, .. } = self {
@@ -67,13 +67,13 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 impl Console {
-    /// How people want to read on this console.
+    /// The rendering options of this console.
     pub(super) fn style(self) -> Style {
         Style { width: self.width, color: self.is_colored, show_all: self.show_all, hide_next: false }
     }
 }
 
-/// Writes `report` to every sink. A file appears whole or not at all, and one that fails costs no other.
+/// Writes `report` to every sink. Files are replaced atomically; a failure does not affect other sinks.
 pub(super) fn write(sinks: Vec<Sink>, style: &Style, report: &Report) -> Result<()> {
     let mut outcome = Ok(());
     for sink in sinks {
@@ -107,7 +107,7 @@ fn render(report: &Report, format: ReportFormat, style: &Style) -> String {
     }
 }
 
-/// Writes `text` to standard output. A reader that has left, as `head` does, is no error.
+/// Writes `text` to standard output. A closed pipe, as with `head`, is not an error.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -116,7 +116,7 @@ pub(super) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Tells people something on standard error; nobody may be listening.
+/// Writes a line to standard error, and ignores a closed standard error.
 pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The outside world of one run: the registries, AWS, and the catalog, built once and passed in.
+//! The clients of a run: registries, AWS and the catalog.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,24 +11,24 @@ use crate::{
     store::{Catalog, Images, Place},
 };
 
-/// Everything a run talks to.
+/// The clients of a run.
 pub struct Ports {
-    /// What was sent so far.
+    /// Request counters.
     pub requests: Arc<Requests>,
-    /// AWS, looked up when first needed.
+    /// AWS clients, created when first used.
     pub aws: Arc<Aws>,
-    /// The registries.
+    /// The registry client.
     pub client: Arc<DistributionClient>,
-    /// Images, through the catalog.
+    /// Images, cached in the catalog.
     pub images: Arc<Images>,
 }
 
 impl Ports {
-    /// Opens the ports that `settings` describe. Contacts nothing yet.
+    /// Creates the clients for `settings`, without sending requests.
     ///
     /// # Errors
     ///
-    /// When a setting of the registries does not work out, a CA bundle that cannot be read for one.
+    /// When a registry setting is invalid, such as an unreadable CA bundle.
     pub fn open(settings: &Settings) -> Result<Self> {
         let catalog = settings.catalog.as_folder().map_or_else(Catalog::in_memory, Catalog::in_folder);
         let catalog = match &settings.store {
@@ -40,7 +40,7 @@ impl Ports {
         })
     }
 
-    /// Opens ports over `catalog` and an AWS that `prepare` has prepared.
+    /// Creates clients with `catalog` and an AWS client that `prepare` configures.
     ///
     /// # Errors
     ///
@@ -51,20 +51,20 @@ impl Ports {
         Self::over(network, aws, requests, catalog)
     }
 
-    /// Opens ports over `aws` and `catalog`; `requests` is what both count into.
+    /// Creates clients with `aws` and `catalog`; both count requests in `requests`.
     ///
     /// # Errors
     ///
     /// As [`Ports::open`].
     pub fn over(network: NetworkSettings, aws: Arc<Aws>, requests: Arc<Requests>, catalog: Catalog) -> Result<Self> {
         let client = DistributionClient::new(network, Some(Arc::clone(&aws) as _), Arc::clone(&requests))
-            .context("the registry settings do not work")?;
+            .context("invalid registry settings")?;
         let client = Arc::new(client);
         let images = Arc::new(Images::new(Arc::clone(&client) as _, Arc::new(catalog)));
         Ok(Self { requests, aws, client, images })
     }
 
-    /// How each registry was authenticated to, by host.
+    /// The authentication method used for each registry, by host.
     #[must_use]
     pub fn authentication(&self) -> BTreeMap<String, String> {
         self.client.authentication()

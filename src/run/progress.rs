@@ -1,4 +1,4 @@
-//! The progress bar on standard error; nothing where that is no terminal.
+//! The progress bar on standard error.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{audit::Progress, release_catalog::CrawlProgress};
 
-/// A progress bar, or nothing.
+/// A progress bar; hidden if standard error is not a terminal.
 pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
@@ -22,7 +22,7 @@ impl Bar {
     pub(super) fn show(&self, progress: Progress) {
         let Some(bar) = &self.0 else { return };
         match progress {
-            Progress::Inventory => bar.set_message("reading what runs"),
+            Progress::Inventory => bar.set_message("reading the inventory"),
             Progress::Bases { done, total } => {
                 if done == 0 {
                     let style = ProgressStyle::with_template("{spinner} resolving bases {bar:30} {pos}/{len}");
@@ -47,7 +47,7 @@ impl Bar {
                         bar.set_style(style);
                     }
                     bar.set_length(total as u64);
-                    // What was read before took no time now, and must not look fast.
+                    // Resumed progress must not distort the estimate.
                     bar.set_position(done as u64);
                     bar.reset_eta();
                 }

@@ -1,4 +1,4 @@
-//! Release catalogs of others: where they are published, fetched from there, and loaded before bases are identified.
+//! Published release catalogs: fetching, verifying, caching and publishing them.
 
 use std::{fs, io::Read as _, path::Path, sync::Arc};
 
@@ -16,29 +16,29 @@ use crate::{
     store::Catalog,
 };
 
-/// What an artifact of a release catalog is.
+/// The artifact type of a release catalog.
 const ARTIFACT: &str = "application/vnd.basewatch.releases.v1";
-/// What its signature is.
+/// The media type of its signature.
 const SIGNATURE: &str = "application/vnd.basewatch.releases.signature.v1";
-/// The longest signature that is read.
+/// The size limit of a signature, in bytes.
 const SIGNATURE_BYTES: u64 = 4096;
-/// What the copy of a catalog is called, and the note on it.
+/// The file name of the local copy and of its record.
 const KEPT: &str = "releases.bin";
 
-/// The catalog that was accepted last.
+/// The record of the last accepted catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
-    /// The key for which it is signed.
+    /// The key that verified its signature.
     public_key: String,
-    /// When it was built: no older one is accepted.
+    /// When it was built. Older catalogs are rejected.
     built_at: DateTime<Utc>,
-    /// Where it is from.
+    /// Its source.
     source: String,
-    /// Which state of that it is.
+    /// The version of the source.
     version: String,
 }
 
-/// A catalog as it was fetched.
+/// A fetched catalog, not yet verified.
 pub(super) struct Fetched {
     signed: SignedCatalog,
     version: String,
@@ -46,15 +46,15 @@ pub(super) struct Fetched {
 
 /// Why a catalog was not loaded.
 enum NotLoaded {
-    /// It is not believed.
+    /// Its signature is invalid, or it is older than the accepted one.
     Refused(Refusal),
     /// It cannot be read.
     Unavailable(anyhow::Error),
 }
 
-/// Loads the release catalog that `settings` name, or the one that was imported; what is to be known about it.
+/// Loads the release catalog of `settings`, or the imported one. Returns notes for the report.
 ///
-/// One that cannot be read or is not believed changes nothing: what was accepted before still holds.
+/// If it cannot be read or verified, the last accepted catalog is used.
 pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
     let catalog = ports.images.catalog();
     let remembered = catalog.kept::<Remembered>(KEPT);
@@ -64,7 +64,7 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
     let mut present = kept(catalog, &key);
     let mut notes = Vec::new();
     if let Some(source) = &settings.releases.source {
-        // Boxed: the futures of the SDK lie deep within one another.
+        // Boxed, because SDK futures are large.
         match Box::pin(refresh(source, &key, remembered.as_ref(), present.is_some(), ports)).await {
             Ok(Some(accepted)) => present = Some(accepted),
             Ok(None) => {}
@@ -75,12 +75,12 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
     notes
 }
 
-/// Fetches the catalog at `source` and keeps it in `catalogs`, if it is signed for `key` and no older than the one
-/// accepted before.
+/// Fetches the catalog at `source` and stores it in `catalogs`, if `key` verifies it and it is not older than the last
+/// accepted one.
 ///
 /// # Errors
 ///
-/// When it cannot be read, is not believed, or none of `catalogs` keeps it.
+/// When it cannot be read, verified or stored.
 pub(super) async fn import(
     source: &CatalogSource,
     key: &PublicKey,
@@ -94,12 +94,12 @@ pub(super) async fn import(
     let accepted = accept(fetched.signed, key, newest)?;
     let kept = catalogs.iter().filter(|catalog| keep(catalog, &accepted, key, source, fetched.version.clone())).count();
     if kept == 0 || kept < catalogs.len() {
-        bail!("there is no folder to keep it in: set catalog.path, or catalog.source so that each run loads it");
+        bail!("no folder to store the catalog in: set catalog.path, or set catalog.source to load it in each run");
     }
     Ok(accepted)
 }
 
-/// The catalog at `source`, if it is another one than `remembered` and is accepted.
+/// Fetches the catalog at `source`, if its version differs from `remembered`.
 async fn refresh(
     source: &CatalogSource,
     key: &PublicKey,
@@ -124,14 +124,14 @@ fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted
     let rest = match present {
         Some(accepted) => {
             let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
-            format!("the one that was built at {built_at} is used")
+            format!("using the catalog built at {built_at}")
         }
-        None => "none is used".to_owned(),
+        None => "no release catalog is used".to_owned(),
     };
     match why {
         NotLoaded::Refused(refusal) => Note::new(
             NoteCode::ReleaseCatalogRefused,
-            format!("the release catalog {source} was refused: {refusal}; {rest}"),
+            format!("the release catalog {source} was rejected: {refusal}; {rest}"),
         ),
         NotLoaded::Unavailable(error) => Note::new(
             NoteCode::ReleaseCatalogUnavailable,
@@ -140,21 +140,21 @@ fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted
     }
 }
 
-/// The copy of the catalog that was accepted last.
+/// The local copy of the last accepted catalog.
 pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<Accepted> {
     let bytes = catalog.kept_file(KEPT, release_catalog::MOST_BYTES)?;
     let signature = catalog.kept_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), SIGNATURE_BYTES)?;
     let signed = SignedCatalog { bytes, signature: Some(String::from_utf8(signature).ok()?) };
     let accepted = accept(signed, key, None);
-    accepted.inspect_err(|refusal| tracing::debug!("the copy of the release catalog is not used: {refusal}")).ok()
+    accepted.inspect_err(|refusal| tracing::debug!("the local copy of the release catalog is not used: {refusal}")).ok()
 }
 
-/// The public key of the catalog that is kept in `catalog`.
+/// The public key of the release catalog stored in `catalog`.
 pub(super) fn kept_key(catalog: &Catalog) -> Option<PublicKey> {
     catalog.kept::<Remembered>(KEPT)?.public_key.parse().ok()
 }
 
-/// Keeps a copy, and says whether it does. That it was accepted is remembered in any case.
+/// Stores a copy and the record of its acceptance. Returns whether the copy was stored.
 fn keep(catalog: &Catalog, accepted: &Accepted, key: &PublicKey, source: &CatalogSource, version: String) -> bool {
     let signature = accepted.signed.signature.as_deref().unwrap_or_default();
     let is_kept = catalog.keep_file(KEPT, &accepted.signed.bytes)
@@ -165,7 +165,7 @@ fn keep(catalog: &Catalog, accepted: &Accepted, key: &PublicKey, source: &Catalo
     is_kept
 }
 
-/// Which state of a catalog is at `source` now: one request. `None` of a file, which is as quickly read.
+/// The version of the catalog at `source`, with one request; `None` for a file, which is always read.
 async fn version(source: &CatalogSource, ports: &Ports) -> Result<Option<String>> {
     Ok(match source {
         CatalogSource::File(_) => None,
@@ -174,7 +174,7 @@ async fn version(source: &CatalogSource, ports: &Ports) -> Result<Option<String>
     })
 }
 
-/// The catalog at `source` and its signature, neither of them believed yet.
+/// Fetches the catalog at `source` and its signature, without verifying it.
 ///
 /// # Errors
 ///
@@ -186,8 +186,8 @@ pub(super) async fn fetch(source: &CatalogSource, ports: &Ports) -> Result<Fetch
             let stored = place.read_versioned(Arc::clone(&ports.aws), release_catalog::MOST_BYTES).await?;
             let signature = place.with_suffix(SIGNATURE_SUFFIX);
             let signature = signature.read(Arc::clone(&ports.aws), SIGNATURE_BYTES).await;
-            // Whoever may not list a bucket is told the same of what is not there.
-            let signature = signature.inspect_err(|error| tracing::debug!("there is no signature: {error}")).ok();
+            // Without `s3:ListBucket`, S3 responds with 403 to a missing object.
+            let signature = signature.inspect_err(|error| tracing::debug!("no signature: {error}")).ok();
             let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             Ok(Fetched {
                 signed: SignedCatalog { bytes: stored.bytes, signature },
@@ -198,7 +198,7 @@ pub(super) async fn fetch(source: &CatalogSource, ports: &Ports) -> Result<Fetch
     }
 }
 
-/// A file and the signature beside it.
+/// Reads a file and the signature next to it.
 ///
 /// # Errors
 ///
@@ -214,7 +214,7 @@ pub(super) fn read_signed(file: &Path) -> Result<SignedCatalog> {
     Ok(SignedCatalog { bytes, signature })
 }
 
-/// The bytes of `file`, if they are at most `most_bytes`.
+/// Reads `file`, up to `most_bytes`.
 ///
 /// # Errors
 ///
@@ -224,7 +224,7 @@ pub(super) fn read_file(file: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(file).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).with_context(cannot)?;
     if bytes.len() as u64 > most_bytes {
-        bail!("{}: it is larger than {most_bytes} bytes", cannot());
+        bail!("{}: larger than {most_bytes} bytes", cannot());
     }
     Ok(bytes)
 }
@@ -232,30 +232,30 @@ pub(super) fn read_file(file: &Path, most_bytes: u64) -> Result<Vec<u8>> {
 async fn fetch_artifact(reference: &Reference, ports: &Ports) -> Result<Fetched> {
     let fetched = ports.client.manifest(reference).await?;
     let Document::Manifest(manifest) = fetched.document else {
-        bail!("{reference} is an image index, and no release catalog");
+        bail!("{reference} is an image index, not a release catalog");
     };
     let [bytes, rest @ ..] = manifest.layers.as_slice() else {
-        bail!("{reference} is no release catalog: it has no layers");
+        bail!("{reference} is not a release catalog: it has no layers");
     };
     let repository = &reference.repository;
     let bytes = ports.client.blob(repository, bytes, release_catalog::MOST_BYTES).await?;
     let signature = match rest {
         [signature] => Some(ports.client.blob(repository, signature, SIGNATURE_BYTES).await?),
         [] => None,
-        _ => bail!("{reference} is no release catalog: it has {} layers", manifest.layers.len()),
+        _ => bail!("{reference} is not a release catalog: it has {} layers", manifest.layers.len()),
     };
     let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(Fetched { signed: SignedCatalog { bytes: bytes.to_vec(), signature }, version: fetched.digest.to_string() })
 }
 
-/// Publishes `bytes` with their `signature` at `target`.
+/// Publishes `bytes` with their `signature` to `target`.
 ///
 /// # Errors
 ///
-/// When a part of it cannot be written.
+/// When `target` cannot be written.
 pub(super) async fn publish(target: &CatalogSource, bytes: Vec<u8>, signature: String, ports: &Ports) -> Result<()> {
     match target {
-        // The signature first, so that who reads the new file finds the new signature.
+        // The signature first, so that readers of the new file find the new signature.
         CatalogSource::File(file) => write_signed(file, &bytes, Some(&signature))?,
         CatalogSource::S3(place) => {
             let beside = place.with_suffix(SIGNATURE_SUFFIX);
@@ -278,11 +278,11 @@ pub(super) async fn publish(target: &CatalogSource, bytes: Vec<u8>, signature: S
     Ok(())
 }
 
-/// Writes `bytes` to `file`, and the signature beside it; without one, removes that of other bytes.
+/// Writes `bytes` to `file` and the signature next to it. Without a signature, removes an existing one.
 ///
 /// # Errors
 ///
-/// When one of them cannot be written.
+/// When a file cannot be written.
 pub(super) fn write_signed(file: &Path, bytes: &[u8], signature: Option<&str>) -> Result<()> {
     let beside = CatalogSource::signature_file(file);
     match signature {

@@ -1,4 +1,4 @@
-//! The outside world of a run that remembers and tells: ports, store and receivers, built once and passed in.
+//! The context of a run with a store: clients, store and notification channels.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -12,36 +12,36 @@ use crate::{
     store::{self, Catalog, Place, Store},
 };
 
-/// The catalog's folder in a store that is one.
+/// The subfolder of the catalog in a store folder.
 const CATALOG: &str = "catalog";
 
-/// How often the catalog is kept while a run goes on.
+/// The interval for saving the catalog during a run.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// Everything a run that remembers and tells talks to.
+/// The context of a run with a store.
 pub struct World {
-    /// Registries, AWS and the catalog.
+    /// Registry clients, AWS clients and the catalog.
     pub ports: Ports,
-    /// Where ledger, reports and catalog are kept.
+    /// The store of the ledger, reports and the catalog.
     pub store: Arc<dyn Store>,
-    /// Who is told and who is asked to rebuild.
+    /// The notification channels and rebuild services.
     pub receivers: Receivers,
-    /// Whether the catalog is kept in the store when the run is over.
+    /// Whether the catalog is saved to the store at the end of the run.
     pub keeps_catalog: bool,
 }
 
 impl World {
-    /// The world that `settings` describe; the catalog is read if it is in a bucket.
+    /// Creates the context for `settings`. Reads the catalog if it is in S3.
     ///
     /// # Errors
     ///
-    /// When they name no store, and as [`Ports::over`].
+    /// When there is no store, and as [`Ports::over`].
     pub async fn open(settings: &Settings) -> Result<Self> {
         let requests = Arc::new(Requests::default());
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::in_folder).await
     }
 
-    /// The same as `aws`, which runs before it may have used.
+    /// As [`World::open`], reusing the AWS clients of earlier runs.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl World {
         Self::over(settings, aws, requests, Catalog::in_folder).await
     }
 
-    /// The same for who only wants to see what would be done: nothing is written, not even what is learned.
+    /// As [`World::open`], for a dry run: nothing is written, not even the catalog.
     ///
     /// # Errors
     ///
@@ -62,11 +62,11 @@ impl World {
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
-    /// Writes what was learned and is not written yet: into the store, or into the folder of the catalog.
+    /// Saves changes of the catalog to the store or to its folder.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// When the store cannot be written.
     pub async fn keep_catalog(&self) -> store::Result<()> {
         let catalog = self.ports.images.catalog();
         if self.keeps_catalog {
@@ -77,7 +77,7 @@ impl World {
         Ok(())
     }
 
-    /// Does `work`, and writes what is learned meanwhile each minute: a run that is killed loses what it learned since.
+    /// Runs `work` and saves the catalog every minute, so that a killed run loses at most that much.
     pub(super) async fn keeping_catalog<T>(&self, work: impl Future<Output = T>) -> T {
         self.keeping_catalog_every(KEEP_EVERY, work).await
     }
@@ -87,13 +87,13 @@ impl World {
             loop {
                 tokio::time::sleep(every).await;
                 if let Err(error) = self.keep_catalog().await {
-                    tracing::debug!("the catalog is not kept yet: {error}");
+                    tracing::debug!("cannot save the catalog yet: {error}");
                 }
             }
         };
         tokio::select! {
             done = work => done,
-            () = keep => unreachable!("it is kept until the work is done"),
+            () = keep => unreachable!("saving never ends"),
         }
     }
 
@@ -122,7 +122,7 @@ impl World {
     }
 }
 
-/// The catalogs in folders that commands with these `settings` use: that of audits, and that of runs with a store.
+/// The folder catalogs of `settings`: that of `audit`, and that of runs with a store folder.
 pub(super) fn catalogs(settings: &Settings) -> Vec<Catalog> {
     let of_audits = settings.catalog.as_folder().map(Catalog::in_folder);
     let of_runs = match (&settings.catalog, &settings.store) {
@@ -134,7 +134,7 @@ pub(super) fn catalogs(settings: &Settings) -> Vec<Catalog> {
     of_audits.into_iter().chain(of_runs).collect()
 }
 
-/// The store of `settings` and who is told, for those who audit nothing.
+/// The store and channels of `settings`, for commands that do not audit.
 ///
 /// # Errors
 ///
@@ -149,8 +149,8 @@ pub(super) fn memory(settings: &Settings) -> Result<(Arc<dyn Store>, Receivers)>
 fn place(settings: &Settings) -> Result<&Place> {
     settings.store.as_ref().ok_or_else(|| {
         anyhow!(
-            "there is no store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\" in the configuration, or \
-             BASEWATCH_STORE; who was told what is remembered there"
+            "no store is configured: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\" in the configuration, or \
+            BASEWATCH_STORE; it keeps the state of alerts"
         )
     })
 }
@@ -161,7 +161,7 @@ mod tests {
     use crate::store::FolderStore;
 
     #[tokio::test]
-    async fn what_a_run_over_a_bucket_learns_is_kept_while_it_goes_on() {
+    async fn the_catalog_is_saved_to_the_store_during_a_run() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::default();
         let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder.path().to_owned()));

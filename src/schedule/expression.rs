@@ -1,4 +1,4 @@
-//! A cron expression: which times of the clock it means. Knows no zone, and no clock that is ever set.
+//! Cron expressions over local times, without time zones or clock changes.
 
 use std::{fmt, str::FromStr};
 
@@ -7,11 +7,11 @@ use cron::Schedule;
 
 use super::{foreign, words};
 
-/// How an expression is written.
+/// The syntax hint of error messages.
 const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of the month, month, day of the \
                    week), or six with seconds first";
 
-/// Why `text` is refused: `why`, or that it is in the notation of AWS, with the equivalent.
+/// The error for `text`: its equivalent if it is in AWS notation, else `why` and the syntax.
 fn refused(text: &str, why: &str) -> String {
     match foreign::equivalent(text) {
         Some(hint) => format!("{text:?} {hint}"),
@@ -23,11 +23,11 @@ fn refused(text: &str, why: &str) -> String {
 #[derive(Clone, Debug)]
 pub(super) struct Expression {
     text: String,
-    /// The same in words.
+    /// A description in English.
     pub(super) words: String,
-    /// It means the times of each of them.
+    /// The times are the union of these schedules.
     schedules: Vec<Schedule>,
-    /// Whether it means something each hour.
+    /// Whether it matches every hour.
     pub(super) is_hourly: bool,
 }
 
@@ -38,7 +38,7 @@ impl PartialEq for Expression {
 }
 
 impl Expression {
-    /// The times after `time` that it means, in order.
+    /// The matching times after `time`, in order.
     pub(super) fn after(&self, time: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> + '_ {
         let mut last = time;
         std::iter::from_fn(move || {
@@ -69,11 +69,12 @@ impl FromStr for Expression {
         let [minutes, hours, days, months, weekdays] = fields else {
             return Err(refused(text, &format!("has {} fields", fields.len())));
         };
-        // The library takes it anywhere, and so an expression of AWS's, which ends in a year, for another one.
+        // The library accepts `?` in every field, and would misread an AWS expression, which ends with a year.
         if [seconds, minutes, hours, months].iter().any(|field| field.contains('?')) {
-            return Err(refused(text, "has a ? where only * can mean any"));
+            return Err(refused(text, "has a ? where only * is allowed"));
         }
-        let weekdays = numbered(weekdays).ok_or_else(|| refused(text, "has no day of the week: 0-7 or sun-sat"))?;
+        let weekdays =
+            numbered(weekdays).ok_or_else(|| refused(text, "has an invalid day of the week: use 0-7 or sun-sat"))?;
         let is_any = |field: &str| field.starts_with('*') || field == "?";
         let written: Vec<_> = if is_any(days) || is_any(&weekdays) {
             vec![(*days, weekdays.as_str())]
@@ -82,7 +83,7 @@ impl FromStr for Expression {
         };
         let schedules = written.into_iter().map(|(days, weekdays)| {
             let fields = format!("{seconds} {minutes} {hours} {days} {months} {weekdays}");
-            fields.parse().map_err(|error| refused(text, &format!("is no cron expression ({error})")))
+            fields.parse().map_err(|error| refused(text, &format!("is not a cron expression ({error})")))
         });
         Ok(Self {
             text: text.trim().to_owned(),
@@ -93,7 +94,7 @@ impl FromStr for Expression {
     }
 }
 
-/// The expressions that have names, as crontab(5) has them.
+/// Expands the named expressions of crontab(5).
 fn named(text: &str) -> &str {
     match text {
         "@hourly" => "0 * * * *",
@@ -105,8 +106,8 @@ fn named(text: &str) -> &str {
     }
 }
 
-/// The days of the week as the `cron` crate numbers them, from Sunday as 1, where crontab(5) begins with Sunday as 0
-/// and ends with it as 7. A range that ends on Sunday goes over the end of that week: it becomes a list.
+/// Converts days of the week from crontab(5), where Sunday is 0 or 7, to the `cron` crate, where Sunday is 1. Ranges
+/// become lists, because a range that ends on Sunday crosses the end of the week.
 fn numbered(field: &str) -> Option<String> {
     let parts: Option<Vec<_>> = field.split(',').map(numbered_part).collect();
     Some(parts?.join(","))
@@ -124,13 +125,13 @@ fn numbered_part(part: &str) -> Option<String> {
         None if part.contains('/') => (day(range)?, 6),
         None => (day(range)?, day(range)?),
     };
-    // `sun` may end a range as well as begin it.
+    // `sun` may be the start or the end of a range.
     let to = if to < from && to == 0 { 7 } else { to };
     let days: Vec<_> = (from..=to).step_by(step).map(|day| (day % 7 + 1).to_string()).collect();
     (!days.is_empty()).then(|| days.join(","))
 }
 
-/// The day of the week of a number or name, from Sunday as 0; 7 is Sunday at the end.
+/// Parses a day of the week: 0 to 7, where 0 and 7 are Sunday, or a name.
 fn day(text: &str) -> Option<usize> {
     const NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let number = text.parse().ok().filter(|day| *day <= 7);

@@ -1,18 +1,18 @@
-//! Schedules in the notation of AWS, `cron(…)` and `rate(…)`, and their equivalents. Pure.
+//! Schedules in AWS notation, `cron(…)` and `rate(…)`, and their crontab equivalents.
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>.
 
-/// What to write instead of `text`, if it is a schedule of AWS's.
+/// The crontab equivalent of `text`, as an error message, if `text` is in AWS notation.
 pub(super) fn equivalent(text: &str) -> Option<String> {
     let text = text.trim();
     let inside = |name: &str| text.strip_prefix(name)?.strip_suffix(')').map(str::trim);
     if let Some(rate) = inside("rate(") {
-        return Some(say("an AWS rate", of_rate(rate)));
+        return Some(say("an AWS rate", cron_from_rate(rate)));
     }
     let fields: Vec<_> = inside("cron(").unwrap_or(text).split_ascii_whitespace().collect();
     let is_foreign = inside("cron(").is_some() || (fields.len() == 6 && fields[2..5].contains(&"?"));
     if is_foreign {
-        return Some(say("an AWS schedule", of_cron(&fields)));
+        return Some(say("an AWS schedule", cron_from_aws_fields(&fields)));
     }
     fields.contains(&"?").then(|| {
         let plain: Vec<_> = fields.iter().map(|field| if *field == "?" { "*" } else { field }).collect();
@@ -24,14 +24,14 @@ fn say(what: &str, instead: Option<String>) -> String {
     match instead {
         Some(instead) => format!("is {what}: write {instead:?}"),
         None => format!(
-            "is {what} that five fields cannot express: write them as in \"0 6 * * mon-fri\" (minute, hour, day of the \
+            "is {what} that a cron expression with five fields cannot express: write one as in \"0 6 * * mon-fri\" (minute, hour, day of the \
              month, month, day of the week)"
         ),
     }
 }
 
-/// The expression of `1 day`, `12 hours` or `30 minutes`; `None` where the clock has no such pattern.
-fn of_rate(rate: &str) -> Option<String> {
+/// The expression for `1 day`, `12 hours` or `30 minutes`; `None` if there is none.
+fn cron_from_rate(rate: &str) -> Option<String> {
     let (number, unit) = rate.split_once(' ')?;
     let number: u32 = number.parse().ok()?;
     match (number, unit.trim().trim_end_matches('s')) {
@@ -45,11 +45,10 @@ fn of_rate(rate: &str) -> Option<String> {
     }
 }
 
-/// The five fields of AWS's minutes, hours, day of the month, month, day of the week and year. Its days of the week
-/// begin with Sunday as 1.
-fn of_cron(fields: &[&str]) -> Option<String> {
+/// Converts AWS fields (minutes, hours, day of the month, month, day of the week, year). In AWS, Sunday is 1.
+fn cron_from_aws_fields(fields: &[&str]) -> Option<String> {
     let [minutes, hours, days, months, weekdays, "*"] = fields else { return None };
-    // The last day, and the nearest weekday.
+    // `L` is the last day, `W` the nearest weekday.
     if days.contains(['L', 'W']) {
         return None;
     }
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedules_of_aws_have_an_equivalent() {
+    fn aws_schedules_are_converted_to_crontab() {
         for (text, expected) in [
             ("cron(0 6 * * ? *)", "write \"0 6 * * *\""),
             ("cron(0 6 ? * MON-FRI *)", "write \"0 6 * * mon-fri\""),
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_said_by_the_clock_is_not_guessed() {
+    fn aws_schedules_without_an_equivalent_are_rejected() {
         for text in [
             "rate(7 minutes)",
             "rate(5 hours)",

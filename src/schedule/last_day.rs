@@ -1,15 +1,15 @@
-//! The last day of something that holds for a while: an exemption, a hold.
+//! The last day of an exemption or a hold.
 
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 
-/// How long before its end a reminder is due.
+/// How long before the end the report warns.
 const WARNING: Duration = Duration::days(14);
-/// An end further ahead than two years is a mistake, or meant as none.
+/// An end more than two years ahead is likely a mistake.
 const FAR: Duration = Duration::days(731);
 
-/// The last day, in UTC, on which something holds.
+/// The last day, inclusive, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LastDay(pub NaiveDate);
 
@@ -41,10 +41,10 @@ impl LastDay {
 impl FromStr for LastDay {
     type Err = String;
 
-    /// Reads a day as `2027-01-31`.
+    /// Parses a date such as `2027-01-31`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text && text.len() == 10);
-        day.map(Self).ok_or_else(|| format!("{text:?} is no day: write the last one, as in \"2027-01-31\""))
+        day.map(Self).ok_or_else(|| format!("{text:?} is not a date: write the last day, as in \"2027-01-31\""))
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_over_at_the_end_of_the_day_in_utc() {
+    fn it_ends_at_midnight_utc() {
         let last: LastDay = "2026-11-30".parse().expect("a day");
         for (now, is_over, is_near, is_far) in [
             ("2024-01-01T00:00:00Z", false, false, true),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_a_year_a_month_and_a_day_that_are_there() {
+    fn only_valid_dates_in_iso_format_are_accepted() {
         for (text, is_day) in [
             ("2027-01-31", true),
             ("2028-02-29", true),

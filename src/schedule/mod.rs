@@ -1,7 +1,7 @@
-//! When is the next run due? A cron expression on the clock of a place. Pure: `now` is passed in.
+//! Schedules: cron expressions in a time zone.
 //!
-//! Written as in crontab(5): five fields, or six with seconds first; Sunday is 0 or 7; where both the day of the
-//! month and the day of the week are restricted, one of them is enough.
+//! The syntax is that of crontab(5): five fields, or six starting with seconds. Sunday is 0 or 7. If both the day of
+//! the month and the day of the week are restricted, either one matches.
 
 mod expression;
 mod foreign;
@@ -17,51 +17,50 @@ pub use last_day::LastDay;
 
 use self::expression::Expression;
 
-/// More than any clock is ever set forward or back at once.
+/// An upper bound of a single clock change.
 const LARGEST_CHANGE: TimeDelta = TimeDelta::hours(3);
 
-/// When runs are due.
+/// A schedule of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timetable {
     expression: Expression,
     zone: Tz,
-    /// How much later than due a run may begin, so that not everybody asks at the same moment.
+    /// Maximum random delay of a run, to spread load.
     pub jitter: Duration,
 }
 
 impl Timetable {
-    /// The timetable of `expression` on the clock of `zone`.
+    /// Parses `expression` in the time zone `zone`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the expression, and what would do.
+    /// When the expression is invalid, never matches, or matches more than once a minute.
     pub fn new(expression: &str, zone: Tz, jitter: Duration) -> Result<Self, String> {
         let timetable = Self { expression: expression.parse()?, zone, jitter };
         let due: Vec<_> =
             std::iter::successors(timetable.next(Utc::now()), |due| timetable.next(*due)).take(3).collect();
         if due.is_empty() {
-            return Err(format!("{expression:?} never comes true"));
+            return Err(format!("{expression:?} never matches"));
         }
         if due.windows(2).any(|due| due[1] - due[0] < TimeDelta::minutes(1)) {
-            return Err(format!("{expression:?} is more often than once a minute: write one second, such as 0"));
+            return Err(format!("{expression:?} matches more than once a minute: use a single second, such as 0"));
         }
         Ok(timetable)
     }
 
-    /// When the first run after `now` is due; `None` if there is none any more.
+    /// When the next run after `now` is due; `None` if there is none.
     ///
-    /// Of a time that the clock skips in spring, the run is due when the skipping is over; of one that it shows twice
-    /// in autumn, only the first time. A run that is due every hour, or more often, is not concerned by that: it is
-    /// due after so many minutes, whatever the clock shows.
+    /// A time that a clock change skips is due at the end of the gap. A time that occurs twice is due the first time.
+    /// Hourly and more frequent schedules run at their regular interval through clock changes.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let shown = self.shown(now);
-        // Near a change, the clock shows what it showed before, or will.
+        // Near a clock change, local times may repeat.
         let is_changed = self.offset(now + LARGEST_CHANGE) != self.offset(now - LARGEST_CHANGE);
         let from = if is_changed { shown - LARGEST_CHANGE } else { shown };
         let mut soonest: Option<DateTime<Utc>> = None;
         for time in self.expression.after(from) {
-            // What is shown later than this is later, however the clock is set meanwhile.
+            // Later local times are later instants, even across a clock change.
             if soonest.is_some_and(|soonest| time > self.shown(soonest) + LARGEST_CHANGE) {
                 break;
             }
@@ -71,32 +70,32 @@ impl Timetable {
         soonest
     }
 
-    /// Whether a run was due after `last` and until `now`, and so was missed if there was none.
+    /// Whether a run was due after `last` and no later than `now`.
     #[must_use]
     pub fn has_missed(&self, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         self.next(last).is_some_and(|due| due <= now)
     }
 
-    /// What the expression means, in words: `at 06:00 on Monday to Friday`.
+    /// A description in English: `at 06:00 on Monday to Friday`.
     #[must_use]
     pub fn words(&self) -> &str {
         &self.expression.words
     }
 
-    /// The first `count` instants after `now` at which a run is due, by the clock of the place.
+    /// The next `count` runs after `now`, in local time.
     #[must_use]
     pub fn upcoming(&self, now: DateTime<Utc>, count: usize) -> Vec<String> {
         let due = std::iter::successors(self.next(now), |due| self.next(*due));
         due.take(count).map(|due| self.local(due)).collect()
     }
 
-    /// The instant in words of the place: `2026-11-22 06:00 GMT`.
+    /// Formats `at` in local time: `2026-11-22 06:00 GMT`.
     #[must_use]
     pub fn local(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M %Z").to_string()
     }
 
-    /// What the clock of the place shows.
+    /// The local time at `at`.
     fn shown(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.zone).naive_local()
     }
@@ -105,7 +104,7 @@ impl Timetable {
         self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
     }
 
-    /// The instants at which a run is due because the clock shows `time`.
+    /// The instants of the local time `time`.
     fn instants(&self, time: NaiveDateTime) -> [Option<DateTime<Utc>>; 2] {
         match self.zone.from_local_datetime(&time) {
             LocalResult::Single(at) => [Some(at.to_utc()), None],
@@ -117,9 +116,9 @@ impl Timetable {
         }
     }
 
-    /// The instant at which the clock, having skipped `time`, goes on.
+    /// The end of the gap that skips `time`.
     fn end_of_gap(&self, time: NaiveDateTime) -> Option<DateTime<Utc>> {
-        // Clocks are set at whole minutes.
+        // Clock changes happen at whole minutes.
         let minute = time.with_second(0)?;
         let later = (1..=LARGEST_CHANGE.num_minutes()).map(|minutes| minute + TimeDelta::minutes(minutes));
         later.filter_map(|time| self.zone.from_local_datetime(&time).earliest()).map(|at| at.to_utc()).next()

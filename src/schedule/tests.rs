@@ -1,4 +1,4 @@
-//! Expressions as crontab(5) has them, and every way in which a clock is set.
+//! Cron expressions, and schedules across clock changes.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn due(expression: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn five_fields_are_those_of_crontab_and_six_begin_with_seconds() {
+fn five_fields_and_six_fields_starting_with_seconds_are_accepted() {
     let from = "2026-11-20T05:00:00Z"; // a Friday
     for expression in ["0 6 * * *", "0 0 6 * * *", "0 6 ? * *", " 0  6 * * 0-7 ", "0 6 * * mon-sun", "@daily"] {
         let midnight = if expression == "@daily" { "21 00:00" } else { "20 06:00" };
@@ -29,7 +29,7 @@ fn five_fields_are_those_of_crontab_and_six_begin_with_seconds() {
 }
 
 #[test]
-fn sunday_is_0_and_7_and_names_are_names() {
+fn sunday_is_0_or_7_and_days_may_be_names() {
     let from = "2026-11-20T07:00:00Z";
     let table = [
         ("0 6 * * 0", ["22 06:00", "29 06:00"]),
@@ -49,12 +49,12 @@ fn sunday_is_0_and_7_and_names_are_names() {
 }
 
 #[test]
-fn of_a_day_of_the_month_and_one_of_the_week_either_is_enough() {
+fn a_day_of_the_month_and_a_day_of_the_week_match_separately() {
     assert_eq!(due("0 6 24 * mon", "UTC", "2026-11-20T07:00:00Z", 3), ["23 06:00", "24 06:00", "30 06:00"]);
 }
 
 #[test]
-fn a_time_that_the_clock_skips_is_due_when_the_skipping_is_over() {
+fn a_time_that_a_clock_change_skips_is_due_at_the_end_of_the_gap() {
     // In Berlin, 02:00 to 03:00 is skipped on 29 March 2026, at 01:00 UTC.
     assert_eq!(due("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 3), ["28 01:30", "29 01:00", "30 00:30"]);
     assert_eq!(due("15,45 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 3), ["29 01:00", "30 00:15", "30 00:45"]);
@@ -63,7 +63,7 @@ fn a_time_that_the_clock_skips_is_due_when_the_skipping_is_over() {
 }
 
 #[test]
-fn a_time_that_the_clock_shows_twice_is_due_once() {
+fn a_time_that_occurs_twice_is_due_once() {
     // In Berlin, 02:00 to 03:00 is shown twice on 25 October 2026, at 00:00 and 01:00 UTC.
     assert_eq!(due("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2), ["25 00:30", "26 01:30"]);
     let after_the_first = due("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00Z", 1);
@@ -72,7 +72,7 @@ fn a_time_that_the_clock_shows_twice_is_due_once() {
 }
 
 #[test]
-fn what_is_due_every_hour_is_due_after_an_hour_however_the_clock_is_set() {
+fn an_hourly_run_is_due_after_an_hour_across_clock_changes() {
     let spring = due("30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", 4);
     assert_eq!(spring, ["29 00:30", "29 01:30", "29 02:30", "29 03:30"]);
     let autumn = due("30 * * * *", "Europe/Berlin", "2026-10-24T23:00:00Z", 4);
@@ -82,7 +82,7 @@ fn what_is_due_every_hour_is_due_after_an_hour_however_the_clock_is_set() {
 }
 
 #[test]
-fn every_run_is_later_than_the_one_before_through_a_year_of_clocks() {
+fn runs_are_in_order_through_a_year_of_clock_changes() {
     let zones =
         ["UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"];
     for zone in zones {
@@ -108,7 +108,7 @@ fn every_run_is_later_than_the_one_before_through_a_year_of_clocks() {
 }
 
 #[test]
-fn what_was_missed_is_what_was_due_in_between() {
+fn a_run_is_missed_if_one_was_due_since_the_last() {
     let timetable = timetable("0 6 * * *", "UTC");
     assert!(timetable.has_missed(at("2026-11-19T06:00:10Z"), at("2026-11-20T06:00:00Z")));
     assert!(!timetable.has_missed(at("2026-11-19T06:00:10Z"), at("2026-11-20T05:59:59Z")));
@@ -116,21 +116,21 @@ fn what_was_missed_is_what_was_due_in_between() {
 }
 
 #[test]
-fn what_is_no_expression_is_refused_with_what_is() {
+fn invalid_expressions_are_rejected_with_a_hint() {
     let table = [
         ("", "has 0 fields: write five fields"),
         ("0 6 * *", "has 4 fields"),
         ("0 0 6 * * * 2026", "has 7 fields"),
-        ("61 6 * * *", "is no cron expression"),
+        ("61 6 * * *", "is not a cron expression"),
         ("0 6 * * ? *", "is an AWS schedule: write \"0 6 * * *\""),
         ("0 6 * ? *", "has a ? where * is meant: write \"0 6 * * *\""),
-        ("0 6 * * 8", "has no day of the week: 0-7 or sun-sat"),
-        ("0 6 * * mo", "has no day of the week"),
-        ("0 6 * * 5-2", "has no day of the week"),
-        ("0 6 * * 1/0", "has no day of the week"),
-        ("0 6 30 2 *", "never comes true"),
-        ("* * * * * *", "more often than once a minute"),
-        ("0,30 0 6 * * *", "more often than once a minute"),
+        ("0 6 * * 8", "has an invalid day of the week: use 0-7 or sun-sat"),
+        ("0 6 * * mo", "has an invalid day of the week"),
+        ("0 6 * * 5-2", "has an invalid day of the week"),
+        ("0 6 * * 1/0", "has an invalid day of the week"),
+        ("0 6 30 2 *", "never matches"),
+        ("* * * * * *", "more than once a minute"),
+        ("0,30 0 6 * * *", "more than once a minute"),
         ("@reboot", "has 1 fields"),
         ("every day", "has 2 fields"),
     ];
@@ -141,7 +141,7 @@ fn what_is_no_expression_is_refused_with_what_is() {
 }
 
 #[test]
-fn it_is_shown_with_its_zone_and_its_times_in_it() {
+fn a_timetable_is_displayed_with_its_time_zone() {
     let timetable = timetable("0 6 * * mon-fri", "Europe/London");
     assert_eq!(timetable.to_string(), "0 6 * * mon-fri (Europe/London)");
     assert_eq!(timetable.local(at("2026-07-01T05:00:00Z")), "2026-07-01 06:00 BST");

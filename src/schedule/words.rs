@@ -1,4 +1,4 @@
-//! A cron expression in words, for people who want to see whether it means what they meant. Pure.
+//! Descriptions of cron expressions in English.
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -16,8 +16,7 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/// The fields seconds, minutes, hours, days of the month, months and days of the week in words:
-/// `at 06:00 on Monday to Friday`.
+/// Describes seconds, minutes, hours, days of the month, months and days of the week: `at 06:00 on Monday to Friday`.
 pub(super) fn describe([seconds, minutes, hours, days, months, weekdays]: &[&str; 6]) -> String {
     let time = time(seconds, minutes, hours);
     let month = if is_any(months) { String::new() } else { format!(" in {}", listed(months, &name_of_month)) };
@@ -34,13 +33,13 @@ pub(super) fn describe([seconds, minutes, hours, days, months, weekdays]: &[&str
         (true, true) => "every day".to_owned(),
         (false, true) => day_of_month(),
         (true, false) => day_of_week(),
-        // As crontab(5) has it: with a star in one of the two, both have to hold, and else one is enough.
+        // As in crontab(5): if one of the fields starts with a star, both must match, else either one.
         (false, false) if days.starts_with('*') || weekdays.starts_with('*') => {
             format!("{}, if that is {}", day_of_month(), day_of_week())
         }
         (false, false) => format!("{} and {}", day_of_month(), day_of_week()),
     };
-    // "every 15 minutes" already says that it is every day.
+    // "every 15 minutes" already implies every day.
     let day = if time.starts_with("every") && day == "every day" { String::new() } else { format!(" {day}") };
     format!("{time}{day}{month}")
 }
@@ -79,7 +78,7 @@ fn time(seconds: &str, minutes: &str, hours: &str) -> String {
     time + &second
 }
 
-/// The parts of a field, each end of a range by its `name`.
+/// Lists the parts of a field, with the ends of ranges formatted by `name`.
 fn listed(field: &str, name: &dyn Fn(&str) -> String) -> String {
     let range = |text: &str| match text.split_once('-') {
         Some((from, to)) => format!("{} to {}", name(from), name(to)),
@@ -94,7 +93,7 @@ fn listed(field: &str, name: &dyn Fn(&str) -> String) -> String {
     joined(&field.split(',').map(part).collect::<Vec<_>>())
 }
 
-/// `3rd` of `3`.
+/// Formats `3` as `3rd`.
 fn ordinal(number: &str) -> String {
     let ending = match number {
         "1" | "21" | "31" => "st",
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expression_reads_as_people_say_it() {
+    fn expressions_are_described_in_english() {
         for (expression, expected) in [
             ("0 0 6 * * *", "at 06:00 every day"),
             ("0 0 6 * * mon-fri", "at 06:00 on Monday to Friday"),

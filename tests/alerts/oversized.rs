@@ -86,7 +86,7 @@ async fn a_report_that_would_be_too_large_is_kept_with_the_worst_findings_and_sa
     assert_eq!((kept.complete, kept.summary.clone()), (false, whole.summary.clone()));
     let note = kept.notes.last().unwrap();
     assert_eq!(note.code, "report-cut");
-    let missing = format!("{} of 100 findings are left out", 100 - kept.findings.len());
+    let missing = format!("{} of 100 findings are omitted", 100 - kept.findings.len());
     assert!(note.message.starts_with(&missing), "{}", note.message);
     assert_eq!(rig.mailboxes[0].take()[0].count(), 100, "notified is everybody of everything");
 }

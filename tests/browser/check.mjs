@@ -26,7 +26,7 @@ const launch = (...more) => chromium.launch({
 });
 const browser = await launch();
 
-// A page that tells of everything it should not do.
+// A page that reports everything it must not do.
 const open = async (name, options = {}, address = url, within = browser) => {
   const context = await within.newContext({ viewport: WIDTHS.desktop, reducedMotion: 'reduce', acceptDownloads: true, ...options });
   const page = await context.newPage();
@@ -82,7 +82,7 @@ const looks = async () => {
         const shot = join(pictures, `${kind}-${device}-${scheme}`);
         await page.screenshot({ path: `${shot}.png` });
         const height = await page.evaluate(() => document.documentElement.scrollHeight);
-        // Else what is out of sight is left empty.
+        // Otherwise, parts outside of the viewport stay empty.
         await page.evaluate(() => { for (const node of document.querySelectorAll('.cause')) node.remove(); });
         await page.screenshot({ path: `${shot}-long.png`, fullPage: true, clip: { x: 0, y: 0, width: viewport.width, height: Math.min(height, 6000) } });
       }
@@ -91,9 +91,9 @@ const looks = async () => {
   }
 };
 
-// What a screen reader is told: rows stay rows, whatever they look like.
+// The accessibility tree: rows stay rows for any layout.
 const tree = async () => {
-  // As Chromium is while a screen reader listens: without one, it leaves what is far out of sight for later.
+  // As with a screen reader: without one, Chromium builds the distant parts of the tree later.
   const heard = await launch('--force-renderer-accessibility');
   for (const viewport of Object.values(WIDTHS)) {
     const page = await open('tree', { viewport }, url, heard);
@@ -171,7 +171,7 @@ const withKeys = async () => {
   await page.keyboard.press('o');
   const opened = await page.locator('#list details[open], .compact #list tr.why').count();
   expect(opened === 1, `o opens ${opened}`);
-  // Browsers tell a little later that details were opened.
+  // Browsers report a little later that details were opened.
   await page.waitForSelector('#list .copier', { state: 'attached', timeout: 5000 });
   await page.keyboard.press('?');
   expect(await page.locator('dialog[open]').count() === 1, '? shows nothing');
@@ -207,7 +207,7 @@ const copying = async () => {
   const text = await page.locator('#next .copy').first().evaluate((node) => node.firstChild.textContent.trim());
   await page.evaluate(() => { navigator.clipboard.writeText = async (text) => { globalThis.written = text; }; });
   await button.click();
-  expect(await page.evaluate(() => globalThis.written) === text, 'what is copied is not what is shown');
+  expect(await page.evaluate(() => globalThis.written) === text, 'the copied text differs from the shown text');
   expect(await button.textContent() === 'Copied', 'nothing says that it was copied');
   return close(page);
 };
@@ -255,7 +255,7 @@ const withoutScript = async () => {
     await page.selectOption('#by-owner', { index: 1 });
     await followed(page, () => page.click('#filters button'));
     expect(page.url().includes('owner=') && page.url().includes('verdict=stale'), `the form sends ${page.url()}`);
-    expect(await page.locator('#chips a').count() >= 2, 'what is filtered by is not shown');
+    expect(await page.locator('#chips a').count() >= 2, 'the filters are not shown');
     await followed(page, () => page.click('#list thead a[data-sort="name"]'));
     await page.waitForSelector('#list th[aria-sort="ascending"] a[data-sort="name"]');
     await page.goto(url);
@@ -281,8 +281,8 @@ const paint = async () => {
     const page = await open('paint');
     times.push(await page.evaluate(() => new Promise((resolve) => {
       const entry = () => performance.getEntriesByName('first-contentful-paint')[0];
-      const tell = () => { const load = performance.getEntriesByType('navigation')[0]; resolve({ paint: Math.round(entry().startTime), loaded: Math.round(load.loadEventEnd), nodes: document.querySelectorAll('*').length }); };
-      const wait = () => (entry() ? tell() : setTimeout(wait, 10));
+      const report = () => { const load = performance.getEntriesByType('navigation')[0]; resolve({ paint: Math.round(entry().startTime), loaded: Math.round(load.loadEventEnd), nodes: document.querySelectorAll('*').length }); };
+      const wait = () => (entry() ? report() : setTimeout(wait, 10));
       wait();
     })));
     await close(page);

@@ -1,4 +1,4 @@
-//! The dashboard in a real browser: Chromium, driven by playwright-core, looked at by axe-core.
+//! The dashboard in a real browser: Chromium, driven by playwright-core, checked by axe-core.
 //!
 //! Run by `scripts/test`, which installs them; without the feature `peers` there is nothing here. What is checked
 //! is in `check.mjs`. The pictures it takes are left in the folder of the build.
@@ -6,7 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that cannot go on says so where it is; what is measured is to be read"
+    reason = "a failing test reports where it stops, and prints its measurements"
 )]
 
 #[path = "../support/company_report.rs"]
@@ -104,13 +104,13 @@ fn a_file_of_ten_thousand_findings_works_in_a_browser() {
 }
 
 #[test]
-fn the_sample_looks_well_in_a_browser() {
+fn the_sample_renders_correctly_in_a_browser() {
     let url = file("sample", &sample::report());
     check(&url, "file", "sample", Some("looks"));
 }
 
 #[test]
-fn hostile_text_does_nothing_in_a_browser() {
+fn hostile_text_is_inert_in_a_browser() {
     let url = file("hostile", &hostile_report::report());
     check(&url, "file", "hostile", Some("looks"));
 }

@@ -1,4 +1,4 @@
-//! A configuration in a bucket: for every command, and read again for each invocation.
+//! Configuration in a bucket: for every command, and read again for each invocation.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn place() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_reads_it_from_there() {
+async fn every_command_reads_the_configuration_from_s3() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     let host = fleet.registry.host();
     fleet.build("orders:1", true);
@@ -35,14 +35,14 @@ async fn every_command_reads_it_from_there() {
     let check = run(&["config", "check", &place()], "");
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
     assert!(stdout(&check).contains(&format!("{} is valid", place())), "{}", stdout(&check));
-    // Paths in it are relative to where the program runs: there is no folder beside it.
+    // Relative paths in it start from the working folder.
     bucket.put(KEY, "[catalog]\npath = \"./facts\"\n");
     let check = run(&["config", "check"], &place());
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_it_is_told_with_its_place() {
+async fn problems_of_a_configuration_in_s3_are_reported_with_its_location() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     let run = |named: &str| {
         let mut command = fleet.command(&["audit"]);
@@ -67,7 +67,7 @@ async fn what_is_wrong_with_it_is_told_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_reads_it_again_for_each_invocation() {
+async fn a_function_reloads_the_configuration_for_each_invocation() {
     let (fleet, bucket) = (Fleet::new(), Bucket::start());
     fleet.build("orders:1", true);
     let direct = json!({ "images": [format!("{}/orders:1", fleet.registry.host())] });

@@ -1,4 +1,4 @@
-//! A scheduled event is a run; what is kept between two of them, and what is not.
+//! Scheduled events start runs; state that is kept between invocations.
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
@@ -27,7 +27,7 @@ async fn a_scheduled_event_is_a_run_with_its_report_alerts_and_metrics() {
     let running = fleet.start().await;
     let done = running.invoke(scheduled()).await.response();
     assert_eq!((&done["complete"], &done["summary"]["deployments"]), (&true.into(), &3.into()));
-    assert_eq!(fleet.told().concat().len(), 2, "{:?}", fleet.told());
+    assert_eq!(fleet.notified().concat().len(), 2, "{:?}", fleet.notified());
     let report = fleet.kept("reports/latest.json").unwrap();
     assert_eq!(report["run_id"], done["run_id"]);
     let [metrics] = running.function.metrics().try_into().unwrap();
@@ -42,7 +42,7 @@ async fn a_scheduled_event_is_a_run_with_its_report_alerts_and_metrics() {
     let sent = numbers(&metrics, &["Requests"])[0];
     assert!(sent > requests, "those of the report, and the message: {sent} and {requests}");
     assert!(metrics["RunDuration"].is_u64());
-    // The page lists them all, and no other.
+    // The page lists exactly these.
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lambda.md")).unwrap();
     let (_, table) = page.split_once("| metric | unit | of |\n").unwrap();
     let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
@@ -58,7 +58,7 @@ fn done_requests(report: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_in_the_same_process_counts_for_itself_and_sees_what_has_changed() {
+async fn a_second_run_in_the_same_process_has_its_own_counters_and_reads_changes() {
     let fleet = fleet();
     let running = fleet.start().await;
     let first = running.invoke(scheduled()).await.response();
@@ -69,14 +69,14 @@ async fn a_second_run_in_the_same_process_counts_for_itself_and_sees_what_has_ch
         assert!(next["at"].as_str() > first["at"].as_str(), "its own now");
         assert_eq!(next["summary"]["by_verdict"]["stale"], 1);
     }
-    assert_eq!(fleet.told().len(), 2, "{:?}", fleet.told());
+    assert_eq!(fleet.notified().len(), 2, "{:?}", fleet.notified());
     let requests: Vec<_> = running.function.metrics().iter().map(|line| numbers(line, &["Requests"])[0]).collect();
-    // Everything but where tags point is known; the second run reads the new image, and tells that one is resolved.
+    // Everything except the tags is cached; the second run reads the new image and sends that one alert is resolved.
     assert!(requests[0] > requests[1] && requests[1] > requests[2] && requests[2] == requests[3], "{requests:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_was_not_delivered_is_counted_and_stays_due() {
+async fn an_undelivered_message_is_counted_and_retried() {
     let fleet = fleet();
     fleet.is_down.store(true, Ordering::SeqCst);
     let running = fleet.start().await;
@@ -89,7 +89,7 @@ async fn a_message_that_was_not_delivered_is_counted_and_stays_due() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_cannot_be_is_a_failed_invocation_and_the_next_one_is_served() {
+async fn a_failed_run_is_a_failed_invocation_and_the_next_one_is_handled() {
     let fleet = fleet();
     let running = fleet.start().await;
     running.invoke(scheduled()).await.response();
@@ -123,7 +123,7 @@ async fn a_run_needs_a_store_and_something_to_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_understood_is_refused_and_says_what_would_be() {
+async fn an_unknown_event_is_rejected_with_a_hint() {
     let fleet = fleet();
     let running = fleet.start().await;
     for event in [json!({ "Records": [] }), json!({ "image": "x" }), json!("run"), json!({ "source": "aws.s3" })] {
@@ -131,5 +131,5 @@ async fn what_is_not_understood_is_refused_and_says_what_would_be() {
         assert_eq!(kind, "Basewatch.UnknownEvent");
         assert!(message.contains("\"images\"") && message.contains("scheduled event"), "{message}");
     }
-    assert_eq!((running.function.metrics().len(), fleet.told().len()), (0, 0));
+    assert_eq!((running.function.metrics().len(), fleet.notified().len()), (0, 0));
 }

@@ -1,4 +1,4 @@
-//! The time of an invocation runs out: it ends before, keeps what it learned and nothing else, and the next one goes on.
+//! Timeouts of invocations: an invocation ends in time, keeps its catalog and nothing else, and the next one resumes.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, sync::atomic::Ordering, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
     runtime_api::{Function, RuntimeApi},
 };
 
-/// How many images there are, each with a manifest and a configuration of its own.
+/// The number of images, each with its own manifest and configuration.
 const IMAGES: usize = 200;
-/// How many requests a second the registry is asked at most: all of them take 4 seconds.
+/// The maximum requests per second to the registry: all of them take 4 seconds.
 const RATE: usize = 100;
-/// How many images are under way at once.
+/// The number of images that are read at once.
 const AT_ONCE: usize = 16;
-/// The time of an invocation, of which half is kept for its end.
+/// The time of an invocation, half of which is reserved for its end.
 const SHORT: Duration = Duration::from_secs(5);
 
 /// Images in a slow registry, and a store without a disk.
@@ -31,7 +31,7 @@ impl Slow {
         let host = fleet.registry.host();
         let mut references = String::new();
         for number in 0..IMAGES {
-            // By digest, as inventories of AWS know them: where a tag points would have to be asked each time.
+            // By digest, as in AWS inventories: tags would have to be resolved each time.
             let digest = fleet.build(&format!("image-{number}:1"), number % 50 == 0);
             let _ = write!(references, "\"{host}/image-{number}@{digest}\", ");
         }
@@ -41,7 +41,7 @@ impl Slow {
         Self { fleet, bucket: Bucket::start() }
     }
 
-    /// A process of its own, as after a cold start.
+    /// A new process, as after a cold start.
     async fn start(&self) -> Running {
         let api = RuntimeApi::start().await;
         let mut command = self.fleet.command(&[]);
@@ -54,7 +54,7 @@ impl Slow {
         self.fleet.registry.requests().len()
     }
 
-    /// What the store keeps, by the names in it, without the catalog.
+    /// The names of the files in the store, without the catalog.
     fn kept(&self) -> BTreeMap<String, String> {
         let mut objects = self.bucket.objects();
         objects.retain(|key, _| !key.contains("/catalog/"));
@@ -63,7 +63,7 @@ impl Slow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost() {
+async fn later_invocations_finish_an_audit_at_the_same_total_cost() {
     let undisturbed = Slow::new();
     let running = undisturbed.start().await;
     running.api.invoke(scheduled(), LONG).await.response();
@@ -73,7 +73,7 @@ async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost()
     let slow = Slow::new();
     let mut invocations = 0;
     let done = loop {
-        // Each in a process of its own: what it learned is in the store, or it is lost.
+        // Each in a new process: only the store is kept.
         let running = slow.start().await;
         let answer = running.api.invoke(scheduled(), SHORT).await;
         invocations += 1;
@@ -85,17 +85,17 @@ async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost()
         }
         let (kind, message) = answer.error();
         assert_eq!(kind, "Basewatch.Unfinished");
-        assert!(message.starts_with("unfinished: "), "{message}");
+        assert!(message.starts_with("timed out before the audit was complete"), "{message}");
         assert_eq!(ended, [0, 0, 1]);
         assert_eq!(slow.kept(), BTreeMap::new(), "nothing is concluded of half an audit");
-        assert_eq!(slow.fleet.told().len(), 0);
+        assert_eq!(slow.fleet.notified().len(), 0);
         assert!(invocations < 6, "it gets nowhere: {} of {needed} requests", slow.requests());
     };
     assert!(invocations > 1, "it was not slow enough to be cut short");
     assert_eq!(done["summary"]["deployments"], IMAGES);
-    assert_eq!(slow.fleet.told().concat().len(), IMAGES / 50);
-    // Each further invocation asks again only for what was under way when the one before it ended, of each image that
-    // its manifest or its configuration was missing.
+    assert_eq!(slow.fleet.notified().concat().len(), IMAGES / 50);
+    // Each further invocation repeats only requests that were in progress when the previous one ended, and reads images
+    // whose manifest or configuration was missing.
     let (asked, most) = (slow.requests(), needed + (invocations - 1) * AT_ONCE);
     assert!(asked <= most, "{asked} requests in {invocations} invocations, undisturbed {needed}");
     let report: Value = serde_json::from_str(&slow.bucket.objects()[&format!("{PREFIX}/reports/latest.json")]).unwrap();
@@ -103,7 +103,7 @@ async fn what_one_invocation_does_not_finish_the_next_ones_do_at_the_same_cost()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invocation_that_is_cut_short_leaves_the_last_report_as_it_is() {
+async fn an_invocation_that_times_out_keeps_the_last_report() {
     let slow = Slow::new();
     let file = slow.fleet.folder.path().join("basewatch.toml");
     let all = fs::read_to_string(&file).unwrap();
@@ -119,12 +119,12 @@ async fn an_invocation_that_is_cut_short_leaves_the_last_report_as_it_is() {
     let (kind, _) = running.api.invoke(scheduled(), Duration::from_secs(2)).await.error();
     assert_eq!(kind, "Basewatch.Unfinished");
     assert_eq!(slow.kept(), before);
-    // The same process goes on with the next one.
+    // The same process handles the next one.
     running.api.invoke(scheduled(), LONG).await.response();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_any_time_nothing_is_begun() {
+async fn without_remaining_time_nothing_is_started() {
     let slow = Slow::new();
     let running = slow.start().await;
     let (kind, _) = running.api.invoke(scheduled(), Duration::ZERO).await.error();
@@ -133,7 +133,7 @@ async fn without_any_time_nothing_is_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_could_not_be_told_in_time_is_told_by_the_next_invocation_and_once() {
+async fn notifications_not_sent_in_time_are_sent_once_by_the_next_invocation() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("orders:1", true);
@@ -143,7 +143,7 @@ async fn who_could_not_be_told_in_time_is_told_by_the_next_invocation_and_once()
     let running = fleet.start().await;
     let (kind, message) = running.api.invoke(scheduled(), SHORT).await.error();
     assert_eq!(kind, "Basewatch.Unfinished");
-    assert!(message.contains("everybody was told"), "{message}");
+    assert!(message.contains("all notifications were sent"), "{message}");
     assert!(fleet.kept("reports/latest.json").is_some(), "the audit itself was done");
     assert_eq!(fleet.kept("ledger.json").unwrap()["outbox"].as_array().unwrap().len(), 1);
     fleet.is_silent.store(false, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A direct invocation gives a report, and changes nothing.
+//! A direct invocation returns a report and changes no state.
 
 use basewatch::image::{Annotations, Platform};
 use serde_json::json;
@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::fleet::Fleet;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_direct_invocation_gives_the_report_on_the_images_it_names() {
+async fn a_direct_invocation_returns_the_report_on_its_images() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     let (orders, fresh) = (format!("{host}/orders:1"), format!("{host}/fresh:1"));
     fleet.build("orders:1", true);
     fleet.build("fresh:1", false);
-    // With a store and without.
+    // With and without a store.
     for top in ["store = \"store\"", ""] {
         fleet.configure(top, "[[inventory.ecr]]\nregions = [\"eu-west-1\"]", "");
         let running = fleet.start().await;
@@ -24,12 +24,12 @@ async fn a_direct_invocation_gives_the_report_on_the_images_it_names() {
         assert_eq!(past["generated_at"], "2020-01-01T00:00:00Z");
         assert!(running.function.metrics().iter().all(|line| line.get("RunSucceeded").is_none()), "it was no run");
     }
-    assert_eq!(fleet.told().len(), 0);
+    assert_eq!(fleet.notified().len(), 0);
     assert!(fleet.kept("ledger.json").is_none() && fleet.kept("reports/latest.json").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
+async fn a_missing_image_is_a_finding_and_not_an_error() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let running = fleet.start().await;
@@ -48,7 +48,7 @@ async fn an_image_that_is_not_there_is_a_finding_and_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_and_says_so() {
+async fn a_report_over_the_response_limit_is_truncated_with_a_note() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let host = fleet.registry.host();
@@ -66,7 +66,7 @@ async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_a
     assert_eq!((&part["summary"]["deployments"], &part["complete"]), (&json!(8000), &json!(false)));
     let note = part["notes"].as_array().unwrap().last().unwrap();
     assert_eq!(note["code"], "report-cut");
-    let missing = format!("{} of 8000 findings are left out", 8000 - findings);
+    let missing = format!("{} of 8000 findings are omitted", 8000 - findings);
     assert!(note["message"].as_str().unwrap().starts_with(&missing), "{note}");
     let some = running.invoke(json!({ "images": images[..10] })).await.response();
     assert_eq!(some["findings"].as_array().unwrap().len(), 1000);
@@ -74,7 +74,7 @@ async fn a_report_that_lambda_would_not_give_back_is_cut_to_the_worst_findings_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_no_json_is_not_understood_and_the_function_goes_on() {
+async fn an_event_that_is_not_json_is_rejected_and_the_function_continues() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let running = fleet.start().await;
@@ -82,7 +82,7 @@ async fn an_event_that_is_no_json_is_not_understood_and_the_function_goes_on() {
     for payload in [b"{\"images\": [".as_slice(), b"", b"{} {}", b"run", &[0xff, 0xfe, b'"'], deep.as_bytes()] {
         let (kind, message) = running.invoke_with(payload).await.error();
         assert_eq!(kind, "Basewatch.UnknownEvent", "{message}");
-        assert!(message.contains("no JSON object"), "{message}");
+        assert!(message.contains("not a JSON object"), "{message}");
     }
     let missing = format!("{}/nothing:1", fleet.registry.host());
     assert_eq!(running.invoke(json!({ "images": [missing] })).await.response()["schema"], "basewatch.report/v1");

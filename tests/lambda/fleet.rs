@@ -1,5 +1,5 @@
-//! A fleet of images, on an old base and on a new one, in a registry and in private ECR; a webhook that is told; and the
-//! function that watches them. The clock is the machine's: everything is dated by it.
+//! A fleet of images on an outdated and on a current base, in a registry and in private ECR; a webhook for
+//! notifications; and the Lambda function. Everything is dated by the machine's clock.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use crate::{
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// Its region.
 pub(crate) const REGION: &str = "eu-west-1";
-/// Enough time for anything here.
+/// Enough time for every test.
 pub(crate) const LONG: Duration = Duration::from_secs(50);
 
 /// The fleet.
@@ -48,7 +48,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// A base with two releases, and no images on it yet.
+    /// A base with two releases, without images on it.
     pub(crate) fn new() -> Self {
         let stock = Stock::new();
         let registry = Loopback::start(stock.clone()).unwrap();
@@ -76,7 +76,7 @@ impl Fleet {
         Self { folder: tempfile::tempdir().unwrap(), registry, stock, cloud, hook, is_down, is_silent, old, new }
     }
 
-    /// Writes the configuration: `inventory`, `top` before all tables and `more` behind them.
+    /// Writes the configuration: `inventory`, `top` before all tables and `more` after them.
     pub(crate) fn configure(&self, top: &str, inventory: &str, more: &str) {
         fs::write(self.folder.path().join("basewatch.toml"), self.configuration(top, inventory, more)).unwrap();
     }
@@ -92,7 +92,7 @@ impl Fleet {
         )
     }
 
-    /// Builds `name`, `orders:1`, on the old base or on the new one.
+    /// Builds `name`, such as `orders:1`, on the old or the new base.
     pub(crate) fn build(&self, name: &str, is_old: bool) -> Digest {
         let (repository, tag) = name.split_once(':').unwrap();
         let digest = self.stock.push_image(repository, &self.spec(name, is_old, "amd64"));
@@ -134,7 +134,7 @@ impl Fleet {
         self.cloud.cloud().push(ACCOUNT, REGION, repository, stored);
     }
 
-    /// Builds `name` and pushes it to ECR; the event that this makes.
+    /// Builds `name` and pushes it to ECR. Returns the event of the push.
     pub(crate) fn push(&self, name: &str, is_old: bool) -> Value {
         let digest = self.build(name, is_old);
         let (repository, tag) = name.split_once(':').unwrap();
@@ -154,14 +154,14 @@ impl Fleet {
         command
     }
 
-    /// Starts the function without any argument, as Lambda does.
+    /// Starts the function without arguments, as Lambda does.
     pub(crate) async fn start(&self) -> Running {
         let api = RuntimeApi::start().await;
         let function = Function::start(self.command(&[]), &api.address);
         Running { api, function }
     }
 
-    /// Something that the store keeps, as JSON; none if it does not.
+    /// A file of the store as JSON, if it exists.
     pub(crate) fn kept(&self, name: &str) -> Option<Value> {
         let text = fs::read(self.store_folder().join(name)).ok()?;
         Some(serde_json::from_slice(&text).unwrap())
@@ -171,8 +171,8 @@ impl Fleet {
         self.folder.path().join("store")
     }
 
-    /// What was told so far: what happened to whom, message for message.
-    pub(crate) fn told(&self) -> Vec<Vec<String>> {
+    /// The events of each message so far.
+    pub(crate) fn notified(&self) -> Vec<Vec<String>> {
         let log = self.hook.log();
         let messages = log.iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap());
         let word = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
@@ -196,12 +196,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Invokes it with an event of any bytes, with time enough.
+    /// Invokes it with any bytes as the event, and a long timeout.
     pub(crate) async fn invoke_with(&self, payload: &[u8]) -> Answered {
         self.api.invoke_with(payload.to_vec(), LONG).await
     }
 
-    /// Invokes it, with time enough.
+    /// Invokes it with a long timeout.
     pub(crate) async fn invoke(&self, payload: Value) -> Answered {
         self.api.invoke(payload, LONG).await
     }
@@ -210,7 +210,7 @@ impl Running {
 /// A table of the inventory for all of ECR.
 pub(crate) const ALL_OF_ECR: &str = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n";
 
-/// The event of a push, as EventBridge brings it.
+/// The event of a push, as EventBridge sends it.
 pub(crate) fn pushed(repository: &str, digest: &Digest, tag: Option<&str>) -> Value {
     let mut detail = json!({
         "result": "SUCCESS", "repository-name": repository, "image-digest": digest, "action-type": "PUSH",

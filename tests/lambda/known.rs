@@ -1,4 +1,4 @@
-//! A fleet of which most is unknown is no success: for `run`, for `audit` and for the function.
+//! A fleet of which most is unknown is not a success: `run`, `audit` and the Lambda function.
 
 use basewatch::registry::ImageSpec;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::{
     fleet::{ALL_OF_ECR, Fleet, scheduled},
 };
 
-/// One image whose base is known and two that say nothing of theirs, in ECR.
+/// One image with a known base and two without any evidence, in ECR.
 fn fleet(policy: &str) -> Fleet {
     let fleet = Fleet::new();
     fleet.push("orders:1", false);
@@ -22,7 +22,7 @@ fn fleet(policy: &str) -> Fleet {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_judges_too_little_exits_with_3_whatever_fails_it() {
+async fn a_run_below_min_known_exits_with_3() {
     let fleet = fleet("");
     for (arguments, code, reason) in [
         (&["run", "--format", "json"][..], 3, "most-unknown"),
@@ -40,14 +40,14 @@ async fn a_run_that_judges_too_little_exits_with_3_whatever_fails_it() {
         assert_eq!((&summary["deployments"], &summary["judged"], &summary["exit_reason"]), expected, "{arguments:?}");
         assert_eq!(printed["notes"][0]["code"], "most-unknown", "{arguments:?}");
     }
-    // What the store keeps says the same, and the table says it first.
+    // The stored report says the same, and the table starts with it.
     assert_eq!(fleet.kept("reports/latest.json").unwrap()["summary"]["exit_reason"], "fail-on");
     let table = stdout(&fleet.command(&["audit"]).output().unwrap());
     assert!(table.starts_with("Most of the fleet is unknown: only 1 of 3 deployments could be judged"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_much_has_to_be_judged_is_set_by_the_policy() {
+async fn min_known_of_the_policy_sets_the_limit() {
     for (min_known, code, reason) in [("0.3", 0, "clean"), ("0", 0, "clean"), ("0.34", 3, "most-unknown")] {
         let fleet = fleet(&format!("[policy]\nmin_known = {min_known}\n"));
         let output = fleet.command(&["run", "--format", "json"]).output().unwrap();
@@ -58,7 +58,7 @@ async fn how_much_has_to_be_judged_is_set_by_the_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_that_fails_is_the_reason_of_a_run_whose_audit_is_clean() {
+async fn a_failed_notification_is_the_exit_reason_of_a_clean_audit() {
     let fleet = Fleet::new();
     fleet.push("orders:1", true);
     fleet.configure("store = \"store\"", ALL_OF_ECR, "");
@@ -70,7 +70,7 @@ async fn a_notification_that_fails_is_the_reason_of_a_run_whose_audit_is_clean()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_function_answers_that_most_is_unknown_and_notifies_once() {
+async fn the_function_reports_most_unknown_and_notifies_once() {
     let fleet = fleet("");
     let running = fleet.start().await;
     let done = running.invoke(scheduled()).await.response();
@@ -79,5 +79,5 @@ async fn the_function_answers_that_most_is_unknown_and_notifies_once() {
     let [metrics] = running.function.metrics().try_into().unwrap();
     assert_eq!(metrics["MostUnknown"], 1);
     let again = running.invoke(scheduled()).await.response();
-    assert_eq!((again["messages"].as_array().unwrap().len(), fleet.told().len()), (0, 1));
+    assert_eq!((again["messages"].as_array().unwrap().len(), fleet.notified().len()), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! The program as a Lambda function: invoked through a runtime API on loopback, as Lambda does it.
+//! The program as a Lambda function, invoked through a runtime API on loopback.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 

@@ -1,4 +1,4 @@
-//! An image that was pushed is looked at alone and at once: who is told, what is left alone, what the next run makes of it.
+//! Events of pushed images: each is audited at once; notifications, unchanged state, and the next run.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::{ALL_OF_ECR, Fleet, pushed, scheduled};
 
-const NOBODY: [[&str; 0]; 0] = [];
+const NO_MESSAGES: [[&str; 0]; 0] = [];
 
 fn fleet() -> Fleet {
     let fleet = Fleet::new();
@@ -16,45 +16,45 @@ fn fleet() -> Fleet {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_on_an_old_base_is_told_at_once_and_by_the_next_run_not_again() {
+async fn a_push_on_an_outdated_base_is_notified_immediately_and_only_once() {
     let fleet = fleet();
     let running = fleet.start().await;
     let done = running.invoke(fleet.push("orders:421", true)).await.response();
     assert_eq!(done["findings"], json!([{ "id": "ecr:eu-west-1:123456789012:orders:421", "verdict": "stale" }]));
-    assert_eq!((&done["messages"], fleet.told()), (&1.into(), vec![vec!["orders:421 triggered".to_owned()]]));
-    // It was no run: nothing is recorded but that somebody was told.
+    assert_eq!((&done["messages"], fleet.notified()), (&1.into(), vec![vec!["orders:421 triggered".to_owned()]]));
+    // It was not a run: only the notification is recorded.
     assert!(fleet.kept("reports/latest.json").is_none() && fleet.kept("history.json").is_none());
     let ledger = fleet.kept("ledger.json").unwrap();
     assert_eq!((&ledger["last_run"], ledger["alerts"].as_object().unwrap().len()), (&Value::Null, 1));
     let run = running.invoke(scheduled()).await.response();
     assert_eq!(run["summary"]["by_verdict"]["stale"], 1);
-    assert_eq!(fleet.told().len(), 1, "{:?}", fleet.told());
-    // The event again, as EventBridge may deliver it twice.
+    assert_eq!(fleet.notified().len(), 1, "{:?}", fleet.notified());
+    // The same event again, because EventBridge may deliver it twice.
     let again = fleet.push("orders:421", true);
     assert_eq!(running.invoke(again).await.response()["messages"], 0);
     assert!(running.function.metrics().iter().filter(|line| line.get("RunSucceeded").is_some()).count() == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_on_a_current_base_says_nothing_and_ends_its_own_alert_alone() {
+async fn a_push_on_a_current_base_sends_nothing_and_resolves_only_its_alert() {
     let fleet = fleet();
     fleet.push("orders:1", true);
     fleet.push("billing:1", true);
     let running = fleet.start().await;
     assert_eq!(running.invoke(fleet.push("fresh:1", false)).await.response()["messages"], 0);
-    assert_eq!(fleet.told(), NOBODY);
+    assert_eq!(fleet.notified(), NO_MESSAGES);
     assert!(fleet.kept("ledger.json").is_none(), "the store is left alone");
     running.invoke(scheduled()).await.response();
     let run = fleet.kept("ledger.json").unwrap()["last_run"].clone();
     let report = fleet.kept("reports/latest.json").unwrap();
     let history = fleet.kept("history.json").unwrap();
     running.invoke(fleet.push("orders:1", false)).await.response();
-    assert_eq!(fleet.told()[1..], [["orders:1 resolved"]]);
+    assert_eq!(fleet.notified()[1..], [["orders:1 resolved"]]);
     assert_eq!(fleet.kept("ledger.json").unwrap()["last_run"], run);
     assert_eq!(fleet.kept("reports/latest.json").unwrap(), report);
     assert_eq!(fleet.kept("history.json").unwrap(), history);
     running.invoke(scheduled()).await.response();
-    assert_eq!(fleet.told().len(), 2, "{:?}", fleet.told());
+    assert_eq!(fleet.notified().len(), 2, "{:?}", fleet.notified());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,39 +63,39 @@ async fn one_image_pushed_under_three_tags_is_one_message_across_invocations() {
     let running = fleet.start().await;
     let first = fleet.push("orders:1.2.3", true);
     assert_eq!(running.invoke(first.clone()).await.response()["messages"], 1);
-    // The other tags are there by the time their events are heard.
+    // The other tags exist by the time their events arrive.
     let digest = first["detail"]["image-digest"].as_str().unwrap().parse().unwrap();
     fleet.store("orders", &digest, &["1.2", "1.2.3", "latest"]);
     for tag in ["1.2", "latest", "1.2.3"] {
         let done = running.invoke(pushed("orders", &digest, Some(tag))).await.response();
         assert_eq!((done["findings"].as_array().unwrap().len(), &done["messages"]), (3, &0.into()), "{done}");
     }
-    assert_eq!(fleet.told(), [["orders:1.2.3 triggered"]]);
-    let told = |fleet: &Fleet| {
+    assert_eq!(fleet.notified(), [["orders:1.2.3 triggered"]]);
+    let message_ids = |fleet: &Fleet| {
         let ledger = fleet.kept("ledger.json").unwrap();
         let alerts = ledger["alerts"].as_object().unwrap().clone();
         alerts.into_values().map(|alert| alert["told"]["chat"]["events"][0]["message_id"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(told(&fleet), vec![Value::from("m-1"); 3]);
+    assert_eq!(message_ids(&fleet), vec![Value::from("m-1"); 3]);
     running.invoke(scheduled()).await.response();
-    assert_eq!(fleet.told().len(), 1, "the run knows all of them: {:?}", fleet.told());
-    // Another image that all tags are there for at once names them in its message.
+    assert_eq!(fleet.notified().len(), 1, "the run knows all of them: {:?}", fleet.notified());
+    // The message about an image with several tags lists all of them.
     let digest = fleet.build("search:1", true);
     fleet.store("search", &digest, &["1", "latest"]);
     running.invoke(pushed("search", &digest, Some("latest"))).await.response();
     let log = fleet.hook.log();
     let message: Value = serde_json::from_str(&log.last().unwrap().body).unwrap();
     assert_eq!(message["items"][0]["tags"], json!(["1", "latest"]));
-    // All of them end together.
+    // All of them are resolved together.
     let fresh = fleet.build("orders:2", false);
     fleet.store("orders", &fresh, &["1.2", "1.2.3", "latest"]);
     running.invoke(scheduled()).await.response();
-    let resolved: Vec<_> = fleet.told().into_iter().flatten().filter(|told| told.contains("resolved")).collect();
+    let resolved: Vec<_> = fleet.notified().into_iter().flatten().filter(|event| event.contains("resolved")).collect();
     assert_eq!(resolved, ["orders:1.2 resolved"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_is_each_of_its_platforms() {
+async fn a_pushed_index_has_a_finding_for_each_platform() {
     let fleet = fleet();
     let index = fleet.build_index("multi:1", true);
     fleet.store("multi", &index, &["1"]);
@@ -104,11 +104,11 @@ async fn an_index_is_each_of_its_platforms() {
     let ids: Vec<_> = done["findings"].as_array().unwrap().iter().map(|finding| finding["id"].clone()).collect();
     assert_eq!(ids, ["linux/amd64", "linux/arm64"].map(|it| format!("ecr:eu-west-1:123456789012:multi:1#{it}")));
     running.invoke(scheduled()).await.response();
-    assert_eq!(fleet.told().len(), 1, "the run knows them by the same names: {:?}", fleet.told());
+    assert_eq!(fleet.notified().len(), 1, "the run knows them by the same names: {:?}", fleet.notified());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_image_or_not_there_is_ignored() {
+async fn pushes_of_other_artifacts_and_deleted_images_are_ignored() {
     let fleet = fleet();
     let artifact = |kind: &str| {
         json!({
@@ -125,7 +125,7 @@ async fn what_is_no_image_or_not_there_is_ignored() {
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     for (repository, kind) in [
         ("chart", "application/vnd.cncf.helm.config.v1+json"),
-        // BuildKit's attestations call their configuration that of an image.
+        // BuildKit's attestations have the media type of an image configuration.
         ("attested", "application/vnd.oci.image.config.v1+json"),
     ] {
         let digest = fleet.stock.push_raw(repository, media_type, artifact(kind));
@@ -133,7 +133,7 @@ async fn what_is_no_image_or_not_there_is_ignored() {
         let done = running.invoke(pushed(repository, &digest, Some("1"))).await.response();
         assert!(done["ignored"].as_str().unwrap().contains("no image"), "{done}");
     }
-    // The tag moved on before the event was heard, and the image or its repository were deleted.
+    // The tag moved before the event arrived, or the image or its repository was deleted.
     let late = fleet.push("orders:1", true);
     fleet.push("orders:1", false);
     let gone = pushed("orders", &format!("sha256:{}", "c".repeat(64)).parse().unwrap(), Some("1"));
@@ -141,11 +141,16 @@ async fn what_is_no_image_or_not_there_is_ignored() {
     for event in [late, gone, nowhere] {
         assert!(running.invoke(event).await.response()["ignored"].is_string());
     }
-    assert_eq!((fleet.told(), running.function.log().contains("ERROR")), (vec![], false), "{}", running.function.log());
+    assert_eq!(
+        (fleet.notified(), running.function.log().contains("ERROR")),
+        (vec![], false),
+        "{}",
+        running.function.log()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_configuration_does_not_choose_is_ignored_without_a_question() {
+async fn unselected_repositories_are_ignored_without_requests() {
     let fleet = Fleet::new();
     let inventory = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nexclude = [\"sandbox-*\"]\ntags = [\"v*\"]\n";
     fleet.configure("store = \"store\"", inventory, "");
@@ -166,13 +171,13 @@ async fn what_the_configuration_does_not_choose_is_ignored_without_a_question() 
         let done = running.invoke(event.clone()).await.response();
         assert!(done["ignored"].is_string(), "{event:#}: {done}");
     }
-    assert_eq!(fleet.told(), NOBODY);
+    assert_eq!(fleet.notified(), NO_MESSAGES);
     assert_eq!(running.function.log().matches("ignored").count(), 7, "{}", running.function.log());
     assert_eq!(running.invoke(fleet.push("orders:v2", true)).await.response()["messages"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_inventory_of_ecr_every_push_is_looked_at_and_no_run_takes_it_for_gone() {
+async fn without_an_ecr_inventory_every_push_is_audited_and_no_run_resolves_its_alert() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("named:1", false);
@@ -184,13 +189,13 @@ async fn without_an_inventory_of_ecr_every_push_is_looked_at_and_no_run_takes_it
     let running = fleet.start().await;
     assert_eq!(running.invoke(fleet.push("orders:1", true)).await.response()["messages"], 1);
     assert_eq!(running.invoke(scheduled()).await.response()["complete"], true);
-    assert_eq!(fleet.told(), [["orders:1 triggered"]]);
+    assert_eq!(fleet.notified(), [["orders:1 triggered"]]);
     running.invoke(fleet.push("orders:1", false)).await.response();
-    assert_eq!(fleet.told()[1..], [["orders:1 resolved"]]);
+    assert_eq!(fleet.notified()[1..], [["orders:1 resolved"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
+async fn a_push_that_cannot_be_audited_yet_fails_and_is_retried() {
     let fleet = fleet();
     let event = fleet.push("orders:1", true);
     let file = fleet.folder.path().join("basewatch.toml");
@@ -201,7 +206,7 @@ async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
     let running = fleet.start().await;
     let (kind, message) = running.invoke(event.clone()).await.error();
     assert_eq!(kind, "Basewatch.Failed");
-    assert!(message.contains("orders:1 could not be looked at"), "{message}");
+    assert!(message.contains("cannot audit orders:1"), "{message}");
     fs::write(&file, right).unwrap();
     assert_eq!(running.invoke(event.clone()).await.response()["messages"], 1);
     fleet.cloud.cloud().deny(Scope::of("ecr:DescribeImages"));
@@ -210,7 +215,7 @@ async fn a_push_that_cannot_be_looked_at_fails_so_that_it_is_tried_again() {
     assert!(message.contains("ecr:DescribeImages"), "{message}");
 }
 
-/// A fleet whose registry is asked with the login that AWS issues.
+/// A fleet whose registry needs the credentials that AWS issues.
 fn fleet_with_logins() -> Fleet {
     let fleet = fleet();
     let file = fleet.folder.path().join("basewatch.toml");
@@ -234,9 +239,9 @@ async fn a_push_event_is_retried_when_ecr_throttles_the_login_or_gives_none() {
         assert!(message.contains("ecr:GetAuthorizationToken"), "{message}");
         fleet.cloud.cloud().heal();
     }
-    assert_eq!(fleet.told(), NOBODY);
+    assert_eq!(fleet.notified(), NO_MESSAGES);
     assert_eq!(running.invoke(event).await.response()["messages"], 1);
-    assert_eq!(fleet.told(), [["orders:1 triggered"]]);
+    assert_eq!(fleet.notified(), [["orders:1 triggered"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,16 +257,16 @@ async fn a_push_that_can_never_be_audited_is_notified() {
     let error = &message["watch"]["errors"][0];
     assert_eq!(error["scope"], "push of orders:1");
     assert!(error["message"].as_str().unwrap().contains("ecr:GetAuthorizationToken"), "{error:#}");
-    // Nobody is notified of the same a second time, so that the invocation must not end well.
+    // The notification is not sent a second time, so the invocation must fail.
     assert_eq!(running.invoke(event.clone()).await.error().0, "Basewatch.Failed");
     assert_eq!(fleet.hook.log().len(), 1);
     fleet.cloud.cloud().heal();
     running.invoke(event).await.response();
-    assert_eq!(fleet.told()[1..], [["orders:1 triggered"]]);
+    assert_eq!(fleet.notified()[1..], [["orders:1 triggered"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_that_can_never_be_audited_fails_where_nobody_is_notified() {
+async fn a_push_that_can_never_be_audited_fails_if_no_channel_is_notified() {
     let fleet = fleet_with_logins();
     let event = fleet.push("orders:1", true);
     let file = fleet.folder.path().join("basewatch.toml");
@@ -271,5 +276,5 @@ async fn a_push_that_can_never_be_audited_fails_where_nobody_is_notified() {
     fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
     let (kind, message) = running.invoke(event).await.error();
     assert_eq!(kind, "Basewatch.Failed");
-    assert!(message.contains("orders:1 was pushed and could not be audited"), "{message}");
+    assert!(message.contains("the pushed image orders:1 cannot be audited"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! How does it start, and what does it say where it cannot?
+//! Start of the function, and messages if it cannot start.
 
 use crate::{
     bare::{stderr, stdout},
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_command_it_is_a_function_where_lambda_starts_it() {
+async fn the_default_command_in_the_lambda_runtime_is_lambda() {
     let fleet = Fleet::new();
     let host = fleet.registry.host();
     fleet.build("orders:1", true);
@@ -23,26 +23,26 @@ async fn without_a_command_it_is_a_function_where_lambda_starts_it() {
         assert_eq!(done["schema"], "basewatch.run/v1", "{arguments:?}");
         assert_eq!(function.log().is_empty(), arguments == ["--quiet"], "{}", function.log());
     }
-    // Elsewhere, nothing is chosen by itself.
+    // Outside Lambda, there is no default command.
     let output = fleet.command(&[]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("Usage"), "{}", stderr(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outside_of_lambda_it_says_what_is_missing() {
+async fn outside_of_lambda_the_missing_variables_are_listed() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let output = fleet.command(&["lambda"]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("AWS_LAMBDA_RUNTIME_API is not set"), "{}", stderr(&output));
-    // What the runtime's library would end the process for.
+    // Input for which the runtime's library would end the process.
     for (name, value, said) in [
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9000/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "not an address", "HOST:PORT"),
         ("AWS_LAMBDA_FUNCTION_NAME", "", "AWS_LAMBDA_FUNCTION_NAME is not set"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", "no number"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much", "not a number"),
     ] {
         let mut command = fleet.command(&["lambda"]);
         let output = as_function(&mut command, "127.0.0.1:9").env(name, value).output().unwrap();
@@ -53,7 +53,7 @@ async fn outside_of_lambda_it_says_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_that_does_not_hold_is_an_error_at_the_start() {
+async fn an_invalid_configuration_is_an_init_error() {
     let fleet = Fleet::new();
     fleet.configure("policy = { max_age = \"soon\", graze = \"1d\" }", "", "");
     let mut running = fleet.start().await;
@@ -69,14 +69,14 @@ async fn a_configuration_that_does_not_hold_is_an_error_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runtime_that_is_gone_ends_it_without_a_panic() {
+async fn a_stopped_runtime_ends_the_process_without_a_panic() {
     let fleet = Fleet::new();
     fleet.configure("", "", "");
     let mut command = fleet.command(&["lambda"]);
     let output = as_function(&mut command, "127.0.0.1:9").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("cannot be reached") && !stderr(&output).contains("panicked"),
+        stderr(&output).contains("is no longer reachable") && !stderr(&output).contains("panicked"),
         "{}",
         stderr(&output)
     );

@@ -268,7 +268,7 @@ impl Account {
     /// Lets time pass for a function, until it is in this state: `{"State": "Inactive", …}`.
     pub async fn bring_into(&self, function: &str, state: Value) {
         let told = json!({ "account": self.id, "region": self.region, "function": function, "state": state });
-        let request = reqwest::Client::new().post(format!("{}/tell/function-state", self.api));
+        let request = reqwest::Client::new().post(format!("{}/set/function-state", self.api));
         let answer = request.body(told.to_string()).send().await.expect("an answer");
         assert!(answer.status().is_success(), "{}", answer.status());
     }

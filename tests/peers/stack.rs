@@ -66,14 +66,14 @@ async fn the_role_that_is_deployed_may_do_what_the_configuration_needs() {
     let needed: Value = serde_json::from_str(&printed.output).expect("a policy");
     let needed = needed["Statement"].as_array().expect("statements");
     let role = &stack["roles"]["Role"];
-    let granted = ["audit", "remember-and-tell"].map(|name| role[name]["Statement"].as_array().expect("statements"));
+    let granted = ["audit", "store-and-notify"].map(|name| role[name]["Statement"].as_array().expect("statements"));
     let granted: Vec<_> = granted.into_iter().flatten().collect();
     let missing: Vec<_> = needed.iter().filter(|statement| !granted.contains(statement)).collect();
     let beyond: Vec<_> = granted.iter().filter(|statement| !needed.contains(statement)).collect();
     assert!(missing.is_empty() && beyond.is_empty(), "missing: {missing:#?}\nbeyond: {beyond:#?}");
     let surroundings = role["function"]["Statement"].as_array().expect("statements");
     let sids: Vec<_> = surroundings.iter().map(|statement| statement["Sid"].as_str().expect("a name")).collect();
-    assert_eq!(sids, ["WriteLogs", "LeaveDeadLetters", "UseTheKey"]);
+    assert_eq!(sids, ["WriteLogs", "DeadLetterQueue", "KeyUse"]);
 }
 
 #[tokio::test]
@@ -107,17 +107,17 @@ fn parameters_reach_what_they_are_for() {
     for role in ["Role", "ScheduleRole"] {
         assert_eq!(stack["boundaries"][role]["PermissionsBoundaryArn"], boundary, "{role}");
     }
-    let statements = stack["roles"]["Role"]["remember-and-tell"]["Statement"].as_array().expect("statements");
+    let statements = stack["roles"]["Role"]["store-and-notify"]["Statement"].as_array().expect("statements");
     let statement = |sid: &str| {
         let found = statements.iter().find(|statement| statement["Sid"] == sid);
         found.unwrap_or_else(|| panic!("no {sid} in {statements:#?}"))
     };
     let of = |sid: &str| statement(sid)["Resource"].clone();
-    assert_eq!(of("ReadTheSecrets"), json!([secret]));
-    assert_eq!(of("ReadAsTheRole"), json!(["arn:aws:iam::*:role/basewatch-audit"]));
+    assert_eq!(of("SecretsRead"), json!([secret]));
+    assert_eq!(of("AssumeAuditRole"), json!(["arn:aws:iam::*:role/basewatch-audit"]));
     let own = json!({ "StringEquals": { "aws:ResourceOrgID": "${aws:PrincipalOrgID}" } });
-    assert_eq!(statement("ReadAsTheRole")["Condition"], own);
-    assert_eq!(of("ListTheOrganization"), json!(["*"]));
+    assert_eq!(statement("AssumeAuditRole")["Condition"], own);
+    assert_eq!(of("OrganizationsListAccounts"), json!(["*"]));
     for resource in ["Pushes", "PushesPermission"] {
         assert!(stack["resources"][resource].is_object(), "{resource} is not among {:#}", stack["resources"]);
     }

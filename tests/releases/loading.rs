@@ -79,7 +79,10 @@ async fn what_is_not_believed_is_noted_and_what_was_accepted_before_is_used() {
         assert_eq!(loaded, 6, "{notes:?}");
         let [(code, message)] = notes.as_slice() else { panic!("{notes:?}") };
         assert_eq!(code, "release-catalog-refused");
-        assert!(message.contains(words) && message.contains("built at 2026-11-20T06:00:00Z is used"), "{message}");
+        assert!(
+            message.contains(words) && message.contains("using the catalog built at 2026-11-20T06:00:00Z"),
+            "{message}"
+        );
     };
     machine.publish(&newer(3, 0));
     machine.load().await;
@@ -106,7 +109,7 @@ async fn what_cannot_be_read_is_noted_and_what_was_accepted_before_is_used() {
     assert_eq!((loaded, notes.len(), notes[0].0.as_str()), (6, 1, "release-catalog-unavailable"), "{notes:?}");
     let (loaded, notes) = machine.load_with(Catalog::in_memory()).await;
     assert_eq!(loaded, 0);
-    assert!(notes[0].1.ends_with("none is used"), "{notes:?}");
+    assert!(notes[0].1.ends_with("no release catalog is used"), "{notes:?}");
 }
 
 #[tokio::test]

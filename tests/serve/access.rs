@@ -1,4 +1,4 @@
-//! Who is answered, and what browsers are told.
+//! Access control and security headers of `serve`.
 
 use crate::rig::Served;
 
@@ -15,7 +15,7 @@ async fn guarded() -> Served {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_token_nothing_is_shown_but_that_it_lives() {
+async fn without_the_token_only_health_checks_are_answered() {
     let served = guarded().await;
     for path in ["/", "/api/v1/report", "/api/v1/findings", "/metrics", "/api/v1/openapi.json", "/nowhere"] {
         let response = served.get(path).await;
@@ -33,7 +33,7 @@ async fn without_the_token_nothing_is_shown_but_that_it_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_was_made_to_lead_here_leads_nowhere() {
+async fn a_request_with_a_rebound_host_name_is_rejected() {
     let served = Served::start(NOW, "").await;
     let rebound = served.client.get(served.url("/api/v1/report")).header("host", "rebound.example").send();
     assert_eq!(rebound.await.unwrap().status(), 403);
@@ -42,7 +42,7 @@ async fn a_name_that_was_made_to_lead_here_leads_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_tells_browsers_to_load_nothing_from_elsewhere() {
+async fn every_response_has_security_headers() {
     let served = guarded().await;
     for path in ["/", "/healthz", "/nowhere", "/api/v1/report"] {
         let headers = served.get(path).await.headers().clone();
@@ -54,7 +54,7 @@ async fn every_answer_tells_browsers_to_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_others_reach_needs_a_token_or_a_proxy() {
+async fn a_public_address_requires_a_token_or_a_proxy() {
     let refusal = |serve: &str| {
         let served = Served::prepare(NOW, &format!("[serve]\n{serve}"));
         let environment = basewatch::config::Environment::default();
@@ -63,7 +63,7 @@ async fn an_address_that_others_reach_needs_a_token_or_a_proxy() {
         loaded.map(drop).map_err(|problems| problems.to_string())
     };
     let error = refusal("listen = \"0.0.0.0:8080\"\n").unwrap_err();
-    assert!(error.contains("serve.listen") && error.contains("set token, or a proxy"), "{error}");
+    assert!(error.contains("serve.listen") && error.contains("set token or proxy"), "{error}");
     assert_eq!(refusal("listen = \"[::1]:8080\"\n"), Ok(()));
     let proxy = "proxy = { header = \"X-User\", from = [\"10.0.0.0/16\", \"192.0.2.7\"] }\n";
     assert_eq!(refusal(&format!("listen = \"0.0.0.0:8080\"\n{proxy}")), Ok(()));

@@ -1,4 +1,4 @@
-//! What is answered: the report, its findings by filter, bases, history, metrics, and the document of all of it.
+//! The API of `serve`: report, filtered findings, bases, history, metrics and OpenAPI document.
 
 use std::io::Read as _;
 
@@ -14,7 +14,7 @@ async fn served() -> Served {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_report_is_the_one_in_the_store_and_is_sent_once() {
+async fn the_report_is_the_stored_one_and_supports_conditional_requests() {
     let served = served().await;
     let response = served.get("/api/v1/report").await;
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -40,7 +40,7 @@ async fn the_report_is_the_one_in_the_store_and_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn findings_are_filtered_sorted_and_cut_into_pages() {
+async fn findings_are_filtered_sorted_and_paginated() {
     let served = served().await;
     let names = |answer: &Value| {
         let findings = answer["findings"].as_array().unwrap();
@@ -72,16 +72,16 @@ async fn findings_are_downloaded_as_csv_with_the_same_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_understood_is_answered_with_what_can() {
+async fn invalid_requests_are_answered_with_a_hint() {
     let served = served().await;
     let table = [
-        ("/api/v1/findings?verdict=old", 400, "verdict takes fresh, superseded, out-of-date"),
-        ("/api/v1/findings?colour=red", 400, "\"colour\" is no parameter"),
-        ("/api/v1/findings?format=xml", 400, "format takes json and csv"),
-        ("/api/v1/history?days=0", 400, "days takes a whole number from 1 to 400"),
-        ("/api/v1/history?weeks=1", 400, "\"weeks\" is no parameter"),
-        ("/nowhere", 404, "there is nothing here"),
-        ("/api/v1/audit", 405, "this path is asked for otherwise"),
+        ("/api/v1/findings?verdict=old", 400, "verdict must be fresh, superseded, out-of-date"),
+        ("/api/v1/findings?colour=red", 400, "unknown parameter \"colour\""),
+        ("/api/v1/findings?format=xml", 400, "format must be json or csv"),
+        ("/api/v1/history?days=0", 400, "days must be an integer from 1 to 400"),
+        ("/api/v1/history?weeks=1", 400, "unknown parameter \"weeks\""),
+        ("/nowhere", 404, "no such path"),
+        ("/api/v1/audit", 405, "method not allowed"),
     ];
     for (path, status, detail) in table {
         let response = served.get(path).await;
@@ -94,14 +94,14 @@ async fn what_cannot_be_understood_is_answered_with_what_can() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bases_history_and_status_say_where_the_fleet_stands_and_how_it_got_there() {
+async fn bases_history_and_status_describe_the_fleet_over_time() {
     let served = served().await;
     let bases = served.json("/api/v1/bases").await;
     let line = &bases["lines"][0];
     assert_eq!(line["reference"], format!("{}/java:21", served.fleet.host()));
     assert_eq!(line["by_verdict"], json!({ "fresh": 1, "stale": 2 }));
-    let standing: Vec<_> = line["releases"].as_array().unwrap().iter().map(|release| &release["deployments"]).collect();
-    assert_eq!(standing, [&json!(1), &json!(2)], "the newest first");
+    let counts: Vec<_> = line["releases"].as_array().unwrap().iter().map(|release| &release["deployments"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(2)], "the newest first");
     assert_eq!(line["releases"][0]["current"], true);
 
     let history = served.json("/api/v1/history").await;
@@ -112,7 +112,7 @@ async fn bases_history_and_status_say_where_the_fleet_stands_and_how_it_got_ther
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_counted_is_there_from_the_start_and_has_few_labels() {
+async fn metrics_exist_from_the_start_and_have_bounded_labels() {
     let served = served().await;
     served.get("/nowhere").await;
     served.get("/elsewhere").await;
@@ -139,9 +139,9 @@ async fn everything_counted_is_there_from_the_start_and_has_few_labels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_first_run_there_is_nothing_and_that_is_said() {
+async fn before_the_first_run_the_api_responds_with_503() {
     let mut served = Served::prepare(NOW, "");
-    // Its only registry does not answer in time.
+    // Its only registry does not respond in time.
     served.fleet.registry.stock().untag("java", "21");
     served.run().await;
     served.wait(async || served.get("/readyz").await.status() == 200, "readiness").await;
@@ -151,7 +151,7 @@ async fn before_the_first_run_there_is_nothing_and_that_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_can_be_asked_for_but_not_twice_at_once_nor_again_at_once() {
+async fn a_run_can_be_requested_but_not_concurrently_or_immediately_again() {
     let served = served().await;
     let ask = async || served.client.post(served.url("/api/v1/audit")).send().await.unwrap();
     let soon = ask().await;
@@ -163,18 +163,18 @@ async fn a_run_can_be_asked_for_but_not_twice_at_once_nor_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_shows_the_last_report_at_once() {
+async fn a_restart_serves_the_last_report_immediately() {
     let mut served = served().await;
     let before = served.json("/api/v1/report").await;
     assert_eq!(served.stop().await.code(), 0);
     served.run().await;
     served.wait(async || served.get("/readyz").await.status() == 200, "readiness").await;
     assert_eq!(served.json("/api/v1/report").await, before);
-    assert_eq!(served.runs().len(), 1, "nothing was missed, and nothing is looked at again");
+    assert_eq!(served.runs().len(), 1, "no run was missed, and none is repeated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_describes_every_path() {
+async fn the_openapi_document_describes_every_path() {
     let served = served().await;
     let document = served.json("/api/v1/openapi.json").await;
     assert_eq!(document, basewatch::run::serve::openapi::document());

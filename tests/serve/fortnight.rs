@@ -1,4 +1,4 @@
-//! A fortnight of scheduled runs by a clock that is set forward and back, stands still, and sleeps.
+//! Two weeks of scheduled runs with a clock that jumps forward and back, stops and sleeps.
 
 use chrono::TimeDelta;
 
@@ -9,7 +9,7 @@ use crate::{
 
 const BERLIN: &str = "[serve]\nschedule = \"30 2 * * *\"\ntime_zone = \"Europe/Berlin\"\n";
 
-/// Lets time pass until `end`, and waits until it is then and nothing is under way.
+/// Lets time pass until `end`, and waits until no run is in progress.
 pub(crate) async fn pass(served: &Served, end: &str) {
     served.clock.run_until(end);
     let is_then = async || {
@@ -22,7 +22,7 @@ pub(crate) async fn pass(served: &Served, end: &str) {
     served.wait(is_then, end).await;
 }
 
-/// The runs, as days and times of UTC.
+/// The runs, as days and times in UTC.
 fn runs(served: &Served) -> Vec<String> {
     served.runs().iter().map(|run| format!("{}T{}:{}", &run[6..8], &run[9..11], &run[11..13])).collect()
 }
@@ -43,7 +43,7 @@ async fn in_autumn_each_day_has_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_spring_each_day_has_one_run_and_the_hour_that_is_skipped_is_run_after() {
+async fn in_spring_each_day_has_one_run_even_in_the_skipped_hour() {
     let served = Served::start("2026-03-22T12:00:00Z", BERLIN).await;
     pass(&served, "2026-04-05T12:00:00Z").await;
     let winter = (23..=28).map(|day| format!("{day}T01:30"));
@@ -54,7 +54,7 @@ async fn in_spring_each_day_has_one_run_and_the_hour_that_is_skipped_is_run_afte
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_missed_while_nobody_was_there_is_made_up_for_once() {
+async fn runs_missed_while_the_service_was_down_are_made_up_once() {
     let mut served = Served::start("2026-06-01T12:00:00Z", "[serve]\nschedule = \"0 6 * * *\"\n").await;
     pass(&served, "2026-06-03T12:30:00Z").await;
     served.stop().await;
@@ -65,10 +65,10 @@ async fn what_was_missed_while_nobody_was_there_is_made_up_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_slept_runs_once_when_it_wakes_and_one_whose_clock_is_set_back_waits() {
+async fn a_suspended_machine_runs_once_and_one_with_its_clock_set_back_waits() {
     let served = Served::start("2026-06-01T12:00:00Z", "[serve]\nschedule = \"0 6 * * *\"\n").await;
     pass(&served, "2026-06-02T03:30:00Z").await;
-    // It sleeps over three runs.
+    // It sleeps during three runs.
     served.clock.set(TimeDelta::hours(54));
     pass(&served, "2026-06-05T03:00:00Z").await;
     assert_eq!(hours(&served), ["01T12", "04T09"]);
@@ -79,10 +79,10 @@ async fn a_machine_that_slept_runs_once_when_it_wakes_and_one_whose_clock_is_set
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_takes_longer_than_to_the_next_leaves_that_out() {
+async fn a_run_that_overlaps_the_next_one_skips_it() {
     let clock = crate::rig::SetClock::at("2026-06-01T12:30:00Z");
     let slow = clock.clone();
-    // Whoever is told takes three hours to listen.
+    // The webhook takes three hours to respond.
     let hook = Toxic::start(move |asked| {
         if asked.nth == 0 {
             slow.set(TimeDelta::hours(3));
@@ -102,7 +102,7 @@ async fn a_run_that_takes_longer_than_to_the_next_leaves_that_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jitter_is_less_than_was_said_and_makes_no_run_twice() {
+async fn jitter_is_bounded_and_does_not_repeat_runs() {
     let served = Served::start("2026-06-01T12:30:00Z", "[serve]\nschedule = \"0 6 * * *\"\njitter = \"30m\"\n").await;
     pass(&served, "2026-06-15T12:00:00Z").await;
     let runs = runs(&served);

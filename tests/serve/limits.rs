@@ -1,4 +1,4 @@
-//! What is too large, too slow or too much costs nobody else their answer.
+//! Requests that are too large, too slow or too many do not affect other clients.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::rig::{PATIENCE, Served};
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_is_refused() {
+async fn a_large_body_is_rejected() {
     let served = Served::start(NOW, "").await;
     let body = vec![b'x'; 64 * 1024];
     let response = served.client.post(served.url("/api/v1/audit")).body(body).send().await.unwrap();
@@ -21,7 +21,7 @@ async fn a_large_body_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_dawdles_holds_up_nobody() {
+async fn slow_clients_do_not_block_others() {
     let served = Served::start(NOW, "").await;
     let mut dawdlers = Vec::new();
     for _ in 0..100 {
@@ -31,19 +31,19 @@ async fn whoever_dawdles_holds_up_nobody() {
     }
     let answer = timeout(Duration::from_secs(10), served.get("/api/v1/report")).await.expect("in time");
     assert_eq!(answer.status(), 200);
-    // And is not waited for any longer than headers take.
+    // The connection is closed after the timeout of headers.
     let mut rest = Vec::new();
     let ended = timeout(PATIENCE, dawdlers[0].read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the connection is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_headers_and_many_are_refused() {
+async fn long_and_numerous_headers_are_rejected() {
     let served = Served::start(NOW, "").await;
     for headers in [format!("X-Long: {}\r\n", "x".repeat(1024 * 1024)), "X-Many: x\r\n".repeat(2_000)] {
         let mut connection = TcpStream::connect(served.address()).await.unwrap();
         let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-        // It may be cut off while it is being sent.
+        // The connection may be closed while the request is being sent.
         let _ = connection.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
         let _ = timeout(PATIENCE, connection.read_to_end(&mut answer)).await.expect("an end");

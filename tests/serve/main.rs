@@ -1,4 +1,4 @@
-//! `basewatch serve` in this process, with its own port on loopback: what is answered, to whom, and when it runs.
+//! `basewatch serve` in this process, on a loopback port: responses, access and schedule.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 

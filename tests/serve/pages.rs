@@ -1,4 +1,4 @@
-//! The dashboard as it is served: what it shows, and that it loads only what it brings.
+//! The served dashboard: its content, and that it loads no external resources.
 
 use basewatch::report::html;
 
@@ -7,7 +7,7 @@ use crate::rig::Served;
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_shows_the_last_report_and_heeds_its_filters() {
+async fn the_dashboard_shows_the_last_report_with_filters() {
     let served = Served::start(NOW, "").await;
     let response = served.get("/").await;
     assert_eq!(response.status(), 200);
@@ -22,11 +22,11 @@ async fn the_dashboard_shows_the_last_report_and_heeds_its_filters() {
     let refused = served.get("/?verdict=old").await;
     assert_eq!(refused.status(), 400);
     let text = refused.text().await.unwrap();
-    assert!(text.contains("verdict takes fresh") && text.contains("<html"), "{text}");
+    assert!(text.contains("verdict must be fresh") && text.contains("<html"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_page_loads_is_there_and_never_changes() {
+async fn the_assets_of_a_page_exist_and_are_immutable() {
     let served = Served::start(NOW, "").await;
     let page = served.get("/").await.text().await.unwrap();
     for asset in html::assets() {
@@ -40,7 +40,7 @@ async fn what_a_page_loads_is_there_and_never_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_failed_is_told_of_on_the_page() {
+async fn the_dashboard_shows_a_failed_run() {
     let served = Served::start(NOW, "").await;
     let ledger = served.folder.path().join("store/ledger.json");
     std::fs::write(&ledger, "{ no ledger").unwrap();

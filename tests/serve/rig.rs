@@ -1,4 +1,4 @@
-//! A `basewatch serve` of its own, and a clock that only goes when it is told to.
+//! A `basewatch serve` for tests, with a clock that the test controls.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -25,19 +25,19 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::java_fleet::JavaFleet;
 
-/// The longest that anything here is waited for.
+/// The maximum waiting time.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// A clock that is set, and that sleeping sets forward at once, up to an instant at which it stands still.
+/// A clock that the test sets. Sleeping moves it forward at once, up to an instant at which it stops.
 #[derive(Clone)]
 pub(crate) struct SetClock(Arc<Mutex<(DateTime<Utc>, DateTime<Utc>)>>);
 
 impl SetClock {
-    /// Shows `now`, and stands still.
+    /// Stopped at `now`.
     pub(crate) fn at(now: &str) -> Self {
         Self(Arc::new(Mutex::new((at(now), at(now)))))
     }
@@ -46,12 +46,12 @@ impl SetClock {
         self.0.lock().unwrap().0
     }
 
-    /// Lets time pass, as fast as there is something to wait for, until `end`.
+    /// Lets time pass until `end`, from one sleeping task to the next.
     pub(crate) fn run_until(&self, end: &str) {
         self.0.lock().unwrap().1 = at(end);
     }
 
-    /// Sets it, as an administrator does, or a machine that slept.
+    /// Sets it, like an administrator or a machine that slept.
     pub(crate) fn set(&self, by: TimeDelta) {
         let mut times = self.0.lock().unwrap();
         times.0 += by;
@@ -84,7 +84,7 @@ impl SetClock {
     }
 }
 
-/// A `basewatch serve`, with a fleet to look at.
+/// A `basewatch serve` with a fleet.
 pub(crate) struct Served {
     pub(crate) folder: TempDir,
     pub(crate) fleet: JavaFleet,
@@ -100,7 +100,7 @@ struct Running {
 }
 
 impl Served {
-    /// Two old images and one new one, as of `now`; not running yet.
+    /// Two images on an outdated base and one on a current base, as of `now`; not started.
     pub(crate) fn prepare(now: &str, further: &str) -> Self {
         let fleet = JavaFleet::start().with_old(&["orders", "billing"]).with_new(&["fresh"]);
         let served = Self {
@@ -118,7 +118,7 @@ impl Served {
         served
     }
 
-    /// The same, running, and after its first run.
+    /// The same, started, and after its first run.
     pub(crate) async fn start(now: &str, further: &str) -> Self {
         let mut served = Self::prepare(now, further);
         served.run().await;
@@ -130,7 +130,7 @@ impl Served {
         load(&Flags::default(), &Environment::default(), self.folder.path()).unwrap().settings
     }
 
-    /// Starts it on a port that the system picks.
+    /// Starts it on a port that the system chooses.
     pub(crate) async fn run(&mut self) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -140,7 +140,7 @@ impl Served {
         self.running = Some(Running { address, stop, ended });
     }
 
-    /// Stops it, and says how it ended.
+    /// Stops it, and returns how it ended.
     pub(crate) async fn stop(&mut self) -> Exit {
         let Running { stop, ended, .. } = self.running.take().unwrap();
         stop.send(Exit::Terminated).unwrap();
@@ -179,7 +179,7 @@ impl Served {
         }
     }
 
-    /// When runs were recorded, as their reports are named.
+    /// The times of recorded runs, from the names of their reports.
     pub(crate) fn runs(&self) -> Vec<String> {
         let mut runs = Vec::new();
         let mut folders = vec![self.folder.path().join("store/reports")];

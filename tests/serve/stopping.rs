@@ -1,4 +1,4 @@
-//! How it ends: what is being answered is answered, what is being told is told, and an audit is left.
+//! Shutdown: open requests are answered, notifications are sent, and an audit is aborted.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_is_being_told_is_told_to_the_end() {
+async fn a_notification_in_progress_is_completed_at_shutdown() {
     let hook = Toxic::start(|_| Reply::new(200, "{}").after(Duration::from_millis(700)));
     let further = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
     let mut served = Served::prepare(NOW, &further);
@@ -23,11 +23,11 @@ async fn a_receiver_that_is_being_told_is_told_to_the_end() {
     assert!(ledger.contains("\"sent_at\""), "it was recorded as sent: {ledger}");
     served.run().await;
     served.wait_for_report().await;
-    assert_eq!(hook.log().len(), 1, "and is not told again");
+    assert_eq!(hook.log().len(), 1, "and the alert is not sent again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_is_not_waited_for() {
+async fn shutdown_does_not_wait_for_an_audit() {
     let slow = Toxic::start(|_| Reply::hang());
     let host = slow.endpoint().replace("http://", "");
     let mut served = Served::prepare(NOW, "");

@@ -1,4 +1,4 @@
-//! Does somebody hear of it when the runs of a server fail?
+//! Alerts about failing runs of `serve`.
 
 use std::fs;
 
@@ -10,14 +10,14 @@ use crate::{
     toxic::{Reply, Toxic},
 };
 
-/// What arrived at `hook`: what each message is about, and what happened.
-fn told(hook: &Toxic) -> Vec<(MessageKind, EventKind)> {
+/// Kind and event of each message to `hook`.
+fn notified(hook: &Toxic) -> Vec<(MessageKind, EventKind)> {
     let messages = hook.log().into_iter().map(|asked| serde_json::from_str::<Message>(&asked.body).unwrap());
     messages.map(|message| (message.kind, *message.events.keys().next().unwrap())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_that_fail_are_told_once_and_the_heart_stops_until_they_work_again() {
+async fn failed_runs_notify_once_and_pause_the_heartbeat() {
     let (hook, beats) = (Toxic::start(|_| Reply::new(200, "")), Toxic::start(|_| Reply::new(200, "OK")));
     let further = format!(
         "[serve]\nschedule = \"0 6 * * *\"\n[[notify.webhook]]\nname = \"chat\"\nurl = \"{}\"\n\
@@ -29,14 +29,20 @@ async fn runs_that_fail_are_told_once_and_the_heart_stops_until_they_work_again(
     served.run().await;
     served.wait_for_report().await;
     pass(&served, "2026-06-02T12:00:00Z").await;
-    assert_eq!((told(&hook), beats.log().len()), (vec![(MessageKind::Findings, EventKind::Triggered)], 2));
+    assert_eq!((notified(&hook), beats.log().len()), (vec![(MessageKind::Findings, EventKind::Triggered)], 2));
     let ledger = served.folder.path().join("store/ledger.json");
     let good = fs::read(&ledger).unwrap();
     fs::write(&ledger, "{").unwrap();
     pass(&served, "2026-06-05T12:00:00Z").await;
-    assert_eq!((told(&hook)[1..].to_vec(), beats.log().len()), (vec![(MessageKind::Watch, EventKind::Triggered)], 2));
+    assert_eq!(
+        (notified(&hook)[1..].to_vec(), beats.log().len()),
+        (vec![(MessageKind::Watch, EventKind::Triggered)], 2)
+    );
     fs::write(&ledger, good).unwrap();
     pass(&served, "2026-06-07T12:00:00Z").await;
-    assert_eq!((told(&hook)[2..].to_vec(), beats.log().len()), (vec![(MessageKind::Watch, EventKind::Resolved)], 4));
+    assert_eq!(
+        (notified(&hook)[2..].to_vec(), beats.log().len()),
+        (vec![(MessageKind::Watch, EventKind::Resolved)], 4)
+    );
     served.stop().await;
 }

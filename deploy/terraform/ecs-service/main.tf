@@ -1,5 +1,5 @@
-# basewatch as a service of ECS on Fargate: `basewatch serve`, its dashboard behind an internal load balancer.
-# docs/deploy/ecs-service.md says how to use it.
+# basewatch as an ECS service on Fargate: `basewatch serve` with its dashboard behind an internal load balancer.
+# Instructions: docs/deploy/ecs-service.md
 
 locals {
   port = 8080
@@ -53,11 +53,11 @@ module "task" {
   secrets_key_arn = var.token_key_arn
 }
 
-# ---- Who gets there -----------------------------------------------------------------------------
+# ---- Access -------------------------------------------------------------------------------------
 
 resource "aws_security_group" "load_balancer" {
   name_prefix = "${var.name}-lb-"
-  description = "Who reaches the dashboard of basewatch"
+  description = "Access to the dashboard of basewatch"
   vpc_id      = var.vpc_id
 
   lifecycle {
@@ -95,8 +95,8 @@ resource "aws_vpc_security_group_ingress_rule" "to_the_task" {
 }
 
 resource "aws_lb" "this" {
-  # checkov:skip=CKV_AWS_91:Whether there are access logs, and where, is the caller's to say
-  # checkov:skip=CKV2_AWS_28:It is internal, and answers nobody who does not know the token
+  # checkov:skip=CKV_AWS_91:The caller decides about access logs
+  # checkov:skip=CKV2_AWS_28:It is internal, and every request needs the token
   name                       = var.name
   internal                   = true
   load_balancer_type         = "application"
@@ -117,7 +117,7 @@ resource "aws_lb" "this" {
 }
 
 resource "aws_lb_target_group" "this" {
-  # checkov:skip=CKV_AWS_378:basewatch speaks HTTP, and only the load balancer reaches it
+  # checkov:skip=CKV_AWS_378:basewatch serves HTTP, and only the load balancer can reach it
   name                 = var.name
   vpc_id               = var.vpc_id
   target_type          = "ip"
@@ -148,17 +148,17 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-# ---- What runs ----------------------------------------------------------------------------------
+# ---- Function -----------------------------------------------------------------------------------
 
 resource "aws_ecs_service" "this" {
-  # checkov:skip=CKV_AWS_333:A public address is only for subnets that have no NAT, and none by default
+  # checkov:skip=CKV_AWS_333:Public addresses are disabled by default, and only for subnets without NAT
   name            = var.name
   cluster         = module.task.cluster_arn
   task_definition = module.task.task_definition_arn
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
 
-  # Never two at once: the old task is stopped before the new one starts.
+  # Never two tasks at once: the old one is stopped before the new one starts.
   desired_count                      = 1
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
@@ -185,11 +185,11 @@ resource "aws_ecs_service" "this" {
   depends_on = [aws_lb_listener.https]
 }
 
-# ---- Who watches the watcher --------------------------------------------------------------------
+# ---- Alarms -------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_metric_alarm" "down" {
   alarm_name          = "${var.name}-down"
-  alarm_description   = "basewatch has not been ready for ten minutes: it neither runs nor answers. docs/deploy/ecs-service.md, Troubleshooting"
+  alarm_description   = "basewatch has not been ready for ten minutes: it runs no audits and serves no requests. docs/deploy/ecs-service.md, Troubleshooting"
   namespace           = "AWS/ApplicationELB"
   metric_name         = "HealthyHostCount"
   statistic           = "Minimum"

@@ -9,7 +9,7 @@ output "load_balancer_zone_id" {
 }
 
 output "cluster_arn" {
-  description = "The cluster in which it runs"
+  description = "ECS cluster of the task"
   value       = module.task.cluster_arn
 }
 
@@ -19,26 +19,26 @@ output "service_name" {
 }
 
 output "role_arn" {
-  description = "Whom the trust policies of the roles in other accounts let in"
+  description = "ARN of basewatch's role, for the trust policies of the roles in other accounts"
   value       = module.task.task_role_arn
 }
 
 output "bucket_name" {
-  description = "Where basewatch.toml belongs, and where the store is"
+  description = "Bucket for basewatch.toml and the store"
   value       = module.foundation.bucket_name
 }
 
 output "alert_topic_arn" {
-  description = "What [[notify.sns]] of the configuration names"
+  description = "ARN of the alert topic, for [[notify.sns]] in the configuration"
   value       = module.foundation.alert_topic_arn
 }
 
 output "ops_topic_arn" {
-  description = "Where alarms about basewatch itself go"
+  description = "ARN of the topic for alarms about basewatch itself"
   value       = module.foundation.ops_topic_arn
 }
 
 output "log_group_name" {
-  description = "Where the log is"
+  description = "Log group"
   value       = module.foundation.log_group.name
 }

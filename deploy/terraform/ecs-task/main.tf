@@ -1,4 +1,4 @@
-# basewatch as a scheduled task of ECS on Fargate: `basewatch run`. docs/deploy/ecs-task.md says how to use it.
+# basewatch as a scheduled ECS task on Fargate: `basewatch run`. Instructions: docs/deploy/ecs-task.md
 
 module "foundation" {
   source = "../foundation"
@@ -36,7 +36,7 @@ module "task" {
   region               = module.foundation.region
 }
 
-# ---- When it runs -------------------------------------------------------------------------------
+# ---- Schedule -----------------------------------------------------------------------------------
 
 data "aws_iam_policy_document" "schedule_trust" {
   statement {
@@ -81,7 +81,7 @@ data "aws_iam_policy_document" "schedule" {
   }
 
   statement {
-    sid       = "LeaveDeadLetters"
+    sid       = "DeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
   }
@@ -89,7 +89,7 @@ data "aws_iam_policy_document" "schedule" {
 
 resource "aws_iam_role" "schedule" {
   name                 = "${var.name}-schedule"
-  description          = "How the schedule of ${var.name} runs it"
+  description          = "Allows the schedule of ${var.name} to run the task"
   assume_role_policy   = data.aws_iam_policy_document.schedule_trust.json
   permissions_boundary = var.permissions_boundary
 }
@@ -100,7 +100,7 @@ resource "aws_iam_role_policy" "schedule" {
   policy = data.aws_iam_policy_document.schedule.json
 }
 
-# Runs that could not even be asked for.
+# Runs that the schedule could not start.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 1209600
@@ -108,7 +108,7 @@ resource "aws_sqs_queue" "dead_letters" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  # checkov:skip=CKV_AWS_297:What is scheduled is an empty object
+  # checkov:skip=CKV_AWS_297:The input is an empty object
   name                         = var.name
   description                  = "Runs ${var.name}"
   schedule_expression          = var.schedule_expression
@@ -127,7 +127,7 @@ resource "aws_scheduler_schedule" "this" {
       task_definition_arn = module.task.task_definition_arn
       task_count          = 1
       launch_type         = "FARGATE"
-      # How the rule below knows these tasks from others of the cluster.
+      # The rule below matches tasks of this group.
       group = var.name
 
       network_configuration {
@@ -148,12 +148,12 @@ resource "aws_scheduler_schedule" "this" {
   }
 }
 
-# ---- Who watches the watcher --------------------------------------------------------------------
+# ---- Alarms -------------------------------------------------------------------------------------
 
-# 3 is an audit that was incomplete or judged too little: `[watch]` of the configuration tells of those.
+# Exit code 3: the audit is incomplete or most of the fleet is unknown. `[watch]` in the configuration alerts on that.
 resource "aws_cloudwatch_event_rule" "failed_runs" {
   name        = "${var.name}-failed-runs"
-  description = "Tasks of ${var.name} that failed, or did not start"
+  description = "Tasks of ${var.name} that failed or did not start"
 
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
@@ -184,7 +184,7 @@ resource "aws_cloudwatch_event_target" "failed_runs" {
   }
 }
 
-# Every run writes to the log. From the start until the first one as well.
+# Every run writes to the log. Also in alarm until the first run.
 resource "aws_cloudwatch_metric_alarm" "missing_runs" {
   alarm_name          = "${var.name}-missing-runs"
   alarm_description   = "basewatch has not run for ${var.hours_without_run} hours. docs/deploy/ecs-task.md, Troubleshooting"
@@ -203,7 +203,7 @@ resource "aws_cloudwatch_metric_alarm" "missing_runs" {
 
 resource "aws_cloudwatch_metric_alarm" "given_up" {
   alarm_name          = "${var.name}-given-up"
-  alarm_description   = "A run of basewatch could not be asked for; why is in the dead-letter queue. docs/deploy/ecs-task.md, Troubleshooting"
+  alarm_description   = "A run of basewatch could not be started; the reason is in the dead-letter queue. docs/deploy/ecs-task.md, Troubleshooting"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

@@ -1,5 +1,5 @@
-# What basewatch needs wherever it runs: a bucket to remember in, topics to tell, a log, one key for them, and the
-# policy of whoever runs it.
+# Resources of every deployment: a bucket for the store, SNS topics, a log group, one key for all of them, and the
+# policies of basewatch's role.
 
 data "aws_caller_identity" "current" {}
 
@@ -13,10 +13,10 @@ locals {
   region    = data.aws_region.current.region
 }
 
-# ---- What is encrypted, with what ---------------------------------------------------------------
+# ---- Encryption ---------------------------------------------------------------------------------
 
 resource "aws_kms_key" "this" {
-  description         = "The store, topics and logs of ${var.name}"
+  description         = "Encrypts the store, topics and logs of ${var.name}"
   enable_key_rotation = true
   policy              = data.aws_iam_policy_document.key.json
 }
@@ -27,10 +27,10 @@ resource "aws_kms_alias" "this" {
 }
 
 data "aws_iam_policy_document" "key" {
-  # A policy of a key has no other resource than its key, and the account's administrators stay in charge of it.
-  # checkov:skip=CKV_AWS_109:"*" in the policy of a key is that key
-  # checkov:skip=CKV_AWS_111:"*" in the policy of a key is that key
-  # checkov:skip=CKV_AWS_356:"*" in the policy of a key is that key
+  # A key policy applies only to its key, and the account's administrators keep access to it.
+  # checkov:skip=CKV_AWS_109:"*" in a key policy is that key
+  # checkov:skip=CKV_AWS_111:"*" in a key policy is that key
+  # checkov:skip=CKV_AWS_356:"*" in a key policy is that key
   statement {
     sid       = "Administer"
     actions   = ["kms:*"]
@@ -77,12 +77,12 @@ data "aws_iam_policy_document" "key" {
   }
 }
 
-# ---- What it remembers: the store, and its configuration beside ---------------------------------
+# ---- Bucket of the store and the configuration --------------------------------------------------
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_18:The bucket has one reader and writer; who else looked is in CloudTrail where that is wanted
-  # checkov:skip=CKV_AWS_144:What is lost is found again by the next run, but for when people were told
-  # checkov:skip=CKV2_AWS_62:Nothing waits for objects of the store
+  # checkov:skip=CKV_AWS_18:Only basewatch uses the bucket; other access can be logged with CloudTrail
+  # checkov:skip=CKV_AWS_144:The next run restores everything except the times of past alerts
+  # checkov:skip=CKV2_AWS_62:Nothing reacts to objects of the store
   bucket_prefix = "${var.name}-"
   force_destroy = var.force_destroy
 }
@@ -128,9 +128,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket     = aws_s3_bucket.this.id
   depends_on = [aws_s3_bucket_versioning.this]
 
-  # basewatch removes old reports itself; what it wrote over is of use for a while.
+  # basewatch deletes old reports itself; overwritten objects are kept for recovery.
   rule {
-    id     = "forget-old-versions"
+    id     = "expire-old-versions"
     status = "Enabled"
 
     filter {}
@@ -145,7 +145,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   rule {
-    id     = "give-up-broken-uploads"
+    id     = "abort-incomplete-uploads"
     status = "Enabled"
 
     filter {}
@@ -163,7 +163,7 @@ resource "aws_s3_bucket_policy" "this" {
 
 data "aws_iam_policy_document" "bucket" {
   statement {
-    sid       = "OnlyByTls"
+    sid       = "RequireTls"
     effect    = "Deny"
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
@@ -181,7 +181,7 @@ data "aws_iam_policy_document" "bucket" {
   }
 }
 
-# ---- Who is told --------------------------------------------------------------------------------
+# ---- Notifications ------------------------------------------------------------------------------
 
 resource "aws_sns_topic" "alerts" {
   name              = "${var.name}-alerts"
@@ -234,41 +234,41 @@ resource "aws_sns_topic_subscription" "ops" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_338:For how long is the caller's to say
+  # checkov:skip=CKV_AWS_338:The caller sets the retention
   name              = var.log_group_name
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
 }
 
-# ---- What whoever runs it may do ----------------------------------------------------------------
+# ---- Permissions --------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "remember_and_tell" {
+data "aws_iam_policy_document" "store_and_notify" {
   statement {
-    sid       = "ReadTheConfiguration"
+    sid       = "ConfigurationRead"
     actions   = ["s3:GetObject"]
     resources = ["${aws_s3_bucket.this.arn}/basewatch.toml"]
   }
 
   statement {
-    sid       = "ListTheStore"
+    sid       = "StoreList"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this.arn]
   }
 
   statement {
-    sid       = "KeepTheStore"
+    sid       = "StoreReadWrite"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     resources = ["${aws_s3_bucket.this.arn}/store/*"]
   }
 
   statement {
-    sid       = "PublishToTheTopics"
+    sid       = "TopicsPublish"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.alerts.arn]
   }
 
   statement {
-    sid       = "UseTheKey"
+    sid       = "KeyUse"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.this.arn]
   }
@@ -277,7 +277,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = length(var.secret_arns) > 0 ? [var.secret_arns] : []
 
     content {
-      sid       = "ReadTheSecrets"
+      sid       = "SecretsRead"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = statement.value
     }
@@ -287,7 +287,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_role_name == null || length(var.audit_account_ids) == 0 ? [] : [var.audit_role_name]
 
     content {
-      sid       = "ReadAsTheRole"
+      sid       = "AssumeAuditRole"
       actions   = ["sts:AssumeRole"]
       resources = [for id in var.audit_account_ids : "arn:${local.partition}:iam::${id}:role/${statement.value}"]
     }
@@ -297,7 +297,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_role_name != null && var.audit_organization ? [var.audit_role_name] : []
 
     content {
-      sid       = "ReadAsTheRoleInTheOrganization"
+      sid       = "AssumeAuditRoleInOrganization"
       actions   = ["sts:AssumeRole"]
       resources = ["arn:${local.partition}:iam::*:role/${statement.value}"]
 
@@ -313,7 +313,7 @@ data "aws_iam_policy_document" "remember_and_tell" {
     for_each = var.audit_organization ? ["all of its accounts"] : []
 
     content {
-      sid       = "ListTheOrganization"
+      sid       = "OrganizationsListAccounts"
       actions   = ["organizations:ListAccounts"]
       resources = ["*"]
     }

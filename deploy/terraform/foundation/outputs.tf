@@ -1,5 +1,5 @@
 output "environment" {
-  description = "The variables that lead basewatch to its configuration and its store"
+  description = "Environment variables for the configuration and the store"
   value = {
     BASEWATCH_CONFIG = "s3://${aws_s3_bucket.this.id}/basewatch.toml"
     BASEWATCH_STORE  = "s3://${aws_s3_bucket.this.id}/store"
@@ -7,38 +7,38 @@ output "environment" {
 }
 
 output "policies" {
-  description = "The policies of the role that basewatch runs as, by name"
+  description = "Policies of basewatch's role, by name"
   value = {
-    # A policy of a partition other than aws is that of aws, but for the ARNs.
+    # Policies of other partitions differ only in the ARNs.
     audit = replace(
       coalesce(var.audit_policy, file("${path.module}/audit-policy.json")), "arn:aws:", "arn:${local.partition}:"
     )
-    remember-and-tell = data.aws_iam_policy_document.remember_and_tell.json
+    store-and-notify = data.aws_iam_policy_document.store_and_notify.json
   }
 }
 
 output "bucket_name" {
-  description = "Where basewatch.toml belongs, and where the store is"
+  description = "Bucket for basewatch.toml and the store"
   value       = aws_s3_bucket.this.id
 }
 
 output "key_arn" {
-  description = "What all of it is encrypted with"
+  description = "ARN of the key that encrypts all resources"
   value       = aws_kms_key.this.arn
 }
 
 output "alert_topic_arn" {
-  description = "What [[notify.sns]] of the configuration names"
+  description = "ARN of the alert topic, for [[notify.sns]] in the configuration"
   value       = aws_sns_topic.alerts.arn
 }
 
 output "ops_topic_arn" {
-  description = "Where alarms about basewatch itself go"
+  description = "ARN of the topic for alarms about basewatch itself"
   value       = aws_sns_topic.ops.arn
 }
 
 output "log_group" {
-  description = "Where the log is"
+  description = "Log group"
   value = {
     name = aws_cloudwatch_log_group.this.name
     arn  = aws_cloudwatch_log_group.this.arn
@@ -46,16 +46,16 @@ output "log_group" {
 }
 
 output "account" {
-  description = "The account of all this"
+  description = "Account of the resources"
   value       = local.account
 }
 
 output "partition" {
-  description = "The partition of all this"
+  description = "Partition of the resources"
   value       = local.partition
 }
 
 output "region" {
-  description = "The region of all this"
+  description = "Region of the resources"
   value       = local.region
 }

@@ -1,54 +1,54 @@
 variable "name" {
-  description = "What everything is called, or begins with"
+  description = "Name or name prefix of all resources"
   type        = string
 }
 
 variable "log_group_name" {
-  description = "The log group that the key may encrypt, and that is made"
+  description = "Name of the log group, which is created and encrypted with the key"
   type        = string
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept"
+  description = "Log retention in days"
   type        = number
 }
 
 variable "alert_emails" {
-  description = "Who gets alerts about old bases by mail"
+  description = "Email addresses for alerts about outdated bases"
   type        = set(string)
 }
 
 variable "ops_emails" {
-  description = "Who gets alarms about basewatch itself by mail"
+  description = "Email addresses for alarms about basewatch itself"
   type        = set(string)
 }
 
 variable "audit_policy" {
-  description = "What `basewatch config iam` prints for your configuration; what any configuration needs if null"
+  description = "Output of `basewatch config iam` for your configuration; permissions for any configuration if null"
   type        = string
 }
 
 variable "audit_role_name" {
-  description = "The role that is assumed in each account, as [accounts] of the configuration names it; null for none"
+  description = "Name of the role to assume in each account, as in [accounts] of the configuration; null for none"
   type        = string
 }
 
 variable "audit_account_ids" {
-  description = "The accounts that [accounts] of the configuration lists in ids; the role may be assumed in no other"
+  description = "Account IDs of [accounts] in the configuration; the role can be assumed only in these accounts"
   type        = set(string)
 }
 
 variable "audit_organization" {
-  description = "Whether [accounts] of the configuration says organization = true; then the role may be assumed in all of its accounts"
+  description = "Whether [accounts] of the configuration sets organization = true; the role can then be assumed in all accounts of it"
   type        = bool
 }
 
 variable "secret_arns" {
-  description = "The secrets in Secrets Manager that the configuration names"
+  description = "ARNs of the Secrets Manager secrets in the configuration"
   type        = list(string)
 }
 
 variable "force_destroy" {
-  description = "Whether the bucket is removed with all that is in it"
+  description = "Whether destroying the module deletes the bucket and its objects"
   type        = bool
 }

@@ -1,5 +1,5 @@
-# basewatch as a Lambda function on a schedule: what deploy/cloudformation/lambda.yaml makes, for Terraform.
-# docs/deploy/lambda.md says how to use it.
+# basewatch as a scheduled Lambda function: the Terraform equivalent of deploy/cloudformation/lambda.yaml.
+# Instructions: docs/deploy/lambda.md
 
 module "foundation" {
   source = "../foundation"
@@ -17,9 +17,9 @@ module "foundation" {
   force_destroy      = var.force_destroy
 }
 
-# ---- What runs ----------------------------------------------------------------------------------
+# ---- Function -----------------------------------------------------------------------------------
 
-# Events that no invocation could deal with.
+# Events that could not be processed.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 1209600
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "dead_letters" {
   count = var.watch_pushes ? 1 : 0
 
   statement {
-    sid       = "FromTheRule"
+    sid       = "EventRule"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
 
@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "trust" {
 
 resource "aws_iam_role" "function" {
   name                 = var.name
-  description          = "What ${var.name} may do"
+  description          = "Role of ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary
 }
@@ -79,7 +79,7 @@ resource "aws_iam_role_policy" "function" {
   policy = each.value
 }
 
-# What being a function takes.
+# Permissions that every function needs.
 data "aws_iam_policy_document" "function" {
   statement {
     sid       = "WriteLogs"
@@ -88,18 +88,18 @@ data "aws_iam_policy_document" "function" {
   }
 
   statement {
-    sid       = "LeaveDeadLetters"
+    sid       = "DeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
   }
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_50:basewatch writes no traces; what it took is in its metrics
-  # checkov:skip=CKV_AWS_117:It talks to APIs of AWS and registries only, which are outside of any VPC
-  # checkov:skip=CKV_AWS_272:Only archives are signed; an image is named by its digest
+  # checkov:skip=CKV_AWS_50:basewatch writes no traces; its metrics contain durations
+  # checkov:skip=CKV_AWS_117:Sends requests only to AWS APIs and registries, which are outside of any VPC
+  # checkov:skip=CKV_AWS_272:Only archives are signed; the image is pinned by its digest
   function_name                  = var.name
-  description                    = "Tells which deployed container images stand on an old base image"
+  description                    = "Finds deployed container images that are built on outdated base images"
   package_type                   = "Image"
   image_uri                      = var.image_uri
   architectures                  = [var.architecture]
@@ -127,12 +127,12 @@ resource "aws_lambda_function" "this" {
 
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name = aws_lambda_function.this.function_name
-  # A run whose time was over fails, and the next try goes on from there.
+  # A run that times out fails; the retry resumes it.
   maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = 21600
 }
 
-# ---- When it runs -------------------------------------------------------------------------------
+# ---- Schedule -----------------------------------------------------------------------------------
 
 data "aws_iam_policy_document" "schedule_trust" {
   statement {
@@ -159,7 +159,7 @@ data "aws_iam_policy_document" "schedule" {
   }
 
   statement {
-    sid       = "LeaveDeadLetters"
+    sid       = "DeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
   }
@@ -167,7 +167,7 @@ data "aws_iam_policy_document" "schedule" {
 
 resource "aws_iam_role" "schedule" {
   name                 = "${var.name}-schedule"
-  description          = "How the schedule of ${var.name} invokes it"
+  description          = "Allows the schedule of ${var.name} to invoke the function"
   assume_role_policy   = data.aws_iam_policy_document.schedule_trust.json
   permissions_boundary = var.permissions_boundary
 }
@@ -179,7 +179,7 @@ resource "aws_iam_role_policy" "schedule" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  # checkov:skip=CKV_AWS_297:What is scheduled is an empty object
+  # checkov:skip=CKV_AWS_297:The input is an empty object
   name                         = var.name
   description                  = "Runs ${var.name}"
   schedule_expression          = var.schedule_expression
@@ -209,7 +209,7 @@ resource "aws_scheduler_schedule" "this" {
 resource "aws_cloudwatch_event_rule" "pushes" {
   count       = var.watch_pushes ? 1 : 0
   name        = "${var.name}-pushes"
-  description = "Shows ${var.name} each image that is pushed"
+  description = "Invokes ${var.name} for each pushed image"
 
   event_pattern = jsonencode({
     source      = ["aws.ecr"]
@@ -237,11 +237,11 @@ resource "aws_lambda_permission" "pushes" {
   source_arn    = aws_cloudwatch_event_rule.pushes[0].arn
 }
 
-# ---- Who watches the watcher --------------------------------------------------------------------
+# ---- Alarms -------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_metric_alarm" "failed_runs" {
   alarm_name          = "${var.name}-failed-runs"
-  alarm_description   = "A run of basewatch failed; its log says why. docs/deploy/lambda.md, Troubleshooting"
+  alarm_description   = "A run of basewatch failed; see its log. docs/deploy/lambda.md, Troubleshooting"
   namespace           = "basewatch"
   metric_name         = "RunFailed"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
@@ -255,7 +255,7 @@ resource "aws_cloudwatch_metric_alarm" "failed_runs" {
   ok_actions          = [module.foundation.ops_topic_arn]
 }
 
-# From the start until the first run has succeeded as well.
+# Also in alarm until the first run has succeeded.
 resource "aws_cloudwatch_metric_alarm" "missing_runs" {
   alarm_name          = "${var.name}-missing-runs"
   alarm_description   = "No run of basewatch has succeeded for ${var.hours_without_run} hours. docs/deploy/lambda.md, Troubleshooting"
@@ -272,10 +272,10 @@ resource "aws_cloudwatch_metric_alarm" "missing_runs" {
   ok_actions          = [module.foundation.ops_topic_arn]
 }
 
-# Crashes, timeouts and starts that fail leave no metric of their own: after the third try they are here.
+# Crashes, timeouts and failed starts emit no metric, but end up in the dead-letter queue after three attempts.
 resource "aws_cloudwatch_metric_alarm" "given_up" {
   alarm_name          = "${var.name}-given-up"
-  alarm_description   = "basewatch gave up on an event after three tries; it is in the dead-letter queue. docs/deploy/lambda.md, Troubleshooting"
+  alarm_description   = "An event of basewatch failed three times; it is in the dead-letter queue. docs/deploy/lambda.md, Troubleshooting"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

@@ -1,143 +1,143 @@
 variable "name" {
-  description = "What everything is called, or begins with"
+  description = "Name or name prefix of all resources"
   type        = string
   default     = "basewatch"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,28}$", var.name))
-    error_message = "The name needs 2 to 29 small letters, digits and hyphens, a letter first."
+    error_message = "The name must have 2 to 29 lower-case letters, digits and hyphens, and start with a letter."
   }
 }
 
 variable "image_uri" {
-  description = "The image of basewatch in ECR, by its digest"
+  description = "basewatch image in ECR, with its digest"
   type        = string
 
   validation {
     condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image_uri))
-    error_message = "Name the image by its digest: REGISTRY/REPOSITORY@sha256:DIGEST."
+    error_message = "The image must have a digest: REGISTRY/REPOSITORY@sha256:DIGEST."
   }
 }
 
 variable "architecture" {
-  description = "What the image was built for: x86_64 or arm64"
+  description = "Architecture of the image: x86_64 or arm64"
   type        = string
   default     = "x86_64"
 
   validation {
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "The architecture is x86_64 or arm64."
+    error_message = "The architecture must be x86_64 or arm64."
   }
 }
 
 variable "alert_emails" {
-  description = "Who gets alerts about old bases by mail"
+  description = "Email addresses for alerts about outdated bases"
   type        = set(string)
   default     = []
 }
 
 variable "ops_emails" {
-  description = "Who gets alarms about basewatch itself by mail"
+  description = "Email addresses for alarms about basewatch itself"
   type        = set(string)
   default     = []
 }
 
 variable "permissions_boundary" {
-  description = "The ARN of a policy that bounds every role that is made here; none if null"
+  description = "ARN of the permissions boundary of all roles of this module; none if null"
   type        = string
   default     = null
 }
 
 variable "audit_policy" {
-  description = "What `basewatch config iam` prints for your configuration; what any configuration needs if null"
+  description = "Output of `basewatch config iam` for your configuration; permissions for any configuration if null"
   type        = string
   default     = null
 }
 
 variable "audit_role_name" {
-  description = "The role that is assumed in each account, as [accounts] of the configuration names it; none if null"
+  description = "Name of the role to assume in each account, as in [accounts] of the configuration; none if null"
   type        = string
   default     = null
 }
 
 variable "audit_account_ids" {
-  description = "The accounts that [accounts] of the configuration lists in ids; the role may be assumed in no other"
+  description = "Account IDs of [accounts] in the configuration; the role can be assumed only in these accounts"
   type        = set(string)
   default     = []
 }
 
 variable "audit_organization" {
-  description = "Whether [accounts] of the configuration says organization = true; then the role may be assumed in all of its accounts"
+  description = "Whether [accounts] of the configuration sets organization = true; the role can then be assumed in all accounts of it"
   type        = bool
   default     = false
 }
 
 variable "secret_arns" {
-  description = "The secrets in Secrets Manager that the configuration names"
+  description = "ARNs of the Secrets Manager secrets in the configuration"
   type        = list(string)
   default     = []
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept"
+  description = "Log retention in days"
   type        = number
   default     = 90
 }
 
 variable "force_destroy" {
-  description = "Whether the bucket is removed with all that is in it"
+  description = "Whether destroying the module deletes the bucket and its objects"
   type        = bool
   default     = false
 }
 
 variable "schedule_expression" {
-  description = "When to run, as EventBridge Scheduler has it"
+  description = "Schedule expression of EventBridge Scheduler"
   type        = string
   default     = "cron(0 6 * * ? *)"
 }
 
 variable "schedule_time_zone" {
-  description = "Where the clock hangs that the schedule means, as in Europe/Berlin"
+  description = "Time zone of the schedule, such as Europe/Berlin"
   type        = string
   default     = "UTC"
 }
 
 variable "schedule_flexible_minutes" {
-  description = "How much later a run may begin"
+  description = "Maximum delay of a run in minutes"
   type        = number
   default     = 15
 }
 
 variable "hours_without_run" {
-  description = "After this many hours without a run there is an alarm: the longest time between two, and two hours"
+  description = "Hours without a run after which an alarm is raised: the longest interval of the schedule plus two hours"
   type        = number
   default     = 26
 
   validation {
     condition     = var.hours_without_run >= 1 && var.hours_without_run <= 168
-    error_message = "CloudWatch looks back for a week at the most."
+    error_message = "The maximum is 168 hours, one week."
   }
 }
 
 variable "memory_size" {
-  description = "Memory in MiB; the CPU grows with it"
+  description = "Memory in MiB; CPU power is proportional to it"
   type        = number
   default     = 512
 }
 
 variable "reserved_concurrency" {
-  description = "1 keeps runs from overlapping; -1 reserves nothing, for accounts whose quota leaves nothing to reserve"
+  description = "1 prevents overlapping runs; -1 reserves no concurrency, for accounts without enough quota"
   type        = number
   default     = 1
 
   validation {
     condition     = contains([1, -1], var.reserved_concurrency)
-    error_message = "It is 1 or -1."
+    error_message = "The value must be 1 or -1."
   }
 }
 
 variable "watch_pushes" {
-  description = "Whether each image that is pushed to ECR of this account and region is looked at at once"
+  description = "Whether to audit each image that is pushed to ECR in this account and region"
   type        = bool
   default     = false
 }

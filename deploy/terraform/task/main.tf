@@ -1,4 +1,4 @@
-# basewatch as a task of Fargate: what the scheduled task and the service have in common.
+# basewatch as a Fargate task: resources that the scheduled task and the service share.
 
 locals {
   # 123456789012.dkr.ecr.eu-west-1.amazonaws.com/basewatch@sha256:…
@@ -8,15 +8,15 @@ locals {
 }
 
 resource "aws_ecs_cluster" "this" {
-  # checkov:skip=CKV_AWS_65:Container Insights costs more than the task; what matters is in basewatch's own figures
+  # checkov:skip=CKV_AWS_65:Container Insights costs more than the task, and basewatch emits its own metrics
   count = var.cluster_arn == null ? 1 : 0
   name  = var.name
 }
 
-# ---- Whom the task may talk to ------------------------------------------------------------------
+# ---- Network ------------------------------------------------------------------------------------
 
 resource "aws_security_group" "this" {
-  # checkov:skip=CKV2_AWS_5:Whoever uses this module gives it to the task
+  # checkov:skip=CKV2_AWS_5:The calling module attaches it to the task
   name_prefix = "${var.name}-"
   description = "basewatch"
   vpc_id      = var.vpc_id
@@ -28,14 +28,14 @@ resource "aws_security_group" "this" {
 
 resource "aws_vpc_security_group_egress_rule" "https" {
   security_group_id = aws_security_group.this.id
-  description       = "AWS, registries and whoever is told"
+  description       = "AWS, registries and notification channels"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
 }
 
-# ---- What it may do -----------------------------------------------------------------------------
+# ---- Permissions --------------------------------------------------------------------------------
 
 data "aws_iam_policy_document" "trust" {
   statement {
@@ -56,7 +56,7 @@ data "aws_iam_policy_document" "trust" {
 
 resource "aws_iam_role" "task" {
   name                 = var.name
-  description          = "What ${var.name} may do"
+  description          = "Role of ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary
 }
@@ -69,10 +69,10 @@ resource "aws_iam_role_policy" "task" {
   policy = each.value
 }
 
-# What starting it takes.
+# Permissions to start the task.
 resource "aws_iam_role" "execution" {
   name                 = "${var.name}-execution"
-  description          = "How ECS starts ${var.name}"
+  description          = "Allows ECS to start ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary
 }
@@ -84,10 +84,10 @@ resource "aws_iam_role_policy" "execution" {
 }
 
 data "aws_iam_policy_document" "execution" {
-  # checkov:skip=CKV_AWS_107:ecr:GetAuthorizationToken is how images are pulled, and takes no resource
-  # checkov:skip=CKV_AWS_356:ecr:GetAuthorizationToken takes no resource
+  # checkov:skip=CKV_AWS_107:ecr:GetAuthorizationToken is needed to pull images and has no resource
+  # checkov:skip=CKV_AWS_356:ecr:GetAuthorizationToken has no resource
   statement {
-    sid       = "LogInToTheRegistry"
+    sid       = "EcrToken"
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]
   }
@@ -108,7 +108,7 @@ data "aws_iam_policy_document" "execution" {
     for_each = length(var.secrets) > 0 ? [values(var.secrets)] : []
 
     content {
-      sid       = "ReadTheSecrets"
+      sid       = "SecretsRead"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = statement.value
     }
@@ -125,10 +125,10 @@ data "aws_iam_policy_document" "execution" {
   }
 }
 
-# ---- What runs ----------------------------------------------------------------------------------
+# ---- Function -----------------------------------------------------------------------------------
 
 resource "aws_ecs_task_definition" "this" {
-  # checkov:skip=CKV_AWS_97:There is no volume
+  # checkov:skip=CKV_AWS_97:The task has no volume
   family                   = var.name
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
@@ -149,7 +149,7 @@ resource "aws_ecs_task_definition" "this" {
       command   = var.command
       essential = true
 
-      # It writes no file: what it remembers is in the bucket.
+      # The task writes no files: its state is in the bucket.
       readonlyRootFilesystem = true
       user                   = "65532:65532"
       linuxParameters        = { capabilities = { add = [], drop = ["ALL"] } }
@@ -158,7 +158,7 @@ resource "aws_ecs_task_definition" "this" {
       secrets      = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
       portMappings = var.port == null ? [] : [{ containerPort = var.port, hostPort = var.port, protocol = "tcp" }]
 
-      # The longest that Fargate waits between SIGTERM and SIGKILL.
+      # The maximum that Fargate allows between SIGTERM and SIGKILL.
       stopTimeout = 120
 
       logConfiguration = {

@@ -1,15 +1,15 @@
 variable "name" {
-  description = "What everything is called, or begins with"
+  description = "Name or name prefix of all resources"
   type        = string
 }
 
 variable "image_uri" {
-  description = "The image of basewatch in ECR, by its digest"
+  description = "basewatch image in ECR, with its digest"
   type        = string
 }
 
 variable "architecture" {
-  description = "What the image was built for: x86_64 or arm64"
+  description = "Architecture of the image: x86_64 or arm64"
   type        = string
 }
 
@@ -24,55 +24,55 @@ variable "memory" {
 }
 
 variable "command" {
-  description = "The command of basewatch that runs"
+  description = "Command of basewatch to run"
   type        = list(string)
 }
 
 variable "environment" {
-  description = "The variables of the container"
+  description = "Environment variables of the container"
   type        = map(string)
 }
 
 variable "secrets" {
-  description = "Variables of the container whose values are in Secrets Manager: their ARNs"
+  description = "Environment variables of the container from Secrets Manager, as ARNs"
   type        = map(string)
   default     = {}
 }
 
 variable "secrets_key_arn" {
-  description = "The KMS key of these secrets, if it is not that of Secrets Manager itself"
+  description = "KMS key of these secrets, if it is not the default key of Secrets Manager"
   type        = string
   default     = null
 }
 
 variable "port" {
-  description = "The port that the container listens at; null for none"
+  description = "Port of the container; none if null"
   type        = number
   default     = null
 }
 
 variable "policies" {
-  description = "The policies of the role that basewatch runs as, by name"
+  description = "Policies of basewatch's role, by name"
   type        = map(string)
 }
 
 variable "permissions_boundary" {
-  description = "The ARN of a policy that bounds every role that is made here; none if null"
+  description = "ARN of the permissions boundary of all roles of this module; none if null"
   type        = string
 }
 
 variable "vpc_id" {
-  description = "Where the task runs"
+  description = "VPC of the task"
   type        = string
 }
 
 variable "cluster_arn" {
-  description = "The cluster in which it runs; one is made if null"
+  description = "ECS cluster of the task; created if null"
   type        = string
 }
 
 variable "log_group" {
-  description = "Where the log goes"
+  description = "Log group of the task"
   type        = object({ name = string, arn = string })
 }
 

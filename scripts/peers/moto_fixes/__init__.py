@@ -1,3 +1,3 @@
-"""What moto does otherwise than AWS. Each module is named after moto's own of that service, and each fix says what
-AWS does.
+"""The differences of moto from AWS. Each module is named after moto's own of that service, and each fix describes
+the behavior of AWS.
 """

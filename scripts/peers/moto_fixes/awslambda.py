@@ -1,4 +1,4 @@
-"""Lambda: which image a function runs, what the lists leave out, and how they are cut into pages."""
+"""Lambda: the image of a function, the fields that lists omit, and pagination."""
 
 import json
 import uuid
@@ -12,9 +12,9 @@ from moto.awslambda.responses import LambdaResponse
 from .ecr import resolve
 from .patching import cut, wrapped
 
-# ListFunctions and ListVersionsByFunction give so many, whatever is asked for.
+# ListFunctions and ListVersionsByFunction return at most this many, whatever MaxItems is.
 PAGE = 50
-# Told by GetFunction and left out of the lists.
+# Returned by GetFunction but not by the lists.
 ONLY_IN_GET = {
     "State",
     "StateReason",
@@ -33,7 +33,7 @@ def touch(function):
 
 
 def deploy(function, uri):
-    """Finds the image of `uri` in ECR, once: what the tag points at later changes nothing.
+    """Finds the image of `uri` in ECR, once: later changes of the tag have no effect.
 
     The image has to be there, for one platform: an index is refused, and so is one with attestations.
     """
@@ -43,9 +43,9 @@ def deploy(function, uri):
     if "manifests" in json.loads(image.image_manifest):
         kind = "The image manifest, config or layer media type for the source image"
         raise InvalidParameterValueException(f"{kind} {uri} is not supported.")
-    # A published version shares this with the function that it is a copy of.
+    # A published version shares this with the function that it was copied from.
     function.code = {"ImageUri": uri}
-    # moto forgets it of what a template makes.
+    # moto loses it for functions that a template creates.
     function.package_type = "Image"
     function.resolved = f"{repository}@{image.image_digest}"
     function.code_sha_256 = image.image_digest.removeprefix("sha256:")
@@ -53,7 +53,7 @@ def deploy(function, uri):
 
 
 def images():
-    """A function runs the image that its tag pointed at when it was deployed; moto makes a digest up."""
+    """A function runs the image that its tag pointed at when it was deployed; moto invents a digest."""
 
     @wrapped(LambdaFunction, "_set_function_code")
     def set_function_code(original, self, spec):
@@ -93,27 +93,27 @@ def images():
 
 
 def states():
-    """A function that nobody calls for weeks is `Inactive`, and `Failed` when its image is gone. No weeks pass
-    here: see `tell_state`.
+    """A function without calls for weeks is `Inactive`, and `Failed` when its image is gone. No weeks pass
+    here: see `set_state`.
     """
 
     @wrapped(LambdaFunction, "get_configuration")
     def get_configuration(original, self, on_create=False):
         answer = original(self, on_create)
         answer["RevisionId"] = self.revision_id
-        answer |= getattr(self, "told_state", {})
+        answer |= getattr(self, "set_by_test", {})
         # An image has no runtime and no handler: these are absent and not null.
         return {name: value for name, value in answer.items() if value is not None}
 
 
-def tell_state(told):
-    """Brings a function into a state: `{"account": …, "region": …, "function": …, "state": {"State": …}}`."""
-    function = lambda_backends[told["account"]][told["region"]].get_function(told["function"])
-    function.told_state = told["state"]
+def set_state(change):
+    """Sets the state of a function: `{"account": …, "region": …, "function": …, "state": {"State": …}}`."""
+    function = lambda_backends[change["account"]][change["region"]].get_function(change["function"])
+    function.set_by_test = change["state"]
 
 
 def lists():
-    """Lists have pages and leave the states out."""
+    """Lists have pages and omit the states."""
 
     def listed(function):
         return {name: value for name, value in function.get_configuration().items() if name not in ONLY_IN_GET}
@@ -146,6 +146,6 @@ def lists():
 
 
 def apply():
-    """Puts it all right."""
+    """Applies the fixes."""
     for fix in (images, states, lists):
         fix()

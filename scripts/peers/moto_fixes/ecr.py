@@ -36,12 +36,12 @@ def images():
     @wrapped(Image, "__init__")
     def init(original, self, *args, **kwargs):
         original(self, *args, **kwargs)
-        # moto counts in seconds. ECR's push dates tell which of two images is the newer one.
+        # moto counts in seconds. The order of images depends on finer push dates in ECR.
         last[0] = max(datetime.now(timezone.utc), last[0] + timedelta(milliseconds=1))
         self.image_pushed_at = last[0]
         self.image_status = "ACTIVE"
         manifest = json.loads(self.image_manifest)
-        # Absent for an index; the type of the configuration where no other is named.
+        # Absent for an index; the type of the configuration if no other is given.
         self.artifact_media_type = manifest.get("artifactType") or manifest.get("config", {}).get("mediaType")
         self.subject_manifest_digest = manifest.get("subject", {}).get("digest")
 
@@ -66,7 +66,7 @@ def images():
         if len(image_ids or []) > MOST_IMAGE_IDS:
             raise InvalidParameterException(f"at most {MOST_IMAGE_IDS} image ids may be given")
         found = original(self, repository_name, registry_id, image_ids)
-        # What is archived has to be brought back before it can be pulled.
+        # An archived image must be restored before it can be pulled.
         for image in [image for image in found["images"] if image.image_status != "ACTIVE"]:
             found["images"].remove(image)
             reason = "The image is archived"
@@ -76,7 +76,7 @@ def images():
 
 
 def storage_classes():
-    """Images can be archived, which moto knows nothing of."""
+    """Images can be archived, which moto does not support."""
 
     @added(ECRResponse)
     def update_image_storage_class(self):
@@ -89,14 +89,14 @@ def storage_classes():
 
 
 def is_meant(image, chosen):
-    """Whether the filter of DescribeImages chooses `image`. Archived images are left out unless asked for."""
+    """Whether the filter of DescribeImages chooses `image`. Archived images are excluded unless requested."""
     status, tags = chosen.get("imageStatus", "ACTIVE"), chosen.get("tagStatus", "ANY")
     has_tags = bool(getattr(image, "image_tags", None))
     return status in ("ANY", image.image_status) and tags in ("ANY", "TAGGED" if has_tags else "UNTAGGED")
 
 
 def referrer(image):
-    """What ListImageReferrers says of `image`."""
+    """The answer of ListImageReferrers for `image`."""
     manifest = json.loads(image.image_manifest)
     listed = {"digest": image.image_digest, "size": len(image.image_manifest), "artifactStatus": image.image_status}
     listed |= {name: manifest[name] for name in ("mediaType", "artifactType", "annotations") if name in manifest}
@@ -104,7 +104,7 @@ def referrer(image):
 
 
 def lists():
-    """Lists come in pages of 100, or as many as asked for up to 1,000; moto's have one page, unfiltered."""
+    """Lists come in pages of 100, or the requested number up to 1,000; moto's have one page, unfiltered."""
 
     def paged(operation, key):
         @wrapped(ECRResponse, operation)
@@ -145,7 +145,7 @@ def lists():
 
 
 def accounts():
-    """What is another account's is denied, where no policy of its repository says otherwise: policies are not read
+    """Images of another account are denied unless a policy of the repository allows it: policies are not read
     here. moto looks for the repository in the caller's own account.
     """
 
@@ -177,6 +177,6 @@ def tokens():
 
 
 def apply():
-    """Puts it all right."""
+    """Applies the fixes."""
     for fix in (images, storage_classes, lists, accounts, tokens):
         fix()

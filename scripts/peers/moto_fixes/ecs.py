@@ -14,14 +14,14 @@ from .patching import added, cut, page_size, wrapped
 
 
 def digest(uri):
-    """The digest that ECS tells of an image in ECR: of the index, where the tag points at one."""
+    """The digest that ECS reports for an image in ECR: of the index, where the tag points at one."""
     found = resolve(uri)[1]
     return found.image_digest if found else None
 
 
 def tasks():
     """A task runs all containers of its definition, each on the image its tag pointed at when it started, until
-    it is stopped. With moto it runs the first one, on no image, and goes a step to its end each time it is
+    it is stopped. moto runs only the first one, without an image, and moves the task one state further each time it is
     described.
     """
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000_000})
@@ -44,7 +44,7 @@ def tasks():
     @wrapped(EC2ContainerServiceBackend, "list_tasks")
     def list_tasks(original, self, cluster, instance, family, started_by, service, desired_status):
         found = original(self, cluster, instance, family, started_by, None, desired_status or "RUNNING")
-        # moto takes every cluster whose name has this one's in it, and does not look at the service.
+        # moto matches every cluster whose name contains this one's, and ignores the service.
         name = self._get_cluster(cluster).name
         group = f"service:{service.rsplit('/', 1)[-1]}" if service else None
         return [task for task in found if task.cluster_name == name and group in (None, task.group)]
@@ -133,6 +133,6 @@ def lists():
 
 
 def apply():
-    """Puts it all right."""
+    """Applies the fixes."""
     for fix in (tasks, services, lists):
         fix()

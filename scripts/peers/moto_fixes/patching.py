@@ -1,4 +1,4 @@
-"""What the fixes share: a method replaced or added, a list cut into pages."""
+"""Helpers of the fixes: replacing or adding a method, pagination."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ def wrapped(owner, name):
 
 
 def added(owner):
-    """Adds the function to `owner` as a method of its name: an operation that moto has not."""
+    """Adds the function to `owner` as a method of its name: an operation that moto does not have."""
 
     def decorate(function):
         setattr(owner, function.__name__, function)
@@ -50,7 +50,7 @@ def cut(items, size, token, refusal):
 
 
 def page_size(asked, usual, largest, refusal):
-    """How many items a page has; asking for more than `largest` is refused."""
+    """The number of items of a page; a request for more than `largest` is refused."""
     if asked is None:
         return usual
     if not 1 <= int(asked) <= largest:

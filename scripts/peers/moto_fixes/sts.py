@@ -14,7 +14,7 @@ MADE_BY_ORGANIZATIONS = "OrganizationAccountAccessRole"
 
 
 def trusts(policy, external_id):
-    """Whether a trust policy that says `policy` lets somebody in who gives `external_id`."""
+    """Whether the trust policy `policy` accepts a caller with `external_id`."""
     for statement in json.loads(policy)["Statement"]:
         wanted = statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId")
         if statement["Effect"] == "Allow" and wanted in (None, external_id):
@@ -23,7 +23,7 @@ def trusts(policy, external_id):
 
 
 def apply():
-    """A role has to exist and to trust; moto hands credentials of any account to anybody."""
+    """A role must exist and trust the caller; moto returns credentials of any account to every caller."""
 
     @wrapped(TokenResponse, "assume_role")
     def assume_role(original, self):
@@ -33,7 +33,7 @@ def apply():
         role = next((role for role in roles if role.name == name), None)
         is_trusted = role and trusts(role.assume_role_policy_document, self._get_param("ExternalId"))
         if not is_trusted and name != MADE_BY_ORGANIZATIONS:
-            # The same answer, whether there is no such role or it does not trust: STS tells strangers nothing.
+            # STS does not reveal whether the role is missing or does not trust the caller.
             who = f"arn:aws:iam::{self.current_account}:user/moto"
             message = f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise STSClientError("AccessDenied", message)

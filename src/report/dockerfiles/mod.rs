@@ -1,5 +1,5 @@
-//! The answer of `basewatch stamp --check`: what each `FROM` of some Dockerfiles builds on, and whether that is pinned,
-//! recorded and current. The JSON contract `basewatch.dockerfiles/v1`.
+//! The output of `basewatch stamp --check`: whether each `FROM` in Dockerfiles is pinned, recorded and current. The
+//! JSON contract `basewatch.dockerfiles/v1`.
 
 pub mod table;
 
@@ -19,173 +19,173 @@ use crate::{
 /// The value of `schema` in every [`DockerfileReport`].
 pub const DOCKERFILES_SCHEMA: &str = "basewatch.dockerfiles/v1";
 
-/// What was found in some Dockerfiles.
+/// The result of checking Dockerfiles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch stamp --check", extend("$id" = DOCKERFILES_SCHEMA))]
 pub struct DockerfileReport {
     /// Always `basewatch.dockerfiles/v1`.
     pub schema: String,
-    /// The instant that counts as now.
+    /// The time of the report.
     pub generated_at: DateTime<Utc>,
-    /// Whether every file could be read and every registry asked.
+    /// Whether all files and registries could be read.
     pub complete: bool,
     /// The counts.
     pub summary: DockerfileSummary,
-    /// The files, in the order in which they were named.
+    /// The files, in the given order.
     pub files: Vec<DockerfileFields>,
-    /// What could not be read or asked.
+    /// Errors of reading files and registries.
     pub errors: Vec<ErrorEntry>,
 }
 
-/// The counts of a report on Dockerfiles. All but the first are of bases that ship and are configured as bases.
+/// The counts of a report on Dockerfiles. All except `files` count final bases in configured base repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DockerfileSummary {
     /// Files.
     pub files: u64,
-    /// Bases that ship.
+    /// Final bases.
     pub bases: u64,
-    /// Those that are not pinned by a digest.
+    /// Bases that are not pinned by digest.
     pub unpinned: u64,
-    /// Those that no label records.
+    /// Bases that no label records.
     pub unrecorded: u64,
-    /// Those that were judged, by verdict.
+    /// Bases with a verdict, by verdict.
     pub by_verdict: BTreeMap<Verdict, u64>,
 }
 
 /// One Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DockerfileFields {
-    /// Its path as it was named; `-` is standard input.
+    /// The path as given or found; `-` for standard input.
     pub path: String,
-    /// Whether `--fix` changed it.
+    /// Whether `--fix` changed the file.
     pub fixed: bool,
-    /// Its `FROM` instructions, in order; empty where it cannot be read, which is an entry in `errors`.
+    /// The `FROM` instructions, in order; empty if the file cannot be read, with an entry in `errors`.
     pub froms: Vec<FromFields>,
 }
 
-/// What a `FROM` builds on.
+/// What a `FROM` instruction refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuildsOn {
-    /// An image of a registry.
+    /// An image in a registry.
     Image,
-    /// An earlier stage of the file.
+    /// An earlier build stage.
     Stage,
-    /// Nothing.
+    /// The empty image `scratch`.
     Scratch,
-    /// An image that only the build knows.
+    /// An image that depends on unknown build arguments.
     Unresolved,
 }
 
-/// Where the value of an argument in `FROM` is from.
+/// The source of an argument value in `FROM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArgumentValue {
-    /// Its default in the file.
+    /// The default in the file.
     Default,
     /// `--build-arg`.
     BuildArg,
-    /// It has none.
+    /// No value.
     Unset,
-    /// The builder sets it for each platform.
+    /// Set by the builder for each platform.
     Builder,
 }
 
-/// Whether labels record the base that ships.
+/// Whether labels record the final base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelRecord {
-    /// A label names the base by the digest in `FROM`.
+    /// A label records the base with the digest in `FROM`.
     Recorded,
-    /// No label does.
+    /// No label records a base.
     Missing,
-    /// A label names another image or digest, or no digest.
+    /// A label records a different image or digest, or no digest.
     Differs,
-    /// Only the build knows what the label says.
+    /// The label depends on unknown build arguments.
     Unresolved,
 }
 
-/// One `FROM`.
+/// One `FROM` instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FromFields {
-    /// The line it begins on, from 1.
+    /// The line of the instruction, from 1.
     pub line: u64,
-    /// Where its image is written: the line, from 1.
+    /// The line of the image, from 1.
     pub image_line: u64,
     /// The first column of the image, from 1, in UTF-16 code units.
     pub column: u64,
-    /// The column behind its last.
+    /// The column after the end of the image.
     pub end_column: u64,
     /// The image as written.
     pub written: String,
-    /// The name of its stage.
+    /// The name of the stage.
     pub stage: Option<String>,
     /// The value of `--platform` as written.
     pub platform: Option<String>,
-    /// What it builds on.
+    /// What the instruction refers to.
     pub builds_on: BuildsOn,
-    /// The image with the values of all arguments; null where it is none, or only the build knows it.
+    /// The image with all arguments replaced; null for stages, `scratch` and unresolved images.
     pub reference: Option<String>,
-    /// The name of the stage that it builds on; null where it builds on none.
+    /// The name of the parent stage; null if there is none.
     pub parent: Option<String>,
-    /// The arguments that it names, and where their values are from.
+    /// The arguments in the image, with the source of each value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, ArgumentValue>,
-    /// Whether it is the base of the stage that is built: what ships. Only such a base counts; the others are shown.
+    /// Whether this is the final base, which ships in the image. Only final bases count.
     pub ships: bool,
-    /// Whether its repository is configured as one of bases. Nothing is asked about any other.
+    /// Whether the repository is a configured base repository. Other images are not resolved.
     pub tracked: bool,
-    /// Whether it names the image by digest; null where it names none.
+    /// Whether the image is pinned by digest; null without an image.
     pub pinned: Option<bool>,
-    /// Whether labels record it; null of a base that does not ship.
+    /// Whether labels record the base; null if it is not the final base.
     pub label: Option<LabelRecord>,
-    /// What is known about the base; null where nothing was asked.
+    /// The resolved base; null if it was not resolved.
     pub base: Option<PinnedBase>,
-    /// What is concluded about it; null where it is not pinned to a release that could be judged.
+    /// The verdict; null if the image is not pinned to a release that can be judged.
     pub verdict: Option<Verdict>,
-    /// How bad that is.
+    /// The severity of the verdict.
     pub severity: Option<Severity>,
-    /// What to do about that.
+    /// The recommended action.
     pub action: Option<Action>,
-    /// Why, and what is missing.
+    /// The reasons of the verdict, and missing pins and labels.
     pub reasons: Vec<ReasonFields>,
-    /// What it should say instead; null where it is as it should be, or nothing better is known.
+    /// The recommended image; null if no change is needed or possible.
     pub fix: Option<FixFields>,
 }
 
-/// What is known about the base that a `FROM` names.
+/// The resolved base of a `FROM` instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PinnedBase {
-    /// The digest, where one is named or a dated tag stands for one.
+    /// The digest in `FROM` or of its dated tag; null for a moving tag.
     pub digest: Option<Digest>,
-    /// The release, where a dated tag names it.
+    /// The dated tag of the release; null if unknown.
     pub release: Option<String>,
-    /// When it was published.
+    /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
-    /// Where that date is from.
+    /// The source of the publish date.
     pub published_source: Option<PublishedSource>,
-    /// Whole days since then.
+    /// The age in whole days.
     pub age_days: Option<i64>,
-    /// The current release of its line; null where it could not be resolved.
+    /// The current release of the line; null if it could not be resolved.
     pub current: Option<CurrentRelease>,
-    /// How far it is behind; null when it is not, or when that is not known.
+    /// How far the base is behind; null if it is current or this is unknown.
     pub behind: Option<Behind>,
-    /// The Lambda runtime that the line carries.
+    /// The Lambda runtime of the line; null for other lines.
     pub runtime: Option<RuntimeFields>,
 }
 
-/// What a `FROM` should say.
+/// The recommended image of a `FROM` instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FixFields {
-    /// The image, pinned to the current release.
+    /// The image pinned to the current release.
     pub reference: String,
-    /// Why `--fix` cannot write that; absent where it can.
+    /// Why `--fix` cannot apply it; absent if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 
 impl PinnedBase {
-    /// What was resolved and judged, as of `now`.
+    /// The fields of a resolved and judged base.
     #[must_use]
     pub fn new(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Self {
         let published = resolution.base.published;
@@ -204,7 +204,7 @@ impl PinnedBase {
 }
 
 impl FromFields {
-    /// Whether it is what a check is about: a base that ships, and that is configured as one or may be one.
+    /// Whether this is a final base that is configured or may be.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.ships && (self.tracked || self.builds_on == BuildsOn::Unresolved)
@@ -216,13 +216,13 @@ impl FromFields {
         matches!(self.label, Some(LabelRecord::Missing | LabelRecord::Differs))
     }
 
-    /// Whether it makes a check with this `threshold` fail: by its verdict, or because it is not pinned or not recorded.
-    /// Where nothing can be done, the verdict counts as `unknown` at the most.
+    /// Whether it fails a check with `threshold`, by its verdict or because it is not pinned or recorded. A verdict
+    /// without a possible action counts at most as `unknown`.
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {
         let counted = self.verdict.map(|verdict| {
-            let is_moot = self.action == Some(Action::None) && verdict.is_at_least(Verdict::Unknown);
-            if is_moot { Verdict::Unknown } else { verdict }
+            let has_no_action = self.action == Some(Action::None) && verdict.is_at_least(Verdict::Unknown);
+            if has_no_action { Verdict::Unknown } else { verdict }
         });
         let is_unstamped = self.tracked && (self.pinned == Some(false) || self.is_unrecorded());
         self.counts() && (is_unstamped || counted.is_some_and(|verdict| verdict.is_at_least(threshold)))
@@ -246,7 +246,7 @@ impl DockerfileReport {
         Self { schema, generated_at, complete: errors.is_empty(), summary, files, errors }
     }
 
-    /// Whether a base that ships makes a check with this `threshold` fail.
+    /// Whether a final base fails a check with `threshold`.
     #[must_use]
     pub fn fails(&self, threshold: Verdict) -> bool {
         self.files.iter().flat_map(|file| &file.froms).any(|from| from.fails(threshold))

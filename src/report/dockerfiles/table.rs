@@ -1,4 +1,4 @@
-//! How does a person read what was found in Dockerfiles? One row for each `FROM`, and what is wrong with it below.
+//! Renders a Dockerfile check for a terminal: one row per `FROM`, followed by its problems.
 
 use super::{BuildsOn, DockerfileReport, FromFields, LabelRecord, PinnedBase};
 use crate::{
@@ -20,7 +20,7 @@ const COLUMNS: &[Column] = &[
     Column { title: "AGE", least: None },
 ];
 
-/// The report for a terminal.
+/// Renders the report.
 #[must_use]
 pub fn render(report: &DockerfileReport, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -41,8 +41,8 @@ pub fn render(report: &DockerfileReport, style: &Style) -> String {
             }
             if let Some(fix) = &from.fix {
                 let text = match &fix.refused {
-                    None => format!("pin it to {}", fix.reference),
-                    Some(why) => format!("pin it to {} by hand: {why}", fix.reference),
+                    None => format!("pin to {}", fix.reference),
+                    Some(why) => format!("pin to {} manually: {why}", fix.reference),
                 };
                 page.evidence(Paint::Plain, 2 + grid.offset(1), text);
             }
@@ -90,7 +90,7 @@ fn age(base: &PinnedBase) -> String {
     words::age(base.age_days, base.published_source)
 }
 
-/// What is missing is worth planning where it ships, and only shown elsewhere.
+/// Highlights problems of final bases only.
 fn attention(from: &FromFields) -> Paint {
     if from.counts() { Paint::Severity(Severity::Medium) } else { Paint::Dim }
 }
@@ -103,7 +103,7 @@ fn verdict(from: &FromFields) -> Cell {
         }
         (None, BuildsOn::Stage) => Cell::new(Paint::Dim, "stage"),
         (None, BuildsOn::Scratch) => Cell::new(Paint::Dim, "no base"),
-        (None, BuildsOn::Image) if !from.tracked => Cell::new(Paint::Dim, "not a configured base"),
+        (None, BuildsOn::Image) if !from.tracked => Cell::new(Paint::Dim, "not configured"),
         (None, BuildsOn::Image | BuildsOn::Unresolved) => Cell::new(Paint::Dim, words::NOTHING),
     }
 }

@@ -1,18 +1,18 @@
-// What the dashboard can do besides, where there is a script: search while typing, copy, keys, a theme that is
-// remembered; and in a file, which has no server behind it, filter, sort and save. Everything else works without.
+// Progressive enhancement of the dashboard: search while typing, copy buttons, keyboard shortcuts and a stored theme. In
+// a self-contained file also filtering, sorting and saving. Everything else works without scripts.
 'use strict';
 
 (() => {
   const root = document.documentElement;
-  const remembered = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
-  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* only not remembered */ } };
+  const stored = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const store = (key, value) => { try { localStorage.setItem(key, value); } catch { /* storage is optional */ } };
   const THEME = 'basewatch-theme';
   const KEYS = 'basewatch-keys';
   const themes = ['auto', 'light', 'dark'];
-  const theme = () => (themes.includes(remembered(THEME)) ? remembered(THEME) : 'auto');
-  const dress = (name) => { if (name === 'auto') root.removeAttribute('data-theme'); else root.setAttribute('data-theme', name); };
-  // At once, before anything is drawn.
-  dress(theme());
+  const theme = () => (themes.includes(stored(THEME)) ? stored(THEME) : 'auto');
+  const applyTheme = (name) => { if (name === 'auto') root.removeAttribute('data-theme'); else root.setAttribute('data-theme', name); };
+  // Before the first paint.
+  applyTheme(theme());
 
   const find = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -32,35 +32,35 @@
     const button = make('button', { type: 'button', id: 'theme' });
     const show = () => {
       button.textContent = names[chosen];
-      button.setAttribute('aria-label', `Theme: ${chosen}. Change it`);
+      button.setAttribute('aria-label', `Theme: ${chosen}. Change theme`);
     };
     button.addEventListener('click', () => {
       chosen = themes[(themes.indexOf(chosen) + 1) % themes.length];
-      remember(THEME, chosen);
-      dress(chosen);
+      store(THEME, chosen);
+      applyTheme(chosen);
       show();
     });
     show();
     const keys = make('button', { type: 'button', id: 'keys', textContent: 'Keys' });
-    keys.setAttribute('aria-label', 'Keys: what the keyboard does here');
+    keys.setAttribute('aria-label', 'Keyboard shortcuts');
     keys.addEventListener('click', showKeys);
     find('#tools').append(button, keys);
   };
 
-  let areKeysOn = remembered(KEYS) !== 'off';
+  let areKeysOn = stored(KEYS) !== 'off';
 
   const showKeys = () => {
     let dialog = find('#key-help');
     if (!dialog) {
       const list = make('dl');
       for (const [key, what] of [['/', 'search the findings'], ['j', 'next finding'], ['k', 'previous finding'],
-        ['o', 'open or close its details'], ['?', 'this list']]) {
+        ['o', 'open or close its details'], ['?', 'show this list']]) {
         list.append(make('dt', {}, make('kbd', { textContent: key })), make('dd', { textContent: what }));
       }
       const box = make('input', { type: 'checkbox', checked: areKeysOn });
-      box.addEventListener('change', () => { areKeysOn = box.checked; remember(KEYS, box.checked ? 'on' : 'off'); });
+      box.addEventListener('change', () => { areKeysOn = box.checked; store(KEYS, box.checked ? 'on' : 'off'); });
       const form = make('form', { method: 'dialog' }, make('h2', { id: 'key-title', textContent: 'Keyboard shortcuts' }),
-        list, make('label', {}, box, ' Use these keys'), make('button', { textContent: 'Close' }));
+        list, make('label', {}, box, ' Enable shortcuts'), make('button', { textContent: 'Close' }));
       dialog = make('dialog', { id: 'key-help' }, form);
       dialog.setAttribute('aria-labelledby', 'key-title');
       document.body.append(dialog);
@@ -106,7 +106,7 @@
       button.addEventListener('click', async () => {
         let isCopied = true;
         try { await navigator.clipboard.writeText(text); } catch {
-          // Where a page may not write: what is selected can be copied by hand.
+          // Without clipboard permission, select the text for manual copying.
           const range = document.createRange();
           range.selectNodeContents(node);
           getSelection().removeAllRanges();
@@ -120,13 +120,13 @@
     }
   };
 
-  // ---- Findings: what is known of a row
+  // ---- Findings: data of rows
 
   const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
   const known = new WeakMap();
   let kinds = null;
 
-  // A block of a row and its details, or a compact row, as what can be filtered and sorted by.
+  // The filter and sort data of a row with details, or of a compact row.
   const facts = (node) => {
     let facts = known.get(node);
     if (facts) return facts;
@@ -152,7 +152,7 @@
     return facts;
   };
 
-  // ---- A page from a server: search what is on it while typing
+  // ---- Served pages: search the current page while typing
 
   const searchPage = () => {
     const field = find('#q');
@@ -168,11 +168,11 @@
         block.hidden = !isAsked && !wanted.every((word) => block.textContent.toLowerCase().includes(word));
         count += block.hidden ? 0 : 1;
       }
-      tally.textContent = isAsked ? said : `${grouped(count)} of the ${grouped(blocks.length)} on this page; Enter searches all`;
+      tally.textContent = isAsked ? said : `${grouped(count)} of ${grouped(blocks.length)} on this page; press Enter to search all`;
     });
   };
 
-  // ---- A file: filter, sort and save what is in it
+  // ---- Self-contained files: filter, sort and save
 
   const FILTERS = ['verdict', 'severity', 'action', 'owner', 'account', 'region', 'kind', 'line', 'release', 'reason'];
   const BLOCK = 100;
@@ -208,7 +208,7 @@
         if (!value || ![...FILTERS, 'q'].includes(name)) continue;
         const others = new URLSearchParams([...query].filter(([n, v]) => n !== name || v !== value));
         const link = make('a', { href: `?${others}#findings` }, make('span', { className: 'key', textContent: name === 'q' ? 'search' : name }),
-          ` ${value === '-' ? 'nobody known' : value} ✕`, make('span', { className: 'unseen', textContent: ': take this filter away' }));
+          ` ${value === '-' ? 'no owner' : value} ✕`, make('span', { className: 'unseen', textContent: ': remove this filter' }));
         list.append(make('li', {}, link));
       }
       if (list.children.length > 1) list.append(make('li', {}, make('a', { href: '?#findings', textContent: 'All findings' })));
@@ -257,13 +257,13 @@
 
     const ask = (asked, isTyped) => {
       query = asked;
-      // Some browsers do not let a file change its address.
-      try { history[isTyped ? 'replaceState' : 'pushState'](null, '', `?${query}`); } catch { /* the page is right all the same */ }
+      // Some browsers do not allow files to change the URL.
+      try { history[isTyped ? 'replaceState' : 'pushState'](null, '', `?${query}`); } catch { /* the page is still correct */ }
       show();
     };
 
     const read = () => {
-      // What is filtered by and not in the form stays as it is.
+      // Keep filters that are not in the form.
       const names = new Set(all('[name]', form).map((field) => field.name));
       const kept = [...query].filter(([name]) => !names.has(name) || query.getAll(name).length > 1);
       const chosen = [...new FormData(form)].filter(([name, value]) => value && !(query.getAll(name).length > 1));
@@ -304,7 +304,7 @@
       make('a', { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 60000);
     };
-    // A spreadsheet takes what begins like this for a formula.
+    // Prevent formulas in spreadsheets.
     const cell = (value) => {
       const text = String(value ?? '');
       return `"${(/^[=+\-@\t\r]/.test(text) && text !== '-' ? `'${text}` : text).replaceAll('"', '""')}"`;
@@ -317,12 +317,12 @@
     const report = find('#report');
     const button = find('#save-json');
     if (report) button.addEventListener('click', () => save(`${kinds.name}.json`, 'application/json', report.textContent));
-    else button.replaceWith(make('span', { className: 'quiet', textContent: 'JSON: write it with --output report.json' }));
+    else button.replaceWith(make('span', { className: 'quiet', textContent: 'JSON: use --output report.json' }));
   };
 
   // ---- Details
 
-  // In a compact table: what is said once, below, and what is of this row alone, under the row.
+  // In a compact table, show the shared explanation and the details of the row below it.
   const unfold = (link) => {
     const row = link.closest('tr');
     const open = row.nextElementSibling?.classList.contains('why') ? row.nextElementSibling : null;
@@ -332,7 +332,7 @@
     const list = make('dl', { className: 'about-image' });
     const where = [item.kind, item.account, item.region].filter(Boolean).join(', ');
     const isPlain = /^[A-Za-z0-9_./:@][A-Za-z0-9_./:@-]*$/.test(item.image);
-    for (const [name, value, copied] of [['Image', item.image, true], ['Where', where, false],
+    for (const [name, value, copied] of [['Image', item.image, true], ['Location', where, false],
       ['Explain', `basewatch explain ${isPlain ? item.image : 'IMAGE'}`, true]]) {
       list.append(make('div', {}, make('dt', { textContent: name }), make('dd', { textContent: value, className: copied ? 'copy' : '' })));
     }

@@ -1,4 +1,4 @@
-//! What does a file know besides its text? What its script filters by, and the report to be saved.
+//! Data embedded in a self-contained file: filter data for the script, and the report.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{View, findings::Findings};
 use crate::report::json;
 
-/// A larger report is not in the file a second time.
+/// The size limit of an embedded report, in bytes.
 const MOST_REPORT_BYTES: usize = 1 << 20;
 
-/// Data in a file; nothing in a page that is served, where the API has it.
+/// The embedded data; empty for served pages, which use the API.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -33,14 +33,14 @@ pub(super) struct Embedded {
 
 impl HtmlSafe for Embedded {}
 
-/// What rows name by number.
+/// Data that rows refer to by index.
 #[derive(Serialize)]
 struct Kinds<'a> {
     /// Line, release and reasons.
     causes: Vec<(Option<&'a str>, Option<&'a str>, Vec<&'a str>)>,
     /// Kind, account, region and registry.
     places: &'a [[Option<&'a str>; 4]],
-    /// What the whole is called when it is saved.
+    /// The base name of saved files.
     name: String,
     counts: BTreeMap<&'a str, usize>,
 }
@@ -64,15 +64,15 @@ impl Embedded {
         let report = json::compact(view.report);
         Self {
             is_file: true,
-            kinds: inside_a_script(&json::compact(&kinds)),
-            report: if report.len() > MOST_REPORT_BYTES { String::new() } else { inside_a_script(&report) },
+            kinds: escape_for_script(&json::compact(&kinds)),
+            report: if report.len() > MOST_REPORT_BYTES { String::new() } else { escape_for_script(&report) },
         }
     }
 }
 
-/// JSON in which nothing ends a script element or begins a comment. Only texts hold these characters, and there
-/// their codes mean the same.
-fn inside_a_script(json: &str) -> String {
+/// Escapes JSON so that it cannot end a script element or start a comment. The characters occur only in strings, where
+/// the escapes are equivalent.
+fn escape_for_script(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
@@ -81,9 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_in_a_script_is_the_same_json_and_ends_nothing() {
+    fn embedded_json_is_equivalent_and_cannot_end_the_script() {
         let text = "</script><!--<script>&amp;";
-        let inside = inside_a_script(&json::compact(&[text]));
+        let inside = escape_for_script(&json::compact(&[text]));
         assert!(!inside.contains(['<', '>', '&']), "{inside}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&inside).unwrap(), [text]);
     }

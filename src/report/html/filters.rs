@@ -1,5 +1,4 @@
-//! How does a reader say which findings are wanted? A form that a browser sends by itself, and what is filtered by
-//! already, each with a link that takes it away.
+//! The filter form, which works without scripts, and the active filters with links to remove them.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,9 +8,9 @@ use super::{
     View, links,
     look::{grouped, shown},
 };
-use crate::report::{Finding, Query, is_visible, query::NOBODY, words};
+use crate::report::{Finding, Query, is_visible, query::NO_OWNER, words};
 
-/// More values than this are not offered; any can be searched for.
+/// Maximum number of options per filter.
 const MOST_OPTIONS: usize = 300;
 
 /// The form above the findings.
@@ -36,7 +35,7 @@ const MOST_OPTIONS: usize = 300;
 </form>
 <ul class="chips" id="chips" aria-label="Filtered by">
 {% for chip in chips %}
-<li><a href="{{ chip.link }}" title="Take this filter away"><span class="key">{{ chip.name }}</span> {{ chip.value }} <span aria-hidden="true">✕</span><span class="unseen">: take this filter away</span></a></li>
+<li><a href="{{ chip.link }}" title="Remove this filter"><span class="key">{{ chip.name }}</span> {{ chip.value }} <span aria-hidden="true">✕</span><span class="unseen">: remove this filter</span></a></li>
 {% endfor %}
 {% if chips.len() > 1 %}
 <li><a href="?#findings">All findings</a></li>
@@ -73,15 +72,15 @@ struct Chip {
     link: String,
 }
 
-/// What a finding has for a parameter; nothing where that is not known.
+/// The value of a finding for a filter; `None` if unknown.
 type Value = fn(&Finding) -> Option<&str>;
 
-/// The parameters that are offered, each with its label and whether a choice of one is no choice.
+/// The filters: parameter, label and value.
 const FIELDS: [(&str, &str, Value); 8] = [
     ("verdict", "Verdict", |finding| Some(finding.verdict.as_str())),
     ("severity", "Severity", |finding| Some(finding.severity.as_str())),
     ("action", "Action", |finding| Some(finding.action.as_str())),
-    ("owner", "Owner", |finding| Some(finding.deployment.owner.as_deref().unwrap_or(NOBODY))),
+    ("owner", "Owner", |finding| Some(finding.deployment.owner.as_deref().unwrap_or(NO_OWNER))),
     ("line", "Base line", |finding| finding.base.as_ref()?.line.as_deref()),
     ("kind", "Kind", |finding| Some(finding.deployment.kind.as_str())),
     ("account", "Account", |finding| finding.deployment.account.as_deref()),
@@ -97,18 +96,27 @@ impl Filters {
         let is_offered = |name: &str| FIELDS.iter().any(|(field, ..)| *field == name) && chosen(name).len() < 2;
         let fields = FIELDS.iter().filter(|(name, ..)| is_offered(name)).filter_map(|(name, label, value)| {
             let options = options(view, *value, &chosen(name));
-            // Where there is one value for all, there is nothing to choose.
+            // A single value is not a choice.
             (options.len() > 1).then_some(Field { name, label, options })
         });
         let fields: Vec<_> = fields.collect();
         let is_in_form = |name: &str| name == "q" || name == "offset" || fields.iter().any(|field| field.name == name);
-        let kept = parameters.iter().filter(|(name, _)| !is_in_form(name)).map(|(name, value)| (*name, exact(value)));
+        let kept = parameters
+            .iter()
+            .filter(|(name, _)| !is_in_form(name))
+            .map(|(name, value)| (*name, escape_attribute(value)));
         let kept = kept.collect();
-        Self { is_file: view.mode.is_file(), text: exact(&view.query.text), kept, chips: chips(&parameters), fields }
+        Self {
+            is_file: view.mode.is_file(),
+            text: escape_attribute(&view.query.text),
+            kept,
+            chips: chips(&parameters),
+            fields,
+        }
     }
 }
 
-/// The values that there are, the usual order for words and the most frequent first for names.
+/// The existing values, selected ones first, then by frequency.
 fn options(view: &View<'_>, value: Value, chosen: &[&str]) -> Vec<Choice> {
     let mut counts: BTreeMap<&str, u64> = chosen.iter().map(|value| (*value, 0)).collect();
     for value in view.report.findings.iter().filter_map(value) {
@@ -118,23 +126,23 @@ fn options(view: &View<'_>, value: Value, chosen: &[&str]) -> Vec<Choice> {
     values.sort_by_key(|(value, count)| (!chosen.contains(value), std::cmp::Reverse(*count)));
     values.truncate(MOST_OPTIONS);
     let option = |(value, count): (&str, u64)| Choice {
-        value: exact(value),
-        label: if value == NOBODY { "nobody known".to_owned() } else { shown(words::short_name(value)) },
+        value: escape_attribute(value),
+        label: if value == NO_OWNER { "no owner".to_owned() } else { shown(words::short_name(value)) },
         count: grouped(count),
         is_chosen: chosen.contains(&value),
     };
     values.into_iter().map(option).collect()
 }
 
-/// A value as an attribute has it: what the browser sends back is the very same text, and a reader of the page's
-/// source sees all of it. (HTML has no way to write U+0080 to U+009F; those come back as something else.)
-fn exact(value: &str) -> String {
+/// Escapes a value for an attribute, so that the browser sends back the same text. (HTML cannot represent U+0080 to
+/// U+009F.)
+fn escape_attribute(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {
         if is_visible(character) && !matches!(character, '<' | '>' | '&' | '"' | '\'') {
             text.push(character);
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "&#{};", u32::from(character));
         }
     }
@@ -146,9 +154,9 @@ fn chips(parameters: &[(&'static str, String)]) -> Vec<Chip> {
     let chip = |(place, (name, value)): (usize, &(&'static str, String))| {
         let others = parameters.iter().enumerate().filter(|(other, (name, _))| *other != place && *name != "offset");
         let others = others.map(|(_, (name, value))| (*name, value.as_str()));
-        // What a query said can be said again.
+        // The parameters of a query are valid.
         let query = Query::parse(others).unwrap_or_default();
-        let value = if value == NOBODY { "nobody known".to_owned() } else { shown(words::short_name(value)) };
+        let value = if value == NO_OWNER { "no owner".to_owned() } else { shown(words::short_name(value)) };
         Chip { name: if *name == "q" { "search" } else { name }, value, link: links::findings(&query) }
     };
     parameters.iter().enumerate().filter(|(_, (name, _))| is_filter(name)).map(chip).collect()
@@ -159,8 +167,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_written_so_that_it_comes_back_the_same() {
-        assert_eq!(exact("team é/注-1"), "team é/注-1");
-        assert_eq!(exact("a\"<b>&'\u{1b}\u{202e}"), "a&#34;&#60;b&#62;&#38;&#39;&#27;&#8238;");
+    fn attribute_values_round_trip() {
+        assert_eq!(escape_attribute("team é/注-1"), "team é/注-1");
+        assert_eq!(escape_attribute("a\"<b>&'\u{1b}\u{202e}"), "a&#34;&#60;b&#62;&#38;&#39;&#27;&#8238;");
     }
 }

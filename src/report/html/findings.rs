@@ -1,7 +1,6 @@
-//! The findings themselves: a table, a page of it or all of it.
+//! The table of findings.
 //!
-//! A file with many findings says what is the same for several of them once, below the table: ten thousand times
-//! the same reasons would be what most of the file is.
+//! In a file with many findings, equal explanations are shared and listed below the table, to reduce the file size.
 
 use std::collections::HashMap;
 
@@ -14,12 +13,12 @@ use super::{
 };
 use crate::report::{Finding, Query, group::Names, query::SortBy};
 
-/// Files with more findings than this are compact.
+/// The number of findings above which files are compact.
 const COMPACT_ABOVE: usize = 500;
-/// So many rows of a compact table are one block, which a browser draws when it comes into view.
+/// The number of rows per block of a compact table, which browsers render when visible.
 const BLOCK: usize = 100;
 
-/// The table of findings, and what stands around it.
+/// The table of findings with its filters and paging.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -31,10 +30,10 @@ const BLOCK: usize = 100;
 {% if is_file %}
 <li class="scripted"><button type="button" id="save-csv">CSV</button></li><li class="scripted"><button type="button" id="save-json">JSON</button></li>
 {% else %}
-<li><a href="{{ csv }}" download>CSV{% if is_narrow %} of these{% endif %}</a></li><li><a href="{{ json }}" download>JSON report</a></li>
+<li><a href="{{ csv }}" download>CSV{% if is_narrow %} (filtered){% endif %}</a></li><li><a href="{{ json }}" download>JSON report</a></li>
 {% endif %}
 </ul></div>
-{% if is_file %}<noscript><p class="quiet">Searching, filtering, sorting and downloading in this file take JavaScript; the pages of <code>basewatch serve</code> do without.</p></noscript>{% endif %}
+{% if is_file %}<noscript><p class="quiet">Searching, filtering, sorting and downloading in this file require JavaScript; the pages of <code>basewatch serve</code> do not.</p></noscript>{% endif %}
 {{ filters }}
 <p class="tally" id="tally" role="status">{{ tally }}</p>
 {% if !rows.is_empty() %}
@@ -94,11 +93,11 @@ pub(super) struct Findings<'a> {
     columns: Vec<Column>,
     rows: Vec<Entry>,
     pages: Vec<Page>,
-    /// Each already rendered.
+    /// Rendered explanations.
     causes: Vec<String>,
     /// The findings of the rows, in the same order.
     pub(super) selected: Vec<&'a Finding>,
-    /// Of a file: the first finding of each cause, and the places; rows name both by number.
+    /// For files: the first finding of each explanation, and the locations. Rows refer to both by index.
     pub(super) examples: Vec<&'a Finding>,
     pub(super) places: Vec<[Option<&'a str>; 4]>,
 }
@@ -166,7 +165,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// What findings have in common, each numbered.
+/// Explanations and locations that findings share, numbered.
 #[derive(Default)]
 struct Kinds<'a> {
     numbers: HashMap<String, usize>,
@@ -177,9 +176,9 @@ struct Kinds<'a> {
 }
 
 impl<'a> Kinds<'a> {
-    /// The numbers of why the finding is what it is, and of where it is.
+    /// The numbers of the explanation and the location of `finding`.
     fn number(&mut self, finding: &'a Finding) -> (usize, usize) {
-        let cause = Why::of(finding).render().expect("writing to a text cannot fail");
+        let cause = Why::of(finding).render().expect("writing to a string cannot fail");
         let next = self.causes.len();
         let why = *self.numbers.entry(cause).or_insert_with_key(|cause| {
             self.causes.push(cause.clone());
@@ -211,10 +210,10 @@ fn tally(view: &View<'_>, wanted: usize, shown: usize) -> String {
         counted(all as u64, "finding")
     };
     match shown {
-        0 if wanted > 0 => format!("{total}; none from the {}th on", grouped(view.query.offset as u64 + 1)),
+        0 if wanted > 0 => format!("{total}; none from number {}", grouped(view.query.offset as u64 + 1)),
         shown if shown < wanted => {
             let first = view.query.offset;
-            format!("{total}; here are {} to {}", grouped(first as u64 + 1), grouped((first + shown) as u64))
+            format!("{total}; showing {} to {}", grouped(first as u64 + 1), grouped((first + shown) as u64))
         }
         _ => total,
     }
@@ -244,12 +243,12 @@ fn columns(query: &Query) -> Vec<Column> {
     columns.into_iter().map(column).collect()
 }
 
-/// Whether the usual order is from the least to the most.
+/// Whether the default order is ascending.
 fn is_rising(by: SortBy) -> bool {
     matches!(by, SortBy::Name | SortBy::Owner)
 }
 
-/// The links to other pages: the first, those around this one, and the last.
+/// Links to the first, the adjacent and the last pages.
 fn pages(query: &Query, wanted: usize) -> Vec<Page> {
     let size = query.page_size();
     if wanted <= size && query.offset == 0 {
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_lead_to_the_first_the_last_and_those_around() {
+    fn pagination_links_the_first_last_and_adjacent_pages() {
         assert_eq!(titles(0, 100), "");
         assert_eq!(titles(0, 101), "(Previous) [1] 2 Next");
         assert_eq!(titles(500, 2341), "Previous 1 (…) 4 5 [6] 7 8 (…) 24 Next");

@@ -1,5 +1,4 @@
-//! What is around every page? Its head, its navigation and its foot; and the style and script, as files of their
-//! own or inside the page.
+//! The frame of every page: head, navigation and footer, with style and script linked or inlined.
 
 use std::sync::LazyLock;
 
@@ -13,18 +12,18 @@ const STYLE: &str = include_str!("dashboard.css");
 const SCRIPT: &str = include_str!("dashboard.js");
 const ICON: &str = include_str!("icon.svg");
 
-/// The `Content-Security-Policy` that served pages work under.
+/// The `Content-Security-Policy` of served pages.
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                           form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A file that served pages load. Its name changes with its content: it may be cached for ever.
+/// A static file of served pages. Its name contains a hash of its content, so that it can be cached indefinitely.
 #[derive(Debug)]
 pub struct Asset {
-    /// Where it is: `/assets/dashboard-0123456789ab.css`.
+    /// The path: `/assets/dashboard-0123456789ab.css`.
     pub path: String,
-    /// Its media type.
+    /// The media type.
     pub content_type: &'static str,
-    /// Its content.
+    /// The content.
     pub bytes: &'static [u8],
 }
 
@@ -36,7 +35,7 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// The files that served pages load.
+/// The static files of served pages.
 #[must_use]
 pub fn assets() -> &'static [Asset] {
     &*ASSETS
@@ -47,7 +46,7 @@ fn asset(name: &str, ending: &str, content_type: &'static str, content: &'static
     Asset { path: format!("/assets/{name}-{hash}.{ending}"), content_type, bytes: content.as_bytes() }
 }
 
-/// The policy of a file: nothing is loaded, and only its own style and script count.
+/// The `Content-Security-Policy` of a file, which allows only its own style and script.
 static FILE_POLICY: LazyLock<String> = LazyLock::new(|| {
     let source = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text.as_bytes())));
     format!(
@@ -57,7 +56,7 @@ static FILE_POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A page with `body` in it, which has `sections` of id and title.
+/// Renders a page with `body` and navigation links to `sections`, given by ID and title.
 pub(super) fn page<B: Template + HtmlSafe>(
     is_file: bool,
     title: &str,
@@ -76,7 +75,7 @@ pub(super) fn page<B: Template + HtmlSafe>(
         script: if is_file { SCRIPT } else { &script.path },
         icon: if is_file { data_url(ICON) } else { icon.path.clone() },
     };
-    frame.render().expect("writing to a text cannot fail")
+    frame.render().expect("writing to a string cannot fail")
 }
 
 fn data_url(svg: &str) -> String {
@@ -146,12 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn style_and_script_end_where_they_end() {
+    fn style_and_script_do_not_contain_end_tags() {
         assert!(!STYLE.contains("</") && !SCRIPT.contains("</") && !SCRIPT.contains("<!--"));
     }
 
     #[test]
-    fn nothing_is_loaded_from_elsewhere() {
+    fn style_and_script_load_nothing() {
         for (name, text) in [("style", STYLE), ("script", SCRIPT)] {
             for foreign in ["http:", "https:", "//cdn", "@import", "url(", "fetch(", "XMLHttpRequest", "eval("] {
                 assert!(!text.contains(foreign), "{name} has {foreign}");

@@ -1,4 +1,4 @@
-//! Where does a link lead? To this page with another query, or to the API; never anywhere else.
+//! Links to this page with another query, and to the API.
 
 use std::fmt::Write as _;
 
@@ -6,22 +6,22 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{Finding, Query, query::Sort, query::SortBy};
 
-/// The page with `query`, at its findings.
+/// A link to the findings of `query`.
 pub(super) fn findings(query: &Query) -> String {
     format!("?{}#findings", parameters(query))
 }
 
-/// The page with only `name` filtered by.
+/// A link to the findings with the single filter `name`.
 pub(super) fn only(name: &str, value: &str) -> String {
     format!("?{}#findings", pairs([(name, value)]))
 }
 
-/// The page with only these filters.
+/// A link to the findings with these filters.
 pub(super) fn only_all<'a>(filters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     format!("?{}#findings", pairs(filters))
 }
 
-/// The findings of `query` as CSV, all pages of them.
+/// A link to all findings of `query` as CSV.
 pub(super) fn csv(query: &Query) -> String {
     let query = Query { offset: 0, limit: None, ..query.clone() };
     let wanted = parameters(&query);
@@ -29,24 +29,24 @@ pub(super) fn csv(query: &Query) -> String {
     format!("/api/v1/findings?format=csv{and}{wanted}")
 }
 
-/// The whole report as JSON.
+/// The path of the JSON report.
 pub(super) const REPORT: &str = "/api/v1/report";
 
-/// `query` sorted by `by`: the other way round if it is sorted by that already. What is first comes first.
+/// `query` sorted by `by`, or reversed if it already is, on the first page.
 pub(super) fn sorted(query: &Query, by: SortBy) -> Query {
     let is_reversed = query.sort.by == by && !query.sort.is_reversed;
     Query { sort: Sort { by, is_reversed }, offset: 0, ..query.clone() }
 }
 
-/// The anchor of a finding; the same as long as its id is.
+/// The anchor of a finding, derived from its ID.
 pub(super) fn anchor(finding: &Finding) -> String {
     format!("f-{}", short_hash(&finding.id))
 }
 
-/// The first digits of the hash of `text`: enough to tell a few thousand texts apart.
+/// A short hash, sufficient to distinguish a few thousand values.
 pub(super) fn short_hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(5).fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -62,7 +62,7 @@ fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     encoded.collect::<Vec<_>>().join("&")
 }
 
-/// Percent-encodes all but what RFC 3986 calls unreserved, and what is plain to read in a query.
+/// Percent-encodes all characters except unreserved ones (RFC 3986) and `/:@`.
 fn encode(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_its_query_whatever_is_in_it() {
+    fn links_encode_their_query() {
         let query = Query {
             owners: ["a&b=c d+\"<é".to_owned()].into(),
             lines: ["public.ecr.aws/lambda/java:21".to_owned()].into(),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn sorting_twice_turns_the_order_round() {
+    fn sorting_twice_reverses_the_order() {
         let once = sorted(&Query { offset: 200, ..Query::default() }, SortBy::Age);
         assert_eq!((once.sort.to_string(), once.offset), ("age".to_owned(), 0));
         assert_eq!(sorted(&once, SortBy::Age).sort.to_string(), "-age");

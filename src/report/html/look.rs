@@ -1,27 +1,27 @@
-//! Which words and which mark go with a verdict? Never a colour alone.
+//! The presentation of verdicts, and formatting helpers.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::super::{PolicyFields, harmless};
 use crate::judge::{Severity, Verdict};
 
-/// The verdicts in the order in which they matter to a reader: the worst first, and what is well last.
+/// The verdicts in display order, worst first.
 pub(super) const WORST_FIRST: [Verdict; 6] =
     [Verdict::Deprecated, Verdict::Stale, Verdict::OutOfDate, Verdict::Superseded, Verdict::Unknown, Verdict::Fresh];
 
-/// What a verdict looks like.
+/// The presentation of a verdict. Never relies on color alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// The word, which is also the end of its CSS class, `v-stale`.
+    /// The name, also the suffix of the CSS class: `v-stale`.
     pub(super) word: &'static str,
-    /// A mark of its own shape.
+    /// A symbol with a unique shape.
     pub(super) mark: &'static str,
-    /// A class in one letter, for where there are thousands of them.
+    /// A one-letter CSS class, for compact tables.
     pub(super) letter: char,
 }
 
 impl Look {
-    /// That of `verdict`.
+    /// The presentation of `verdict`.
     pub(super) fn of(verdict: Verdict) -> Self {
         let (mark, letter) = match verdict {
             Verdict::Fresh => ("✓", 'f'),
@@ -35,47 +35,47 @@ impl Look {
     }
 }
 
-/// What a verdict means, under `policy`.
+/// The description of a verdict under `policy`.
 pub(super) fn meaning(verdict: Verdict, policy: &PolicyFields) -> String {
     match verdict {
-        Verdict::Fresh => "on the current base".to_owned(),
-        Verdict::Superseded => format!("a newer base is out, for up to {} days", policy.grace_days),
-        Verdict::OutOfDate => format!("behind for over {} days", policy.grace_days),
+        Verdict::Fresh => "built on the current base".to_owned(),
+        Verdict::Superseded => format!("behind for up to {} days", policy.grace_days),
+        Verdict::OutOfDate => format!("behind for more than {} days", policy.grace_days),
         Verdict::Stale => format!("base older than {} days", policy.max_age_days),
-        Verdict::Deprecated => "the runtime has ended".to_owned(),
-        Verdict::Unknown => "nothing could be concluded".to_owned(),
+        Verdict::Deprecated => "Lambda runtime deprecated".to_owned(),
+        Verdict::Unknown => "no verdict possible".to_owned(),
     }
 }
 
-/// Whether a deployment with this verdict stands on an old base.
+/// Whether the verdict means an outdated base.
 pub(super) fn is_old(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Deprecated | Verdict::Stale | Verdict::OutOfDate)
 }
 
-/// What a severity says.
+/// The description of a severity.
 pub(super) fn urgency(severity: Severity) -> &'static str {
     match severity {
-        Severity::None => "nothing to do",
-        Severity::Info => "worth knowing",
-        Severity::Low => "worth a look some time",
-        Severity::Medium => "worth planning",
-        Severity::High => "worth doing now",
-        Severity::Critical => "overdue",
+        Severity::None => "no action required",
+        Severity::Info => "for information",
+        Severity::Low => "low priority",
+        Severity::Medium => "plan a fix",
+        Severity::High => "fix soon",
+        Severity::Critical => "fix now",
     }
 }
 
-/// The worst of `counts`.
+/// The worst verdict with a count.
 pub(super) fn worst(counts: &BTreeMap<Verdict, u64>) -> Verdict {
     let is_there = |verdict: &Verdict| counts.get(verdict).is_some_and(|count| *count > 0);
     WORST_FIRST.into_iter().find(is_there).unwrap_or(Verdict::Unknown)
 }
 
-/// Text from outside, as a template may have it.
+/// Sanitizes untrusted text for a template.
 pub(super) fn shown(text: &str) -> String {
     harmless(text).into_owned()
 }
 
-/// The same for what may be missing.
+/// Sanitizes optional text, with a default.
 pub(super) fn shown_or<'a>(text: Option<&'a str>, otherwise: &'a str) -> Cow<'a, str> {
     text.map_or(Cow::Borrowed(otherwise), harmless)
 }
@@ -105,7 +105,7 @@ pub(super) fn more(number: usize, noun: &str) -> String {
     format!("{} more {noun}{plural}", grouped(number as u64))
 }
 
-/// A part of a bar: verdict, where it begins and how long it is, in per cent of the bar.
+/// A segment of a bar, with start and length in percent.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) look: Look,
@@ -114,7 +114,7 @@ pub(super) struct Part {
     pub(super) length: String,
 }
 
-/// `counts` as the parts of one bar, whose whole length stands for `whole`.
+/// The segments of a bar whose length represents `whole`.
 pub(super) fn parts(counts: &BTreeMap<Verdict, u64>, whole: u64) -> Vec<Part> {
     let mut from = 0;
     let mut parts = Vec::new();
@@ -130,13 +130,13 @@ pub(super) fn parts(counts: &BTreeMap<Verdict, u64>, whole: u64) -> Vec<Part> {
     parts
 }
 
-/// `part` of `whole` in per cent.
+/// `part` of `whole` in percent.
 #[expect(clippy::cast_precision_loss, reason = "a bar of a thousand pixels shows no more than ten bits")]
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
-/// A coordinate with the digits that are seen: `12.5`.
+/// A coordinate with at most two decimals: `12.5`.
 pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_bar_fill_it_and_start_with_the_worst() {
+    fn bar_segments_fill_the_bar_and_start_with_the_worst() {
         let counts = BTreeMap::from([(Verdict::Fresh, 1), (Verdict::Stale, 2), (Verdict::Unknown, 0)]);
         let parts = parts(&counts, 3);
         let shown: Vec<_> =
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_has_a_mark_of_its_own() {
+    fn every_verdict_has_a_unique_mark() {
         let marks: std::collections::BTreeSet<_> = WORST_FIRST.map(|verdict| Look::of(verdict).mark).into();
         let letters: std::collections::BTreeSet<_> = WORST_FIRST.map(|verdict| Look::of(verdict).letter).into();
         assert_eq!((marks.len(), letters.len()), (Verdict::ALL.len(), Verdict::ALL.len()));

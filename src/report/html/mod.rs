@@ -1,8 +1,7 @@
-//! How does a report look in a browser? The dashboard of `serve`, and the same as one self-contained file.
+//! Renders the dashboard, served or as one self-contained file.
 //!
-//! Pure: a view in, a page out. Knows no network, no clock and no store; `serve` hands it what it has. A file of
-//! this folder is a part of the page, with its template beside it. Values reach a template through `harmless`, and
-//! the templates escape them besides.
+//! Each file of this folder is a section of the page with its template. Values are sanitized by `harmless`, and
+//! templates escape them.
 
 mod embed;
 mod filters;
@@ -30,66 +29,66 @@ use crate::judge::Verdict;
 pub use frame::{Asset, POLICY, assets};
 pub use plain::{refused, waiting};
 
-/// What the dashboard shows.
+/// The content of the dashboard.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The last report.
     pub report: &'a Report,
-    /// The last days, oldest first; the dashboard shows at most ninety of them. Without any, there is no history.
+    /// The history, oldest day first; the dashboard shows at most 90 days. If empty, the section is omitted.
     pub trend: &'a [TrendDay],
-    /// Which findings are wanted, and in which order.
+    /// The filters, order and page of findings.
     pub query: &'a Query,
-    /// Now, for "5 hours ago".
+    /// The current time, for relative times.
     pub now: DateTime<Utc>,
-    /// When the next run begins; nothing if none is planned.
+    /// The start of the next run; `None` if none is planned.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// How the page gets to its reader.
+    /// Served or self-contained.
     pub mode: Mode<'a>,
 }
 
-/// How the page gets to its reader.
+/// Served or self-contained.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode<'a> {
-    /// By `serve`, which also has the files of [`assets`] and the API.
+    /// Served by `serve`, with [`assets`] and the API.
     Served(Served<'a>),
-    /// As one file, which holds all that it needs.
+    /// One file without external resources.
     SelfContained,
 }
 
-/// What `serve` is doing.
+/// The status of `serve`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Served<'a> {
-    /// Since when a run is on; nothing if none is.
+    /// The start of the current run; `None` if none is in progress.
     pub running_since: Option<DateTime<Utc>>,
-    /// The last run, if it failed; nothing if it has not.
+    /// The last run, if it failed.
     pub failed_run: Option<FailedRun<'a>>,
 }
 
 /// A run that failed.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedRun<'a> {
-    /// When it did.
+    /// The end of the run.
     pub at: DateTime<Utc>,
-    /// Why, for people.
+    /// The error message.
     pub message: &'a str,
 }
 
-/// What the last run of a day found.
+/// The results of the last run of a day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrendDay {
     /// The day, in UTC.
     pub date: NaiveDate,
-    /// Whether the run saw everything it was to see.
+    /// Whether the report was complete.
     pub complete: bool,
-    /// How many deployments there were.
+    /// The number of deployments.
     pub deployments: u64,
-    /// How many by verdict; those that are missing count as none.
+    /// The number of deployments by verdict, without zeros.
     pub by_verdict: BTreeMap<Verdict, u64>,
-    /// Half of the bases were at most so many days old; nothing if no age was known.
+    /// The median base age in days; `None` if unknown.
     pub age_p50_days: Option<u64>,
-    /// Nine in ten were.
+    /// The 90th percentile of base ages in days; `None` if unknown.
     pub age_p90_days: Option<u64>,
-    /// How many alerts were sent that day.
+    /// The number of alerts sent that day.
     pub alerts_sent: u64,
 }
 
@@ -99,7 +98,7 @@ impl Mode<'_> {
     }
 }
 
-/// `report` as one self-contained file.
+/// Renders `report` as one self-contained file.
 #[must_use]
 pub fn render(report: &Report) -> String {
     page(&View {
@@ -112,7 +111,7 @@ pub fn render(report: &Report) -> String {
     })
 }
 
-/// The dashboard.
+/// Renders the dashboard.
 #[must_use]
 pub fn page(view: &View<'_>) -> String {
     let findings = findings::Findings::of(view);
@@ -131,7 +130,7 @@ pub fn page(view: &View<'_>) -> String {
     frame::page(view.mode.is_file(), &title, body.sections(), body)
 }
 
-/// The parts of the dashboard, in the order in which they answer.
+/// The sections of the dashboard, in order.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -163,7 +162,7 @@ struct Body<'a> {
 impl askama::filters::HtmlSafe for Body<'_> {}
 
 impl Body<'_> {
-    /// The sections that are there, for the navigation.
+    /// The sections with content, for the navigation.
     fn sections(&self) -> Vec<(&'static str, &'static str)> {
         let sections = [
             (true, "overview", "Overview"),

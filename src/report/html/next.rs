@@ -1,4 +1,4 @@
-//! What is to be done next? One line for each thing somebody has to do, however many deployments it is for.
+//! The list of recommended actions: one item per action, regardless of the number of deployments.
 
 use std::{cmp::Reverse, collections::BTreeSet, collections::HashMap};
 
@@ -13,14 +13,14 @@ use crate::{
     report::{CurrentRelease, Finding, Report, words},
 };
 
-/// So many things are shown at once.
+/// The number of actions shown initially.
 const FIRST: usize = 6;
-/// So many are shown at all.
+/// Maximum number of actions.
 const MOST: usize = 60;
-/// So many owners of one thing are named.
+/// Maximum number of owners to list per action.
 const MOST_OWNERS: usize = 3;
 
-/// The list of things to do, the most urgent first.
+/// The list of actions, most urgent first.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -28,9 +28,9 @@ const MOST_OWNERS: usize = 3;
     source = r##"
 {% if !self.is_empty() %}
 <section class="card next" id="next" aria-labelledby="next-title">
-<div class="head"><h2 id="next-title">What to do next</h2><p class="quiet">The most urgent first; what is exempted is left out.</p></div>
+<div class="head"><h2 id="next-title">What to do next</h2><p class="quiet">Most urgent first, without exempted findings.</p></div>
 {% if first.is_empty() %}
-<p>Nothing now.</p>
+<p>No urgent actions.</p>
 {% else %}
 <ol class="tasks">
 {% for task in first %}
@@ -80,7 +80,7 @@ struct Task {
 
 impl HtmlSafe for Task {}
 
-/// What makes findings one thing to do.
+/// The key that findings with the same action share.
 #[derive(PartialEq, Eq, Hash)]
 struct Key<'a> {
     action: Action,
@@ -112,7 +112,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Findings that are one thing to do; `worst` is the first of them, as reports are ordered.
+/// Findings with the same action.
 struct Group<'a> {
     worst: &'a Finding,
     count: u64,
@@ -133,12 +133,15 @@ impl Next {
         let others = first.split_off(first.len().min(FIRST));
         let mut rest = Vec::new();
         if beyond > 0 {
-            rest.push(format!("And {}: filter the findings by action.", more(beyond, "thing")));
+            rest.push(format!("And {}: filter the findings by action.", more(beyond, "action")));
         }
         if waiting > 0 {
-            rest.push(format!("{} can wait, as the grace has not passed.", counted(waiting as u64, "deployment")));
+            rest.push(format!(
+                "{} can wait, because the grace period has not ended.",
+                counted(waiting as u64, "deployment")
+            ));
         }
-        Self { first, others_title: more(others.len(), "thing"), others, rest: rest.join(" ") }
+        Self { first, others_title: more(others.len(), "action"), others, rest: rest.join(" ") }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -184,7 +187,7 @@ impl Task {
     }
 }
 
-/// What to do about `finding`, in a sentence that can be sent to somebody.
+/// The action for `finding` as a sentence.
 fn sentence(finding: &Finding) -> String {
     let reference = shown(&finding.image.reference);
     let name = shown(without_registry(repository(&finding.image.reference)));
@@ -203,13 +206,13 @@ fn sentence(finding: &Finding) -> String {
         }
         Action::Upgrade => {
             let runtime =
-                shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a runtime that has ended");
+                shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a deprecated runtime");
             format!("Move {name} from {runtime} to a supported runtime")
         }
-        Action::Restore => format!("Push {reference} again, or bring it back from the archive"),
+        Action::Restore => format!("Push {reference} again, or restore it from the archive"),
         Action::Repair => {
-            let code = shown_or(finding.deployment.state_reason_code.as_deref(), "no reason given");
-            format!("Repair the functions that run {name}: they cannot be invoked ({code})")
+            let code = shown_or(finding.deployment.state_reason_code.as_deref(), "unknown reason");
+            format!("Repair the functions with image {name}, which cannot be invoked ({code})")
         }
         Action::None if finding.awaited().is_some() => {
             let awaited = finding.awaited().map(|(outer, link)| {
@@ -220,20 +223,20 @@ fn sentence(finding: &Finding) -> String {
         }
         Action::Investigate | Action::None => {
             let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");
-            format!("Find out about {name} ({reason}): {}", explain(&finding.image.reference))
+            format!("Investigate {name} ({reason}). Run {}", explain(&finding.image.reference))
         }
     }
 }
 
-/// The command that explains the image, ready for a shell.
+/// The `explain` command for an image, safe for shells.
 pub(super) fn explain(reference: &str) -> String {
-    // Nothing that a shell would do more with than pass it on.
+    // Only characters without a special meaning in shells.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
     let is_safe = !reference.is_empty() && reference.chars().all(is_plain) && !reference.starts_with('-');
     format!("basewatch explain {}", if is_safe { reference } else { "IMAGE" })
 }
 
-/// A reference without its tag and digest.
+/// A reference without tag and digest.
 fn repository(reference: &str) -> &str {
     let name = reference.split('@').next().unwrap_or(reference);
     match name.rsplit_once(':') {
@@ -243,7 +246,7 @@ fn repository(reference: &str) -> &str {
     }
 }
 
-/// A reference without its registry: a first part that has a dot or a port.
+/// A reference without the registry, which has a dot or a port.
 pub(super) fn without_registry(reference: &str) -> &str {
     match reference.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) => rest,
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_never_holds_what_a_shell_would_act_on() {
+    fn the_explain_command_is_safe_for_a_shell() {
         assert_eq!(explain("registry.example/a:1"), "basewatch explain registry.example/a:1");
         for hostile in ["a;rm -rf /", "$(id)", "-x", "", "a b", "a\n"] {
             assert_eq!(explain(hostile), "basewatch explain IMAGE");

@@ -1,4 +1,4 @@
-//! Whose deployments stand on old bases?
+//! Owners with the number of deployments on outdated bases.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -10,15 +10,15 @@ use super::{
 };
 use crate::{
     judge::Verdict,
-    report::{Report, query::NOBODY, words},
+    report::{Report, query::NO_OWNER, words},
 };
 
-/// So many owners are shown at once.
+/// The number of owners shown initially.
 const FIRST: usize = 8;
-/// So many are shown at all.
+/// Maximum number of owners.
 const MOST: usize = 200;
 
-/// The owners, those with the most old bases first.
+/// The owners, those with the most outdated bases first.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -26,7 +26,7 @@ const MOST: usize = 200;
     source = r##"
 {% if !first.is_empty() %}
 <section class="card owners" id="owners" aria-labelledby="owners-title">
-<div class="head"><h2 id="owners-title">Owners</h2><p class="quiet">How many of whose deployments stand on an old base.</p></div>
+<div class="head"><h2 id="owners-title">Owners</h2><p class="quiet">Deployments on outdated bases by owner.</p></div>
 <ul class="owner-list">
 {% for owner in first %}
 {{ owner }}
@@ -84,11 +84,11 @@ impl Owners {
     pub(super) fn of(report: &Report) -> Self {
         let mut by_owner: BTreeMap<&str, BTreeMap<Verdict, u64>> = BTreeMap::new();
         for finding in &report.findings {
-            let owner = finding.deployment.owner.as_deref().unwrap_or(NOBODY);
+            let owner = finding.deployment.owner.as_deref().unwrap_or(NO_OWNER);
             *by_owner.entry(owner).or_default().entry(finding.verdict).or_default() += 1;
         }
-        // Where nobody says whose anything is, a list of nobody helps nobody.
-        by_owner = if by_owner.keys().eq([&NOBODY]) { BTreeMap::new() } else { by_owner };
+        // Without any known owner, the list is omitted.
+        by_owner = if by_owner.keys().eq([&NO_OWNER]) { BTreeMap::new() } else { by_owner };
         let old = |counts: &BTreeMap<Verdict, u64>| -> u64 {
             counts.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum()
         };
@@ -98,7 +98,7 @@ impl Owners {
         let shown_owners = owners.iter().take(MOST).map(|(name, counts)| {
             let all: u64 = counts.values().sum();
             Owner {
-                name: if *name == NOBODY { "nobody known".to_owned() } else { shown(name) },
+                name: if *name == NO_OWNER { "no owner".to_owned() } else { shown(name) },
                 link: links::only("owner", name),
                 old: grouped(old(counts)),
                 all: grouped(all),

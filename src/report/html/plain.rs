@@ -1,4 +1,4 @@
-//! What is shown when there is no report to show: before the first run, and for an address that is not understood.
+//! Pages without a report: before the first run, and for invalid queries.
 
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{Served, frame, look::shown, status::Instant};
 use crate::report::query::{Error, PARAMETERS};
 
-/// The page until the first run has ended: what `serve` does, as of `now`, and when it will run.
+/// The page before the end of the first run, with the status of `serve`.
 #[must_use]
 pub fn waiting(served: Served<'_>, now: DateTime<Utc>, next_run_at: Option<DateTime<Utc>>) -> String {
     let page = Waiting {
@@ -17,11 +17,11 @@ pub fn waiting(served: Served<'_>, now: DateTime<Utc>, next_run_at: Option<DateT
     frame::page(false, "No run yet", Vec::new(), page)
 }
 
-/// The page for a query that is not understood: what is wrong with it, and what would be accepted.
+/// The page for an invalid query, with the valid parameters.
 #[must_use]
 pub fn refused(error: &Error) -> String {
     let page = Refused { why: shown(&error.to_string()), parameters: &PARAMETERS };
-    frame::page(false, "This address cannot be understood", Vec::new(), page)
+    frame::page(false, "Invalid query", Vec::new(), page)
 }
 
 #[derive(Template)]
@@ -30,13 +30,13 @@ pub fn refused(error: &Error) -> String {
     whitespace = "minimize",
     source = r##"
 <section class="card lonely">
-<h1>There has been no run yet</h1>
+<h1>No run yet</h1>
 {% if let Some(running) = running %}
-<p>The first one is on, since <time datetime="{{ running.iso }}">{{ running.text }}</time>. Load this page again when it has ended.</p>
+<p>The first run has been in progress since <time datetime="{{ running.iso }}">{{ running.text }}</time>. Reload this page when it has finished.</p>
 {% else if let Some(next) = next %}
-<p>The first one begins at <time datetime="{{ next.iso }}">{{ next.text }}</time>{% if !next.distance.is_empty() %}, {{ next.distance }}{% endif %}.</p>
+<p>The first run starts at <time datetime="{{ next.iso }}">{{ next.text }}</time>{% if !next.distance.is_empty() %}, {{ next.distance }}{% endif %}.</p>
 {% else %}
-<p>None is planned. <code>POST /api/v1/audit</code> asks for one.</p>
+<p>No run is planned. Request one with <code>POST /api/v1/audit</code>.</p>
 {% endif %}
 {% if let Some((failed, why)) = failed %}
 <p class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</p>
@@ -58,12 +58,12 @@ impl HtmlSafe for Waiting {}
     whitespace = "minimize",
     source = r##"
 <section class="card lonely">
-<h1>This address cannot be understood</h1>
+<h1>Invalid query</h1>
 <p>{{ why }}.</p>
 <p><a href="/">All findings</a></p>
-<h2>What is accepted</h2>
+<h2>Valid parameters</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="Parameters">
-<table class="plain"><thead><tr><th scope="col">Parameter</th><th scope="col">What it does</th></tr></thead><tbody>
+<table class="plain"><thead><tr><th scope="col">Parameter</th><th scope="col">Description</th></tr></thead><tbody>
 {% for (name, what) in parameters %}
 <tr><th scope="row"><code>{{ name }}</code></th><td>{{ what }}</td></tr>
 {% endfor %}

@@ -1,11 +1,11 @@
-//! What could not be seen, and what is to be known about how the answers were got?
+//! Errors and notes of a report.
 
 use askama::{Template, filters::HtmlSafe};
 
 use super::look::{self, counted, shown};
 use crate::report::Report;
 
-/// More errors than this are only counted.
+/// Maximum number of errors and notes.
 const MOST: usize = 200;
 
 /// Errors and notes.
@@ -27,7 +27,7 @@ const MOST: usize = 200;
 {% if !more.is_empty() %}<p class="quiet">{{ more }}</p>{% endif %}
 {% endif %}
 {% if !notes.is_empty() %}
-<h3>To be known</h3>
+<h3>Notes</h3>
 <ul class="entries">
 {% for entry in notes %}
 <li><code>{{ entry.code }}</code> {{ entry.message }}</li>
@@ -63,10 +63,10 @@ impl Problems {
         let count = report.errors.len();
         Self {
             errors: report.errors.iter().take(MOST).map(|one| entry(&one.scope, &one.code, &one.message)).collect(),
-            errors_title: format!("{} kept basewatch from seeing everything", counted(count as u64, "error")),
+            errors_title: format!("{}: parts of the inventory could not be audited", counted(count as u64, "error")),
             more: match count.saturating_sub(MOST) {
                 0 => String::new(),
-                more => format!("And {}, which the report has in full.", look::more(more, "error")),
+                more => format!("And {}; see the JSON report.", look::more(more, "error")),
             },
             notes: report.other_notes().take(MOST).map(|note| entry("", &note.code, &note.message)).collect(),
         }

@@ -1,4 +1,4 @@
-//! One finding: a row of the table, and what is behind it.
+//! A row of the findings table, and its details.
 
 use askama::{Template, filters::HtmlSafe};
 
@@ -29,7 +29,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The row of `finding`; `qualifier` is what its name lacks to be the only one of that name.
+    /// The row of `finding`; `qualifier` distinguishes deployments of the same name.
     pub(super) fn of(finding: &Finding, qualifier: &str) -> Self {
         let deployment = &finding.deployment;
         Self {
@@ -52,11 +52,11 @@ impl Row {
     }
 }
 
-/// A name and what it stands for, in a list of facts.
+/// A name and value in a list of details.
 pub(super) struct Fact {
     name: &'static str,
     value: String,
-    /// Whether it is there to be copied.
+    /// Whether to show a copy button.
     is_copied: bool,
 }
 
@@ -68,7 +68,7 @@ fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
     Some(Fact { is_copied: true, ..fact(name, value)? })
 }
 
-/// Why the verdict is what it is: the same for all deployments of which the same is to be said.
+/// The explanation of a verdict, which several findings may share.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -90,9 +90,9 @@ impl Why {
         let reason = |reason: &crate::report::ReasonFields| (shown(&reason.code), shown(&reason.message));
         let facts = [
             fact("Severity", Some(format!("{}: {}", finding.severity.as_str(), urgency(finding.severity)))),
-            copied("Better image", finding.replacement.as_ref().map(|image| &image.reference)),
+            copied("Newer image", finding.replacement.as_ref().map(|image| &image.reference)),
             copied("Base in use", finding.base.as_ref().map(|base| &base.reference)),
-            finding.base.as_ref().and_then(|base| fact("Its mirror", base.mirror.as_deref())),
+            finding.base.as_ref().and_then(|base| fact("Mirror", base.mirror.as_deref())),
             fact("Identified by", finding.base.as_ref().map(identified)),
             fact(
                 "Equal releases",
@@ -110,7 +110,7 @@ impl Why {
         Self { reasons: finding.reasons.iter().map(reason).collect(), facts: facts.into_iter().flatten().collect() }
     }
 
-    /// The first reason, in words.
+    /// The message of the first reason.
     pub(super) fn summary(finding: &Finding) -> String {
         finding.reasons.first().map_or_else(|| "Details".to_owned(), |reason| shown(&reason.message))
     }
@@ -152,7 +152,7 @@ fn runtime(runtime: &crate::report::RuntimeFields) -> String {
     )
 }
 
-/// What is of this deployment alone.
+/// The details of a single deployment.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -189,7 +189,7 @@ impl Own {
             fact("Built", image.created_at.map(words::instant)),
             fact("Pushed", image.pushed_at.map(words::instant)),
             fact("In its repository", image.holding.as_deref()),
-            fact("Where", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
+            fact("Location", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
             fact("State", state),
             fact("Last update", last_update),
             copied("ARN", deployment.arn.as_deref()),

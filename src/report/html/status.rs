@@ -1,4 +1,4 @@
-//! Is it complete, when was it checked, and how bad is it?
+//! The overview: headline, completeness, time of the report and verdict counts.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::report::words;
 
-/// The head of the dashboard.
+/// The overview section.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -24,9 +24,9 @@ use crate::report::words;
 <li class="fact bad"><span aria-hidden="true">✕</span> {{ unknown }}</li>
 {% endif %}
 {% if complete %}
-<li class="fact ok"><span aria-hidden="true">✓</span> Complete: everything was seen</li>
+<li class="fact ok"><span aria-hidden="true">✓</span> Complete: the whole inventory was read</li>
 {% else %}
-<li class="fact warn"><span aria-hidden="true">!</span> Incomplete: {{ gaps }}{% if has_errors %} <a href="#problems">What</a>{% endif %}</li>
+<li class="fact warn"><span aria-hidden="true">!</span> Incomplete: {{ gaps }}{% if has_errors %} <a href="#problems">Details</a>{% endif %}</li>
 {% endif %}
 <li class="fact"><span class="key">Checked</span> <time datetime="{{ checked.iso }}">{{ checked.text }}</time>{% if !checked.distance.is_empty() %} <span class="quiet">{{ checked.distance }}</span>{% endif %}</li>
 {% if let Some(next) = next %}
@@ -35,7 +35,7 @@ use crate::report::words;
 <li class="fact"><span class="key">Next</span> not planned</li>
 {% endif %}
 {% if let Some(running) = running %}
-<li class="fact busy"><span aria-hidden="true">↻</span> A run is on, since <time datetime="{{ running.iso }}">{{ running.text }}</time></li>
+<li class="fact busy"><span aria-hidden="true">↻</span> Run in progress since <time datetime="{{ running.iso }}">{{ running.text }}</time></li>
 {% endif %}
 {% if let Some((failed, why)) = failed %}
 <li class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</li>
@@ -86,7 +86,7 @@ struct Tile {
     link: String,
 }
 
-/// An instant and how far it is from now.
+/// A time with its distance from now.
 pub(super) struct Instant {
     pub(super) iso: String,
     pub(super) text: String,
@@ -94,14 +94,14 @@ pub(super) struct Instant {
 }
 
 impl Instant {
-    /// `at`, seen from `now`.
+    /// `at`, relative to `now`.
     pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let iso = at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         Self { iso, text: words::instant(at), distance: distance(at - now) }
     }
 }
 
-/// `in 5 hours`, `3 days ago`; nothing if it is now.
+/// `in 5 hours`, `3 days ago`; empty for now.
 fn distance(from_now: TimeDelta) -> String {
     let minutes = from_now.num_minutes();
     let (number, unit) = match minutes.unsigned_abs() {
@@ -135,7 +135,7 @@ impl Status {
         let errors = report.errors.len() as u64;
         let gaps = match errors {
             0 => "some images could not be read".to_owned(),
-            _ => format!("{} kept basewatch from seeing everything.", counted(errors, "error")),
+            _ => format!("{}, so parts of the inventory could not be audited.", counted(errors, "error")),
         };
         let instant = |at| Instant::of(at, view.now);
         Self {
@@ -156,7 +156,7 @@ impl Status {
         }
     }
 
-    /// What the page is called.
+    /// The title of the page.
     pub(super) fn headline(&self) -> String {
         self.headline.clone()
     }
@@ -167,43 +167,42 @@ fn headline(view: &View<'_>) -> String {
     let all = summary.deployments;
     let old: u64 =
         summary.by_verdict.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum();
-    let stands = |number: u64| if number == 1 { "stands" } else { "stand" };
+    let are = |number: u64| if number == 1 { "is" } else { "are" };
     match (all, old) {
         _ if view.report.most_unknown().is_some() => words::MOST_UNKNOWN.to_owned(),
-        (0, _) if view.report.complete => "There are no deployments".to_owned(),
-        (0, _) => "No deployment could be seen".to_owned(),
-        (all, 0) => format!("None of {} is known to stand on an old base", counted(all, "deployment")),
+        (0, _) if view.report.complete => "No deployments".to_owned(),
+        (0, _) => "No deployments could be read".to_owned(),
+        (all, 0) => format!("None of {} is known to be built on an outdated base", counted(all, "deployment")),
         (all, old) if all == old && all > 1 => {
-            format!("All {} stand on an old base", counted(all, "deployment"))
+            format!("All {} are built on an outdated base", counted(all, "deployment"))
         }
-        (all, old) => format!("{} of {} {} on an old base", grouped(old), counted(all, "deployment"), stands(old)),
+        (all, old) => {
+            format!("{} of {} {} built on an outdated base", grouped(old), counted(all, "deployment"), are(old))
+        }
     }
 }
 
-/// `text` as the beginning of a sentence.
+/// Capitalizes the first letter.
 fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// What is behind the numbers, in one line.
+/// Details of the counts in one line.
 fn details(view: &View<'_>) -> String {
     let summary = &view.report.summary;
     if summary.deployments == 0 {
         return String::new();
     }
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let mut text = format!("{} on {}.", counted(summary.images, "image"), counted(summary.bases, "base"));
     if let Some(ages) = summary.base_age_days {
-        let _ = write!(
-            text,
-            " Half of the bases are up to {} d old, 90 % up to {} d, the oldest {} d.",
-            ages.p50, ages.p90, ages.max
-        );
+        let _ =
+            write!(text, " Base age: median {} d, 90th percentile {} d, maximum {} d.", ages.p50, ages.p90, ages.max);
     }
     if summary.exempted > 0 {
         let are = if summary.exempted == 1 { "is" } else { "are" };
-        let _ = write!(text, " {} of the deployments {are} exempted.", grouped(summary.exempted));
+        let _ = write!(text, " {} {are} exempted.", counted(summary.exempted, "deployment"));
     }
     text
 }
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_in_the_unit_that_people_would_take() {
+    fn distances_use_a_suitable_unit() {
         let table = [
             (0, ""),
             (1, "in 1 minute"),

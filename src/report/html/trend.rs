@@ -1,4 +1,4 @@
-//! How did it change? The last ninety days: deployments by verdict, and how old the bases were.
+//! The history of the last 90 days: deployments by verdict, and base ages.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::report::words;
 
-/// So many days are shown.
+/// The number of days.
 const DAYS: u64 = 90;
-/// How high the drawings are, in units of their own.
+/// The height of the charts in SVG units.
 const HEIGHT: f64 = 100.0;
 
-/// The history.
+/// The history section.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -25,7 +25,7 @@ const HEIGHT: f64 = 100.0;
 {% if !self.is_empty() %}
 <section class="card history" id="history" aria-labelledby="history-title">
 <div class="head"><h2 id="history-title">The last 90 days</h2><p class="quiet">{{ change }}</p></div>
-<figure><figcaption><span>Deployments by verdict</span><span class="quiet">{{ most }} at the top</span></figcaption>
+<figure><figcaption><span>Deployments by verdict</span><span class="quiet">top: {{ most }}</span></figcaption>
 <svg class="chart days" width="100%" height="150" viewBox="0 0 90 104" preserveAspectRatio="none" aria-hidden="true">
 {% for (at, length) in gaps %}
 <rect class="gap" x="{{ at }}" width="{{ length }}" y="0" height="100"/>
@@ -40,7 +40,7 @@ const HEIGHT: f64 = 100.0;
 {% endfor %}
 </svg></figure>
 {% if !lines.is_empty() %}
-<figure><figcaption><span>Age of the bases: <span class="key-p90">nine in ten are at most this old</span>, <span class="key-p50">half are</span></span><span class="quiet">{{ oldest }} d at the top{% if limit_at.is_some() %}, dashed is the limit of {{ limit }} d{% endif %}</span></figcaption>
+<figure><figcaption><span>Base age: <span class="key-p90">90th percentile</span>, <span class="key-p50">median</span></span><span class="quiet">top: {{ oldest }} d{% if limit_at.is_some() %}, dashed: limit of {{ limit }} d{% endif %}</span></figcaption>
 <svg class="chart ages" width="100%" height="90" viewBox="0 0 90 100" preserveAspectRatio="none" aria-hidden="true">
 {% if let Some(at) = limit_at %}
 <line class="limit" x1="0" x2="90" y1="{{ at }}" y2="{{ at }}" vector-effect="non-scaling-stroke"/>
@@ -51,10 +51,10 @@ const HEIGHT: f64 = 100.0;
 </svg></figure>
 {% endif %}
 <p class="ends quiet"><span>{{ first }}</span><span>{{ last }}</span></p>
-<p class="legend quiet">{% for look in looks %}<span class="count v-{{ look.word }}"><span class="swatch" aria-hidden="true"></span>{{ look.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete, below the day</span>{% endif %}</p>
-<details class="as-table"><summary>The same as a table</summary>
+<p class="legend quiet">{% for look in looks %}<span class="count v-{{ look.word }}"><span class="swatch" aria-hidden="true"></span>{{ look.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete</span>{% endif %}</p>
+<details class="as-table"><summary>Show as table</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="The last 90 days as a table">
-<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for look in looks %}<th scope="col" class="num">{{ look.word }}</th>{% endfor %}<th scope="col" class="num">Half up to</th><th scope="col" class="num">90 % up to</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
+<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for look in looks %}<th scope="col" class="num">{{ look.word }}</th>{% endfor %}<th scope="col" class="num">Median age</th><th scope="col" class="num">90th percentile</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
 {% for row in rows %}
 <tr><th scope="row">{{ row.date }}</th><td>{{ row.complete }}</td><td class="num">{{ row.deployments }}</td>{% for count in row.counts %}<td class="num">{{ count }}</td>{% endfor %}<td class="num">{{ row.p50 }}</td><td class="num">{{ row.p90 }}</td><td class="num">{{ row.alerts }}</td></tr>
 {% endfor %}
@@ -167,29 +167,29 @@ fn old(day: &TrendDay) -> u64 {
     look::WORST_FIRST.into_iter().filter(|verdict| look::is_old(*verdict)).map(|verdict| day.count(verdict)).sum()
 }
 
-/// What became of the number that matters.
+/// The change of the number of outdated deployments.
 fn change(days: &BTreeMap<u64, &TrendDay>) -> String {
     let (Some((_, first)), Some((_, last))) = (days.first_key_value(), days.last_key_value()) else {
         return String::new();
     };
     if first.date == last.date {
-        return "There is one day so far.".to_owned();
+        return "One day so far.".to_owned();
     }
     let (was, is) = (old(first), old(last));
     let direction = match is.cmp(&was) {
         std::cmp::Ordering::Less => "down from",
-        std::cmp::Ordering::Equal => "as on",
+        std::cmp::Ordering::Equal => "unchanged since",
         std::cmp::Ordering::Greater => "up from",
     };
     let then = if is == was { first.date.to_string() } else { format!("{} on {}", grouped(was), first.date) };
-    format!("{} on an old base, {direction} {then}.", counted(is, "deployment"))
+    format!("{} on an outdated base, {direction} {then}.", counted(is, "deployment"))
 }
 
-/// The stretches without a run between the first run and the last day.
+/// The periods without a run between the first run and the last day.
 fn gaps(days: &BTreeMap<u64, &TrendDay>) -> Vec<(u64, u64)> {
     let mut gaps = Vec::new();
     let mut next = days.first_key_value().map_or(DAYS, |(place, _)| *place);
-    // Today's run may be yet to come.
+    // Includes today without a run.
     for place in days.keys().copied().chain([DAYS - 1]) {
         if place > next {
             gaps.push((next, place - next));
@@ -199,7 +199,7 @@ fn gaps(days: &BTreeMap<u64, &TrendDay>) -> Vec<(u64, u64)> {
     gaps
 }
 
-/// The line of an age, in as many pieces as there are stretches of days that have it.
+/// The polylines of an age, interrupted on days without a value.
 fn lines(
     days: &BTreeMap<u64, &TrendDay>,
     age: impl Fn(&TrendDay) -> Option<u64>,
@@ -212,10 +212,10 @@ fn lines(
         let point = format!("{place}.5,{}", height(age));
         match lines.last_mut() {
             Some(line) if next == Some(*place) => {
-                // Writing to a text cannot fail.
+                // Writing to a string cannot fail.
                 let _ = write!(line, " {point}");
             }
-            // A point of its own is a short line, else nothing would be seen of it.
+            // A single point is drawn as a short line, to be visible.
             _ => lines.push(format!("{place}.2,{} {point}", height(age))),
         }
         next = Some(place + 1);
@@ -278,17 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn days_without_a_run_are_gaps_and_break_the_line() {
+    fn days_without_a_run_are_gaps() {
         let days = [day("2026-11-01", 3, Some(50)), day("2026-11-02", 2, Some(40)), day("2026-11-05", 1, Some(30))];
         let days: BTreeMap<_, _> = [80, 81, 84].into_iter().zip(&days).collect();
         assert_eq!(gaps(&days), [(82, 2), (85, 4)]);
         let lines = lines(&days, TrendDay::p90, &|age: u64| age.to_string());
         assert_eq!(lines, ["80.2,50 80.5,50 81.5,40", "84.2,30 84.5,30"]);
-        assert_eq!(change(&days), "1 deployment on an old base, down from 3 on 2026-11-01.");
+        assert_eq!(change(&days), "1 deployment on an outdated base, down from 3 on 2026-11-01.");
     }
 
     #[test]
-    fn a_bar_stands_on_the_ground_with_the_worst_at_its_foot() {
+    fn the_worst_verdict_is_at_the_bottom_of_a_bar() {
         let bar = Bar::of(4, &day("2026-11-01", 3, None), 8);
         let blocks: Vec<_> =
             bar.blocks.iter().map(|block| (block.look.word, block.top.as_str(), block.height.as_str())).collect();

@@ -1,4 +1,4 @@
-//! What is to be done about what a report found? One item for each thing to do, however many deployments it is for.
+//! The list of recommended actions: one item per action, regardless of the number of deployments.
 
 use std::collections::HashMap;
 
@@ -13,33 +13,33 @@ use super::{
 };
 use crate::judge::Action;
 
-/// So many deployments are named for each thing to do.
+/// Maximum number of deployments to list per action.
 const NAMED: usize = 3;
 
-/// What to do, the most pressing first.
+/// Renders the list, most urgent first.
 pub(super) fn render(report: &Report) -> String {
     let is_open = |finding: &&Finding| {
         finding.exemption.is_none() && (finding.action != Action::None || finding.awaited().is_some())
     };
-    // In the order in which they come first; there are few things to do and many that it is for.
+    // In the order of the first finding of each action.
     let mut places = HashMap::new();
-    let mut things: Vec<(String, Vec<&Finding>)> = Vec::new();
+    let mut actions: Vec<(String, Vec<&Finding>)> = Vec::new();
     for finding in report.findings.iter().filter(is_open) {
         let place = *places.entry((finding.action, subject(finding))).or_insert_with(|| {
-            things.push((advice(finding), Vec::new()));
-            things.len() - 1
+            actions.push((advice(finding), Vec::new()));
+            actions.len() - 1
         });
-        if let Some((_, findings)) = things.get_mut(place) {
+        if let Some((_, findings)) = actions.get_mut(place) {
             findings.push(finding);
         }
     }
     let names = Names::of(&report.findings);
-    let items = things.iter().map(|(advice, findings)| format!("{advice}: {}", whom(findings, &names)));
+    let items = actions.iter().map(|(advice, findings)| format!("{advice}: {}", whom(findings, &names)));
     let items: Vec<_> = items.collect();
     list("What to do", &items)
 }
 
-/// What it is done with: equal where one thing helps several.
+/// The object of the action, which is equal for findings with the same action.
 fn subject(finding: &Finding) -> Option<String> {
     match finding.action {
         Action::Rebuild => finding.current.as_ref().map(CurrentRelease::build_on_pinned),
@@ -56,19 +56,19 @@ fn subject(finding: &Finding) -> Option<String> {
 
 fn advice(finding: &Finding) -> String {
     let named = |otherwise: &str| {
-        // References are there to be copied: not shortened as names are.
+        // References must be copyable, and are not shortened like names.
         subject(finding).map_or_else(|| otherwise.to_owned(), |subject| code(&subject, Place::Line, 2 * NAME))
     };
     match finding.action {
         Action::Rebuild => format!("**Rebuild** on {} and deploy", named("the current release of the base")),
-        Action::Redeploy => format!("**Redeploy** with {}", named("the better image in the repository")),
+        Action::Redeploy => format!("**Redeploy** with {}", named("the newer image in the repository")),
         Action::Upgrade => format!("**Upgrade** from {} to a supported runtime", named("the runtime")),
-        Action::Restore => format!("**Restore** {}, or deploy another image", named("the image that runs")),
+        Action::Restore => format!("**Restore** {} or deploy another image", named("the deployed image")),
         Action::Repair => {
-            format!("**Repair** what prevents the function from being invoked ({})", named("no reason given"))
+            format!("**Repair** the function, which cannot be invoked ({})", named("unknown reason"))
         }
         Action::Investigate => {
-            format!("**Investigate** {} with `basewatch explain IMAGE`", named("what could not be concluded"))
+            format!("**Investigate** {} with `basewatch explain IMAGE`", named("the unknown verdict"))
         }
         Action::None => finding.awaited().map_or_else(String::new, |(outer, link)| {
             let outer = code(&outer.reference, Place::Line, 2 * NAME);
@@ -78,7 +78,7 @@ fn advice(finding: &Finding) -> String {
     }
 }
 
-/// `orders:421`, `orders:420`, `orders:419` and 10 more deployments, of 1 image.
+/// `orders:421`, `orders:420`, `orders:419` and 10 more deployments.
 fn whom(findings: &[&Finding], names: &Names<'_>) -> String {
     let name = |finding: &&Finding| {
         let name = code(&words::deployment_name(&finding.deployment), Place::Line, NAME);

@@ -1,7 +1,6 @@
-//! How is a report read where work is discussed? As GitHub Flavored Markdown, for job summaries and for comments on pull
-//! requests: the counts, the worst first, what to do, and what could not be seen.
+//! Renders a report as GitHub Flavored Markdown, for job summaries and pull request comments.
 //!
-//! Never larger than a comment may be; what is left out is counted.
+//! The output fits into a comment; omitted parts are counted.
 
 mod advice;
 mod text;
@@ -14,22 +13,22 @@ use super::{
 use crate::judge::{Action, Verdict};
 use text::{Place, code, prose};
 
-/// A comment on GitHub takes 65,536 characters; a byte is at most one, and somebody may add a heading. A job summary
-/// takes 1 MiB (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
+/// A GitHub comment is limited to 65,536 characters, including a heading that a workflow may add. The limit of a job
+/// summary is 1 MiB (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
 const MOST_BYTES: usize = 60_000;
 
-/// More rows than this are counted: nobody reads on.
+/// Maximum number of rows; the others are counted.
 const MOST_ROWS: usize = 100;
 
-/// The same for each list below the table, and the bytes that one may take.
+/// Maximum number of items of each list below the table, and its maximum size in bytes.
 const MOST_ITEMS: usize = 20;
 const MOST_LIST_BYTES: usize = 8_000;
 
-/// The columns of text that a name and a message may take.
+/// Maximum width of a name and of a message, in columns.
 const NAME: usize = 100;
 const MESSAGE: usize = 300;
 
-/// The report in Markdown.
+/// Renders the report.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let head = head(report);
@@ -46,16 +45,16 @@ fn head(report: &Report) -> String {
     let most_unknown = report.most_unknown();
     let what = match (summary.deployments, bad.as_str()) {
         _ if most_unknown.is_some() => format!("most of the fleet is unknown ({bad})"),
-        (0, _) => "no deployment to audit".to_owned(),
-        (_, "") if to_do > 0 => format!("{} to act on", count(to_do, "deployment")),
-        (_, "") if report.complete => "everything is fresh".to_owned(),
-        (_, "") => "nothing old was found".to_owned(),
+        (0, _) => "no deployments to audit".to_owned(),
+        (_, "") if to_do > 0 => format!("{} with required actions", count(to_do, "deployment")),
+        (_, "") if report.complete => "all deployments are fresh".to_owned(),
+        (_, "") => "no outdated bases found".to_owned(),
         (_, bad) => bad.to_owned(),
     };
     let (title, lack) = if report.complete {
         ("", "")
     } else {
-        (", and not everything could be seen", "**Incomplete:** not everything that was to be audited could be.\n\n")
+        (" (incomplete)", "**Incomplete:** parts of the inventory could not be audited.\n\n")
     };
     let audited = format!(
         "{} of {} on {}, as of {}.",
@@ -75,10 +74,10 @@ fn head(report: &Report) -> String {
     format!("## basewatch: {what}{title}\n\n{unknown}{audited}{exempted}\n\n{lack}")
 }
 
-/// The findings of which there is something to say, in at most `room` bytes.
+/// Renders the findings that require attention, in at most `room` bytes.
 fn table(report: &Report, room: usize) -> String {
     let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
-    // What somebody answers for comes after all that nobody does.
+    // Exempted findings come last.
     let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let groups = groups(open.into_iter().chain(exempted));
     if groups.is_empty() {
@@ -86,7 +85,7 @@ fn table(report: &Report, room: usize) -> String {
     }
     let columns = Columns { names: Names::of(&report.findings), has_owners: !report.summary.by_owner.is_empty() };
     let mut text = columns.titles();
-    // The line that counts the others has numbers only.
+    // Reserve space for the line that counts omitted rows.
     let room = room.saturating_sub(text.len() + 200);
     let (rows, shown) = within(groups.iter().map(|group| columns.row(group)), MOST_ROWS, room);
     text.push_str(&rows);
@@ -99,12 +98,12 @@ fn table(report: &Report, room: usize) -> String {
         text += &rows;
         text += " more, for ";
         text += &rest;
-        text += "**; the formats json and csv have them all.\n\n";
+        text += "**; see the json or csv format for all.\n\n";
     }
     text
 }
 
-/// As many of `lines` as there is room for, and how many these are.
+/// The first `lines` that fit into `most` lines and `room` bytes, and their number.
 fn within(lines: impl Iterator<Item = String>, most: usize, room: usize) -> (String, usize) {
     let mut text = String::new();
     let mut shown = 0;
@@ -118,7 +117,7 @@ fn within(lines: impl Iterator<Item = String>, most: usize, room: usize) -> (Str
     (text, shown)
 }
 
-/// A list below a heading; what there is no room for is counted. Nothing without items.
+/// A list with a heading, which counts omitted items; empty without items.
 fn list(title: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
@@ -184,7 +183,7 @@ fn maybe(text: Option<&str>) -> String {
     code(text.unwrap_or_default(), Place::Cell, NAME)
 }
 
-/// The first reason in full, the codes of the others, and whose rule or exemption holds.
+/// The first reason with its message, the codes of the others, the base chain, the policy rule and the exemption.
 fn why(finding: &Finding) -> String {
     let mut reasons = finding.reasons.iter();
     let first = reasons.next().map(|reason| {
@@ -204,30 +203,27 @@ fn errors(report: &Report) -> String {
     let item = |error: &super::ErrorEntry| {
         let scope = prose(&error.scope, Place::Line, NAME);
         let code = code(&error.code, Place::Line, NAME);
-        format!("At {scope}, {code}: {}", prose(&error.message, Place::Line, MESSAGE))
+        format!("{scope}, {code}: {}", prose(&error.message, Place::Line, MESSAGE))
     };
     let items: Vec<_> = report.errors.iter().map(item).collect();
-    list("What could not be seen", &items)
+    list("Errors", &items)
 }
 
 fn notes(report: &Report) -> String {
-    // An exemption that is not needed any more harms nobody.
+    // Unused exemptions and holds do not affect the findings.
     let notes = report.other_notes().filter(|note| !note.is_about_unused());
-    let items: Vec<_> = notes.map(|note| format!("Note: {}", prose(&note.message, Place::Line, MESSAGE))).collect();
-    list("To be known", &items)
+    let items: Vec<_> = notes.map(|note| format!("{}", prose(&note.message, Place::Line, MESSAGE))).collect();
+    list("Notes", &items)
 }
 
 fn foot(report: &Report) -> String {
     let policy = &report.policy;
     let ages = report.summary.base_age_days.map_or_else(String::new, |ages| {
-        format!(
-            "Half of the bases are up to {} d old, nine in ten up to {} d, the oldest {} d. ",
-            ages.p50, ages.p90, ages.max
-        )
+        format!("Base age: median {} d, 90th percentile {} d, maximum {} d. ", ages.p50, ages.p90, ages.max)
     });
     let run = code(&report.run_id, Place::Line, NAME);
     format!(
-        "{ages}Stale is what is over {} d old, out-of-date what is over {} d behind. Run {run}.\n",
+        "{ages}Bases over {} d old are stale; deployments over {} d behind are out-of-date. Run {run}.\n",
         policy.max_age_days, policy.grace_days,
     )
 }

@@ -1,36 +1,34 @@
-//! How does text from outside come out harmless in Markdown? Sentences stay sentences; every word in them that could
-//! mean something to a parser, or to the site that shows it, stands in a code span.
+//! Safe embedding of untrusted text in Markdown. Words that could have a special meaning become code spans.
 //!
-//! In a code span nothing is markup: no HTML, no link, no image; and GitHub looks there for no address, no `@team`,
-//! no `#12`, no commit and no `:emoji:` (<https://github.github.com/gfm/#code-spans>). Escaping character by character
-//! would stop a parser, but not what a site does to the text afterwards. Whoever copies a reference from it gets it
-//! as it is.
+//! A code span contains no markup, and GitHub does not replace URLs, `@team`, `#12`, commits or `:emoji:` in it
+//! (<https://github.github.com/gfm/#code-spans>). Escaping single characters would not prevent these replacements, and
+//! would change copied references.
 
 use super::super::{Harmless, words::NOTHING};
 
-/// Where a piece of text stands.
+/// The position of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In the cell of a table, which a `|` would end.
+    /// In a table cell, which `|` would end.
     Cell,
-    /// In a line of its own, behind other text.
+    /// In a paragraph or list item.
     Line,
 }
 
-/// `text` in a code span, at most `width` columns of it; a dash where there is none.
+/// `text` as a code span of at most `width` columns; a dash if empty.
 pub(super) fn code(text: &str, place: Place, width: usize) -> String {
     let harmless = Harmless::from(text).shortened(width);
     if harmless.as_str().is_empty() { NOTHING.to_owned() } else { span(harmless.as_str(), place) }
 }
 
-/// `text` as a sentence, at most `width` columns of it.
+/// `text` as prose of at most `width` columns.
 pub(super) fn prose(text: &str, place: Place, width: usize) -> String {
     let harmless = Harmless::from(text).shortened(width);
     let words = harmless.as_str().split(' ').filter(|word| !word.is_empty());
     words.map(|word| self::word(word, place)).collect::<Vec<_>>().join(" ")
 }
 
-/// A word as it is if it is plain, else in a code span; punctuation around it stays outside.
+/// A plain word unchanged, any other word as a code span without surrounding punctuation.
 fn word(word: &str, place: Place) -> String {
     let core = word.trim_start_matches(['(', '"', '\'', '…']);
     let (before, core) = word.split_at(word.len() - core.len());
@@ -39,13 +37,13 @@ fn word(word: &str, place: Place) -> String {
     if is_plain(core) { word.to_owned() } else { format!("{before}{}{after}", span(core, place)) }
 }
 
-/// Whether a word means nothing but itself: letters, digits, and hyphens and apostrophes between them.
+/// Whether a word has no special meaning: letters and digits, joined by hyphens and apostrophes.
 ///
-/// `ABC-12` may be an issue, of GitHub (`GH-12`) or of a tracker that a repository links to; seven hexadecimal digits
-/// and more may be a commit.
+/// `ABC-12` may be an issue of GitHub (`GH-12`) or of a linked tracker; seven or more hexadecimal digits may be a
+/// commit.
 fn is_plain(core: &str) -> bool {
     let is_joint = |c: char| matches!(c, '-' | '\'');
-    // A `<` that a blank follows begins no tag.
+    // A `<` before a blank does not start a tag.
     let is_sign = matches!(core, "" | "≥" | "–" | "<" | "=");
     let is_word = core.chars().all(|c| c.is_alphanumeric() || is_joint(c))
         && core.starts_with(char::is_alphanumeric)
@@ -62,28 +60,28 @@ fn is_commit(core: &str) -> bool {
     core.split('-').any(|part| part.len() >= 7 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// A code span (CommonMark 0.31.2, section 6.1) that holds `text`, which is in one line and not empty.
+/// A code span (CommonMark 0.31.2, section 6.1) with `text`, which must be one line and not empty.
 fn span(text: &str, place: Place) -> String {
     let text = match place {
         Place::Cell => cell(text),
         Place::Line => text.to_owned(),
     };
     let fence = "`".repeat(fence(&text));
-    // One blank at either end is taken away; and a backtick there would join the fence.
+    // The parser strips one blank at each end, and a backtick would join the fence.
     let is_padded = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
     let pad = if is_padded && !text.chars().all(|c| c == ' ') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// A length that no run of backticks in `text` has.
+/// A fence length that differs from all runs of backticks in `text`.
 fn fence(text: &str) -> usize {
     let runs: Vec<_> = text.split(|c| c != '`').map(str::len).collect();
-    // Not one more than the longest: parsers stop counting somewhere, cmark at 80.
+    // The shortest such length, because parsers limit it; cmark to 80.
     (1..=text.len() + 1).find(|length| !runs.contains(length)).unwrap_or(1)
 }
 
-/// `text` as it stands in a cell: `\|` for `|` (GFM, section 4.10). Whether a backslash before that is taken away as
-/// well, parsers do not agree on: there the `|` is written as what is invisible is.
+/// Escapes `|` in a table cell as `\|` (GFM, section 4.10). Parsers differ for `|` after a backslash, which is written
+/// as `\u{7c}`.
 fn cell(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -101,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_parser_or_a_site_would_see_more_in_is_code() {
+    fn words_with_special_meaning_become_code_spans() {
         let table = [
             ("the base is 90 days old", "the base is 90 days old"),
             ("out-of-date since 2026-10-23; look", "out-of-date since 2026-10-23; look"),
@@ -142,7 +140,7 @@ mod tests {
         }
         assert_eq!(code("a|b\\|c\\\\|", Place::Cell, 1000), "`a\\|b\\\\u{7c}c\\\\\\u{7c}`");
         assert_eq!(code("a|b\\|c", Place::Line, 1000), "`a|b\\|c`");
-        // However many there are, a fence stays short.
+        // The fence stays short for any number of backticks.
         let all: String = (1..44).map(|length| "`".repeat(length) + "x").collect();
         assert!(code(&all, Place::Line, 2000).starts_with(&("`".repeat(44) + " `x")));
     }

@@ -1,5 +1,4 @@
-//! How does code scanning read what was found in Dockerfiles? A result on the line of each `FROM` that ships and is not as
-//! it should be.
+//! Renders a Dockerfile check as SARIF: a result on the line of each final `FROM` with a problem.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ use crate::{
     report::dockerfiles::{DockerfileReport, FromFields},
 };
 
-/// The report in SARIF.
+/// Renders the report.
 #[must_use]
 pub fn render(report: &DockerfileReport) -> String {
     let mut rules = Rules::known();
@@ -28,7 +27,7 @@ pub fn render(report: &DockerfileReport) -> String {
         let froms = file.froms.iter().enumerate();
         froms.map(|(position, from)| (file.path.as_str(), position, from))
     });
-    // The least that is not fresh is to be seen, whatever the run fails for.
+    // Every base that is not fresh is a result, regardless of `--fail-on`.
     let wanted = all.filter(|(_, _, from)| {
         let is_not_fresh = from.verdict.is_some_and(|verdict| verdict != Verdict::Fresh);
         from.counts() && (is_not_fresh || from.fails(Verdict::Deprecated))
@@ -84,7 +83,7 @@ fn message(from: &FromFields) -> String {
         let message = plain(&reason.message, MESSAGE);
         format!("{}: {}.", plain(&reason.code, NAME), message.trim_end_matches('.'))
     });
-    let fix = from.fix.as_ref().map(|fix| format!("Pin it to {}.", plain(&fix.reference, MESSAGE)));
+    let fix = from.fix.as_ref().map(|fix| format!("Pin to {}.", plain(&fix.reference, MESSAGE)));
     [first].into_iter().chain(reasons).chain(fix).collect::<Vec<_>>().join(" ")
 }
 

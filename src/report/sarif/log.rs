@@ -1,4 +1,4 @@
-//! Which parts of the SARIF 2.1.0 format are written, and in which order? The names are those of the specification
+//! The subset of the SARIF 2.1.0 format that basewatch writes
 //! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The file of one run.
+    /// A log with one run.
     pub(super) fn new(
         rules: Rules,
         invocation: Invocation,
@@ -38,7 +38,7 @@ impl Log {
     }
 }
 
-/// What one run of the tool found (section 3.14).
+/// A `run` (section 3.14).
 #[derive(Serialize)]
 pub(super) struct Run {
     pub(super) tool: Tool,
@@ -47,13 +47,13 @@ pub(super) struct Run {
     pub(super) properties: BTreeMap<&'static str, String>,
 }
 
-/// The tool (section 3.18).
+/// A `tool` (section 3.18).
 #[derive(Serialize)]
 pub(super) struct Tool {
     pub(super) driver: Driver,
 }
 
-/// What the tool consists of: of itself (section 3.19).
+/// A `toolComponent` (section 3.19).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Driver {
@@ -63,7 +63,7 @@ pub(super) struct Driver {
     pub(super) rules: Vec<Rule>,
 }
 
-/// What a result can be about (section 3.49).
+/// A `reportingDescriptor` (section 3.49).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rule {
@@ -78,33 +78,33 @@ pub(super) struct Rule {
     pub(super) properties: RuleProperties,
 }
 
-/// Text for people (section 3.11).
+/// A `message` (section 3.11).
 #[derive(Serialize)]
 pub(super) struct Message {
     pub(super) text: String,
 }
 
-/// The same as plain text and as Markdown (section 3.12).
+/// A `multiformatMessageString` (section 3.12).
 #[derive(Serialize)]
 pub(super) struct Help {
     pub(super) text: String,
     pub(super) markdown: String,
 }
 
-/// How bad it is where a result does not say (section 3.50).
+/// A `reportingConfiguration` (section 3.50).
 #[derive(Serialize)]
 pub(super) struct Configuration {
     pub(super) level: Level,
 }
 
-/// What GitHub sorts and filters rules by.
+/// The rule properties that GitHub sorts and filters by.
 #[derive(Serialize)]
 pub(super) struct RuleProperties {
     pub(super) tags: [&'static str; 2],
     pub(super) precision: &'static str,
 }
 
-/// How bad it is (section 3.27.10).
+/// A `level` (section 3.27.10).
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
@@ -114,7 +114,7 @@ pub(super) enum Level {
     Error,
 }
 
-/// How the tool ran (section 3.20).
+/// An `invocation` (section 3.20).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Invocation {
@@ -123,7 +123,7 @@ pub(super) struct Invocation {
     pub(super) tool_execution_notifications: Vec<Notification>,
 }
 
-/// What happened on the way (section 3.58).
+/// A `notification` (section 3.58).
 #[derive(Serialize)]
 pub(super) struct Notification {
     pub(super) descriptor: DescriptorReference,
@@ -131,13 +131,13 @@ pub(super) struct Notification {
     pub(super) message: Message,
 }
 
-/// What it is about (section 3.52).
+/// A `reportingDescriptorReference` (section 3.52).
 #[derive(Serialize)]
 pub(super) struct DescriptorReference {
     pub(super) id: String,
 }
 
-/// What was found (section 3.27, `result`).
+/// A `result` (section 3.27).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Finding {
@@ -151,7 +151,7 @@ pub(super) struct Finding {
     pub(super) properties: BTreeMap<&'static str, String>,
 }
 
-/// Where it was found (section 3.28).
+/// A `location` (section 3.28).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location {
@@ -160,7 +160,7 @@ pub(super) struct Location {
     pub(super) logical_locations: Vec<LogicalLocation>,
 }
 
-/// In which artifact (section 3.29).
+/// A `physicalLocation` (section 3.29).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PhysicalLocation {
@@ -168,13 +168,13 @@ pub(super) struct PhysicalLocation {
     pub(super) region: Region,
 }
 
-/// Which artifact (section 3.4).
+/// An `artifactLocation` (section 3.4).
 #[derive(Serialize)]
 pub(super) struct ArtifactLocation {
     pub(super) uri: String,
 }
 
-/// Which part of it (section 3.30): GitHub wants all four, and an image has no lines.
+/// A `region` (section 3.30). GitHub requires all four properties.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Region {
@@ -184,7 +184,7 @@ pub(super) struct Region {
     pub(super) end_column: u64,
 }
 
-/// Which deployment (section 3.33).
+/// A `logicalLocation` (section 3.33), for the deployment.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogicalLocation {
@@ -193,18 +193,18 @@ pub(super) struct LogicalLocation {
     pub(super) kind: &'static str,
 }
 
-/// What stays the same over runs (section 3.27.17).
+/// `partialFingerprints` (section 3.27.17), which are stable across runs.
 #[derive(Serialize)]
 pub(super) struct Fingerprints {
-    /// The only one that GitHub looks at.
+    /// The only fingerprint that GitHub uses.
     #[serde(rename = "primaryLocationLineHash")]
     pub(super) line_hash: String,
-    /// The hash of the finding's id.
+    /// The hash of the finding ID.
     #[serde(rename = "basewatchFinding/v1")]
     pub(super) finding: String,
 }
 
-/// Why nobody is bothered by it (section 3.35).
+/// A `suppression` (section 3.35), for an exemption.
 #[derive(Serialize)]
 pub(super) struct Suppression {
     pub(super) kind: &'static str,

@@ -1,7 +1,6 @@
-//! How does code scanning read a report? As SARIF 2.1.0: a rule for each reason code, a result for each finding that is
-//! not fresh.
+//! Renders a report as SARIF 2.1.0: a rule per reason code, a result per finding that is not fresh.
 //!
-//! Within the limits of GitHub, which reads a part of the format and wants more than the format does
+//! Follows the requirements and limits of GitHub
 //! (<https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>).
 
 mod dockerfiles;
@@ -26,36 +25,36 @@ use log::{
 use rules::Rules;
 use text::{path, plain};
 
-/// More results than this in a run and GitHub refuses the file; of these it shows the 5,000 worst.
+/// The maximum number of results that GitHub accepts; it shows the 5,000 worst.
 pub const MOST_RESULTS: usize = 25_000;
 
-/// Nobody reads more of what could not be seen.
+/// Maximum number of notifications of each kind.
 const MOST_NOTIFICATIONS: usize = 1_000;
 
-/// The columns of text that a name and a message may take, and how many reasons are told.
+/// Maximum width of a name and a message in columns, and maximum number of reasons per result.
 const NAME: usize = 200;
 const MESSAGE: usize = 500;
 const MOST_REASONS: usize = 20;
 
-/// The report in SARIF.
+/// Renders the report.
 #[must_use]
 pub fn render(report: &Report) -> String {
     render_within(report, MOST_RESULTS)
 }
 
-/// The same with the worst results only, at most `most`; a notification counts the others.
+/// Renders at most `most` results, worst first; a notification counts the others.
 #[must_use]
 pub fn render_within(report: &Report, most: usize) -> String {
     let mut rules = Rules::known();
     let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
-    // What somebody answers for is left out first.
+    // Exempted findings are omitted first.
     let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let left_out = (exempted.len() + open.len()).saturating_sub(most);
     let kept = open.into_iter().chain(exempted).take(most);
     let results = kept.map(|finding| result(finding, &mut rules)).collect();
     let invocation = Invocation {
-        // GitHub takes what is not in a file for fixed, and refuses the file of a run that did not succeed: what was
-        // not seen must not look fixed.
+        // GitHub closes alerts without a result, but rejects files of failed invocations, so that an incomplete audit
+        // does not close alerts.
         execution_successful: report.complete,
         end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         tool_execution_notifications: notifications(report, left_out),
@@ -98,7 +97,7 @@ fn level(severity: Severity) -> Level {
     }
 }
 
-/// What it is in the first sentence, which is all that is shown in a list; then why, and what to do.
+/// The verdict in the first sentence, which GitHub shows in lists, then the reasons and the action.
 fn message(finding: &Finding) -> String {
     let name = plain(&words::deployment_name(&finding.deployment), NAME);
     let base = finding.base.as_ref().map(|base| format!(" on {}", plain(&words::base_in_use(base), NAME)));
@@ -126,22 +125,22 @@ fn advice(finding: &Finding) -> Option<String> {
             Some(format!("Rebuild the image on {line} and deploy it."))
         }
         Action::Redeploy => {
-            let image = named(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the better image");
+            let image = named(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the newer image");
             Some(format!("Deploy {image} instead."))
         }
         Action::Upgrade => {
             let runtime = named(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "its runtime");
             Some(format!("Move from {runtime} to a supported runtime."))
         }
-        Action::Restore => Some("Push the image that runs again, or deploy another one.".to_owned()),
-        Action::Repair => Some("Repair what prevents the function from being invoked.".to_owned()),
-        Action::Investigate => Some("Look into it with basewatch explain.".to_owned()),
+        Action::Restore => Some("Restore the deployed image or deploy another one.".to_owned()),
+        Action::Repair => Some("Repair the function, which cannot be invoked.".to_owned()),
+        Action::Investigate => Some("Run basewatch explain for details.".to_owned()),
     }
 }
 
-/// In which repository of images, and in which deployment.
+/// The image repository and the deployment.
 ///
-/// GitHub wants a path, and takes an alert for another one where the path differs: so there is no tag in it.
+/// GitHub requires a path, and treats a result with a different path as a new alert. It therefore has no tag.
 fn location(finding: &Finding) -> Location {
     let reference = &finding.image.reference;
     let named = reference.strip_prefix("oci:").unwrap_or(reference);
@@ -183,29 +182,29 @@ fn properties(finding: &Finding) -> BTreeMap<&'static str, String> {
     shown.collect()
 }
 
-/// What could not be seen, what is left out and what is to be known.
+/// Notifications for errors, omitted results and notes.
 fn notifications(report: &Report, left_out: usize) -> Vec<Notification> {
-    let mut told = Vec::new();
+    let mut notifications = Vec::new();
     if left_out > 0 {
         let what = words::count(left_out as u64, "result");
-        let text = format!("{what} left out: code scanning takes no more. The formats json and csv have them all.");
-        told.push(notification("results-left-out", Level::Warning, text));
+        let text = format!("{what} omitted because of the limit of code scanning. See the json or csv format for all.");
+        notifications.push(notification("results-left-out", Level::Warning, text));
     }
-    told.extend(report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
+    notifications.extend(report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
         let text = format!("{}: {}", plain(&error.scope, NAME), plain(&error.message, MESSAGE));
         notification(&error.code, Level::Error, text)
     }));
     if let Some(more @ 1..) = report.errors.len().checked_sub(MOST_NOTIFICATIONS) {
-        let text = format!("{} left out.", words::count(more as u64, "error"));
-        told.push(notification("errors-left-out", Level::Error, text));
+        let text = format!("{} omitted.", words::count(more as u64, "error"));
+        notifications.push(notification("errors-left-out", Level::Error, text));
     }
     let notes = report.notes.iter().take(MOST_NOTIFICATIONS);
-    told.extend(notes.map(|note| notification(&note.code, Level::Note, plain(&note.message, MESSAGE))));
-    told
+    notifications.extend(notes.map(|note| notification(&note.code, Level::Note, plain(&note.message, MESSAGE))));
+    notifications
 }
 
 fn notification(code: &str, level: Level, text: String) -> Notification {
-    // No text may be empty (section 3.11.8).
+    // Text must not be empty (section 3.11.8).
     let or = |text: String, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text };
     let id = or(plain(code, NAME), "unexplained");
     Notification { descriptor: DescriptorReference { id }, level, message: Message { text: or(text, "no message") } }

@@ -1,4 +1,4 @@
-//! Which rules are there? One for each reason code, explained as `docs/verdicts.md` does.
+//! SARIF rules: one per reason code, with the explanation in `docs/verdicts.md`.
 
 use super::{
     log::{Configuration, Help, Level, Message, Rule, RuleProperties},
@@ -6,13 +6,13 @@ use super::{
 };
 use crate::judge::ReasonCode;
 
-/// Where each code is explained, once.
+/// The page that explains the codes.
 const PAGE: &str = include_str!("../../../docs/verdicts.md");
 
-/// Where people read that page.
+/// The URL of the page.
 const PAGE_URI: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/verdicts.md");
 
-/// The rules of a log: all that are known, and those that come up besides.
+/// The rules of a log: all reason codes, and other codes that occur.
 pub(super) struct Rules(Vec<Rule>);
 
 impl Rules {
@@ -21,9 +21,9 @@ impl Rules {
         Self(ReasonCode::ALL.iter().map(|code| rule(code.as_str())).collect())
     }
 
-    /// The id and the place of the rule `code`; one that is not known is added.
+    /// The ID and index of the rule `code`. Adds a rule for an unknown code.
     pub(super) fn place(&mut self, code: &str) -> (String, usize) {
-        // An id is at most as long as a name on GitHub, which takes 255 characters.
+        // GitHub limits the name to 255 characters.
         let id = plain(code, 100);
         let id = if id.trim().is_empty() { "unexplained".to_owned() } else { id };
         let place = self.0.iter().position(|rule| rule.id == id).unwrap_or_else(|| {
@@ -33,7 +33,7 @@ impl Rules {
         (id, place)
     }
 
-    /// The rules, in the order of their places.
+    /// The rules, by index.
     pub(super) fn into_vec(self) -> Vec<Rule> {
         self.0
     }
@@ -41,22 +41,22 @@ impl Rules {
 
 fn rule(id: &str) -> Rule {
     let section = section(id);
-    let about = section.as_ref().map_or_else(|| format!("The reason is {id}."), |section| section.about.clone());
-    let to_do = section.as_ref().map_or("look at the reason that is given.", |section| section.to_do.as_str());
+    let about = section.as_ref().map_or_else(|| format!("Reason {id}."), |section| section.about.clone());
+    let to_do = section.as_ref().map_or("see the message.", |section| section.to_do.as_str());
     let markdown = format!("{about}\n\n**What to do:** {to_do}");
     Rule {
         id: id.to_owned(),
         name: id.split('-').map(capitalized).collect(),
-        short_description: Message { text: said(first_sentence(&about)) },
-        full_description: Message { text: said(&about) },
-        help: Help { text: said(&markdown), markdown: doubled(&markdown) },
+        short_description: Message { text: plain_text(first_sentence(&about)) },
+        full_description: Message { text: plain_text(&about) },
+        help: Help { text: plain_text(&markdown), markdown: escape_braces(&markdown) },
         help_uri: section.is_some().then(|| format!("{PAGE_URI}#{id}")),
         default_configuration: Configuration { level: Level::Warning },
         properties: RuleProperties { tags: ["containers", "base-images"], precision: "very-high" },
     }
 }
 
-/// What the page says about a code: what it means, and what to do; paragraphs are one line each.
+/// The explanation of a code, and what to do; one line per paragraph.
 struct Section {
     about: String,
     to_do: String,
@@ -77,13 +77,13 @@ fn first_sentence(text: &str) -> &str {
     text.find(". ").or_else(|| text.find(".\n")).map_or(text, |end| &text[..=end])
 }
 
-/// Our own Markdown as plain text.
-fn said(markdown: &str) -> String {
-    doubled(&markdown.replace("**", "").replace('`', ""))
+/// Strips Markdown.
+fn plain_text(markdown: &str) -> String {
+    escape_braces(&markdown.replace("**", "").replace('`', ""))
 }
 
-/// Braces stand twice where arguments could be filled in (section 3.11.5).
-fn doubled(text: &str) -> String {
+/// Escapes braces, which delimit placeholders (section 3.11.5).
+fn escape_braces(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_is_explained_within_what_github_takes() {
+    fn every_rule_is_explained_within_the_github_limits() {
         for (place, code) in ReasonCode::ALL.iter().enumerate() {
             let section = section(code.as_str()).unwrap_or_else(|| panic!("{code}"));
-            // A link or a list would not survive as plain text.
+            // Links and lists do not work as plain text.
             assert!(!section.about.contains("](") && !section.about.contains("\n\n- "), "{code}");
             assert!(!section.to_do.contains("](") && section.to_do.ends_with('.'), "{code}: {}", section.to_do);
             let rule = rule(code.as_str());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_not_known_gets_a_rule_of_its_own_once() {
+    fn an_unknown_code_gets_one_rule() {
         let mut rules = Rules::known();
         let known = rules.0.len();
         assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));

@@ -1,12 +1,12 @@
-//! How does text from outside come out harmless in SARIF? A message is read by viewers that make links of it, fill in
-//! arguments, or treat it as Markdown: what would set them off is kept apart by a blank.
+//! Safe embedding of untrusted text in SARIF. Viewers create links, fill in placeholders and render Markdown; a blank
+//! separates what would trigger this.
 
 use super::super::Harmless;
 
-/// What stands in the plain text of a message: visible, at most `width` columns, and without links or placeholders.
+/// Sanitizes the plain text of a message to at most `width` columns, without links or placeholders.
 ///
-/// Braces are written twice, and `](` would make a link (SARIF 2.1.0, sections 3.11.5 and 3.11.6). Viewers on GitHub
-/// show messages as comments too, where `@team`, `#12`, addresses and tags would be more than text.
+/// Braces are doubled, and `](` would create a link (SARIF 2.1.0, sections 3.11.5 and 3.11.6). GitHub also shows
+/// messages in comments, where `@team`, `#12`, URLs and tags have a meaning.
 pub(super) fn plain(text: &str, width: usize) -> String {
     let harmless = Harmless::from(text).shortened(width);
     let mut shown = String::with_capacity(harmless.as_str().len());
@@ -24,7 +24,7 @@ pub(super) fn plain(text: &str, width: usize) -> String {
     shown
 }
 
-/// Whether `next` must not follow at the end of `shown`; `is_begun` says whether a word stands before its last character.
+/// Whether a blank is needed between `shown` and `next`. `is_begun` is whether a word precedes the last character.
 fn is_kept_apart(shown: &str, next: char, is_begun: bool) -> bool {
     match shown.chars().next_back() {
         Some(']') => matches!(next, '(' | '[' | ':'),
@@ -37,9 +37,7 @@ fn is_kept_apart(shown: &str, next: char, is_begun: bool) -> bool {
     }
 }
 
-/// `text` as the path of a URI reference (RFC 3986, section 4.2): the segments of `text`, each percent-encoded.
-///
-/// None of them leads upwards, and what comes first is no scheme.
+/// `text` as a relative path (RFC 3986, section 4.2) with percent-encoded segments, without `..` and without a scheme.
 pub(super) fn path(text: &str) -> String {
     let text: String = text.chars().take(LONGEST_PATH).collect();
     let segments = text.split('/').filter(|segment| !matches!(*segment, "" | "." | ".."));
@@ -47,7 +45,7 @@ pub(super) fn path(text: &str) -> String {
     if encoded.is_empty() { "image".to_owned() } else { encoded.join("/") }
 }
 
-/// Longer than any reference that a registry takes.
+/// The maximum length, above that of any valid reference.
 const LONGEST_PATH: usize = 500;
 
 fn encoded(segment: &str) -> String {
@@ -68,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_message_holds_a_link_a_placeholder_or_a_mention() {
+    fn messages_contain_no_links_placeholders_or_mentions() {
         let table = [
             ("the base is 90 days old", "the base is 90 days old"),
             ("lambda/java@sha256:ab <= [x] a.b", "lambda/java@sha256:ab <= [x] a.b"),
@@ -88,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_below_and_is_no_address() {
+    fn a_path_is_relative_and_has_no_scheme() {
         let table = [
             ("1.dkr.ecr.eu-west-1.amazonaws.com/team/orders", "1.dkr.ecr.eu-west-1.amazonaws.com/team/orders"),
             ("127.0.0.1:5000/x", "127.0.0.1%3A5000/x"),

@@ -1,11 +1,11 @@
-//! The forms in which build tools take a stamp. Nothing in a stamp needs a quote in a shell: references and keys of labels
-//! were parsed, and consist of letters, digits and `. _ - / : @ =`.
+//! Output formats of a stamp. Values need no shell quoting: references and label keys consist of letters, digits and
+//! `. _ - / : @ =`.
 
 use std::collections::BTreeMap;
 
 use super::{ARGUMENT, OCI_BASE_NAME, Stamp};
 
-/// One line for `docker build $(…) .`, and for `docker buildx build`.
+/// Options for `docker build $(…) .` and `docker buildx build`.
 #[must_use]
 pub fn docker(stamp: &Stamp) -> String {
     let contexts = stamp.build_contexts.iter().map(|(name, image)| format!("--build-context {name}={image}"));
@@ -15,20 +15,20 @@ pub fn docker(stamp: &Stamp) -> String {
     words.join(" ") + "\n"
 }
 
-/// One line for `buildah build $(…) .`, and for `podman build`: buildah has had `--build-context` since 1.26.
+/// Options for `buildah build $(…) .` and `podman build`. Requires buildah 1.26 for `--build-context`.
 #[must_use]
 pub fn buildah(stamp: &Stamp) -> String {
     docker(stamp)
 }
 
-/// The `FROM` and the labels of a Dockerfile.
+/// `FROM` and `LABEL` instructions of a Dockerfile.
 #[must_use]
 pub fn dockerfile(stamp: &Stamp) -> String {
     let labels: Vec<_> = stamp.ordered_labels().map(|(key, value)| format!("{key}={value}")).collect();
     format!("FROM {}\nLABEL {}\n", stamp.pinned, labels.join(" \\\n      "))
 }
 
-/// The settings of a build with sbt-native-packager.
+/// Settings for sbt-native-packager.
 #[must_use]
 pub fn sbt(stamp: &Stamp) -> String {
     let labels = stamp.ordered_labels().map(|(key, value)| format!("  Cmd(\"LABEL\", \"{key}={value}\")"));
@@ -40,15 +40,15 @@ pub fn sbt(stamp: &Stamp) -> String {
     )
 }
 
-/// One line for `./gradlew jib $(…)`: Jib's `from.image` and `container.labels` as system properties.
+/// System properties for `./gradlew jib $(…)`.
 #[must_use]
 pub fn gradle(stamp: &Stamp) -> String {
     let labels: Vec<_> = stamp.ordered_labels().map(|(key, value)| format!("{key}={value}")).collect();
     format!("-Djib.from.image={} -Djib.container.labels={}\n", stamp.base, labels.join(","))
 }
 
-/// The properties of `DockerImageCode.fromImageAsset` and `DockerImageAsset`, as a module in TypeScript. CDK takes no
-/// labels: the Dockerfile sets the label from the argument.
+/// A TypeScript module with properties for `DockerImageCode.fromImageAsset` and `DockerImageAsset`. CDK does not
+/// support labels, so that the Dockerfile must set the label from the build argument.
 #[must_use]
 pub fn cdk(stamp: &Stamp) -> String {
     let pairs = |map: &BTreeMap<String, String>| {
@@ -64,7 +64,7 @@ pub fn cdk(stamp: &Stamp) -> String {
     )
 }
 
-/// Assignments for a shell, an `.env` file or `$GITHUB_ENV`.
+/// Variable assignments for a shell, an `.env` file or `$GITHUB_ENV`.
 #[must_use]
 pub fn env(stamp: &Stamp) -> String {
     let mut lines = vec![(ARGUMENT, stamp.base.clone()), ("BASE_DIGEST", stamp.digest.to_string())];

@@ -1,5 +1,4 @@
-//! The answer of `basewatch stamp`: what a build passes on to pin its base and to record it. The JSON contract
-//! `basewatch.stamp/v1`, and the forms in which build tools take it.
+//! The output of `basewatch stamp`: build options that pin and record a base. The JSON contract `basewatch.stamp/v1`.
 
 mod formats;
 
@@ -20,62 +19,61 @@ use crate::{
 /// The value of `schema` in every [`Stamp`].
 pub const STAMP_SCHEMA: &str = "basewatch.stamp/v1";
 
-/// The build argument that holds the base.
+/// The build argument for the base.
 const ARGUMENT: &str = "BASE";
 
-/// A base, pinned, and how a build passes it on.
+/// A pinned base with its build options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch stamp", extend("$id" = STAMP_SCHEMA))]
 pub struct Stamp {
     /// Always `basewatch.stamp/v1`.
     pub schema: String,
-    /// The instant that counts as now.
+    /// The time of the stamp.
     pub generated_at: DateTime<Utc>,
-    /// The reference that was asked for, as it was written: what stands in `FROM`.
+    /// The requested reference as written, as in `FROM`.
     pub reference: String,
-    /// The base by its digest: `public.ecr.aws/lambda/java@sha256:…`.
+    /// The base by digest: `public.ecr.aws/lambda/java@sha256:…`.
     pub base: String,
-    /// The same with the tag that it was asked for by, if there was one.
+    /// The base by tag and digest, if a tag was requested.
     pub pinned: String,
     /// The digest.
     pub digest: Digest,
-    /// What that digest names.
+    /// What the digest identifies.
     pub digest_kind: DigestKind,
-    /// The line it belongs to, where that is known.
+    /// The line; null if unknown.
     pub line: Option<String>,
-    /// The release, where a dated tag names it.
+    /// The dated tag of the release; null if unknown.
     pub release: Option<String>,
-    /// When that was published.
+    /// The publish date; null if unknown.
     pub published_at: Option<DateTime<Utc>>,
-    /// The label that records the base by default, the first of `identify.labels`; null where there is none.
+    /// The preferred label, the first of `identify.labels`; null if there is none.
     pub label: Option<String>,
-    /// All labels that record it.
+    /// All labels that record the base.
     pub labels: BTreeMap<String, String>,
-    /// The build arguments that pin it.
+    /// The build arguments that pin the base.
     pub build_arguments: BTreeMap<String, String>,
-    /// The named contexts that pin it where `FROM` names it literally.
+    /// The named build contexts that pin the base if `FROM` contains `reference` literally.
     pub build_contexts: BTreeMap<String, String>,
 }
 
-/// Why a label cannot be passed on.
+/// A label key that is not safe for build tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidLabelKey(String);
 
 impl fmt::Display for InvalidLabelKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the label {:?} cannot be passed to a build: use letters, digits, and . _ - / only", self.0)
+        write!(f, "the label {:?} cannot be passed to a build: use only letters, digits and . _ - /", self.0)
     }
 }
 
 impl std::error::Error for InvalidLabelKey {}
 
 impl Stamp {
-    /// The stamp of `base`, which was asked for by the text `written`; `labels` are the keys that are looked for in
-    /// images, of which the first is set.
+    /// Creates the stamp of `base`, requested as `written`. Sets the first of the label keys `labels`.
     ///
     /// # Errors
     ///
-    /// When that key has a character that a shell or a build tool would take for something else.
+    /// When the label key contains a character with a special meaning in shells or build tools.
     pub fn new(
         base: &BaseReport,
         written: &str,
@@ -119,7 +117,7 @@ impl Stamp {
         })
     }
 
-    /// The labels, the one that records the base by default first.
+    /// The labels, starting with the preferred one.
     fn ordered_labels(&self) -> impl Iterator<Item = (&str, &str)> {
         let is_first = |key: &str| self.label.as_deref() == Some(key);
         let first = self.labels.iter().filter(move |(key, _)| is_first(key));

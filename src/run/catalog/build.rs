@@ -1,4 +1,4 @@
-//! `catalog build` and `catalog update`: the releases of base images, crawled into a file.
+//! `catalog build` and `catalog update`: crawl base image releases into a file.
 
 use std::{
     collections::BTreeSet,
@@ -25,45 +25,45 @@ use crate::{
     release_catalog::{CrawlProgress, CrawlScope, Journal, ReleaseCatalog, SigningKey, crawl},
 };
 
-/// What is appended to the name of a file for that of its journal.
+/// The file name suffix of the journal.
 const JOURNAL_SUFFIX: &str = ".progress";
 
-/// A crawl: what it begins with, and what becomes of it.
+/// The parameters of a crawl.
 struct Crawl<'a> {
     settings: &'a Settings,
     lines: &'a CrawledLines,
     file: &'a Path,
     key: Option<SigningKey>,
     known: ReleaseCatalog,
-    /// What tells it apart from crawls of the same lines.
+    /// Distinguishes `build` and `update` of the same lines in the journal.
     purpose: &'static str,
 }
 
-/// Crawls into a new file.
+/// Crawls releases into a new file.
 ///
 /// # Errors
 ///
-/// When a registry does not answer or a file cannot be written; what was read by then is not read again.
+/// When a registry does not respond or a file cannot be written. The journal keeps what was read.
 pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console: Console) -> Result<Exit> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
     let known = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
     let (lines, file) = (&args.lines, &*args.output);
     if file.is_dir() {
-        bail!("cannot write {}: it is a folder", file.display());
+        bail!("cannot write {}: is a folder", file.display());
     }
     let crawl = Crawl { settings, lines, file, key, known, purpose: "build" };
     run(crawl, None, console).await
 }
 
-/// Adds to a file what was released since.
+/// Adds new releases to a file.
 ///
 /// # Errors
 ///
-/// As [`build`], and when the file is no catalog or was changed after it was signed.
+/// As [`build`], and when the file is not a catalog or its signature is invalid.
 pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, console: Console) -> Result<Exit> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
     let signed = read_signed(&args.file)?;
-    // What is signed again must be what was signed before.
+    // Only content with a valid signature may be signed again.
     if let (Some(key), Some(signature)) = (&key, &signed.signature) {
         let verified = key.public_key()?.verify(&signed.bytes, signature);
         verified.with_context(|| format!("{} is not updated", args.file.display()))?;
@@ -71,12 +71,12 @@ pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, consol
     let known =
         ReleaseCatalog::decode(&signed.bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
     let first_at = known.lines().iter().filter_map(|line| line.first_at).min();
-    // Not the state of the file: one that was killed after it had written the file goes on, and finds nothing to do.
+    // The journal is independent of the state of the file, so that a crawl that was killed after writing it can resume.
     let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose: "update" };
     run(crawl, first_at, console).await
 }
 
-/// Crawls and writes the file; without a span of its own, from `first_at` on.
+/// Crawls and writes the file; without `--since`, releases from `first_at` on.
 async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console) -> Result<Exit> {
     let Crawl { settings, lines, file, key, known, purpose } = task;
     let mut scope = CrawlScope {
@@ -84,14 +84,14 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
         lines: lines.line.clone(),
         since: first_at.filter(|_| lines.since.is_none()),
     };
-    // The span and not the date that it means today: a crawl may go on tomorrow.
+    // The span and not a date, because a crawl may resume on another day.
     let span = lines.since.map_or_else(String::new, |span| format!("; the last {} days", span.num_days()));
     let mut journal = Journal::open(&journal_of(file), &format!("{purpose}: {}{span}", scope.describe()), Utc::now())?;
     if let Some(span) = lines.since {
         scope.since = Some(journal.began_at() - span);
     }
     if !journal.is_empty() {
-        say(&format!("resuming: {} platform releases were read before", journal.len()));
+        say(&format!("resuming: {} platform releases already read", journal.len()));
     }
     let ports = Ports::open(&allowing(settings, &scope.repositories))?;
     let bar = Bar::new(console.has_progress);
@@ -102,18 +102,18 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
             && !has_bar
             && (done == 0 || done % 1000 == 0)
         {
-            tracing::info!("{done} of at most {total} requests are done");
+            tracing::info!("{done} of at most {total} requests done");
         }
     };
     let crawled = crawl(&*ports.client, &scope, known, &mut journal, &Utc::now, &progress).await;
     bar.clear();
-    let again = || format!("{} keeps what was read: run the same command again to resume", journal_of(file).display());
+    let again = || format!("the progress is in {}: run the same command again to resume", journal_of(file).display());
     let crawled = crawled.with_context(again)?;
     for skipped in &crawled.skipped {
-        say(&format!("left out: {skipped}"));
+        say(&format!("skipped: {skipped}"));
     }
     let bytes = crawled.catalog.encode();
-    ReleaseCatalog::decode(&bytes).context("the crawl came to more than a catalog can hold: crawl fewer lines")?;
+    ReleaseCatalog::decode(&bytes).context("the releases exceed the size limit of a catalog: crawl fewer lines")?;
     let signature = key.map(|key| keys::sign(&key, &crawled.catalog, &bytes)).transpose()?;
     write_signed(file, &bytes, signature.as_deref())?;
     journal.remove()?;
@@ -128,12 +128,12 @@ fn journal_of(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// The repositories of bases with dated tags: AWS's, those that the configuration or a pattern of lines names without a
-/// wildcard, and those that `known` has releases of.
+/// The base repositories with dated tags: those of AWS, those that the configuration or a line pattern names without a
+/// wildcard, and those in `known`.
 fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> Vec<Repository> {
     let rules = &settings.identify.bases;
     let configured = rules.as_slice().iter().filter_map(|rule| exact(rule.repository.as_str()));
-    // Only dated tags are crawled: what a moving tag carried is learned by who watches it.
+    // The history of moving tags cannot be crawled.
     let configured = configured.filter(|repository| rules.has_dated_tags(repository));
     let named = lines.iter().filter_map(|line| exact(line.as_str().rsplit_once(':')?.0));
     let all = settings.policy.calendar.repositories().chain(configured).chain(named);
@@ -142,21 +142,21 @@ fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> 
     all.into_iter().filter(is_wanted).collect()
 }
 
-/// Whether a line of `repository` may match the pattern: whose tag list need not be read otherwise.
+/// Whether a line of `repository` may match the pattern. If not, its tag list is not read.
 fn may_match(pattern: &Glob, repository: &Repository) -> bool {
     let (before, line) = pattern.as_str().rsplit_once(':').unwrap_or_default();
-    // Behind the colon of a port is a path, and a bracket may hold anything.
+    // The colon of a port is followed by a path, and brackets may contain anything.
     let is_apart = !before.is_empty() && !line.contains(['/', ']', '}']);
     let pattern: Option<Glob> = before.parse().ok().filter(|_| is_apart);
     pattern.is_none_or(|pattern| pattern.matches(&repository.to_string()))
 }
 
-/// The repository that a pattern names, if it has no wildcards.
+/// The repository of a pattern without wildcards.
 fn exact(pattern: &str) -> Option<Repository> {
     (!pattern.contains(['*', '?', '[', '{'])).then(|| pattern.parse().ok())?
 }
 
-/// `settings` under which the registries of `repositories` may be contacted: the command names them.
+/// `settings` with the registries of `repositories` allowed, because the command names them.
 fn allowing(settings: &Settings, repositories: &[Repository]) -> Settings {
     let mut settings = settings.clone();
     for repository in repositories {
@@ -171,7 +171,7 @@ mod tests {
     use crate::identify::{BaseRule, BaseRules};
 
     #[test]
-    fn all_repositories_of_aws_are_crawled_and_those_that_are_named() {
+    fn aws_repositories_and_explicitly_named_ones_are_crawled() {
         let lines: [Glob; 2] = ["quay.io/team/base:1*", "*/java:21"].map(|line| line.parse().unwrap());
         let known = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
         let all = repositories(&Settings::default(), &[], &known);

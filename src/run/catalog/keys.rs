@@ -1,4 +1,4 @@
-//! `catalog keygen` and `catalog verify`: who signed a catalog.
+//! `catalog keygen` and `catalog verify`: signing keys of catalogs.
 
 use std::{fs::OpenOptions, io::Write as _, path::Path};
 
@@ -17,14 +17,14 @@ use crate::{
     secret::Secret,
 };
 
-/// The longest file of a key that is read.
+/// The size limit of a key file, in bytes.
 const KEY_BYTES: u64 = 4096;
 
-/// Makes a private key, and prints the public one.
+/// Generates a key pair, writes the private key and prints the public key.
 ///
 /// # Errors
 ///
-/// When the file is there already, or cannot be written.
+/// When the file exists or cannot be written.
 pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
     let key = SigningKey::generate()?;
     let (public, private) = (key.public_key()?, key.to_file()?);
@@ -41,11 +41,11 @@ pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Checks a file against its signature.
+/// Verifies the signature of a file.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or no key is known.
+/// When the file cannot be read, or no public key is given or configured.
 pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Exit> {
     let key = public_key(settings, args.public_key.as_ref())?;
     let name = args.file.display();
@@ -53,37 +53,39 @@ pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Ex
         Ok(accepted) => {
             let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
             let count = accepted.catalog.len();
-            print(&format!("{name} is signed for {key}: {count} platform releases, built at {built_at}\n"))?;
+            print(&format!(
+                "{name} has a valid signature for {key}: {count} platform releases, built at {built_at}\n"
+            ))?;
             Ok(Exit::Clean)
         }
         Err(refusal) => {
-            print(&format!("{name} is refused: {refusal}\n"))?;
+            print(&format!("{name} is not valid: {refusal}\n"))?;
             Ok(Exit::Failed)
         }
     }
 }
 
-/// The key that is given, or configured.
+/// The public key on the command line, else in the configuration.
 ///
 /// # Errors
 ///
 /// When there is none.
 pub(super) fn public_key(settings: &Settings, given: Option<&PublicKey>) -> Result<PublicKey> {
     let key = given.or(settings.releases.public_key.as_ref()).cloned();
-    key.context("say for which key it must be signed: --public-key, or catalog.public_key in the configuration")
+    key.context("a public key is required: use --public-key, or set catalog.public_key in the configuration")
 }
 
-/// The private key in `file`.
+/// Reads the private key in `file`.
 ///
 /// # Errors
 ///
-/// When there is none.
+/// When the file does not contain one.
 pub(super) fn read(file: &Path) -> Result<SigningKey> {
     let text = String::from_utf8_lossy(&read_file(file, KEY_BYTES)?).into_owned();
-    SigningKey::parse(&Secret::new(text)).with_context(|| format!("{} cannot be used", file.display()))
+    SigningKey::parse(&Secret::new(text)).with_context(|| format!("cannot use {}", file.display()))
 }
 
-/// The signature of `bytes`, which are those of `catalog`.
+/// Signs `bytes`, the encoded `catalog`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `basewatch catalog`: release catalogs are crawled, shown, signed and published.
+//! `basewatch catalog`: crawls, shows, signs and publishes release catalogs.
 
 mod build;
 mod keys;
@@ -10,11 +10,11 @@ use anyhow::Result;
 use super::{Console, Exit};
 use crate::{cli::CatalogCommand, config::Settings};
 
-/// Does what `command` says.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// When a file cannot be read or written, a registry does not answer, or a catalog is not believed.
+/// When a file cannot be read or written, a registry does not respond, or a signature is invalid.
 pub async fn run(settings: &Settings, command: &CatalogCommand, console: Console) -> Result<Exit> {
     match command {
         CatalogCommand::Build(args) => build::build(settings, args, console).await,

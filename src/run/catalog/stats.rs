@@ -1,4 +1,4 @@
-//! `catalog stats`: what a release catalog holds.
+//! `catalog stats`: statistics of a release catalog.
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -23,7 +23,7 @@ use crate::{
     store::Catalog,
 };
 
-/// The value of `schema` in the JSON form.
+/// The value of `schema` in the JSON output.
 const SCHEMA: &str = "basewatch.release-stats/v1";
 
 const COLUMNS: [Column; 4] = [
@@ -33,25 +33,25 @@ const COLUMNS: [Column; 4] = [
     Column { title: "LAST", least: None },
 ];
 
-/// A release catalog in figures.
+/// Statistics of a release catalog.
 #[derive(Debug, Serialize)]
 struct Stats {
     /// Always `basewatch.release-stats/v1`.
     schema: &'static str,
-    /// What was published later is not in it; absent where it is no file.
+    /// When the file was built; absent for the local catalog.
     #[serde(skip_serializing_if = "Option::is_none")]
     built_at: Option<DateTime<Utc>>,
-    /// The size of its file.
+    /// The file size.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
-    /// How many releases there are, each platform counted.
+    /// The number of releases, counting each platform.
     platform_releases: usize,
-    /// How many of them have the chain id of their `diff_ids`.
+    /// The number of releases with known `diff_ids`.
     with_diff_ids: usize,
     lines: Vec<LineSummary>,
 }
 
-/// Shows a file, or what is known here.
+/// Prints the statistics of a file or of the local catalog.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console
     Ok(Exit::Clean)
 }
 
-/// All releases that are known in `catalogs`: those that audits and runs have read, and those that were loaded last.
+/// All releases in `catalogs`: those that audits and runs have read, and those of the loaded release catalog.
 pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog {
     let mut known = ReleaseCatalog::new(now);
     for catalog in catalogs {
@@ -85,7 +85,7 @@ pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog 
     known
 }
 
-/// The figures of `catalog`; with the size of its file, if it is one.
+/// Renders the statistics of `catalog`; `bytes` is its file size.
 pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: Format, style: &Style) -> String {
     let stats = Stats {
         schema: SCHEMA,

@@ -1,4 +1,4 @@
-//! `catalog import` and `catalog export`: a signed catalog, from and to where it is published.
+//! `catalog import` and `catalog export`: download and publish signed catalogs.
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{SecondsFormat, Utc};
@@ -19,11 +19,11 @@ use crate::{
     store::Place,
 };
 
-/// Keeps a published catalog for the runs that follow.
+/// Downloads a published catalog for later runs.
 ///
 /// # Errors
 ///
-/// When it cannot be read or kept, or is not believed.
+/// When it cannot be read or stored, or its signature is invalid.
 pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Result<Exit> {
     let key = keys::public_key(settings, args.public_key.as_ref())?;
     let ports = Ports::open(&allowing(settings, &args.source))?;
@@ -32,16 +32,16 @@ pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Res
     let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
     say(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
     if matches!(settings.store, Some(Place::S3 { .. })) {
-        say("runs whose store is in a bucket do not use it: name it as catalog.source for them");
+        say("runs with a store in S3 do not use imported catalogs: set catalog.source instead");
     }
     Ok(Exit::Clean)
 }
 
-/// Publishes a file, or what is known here.
+/// Publishes a file or the local catalog.
 ///
 /// # Errors
 ///
-/// When it is not signed, or cannot be written there.
+/// When it is not signed, or cannot be written.
 pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Result<Exit> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
     let ports = Ports::open(&allowing(settings, &args.target))?;
@@ -52,22 +52,22 @@ pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Res
         }
         None => (stats::known(&catalogs(settings), Utc::now()).encode(), None),
     };
-    let catalog = ReleaseCatalog::decode(&bytes).context("it cannot be published")?;
+    let catalog = ReleaseCatalog::decode(&bytes).context("cannot publish the catalog")?;
     let signature = match key {
         Some(key) => keys::sign(&key, &catalog, &bytes)?,
-        None => signature.context("it is not signed: name the private key with --key")?,
+        None => signature.context("the catalog is not signed: use --key")?,
     };
     if let Some(key) = &settings.releases.public_key
         && let Err(refusal) = key.verify(&bytes, &signature)
     {
-        bail!("runs with this configuration would refuse it: {refusal}");
+        bail!("the catalog does not match catalog.public_key of this configuration: {refusal}");
     }
     publish(&args.target, bytes, signature, &ports).await?;
-    say(&format!("published {} platform releases at {}", catalog.len(), args.target));
+    say(&format!("published {} platform releases to {}", catalog.len(), args.target));
     Ok(Exit::Clean)
 }
 
-/// `settings` under which the registry of `place` may be contacted: the command names it.
+/// `settings` with the registry of `place` allowed, because the command names it.
 fn allowing(settings: &Settings, place: &CatalogSource) -> Settings {
     let mut settings = settings.clone();
     if let CatalogSource::Oci(reference) = place {

@@ -1,4 +1,4 @@
-//! The bundled fleet: from the words of `config/demo/fleet.toml` to a registry's content.
+//! The bundled fleet of the demo, described in `config/demo/fleet.toml`.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::{
     registry::{EcrHost, ImageSpec, Stock},
 };
 
-/// The fleet as it is written down.
+/// The description of the fleet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fleet {
-    /// The instant the demo takes for now.
+    /// The time of the demo.
     pub(super) as_of: DateTime<Utc>,
-    /// The private registry the images are in.
+    /// The private registry of the images.
     pub(super) registry: String,
-    /// How owners are found.
+    /// How owners are determined.
     pub(super) owners: OwnerSpec,
     line: Vec<LineSpec>,
     /// The images.
@@ -36,7 +36,7 @@ struct LineSpec {
     to: DateTime<Utc>,
     every_days: i64,
     new_content_every: usize,
-    /// The line that its releases are built on: they carry no dated tags then.
+    /// The line that its releases are built on. Such releases have no dated tags.
     base: Option<String>,
 }
 
@@ -46,7 +46,7 @@ struct LineSpec {
 pub(super) struct ImageEntry {
     /// `repository:tag`.
     pub(super) name: String,
-    /// What it shows.
+    /// What it demonstrates.
     pub(super) about: String,
     platforms: Vec<Platform>,
     line: String,
@@ -55,17 +55,17 @@ pub(super) struct ImageEntry {
     labels: Annotations,
     #[serde(default)]
     annotations: Annotations,
-    /// The Lambda function that runs it; it is then audited as that function.
+    /// The Lambda function that runs the image, if any.
     pub(super) function: Option<FunctionSpec>,
-    /// Whether it is in its repository and nobody asks for it.
+    /// Whether the image is in its repository but not audited.
     #[serde(default)]
     pub(super) is_stored: bool,
-    /// Whether it was removed from its repository after it was deployed.
+    /// Whether the image was deleted from its repository after its deployment.
     #[serde(default)]
     pub(super) is_gone: bool,
 }
 
-/// Whose what is.
+/// The owner tag and the default owner.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnerSpec {
@@ -89,7 +89,7 @@ struct Release {
     layers: BTreeMap<Platform, Vec<Vec<u8>>>,
 }
 
-/// What was put into the registry.
+/// The number of lines and releases in the registry.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shelved {
     /// Base lines.
@@ -99,17 +99,19 @@ pub(super) struct Shelved {
 }
 
 impl Fleet {
-    /// The fleet that is compiled in.
+    /// The fleet that is compiled into the binary.
     pub(super) fn bundled() -> Result<Self> {
         toml::from_str(include_str!("../../../config/demo/fleet.toml")).context("the bundled fleet does not parse")
     }
 
-    /// Fills `stock` with the lines and the images.
+    /// Publishes the lines and images to `stock`.
     pub(super) fn shelve(&self, stock: &Stock) -> Result<Shelved> {
         let mut lines: BTreeMap<String, Vec<Release>> = BTreeMap::new();
         for line in &self.line {
-            let below =
-                line.base.as_ref().map(|base| lines.get(base).context("a base comes before what is built on it"));
+            let below = line
+                .base
+                .as_ref()
+                .map(|base| lines.get(base).context("a base must be listed before lines built on it"));
             let releases = line.publish(stock, below.transpose()?.map_or(&[], Vec::as_slice));
             lines.insert(format!("{}:{}", line.repository, line.family), releases);
         }
@@ -117,15 +119,15 @@ impl Fleet {
             let release = lines
                 .get(&image.line)
                 .and_then(|releases| newest(releases, image.on))
-                .with_context(|| format!("{} has no release to stand on", image.name))?;
+                .with_context(|| format!("{} has no release to build on", image.name))?;
             image.build(stock, release)?;
         }
         Ok(Shelved { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
     }
 
-    /// The AWS account that the images are deployed in.
+    /// Deploys the images to a simulated AWS account.
     pub(super) fn deploy(&self, stock: &Stock) -> Result<Cloud> {
-        let host = EcrHost::parse(&self.registry).context("the fleet's registry is one of ECR")?;
+        let host = EcrHost::parse(&self.registry).context("the registry of the fleet must be in ECR")?;
         let cloud = Cloud::new(host.account);
         for image in self.image.iter().filter(|image| !image.is_named()) {
             image.deploy(&cloud, stock, self)?;
@@ -134,19 +136,19 @@ impl Fleet {
     }
 }
 
-/// The newest of `releases` at an instant.
+/// The newest of `releases` at `at`.
 fn newest(releases: &[Release], at: DateTime<Utc>) -> Option<&Release> {
     releases.iter().rfind(|release| release.tag.built_at.is_some_and(|built_at| built_at <= at))
 }
 
-/// The label that all Lambda bases of AWS have, and so all images that are built on them.
+/// The label of all AWS Lambda base images, and thus of all images built on them.
 fn platform_label() -> Annotations {
     Annotations::from([("com.amazonaws.lambda.platform.kernel".to_owned(), "k510ga".to_owned())])
 }
 
 impl LineSpec {
-    /// Publishes every release with its dated tags, oldest first, and moves the line's tag along. `below` are the releases
-    /// that they are built on, if they are built on any.
+    /// Publishes every release with its dated tags, oldest first, and moves the tag of the line. `below` are the
+    /// releases that they are built on, if any.
     fn publish(&self, stock: &Stock, below: &[Release]) -> Vec<Release> {
         let mut releases = Vec::new();
         let mut built_at = self.from;
@@ -187,17 +189,17 @@ impl LineSpec {
 }
 
 impl ImageEntry {
-    /// Whether it is audited by its name.
+    /// Whether the image is audited by reference.
     pub(super) fn is_named(&self) -> bool {
         self.function.is_none() && !self.is_stored
     }
 
-    /// Puts the image into the repository of `cloud`, and has its function run it.
+    /// Pushes the image to its repository in `cloud`, and deploys its function.
     pub(super) fn deploy(&self, cloud: &Cloud, stock: &Stock, fleet: &Fleet) -> Result<()> {
-        let host = EcrHost::parse(&fleet.registry).context("the fleet's registry is one of ECR")?;
+        let host = EcrHost::parse(&fleet.registry).context("the registry of the fleet must be in ECR")?;
         let (account, region) = (host.account, host.region);
-        let (repository, tag) = self.name.split_once(':').context("an image is written repository:tag")?;
-        let stored = StoredImage::of(stock, repository, tag).context("the image was built")?;
+        let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
+        let stored = StoredImage::of(stock, repository, tag).context("the image must have been built")?;
         let digest = stored.digest().clone();
         cloud.push(account, region, repository, stored.tagged(tag).pushed(self.on + Duration::minutes(5)));
         if let Some(spec) = &self.function {
@@ -216,15 +218,15 @@ impl ImageEntry {
         if self.is_gone {
             stock.untag(repository, tag);
             if !cloud.remove_image(account, region, repository, &digest) {
-                bail!("{} was not there to be removed", self.name);
+                bail!("{} could not be deleted", self.name);
             }
         }
         Ok(())
     }
 
-    /// Builds the image on `release`, a minute after the instant it was built on.
+    /// Builds the image on `release`.
     fn build(&self, stock: &Stock, release: &Release) -> Result<()> {
-        let (repository, tag) = self.name.split_once(':').context("an image is written repository:tag")?;
+        let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
         let fill = |pairs: &Annotations| -> Annotations {
             let fill = |value: &String| {
                 value.replace("{base}", release.index.as_str()).replace("{tag}", &release.tag.to_string())

@@ -1,5 +1,5 @@
-//! `basewatch demo`: the whole pipeline over bundled images served from a registry on loopback. No
-//! account, no network, nothing written.
+//! `basewatch demo`: audits bundled images served from a registry on loopback. Needs no account or network, and writes
+//! nothing.
 
 mod fleet;
 
@@ -27,10 +27,10 @@ use crate::{
     store::Catalog,
 };
 
-/// The host that the demo's base lines are at in the real world.
+/// The registry of the base lines that the demo simulates.
 const BASES: &str = "public.ecr.aws";
 
-/// A fleet that is served.
+/// A served fleet.
 pub struct Demo {
     fleet: Fleet,
     shelved: Shelved,
@@ -39,16 +39,15 @@ pub struct Demo {
     ports: Ports,
 }
 
-/// Serves the bundled fleet, audits it and prints the report, or explains one of its images; what it shows
-/// is told on standard error.
+/// Serves the bundled fleet and prints the report, or explains one image. Prints an introduction to standard error.
 ///
 /// # Errors
 ///
-/// When no port on loopback can be had, there is no such image, or the report cannot be written.
+/// When no loopback port is available, the image does not exist, or the report cannot be written.
 pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
     let style = Style { hide_next: true, ..console.style() };
     if let Some(image) = &args.image {
-        let format = args.format.simple().context("an explanation is no report: its format is table or json")?;
+        let format = args.format.simple().context("--format: use table or json for an explanation")?;
         let mut demo = Demo::serve()?;
         demo.choose(image)?;
         output::print(&explain::render(&demo.explanations().await, format, &style))?;
@@ -68,13 +67,13 @@ impl Demo {
     ///
     /// # Errors
     ///
-    /// When no port on loopback can be had.
+    /// When no loopback port is available.
     pub fn serve() -> Result<Self> {
         let fleet = Fleet::bundled()?;
         let stock = Stock::new();
         let shelved = fleet.shelve(&stock)?;
         let cloud = fleet.deploy(&stock)?;
-        let registry = Loopback::start(stock).context("no registry could be started on loopback")?;
+        let registry = Loopback::start(stock).context("cannot start a registry on loopback")?;
         let settings = settings(&fleet, &registry)?;
         let ports = Ports::with(settings.network.clone(), Catalog::in_memory(), |aws| {
             aws.with_transport(cloud.transport()).with_access_key("DEMO", &Secret::new("demo".to_owned()))
@@ -82,21 +81,21 @@ impl Demo {
         Ok(Self { fleet, shelved, registry, settings, ports })
     }
 
-    /// Audits it as of the instant it was made for.
+    /// Audits the fleet as of its time.
     pub async fn report(&self) -> Report {
         report(&self.settings, &self.ports, self.instants(), &|_| {}).await
     }
 
-    /// Explains the chosen images.
+    /// Explains the selected images.
     pub async fn explanations(&self) -> Vec<Explanation> {
         explain::explanations(&self.settings, &self.ports, self.instants()).await
     }
 
-    /// Leaves only the image `name`, as the introduction lists it.
+    /// Selects the image `name`, as listed in the introduction.
     fn choose(&mut self, name: &str) -> Result<()> {
         let names: Vec<_> = self.fleet.image.iter().map(|image| image.name.as_str()).collect();
         let Some(at) = names.iter().position(|known| *known == name) else {
-            bail!("the demo has no image {name:?}; it has {}", names.join(", "));
+            bail!("the demo has no image {name:?}; its images are {}", names.join(", "));
         };
         self.settings.images = vec![source(&self.fleet, names[at])?];
         self.settings.lambda.clear();
@@ -107,14 +106,14 @@ impl Demo {
         Instants { now: self.fleet.as_of, clock: self.fleet.as_of }
     }
 
-    /// What is served, for people.
+    /// The introduction of the demo.
     #[must_use]
     pub fn introduction(&self) -> String {
         let abouts: Vec<_> =
             self.fleet.image.iter().map(|image| format!("  {:<15} {}", image.name, image.about)).collect();
         format!(
-            "Serving {} images and {} releases of {} base lines from a registry at {}.\n\
-             It stands in for {} and {BASES}.\n\n{}\n",
+            "Serving {} images and {} releases of {} base lines from a registry at {},\n\
+            which simulates {} and {BASES}.\n\n{}\n",
             self.fleet.image.len(),
             self.shelved.releases,
             self.shelved.lines,
@@ -125,30 +124,30 @@ impl Demo {
     }
 }
 
-/// What to try after the demo.
+/// Suggestions after the demo.
 const NEXT: &str = "\
 Try next:
-  basewatch demo orders:421                        how that base was found and dated, step by step
-  basewatch demo --format json                     the same report for machines
-  basewatch base public.ecr.aws/lambda/java:21     a base line as it stands today
-  basewatch audit REGISTRY/REPOSITORY:TAG          an image of your own
-  basewatch config init                            a configuration for your own account
+  basewatch demo orders:421                        explain how this base was identified and dated
+  basewatch demo --format json                     print the report as JSON
+  basewatch base public.ecr.aws/lambda/java:21     show the current release of a base image
+  basewatch audit REGISTRY/REPOSITORY:TAG          audit your own image
+  basewatch config init                            write a configuration for your own account
 ";
 
-/// The image `name` of the fleet's registry.
+/// The image `name` in the registry of the fleet.
 fn source(fleet: &Fleet, name: &str) -> Result<ImageSource> {
     let text = format!("{}/{name}", fleet.registry);
     let reference: Reference = text.parse().with_context(|| text.clone())?;
     Ok(ImageSource::Reference(reference))
 }
 
-/// That the repositories below `platform` are company bases.
+/// The rule that repositories below `platform/` are company bases.
 fn company_bases(fleet: &Fleet) -> Result<BaseRules> {
     let pattern = format!("{}/platform/*", fleet.registry).parse().map_err(anyhow::Error::msg)?;
     Ok(BaseRules::new(vec![BaseRule { is_company: Some(true), ..BaseRule::new(pattern) }]))
 }
 
-/// The demo's settings: both registries are the one on loopback, without credentials, at full speed.
+/// The settings of the demo: the loopback registry serves both registries, without credentials or rate limit.
 fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     let host = HostSettings {
         endpoint: Some(registry.endpoint()),

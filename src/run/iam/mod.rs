@@ -1,7 +1,7 @@
-//! `config iam`: which permissions does a configuration need, and how are they given?
+//! `basewatch config iam`: the IAM permissions of a configuration.
 
+mod own_role;
 mod policy;
-mod telling;
 
 use std::collections::BTreeSet;
 
@@ -20,20 +20,18 @@ use crate::{
     inventory::Regions,
 };
 
-/// Prints what is asked for.
+/// Prints the requested document.
 ///
 /// # Errors
 ///
-/// When the settings need no AWS, or it is not said who may assume the role.
+/// When the settings do not use AWS, or `--principal` is missing.
 pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
     let reading = reading(settings);
     if settings.kinds().is_empty() || reading.is_empty() {
-        bail!(
-            "the configuration asks nothing of AWS: add [[inventory.lambda]], [[inventory.ecs]] or [[inventory.ecr]]"
-        );
+        bail!("the configuration does not use AWS: add [[inventory.lambda]], [[inventory.ecs]] or [[inventory.ecr]]");
     }
     let accounts = settings.accounts.as_ref();
-    let needed = "there is no [accounts] in the configuration, and so no role to assume";
+    let needed = "the configuration has no [accounts], and therefore no role to assume";
     match args.what {
         IamDocument::Policy => print(&pretty(&reading))?,
         IamDocument::Runner => {
@@ -48,20 +46,20 @@ pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
 
 fn principal(args: &ConfigIamArgs) -> Result<&str> {
     let given = args.principal.as_deref().context(
-        "say who audits: --principal with the ARN of basewatch's own role, as in \
-         arn:aws:iam::111111111111:role/basewatch",
+        "--principal is required: the ARN of basewatch's own role, as in \
+        arn:aws:iam::111111111111:role/basewatch",
     )?;
     let is_identity = ArnParts::parse(given).is_some_and(|ArnParts { service, region, account, resource, .. }| {
         let is_known = resource.starts_with("role/") || resource.starts_with("user/");
         service == "iam" && region.is_empty() && !account.is_empty() && is_known
     });
     if !is_identity || !given.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"`$\\".contains(&byte)) {
-        bail!("{given:?} is no ARN of a role or user: write it as in arn:aws:iam::111111111111:role/basewatch");
+        bail!("{given:?} is not a role or user ARN: write it as in arn:aws:iam::111111111111:role/basewatch");
     }
     Ok(given)
 }
 
-/// Who may assume the role: `principal`, with the external id where one is configured.
+/// The trust policy that allows `principal` to assume the role, with the external ID if one is configured.
 fn trust(accounts: &AccountSettings, principal: &str) -> Value {
     let mut statement = json!({
         "Effect": "Allow",
@@ -74,10 +72,10 @@ fn trust(accounts: &AccountSettings, principal: &str) -> Value {
     json!({ "Version": "2012-10-17", "Statement": [statement] })
 }
 
-/// What stands where the external id belongs: what the configuration only refers to is not printed.
+/// The placeholder for the external ID, which is a secret and not printed.
 const EXTERNAL_ID: &str = "PUT-YOUR-EXTERNAL-ID-HERE";
 
-/// The commands of the AWS CLI that set all of it up.
+/// The AWS CLI commands that create the role and its policies.
 fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
     let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
     let put = |role: &str, policy: &str, document: &Policy| {
@@ -93,22 +91,22 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
     };
     let mut add = |part: &str| text.push_str(part);
     if let Some(accounts) = &settings.accounts {
-        add("# Once, where basewatch runs: it may assume the role of each account.\n");
+        add("# Once, in the account where basewatch runs: allow it to assume the role of each account.\n");
         add(&put(&name(principal), "basewatch-runner", &running(settings)));
-        add("\n# In each account: the role that reads, and who may assume it.\n");
+        add("\n# In each account: the audit role and its trust policy.\n");
         add("ACCOUNT=$(aws sts get-caller-identity --query Account --output text)\n");
         let trust = trust(accounts, principal);
         let path = path(accounts.role.as_str());
         add(&format!("aws iam create-role --role-name {role}{path} \\\n  --assume-role-policy-document '{trust}'\n"));
         add(&put(&role, "basewatch", reading));
     } else {
-        add("# The role that reads.\n");
+        add("# The permissions of the audit role.\n");
         add(&put(&role, "basewatch", reading));
     }
     add(
-        "\n# In each account and region with repositories: what is read for an audit does not count as pulled, so that\n",
+        "\n# In each account and region with repositories: exclude audits from pull times, so that lifecycle rules still\n",
     );
-    add("# lifecycle rules still remove what nobody uses.\n");
+    add("# expire unused images.\n");
     add(&format!("for REGION in {}; do\n", regions(settings)));
     add(&format!(
         "  aws ecr register-pull-time-update-exclusion --region \"$REGION\" \\\n    --principal-arn \"{shown}\"\ndone\n"
@@ -116,13 +114,13 @@ fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
     text
 }
 
-/// The option for the path of a role: without it, the role that is made has another ARN.
+/// The `--path` option for the path of the role, which is part of its ARN.
 fn path(role: &str) -> String {
     let path = role.split_once(":role/").and_then(|(_, name)| name.rsplit_once('/'));
     path.map_or_else(String::new, |(path, _)| format!(" --path /{path}/"))
 }
 
-/// The regions that are listed, as words of a shell; a question for them where all enabled ones are meant.
+/// The listed regions as shell words, or a command that lists all enabled regions.
 fn regions(settings: &Settings) -> String {
     let listed: Option<Vec<_>> = settings.regions().into_iter().map(Regions::as_listed).collect();
     match listed {
@@ -136,7 +134,7 @@ fn regions(settings: &Settings) -> String {
     }
 }
 
-/// A document as people read it.
+/// Formats a document as indented JSON.
 #[must_use]
 pub fn pretty<T: Serialize>(document: &T) -> String {
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"

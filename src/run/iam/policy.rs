@@ -1,14 +1,11 @@
-//! Which permissions do settings need? A statement for each purpose, with the narrowest resources that IAM
-//! knows for its actions. Pure.
-//!
-//! Which actions take which resources: the service authorization reference
+//! IAM policies for settings: a statement per purpose, with the narrowest resources that its actions support
 //! (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html>).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::telling;
+use super::own_role;
 use crate::{
     aws::Members,
     config::Settings,
@@ -38,7 +35,7 @@ pub(super) struct Statement {
     pub(super) condition: Option<Condition>,
 }
 
-/// When a statement holds: the values of keys, by the operator that compares them.
+/// A condition block: the values of keys, by operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Condition(pub(super) BTreeMap<&'static str, BTreeMap<&'static str, Vec<String>>>);
 
@@ -47,26 +44,27 @@ impl Policy {
         Self { version: "2012-10-17", statement: statements.into_iter().flatten().collect() }
     }
 
-    /// Whether it allows nothing.
+    /// Whether the policy has no statements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.statement.is_empty()
     }
 
-    /// The actions that it allows.
+    /// All allowed actions.
     #[must_use]
     pub fn actions(&self) -> BTreeSet<&'static str> {
         self.statement.iter().flat_map(|statement| statement.action.iter().copied()).collect()
     }
 }
 
-/// What reading an account takes, of the role in each account with `[accounts]`; without, all that basewatch needs
-/// itself.
+/// The permissions to audit an account: of the role in each account with `[accounts]`; without it, of basewatch's own
+/// role, including its other permissions.
 #[must_use]
 pub fn reading(settings: &Settings) -> Policy {
     let needs = Needs::of(settings);
     let is_own = settings.accounts.is_none();
-    let own = is_own.then(|| [Some(public_token(settings))].into_iter().chain(telling::statements(settings).map(Some)));
+    let own =
+        is_own.then(|| [Some(public_token(settings))].into_iter().chain(own_role::statements(settings).map(Some)));
     let read = [
         needs.repositories(),
         needs.manifests(),
@@ -82,28 +80,28 @@ pub fn reading(settings: &Settings) -> Policy {
     Policy::of(read.into_iter().chain(own.into_iter().flatten().flatten()))
 }
 
-/// What basewatch's own role needs besides, with `[accounts]`: to become the others, to remember and to tell.
+/// The additional permissions of basewatch's own role with `[accounts]`: assume roles, access the store, send alerts.
 #[must_use]
 pub fn running(settings: &Settings) -> Policy {
-    let telling = telling::statements(settings);
-    let Some(accounts) = &settings.accounts else { return Policy::of(telling) };
+    let own = own_role::statements(settings);
+    let Some(accounts) = &settings.accounts else { return Policy::of(own) };
     let role = |account: &str| accounts.role.arn(account);
-    let assume = |roles| statement("ReadAsTheRole", &["sts:AssumeRole"], roles);
+    let assume = |roles| statement("AssumeAuditRole", &["sts:AssumeRole"], roles);
     let (assume, lists) = match &accounts.members {
         Members::Listed(listed) => (assume(listed.iter().map(|account| role(account)).collect()), None),
-        // Accounts come and go; all of them are of basewatch's own organization.
+        // Accounts are created and closed, but all are in the same organization.
         Members::Organization { .. } => {
-            let own = BTreeMap::from([("aws:ResourceOrgID", vec!["${aws:PrincipalOrgID}".to_owned()])]);
-            let condition = Some(Condition(BTreeMap::from([("StringEquals", own)])));
-            let all = anywhere("ListTheOrganization", &["organizations:ListAccounts"]);
+            let organization = BTreeMap::from([("aws:ResourceOrgID", vec!["${aws:PrincipalOrgID}".to_owned()])]);
+            let condition = Some(Condition(BTreeMap::from([("StringEquals", organization)])));
+            let all = anywhere("OrganizationsListAccounts", &["organizations:ListAccounts"]);
             (Statement { condition, ..assume(vec![role("*")]) }, Some(all))
         }
     };
     let read = [Some(assume), lists, public_token(settings)];
-    Policy::of(read.into_iter().chain(telling))
+    Policy::of(read.into_iter().chain(own))
 }
 
-/// What settings ask AWS for.
+/// The permissions that settings require.
 struct Needs<'a> {
     settings: &'a Settings,
     partition: Partition,
@@ -114,7 +112,7 @@ impl<'a> Needs<'a> {
         Self { settings, partition: partition(settings) }
     }
 
-    /// The ARNs of what `service` calls `name` in `regions`, in whichever account.
+    /// The ARNs of the resource `name` of `service` in `regions` of any account.
     fn arns(&self, service: &str, regions: &[&Regions], name: &str) -> Vec<String> {
         let arn = |region: &str| format!("arn:{}:{service}:{region}:*:{name}", self.partition);
         match named(regions) {
@@ -123,7 +121,7 @@ impl<'a> Needs<'a> {
         }
     }
 
-    /// Of actions that take no resource, in `regions` only.
+    /// A statement for actions without resource-level permissions, limited to `regions`.
     fn in_regions(sid: &'static str, actions: &[&'static str], regions: &[&Regions]) -> Statement {
         let regions = named(regions).map(|regions| regions.into_iter().map(str::to_owned).collect());
         let condition = regions.map(|regions| {
@@ -141,13 +139,13 @@ impl<'a> Needs<'a> {
         self.arns("ecr", &regions, "repository/*")
     }
 
-    /// The regions of images of ECR that are named.
+    /// The regions of ECR images that are audited by reference.
     fn named_regions(&self) -> BTreeSet<Region> {
         let region = |repository: &Repository| EcrHost::parse(&repository.registry)?.region.parse().ok();
         self.settings.images.iter().filter_map(ImageSource::repository).filter_map(region).collect()
     }
 
-    /// The registries of private ECR that base repositories are configured in, each with the pattern of these.
+    /// The private ECR registries of configured base repositories, with the repository pattern.
     fn bases(&self) -> impl Iterator<Item = (EcrHost<'a>, &'a str)> {
         let rules = self.settings.identify.bases.as_slice().iter();
         rules.filter_map(|rule| EcrHost::of_pattern(rule.repository.as_str()))
@@ -171,35 +169,35 @@ impl<'a> Needs<'a> {
         let mut actions = Vec::new();
         actions.extend(lists.then_some("ecr:DescribeRepositories"));
         actions.extend((lists_images || self.has_running()).then_some("ecr:DescribeImages"));
-        (!actions.is_empty()).then(|| statement("ListRepositoriesAndImages", &actions, self.images()))
+        (!actions.is_empty()).then(|| statement("EcrListImages", &actions, self.images()))
     }
 
     fn manifests(&self) -> Option<Statement> {
         let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-        self.has_ecr().then(|| statement("ReadManifestsAndConfigurations", &actions, self.images()))
+        self.has_ecr().then(|| statement("EcrReadImages", &actions, self.images()))
     }
 
     fn functions_listed(&self) -> Option<Statement> {
         let regions: Vec<_> = self.settings.lambda.iter().map(|lambda| &lambda.regions).collect();
-        (!regions.is_empty()).then(|| Self::in_regions("ListFunctions", &["lambda:ListFunctions"], &regions))
+        (!regions.is_empty()).then(|| Self::in_regions("LambdaListFunctions", &["lambda:ListFunctions"], &regions))
     }
 
     fn functions(&self) -> Option<Statement> {
         let lambda = &self.settings.lambda;
         let regions: Vec<_> = lambda.iter().map(|lambda| &lambda.regions).collect();
         let mut actions = vec!["lambda:GetFunction", "lambda:ListAliases"];
-        // GetFunction gives the tags only to those who may list them.
+        // GetFunction returns tags only with permission to list them.
         let are_tags_read = !self.settings.owners.tags.is_empty() || lambda.iter().any(|it| it.choice.needs_tags());
         actions.extend(are_tags_read.then_some("lambda:ListTags"));
         let included = lambda.iter().flat_map(|lambda| &lambda.choice.include).map(Glob::as_str);
         let resources = functions_named(included).into_iter().flat_map(|name| self.arns("lambda", &regions, &name));
-        (!regions.is_empty()).then(|| statement("ReadFunctions", &actions, resources.collect()))
+        (!regions.is_empty()).then(|| statement("LambdaReadFunctions", &actions, resources.collect()))
     }
 
     fn clusters_listed(&self) -> Option<Statement> {
         let regions: Vec<_> = self.settings.ecs.iter().map(|ecs| &ecs.regions).collect();
         let actions = ["ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeTaskDefinition"];
-        (!regions.is_empty()).then(|| Self::in_regions("ListServicesAndTasks", &actions, &regions))
+        (!regions.is_empty()).then(|| Self::in_regions("EcsListServicesAndTasks", &actions, &regions))
     }
 
     fn services(&self) -> Option<Statement> {
@@ -207,39 +205,39 @@ impl<'a> Needs<'a> {
         let kinds = ["service/*", "service-revision/*", "task/*"];
         let resources = kinds.iter().flat_map(|kind| self.arns("ecs", &regions, kind)).collect();
         let actions = ["ecs:DescribeServices", "ecs:DescribeServiceRevisions", "ecs:DescribeTasks"];
-        (!regions.is_empty()).then(|| statement("ReadServicesAndTasks", &actions, resources))
+        (!regions.is_empty()).then(|| statement("EcsReadServicesAndTasks", &actions, resources))
     }
 
     fn repository_tags(&self) -> Option<Statement> {
         let chosen = self.settings.ecr.iter().any(|ecr| ecr.choice.needs_tags());
         let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !self.settings.regions().is_empty());
-        is_needed.then(|| statement("ReadTagsOfRepositories", &["ecr:ListTagsForResource"], self.images()))
+        is_needed.then(|| statement("EcrListTags", &["ecr:ListTagsForResource"], self.images()))
     }
 
     fn login(&self) -> Option<Statement> {
-        self.has_ecr().then(|| anywhere("LogInToPrivateRegistries", &["ecr:GetAuthorizationToken"]))
+        self.has_ecr().then(|| anywhere("EcrToken", &["ecr:GetAuthorizationToken"]))
     }
 
     fn caches(&self) -> Option<Statement> {
         let is_needed = !self.settings.regions().is_empty();
         let regions = self.settings.regions();
         let actions = ["ecr:DescribePullThroughCacheRules"];
-        is_needed.then(|| Self::in_regions("ReadPullThroughCacheRules", &actions, &regions))
+        is_needed.then(|| Self::in_regions("EcrReadPullThroughCacheRules", &actions, &regions))
     }
 
     fn regions_listed(&self) -> Option<Statement> {
         let is_needed = self.settings.regions().contains(&&Regions::Enabled);
-        is_needed.then(|| anywhere("ListEnabledRegions", &["account:ListRegions"]))
+        is_needed.then(|| anywhere("AccountListRegions", &["account:ListRegions"]))
     }
 }
 
-/// The partition that the ARNs of a policy are in.
+/// The partition of the ARNs in a policy.
 pub(super) fn partition(settings: &Settings) -> Partition {
     settings.partition().unwrap_or(Partition::COMMERCIAL)
 }
 
-/// What IAM calls functions whose names match `patterns`, with and without a version or alias behind. It knows
-/// only `*` and `?`.
+/// The IAM resource patterns of functions that match `patterns`, with and without a qualifier. IAM supports only `*`
+/// and `?`.
 fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for pattern in patterns {
@@ -254,13 +252,14 @@ fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<Stri
     names
 }
 
-/// The regions that are named; none where all enabled ones are meant.
+/// The listed regions; `None` for all enabled regions.
 fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
     let listed: Option<Vec<_>> = regions.iter().map(|regions| regions.as_listed()).collect();
     listed.map(|listed| listed.into_iter().flatten().map(Region::as_str).collect())
 }
 
-/// The token of ECR Public, unless public.ecr.aws is asked anonymously or at another endpoint, or the partition has none.
+/// The statement for ECR Public tokens, unless public.ecr.aws is accessed anonymously or at another endpoint, or the
+/// partition does not have ECR Public.
 fn public_token(settings: &Settings) -> Option<Statement> {
     let host = settings.network.hosts.get("public.ecr.aws");
     let is_needed = host.is_none_or(|host| {
@@ -269,14 +268,14 @@ fn public_token(settings: &Settings) -> Option<Statement> {
             && host.rate.is_none_or(|rate| rate > 1.0)
     });
     let actions = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
-    (is_needed && partition(settings).has_ecr_public()).then(|| anywhere("ReadPublicBasesTenTimesFaster", &actions))
+    (is_needed && partition(settings).has_ecr_public()).then(|| anywhere("EcrPublicToken", &actions))
 }
 
 pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
     Statement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
 }
 
-/// Of actions that take no resource, or no pattern of one.
+/// A statement for actions without resource-level permissions.
 fn anywhere(sid: &'static str, actions: &[&'static str]) -> Statement {
     statement(sid, actions, vec!["*".to_owned()])
 }

@@ -1,4 +1,4 @@
-//! How much of an invocation's time is for work, and how much for ending it in good order? Pure.
+//! The time budget of an invocation.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use crate::run::cycle::Until;
 
-/// What is kept for the end at least, where there is that much.
+/// The minimum reserve for the end of an invocation.
 const LEAST_RESERVE: Duration = Duration::from_secs(10);
-/// No deadline is that early after 1970: it is not an instant but the time that is left, as cargo-lambda's emulator
-/// sends it. Lambda's own longest timeout is 15 minutes.
+/// Smaller deadlines are not Unix times but the remaining time, as the emulator of cargo-lambda sends it. The maximum
+/// timeout of Lambda is 15 minutes.
 const NO_INSTANT: Duration = Duration::from_hours(24);
 
-/// How long an invocation may take from now on.
+/// The remaining time of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeLeft(Duration);
 
 impl TimeLeft {
-    /// The time until `deadline_ms`, as of `now_ms`; both in milliseconds since 1970.
+    /// The time from `now_ms` until `deadline_ms`, both in milliseconds since the Unix epoch.
     pub(super) fn until(deadline_ms: u64, now_ms: u64) -> Self {
         let deadline = Duration::from_millis(deadline_ms);
         if deadline < NO_INSTANT {
@@ -26,13 +26,13 @@ impl TimeLeft {
         Self(deadline.saturating_sub(Duration::from_millis(now_ms)))
     }
 
-    /// What of it is kept for the end: a tenth, at least ten seconds, and never more than half.
+    /// The reserve for the end: a tenth, at least ten seconds, at most half.
     fn reserve(self) -> Duration {
         LEAST_RESERVE.max(self.0 / 10).min(self.0 / 2)
     }
 
-    /// Until when what may be done, from `now` on: half of the reserve is for telling people, most of the rest for
-    /// keeping what was learned.
+    /// The deadlines from `now` on: half of the reserve is for sending notifications, most of the rest for saving the
+    /// catalog.
     pub(super) fn from(self, now: Instant) -> Until {
         let before_end = |reserved: Duration| Some(now + self.0.saturating_sub(reserved));
         let reserve = self.reserve();
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_is_kept_for_the_end_at_least_ten_seconds_and_never_more_than_half() {
+    fn the_reserve_is_a_tenth_at_least_ten_seconds_and_at_most_half() {
         assert_eq!(milliseconds(900), [810_000, 855_000, 891_000]);
         assert_eq!(milliseconds(60), [50_000, 55_000, 59_000]);
         assert_eq!(milliseconds(10), [5_000, 7_500, 9_500]);
@@ -61,12 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_that_has_passed_leaves_nothing() {
+    fn a_past_deadline_leaves_no_time() {
         assert_eq!(TimeLeft::until(NOW - 1, NOW), TimeLeft(Duration::ZERO));
     }
 
     #[test]
-    fn what_cannot_be_an_instant_is_the_time_that_is_left() {
+    fn a_small_deadline_is_a_remaining_time() {
         assert_eq!(TimeLeft::until(600_000, NOW), TimeLeft(Duration::from_mins(10)));
     }
 }

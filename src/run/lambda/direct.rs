@@ -1,4 +1,4 @@
-//! A direct invocation: the report on the images that it names.
+//! Direct invocations, which return a report on the given images.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ use crate::{
     store::Catalog,
 };
 
-/// The largest answer to an invocation, in bytes
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and a little less.
+/// The response limit in bytes, with a margin
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MOST_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 
-/// Audits the images of `settings`, and returns the report, or as much of it as Lambda gives back. Nothing is recorded, nobody told; with a store, what was
-/// learned is kept there.
+/// Audits the images of `settings` and returns the report, truncated to the response limit. Sends no notifications and
+/// stores no report; with a store, saves the catalog.
 pub(super) async fn report(
     settings: &Settings,
     aws: &Aws,
@@ -46,7 +46,7 @@ pub(super) async fn report(
         metrics.count("Requests", world.ports.requests.total());
         report
     } else {
-        let ports = forgetful(settings, aws).await?;
+        let ports = without_store(settings, aws).await?;
         let report = within(until.audit, report_on(settings, &ports, instants, progress)).await;
         metrics.count("Requests", ports.requests.total());
         report
@@ -56,11 +56,11 @@ pub(super) async fn report(
         return Err(Failure::new(Kind::Failed, why));
     }
     let answer = serde_json::from_str(&report.fitting(MOST_BYTES));
-    answer.map_err(|error| Failure::new(Kind::Failed, format!("the report has no JSON form: {error}")))
+    answer.map_err(|error| Failure::new(Kind::Failed, format!("cannot serialize the report: {error}")))
 }
 
-/// Ports for who has no store: Lambda has no disk worth remembering on.
-async fn forgetful(settings: &Settings, aws: &Aws) -> Result<Ports, Failure> {
+/// Clients with an in-memory catalog, for configurations without a store.
+async fn without_store(settings: &Settings, aws: &Aws) -> Result<Ports, Failure> {
     let requests = Arc::new(Requests::default());
     let aws = aws.for_another_run(Arc::clone(&requests)).await;
     let aws = aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition());
@@ -68,7 +68,7 @@ async fn forgetful(settings: &Settings, aws: &Aws) -> Result<Ports, Failure> {
     ports.map_err(|error| Failure::of(Kind::Configuration, &error))
 }
 
-/// Whether Lambda would not give `answer` back.
+/// Whether `answer` exceeds the response limit.
 pub(super) fn is_too_large(answer: &Value) -> bool {
     serde_json::to_vec(answer).map_or(0, |bytes| bytes.len()) > MOST_BYTES
 }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_to_fit_into_what_lambda_gives_back() {
+    fn responses_over_the_lambda_limit_are_detected() {
         assert!(!is_too_large(&"x".repeat(6_000_000).into()));
         assert!(is_too_large(&"x".repeat(6 * 1024 * 1024).into()));
     }

@@ -1,4 +1,4 @@
-//! What does an invocation ask for? Events of EventBridge and direct invocations, told apart by their shape. Pure.
+//! Parsing of invocation events: EventBridge events and direct invocations.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -9,50 +9,50 @@ use crate::{
     inventory::{ImageSource, Push},
 };
 
-/// What is understood, for those who were not.
-const ACCEPTED: &str = "send {} or a scheduled event of EventBridge for a run, an \"ECR Image Action\" of EventBridge \
-                        for the image that was pushed, or {\"images\": [\"REGISTRY/REPOSITORY:TAG\", …], \"as_of\": \
+/// The hint for invalid events.
+const ACCEPTED: &str = "send {} or an EventBridge scheduled event for a run, an EventBridge \"ECR Image Action\" event \
+                        for a pushed image, or {\"images\": [\"REGISTRY/REPOSITORY:TAG\", …], \"as_of\": \
                         \"2026-11-20\"} for a report";
-/// How many images one invocation may name.
+/// The maximum number of images of one invocation.
 const MOST_IMAGES: usize = 1_000;
-/// How much of an event is quoted, in characters.
+/// The maximum length of quoted input, in characters.
 const QUOTED_CHARS: usize = 80;
 
-/// What an invocation asks for.
+/// The request of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// One cycle.
+    /// A run.
     Run,
-    /// To look at an image that was just pushed.
+    /// An audit of a pushed image.
     Pushed(Push),
-    /// A report on images.
+    /// A report on given images.
     Direct(Direct),
-    /// Nothing, for this reason.
+    /// Ignored, for this reason.
     Ignored(String),
 }
 
-/// A report that is asked for.
+/// A direct invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Direct {
     /// The images.
     pub(crate) images: Vec<ImageSource>,
-    /// The instant that counts as now.
+    /// The time to judge by; `None` for the current time.
     pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 impl Event {
-    /// What `payload` asks for.
+    /// Parses `payload`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and what is understood.
+    /// When the payload is not a supported event; the message describes the supported ones.
     pub(crate) fn read(payload: &Value) -> Result<Self, String> {
         let event = match payload {
             Value::Null => Ok(Self::Run),
             Value::Object(fields) => read(fields),
-            other => Err(format!("it is {}, and no JSON object", quoted(other))),
+            other => Err(format!("it is {}, not a JSON object", quoted(other))),
         };
-        event.map_err(|why| format!("the event is not understood: {why}; {ACCEPTED}"))
+        event.map_err(|why| format!("unsupported event: {why}; {ACCEPTED}"))
     }
 }
 
@@ -63,81 +63,83 @@ fn read(fields: &Map<String, Value>) -> Result<Event, String> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str);
     match (text("source"), text("detail-type")) {
         _ if fields.is_empty() => Ok(Event::Run),
-        // EventBridge's rules on a schedule, and EventBridge Scheduler.
+        // EventBridge scheduled rules and EventBridge Scheduler.
         (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(Event::Run),
         (Some("aws.ecr"), Some("ECR Image Action")) => image_action(fields),
         (Some("aws.ecr"), other) => {
             let what = other.map_or_else(|| "without a detail-type".to_owned(), quoted);
             Ok(Event::Ignored(format!("the ECR event {what} is not an image push")))
         }
-        (Some(source), _) => Err(format!("it comes from {}, which basewatch does not handle", quoted(source))),
+        (Some(source), _) => Err(format!("its source is {}", quoted(source))),
         (None, _) => {
             let keys: Vec<_> = fields.keys().take(5).collect();
-            Err(format!("it has only the keys {}", quoted(&keys)))
+            Err(format!("its keys are {}", quoted(&keys)))
         }
     }
 }
 
 fn direct(fields: &Map<String, Value>) -> Result<Direct, String> {
     if let Some(key) = fields.keys().find(|key| !matches!(key.as_str(), "images" | "as_of")) {
-        return Err(format!("beside \"images\" only \"as_of\" may stand, and not {}", quoted(key)));
+        return Err(format!("unknown key {}; only \"images\" and \"as_of\" are allowed", quoted(key)));
     }
     let named = fields.get("images").and_then(Value::as_array);
-    let named = named.filter(|named| !named.is_empty()).ok_or("\"images\" has to be a list of image references")?;
+    let named = named.filter(|named| !named.is_empty()).ok_or("\"images\" must be a list of image references")?;
     if named.len() > MOST_IMAGES {
-        return Err(format!("\"images\" names {} images, and {MOST_IMAGES} are the most", named.len()));
+        return Err(format!("\"images\" has {} elements; the maximum is {MOST_IMAGES}", named.len()));
     }
     let images = named.iter().map(image).collect::<Result<_, _>>()?;
     let as_of = match fields.get("as_of") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(cli::instant(text).map_err(|why| format!("as_of {}: {why}", quoted(text)))?),
-        Some(other) => return Err(format!("as_of is {}, and no text", quoted(other))),
+        Some(other) => return Err(format!("as_of is {}, not a string", quoted(other))),
     };
     Ok(Direct { images, as_of })
 }
 
 fn image(named: &Value) -> Result<ImageSource, String> {
-    let text = named.as_str().ok_or_else(|| format!("the image {} is no text", quoted(named)))?;
+    let text = named.as_str().ok_or_else(|| format!("the image {} is not a string", quoted(named)))?;
     match text.parse::<ImageSource>()? {
         source @ ImageSource::Reference(_) => Ok(source),
-        // Whoever may invoke the function is not thereby let into its file system.
-        _ => Err(format!("the image {} is in a folder: only those of registries can be named", quoted(named))),
+        // Permission to invoke the function does not include access to its file system.
+        _ => Err(format!("the image {} is in a folder; only images in registries are allowed", quoted(named))),
     }
 }
 
-/// An event as ECR sends it: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>.
+/// Parses an ECR event (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>).
 fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
     let empty = Map::new();
     let detail = fields.get("detail").and_then(Value::as_object).unwrap_or(&empty);
     let needed = |of: &Map<String, Value>, key: &str| {
         let text = of.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        text.map(str::to_owned).ok_or_else(|| format!("ECR's event has no {key:?}"))
+        text.map(str::to_owned).ok_or_else(|| format!("the ECR event has no {key:?}"))
     };
     let (action, result) = (needed(detail, "action-type")?, needed(detail, "result")?);
     if (action.as_str(), result.as_str()) != ("PUSH", "SUCCESS") {
-        return Ok(Event::Ignored(format!("{} with result {} is no push", quoted(&action), quoted(&result))));
+        return Ok(Event::Ignored(format!("{} with result {} is not a push", quoted(&action), quoted(&result))));
     }
     let (account, region) = (needed(fields, "account")?, needed(fields, "region")?);
     let (Ok(account), Ok(region)) = (account.parse::<AccountId>(), region.parse::<Region>()) else {
-        return Err(format!("ECR's event is of account {} in {}", quoted(&account), quoted(&region)));
+        return Err(format!("the ECR event has account {} and region {}", quoted(&account), quoted(&region)));
     };
     let repository = needed(detail, "repository-name")?;
     let domain = Partition::from_region(&region).domain();
     let named = format!("{account}.dkr.ecr.{region}.{domain}/{repository}").parse::<Repository>();
-    named.map_err(|why| format!("ECR's event names the repository {}: {why}", quoted(&repository)))?;
+    named.map_err(|why| format!("the ECR event has repository {}: {why}", quoted(&repository)))?;
     let digest = needed(detail, "image-digest")?;
-    let digest = digest.parse().map_err(|why| format!("ECR's event names the digest {}: {why}", quoted(&digest)))?;
-    // The platforms of an index come without a tag before it, and nothing tells yet that they belong to one.
+    let digest = digest.parse().map_err(|why| format!("the ECR event has digest {}: {why}", quoted(&digest)))?;
+    // The platform manifests of an index are pushed first and without a tag.
     let Ok(tag) = needed(detail, "image-tag") else {
-        return Ok(Event::Ignored(format!("{repository} was pushed to without a tag; runs see it if it is audited")));
+        return Ok(Event::Ignored(format!(
+            "the image pushed to {repository} has no tag; runs audit it if it is selected"
+        )));
     };
     if !is_tag(&tag) {
-        return Err(format!("ECR's event names the tag {}", quoted(&tag)));
+        return Err(format!("the ECR event has tag {}", quoted(&tag)));
     }
     Ok(Event::Pushed(Push { account, region, repository, digest, tag }))
 }
 
-/// A part of what was sent, as JSON: whatever is in it, it is harmless in a log.
+/// Quotes a part of the input as JSON, escaped for logs.
 fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     let shown: String = text.chars().take(QUOTED_CHARS).flat_map(harmless).collect();
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_on_a_schedule_is_a_run() {
+    fn scheduled_events_start_a_run() {
         let rule = json!({
             "version": "0", "id": "x", "detail-type": "Scheduled Event", "source": "aws.events",
             "account": "123456789012", "time": "2026-11-20T06:00:00Z", "region": "eu-west-1",
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_names_what_was_pushed_where() {
+    fn a_push_event_is_parsed() {
         let expected = Push {
             account: "123456789012".parse().unwrap(),
             region: "eu-west-1".parse().unwrap(),
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ecr_did_otherwise_is_ignored() {
+    fn other_ecr_events_are_ignored() {
         let mut untagged = push();
         untagged["detail"].as_object_mut().unwrap().remove("image-tag");
         for event in [
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_asked_for_by_references() {
+    fn a_direct_invocation_lists_references() {
         let images = ["public.ecr.aws/lambda/python:3.12", "registry.test/orders:1"];
         let event = Event::read(&json!({ "images": images, "as_of": "2026-11-20" })).unwrap();
         let Event::Direct(direct) = event else { panic!("{event:?}") };
@@ -224,31 +226,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_says_why_and_what_would_be() {
+    fn invalid_events_are_rejected_with_a_hint() {
         let many = vec!["registry.test/orders:1"; 1_001];
         let table = [
-            (json!("run"), "no JSON object"),
-            (json!([1]), "no JSON object"),
-            (json!({ "image": "x" }), "only the keys [\"image\"]"),
-            (json!({ "key1": "v", "key2": "v" }), "only the keys"),
-            (json!({ "Records": [] }), "only the keys [\"Records\"]"),
+            (json!("run"), "not a JSON object"),
+            (json!([1]), "not a JSON object"),
+            (json!({ "image": "x" }), "its keys are [\"image\"]"),
+            (json!({ "key1": "v", "key2": "v" }), "its keys are"),
+            (json!({ "Records": [] }), "its keys are [\"Records\"]"),
             (json!({ "source": "aws.s3", "detail-type": "Object Created" }), "\"aws.s3\""),
-            (json!({ "images": [] }), "has to be a list"),
-            (json!({ "images": "x" }), "has to be a list"),
-            (json!({ "images": [1] }), "is no text"),
+            (json!({ "images": [] }), "must be a list"),
+            (json!({ "images": "x" }), "must be a list"),
+            (json!({ "images": [1] }), "is not a string"),
             (json!({ "images": ["python"] }), "python"),
             (json!({ "images": ["oci:/etc"] }), "is in a folder"),
-            (json!({ "images": many }), "1000 are the most"),
+            (json!({ "images": many }), "the maximum is 1000"),
             (json!({ "images": ["registry.test/orders:1"], "max_age": "1d" }), "\"max_age\""),
             (json!({ "images": ["registry.test/orders:1"], "as_of": "soon" }), "as_of \"soon\""),
-            (json!({ "images": ["registry.test/orders:1"], "as_of": 3 }), "no text"),
+            (json!({ "images": ["registry.test/orders:1"], "as_of": 3 }), "not a string"),
             (with("/detail", json!({})), "no \"action-type\""),
             (with("/account", "12"), "account \"12\""),
             (with("/region", "EU WEST"), "EU WEST"),
             (with("/detail/repository-name", "../x"), "../x"),
             (with("/detail/image-digest", "sha256:12"), "sha256:12"),
-            (with("/detail/image-tag", "a\nb"), "the tag \"a\\nb\""),
-            (with("/detail/image-tag", "t".repeat(129)), "the tag \"ttt"),
+            (with("/detail/image-tag", "a\nb"), "has tag \"a\\nb\""),
+            (with("/detail/image-tag", "t".repeat(129)), "has tag \"ttt"),
         ];
         for (event, expected) in table {
             let why = Event::read(&event).unwrap_err();
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_quoted_harmlessly_and_in_part() {
+    fn quoted_input_is_escaped_and_truncated() {
         let hostile = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(500));
         let why = Event::read(&json!({ hostile: 1 })).unwrap_err();
         assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 600, "{why}");

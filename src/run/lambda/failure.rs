@@ -1,10 +1,10 @@
-//! Why did an invocation fail, as Lambda and whoever invoked it are told?
+//! Errors of invocations.
 
 use lambda_runtime::Diagnostic;
 
 use crate::image::clip;
 
-/// How much of what went wrong is told, in bytes: configurations may have many mistakes at once.
+/// The maximum length of a message, in bytes. A configuration may have many problems.
 const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A failed invocation.
@@ -14,16 +14,16 @@ pub(super) struct Failure {
     pub(super) message: String,
 }
 
-/// What sort of failure it is: the error type that Lambda shows.
+/// The error type that Lambda reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The event is none that is understood. Trying again changes nothing.
+    /// The event is not supported. A retry does not help.
     UnknownEvent,
-    /// The configuration cannot be read, or is wrong.
+    /// The configuration cannot be read or is invalid.
     Configuration,
-    /// It could not be done.
+    /// The run failed.
     Failed,
-    /// The time was over; the next try goes on.
+    /// The invocation timed out; the next one continues.
     Unfinished,
 }
 
@@ -48,11 +48,11 @@ impl Failure {
         Self::new(kind, format!("{error:#}"))
     }
 
-    /// The time was over before `what` was done.
+    /// The invocation timed out before `what`.
     pub(super) fn unfinished(what: &str) -> Self {
         let message = format!(
-            "unfinished: the time of this invocation was over before {what}; what was learned is kept, and the next \
-             one goes on from there. If that happens again and again, give the function more time or memory"
+            "timed out before {what}; the next invocation continues. If this happens repeatedly, increase the timeout \
+            or memory of the function"
         );
         Self::new(Kind::Unfinished, message)
     }

@@ -1,7 +1,6 @@
-//! One invocation after the other: what it asks for is done with a world of its own.
+//! The invocation handler.
 //!
-//! Between invocations only what cannot grow old is kept: how AWS is reached, and as whom. The configuration is read
-//! again each time, for it may have changed; requests are counted, and receivers given up on, for each invocation alone.
+//! Invocations share only AWS clients and credentials. Each reloads the configuration and has its own request counters.
 
 use std::{
     path::PathBuf,
@@ -32,7 +31,7 @@ use crate::{
     },
 };
 
-/// What is kept from invocation to invocation.
+/// The state that invocations share.
 pub(super) struct Handler {
     flags: Flags,
     environment: Environment,
@@ -40,23 +39,23 @@ pub(super) struct Handler {
     aws: Aws,
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 pub(super) struct Handled {
-    /// The answer.
+    /// The response.
     pub(super) answer: Result<Value, Failure>,
-    /// What is to be measured of it.
+    /// Its metrics.
     pub(super) metrics: Metrics,
 }
 
-/// What the invocations that are not runs come to.
+/// The response of an invocation.
 pub(super) type Done = Result<Value, Failure>;
 
 impl Handler {
-    /// A handler whose configuration holds.
+    /// Creates a handler, and validates the configuration.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or something in it is wrong.
+    /// When the configuration cannot be read or is invalid.
     pub(super) async fn start(flags: Flags, environment: &Environment, here: PathBuf) -> Result<Self, Failure> {
         let aws = Aws::new(Arc::new(Requests::default()));
         let handler = Self { flags, environment: environment.clone(), here, aws };
@@ -64,7 +63,7 @@ impl Handler {
         Ok(handler)
     }
 
-    /// Does what `payload` asks for before `deadline_ms`, in milliseconds since 1970.
+    /// Handles `payload` before `deadline_ms`, in milliseconds since the Unix epoch.
     pub(super) async fn handle(&self, payload: &Value, deadline_ms: u64) -> Handled {
         let now_ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default();
         let until = TimeLeft::until(deadline_ms, now_ms).from(tokio::time::Instant::now());
@@ -100,7 +99,7 @@ impl Handler {
         loaded.map(|loaded| loaded.settings).map_err(|error| Failure::of(Kind::Configuration, &error))
     }
 
-    /// One cycle.
+    /// Performs a run.
     async fn run(&self, until: Until, metrics: &mut Metrics) -> Done {
         let begun = Instant::now();
         let done = self.cycle(until, metrics).await;
@@ -119,12 +118,12 @@ impl Handler {
             return Err(Failure::new(Kind::Configuration, why));
         }
         let world = open(&settings, &self.aws, until).await?;
-        // A cycle is the longest future there is: on the heap, it is no part of all the others.
+        // Boxed, because the future of a run is large.
         let cycle = Box::pin(cycle::once_until(&settings, &world, Instants::new(None), until)).await;
         metrics.count("Requests", world.ports.requests.total());
         match cycle.map_err(|error| Failure::of(Kind::Failed, &error))? {
-            Err(Unfinished::Audit) => Err(Failure::unfinished("everything was audited")),
-            Err(Unfinished::Telling(_)) => Err(Failure::unfinished("everybody was told")),
+            Err(Unfinished::Audit) => Err(Failure::unfinished("the audit was complete")),
+            Err(Unfinished::Telling(_)) => Err(Failure::unfinished("all notifications were sent")),
             Ok(cycle) => {
                 metrics.cycle(&cycle);
                 Ok(answer(&cycle))
@@ -133,7 +132,7 @@ impl Handler {
     }
 }
 
-/// The world of one invocation.
+/// Creates the context of one invocation.
 pub(super) async fn open(settings: &Settings, aws: &Aws, until: Until) -> Result<World, Failure> {
     match within(until.audit, World::open_as(settings, aws)).await {
         Some(world) => world.map_err(|error| Failure::of(Kind::Configuration, &error)),
@@ -141,7 +140,7 @@ pub(super) async fn open(settings: &Settings, aws: &Aws, until: Until) -> Result
     }
 }
 
-/// What a run did: as much of it as Lambda gives back.
+/// The response of a run, truncated to the response limit.
 fn answer(Cycle { report, outcome }: &Cycle) -> Value {
     if let Some(note) = report.most_unknown() {
         tracing::warn!("most of the fleet is unknown: {}", note.message);
@@ -149,18 +148,18 @@ fn answer(Cycle { report, outcome }: &Cycle) -> Value {
     for problem in &outcome.problems {
         tracing::warn!("{problem}");
     }
-    let told = outcome.messages.iter().filter(|message| message.sent).count();
+    let sent = outcome.messages.iter().filter(|message| message.sent).count();
     tracing::info!(
         "run {}: {} deployments, {} messages sent, complete: {}",
         report.run_id,
         report.summary.deployments,
-        told,
+        sent,
         report.complete
     );
     let mut answer = serde_json::to_value(outcome).unwrap_or_default();
     if direct::is_too_large(&answer) {
-        // Nobody waits for the answer to a scheduled event; whoever runs it by hand finds the rest in the store.
-        let why = "this answer is cut: what the run did is larger than Lambda gives back";
+        // The complete result is in the store.
+        let why = "the response is truncated to the limit of Lambda";
         answer = serde_json::json!({
             "schema": outcome.schema, "run_id": outcome.run_id, "at": outcome.at, "store": outcome.store,
             "complete": outcome.complete, "summary": outcome.summary, "problems": [why],
@@ -169,5 +168,5 @@ fn answer(Cycle { report, outcome }: &Cycle) -> Value {
     answer
 }
 
-/// How long anything may take that is done before the time of an invocation counts.
+/// The time limit of the initialization, for which Lambda allows 10 seconds.
 pub(super) const START_WAIT: Duration = Duration::from_secs(8);

@@ -1,6 +1,5 @@
-//! What does CloudWatch learn of an invocation? One line in its embedded metric format
+//! CloudWatch metrics of an invocation, as one line in embedded metric format
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-//! Pure.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ const NAMESPACE: &str = "basewatch";
 /// Their only dimension.
 const DIMENSION: &str = "FunctionName";
 
-/// Metrics of one invocation, in the order they were noted.
+/// The metrics of one invocation, in order of recording.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metrics(Vec<(&'static str, &'static str, Value)>);
 
@@ -30,13 +29,13 @@ pub(super) enum Ended {
 }
 
 impl Metrics {
-    /// Notes a number of things.
+    /// Records a count.
     pub(super) fn count(&mut self, name: &'static str, value: u64) {
         self.0.push((name, "Count", value.into()));
     }
 
-    /// Notes how a run ended and how long it took. All three ways are told each time, so that an alarm on any of them
-    /// has data.
+    /// Records how a run ended and how long it took. All three outcomes are emitted, so that alarms on any of them have
+    /// data.
     pub(super) fn run(&mut self, ended: Ended, took: Duration) {
         let ways =
             [("RunSucceeded", Ended::Succeeded), ("RunFailed", Ended::Failed), ("RunUnfinished", Ended::Unfinished)];
@@ -46,10 +45,10 @@ impl Metrics {
         self.0.push(("RunDuration", "Milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into()));
     }
 
-    /// Notes what a cycle found and told.
+    /// Records the findings and notifications of a run.
     pub(super) fn cycle(&mut self, Cycle { report, outcome }: &Cycle) {
         self.found(report);
-        self.told(outcome);
+        self.notified(outcome);
     }
 
     fn found(&mut self, report: &Report) {
@@ -76,7 +75,7 @@ impl Metrics {
             self.count(name, report.findings.iter().filter(|finding| finding.severity == severity).count() as u64);
         }
         if let Some(ages) = &summary.base_age_days {
-            // CloudWatch knows no days: a number without a unit.
+            // CloudWatch has no unit for days.
             self.0.push(("BaseAgeP50Days", "None", ages.p50.into()));
             self.0.push(("BaseAgeP90Days", "None", ages.p90.into()));
         }
@@ -84,14 +83,14 @@ impl Metrics {
         self.count("MostUnknown", u64::from(report.most_unknown().is_some()));
     }
 
-    /// Notes who was told.
-    pub(super) fn told(&mut self, outcome: &RunReport) {
+    /// Records the sent and failed notifications.
+    pub(super) fn notified(&mut self, outcome: &RunReport) {
         let sent = outcome.messages.iter().filter(|message| message.sent).count();
         self.count("MessagesSent", sent as u64);
         self.count("MessagesFailed", (outcome.messages.len() - sent) as u64);
     }
 
-    /// The line for `function` at `at_ms`, in milliseconds since 1970; none without any metric.
+    /// The line for `function` at `at_ms`, in milliseconds since the Unix epoch; `None` without metrics.
     pub(super) fn line(&self, function: &str, at_ms: i64) -> Option<String> {
         if self.0.is_empty() {
             return None;
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_document_that_defines_what_it_has() {
+    fn a_metrics_line_defines_its_metrics() {
         let mut metrics = Metrics::default();
         assert_eq!(metrics.line("f", 0), None);
         metrics.run(Ended::Unfinished, Duration::from_millis(1500));

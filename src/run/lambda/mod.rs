@@ -1,7 +1,7 @@
-//! `basewatch lambda`: the same as `run`, for each invocation of a Lambda function; images that are pushed are looked at
-//! at once, and reports given on request.
+//! `basewatch lambda`: a Lambda function that performs a run for scheduled events, audits pushed images and returns
+//! reports on request.
 //!
-//! Standard output is metrics and nothing else, standard error the log. See `docs/lambda.md`.
+//! Writes only metrics to standard output, and logs to standard error. See `docs/lambda.md`.
 
 mod deadline;
 mod direct;
@@ -33,16 +33,17 @@ use self::{
 use super::{Exit, print};
 use crate::config::{Environment, Flags};
 
-/// Serves invocations until the runtime ends the process.
+/// Handles invocations until the runtime ends the process.
 ///
 /// # Errors
 ///
-/// When this process was not started by the Lambda runtime, or the configuration does not hold, which the runtime is
-/// told as well; and when the runtime can no longer be reached.
+/// When the Lambda runtime did not start this process, the configuration is invalid (which is also reported to the
+/// runtime), or the runtime is no longer reachable.
 pub async fn run(flags: Flags, environment: &Environment, here: &Path) -> Result<Exit> {
     let surroundings = Surroundings::of(environment)?;
     let started = timeout(START_WAIT, Handler::start(flags, environment, here.to_owned())).await;
-    let late = || Failure::new(Kind::Configuration, format!("the configuration was not there within {START_WAIT:?}"));
+    let late =
+        || Failure::new(Kind::Configuration, format!("loading the configuration took longer than {START_WAIT:?}"));
     let handler = match started.unwrap_or_else(|_| Err(late())) {
         Ok(handler) => Arc::new(handler),
         Err(failure) => {
@@ -57,12 +58,12 @@ pub async fn run(flags: Flags, environment: &Environment, here: &Path) -> Result
         async move { answer(&handler, &function, event).await }
     });
     let served = Runtime::new(invoked).layer(MapRequestLayer::new(with_json)).run().await;
-    served.map_err(|error| anyhow!("the Lambda runtime cannot be reached any more: {error}"))?;
+    served.map_err(|error| anyhow!("the Lambda runtime is no longer reachable: {error}"))?;
     Ok(Exit::Clean)
 }
 
-/// The same invocation, with an event that is no JSON as a JSON text: it is then answered as any other event that is not
-/// understood, and not with an error that is named after a type of the runtime's library.
+/// Wraps an event that is not JSON in a JSON string, so that it fails with our error and not with one of the runtime
+/// library.
 fn with_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
     if serde_json::from_slice::<Value>(&invocation.body).is_err() {
         let start = &invocation.body[..invocation.body.len().min(QUOTED_BYTES)];
@@ -72,16 +73,16 @@ fn with_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
     invocation
 }
 
-/// How much is kept of an event that is no JSON; less is shown.
+/// The maximum length of an event that is not JSON, in bytes.
 const QUOTED_BYTES: usize = 1024;
 
-/// The answer to one invocation, whose metrics are written.
+/// Handles one invocation and writes its metrics.
 async fn answer(handler: &Handler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let Handled { answer, metrics } = Box::pin(handler.handle(&event.payload, event.context.deadline)).await;
     if let Some(line) = metrics.line(function, Utc::now().timestamp_millis())
         && let Err(error) = print(&line)
     {
-        tracing::warn!("the metrics were not written: {error:#}");
+        tracing::warn!("cannot write metrics: {error:#}");
     }
     answer.map_err(Diagnostic::from)
 }

@@ -1,4 +1,4 @@
-//! An image was pushed: was it built on an old base? Looked at alone, at once, and told alone.
+//! Audits of pushed images.
 
 use std::sync::Arc;
 
@@ -25,25 +25,25 @@ use crate::{
     },
 };
 
-/// Reasons of an image that could not be read, for which another try is worth it.
-const PASSING: [ReasonCode; 2] = [ReasonCode::RegistryUnreachable, ReasonCode::RegistryThrottled];
+/// Reasons of unreadable images for which a retry may help.
+const TRANSIENT: [ReasonCode; 2] = [ReasonCode::RegistryUnreachable, ReasonCode::RegistryThrottled];
 
-/// Reasons of an image that could not be read, for which another try does not help until the cause is removed.
-const LASTING: [ReasonCode; 3] =
+/// Reasons of unreadable images for which a retry does not help.
+const PERMANENT: [ReasonCode; 3] =
     [ReasonCode::RegistryDenied, ReasonCode::RegistryMalformed, ReasonCode::ImageMalformed];
 
-/// What came of a push.
+/// The response to a push event.
 #[derive(Serialize)]
 struct Answer {
-    /// What was pushed: `orders:421`.
+    /// The pushed image: `orders:421`.
     image: String,
     /// Its digest.
     digest: String,
-    /// What was concluded of each of its platforms.
+    /// The verdict for each of its platforms.
     findings: Vec<Concluded>,
-    /// How many messages were sent.
+    /// The number of notifications sent.
     messages: usize,
-    /// Why nothing was looked at.
+    /// Why the push was ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<String>,
 }
@@ -54,16 +54,16 @@ struct Concluded {
     verdict: Verdict,
 }
 
-/// Audits what `push` brought, and tells who has to know if it was built on an old base.
+/// Audits a pushed image, and sends an alert if its base is outdated.
 pub(super) async fn audit(settings: &Settings, aws: &Aws, push: Push, until: Until, metrics: &mut Metrics) -> Done {
     let settings = narrowed(settings, &push)?;
     let world = open(&settings, aws, until).await?;
-    let done = Box::pin(look(&settings, &world, push, until, metrics)).await;
+    let done = Box::pin(audit_image(&settings, &world, push, until, metrics)).await;
     metrics.count("Requests", world.ports.requests.total());
     done
 }
 
-async fn look(settings: &Settings, world: &World, push: Push, until: Until, metrics: &mut Metrics) -> Done {
+async fn audit_image(settings: &Settings, world: &World, push: Push, until: Until, metrics: &mut Metrics) -> Done {
     let name = format!("{}:{}", push.repository, push.tag);
     let mut answer =
         Answer { image: name, digest: push.digest.to_string(), findings: Vec::new(), messages: 0, ignored: None };
@@ -80,27 +80,27 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
         return Err(Failure::unfinished("the image was audited"));
     };
     if let Some(why) = inventory.not_meant() {
-        tracing::info!("ignored: {} was pushed, and {}", answer.image, why.as_str());
+        tracing::info!("ignored: {} was pushed, but {}", answer.image, why.as_str());
         answer.ignored = Some(why.as_str().to_owned());
         keep_catalog(world, until).await;
         return Ok(serde_json::to_value(answer).unwrap_or_default());
     }
-    if let Some(why) = passing(&report) {
+    if let Some(why) = transient_failure(&report) {
         keep_catalog(world, until).await;
-        return Err(Failure::new(Kind::Failed, format!("{} could not be looked at: {why}", answer.image)));
+        return Err(Failure::new(Kind::Failed, format!("cannot audit {}: {why}", answer.image)));
     }
-    let told = cycle::tell_part(settings, world, &report, is_unlisted, until).await;
-    let told = told.map_err(|error| Failure::new(Kind::Failed, format!("nobody was told: {error}")))?;
-    let Some(outcome) = told else { return Err(Failure::unfinished("everybody was told")) };
-    metrics.told(&outcome);
+    let outcome = cycle::tell_part(settings, world, &report, is_unlisted, until).await;
+    let outcome = outcome.map_err(|error| Failure::new(Kind::Failed, format!("no notification was sent: {error}")))?;
+    let Some(outcome) = outcome else { return Err(Failure::unfinished("all notifications were sent")) };
+    metrics.notified(&outcome);
     answer.messages = outcome.messages.iter().filter(|message| message.sent).count();
     answer.findings = report.findings.iter().map(Concluded::of).collect();
-    // An image whose base could not be read is audited: that is what its finding says.
-    if let Some(why) = unknown_for(&report, &LASTING, |finding| finding.base.is_none()) {
-        let why = format!("{} was pushed and could not be audited: {why}", answer.image);
+    // If only the base is unreadable, the finding covers it.
+    if let Some(why) = unknown_for(&report, &PERMANENT, |finding| finding.base.is_none()) {
+        let why = format!("the pushed image {} cannot be audited: {why}", answer.image);
         let sent = cycle::push_failed(settings, world, instants.now, &answer.image, &why).await;
         let sent =
-            sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; no receiver was notified: {error}")))?;
+            sent.map_err(|error| Failure::new(Kind::Failed, format!("{why}; no channel was notified: {error}")))?;
         if sent == 0 {
             return Err(Failure::new(Kind::Failed, why));
         }
@@ -108,7 +108,7 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
         answer.messages += sent;
     }
     outcome.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
-    tracing::info!("{} was pushed; {} messages sent", answer.image, answer.messages);
+    tracing::info!("audited the pushed image {}; {} messages sent", answer.image, answer.messages);
     Ok(serde_json::to_value(answer).unwrap_or_default())
 }
 
@@ -118,7 +118,7 @@ impl Concluded {
     }
 }
 
-/// `settings` for the account and region of `push` alone: no other account's role is assumed.
+/// `settings` limited to the account and region of `push`, so that no other role is assumed.
 fn narrowed(settings: &Settings, push: &Push) -> Result<Settings, Failure> {
     let only = |text: &str| {
         let glob = text.parse::<Glob>();
@@ -134,21 +134,21 @@ fn narrowed(settings: &Settings, push: &Push) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// What is looked at where no table of the inventory says which images of ECR are.
+/// The selection without `[[inventory.ecr]]`: all images.
 fn everything() -> EcrSettings {
     let all = Choice::default();
     EcrSettings { regions: Regions::Enabled, tags: all.include.clone(), choice: all, newest: None, untagged: false }
 }
 
-/// Why it is worth to try again: something was not seen that may be seen in a minute.
-fn passing(report: &Report) -> Option<String> {
+/// The error of a transient failure, for which a retry may help.
+fn transient_failure(report: &Report) -> Option<String> {
     if let Some(error) = report.errors.first() {
         return Some(error.message.clone());
     }
-    unknown_for(report, &PASSING, |_| true)
+    unknown_for(report, &TRANSIENT, |_| true)
 }
 
-/// The first reason whose code is one of `codes`, of an unknown finding that is meant.
+/// The first reason with one of `codes`, among the `unknown` findings that `is_meant` selects.
 fn unknown_for(report: &Report, codes: &[ReasonCode], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
     let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_meant(finding));
     let mut reasons = unknown.flat_map(|finding| &finding.reasons);

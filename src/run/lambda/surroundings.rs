@@ -1,5 +1,5 @@
-//! Is this process started by the Lambda runtime? What it has to tell is checked first: the runtime's own library ends
-//! the process where something of it is missing or malformed.
+//! The environment variables of the Lambda runtime. Validated first, because the runtime library panics when they are
+//! missing or malformed.
 
 use std::time::Duration;
 
@@ -9,74 +9,72 @@ use serde_json::json;
 
 use crate::config::Environment;
 
-/// The variable that tells where the runtime API is.
+/// Environment variable with the address of the runtime API.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-/// How long telling the runtime of a failed start may take.
+/// Timeout for reporting a failed initialization.
 const INIT_ERROR_WAIT: Duration = Duration::from_secs(2);
 
-/// What the runtime tells its process
+/// The environment of the Lambda runtime
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Surroundings {
-    /// The name of the function.
+    /// The function name.
     pub(super) function: String,
-    /// `http://HOST:PORT`, with a path where there is one.
+    /// The URL of the runtime API: `http://HOST:PORT`, with an optional path.
     endpoint: String,
 }
 
 impl Surroundings {
-    /// What `environment` tells.
+    /// Reads the variables.
     ///
     /// # Errors
     ///
-    /// All that is missing or malformed.
+    /// When variables are missing or malformed; the message lists all.
     pub(super) fn of(environment: &Environment) -> Result<Self> {
         let mut wrong = Vec::new();
         let Some(api) = environment.get(RUNTIME_API) else {
             bail!(
-                "`basewatch lambda` is started by the Lambda runtime, and {RUNTIME_API} is not set; to run once, use \
-                 `basewatch run`"
+                "`basewatch lambda` requires the Lambda runtime: {RUNTIME_API} is not set; use `basewatch run` to run once"
             );
         };
         let endpoint = endpoint(api);
         if endpoint.is_none() {
-            wrong.push(format!("{RUNTIME_API} is {api:?}: HOST:PORT is needed, or http://HOST:PORT with a path"));
+            wrong.push(format!("{RUNTIME_API} is {api:?}, not HOST:PORT or http://HOST:PORT with a path"));
         }
         let named = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"];
         wrong.extend(
             named.iter().filter(|name| environment.get(name).is_none()).map(|name| format!("{name} is not set")),
         );
         if let Some(memory) = environment.get(named[2]).filter(|memory| memory.parse::<i32>().is_err()) {
-            wrong.push(format!("{} is {memory:?}, and no number", named[2]));
+            wrong.push(format!("{} is {memory:?}, not a number", named[2]));
         }
         match (endpoint, environment.get(named[0])) {
             (Some(endpoint), Some(function)) if wrong.is_empty() => {
                 Ok(Self { function: function.to_owned(), endpoint })
             }
-            _ => bail!("the Lambda runtime did not start this process as it does: {}", wrong.join("; ")),
+            _ => bail!("invalid Lambda runtime environment: {}", wrong.join("; ")),
         }
     }
 
-    /// Tells the runtime that the start failed with `kind`, for these reasons; it then need not wait for a process that
-    /// is gone.
+    /// Reports a failed initialization to the runtime, with the error type `kind`.
     pub(super) async fn init_failed(&self, kind: &str, message: &str) {
         let client = reqwest::Client::builder().no_proxy().timeout(INIT_ERROR_WAIT).build();
         let body = json!({ "errorType": kind, "errorMessage": message, "stackTrace": [] });
         let url = format!("{}/2018-06-01/runtime/init/error", self.endpoint);
-        let told = match client {
+        let reported = match client {
             Ok(client) => {
                 let request = client.post(url).header("Lambda-Runtime-Function-Error-Type", kind).json(&body);
                 request.send().await.map(drop)
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = told {
-            tracing::warn!("the Lambda runtime was not told that the start failed: {error}");
+        if let Err(error) = reported {
+            tracing::warn!("cannot report the failed initialization to the Lambda runtime: {error}");
         }
     }
 }
 
-/// Where the API at `api` is. Without a scheme there must be no path: that is no URI
+/// The URL of the API at `api`. Without a scheme, a path is not a valid URI
 /// (<https://www.rfc-editor.org/rfc/rfc3986#section-3>).
 fn endpoint(api: &str) -> Option<String> {
     let uri: Uri = api.parse().ok()?;
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_is_a_host_and_a_port_or_a_plain_url() {
+    fn the_runtime_api_is_a_host_and_port_or_an_http_url() {
         for (api, expected) in [
             ("127.0.0.1:9001", "http://127.0.0.1:9001"),
             ("http://127.0.0.1:9000/.rt", "http://127.0.0.1:9000/.rt"),
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_missing_is_told_at_once() {
+    fn all_missing_variables_are_reported_together() {
         let nothing = Surroundings::of(&environment(&[])).unwrap_err().to_string();
         assert!(nothing.contains(RUNTIME_API) && nothing.contains("basewatch run"), "{nothing}");
         let some = [(RUNTIME_API, "x/y"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much")];

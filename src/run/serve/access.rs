@@ -1,4 +1,4 @@
-//! Who may read? Whoever knows the token, whoever the proxy knows, and without either whoever is on this machine.
+//! Access control: by token, by proxy, or without either for loopback only.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,41 +10,41 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::{ProxySettings, ServeSettings};
 
-/// The least characters of a token: what is shorter can be tried out.
+/// The minimum length of a token in characters, against guessing.
 const LEAST: usize = 16;
 
-/// Who may read.
+/// The access rules.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
-    /// The token's hash, so that comparing takes as long for every length.
+    /// The hash of the token, for comparison in constant time.
     token: Option<[u8; 32]>,
     proxy: Option<ProxySettings>,
 }
 
-/// Why somebody may not.
+/// Why a request is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// The token is missing, or is another.
+    /// The token is missing or wrong.
     Token,
-    /// It came past the proxy, or the proxy named nobody.
+    /// The request did not come through the proxy, or has no user name.
     Proxy,
-    /// It was asked under a name that is not this machine's: a page of somebody else might ask so.
+    /// The `Host` header is not a loopback name, which may be DNS rebinding.
     Host,
-    /// A page of somebody else asks for something to be done.
+    /// A cross-origin request with side effects.
     Origin,
 }
 
 impl Access {
-    /// Who `settings` let in, with the token from where it is.
+    /// The rules of `settings`, with the value of the token.
     pub(super) fn new(settings: &ServeSettings, token: Option<String>) -> Result<Self> {
         if token.as_ref().is_some_and(|token| token.len() < LEAST) {
-            bail!("serve.token is too short to be safe: it needs {LEAST} characters, as `openssl rand -hex 32` gives");
+            bail!("serve.token is too short: use at least {LEAST} characters, for example from `openssl rand -hex 32`");
         }
         let token = token.map(|token| Sha256::digest(token.as_bytes()).into());
         Ok(Self { token, proxy: settings.proxy.clone() })
     }
 
-    /// Whether a request of `peer` with these headers may be answered.
+    /// Checks a request from `peer`.
     pub(super) fn check(&self, method: &Method, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Denied> {
         let by_token = self.token.as_ref().map(|token| presented(headers).is_some_and(|given| is_same(token, &given)));
         let by_proxy = self.proxy.as_ref().map(|proxy| is_of(proxy, headers, peer.ip()));
@@ -58,7 +58,7 @@ impl Access {
     }
 }
 
-/// The token in `Authorization`: after `Bearer`, or the password after `Basic`, which browsers ask for.
+/// The token in `Authorization`: a bearer token, or the password of basic authentication.
 fn presented(headers: &HeaderMap) -> Option<String> {
     let (scheme, value) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -82,7 +82,7 @@ fn is_of(proxy: &ProxySettings, headers: &HeaderMap, peer: IpAddr) -> bool {
     is_there && headers.get(&proxy.header).is_some_and(|reader| !reader.as_bytes().trim_ascii().is_empty())
 }
 
-/// Whether this machine was asked for by a name of its own. Any page on the internet can have a name that leads here.
+/// Whether the `Host` header is a loopback name. Protects against DNS rebinding.
 fn is_local_name(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -92,7 +92,7 @@ fn is_local_name(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether what asks is no page, or one of ours.
+/// Whether the request is not from a browser, or has the same origin.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin")) {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_a_bearer_token_or_the_password_of_anybody() {
+    fn a_token_is_a_bearer_token_or_a_basic_password() {
         let access = access(Some(TOKEN), false);
         let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
         let table = [
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_believed_only_where_it_is() {
+    fn the_proxy_header_is_trusted_only_from_the_proxy() {
         let access = access(None, true);
         let named = [("x-auth-request-user", "ada"), ("host", "basewatch.example")];
         assert_eq!(check(&access, &Method::GET, "10.0.3.4", &named), Ok(()));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn without_either_only_names_of_this_machine_lead_here() {
+    fn without_token_and_proxy_only_loopback_hosts_are_accepted() {
         let access = access(None, false);
         let table = [
             ("localhost:8080", Ok(())),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_others_may_ask_for_nothing_to_be_done() {
+    fn cross_origin_requests_with_side_effects_are_rejected() {
         let access = access(Some(TOKEN), false);
         let bearer = format!("Bearer {TOKEN}");
         let table: [(&[(&'static str, &str)], _); 6] = [
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_token_is_refused_and_not_shown() {
+    fn a_short_token_is_rejected_and_not_shown() {
         let error = Access::new(&ServeSettings::default(), Some("hunter2".to_owned())).unwrap_err().to_string();
         assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! How is answered: JSON, problems after RFC 9457, and nothing at all to who has it already.
+//! HTTP responses: JSON, problem details (RFC 9457) and conditional requests.
 
 use std::time::Duration;
 
@@ -15,36 +15,36 @@ use crate::report::html;
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A problem, as <https://www.rfc-editor.org/rfc/rfc9457> has it.
+/// Problem details (<https://www.rfc-editor.org/rfc/rfc9457>).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Problem {
-    /// The HTTP status.
+    /// The HTTP status code.
     status: u16,
-    /// What sort of problem it is.
+    /// The reason phrase of the status code.
     title: String,
-    /// What is wrong, and what would do.
+    /// The problem and how to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// After how many seconds to ask again.
+    /// The value of `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// The problem of `status`.
+    /// Problem details for `status`.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         Self { status: status.as_u16(), title, detail: Some(detail.into()), retry_after: None }
     }
 
-    /// The same for who may ask again after `wait`.
+    /// Adds a `Retry-After` header.
     pub(super) fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait.as_secs().max(1)), ..self }
     }
 
-    /// What is answered before the first run.
+    /// The response before the first run ends.
     pub(super) fn no_report() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "there is no report yet: the first run is not over")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no report yet: the first run has not finished")
             .after(Duration::from_secs(10))
     }
 }
@@ -61,7 +61,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What depends on nothing but the last report and the question: whoever has it need not get it again.
+/// A response that depends only on the last report and `question`, with an `ETag`; 304 if it matches.
 pub(super) fn cached(
     asked: &HeaderMap,
     run_id: &str,
@@ -81,13 +81,13 @@ pub(super) fn cached(
     (headers, [(header::CONTENT_TYPE, media_type)], body()).into_response()
 }
 
-/// The same as JSON.
+/// As [`cached`], with a JSON body.
 pub(super) fn cached_json<T: Serialize>(asked: &HeaderMap, run_id: &str, question: &str, value: &T) -> Response {
     cached(asked, run_id, question, JSON, || Body::from(serde_json::to_vec(value).unwrap_or_default()))
 }
 
-/// A tag for the answer to `question` about a run: weak, as it is the same compressed. The version is part of it,
-/// because another one may answer otherwise.
+/// The `ETag` of the response to `question` about a run. Weak, because it is the same for compressed responses.
+/// Includes the version of basewatch, which may change the response.
 fn tag(run_id: &str, question: &str) -> HeaderValue {
     let of = format!("{} {run_id} {question}", env!("CARGO_PKG_VERSION"));
     let digest = crate::image::Digest::of(of.as_bytes()).to_string();
@@ -105,7 +105,7 @@ fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|value| value.split(',').any(|known| known.trim() == "*" || strong(known) == strong(tag)))
 }
 
-/// The body in the encoding that is accepted, of the two that there are.
+/// Sets the body, compressed if the client accepts gzip.
 pub(super) fn encoded(response: Response, asked: &HeaderMap, plain: &Bytes, gzip: &Bytes) -> Response {
     if response.status() == StatusCode::NOT_MODIFIED {
         return response;
@@ -127,7 +127,7 @@ fn accepts_gzip(accepted: &str) -> bool {
     })
 }
 
-/// What browsers are told about every answer: nothing from elsewhere, nothing inline, in no frame.
+/// Security headers of every response.
 pub(super) const SECURITY: [(HeaderName, HeaderValue); 7] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(html::POLICY)),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_sent_to_who_takes_it() {
+    fn gzip_is_used_if_accepted() {
         for (accepted, expected) in [
             ("gzip", true),
             ("br, gzip;q=0.5", true),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_of_one_run_and_one_question() {
+    fn an_etag_depends_on_the_run_and_the_query() {
         let known = |value: &str| HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
         let tag = tag("01A", "/x");
         assert_ne!(tag, super::tag("01B", "/x"));

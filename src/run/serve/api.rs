@@ -1,4 +1,4 @@
-//! The answers of the API: the last report, its findings, the bases, the history, and that somebody asks for a run.
+//! The JSON API: the last report, findings, base lines, history, status and run requests.
 
 use std::sync::Arc;
 
@@ -23,15 +23,15 @@ use crate::{
     store::Day,
 };
 
-/// The value of `schema` in answers of `/api/v1/findings`.
+/// The value of `schema` in responses of `/api/v1/findings`.
 const FINDINGS: &str = "basewatch.findings/v1";
-/// The value of `schema` in answers of `/api/v1/bases`.
+/// The value of `schema` in responses of `/api/v1/bases`.
 const BASES: &str = "basewatch.bases/v1";
-/// The value of `schema` in answers of `/api/v1/history`.
+/// The value of `schema` in responses of `/api/v1/history`.
 const HISTORY: &str = "basewatch.trend/v1";
-/// The days of the history if nobody says how many.
+/// The default number of days of history.
 const USUAL_DAYS: usize = 90;
-/// The most days of the history.
+/// The maximum number of days of history.
 const MOST_DAYS: usize = 400;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -42,17 +42,17 @@ type Result<T> = std::result::Result<T, Problem>;
 pub(super) struct Findings<'a> {
     /// Always `basewatch.findings/v1`.
     schema: &'static str,
-    /// The run they are from.
+    /// The ID of the run.
     run_id: &'a str,
-    /// When that was.
+    /// The time of the report.
     generated_at: DateTime<Utc>,
-    /// Whether the run saw everything it was to see.
+    /// Whether the whole inventory was read.
     complete: bool,
-    /// How many findings the filters leave, over all pages.
+    /// The number of findings that match the filters, on all pages.
     total: usize,
-    /// How many come before this page.
+    /// The number of findings before this page.
     offset: usize,
-    /// How many a page has at the most.
+    /// The maximum number of findings per page.
     limit: usize,
     /// The path of the next page; null on the last one.
     next: Option<String>,
@@ -60,25 +60,25 @@ pub(super) struct Findings<'a> {
     findings: &'a [&'a Finding],
 }
 
-/// The lines that deployments stand on.
+/// The base lines in use.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Bases<'a> {
     /// Always `basewatch.bases/v1`.
     schema: &'static str,
-    /// The run they are from.
+    /// The ID of the run.
     run_id: &'a str,
-    /// When that was.
+    /// The time of the report.
     generated_at: DateTime<Utc>,
-    /// The lines, by name, with their releases and how many deployments stand on each.
+    /// The lines by name, with the releases and the number of deployments on each.
     lines: &'a [LineFields],
 }
 
-/// What runs found, a line a day.
+/// Daily results of runs.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Trend<'a> {
     /// Always `basewatch.trend/v1`.
     schema: &'static str,
-    /// The days on which there was a run, oldest first.
+    /// The days with a run, oldest first.
     days: &'a [Day],
 }
 
@@ -90,14 +90,14 @@ fn bad(error: &impl ToString) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-/// The whole last report.
+/// Returns the last report.
 pub(super) async fn report(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
     let snapshot = shown(&state)?;
     let response = answer::cached(&asked, &snapshot.report.run_id, "report", answer::JSON, Body::empty);
     Ok(answer::encoded(response, &asked, &snapshot.json, &snapshot.gzip))
 }
 
-/// The findings that the parameters leave, a page of them as JSON, or all as CSV.
+/// Returns a page of the matching findings as JSON, or all of them as CSV.
 pub(super) async fn findings(
     Shared(state): Shared<Arc<State>>,
     RawQuery(raw): RawQuery,
@@ -110,7 +110,7 @@ pub(super) async fn findings(
     let query =
         Query::parse(others.map(|(name, value)| (name.as_str(), value.as_str()))).map_err(|error| bad(&error))?;
     if !matches!(format, "json" | "csv") {
-        return Err(bad(&format!("format takes json and csv, and not {format:?}")));
+        return Err(bad(&format!("format must be json or csv, not {format:?}")));
     }
     let snapshot = shown(&state)?;
     let report = &snapshot.report;
@@ -146,7 +146,7 @@ fn path(base: &str, query: &Query) -> String {
     if parameters.is_empty() { base.to_owned() } else { format!("{base}?{parameters}") }
 }
 
-/// The lines that deployments stand on.
+/// Returns the base lines in use.
 pub(super) async fn bases(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
     let snapshot = shown(&state)?;
     let report = &snapshot.report;
@@ -155,7 +155,7 @@ pub(super) async fn bases(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -
     Ok(answer::cached_json(&asked, &report.run_id, "bases", &bases))
 }
 
-/// The last days of the history.
+/// Returns the last days of the history.
 pub(super) async fn history(
     Shared(state): Shared<Arc<State>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
@@ -167,9 +167,9 @@ pub(super) async fn history(
         wanted = match (name.as_str(), days) {
             ("days", Some(days)) => days,
             ("days", None) => {
-                return Err(bad(&format!("days takes a whole number from 1 to {MOST_DAYS}, and not {value:?}")));
+                return Err(bad(&format!("days must be an integer from 1 to {MOST_DAYS}, not {value:?}")));
             }
-            _ => return Err(bad(&format!("{name:?} is no parameter: days is"))),
+            _ => return Err(bad(&format!("unknown parameter {name:?}; use days"))),
         };
     }
     let snapshot = shown(&state)?;
@@ -183,37 +183,37 @@ pub(super) async fn history(
     ))
 }
 
-/// How `serve` is doing.
+/// Returns the status of runs.
 pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> axum::Json<Status> {
     axum::Json(state.status())
 }
 
-/// Asks for a run now.
+/// Requests a run.
 pub(super) async fn audit(Shared(state): Shared<Arc<State>>) -> Result<Response> {
     match state.ask() {
         Ok(()) => Ok((StatusCode::ACCEPTED, axum::Json(state.status())).into_response()),
-        Err(Refusal::Running) => Err(Problem::new(StatusCode::CONFLICT, "a run is under way already")),
+        Err(Refusal::Running) => Err(Problem::new(StatusCode::CONFLICT, "a run is already in progress")),
         Err(Refusal::TooSoon(wait)) => {
-            let detail = "a run has ended only just now: its report is the newest there is";
+            let detail = "a run has just finished";
             Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait))
         }
     }
 }
 
-/// Whether the process lives.
+/// Liveness check.
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether there is something to be shown, or the first run is on its way.
+/// Readiness check: ready with a report, a run in progress or a planned run.
 pub(super) async fn readyz(Shared(state): Shared<Arc<State>>) -> Result<&'static str> {
     let status = state.status();
     let is_ready = state.snapshot().is_some() || status.running.is_some() || status.next_run_at.is_some();
-    let detail = "the last report is being read";
+    let detail = "the last report is being loaded";
     if is_ready { Ok("ready\n") } else { Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)) }
 }
 
-/// What is counted, for Prometheus.
+/// Returns the metrics for Prometheus.
 pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     let text = state.metrics.text();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()

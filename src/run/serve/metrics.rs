@@ -1,4 +1,4 @@
-//! What `serve` counts, in the text format that Prometheus reads. No label has more values than are bounded here.
+//! Metrics of `serve` in OpenMetrics format. The number of label values is bounded.
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +18,12 @@ use crate::{
     run::cycle::Cycle,
 };
 
-/// Owners that are told apart; the others are `other`.
+/// Maximum number of owners as label values; the others are `other`.
 const MOST_OWNERS: usize = 100;
-/// Services that are told apart; the others are `other`.
+/// Maximum number of services as label values; the others are `other`.
 const MOST_SERVICES: usize = 50;
 
-/// A number that has a fraction.
+/// A gauge with a fraction.
 type Number = Gauge<f64, AtomicU64>;
 
 macro_rules! labels {
@@ -44,7 +44,7 @@ labels!(ByOutcome: outcome);
 labels!(ByService: service);
 labels!(ByRoute: route, status);
 
-/// What is counted.
+/// The metrics.
 pub(super) struct Metrics {
     registry: Registry,
     deployments: Family<ByVerdict, Gauge>,
@@ -95,25 +95,29 @@ impl Metrics {
     fn register(&mut self) {
         let mut registry = Registry::with_prefix("basewatch");
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "Which basewatch this is", Info::new(version));
-        registry.register("deployments", "Deployments by verdict, as of the last report", self.deployments.clone());
-        registry.register("findings", "Findings by severity, as of the last report", self.findings.clone());
-        let help = "Findings by owner that are not fresh, as of the last report; - is nobody";
+        registry.register("build", "Version of basewatch", Info::new(version));
+        registry.register("deployments", "Deployments by verdict in the last report", self.deployments.clone());
+        registry.register("findings", "Findings by severity in the last report", self.findings.clone());
+        let help = "Findings that are not fresh, by owner, in the last report; - for no owner";
         registry.register("owner_findings", help, self.owners.clone());
-        registry.register("base_age_days", "How old the bases in use are", self.age.clone());
-        let help = "Whether the run of the last report saw everything";
+        registry.register("base_age_days", "Age of the bases in use", self.age.clone());
+        let help = "Whether the last report covers the whole inventory";
         registry.register("report_complete", help, self.complete.clone());
-        let help = "Whether less of the fleet than policy.min_known could be judged, as of the last report";
+        let help = "Whether the last report is below policy.min_known";
         registry.register("report_most_unknown", help, self.most_unknown.clone());
-        registry.register("report_timestamp_seconds", "When the last report was made", self.reported_at.clone());
-        registry.register("last_run_timestamp_seconds", "When the last run ended", self.ran_at.clone());
-        registry.register("last_run_success", "Whether the last run ended by itself", self.succeeded.clone());
-        registry.register("last_run_duration_seconds", "How long the last run took", self.took.clone());
-        registry.register("next_run_timestamp_seconds", "When the next run begins", self.next_at.clone());
-        registry.register("runs", "Runs of this process", self.runs.clone());
-        registry.register("messages", "Messages to receivers of this process", self.messages.clone());
+        registry.register("report_timestamp_seconds", "Time of the last report", self.reported_at.clone());
+        registry.register("last_run_timestamp_seconds", "End of the last run", self.ran_at.clone());
+        registry.register("last_run_success", "Whether the last run completed", self.succeeded.clone());
+        registry.register("last_run_duration_seconds", "Duration of the last run", self.took.clone());
+        registry.register(
+            "next_run_timestamp_seconds",
+            "Start of the next run, or 0 if none is planned",
+            self.next_at.clone(),
+        );
+        registry.register("runs", "Runs by outcome", self.runs.clone());
+        registry.register("messages", "Notification messages by outcome", self.messages.clone());
         registry.register("upstream_requests", "Requests to registries and AWS services", self.requests.clone());
-        registry.register("http_requests", "Requests that were answered", self.answers.clone());
+        registry.register("http_requests", "HTTP requests by route and status", self.answers.clone());
         for outcome in ["complete", "incomplete", "failed"] {
             drop(self.runs.get_or_create(&ByOutcome { outcome: outcome.to_owned() }));
         }
@@ -123,7 +127,7 @@ impl Metrics {
         self.registry = registry;
     }
 
-    /// Shows the figures of `report`.
+    /// Updates the metrics of the last report.
     pub(super) fn show(&self, report: &Report) {
         for verdict in Verdict::ALL {
             let count = report.summary.by_verdict.get(&verdict).copied().unwrap_or_default();
@@ -151,7 +155,7 @@ impl Metrics {
         self.reported_at.set(seconds(report.generated_at));
     }
 
-    /// Those with the most findings; whoever left is not shown any more.
+    /// Updates the owners with the most findings, and removes the others.
     fn show_owners(&self, owners: BTreeMap<&str, u64>) {
         let mut owners: Vec<_> = owners.into_iter().collect();
         owners.sort_by_key(|(owner, count)| (std::cmp::Reverse(*count), *owner));
@@ -163,7 +167,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a run that ended by itself.
+    /// Counts a completed run.
     pub(super) fn ran(&self, cycle: &Cycle, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
         self.ended(if cycle.report.complete { "complete" } else { "incomplete" }, began_at, ended_at);
         let sent = cycle.outcome.messages.iter().filter(|message| message.sent).count() as u64;
@@ -177,7 +181,7 @@ impl Metrics {
         }
     }
 
-    /// The name that a service is counted by.
+    /// The label value of a service.
     fn service(&self, service: &str) -> String {
         let mut known = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.iter().any(|name| name == service) {
@@ -201,21 +205,21 @@ impl Metrics {
         self.took.set(seconds(ended_at) - seconds(began_at));
     }
 
-    /// Shows when the next run begins; 0 for never.
+    /// Updates the start of the next run; 0 for none.
     pub(super) fn next_run(&self, at: Option<DateTime<Utc>>) {
         self.next_at.set(at.map_or(0.0, seconds));
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub(super) fn answered(&self, route: &str, status: u16) {
         let labels = ByRoute { route: route.to_owned(), status: status.to_string() };
         self.answers.get_or_create(&labels).inc();
     }
 
-    /// All of it, as text.
+    /// The metrics as OpenMetrics text.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        encode(&mut text, &self.registry).expect("a text takes what is written");
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
         text
     }
 }

@@ -1,6 +1,6 @@
-//! `basewatch serve`: `run` on a schedule, and what was found over HTTP.
+//! `basewatch serve`: performs runs on a schedule, and serves the dashboard, the API and metrics over HTTP.
 //!
-//! One task runs, many answer; no answer ever audits. What they share is [`state::State`].
+//! One task performs runs, others serve requests. They share [`state::State`]. Requests never start an audit directly.
 
 mod access;
 mod answer;
@@ -29,25 +29,25 @@ pub use self::{snapshot::Snapshot, state::State};
 use super::{Exit, audit::nothing_to_audit, output::say, world::memory};
 use crate::{config::Settings, notify, secret::SecretSource};
 
-/// How much of the time to stop is kept for what comes after the last request and the last message.
+/// The part of the shutdown time that is reserved for cleanup.
 const STOP_RESERVE: Duration = Duration::from_secs(3);
 
-/// Runs on schedule and answers at the configured address until `stop` comes true.
+/// Runs the service until `stop` completes.
 ///
 /// # Errors
 ///
-/// When there is nothing to audit or no store, the address cannot be listened at, or the token cannot be read.
+/// When there is nothing to audit, there is no store, or the address or the token is not available.
 pub async fn run(settings: Settings, stop: impl Future<Output = Exit>) -> Result<Exit> {
     if let Some(why) = nothing_to_audit(&settings) {
         bail!("{why}");
     }
     let listener = TcpListener::bind(settings.serve.listen)
         .await
-        .with_context(|| format!("cannot listen at {}", settings.serve.listen))?;
+        .with_context(|| format!("cannot listen on {}", settings.serve.listen))?;
     serve(settings, listener, Clock::default(), stop).await
 }
 
-/// The same at `listener`, by `clock`.
+/// As [`run`], on `listener` and with `clock`.
 ///
 /// # Errors
 ///
@@ -59,39 +59,39 @@ pub async fn serve(
     stop: impl Future<Output = Exit>,
 ) -> Result<Exit> {
     let (store, receivers) = memory(&settings)?;
-    notify::read(&*store).await.context("the ledger cannot be used")?;
+    notify::read(&*store).await.context("cannot read the ledger")?;
     let access = Access::new(&settings.serve, token(&settings, &receivers.aws).await?)?;
     let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
-    let at = listener.local_addr().context("the address is not known")?;
+    let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
     let state = Arc::new(State::new(settings, store, clock));
-    state.reload().await.context("the last report cannot be read")?;
-    tracing::info!(schedule = %state.settings.serve.timetable, "listening at http://{at}");
-    say(&format!("basewatch listens at http://{at} and runs by {}", state.settings.serve.timetable));
+    state.reload().await.context("cannot read the last report")?;
+    tracing::info!(schedule = %state.settings.serve.timetable, "listening on http://{at}");
+    say(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
 
     let (stopping, stopped) = watch::channel(false);
     let mut timer = tokio::spawn(Timer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
     let router = routes::router(Arc::clone(&state), access);
     let mut answering = tokio::spawn(connections::answer(listener, router, Limits::new(proxies), stopped));
-    // A service that looks alive and does nothing any more is worse than one that ends and is started again.
+    // If a task ends unexpectedly, exit so that the service is restarted.
     tokio::select! {
         _ = stop => {}
-        _ = &mut timer => bail!("no run would ever begin again: what ran them has ended"),
-        _ = &mut answering => bail!("nobody would be answered any more: what answered has ended"),
+        _ = &mut timer => bail!("the task that performs runs has ended unexpectedly"),
+        _ = &mut answering => bail!("the HTTP server has ended unexpectedly"),
     }
-    say("basewatch stops: what is under way is ended first");
+    say("shutting down");
     stopping.send_replace(true);
-    // What is not over by then is crash-safe, as everything is.
+    // Anything unfinished is crash-safe.
     let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, answering)).await;
     Ok(Exit::Clean)
 }
 
-/// What readers have to know, from where it is.
+/// The value of the token.
 async fn token(settings: &Settings, aws: &crate::aws::Aws) -> Result<Option<String>> {
     let Some(source) = &settings.serve.token else { return Ok(None) };
     let secret = match source {
         SecretSource::Here(secret) => secret.clone(),
-        SecretSource::SecretsManager { .. } => aws.secret(source).await.context("serve.token cannot be read")?,
+        SecretSource::SecretsManager { .. } => aws.secret(source).await.context("cannot read serve.token")?,
     };
     Ok(Some(secret.reveal().to_owned()))
 }

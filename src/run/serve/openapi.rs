@@ -1,4 +1,4 @@
-//! What is there to be asked? The API as an OpenAPI 3.1 document, with the schemas of the types themselves.
+//! The OpenAPI 3.1 document of the API, with schemas generated from the types.
 
 use axum::Json;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// The document.
+/// Returns the document.
 pub(super) async fn answer() -> Json<Value> {
     Json(document())
 }
 
-/// The OpenAPI document of what `serve` answers.
+/// The OpenAPI document of the API.
 #[must_use]
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -39,15 +39,15 @@ pub fn document() -> Value {
         "/api/v1/status": { "get": status(&mut schemas) },
         "/api/v1/audit": { "post": audit(&mut schemas) },
         "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
-        "/metrics": { "get": plain("metrics", "What is counted, as OpenMetrics text", "application/openmetrics-text") },
-        "/healthz": { "get": open("healthz", "Whether the process lives", &mut schemas) },
-        "/readyz": { "get": open("readyz", "Whether there is something to be shown", &mut schemas) },
+        "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
+        "/healthz": { "get": open("healthz", "Liveness check", &mut schemas) },
+        "/readyz": { "get": open("readyz", "Readiness check", &mut schemas) },
     });
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "basewatch",
-            "summary": "Which deployed container images stand on an old base image, and what to do about each one",
+            "summary": "Find deployed container images that are built on outdated base images",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
@@ -56,14 +56,14 @@ pub fn document() -> Value {
             "schemas": schemas.take_definitions(true),
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "serve.token of the configuration" },
-                "password": { "type": "http", "scheme": "basic", "description": "The same as the password of any user" },
+                "password": { "type": "http", "scheme": "basic", "description": "The token as the password of any user" },
             },
         },
         "security": [{ "token": [] }, { "password": [] }, {}],
     })
 }
 
-/// An operation that answers `content`, and what else may come of it.
+/// An operation with its possible responses.
 fn operation(id: &str, summary: &str, parameters: &Value, responses: &[(&str, Value)]) -> Value {
     let responses: Map<_, _> = responses.iter().map(|(status, value)| ((*status).to_owned(), value.clone())).collect();
     json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
@@ -78,55 +78,55 @@ fn problem(description: &str, schemas: &mut SchemaGenerator) -> Value {
     content(description, "application/problem+json", &schema)
 }
 
-/// Problems that every guarded path may answer with.
+/// The error responses of every path with access control.
 fn guarded(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
     vec![
-        ("401", problem("The token is missing, or is another", schemas)),
-        ("403", problem("It was asked in a way that is not allowed", schemas)),
+        ("401", problem("The token is missing or wrong", schemas)),
+        ("403", problem("The request is not allowed", schemas)),
     ]
 }
 
-/// What depends on the last report.
+/// The other responses of paths that return parts of the last report.
 fn reading(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
     let mut responses = guarded(schemas);
-    responses.push(("304", json!({ "description": "You have it already: see If-None-Match" })));
+    responses.push(("304", json!({ "description": "Not modified" })));
     responses.push(("503", problem("There is no report yet", schemas)));
     responses
 }
 
-/// The parameter of those who may have the answer already.
+/// The `If-None-Match` header.
 fn conditional() -> Value {
     json!({
         "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
-        "description": "The ETag of an answer that you have: if it is still the same, it is not sent again",
+        "description": "ETag of a previous response; 304 if it is still current",
     })
 }
 
 fn report<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<T>());
     let mut responses = reading(schemas);
-    responses.push(("200", content("The whole last report", "application/json", &schema)));
+    responses.push(("200", content("The last report", "application/json", &schema)));
     operation("report", "The last report", &json!([conditional()]), &responses)
 }
 
 fn findings(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<Findings<'_>>());
     let mut responses = reading(schemas);
-    responses.push(("400", problem("A parameter cannot be understood", schemas)));
-    let mut found = content("Findings: a page as JSON, or all as CSV", "application/json", &schema);
+    responses.push(("400", problem("Invalid parameter", schemas)));
+    let mut found = content("A page of findings as JSON, or all findings as CSV", "application/json", &schema);
     found["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
     responses.push(("200", found));
     let mut parameters: Vec<_> = PARAMETERS.iter().map(|(name, about)| parameter(name, about)).collect();
     parameters.push(json!({
-        "name": "format", "in": "query", "description": "How: json, a page at a time, or csv, all of them",
+        "name": "format", "in": "query", "description": "Response format: json for a page, csv for all findings",
         "schema": { "type": "string", "enum": ["json", "csv"], "default": "json" },
     }));
     parameters.push(conditional());
-    operation("findings", "The findings that the filters leave", &json!(parameters), &responses)
+    operation("findings", "The findings that match the filters", &json!(parameters), &responses)
 }
 
 fn parameter(name: &str, about: &str) -> Value {
-    // Forms send what was left open as nothing.
+    // HTML forms send empty values.
     let one_of = |words: Vec<&str>| {
         let words: Vec<_> = words.into_iter().chain([""]).collect();
         json!({ "type": "array", "items": { "type": "string", "enum": words } })
@@ -152,53 +152,55 @@ fn parameter(name: &str, about: &str) -> Value {
 fn bases(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<Bases<'_>>());
     let mut responses = reading(schemas);
-    responses.push(("200", content("The lines, each with its releases", "application/json", &schema)));
-    operation("bases", "The lines that deployments stand on, and where on each", &json!([conditional()]), &responses)
+    responses.push(("200", content("The base lines with their releases", "application/json", &schema)));
+    operation(
+        "bases",
+        "The base lines in use, with the deployments on each release",
+        &json!([conditional()]),
+        &responses,
+    )
 }
 
 fn history(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<Trend<'_>>());
     let mut responses = reading(schemas);
-    responses.push(("400", problem("A parameter cannot be understood", schemas)));
-    responses.push(("200", content("A line a day", "application/json", &schema)));
+    responses.push(("400", problem("Invalid parameter", schemas)));
+    responses.push(("200", content("Daily results", "application/json", &schema)));
     let days = json!({
-        "name": "days", "in": "query", "description": "How many days back",
+        "name": "days", "in": "query", "description": "Number of days",
         "schema": { "type": "integer", "minimum": 1, "maximum": 400, "default": 90 },
     });
-    operation("history", "What the runs of the last days found", &json!([days, conditional()]), &responses)
+    operation("history", "Daily results of the last runs", &json!([days, conditional()]), &responses)
 }
 
 fn status(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<Status>());
     let mut responses = guarded(schemas);
-    responses.push((
-        "200",
-        content("The run under way, the next one, and how the last one ended", "application/json", &schema),
-    ));
-    operation("status", "How basewatch is doing", &json!([]), &responses)
+    responses.push(("200", content("The current, the next and the last run", "application/json", &schema)));
+    operation("status", "Status of runs", &json!([]), &responses)
 }
 
 fn audit(schemas: &mut SchemaGenerator) -> Value {
     let schema = json!(schemas.subschema_for::<Status>());
     let mut responses = guarded(schemas);
-    responses.push(("202", content("A run begins", "application/json", &schema)));
-    responses.push(("409", problem("A run is under way already", schemas)));
-    responses.push(("429", problem("A run has ended only just now", schemas)));
-    responses.push(("413", json!({ "description": "The request has a body that is too large; it needs none" })));
-    operation("audit", "Ask for a run now", &json!([]), &responses)
+    responses.push(("202", content("The run was requested", "application/json", &schema)));
+    responses.push(("409", problem("A run is already in progress", schemas)));
+    responses.push(("429", problem("A run has just finished", schemas)));
+    responses.push(("413", json!({ "description": "The request body is too large; no body is required" })));
+    operation("audit", "Request a run", &json!([]), &responses)
 }
 
 fn plain(id: &str, summary: &str, media_type: &str) -> Value {
     let schema =
         if media_type == "application/json" { json!({ "type": "object" }) } else { json!({ "type": "string" }) };
-    let denied = json!({ "description": "Not allowed" });
+    let denied = json!({ "description": "Access denied" });
     let responses = [("200", content(summary, media_type, &schema)), ("401", denied.clone()), ("403", denied)];
     operation(id, summary, &json!([]), &responses)
 }
 
 fn open(id: &str, summary: &str, schemas: &mut SchemaGenerator) -> Value {
-    let yes = content("Yes", "text/plain", &json!({ "type": "string" }));
-    let mut operation = operation(id, summary, &json!([]), &[("200", yes), ("503", problem("No", schemas))]);
+    let yes = content("OK", "text/plain", &json!({ "type": "string" }));
+    let mut operation = operation(id, summary, &json!([]), &[("200", yes), ("503", problem("Not ready", schemas))]);
     operation["security"] = json!([]);
     operation
 }

@@ -1,4 +1,4 @@
-//! The dashboard: the pages of `report::html`, filled with the last report.
+//! The dashboard: the pages of `report::html` with the last report.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,12 +23,12 @@ use crate::{
 };
 
 const HTML: &str = "text/html; charset=utf-8";
-/// How many days back the dashboard shows.
+/// The number of days of history on the dashboard.
 const DAYS: usize = 90;
-/// Assets are named by what is in them, and so never change.
+/// `Cache-Control` of assets, whose names contain a hash of their content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// The dashboard, of the findings that the parameters leave.
+/// Returns the dashboard with the findings that match the parameters.
 pub(super) async fn dashboard(
     Shared(state): Shared<Arc<State>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
@@ -62,7 +62,7 @@ fn page(status: StatusCode, text: String) -> Response {
 /// The last run, if it failed.
 fn failed(status: &Status) -> Option<FailedRun<'_>> {
     let LastRun { ended_at, succeeded, problems, .. } = status.last_run.as_ref()?;
-    let message = problems.first().map_or("it was stopped", String::as_str);
+    let message = problems.first().map_or("the run was stopped", String::as_str);
     (!succeeded).then_some(FailedRun { at: *ended_at, message })
 }
 
@@ -84,11 +84,11 @@ fn trend_day(day: &Day) -> TrendDay {
     }
 }
 
-/// A style sheet, script or picture of the dashboard.
+/// Returns a style sheet, script or icon of the dashboard.
 pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
     let path = format!("/assets/{name}");
     let Some(asset) = html::assets().iter().find(|asset| asset.path == path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "there is no such asset").into_response();
+        return Problem::new(StatusCode::NOT_FOUND, "no such asset").into_response();
     };
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOR_EVER)];
     if asked.contains_key(header::IF_NONE_MATCH) {

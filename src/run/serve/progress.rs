@@ -1,4 +1,4 @@
-//! A stream whose peer has to accept what is written to it: one that never reads would hold its connection for good.
+//! A stream with a write timeout, so that a peer that never reads cannot keep its connection.
 
 use std::{
     future::Future as _,
@@ -13,27 +13,28 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How much a peer accepts at least in the time that it is given, in bytes: slow networks do, who does not read does not.
+/// The number of bytes that a peer must accept within the timeout. Slow networks do; a peer that does not read does
+/// not.
 const LEAST: usize = 16 * 1024;
 
-/// A stream that fails when its peer accepts less than [`LEAST`] bytes within the deadline, while there are more.
+/// A stream that fails when its peer accepts less than [`LEAST`] bytes of pending data within the timeout.
 #[derive(Debug)]
 pub(super) struct WriteDeadline<S> {
     stream: S,
     within: Duration,
-    /// Runs while the peer accepts no more.
+    /// Set while the peer accepts no data.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// How much it accepted since the deadline was set.
+    /// The number of bytes accepted since the deadline was set.
     accepted: usize,
 }
 
 impl<S> WriteDeadline<S> {
-    /// The same as `stream`, whose peer has to accept some of what is written to it `within` that time.
+    /// Wraps `stream` with a write timeout of `within`.
     pub(super) fn new(stream: S, within: Duration) -> Self {
         Self { stream, within, deadline: None, accepted: 0 }
     }
 
-    /// The outcome of a try to write, and of the deadline where it has to wait.
+    /// Applies the deadline to the result of a write.
     fn judge(&mut self, context: &mut Context<'_>, tried: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(tried) = tried {
             self.accepted += *tried.as_ref().unwrap_or(&0);
@@ -88,7 +89,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if flushed.is_ready() {
-            // All is written: the next answer has a deadline of its own.
+            // Everything is written: the next response has its own deadline.
             self.deadline = None;
         }
         flushed
@@ -111,7 +112,7 @@ mod tests {
     const WITHIN: Duration = Duration::from_millis(400);
 
     #[tokio::test]
-    async fn a_peer_that_never_reads_is_given_up_after_the_deadline() {
+    async fn a_peer_that_never_reads_is_disconnected_after_the_deadline() {
         let (near, _far) = duplex(64 * 1024);
         let begun = Instant::now();
         let error = WriteDeadline::new(near, WITHIN).write_all(&vec![0; 1024 * 1024]).await.expect_err("not read");
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_trickles_is_given_up_and_a_slow_one_is_served() {
+    async fn a_trickling_peer_is_disconnected_and_a_slow_one_is_served() {
         for (bytes, is_served) in [(100, false), (4 * LEAST, true)] {
             let (near, mut far) = duplex(1024);
             let reading = tokio::spawn(async move {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_has_a_deadline_of_its_own() {
+    async fn every_response_has_its_own_deadline() {
         let (near, mut far) = duplex(1024);
         let mut stream = WriteDeadline::new(near, WITHIN);
         let reading = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Which path leads where, and what holds for all of them: who may, how long, how large, and what browsers are told.
+//! Routes, and what applies to all of them: access control, timeouts, size limits and security headers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,15 +21,15 @@ use super::{
     api, openapi, pages,
 };
 
-/// How long an answer may take.
+/// The timeout of a response.
 const LONGEST: Duration = Duration::from_secs(20);
-/// The largest body of a request: none has to have any.
+/// The size limit of a request body. No route requires a body.
 const LARGEST: usize = 16 * 1024;
 
-/// Whether the process lives, and whether it has a report.
+/// The liveness and readiness checks.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// All paths, answered to whom `access` lets in.
+/// The router, with access control by `access`.
 pub(super) fn router(state: Arc<State>, access: Access) -> Router {
     let guarded = Router::new()
         .route("/", get(pages::dashboard))
@@ -52,18 +52,18 @@ pub(super) fn router(state: Arc<State>, access: Access) -> Router {
         .layer(RequestBodyLimitLayer::new(LARGEST))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
         .layer(CatchPanicLayer::custom(|_| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
         }))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), watch))
         .with_state(state)
 }
 
-/// Whether `path` is a health check, which anybody may make at any time.
+/// Whether `path` is a health check, which needs no access rights and no slot.
 pub(super) fn is_health(path: &str) -> bool {
     HEALTH.contains(&path)
 }
 
-/// Lets in who may read.
+/// Enforces access control.
 async fn admit(
     Shared(access): Shared<Arc<Access>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -73,21 +73,22 @@ async fn admit(
     let detail = match access.check(request.method(), request.headers(), peer) {
         Ok(()) => return next.run(request).await,
         Err(Denied::Token) => {
-            let detail = "send the token as \"Authorization: Bearer TOKEN\", or as the password in a browser";
+            let detail =
+                "send the token as \"Authorization: Bearer TOKEN\", or as the password of HTTP basic authentication";
             let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
             for how in ["Bearer realm=\"basewatch\"", "Basic realm=\"basewatch\", charset=\"UTF-8\""] {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(how));
             }
             return response;
         }
-        Err(Denied::Proxy) => "ask through the proxy that knows you",
-        Err(Denied::Host) => "without a token, ask for it as localhost or 127.0.0.1",
-        Err(Denied::Origin) => "pages of others may not ask for this",
+        Err(Denied::Proxy) => "send the request through the configured proxy",
+        Err(Denied::Host) => "without a token, use localhost or 127.0.0.1",
+        Err(Denied::Origin) => "cross-origin requests are not allowed",
     };
     Problem::new(StatusCode::FORBIDDEN, detail).into_response()
 }
 
-/// Counts what was asked for and how it was answered, and tells browsers what they may do with it.
+/// Counts the response and adds security headers.
 async fn watch(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;
@@ -99,9 +100,9 @@ async fn watch(Shared(state): Shared<Arc<State>>, request: Request, next: Next) 
 }
 
 async fn nowhere() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; /api/v1/openapi.json lists what there is")
+    Problem::new(StatusCode::NOT_FOUND, "no such path; see /api/v1/openapi.json")
 }
 
 async fn not_so() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path is asked for otherwise: see /api/v1/openapi.json")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed for this path; see /api/v1/openapi.json")
 }

@@ -1,4 +1,4 @@
-//! The last report, laid out once for all who read it.
+//! The last report, serialized once for all requests.
 
 use std::io::Write as _;
 
@@ -11,7 +11,7 @@ use crate::{
     store::Day,
 };
 
-/// The last report, and the history up to it.
+/// The last report and the history.
 pub struct Snapshot {
     /// The report.
     pub report: Report,
@@ -19,34 +19,34 @@ pub struct Snapshot {
     pub history: Vec<Day>,
     /// The report as JSON.
     pub(super) json: Bytes,
-    /// The same, compressed.
+    /// The JSON, compressed with gzip.
     pub(super) gzip: Bytes,
 }
 
 impl Snapshot {
-    /// The snapshot of `report`.
+    /// Serializes and compresses `report`.
     #[must_use]
     pub fn of(report: Report, history: Vec<Day>) -> Self {
         let json = json::render(&report).into_bytes();
         Self { report, history, gzip: compressed(&json).into(), json: json.into() }
     }
 
-    /// The snapshot of a report that was kept as JSON.
+    /// Parses a stored report.
     ///
     /// # Errors
     ///
-    /// When it is no report, or one of a format that is not known.
+    /// When it is not a report, or has an unknown schema version.
     pub fn read(json: Vec<u8>, history: Vec<Day>) -> Result<Self, String> {
         let report: Report = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
         if report.schema != SCHEMA {
-            return Err(format!("it is {:?}, and not {SCHEMA}", report.schema));
+            return Err(format!("its schema is {:?}, not {SCHEMA}", report.schema));
         }
         Ok(Self { report, history, gzip: compressed(&json).into(), json: json.into() })
     }
 }
 
 impl Snapshot {
-    /// The days of the history that are at the most `days` days ago at `now`.
+    /// The last `days` days of the history as of `now`.
     #[must_use]
     pub fn last_days(&self, days: usize, now: DateTime<Utc>) -> &[Day] {
         let since = now.date_naive() - Days::new(days as u64);
@@ -58,5 +58,5 @@ impl Snapshot {
 fn compressed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.expect("memory takes what is written")
+    written.expect("writing to memory cannot fail")
 }

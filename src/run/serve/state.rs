@@ -1,4 +1,4 @@
-//! What the tasks of `serve` share: the last report, how the run under way is doing, and when the next one begins.
+//! The shared state of `serve`: the last report, the current run and the next run.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -19,21 +19,21 @@ use crate::{
     store::{self, Store},
 };
 
-/// How long after a run nobody may ask for the next one.
+/// The minimum time between a run and the next requested one.
 const ASKED_AGAIN: Duration = Duration::from_mins(1);
 
-/// Why a run begins.
+/// The trigger of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// There was none before.
+    /// There is no previous run.
     First,
-    /// It is due.
+    /// The schedule.
     Schedule,
-    /// It was due while nobody was there to run it.
+    /// The run was due while the service was down.
     Missed,
-    /// Somebody asked for it.
-    Asked,
+    /// A request to `/api/v1/audit`.
+    Requested,
 }
 
 impl Trigger {
@@ -42,64 +42,64 @@ impl Trigger {
             Self::First => "first",
             Self::Schedule => "schedule",
             Self::Missed => "missed",
-            Self::Asked => "asked",
+            Self::Requested => "requested",
         }
     }
 }
 
-/// How `serve` is doing.
+/// The status of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Status {
-    /// The run under way; null if there is none.
+    /// The current run; null if none is in progress.
     pub(super) running: Option<Running>,
-    /// When the next run begins; null when none is due.
+    /// The start of the next run; null if none is planned.
     pub(super) next_run_at: Option<DateTime<Utc>>,
-    /// How the last run of this process ended; null before the first.
+    /// The last run of this process; null before the first.
     pub(super) last_run: Option<LastRun>,
 }
 
-/// The run under way.
+/// The current run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Running {
-    /// When it began.
+    /// The start of the run.
     pub(super) since: DateTime<Utc>,
-    /// Why.
+    /// The trigger.
     pub(super) trigger: Trigger,
-    /// How many bases are resolved.
+    /// The number of resolved bases.
     pub(super) done: u64,
-    /// How many there are to resolve; 0 while the inventory is read.
+    /// The number of bases to resolve; 0 while the inventory is read.
     pub(super) total: u64,
 }
 
-/// How a run ended.
+/// A finished run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct LastRun {
-    /// When it began.
+    /// The start of the run.
     pub(super) began_at: DateTime<Utc>,
-    /// When it ended.
+    /// The end of the run.
     pub(super) ended_at: DateTime<Utc>,
-    /// Whether it ended by itself, with or without gaps.
+    /// Whether the run completed, possibly with an incomplete report.
     pub(super) succeeded: bool,
-    /// What went wrong, for people.
+    /// Error messages.
     pub(super) problems: Vec<String>,
 }
 
-/// Why no run was begun that somebody asked for.
+/// Why a requested run was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// One is under way.
+    /// A run is in progress.
     Running,
-    /// One ended only just now; ask again after this.
+    /// A run has just finished; retry after this time.
     TooSoon(Duration),
 }
 
-/// What the tasks of `serve` share.
+/// The state that the tasks of `serve` share.
 pub struct State {
     /// The settings.
     pub(super) settings: Settings,
-    /// What tells the time.
+    /// The clock.
     pub(super) clock: Clock,
-    /// What is counted.
+    /// The metrics.
     pub(super) metrics: Metrics,
     store: Arc<dyn Store>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    /// Reads the last report of the store, and the history. What a newer basewatch wrote is left to that.
+    /// Loads the last report and the history from the store. Ignores a report of a newer version.
     ///
     /// # Errors
     ///
@@ -132,12 +132,12 @@ impl State {
         let Some(json) = store::latest(&*self.store).await? else { return Ok(()) };
         match Snapshot::read(json, history) {
             Ok(snapshot) => self.show(snapshot),
-            Err(error) => tracing::warn!("the last report cannot be shown until there is a new one: {error}"),
+            Err(error) => tracing::warn!("cannot load the last report: {error}"),
         }
         Ok(())
     }
 
-    /// The last report; nothing before the first run.
+    /// The last report; `None` before the first run.
     pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -147,7 +147,7 @@ impl State {
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
 
-    /// How it is doing.
+    /// The status of runs.
     pub(super) fn status(&self) -> Status {
         self.lock().clone()
     }
@@ -160,13 +160,13 @@ impl State {
         self.metrics.next_run(next_run_at);
         let planned = std::mem::replace(&mut self.lock().next_run_at, next_run_at);
         if let Some(at) = next_run_at.filter(|_| planned != next_run_at) {
-            tracing::info!("the next run begins at {}", self.settings.serve.timetable.local(at));
+            tracing::info!("the next run starts at {}", self.settings.serve.timetable.local(at));
         }
     }
 
     pub(super) fn begin(&self, trigger: Trigger, now: DateTime<Utc>) {
-        tracing::info!(trigger = trigger.as_str(), "a run begins");
-        // Who asked while it was about to begin is answered by it.
+        tracing::info!(trigger = trigger.as_str(), "starting a run");
+        // This run also answers a request made just before.
         let _ = self.asking.notified().now_or_never();
         self.lock().running = Some(Running { since: now, trigger, done: 0, total: 0 });
     }
@@ -177,7 +177,7 @@ impl State {
         }
     }
 
-    /// Shows what a run found; nothing if it was stopped.
+    /// Records the outcome of a run; `None` if it was stopped.
     pub(super) async fn end(
         &self,
         outcome: anyhow::Result<Option<Cycle>>,
@@ -209,18 +209,18 @@ impl State {
         let history = match store::history(&*self.store).await {
             Ok(history) => history,
             Err(error) => {
-                tracing::warn!("the history cannot be read: {error}");
+                tracing::warn!("cannot read the history: {error}");
                 self.snapshot().map(|snapshot| snapshot.history.clone()).unwrap_or_default()
             }
         };
-        // Laying out a report of thousands of findings takes a while, and others have to be answered meanwhile.
+        // Serializing a large report would block other requests.
         match tokio::task::spawn_blocking(move || Snapshot::of(cycle.report, history)).await {
             Ok(snapshot) => self.show(snapshot),
-            Err(error) => tracing::error!("the report cannot be shown: {error}"),
+            Err(error) => tracing::error!("cannot serialize the report: {error}"),
         }
     }
 
-    /// Asks for a run, unless there is one or was one just now.
+    /// Requests a run, unless one is in progress or has just finished.
     pub(super) fn ask(&self) -> Result<(), Refusal> {
         let status = self.lock();
         if status.running.is_some() {
@@ -237,7 +237,7 @@ impl State {
         Ok(())
     }
 
-    /// Comes true when somebody has asked for a run.
+    /// Completes when a run is requested.
     pub(super) async fn asked(&self) {
         self.asking.notified().await;
     }

@@ -1,4 +1,4 @@
-//! When does `serve` run? By its timetable, once for all that was missed, when it is asked to, and never twice at once.
+//! The run loop of `serve`: scheduled, missed and requested runs, one at a time.
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
@@ -20,10 +20,10 @@ use crate::{
     schedule::Timetable,
 };
 
-/// How long is slept at once: a clock that is set, or a machine that slept, is noticed after that.
+/// The maximum sleep, so that clock changes and suspends are noticed.
 const NAP: Duration = Duration::from_mins(1);
 
-/// What tells the time, and lets it pass.
+/// A clock that tests can replace.
 #[derive(Clone)]
 pub struct Clock {
     now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
@@ -31,7 +31,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that `now` tells the time of, and on which `sleep` sleeps.
+    /// A clock with the functions `now` and `sleep`.
     pub fn new(
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
         sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
@@ -39,7 +39,7 @@ impl Clock {
         Self { now: Arc::new(now), sleep: Arc::new(sleep) }
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.now)()
@@ -62,19 +62,19 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// When the next run begins, and why.
+/// The next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// When it begins.
+    /// The start, including jitter.
     pub at: DateTime<Utc>,
-    /// When it was due; the difference is the jitter.
+    /// The time in the schedule.
     pub due: DateTime<Utc>,
-    /// Why.
+    /// The trigger.
     pub trigger: Trigger,
 }
 
 impl Plan {
-    /// The plan at `now`, when the last run began at `last`; `None` when no run is due any more.
+    /// The next run after `now`, if the last run started at `last`; `None` if no run is due.
     #[must_use]
     pub fn new(timetable: &Timetable, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Self> {
         let (due, trigger) = match last {
@@ -90,19 +90,19 @@ impl Plan {
     }
 }
 
-/// The one that runs.
+/// The run loop.
 pub struct Timer {
     state: Arc<State>,
 }
 
 impl Timer {
-    /// The timer of `state`.
+    /// The run loop of `state`.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
         Self { state }
     }
 
-    /// Runs until `stopped` comes true; what is being told then may take `stop_within`.
+    /// Performs runs until `stopped` is true. Notifications in progress may take up to `stop_within`.
     pub async fn run(self, mut stopped: watch::Receiver<bool>, stop_within: Duration) {
         let state = &self.state;
         let mut last = state.snapshot().map(|snapshot| snapshot.report.generated_at);
@@ -121,17 +121,17 @@ impl Timer {
     }
 }
 
-/// What was due while a run was on is not made up for: it would look at what was looked at just now.
+/// Warns about scheduled runs that a long run has skipped.
 fn skip(timetable: &Timetable, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
     if timetable.has_missed(began_at, ended_at) {
         tracing::warn!(
-            "the run took {} s, longer than until the next was due, which is left out",
+            "the run took {} s; scheduled runs in the meantime are skipped",
             (ended_at - began_at).num_seconds()
         );
     }
 }
 
-/// Waits for the next run, and says why it begins; `None` when it is time to stop.
+/// Waits for the next run and returns its trigger; `None` at shutdown.
 async fn next_trigger(
     state: &State,
     last: Option<DateTime<Utc>>,
@@ -144,7 +144,7 @@ async fn next_trigger(
         state.plan(planned.map(|plan| plan.at));
         match planned {
             Some(plan) if plan.at <= now => return Some(plan.trigger),
-            // The clock was set back: what is due before is not yet planned.
+            // The clock was set back: plan again.
             Some(plan) if timetable.next(now).is_some_and(|due| due < plan.due) => {
                 planned = self::plan(state, Some(now));
             }
@@ -153,7 +153,7 @@ async fn next_trigger(
         let left = planned.and_then(|plan| (plan.at - state.clock.now()).to_std().ok()).unwrap_or(NAP);
         tokio::select! {
             () = state.clock.sleep(left.min(NAP)) => {}
-            () = state.asked() => return Some(Trigger::Asked),
+            () = state.asked() => return Some(Trigger::Requested),
             () = is_true(stopped) => return None,
         }
     }
@@ -163,7 +163,7 @@ fn plan(state: &State, last: Option<DateTime<Utc>>) -> Option<Plan> {
     Plan::new(&state.settings.serve.timetable, last, state.clock.now())
 }
 
-/// One run; nothing if it was stopped.
+/// Performs one run; `None` if it was stopped.
 async fn cycle(
     state: &State,
     stopped: &mut watch::Receiver<bool>,
@@ -181,13 +181,12 @@ async fn cycle(
     };
     tokio::select! {
         () = cycle::watch_over(settings, &world, instants.now, &mut cycle) => {}
-        () = enough => tracing::warn!("there was no time left to note what the run came to"),
+        () = enough => tracing::warn!("no time left to record the outcome of the run"),
     }
     cycle.map(Some)
 }
 
-/// The same in the two parts that stopping is different for: nothing is lost of an audit that is cut short but the
-/// time, while what is being told is told to the end, as far as there is time for it.
+/// A run in two parts: a shutdown aborts the audit, but lets notifications complete within `stop_within`.
 async fn unwatched(
     state: &State,
     world: &World,
@@ -204,22 +203,22 @@ async fn unwatched(
             return Ok(None);
         }
     };
-    let outcome = tell(settings, world, &report, stopped, stop_within).await;
+    let outcome = notify(settings, world, &report, stopped, stop_within).await;
     Ok(outcome.map(|outcome| Cycle { report, outcome }))
 }
 
-/// What is being told when it is time to stop may take `stop_within`; nothing if that was not enough.
-async fn tell(
+/// Stores the report and sends notifications, within `stop_within` at shutdown; `None` if that was not enough.
+async fn notify(
     settings: &Settings,
     world: &World,
     report: &Report,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
 ) -> Option<RunReport> {
-    let mut telling = pin!(cycle::complete(settings, world, report, Instants::at(report.generated_at)));
+    let mut work = pin!(cycle::complete(settings, world, report, Instants::at(report.generated_at)));
     tokio::select! {
-        outcome = &mut telling => return Some(outcome),
+        outcome = &mut work => return Some(outcome),
         () = is_true(stopped) => {}
     }
-    timeout(stop_within, telling).await.ok()
+    timeout(stop_within, work).await.ok()
 }

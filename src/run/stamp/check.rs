@@ -1,4 +1,4 @@
-//! `basewatch stamp --check` and `--fix`: reads Dockerfiles, judges their bases, and writes them pinned.
+//! `basewatch stamp --check` and `--fix`: checks the bases of Dockerfiles, and pins them.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::{
     run::{Console, Exit, Instants, Ports, output},
 };
 
-/// Reasons that say no more than that a tag was written and no digest.
+/// Reasons that follow from a base written as a tag without a digest.
 const MOVING: [ReasonCode; 2] = [ReasonCode::BaseDigestUnrecorded, ReasonCode::PublishDateUnknown];
 
 pub(super) async fn run(
@@ -67,7 +67,7 @@ pub(super) async fn run(
     errors.extend(check.errors);
     let report = DockerfileReport::new(instants.now, files, errors);
     match standard_output {
-        // What comes from standard input goes on to standard output, and nothing else does.
+        // Standard output is only the fixed file.
         Some(text) => {
             output::print(&text)?;
             output::say(table::render(&report, &Style::default()).trim_end());
@@ -97,10 +97,10 @@ struct Check<'a> {
     errors: Vec<ErrorEntry>,
 }
 
-/// What was found in one file.
+/// The result for one file.
 struct CheckedFile {
     fields: DockerfileFields,
-    /// The text that would be right; none where it is, or nothing can be done.
+    /// The fixed text; `None` if nothing needs or can be fixed.
     fixed: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Check<'_> {
         let pins: BTreeMap<usize, Pin> =
             bases.iter().filter_map(|(position, base)| Some((*position, base.pin.clone()?))).collect();
         let ships = plan.froms.iter().position(|from| from.ships);
-        // What is no base of ours is neither pinned nor recorded.
+        // Only configured bases are pinned and recorded.
         let keys = if ships.is_some_and(|ships| bases.contains_key(&ships)) { self.keys } else { &[] };
         let edits = plan.edits(&pins, keys);
         let place = Place { text, plan: &plan, keys: self.keys, edits: &edits };
@@ -153,7 +153,7 @@ impl Check<'_> {
     }
 }
 
-/// Where a `FROM` stands.
+/// The context of a `FROM` instruction.
 struct Place<'a> {
     text: &'a str,
     plan: &'a BuildPlan<'a>,
@@ -214,19 +214,19 @@ impl Place<'_> {
         fields
     }
 
-    /// What the labels of the image say of the base that ships.
+    /// Whether labels record the final base.
     fn label(&self, reference: &Reference) -> Option<LabelRecord> {
         let state = BuildPlan::label_state(&self.plan.labels(self.keys, reference));
         match state {
             LabelState::Recorded => Some(LabelRecord::Recorded),
             LabelState::Differs => Some(LabelRecord::Differs),
             LabelState::Unresolved => Some(LabelRecord::Unresolved),
-            // Without a label that counts, none is missing.
+            // Without configured labels, none is missing.
             LabelState::Missing => (!self.keys.is_empty()).then_some(LabelRecord::Missing),
         }
     }
 
-    /// What led to the verdict, then what is missing.
+    /// The reasons of the verdict, then missing pins and labels.
     fn reasons(&self, fields: &FromFields, base: &JudgedBase) -> Vec<ReasonFields> {
         let is_moving = base.fields.digest.is_none() && base.fields.current.is_some();
         let judged = base.judgement.reasons.iter().filter(|reason| !(is_moving && MOVING.contains(&reason.code)));
@@ -235,20 +235,18 @@ impl Place<'_> {
             return reasons;
         }
         if fields.pinned == Some(false) {
-            let message = "it names no digest, so each build may take another release";
+            let message = "not pinned by digest: each build may use a different release";
             reasons.push(reason(ReasonCode::BaseNotPinned, message.to_owned()));
         }
         let key = self.keys.first().map_or("org.opencontainers.image.base.digest", String::as_str);
         let message = match fields.label {
-            Some(LabelRecord::Missing) => Some(format!("no label {key} records the base in the image")),
-            Some(LabelRecord::Differs) => {
-                Some("a label names another base than FROM, or does not name its digest".to_owned())
-            }
+            Some(LabelRecord::Missing) => Some(format!("the label {key} does not record the base")),
+            Some(LabelRecord::Differs) => Some("a label records a different base than FROM, or no digest".to_owned()),
             Some(LabelRecord::Recorded | LabelRecord::Unresolved) | None => None,
         };
         let refused = self.edits.label_refused.as_ref();
         let message = message.map(|message| match refused {
-            Some(why) => format!("{message}; --fix cannot change it: {why}"),
+            Some(why) => format!("{message}; --fix cannot change this: {why}"),
             None => message,
         });
         reasons.extend(message.map(|message| reason(ReasonCode::BaseNotRecorded, message)));
@@ -278,7 +276,7 @@ fn argument(source: ArgumentSource) -> ArgumentValue {
     }
 }
 
-/// The line of the first byte of `span`, and the columns of what of it is on that line.
+/// The line of the start of `span`, and its start and end column on that line.
 fn region(text: &str, span: &std::ops::Range<usize>) -> (u64, u64, u64) {
     let before = &text[..span.start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -1,4 +1,4 @@
-//! Which files are meant, how they are read, and how they are written: whole or not at all.
+//! Finding, reading and atomically writing Dockerfiles.
 
 use std::{
     fs,
@@ -11,37 +11,37 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{dockerfile::MOST_BYTES, store::replace_file};
 
-/// How many entries of folders are looked at for one pattern.
+/// The maximum number of directory entries per pattern.
 const MOST_ENTRIES: usize = 200_000;
 
-/// A file that is checked.
+/// A file to check.
 pub(super) struct SourceFile {
-    /// As it was named, or found by a pattern.
+    /// The path as given or found.
     pub(super) path: String,
-    /// What it holds; an error if that is no text.
+    /// The content, or an error if it is not UTF-8.
     pub(super) text: Result<String, String>,
 }
 
 impl SourceFile {
-    /// Whether it is standard input.
+    /// Whether this is standard input.
     pub(super) fn is_stdin(&self) -> bool {
         self.path == "-"
     }
 
-    /// Replaces the file by `text`. Its permissions stay; a symbolic link goes on leading to it.
+    /// Replaces the content of the file. Keeps permissions and symbolic links.
     pub(super) fn write(&self, text: &str) -> Result<()> {
         let failed = || format!("cannot write {}", self.path);
         let path = fs::canonicalize(&self.path).with_context(failed)?;
         let permissions = fs::metadata(&path).with_context(failed)?.permissions();
         if permissions.readonly() {
-            bail!("cannot write {}: it is read-only", self.path);
+            bail!("cannot write {}: read-only", self.path);
         }
         replace_file(&path, text.as_bytes()).with_context(failed)?;
         fs::set_permissions(&path, permissions).with_context(failed)
     }
 }
 
-/// Reads the files that `subjects` name, each once, in order.
+/// Reads the files of `subjects`, each once, in order.
 pub(super) fn read(subjects: &[String]) -> Result<Vec<SourceFile>> {
     let mut paths: Vec<String> = Vec::new();
     for subject in subjects {
@@ -62,24 +62,24 @@ fn read_file(path: String) -> Result<SourceFile> {
         io::stdin().lock().take(limit).read_to_end(&mut bytes).context("cannot read standard input")?;
     } else {
         if Path::new(&path).is_dir() {
-            bail!("cannot read {path}: it is a folder; name the Dockerfile in it, or a pattern such as '{path}/**'");
+            bail!("cannot read {path}: is a folder; give a Dockerfile or a pattern such as '{path}/**'");
         }
         let file = fs::File::open(&path).with_context(|| format!("cannot read {path}"))?;
         file.take(limit).read_to_end(&mut bytes).with_context(|| format!("cannot read {path}"))?;
     }
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned());
+    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned());
     Ok(SourceFile { path, text })
 }
 
-/// Whether `subject` is a pattern and no file of that name is there.
+/// Whether `subject` is a pattern and not an existing file.
 fn is_pattern(subject: &str) -> bool {
     subject.contains(['*', '?', '[', '{']) && !Path::new(subject).exists()
 }
 
-/// The files that match `pattern`, in the order of their names. Hidden folders are left out.
+/// The files that match `pattern`, sorted by name. Skips hidden folders.
 fn matching(pattern: &str) -> Result<Vec<String>> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-    let glob = glob.with_context(|| format!("{pattern:?} is no pattern"))?.compile_matcher();
+    let glob = glob.with_context(|| format!("{pattern:?} is not a pattern"))?.compile_matcher();
     let mut found = Vec::new();
     let mut left = MOST_ENTRIES;
     walk(&fixed_folder(pattern), &glob, &mut found, &mut left)?;
@@ -90,7 +90,7 @@ fn matching(pattern: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The folder that a pattern begins with, as far as it is no pattern.
+/// The longest folder prefix of a pattern without wildcards.
 fn fixed_folder(pattern: &str) -> PathBuf {
     let fixed = &pattern[..pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len())];
     match fixed.rfind('/') {
@@ -105,9 +105,9 @@ fn walk(folder: &Path, glob: &GlobMatcher, found: &mut Vec<String>, left: &mut u
     let entries = fs::read_dir(opened).with_context(|| format!("cannot read {}", opened.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", opened.display()))?;
-        *left = left.checked_sub(1).with_context(|| format!("more than {MOST_ENTRIES} files were looked at"))?;
+        *left = left.checked_sub(1).with_context(|| format!("more than {MOST_ENTRIES} directory entries"))?;
         let path = folder.join(entry.file_name());
-        // Links to folders may lead in circles; they are not followed.
+        // Symbolic links to folders may form cycles, and are not followed.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         match path.to_str() {

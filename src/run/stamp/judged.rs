@@ -1,4 +1,4 @@
-//! What is known about the base that a `FROM` names, and what it would be pinned to.
+//! Resolution and judgement of the bases in Dockerfiles.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,20 +16,20 @@ use crate::{
     run::{Instants, Ports},
 };
 
-/// The platforms that Lambda and ECS run, which an image for any of them may be built for.
+/// The platforms of Lambda and ECS.
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
-/// What was found out about one base.
+/// The result for one base.
 pub(super) struct JudgedBase {
-    /// For the report.
+    /// The fields of the report.
     pub(super) fields: PinnedBase,
     /// The worst judgement of its platforms.
     pub(super) judgement: Judgement,
-    /// What to pin it to; none where it is the newest, or nothing is known.
+    /// The pin; `None` if the base is current or cannot be resolved.
     pub(super) pin: Option<Pin>,
 }
 
-/// Resolves and judges bases, each once.
+/// Resolves and judges bases, with a cache.
 pub(super) struct Judge<'a> {
     settings: &'a Settings,
     resolver: Resolver,
@@ -45,17 +45,17 @@ impl<'a> Judge<'a> {
         Self { settings, resolver, instants, known: HashMap::new(), asked: Vec::new() }
     }
 
-    /// Whether the repository of `reference` is configured as one of bases.
+    /// Whether the repository of `reference` is a configured base repository.
     pub(super) fn is_tracked(&self, reference: &Reference) -> bool {
         self.settings.identify.is_base(&Base::from_reference(reference, &self.settings.identify).repository)
     }
 
-    /// What kept bases from being resolved.
+    /// The errors of resolving bases.
     pub(super) fn errors(&self) -> Vec<ErrorEntry> {
         ErrorEntry::of_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
     }
 
-    /// What is known about `reference`, for one platform or for all that matter.
+    /// Resolves and judges `reference` for one platform or for all relevant ones.
     pub(super) async fn judged(&mut self, reference: &Reference, platform: Option<&Platform>) -> Arc<JudgedBase> {
         let key = (reference.clone(), platform.cloned());
         if let Some(known) = self.known.get(&key) {
@@ -63,7 +63,7 @@ impl<'a> Judge<'a> {
         }
         let mut base = Base::from_reference(reference, &self.settings.identify);
         if reference.tag.is_some() {
-            // Here the tag is no hint: it is what the build follows.
+            // In a Dockerfile, the tag is authoritative, not a hint.
             base.configured_tag = None;
             base.default_tag = base.default_tag.filter(|_| reference.digest.is_some());
         }
@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
         }
         let pin = judged.iter().find_map(|(judgement, resolution)| pin(reference, judgement, resolution));
         let worst = judged.iter().max_by_key(|(judgement, _)| judgement.verdict.rank());
-        let (judgement, resolution) = worst.expect("there is at least one platform").clone();
+        let (judgement, resolution) = worst.expect("at least one platform").clone();
         let fields = PinnedBase::new(&resolution, &judgement, self.instants.now);
         let asked = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
         self.asked.extend(asked);
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
         base
     }
 
-    /// The platforms of `base` that matter; where they cannot be read, those that usually do.
+    /// The relevant platforms of `base`; a default if they cannot be read.
     async fn platforms(&self, base: &Base) -> Vec<Platform> {
         let usual = || PLATFORMS.iter().filter_map(|platform| platform.parse::<Platform>().ok());
         let reference = base.reference();
@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The judgement of an image that would be built on the base.
+    /// Judges an image built on the base.
     fn judge(&self, platform: Platform, resolution: &Resolution) -> Judgement {
         let image = ImageFacts {
             platform,
@@ -131,7 +131,7 @@ impl<'a> Judge<'a> {
 }
 
 impl JudgedBase {
-    /// The verdict; none where the base is named by a moving tag and nothing is wrong with its line.
+    /// The verdict; `None` for a moving tag without problems.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         let is_named = self.fields.digest.is_some();
         let is_open = self.judgement.verdict == Verdict::Unknown && !is_named && self.fields.current.is_some();
@@ -139,7 +139,7 @@ impl JudgedBase {
     }
 }
 
-/// What `reference` would be pinned to: the current release of its line, under a tag that fits it.
+/// The pin of `reference`: the current release of its line, with an appropriate tag.
 fn pin(reference: &Reference, judgement: &Judgement, resolution: &Resolution) -> Option<Pin> {
     let (line, _) = resolution.line.as_ref()?;
     let current = resolution.current.as_ref()?;
@@ -160,7 +160,7 @@ fn pin(reference: &Reference, judgement: &Judgement, resolution: &Resolution) ->
     }
 }
 
-/// A dated tag names one release: it has to move on with the digest. One of a single architecture names its manifest.
+/// The pin of a dated tag, which must change with the digest. A tag with an architecture refers to a manifest.
 fn dated_pin(written: &LambdaTag, line: &str, current: &Current) -> Option<Pin> {
     let digest = match written.arch {
         Some(_) => current.platform_digest.clone()?,
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dated_tag_moves_on_with_the_digest_and_keeps_its_architecture() {
+    fn a_dated_tag_is_updated_with_the_digest_and_keeps_its_architecture() {
         let parse = |tag: &str| LambdaTag::parse(tag).expect(tag);
         let current = Current {
             digest: Digest::of(b"index"),

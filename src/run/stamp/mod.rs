@@ -1,4 +1,4 @@
-//! `basewatch stamp`: what pins and records a base in a build, and whether Dockerfiles do.
+//! `basewatch stamp`: build options that pin and record a base, and checks of Dockerfiles.
 
 mod check;
 mod files;
@@ -20,14 +20,14 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When the arguments do not fit together, the base cannot be resolved, or a file cannot be read or written.
+/// When the arguments are invalid, the base cannot be resolved, or a file cannot be read or written.
 pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Result<Exit> {
     let instants = Instants::new(args.as_of);
     match args.task().map_err(|problem| anyhow!(problem))? {
         StampTask::Check { format } => Box::pin(check::run(settings, args, format, instants, console)).await,
         StampTask::Stamp { reference, written, format } => {
             let ports = Ports::open(settings)?;
-            // Asks for the current release by the same way as everything else, so that the same one is meant.
+            // Uses the same resolution as `basewatch base`.
             let base = base::report(settings, &ports, &reference, false, instants).await?;
             refuse_held(&base)?;
             let stamp = Stamp::new(&base, &written, &reference, &settings.identify.labels)?;
@@ -37,12 +37,15 @@ pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Res
     }
 }
 
-/// A hold on the release itself, and not on what a moving tag points at, leaves nothing to stamp.
+/// Rejects a held release. A moving tag resolves to a release without a hold instead.
 fn refuse_held(base: &BaseReport) -> Result<()> {
     match &base.hold {
         Some(HoldFields { reason, until }) if base.line.as_ref() != Some(&base.reference) => {
             let line = base.line.as_deref().unwrap_or("the moving tag");
-            bail!("{} is held until {until}: {reason}; stamp {line} for the newest release that is not", base.reference)
+            bail!(
+                "{} is held until {until}: {reason}; stamp {line} for the newest release without a hold",
+                base.reference
+            )
         }
         _ => Ok(()),
     }

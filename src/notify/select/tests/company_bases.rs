@@ -75,7 +75,7 @@ fn the_message_names_the_base_the_line_and_what_is_built_on_it() {
     );
     assert_eq!((item.action, item.severity), (crate::judge::Action::Rebuild, Severity::High));
     let expected = format!(
-        "the current release of acme/base is built on an outdated release of {JAVA}; built on it: orders, invoices, \
+        "the current release of acme/base is built on an outdated release of {JAVA}; affected: orders, invoices, \
          refunds and 1 more"
     );
     assert_eq!(item.reasons[0].message, expected);

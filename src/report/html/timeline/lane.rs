@@ -1,4 +1,4 @@
-//! One line of the timeline: what it is called, its releases along time, and the deployments standing on them.
+//! A lane of the timeline: a base line with its releases over time and the deployments on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ use crate::{
     resolve::PublishedSource,
 };
 
-/// How circles are drawn: from which distance on, in per cent of the axis, releases have one each; the radius of the
-/// smallest, and what the largest has on top of it.
+/// The drawing of circles: the distance in percent of the axis below which releases share a circle, and the minimum
+/// radius with the range above it.
 #[derive(Clone, Copy)]
 struct Circles {
     apart: f64,
@@ -28,12 +28,12 @@ struct Circles {
 
 const WIDE: Circles = Circles { apart: 3.0, radius: (6.0, 15.0) };
 const NARROW: Circles = Circles { apart: 9.0, radius: (6.0, 9.0) };
-/// Releases without deployments nearer than this are one stroke.
+/// The distance below which unused releases share a stroke.
 const STROKES_APART: f64 = 0.4;
-/// The radius that a circle has to have for its number to be in it, and more of it for each digit.
+/// The minimum radius of a circle with its number inside, and the addition per digit.
 const ROOMY: (f64, f64) = (2.0, 3.8);
 
-/// A line of the timeline.
+/// A lane of the timeline.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -75,16 +75,16 @@ pub(super) struct Lane {
     parts: Vec<Part>,
     aside: String,
     limit_at: String,
-    /// As a path, in per cent of the axis.
+    /// An SVG path, in percent of the axis.
     strokes: String,
     current: Option<String>,
-    /// Those for wide windows, and those for narrow ones.
+    /// The circles for wide and for narrow windows.
     stops: [(&'static str, Vec<Stop>); 2],
 }
 
 impl HtmlSafe for Lane {}
 
-/// Deployments on releases that are next to each other.
+/// A circle for deployments on adjacent releases.
 struct Stop {
     look: Look,
     at: String,
@@ -97,8 +97,8 @@ struct Stop {
     link: String,
 }
 
-/// How many days old `release` is; nothing if that is not known.
-#[expect(clippy::cast_precision_loss, reason = "no release is older than what a float counts exactly")]
+/// The age of `release` in days; `None` if unknown.
+#[expect(clippy::cast_precision_loss, reason = "ages are small")]
 pub(super) fn age_days(release: &LineRelease, now: DateTime<Utc>) -> Option<f64> {
     Some((now - release.published_at?).num_minutes() as f64 / 1440.0)
 }
@@ -136,9 +136,9 @@ fn runtime(runtime: &RuntimeFields) -> (String, &'static str) {
     let name = &runtime.name;
     let on = |date: Option<chrono::NaiveDate>| date.map(|date| date.to_string()).unwrap_or_default();
     let (text, class) = match runtime.status.as_str() {
-        "ending" => (format!("{name} ends on {}", on(runtime.deprecation_date)), "warn"),
-        "deprecated" => (format!("{name} ended on {}", on(runtime.deprecation_date)), "bad"),
-        "blocked" => (format!("{name} ended, no updates since {}", on(runtime.block_update_date)), "bad"),
+        "ending" => (format!("{name} will be deprecated on {}", on(runtime.deprecation_date)), "warn"),
+        "deprecated" => (format!("{name} deprecated since {}", on(runtime.deprecation_date)), "bad"),
+        "blocked" => (format!("{name} deprecated, updates blocked since {}", on(runtime.block_update_date)), "bad"),
         _ => match runtime.deprecation_date {
             Some(date) => (format!("{name} supported until {date}"), "ok"),
             None => (format!("{name} supported"), "ok"),
@@ -147,14 +147,14 @@ fn runtime(runtime: &RuntimeFields) -> (String, &'static str) {
     (shown(&text), class)
 }
 
-/// What the drawing does not say.
+/// Information that is not in the drawing.
 fn aside(line: &LineFields, undated: u64) -> String {
     let mut parts = Vec::new();
     if undated > 0 {
         parts.push(format!("{} on releases of unknown date", counted(undated, "deployment")));
     }
     if line.releases_omitted > 0 {
-        parts.push(format!("{} not drawn", counted(line.releases_omitted, "release")));
+        parts.push(format!("{} not shown", counted(line.releases_omitted, "release")));
     }
     if !line.releases_complete {
         parts.push("not all releases are known".to_owned());
@@ -169,8 +169,7 @@ fn strokes(places: impl Iterator<Item = f64>) -> String {
     places.into_iter().flat_map(|at| ["M".to_owned(), number(at), " 0v10".to_owned()]).collect()
 }
 
-/// Neighbours together, from the right to the left: releases are newest first. The current one stays alone: who stands
-/// on it is well.
+/// Merges adjacent releases, newest first. The current release is never merged.
 fn merged<'a>(dated: &[(f64, &'a LineRelease)], apart: f64) -> Vec<Vec<(f64, &'a LineRelease)>> {
     let mut groups: Vec<Vec<(f64, &LineRelease)>> = Vec::new();
     for (at, release) in dated {
@@ -241,7 +240,7 @@ fn age(release: &LineRelease, now: DateTime<Utc>) -> String {
     words::age(days, release.published_source)
 }
 
-/// The deployments on these releases, else, as only dated tags can be asked for, those on the line.
+/// A link to the deployments on these releases, or on the line if a release has no dated tag to filter by.
 fn link(line: &LineFields, group: &[(f64, &LineRelease)]) -> String {
     let releases: Option<BTreeSet<_>> = group.iter().map(|(_, release)| release.release.as_deref()).collect();
     let releases = releases.unwrap_or_default();
@@ -249,13 +248,13 @@ fn link(line: &LineFields, group: &[(f64, &LineRelease)]) -> String {
     links::only_all([("line", line.reference.as_str())].into_iter().chain(releases))
 }
 
-/// A row of the table that says what the drawing does.
+/// A row of the table with the same data.
 pub(super) struct Row {
     pub(super) line: String,
     pub(super) release: String,
     pub(super) link: Option<String>,
     pub(super) is_current: bool,
-    /// Why nothing is to be built on it.
+    /// The hold on the release.
     pub(super) held: Option<String>,
     pub(super) published: String,
     pub(super) age: String,
@@ -263,7 +262,7 @@ pub(super) struct Row {
     pub(super) verdicts: String,
 }
 
-/// The rows of `line`: its current release, those that deployments are built on, and those that are held.
+/// The rows of `line`: the current release, releases in use and held releases.
 pub(super) fn rows(line: &LineFields, now: DateTime<Utc>) -> impl Iterator<Item = Row> {
     let used =
         line.releases.iter().filter(|release| release.current || release.deployments > 0 || release.hold.is_some());

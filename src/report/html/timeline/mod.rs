@@ -1,4 +1,4 @@
-//! Which base lines are there, and where on each does the fleet stand? One axis of time for all of them.
+//! The timeline: base lines in use with the deployments on each release, on a common time axis.
 
 mod lane;
 mod scale;
@@ -12,9 +12,9 @@ use crate::report::{LineFields, Report};
 use lane::{Lane, age_days};
 use scale::Scale;
 
-/// So many lines are shown at once; the others are a click away.
+/// The number of lines shown initially.
 const FIRST_LINES: usize = 12;
-/// More lines than this are not drawn.
+/// Maximum number of lines.
 const MOST_LINES: usize = 200;
 
 /// The timeline.
@@ -25,7 +25,7 @@ const MOST_LINES: usize = 200;
     source = r##"
 {% if !lanes.is_empty() %}
 <section class="card lines" id="lines" aria-labelledby="lines-title">
-<div class="head"><h2 id="lines-title">Base lines</h2><p class="quiet">Where the fleet stands on each line. A circle is the deployments on a release, larger for more of them; a small stroke is a release that nobody stands on. Recent days have more room than those long past.</p></div>
+<div class="head"><h2 id="lines-title">Base lines</h2><p class="quiet">Deployments on the releases of each line. The size of a circle is the number of deployments on a release; a stroke is a release without deployments. The time axis is compressed towards the past.</p></div>
 <div class="lanes">
 <div class="lane axis" aria-hidden="true"><div class="about"></div><svg class="time" width="100%" height="34">
 <rect class="too-old" x="0" y="0" width="{{ limit_at }}%" height="34"/>
@@ -50,8 +50,8 @@ const MOST_LINES: usize = 200;
 {% if !rest.is_empty() %}
 <p class="quiet">{{ rest }}</p>
 {% endif %}
-<p class="legend quiet"><svg width="22" height="16" aria-hidden="true"><circle class="current-ring" cx="11" cy="8" r="6"/></svg> current release <svg width="22" height="16" aria-hidden="true"><line class="release" x1="11" x2="11" y1="3" y2="13"/></svg> release <svg width="22" height="16" aria-hidden="true"><circle class="bound" cx="11" cy="8" r="6"/></svg> published then or earlier <svg width="22" height="16" aria-hidden="true"><rect class="too-old" width="22" height="16"/></svg> over the limit of {{ limit }} d</p>
-<details class="as-table"><summary>The same as a table</summary>
+<p class="legend quiet"><svg width="22" height="16" aria-hidden="true"><circle class="current-ring" cx="11" cy="8" r="6"/></svg> current release <svg width="22" height="16" aria-hidden="true"><line class="release" x1="11" x2="11" y1="3" y2="13"/></svg> release <svg width="22" height="16" aria-hidden="true"><circle class="bound" cx="11" cy="8" r="6"/></svg> published by that date <svg width="22" height="16" aria-hidden="true"><rect class="too-old" width="22" height="16"/></svg> older than {{ limit }} d</p>
+<details class="as-table"><summary>Show as table</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="Deployments by base line and release">
 <table class="plain"><thead><tr><th scope="col">Line</th><th scope="col">Release</th><th scope="col">Published</th><th scope="col" class="num">Age</th><th scope="col" class="num">Deployments</th><th scope="col">Verdicts</th></tr></thead>
 <tbody>
@@ -78,7 +78,7 @@ pub(super) struct Timeline {
 impl HtmlSafe for Timeline {}
 
 impl Timeline {
-    #[expect(clippy::cast_precision_loss, reason = "no base is older than what a float counts exactly")]
+    #[expect(clippy::cast_precision_loss, reason = "ages are small")]
     pub(super) fn of(report: &Report) -> Self {
         let now = report.generated_at;
         let limit = report.policy.max_age_days as f64;
@@ -107,7 +107,7 @@ impl Timeline {
             more,
             rest: match rest {
                 0 => String::new(),
-                _ => format!("And {}, which the report has in full.", look::more(rest, "line")),
+                _ => format!("And {}; see the JSON report.", look::more(rest, "line")),
             },
             rows: drawn.iter().flat_map(|line| lane::rows(line, now)).collect(),
         }

@@ -1,8 +1,8 @@
-//! Where on the axis is an age? Today is at the right; recent time gets more room than what is long past.
+//! The time axis, with today at the right and a square root scale.
 
-/// The width in per cent that is left free on each side.
+/// The margin on each side in percent.
 const MARGIN: f64 = 3.5;
-/// Ages that are marked, if they are on the axis: in days, with their names.
+/// The ticks: ages in days with labels.
 const TICKS: [(f64, &str); 10] = [
     (7.0, "7 d"),
     (14.0, "14 d"),
@@ -15,9 +15,9 @@ const TICKS: [(f64, &str); 10] = [
     (1461.0, "4 years"),
     (2922.0, "8 years"),
 ];
-/// How far marks of the axis are apart at the least, in per cent.
+/// The minimum distance of ticks in percent.
 const APART: f64 = 4.5;
-/// How far they are apart on a narrow window.
+/// The minimum distance of ticks in narrow windows in percent.
 const FAR_APART: f64 = 13.0;
 
 /// An axis from the oldest age to today.
@@ -26,28 +26,28 @@ pub(super) struct Scale {
     oldest: f64,
 }
 
-/// A mark of the axis.
+/// A tick of the axis.
 #[derive(Debug, PartialEq)]
 pub(super) struct Tick {
     pub(super) at: f64,
     pub(super) name: &'static str,
-    /// Whether there is no room for it on a narrow window.
+    /// Whether the tick is hidden in narrow windows.
     pub(super) is_minor: bool,
 }
 
 impl Scale {
-    /// One on which everything up to `oldest` days has its place, and the limit a bit more than that.
+    /// An axis up to `oldest` days, with some space beyond `limit`.
     pub(super) fn new(oldest: f64, limit: f64) -> Self {
         Self { oldest: oldest.max(limit * 1.4).max(14.0) }
     }
 
-    /// Where `days` are, in per cent from the left. What is not past is at the right end.
+    /// The position of an age of `days`, in percent from the left. Future dates are at the right end.
     pub(super) fn at(self, days: f64) -> f64 {
         let share = (days.max(0.0) / self.oldest).min(1.0).sqrt();
         100.0 - MARGIN - share * (100.0 - 2.0 * MARGIN)
     }
 
-    /// The marks that fit, those of recent time first; none too near to the limit or to today.
+    /// The ticks that fit, recent ones first, not too close to the limit or today.
     pub(super) fn ticks(self, limit: f64) -> Vec<Tick> {
         let mut taken = vec![self.at(limit), self.at(0.0)];
         let mut major = taken.clone();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn older_is_further_left_and_everything_is_on_the_axis() {
+    fn older_ages_are_further_left_and_within_the_axis() {
         let scale = Scale::new(400.0, 45.0);
         let ages = [0.0, 1.0, 7.0, 45.0, 200.0, 400.0];
         assert!(ages.windows(2).all(|two| scale.at(two[0]) > scale.at(two[1])));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_never_on_top_of_each_other() {
+    fn ticks_do_not_overlap() {
         for oldest in [10.0, 45.0, 100.0, 400.0, 3000.0] {
             for limit in [1.0, 30.0, 45.0, 365.0] {
                 let scale = Scale::new(oldest, limit);
@@ -89,7 +89,7 @@ mod tests {
                 places.extend([scale.at(limit), scale.at(0.0)]);
                 places.sort_by(f64::total_cmp);
                 let own = places.windows(2).filter(|two| two[1] - two[0] < APART).count();
-                // Only limit and today may be near each other.
+                // Only the limit and today may be close to each other.
                 assert!(own <= 1, "{oldest} {limit} {places:?}");
             }
         }

@@ -1,8 +1,7 @@
-//! The connections: a bounded number of them, each with a bounded time, and health checks answered even when all are
-//! taken.
+//! Connection handling with limits on number and duration. Health checks are answered even at the limit.
 //!
-//! A connection takes a slot, of which one peer gets only so many. Whoever finds none waits nowhere: it is answered only
-//! whether the service lives, in the order of arrival, and the oldest such connection makes room for the newest.
+//! Each connection takes a slot; the number of slots per peer is limited. A connection without a slot is served only a
+//! health check, and the oldest such connection is closed for the newest.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -33,36 +32,36 @@ use tower::ServiceExt as _;
 
 use super::{answer::Problem, progress::WriteDeadline, routes};
 
-/// The longest a connection may be open.
+/// The maximum lifetime of a connection.
 const LONGEST: Duration = Duration::from_mins(10);
-/// How long what is being answered may take when it is time to stop.
+/// The time limit for responses in progress at shutdown.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// How long to wait when no connection can be taken, as there are too many open files.
+/// The wait after a failed accept, for example with too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
-/// When to ask again, if there is no slot.
+/// The `Retry-After` of connections without a slot.
 const FULL: Duration = Duration::from_secs(5);
 
-/// How many connections there may be, and how long each may take over what.
+/// The limits of connections.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Connections that are answered in full.
+    /// Maximum number of connections that are served fully.
     slots: usize,
-    /// Of these, how many one peer may have: an IPv4 address, or a network of 64 bits of IPv6.
+    /// Maximum number of these per peer: an IPv4 address or an IPv6 /64 network.
     slots_each: usize,
-    /// The networks in which a proxy brings the requests of many, and has no such limit.
+    /// Networks of proxies, which have no limit per peer.
     shared: Vec<IpNet>,
-    /// Further connections, of which only health checks are answered.
+    /// Maximum number of connections without a slot.
     waiting: usize,
-    /// How long the headers of a request may take, and how long a connection may be idle.
+    /// Timeout for the headers of a request and for idle connections.
     headers: Duration,
-    /// The same without a slot.
+    /// The same timeout for connections without a slot.
     headers_waiting: Duration,
-    /// How long a peer may take to accept what is sent to it, before it has to have accepted some.
+    /// Timeout for a peer to accept sent data.
     write: Duration,
 }
 
 impl Limits {
-    /// The limits where peers in the networks of `shared` are proxies.
+    /// The default limits, with proxies in the networks of `shared`.
     pub(super) fn new(shared: Vec<IpNet>) -> Self {
         Self {
             slots: 512,
@@ -76,7 +75,7 @@ impl Limits {
     }
 }
 
-/// Answers by `router` whoever connects to `listener`, within `limits`, until `stopped` comes true.
+/// Serves `router` on `listener` within `limits` until `stopped` is true.
 pub(super) async fn answer(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>) {
     let slots = Arc::new(Slots::default());
     let mut connections = JoinSet::new();
@@ -101,11 +100,11 @@ pub(super) async fn answer(listener: TcpListener, router: Router, limits: Limits
         while connections.join_next().now_or_never().flatten().is_some() {}
     }
     drop(listener);
-    // What takes longer is cut off when the set is dropped.
+    // Dropping the set aborts the remaining connections.
     let _ = timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// Completes when `signal` is true, or when its sender is gone.
+/// Completes when `signal` is true or its sender is dropped.
 pub(super) async fn is_true(signal: &mut watch::Receiver<bool>) {
     let _ = signal.wait_for(|is_true| *is_true).await;
 }
@@ -115,7 +114,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
-                tracing::warn!("a connection could not be taken: {error}");
+                tracing::warn!("cannot accept a connection: {error}");
                 sleep(PAUSE).await;
             }
         }
@@ -127,7 +126,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 struct Slots(Mutex<HashMap<IpAddr, usize>>);
 
 impl Slots {
-    /// A slot for `peer`, if one is left for it.
+    /// Takes a slot for `peer`, if available.
     fn take(self: &Arc<Self>, limits: &Limits, peer: IpAddr) -> Option<Slot> {
         let peer = peer.to_canonical();
         let is_shared = limits.shared.iter().any(|network| network.contains(&peer));
@@ -142,7 +141,7 @@ impl Slots {
     }
 }
 
-/// What counts as one peer: whoever has an address of IPv6 has a whole network of them.
+/// The address that counts as the peer: for IPv6 the /64 network, which belongs to one host.
 fn counted_as(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
@@ -150,7 +149,7 @@ fn counted_as(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// A slot in use; free again when dropped.
+/// A slot in use; released when dropped.
 #[derive(Debug)]
 struct Slot {
     slots: Arc<Slots>,
@@ -169,7 +168,7 @@ impl Drop for Slot {
     }
 }
 
-/// Serves one connection: in full with a `slot`, one health check without.
+/// Serves one connection: fully with a `slot`, else one health check.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -214,7 +213,7 @@ async fn respond(router: Router, request: Request<Body>, has_slot: bool) -> Resu
     if has_slot || routes::is_health(request.uri().path()) {
         return router.oneshot(request).await;
     }
-    let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "there are too many connections").after(FULL);
+    let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections").after(FULL);
     Ok(full.into_response())
 }
 

@@ -1,4 +1,4 @@
-//! Attacks on `serve` by connections: what a health check costs meanwhile, and who else is still answered.
+//! Denial of service by connections: health checks and other clients are still served.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ const LARGE: usize = 32 * 1024 * 1024;
 const HALF: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: local";
 const UNREAD: &[u8] = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// A server with a page too large for the buffers of a connection.
+/// A server with a page larger than the buffers of a connection.
 struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
@@ -37,21 +37,21 @@ impl Server {
         Self { address, stop, answering }
     }
 
-    /// Connections from `from` that have sent `request` and read nothing.
+    /// Opens connections from `from` that send `request` and do not read.
     async fn attack(&self, from: &str, count: usize, request: &[u8]) -> Vec<TcpStream> {
         let connect = async || {
             let socket = TcpSocket::new_v4().unwrap();
             socket.set_recv_buffer_size(4096).unwrap();
             socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
             let mut stream = socket.connect(self.address).await.unwrap();
-            // It may be cut off already.
+            // The connection may already be closed.
             let _ = stream.write_all(request).await;
             stream
         };
         join_all((0..count).map(|_| connect())).await
     }
 
-    /// The first line of the answer for `path`, to a peer at `from`.
+    /// The status line of the response to a request for `path` from `from`.
     async fn status(&self, from: &str, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut stream = self.attack(from, 1, request.as_bytes()).await.remove(0);
@@ -60,7 +60,7 @@ impl Server {
         answer.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// How long the slowest of several health checks took.
+    /// The duration of the slowest of several health checks.
     async fn health(&self, from: &str) -> Duration {
         let mut slowest = Duration::ZERO;
         for _ in 0..10 {
@@ -82,7 +82,7 @@ async fn health_checks_are_answered_within_a_second_while_540_connections_read_n
     let server = Server::start(Limits::new(Vec::new())).await;
     let unread = server.attack("127.0.0.1", 540, UNREAD).await;
     for from in ["127.0.0.1", "127.0.0.2"] {
-        // A second as long as the machine has one to spare.
+        // Retries, because the test machine may be busy.
         let mut slowest = server.health(from).await;
         for _ in 0..4 {
             slowest = slowest.min(server.health(from).await);
@@ -124,13 +124,13 @@ async fn health_checks_are_answered_when_many_peers_hold_every_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_is_free_again_once_the_write_deadline_is_over() {
+async fn a_slot_is_released_after_the_write_deadline() {
     let limits = Limits { slots: 4, write: Duration::from_millis(300), ..Limits::new(Vec::new()) };
     let server = Server::start(limits).await;
     let unread = server.attack("127.0.0.1", 4, UNREAD).await;
     let begun = Instant::now();
     while server.status("127.0.0.1", "/small").await != "HTTP/1.1 200 OK" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the slots are never free again");
+        assert!(begun.elapsed() < Duration::from_secs(20), "no slot was released");
         sleep(Duration::from_millis(20)).await;
     }
     drop(unread);
@@ -138,7 +138,7 @@ async fn a_slot_is_free_again_once_the_write_deadline_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_brings_the_requests_of_many_and_has_no_limit_of_its_own() {
+async fn a_proxy_has_no_limit_per_peer() {
     let limits = Limits { slots_each: 2, ..Limits::new(vec!["127.0.0.1/32".parse().unwrap()]) };
     let server = Server::start(limits).await;
     let held = [server.attack("127.0.0.1", 20, HALF).await, server.attack("127.0.0.2", 20, HALF).await];
@@ -149,7 +149,7 @@ async fn a_proxy_brings_the_requests_of_many_and_has_no_limit_of_its_own() {
 }
 
 #[test]
-fn a_network_of_ipv6_counts_as_one_peer() {
+fn an_ipv6_network_counts_as_one_peer() {
     let limits = Limits { slots_each: 2, ..Limits::new(Vec::new()) };
     let slots = Arc::new(Slots::default());
     let take = |peer: &str| slots.take(&limits, peer.parse().unwrap());

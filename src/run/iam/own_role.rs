@@ -1,5 +1,4 @@
-//! Which permissions does it take to remember and to tell? Writes, and so only to what the configuration names; and
-//! to read that, where it is in a bucket itself.
+//! The permissions of basewatch's own role: configuration, release catalog, store, topics and secrets.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ use crate::{
     store::Place,
 };
 
-/// What basewatch itself needs for the store, the topics and the secrets of `settings`, and to read them.
+/// The statements of basewatch's own role for `settings`.
 pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
     [
         configuration(settings),
@@ -25,24 +24,24 @@ pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
     ]
 }
 
-/// To load a release catalog from a bucket, with the signature beside it.
+/// Reads a release catalog and its signature from S3.
 fn releases_object(settings: &Settings) -> Option<Statement> {
     let Some(CatalogSource::S3(object)) = &settings.releases.source else { return None };
     let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
     let signature = format!("{arn}{SIGNATURE_SUFFIX}");
-    Some(statement("ReadTheReleaseCatalog", &["s3:GetObject"], vec![arn, signature]))
+    Some(statement("ReleaseCatalogRead", &["s3:GetObject"], vec![arn, signature]))
 }
 
-/// The repository of ECR in which a release catalog is published, and its host.
+/// The ECR host and repository of the release catalog.
 fn releases_repository(settings: &Settings) -> Option<(EcrHost<'_>, &str)> {
     let Some(CatalogSource::Oci(reference)) = &settings.releases.source else { return None };
     Some((EcrHost::parse(&reference.repository.registry)?, &reference.repository.name))
 }
 
-/// The login to its registry, which takes no resource.
+/// The token for the registry of the release catalog, an action without resource-level permissions.
 fn releases_login(settings: &Settings) -> Option<Statement> {
     releases_repository(settings)?;
-    Some(statement("LogInToTheReleaseCatalog", &["ecr:GetAuthorizationToken"], vec!["*".to_owned()]))
+    Some(statement("ReleaseCatalogToken", &["ecr:GetAuthorizationToken"], vec!["*".to_owned()]))
 }
 
 fn releases_artifact(settings: &Settings) -> Option<Statement> {
@@ -50,16 +49,16 @@ fn releases_artifact(settings: &Settings) -> Option<Statement> {
     let partition = partition(settings);
     let arn = format!("arn:{partition}:ecr:{}:{}:repository/{name}", host.region, host.account);
     let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-    Some(statement("PullTheReleaseCatalog", &actions, vec![arn]))
+    Some(statement("ReleaseCatalogPull", &actions, vec![arn]))
 }
 
 fn configuration(settings: &Settings) -> Option<Statement> {
     let object = settings.config_object.as_ref()?;
     let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
-    Some(statement("ReadTheConfiguration", &["s3:GetObject"], vec![arn]))
+    Some(statement("ConfigurationRead", &["s3:GetObject"], vec![arn]))
 }
 
-/// The bucket of the store, and what its objects begin with; nothing if the store is none.
+/// The bucket ARN and key prefix of a store in S3.
 fn bucket(settings: &Settings) -> Option<(String, String)> {
     let Some(Place::S3 { bucket, prefix }) = &settings.store else { return None };
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
@@ -67,26 +66,26 @@ fn bucket(settings: &Settings) -> Option<(String, String)> {
 }
 
 fn store_listed(settings: &Settings) -> Option<Statement> {
-    // Without a condition on the prefix: `docs/store.md` says why.
+    // Without a condition on the prefix; see `docs/store.md`.
     let (bucket, _) = bucket(settings)?;
-    Some(statement("ListTheStore", &["s3:ListBucket"], vec![bucket]))
+    Some(statement("StoreList", &["s3:ListBucket"], vec![bucket]))
 }
 
 fn store(settings: &Settings) -> Option<Statement> {
     let (bucket, prefix) = bucket(settings)?;
     let actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"];
-    Some(statement("KeepTheStore", &actions, vec![format!("{bucket}/{prefix}*")]))
+    Some(statement("StoreReadWrite", &actions, vec![format!("{bucket}/{prefix}*")]))
 }
 
 fn topics(settings: &Settings) -> Option<Statement> {
     let arns = topic_arns(settings);
-    (!arns.is_empty()).then(|| statement("PublishToTheTopics", &["sns:Publish"], arns.into_iter().collect()))
+    (!arns.is_empty()).then(|| statement("TopicsPublish", &["sns:Publish"], arns.into_iter().collect()))
 }
 
 fn secrets(settings: &Settings) -> Option<Statement> {
     let arns = secret_arns(settings);
     let actions = ["secretsmanager:GetSecretValue"];
-    (!arns.is_empty()).then(|| statement("ReadTheSecrets", &actions, arns.into_iter().collect()))
+    (!arns.is_empty()).then(|| statement("SecretsRead", &actions, arns.into_iter().collect()))
 }
 
 fn topic_arns(settings: &Settings) -> BTreeSet<String> {
@@ -97,7 +96,7 @@ fn secret_arns(settings: &Settings) -> BTreeSet<String> {
     settings.secret_arns().map(|arn| whole(arn)).collect()
 }
 
-/// The ARN of a secret as IAM knows it: with the six characters that Secrets Manager puts behind the name
+/// The full ARN of a secret, with the six characters that Secrets Manager appends to its name
 /// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html>).
 fn whole(arn: &str) -> String {
     let suffix = arn.rsplit_once('-').map_or("", |(_, suffix)| suffix);
