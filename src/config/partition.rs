@@ -30,7 +30,7 @@ impl Settings {
 
     /// The ARNs of the SNS topics, in the order of their tables.
     pub fn topic_arns(&self) -> impl Iterator<Item = &str> {
-        self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
+        self.notify.channels.iter().filter_map(|receiver| match &receiver.kind {
             Channel::Sns(topic) => Some(topic.topic_arn.as_str()),
             Channel::Webhook(_) => None,
         })
@@ -38,7 +38,7 @@ impl Settings {
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the key within them.
     pub fn secret_arns(&self) -> impl Iterator<Item = &str> {
-        let webhooks = self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
+        let webhooks = self.notify.channels.iter().filter_map(|receiver| match &receiver.kind {
             Channel::Webhook(webhook) => webhook.secret.as_ref(),
             Channel::Sns(_) => None,
         });

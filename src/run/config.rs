@@ -127,7 +127,7 @@ fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     if let Some(store) = &settings.store {
         line("store", &store.to_string());
     }
-    for receiver in &settings.notify.receivers {
+    for receiver in &settings.notify.channels {
         let owners = if receiver.owners.is_empty() { "everybody".to_owned() } else { list(&receiver.owners) };
         let least = receiver.threshold.map_or(settings.notify.threshold, |own| own.max(settings.notify.threshold));
         line("tell", &format!("{} of findings of {owners}, from {} up", receiver.id, least.as_str()));
@@ -135,14 +135,14 @@ fn telling(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     for rule in &settings.rebuild.rules {
         line("rebuild", &format!("{} for {}, by {}", list(&rule.repositories), rule.name, rule.preset.as_str()));
     }
-    let is_told = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
+    let is_told = !settings.notify.channels.is_empty() || !settings.rebuild.rules.is_empty();
     if is_told && settings.store.is_none() {
         line("warning", "nobody is told without a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
     }
     let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Blind, Trouble::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
-    let has_receivers = !settings.notify.receivers.is_empty();
+    let has_receivers = !settings.notify.channels.is_empty();
     if has_receivers && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
         line(
             "warning",

@@ -17,7 +17,7 @@ use crate::{
     fortnight::{Kill, Outcome, Runner, Undisturbed},
     ground::Kind,
     post::During,
-    script::{DAYS, RECEIVERS},
+    script::{CHANNELS, DAYS},
 };
 
 /// Takes every point, also where the matrix as it comes leaves some out, and a fortnight for each: that takes minutes.
@@ -91,8 +91,8 @@ impl Row {
         self.builds_again += difference.builds_again;
         self.unreadable += unreadable;
         self.left_over += left_over;
-        // Each receiver may have taken a message whose answer nobody recorded; and one call may be under way.
-        assert!(difference.again <= RECEIVERS.len() * killed, "{kills:?}: {difference:?}");
+        // Each channel may have taken a message whose answer nobody recorded; and one call may be under way.
+        assert!(difference.again <= CHANNELS.len() * killed, "{kills:?}: {difference:?}");
         assert!(difference.builds_again <= *killed, "{kills:?}: {difference:?}");
     }
 

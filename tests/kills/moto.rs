@@ -98,7 +98,7 @@ fn forty_processes_with_one_report_tell_it_once() {
     let first: Vec<_> = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 0).cloned().collect();
     assert_eq!(Difference::between(&first, &post.arrivals()), Difference::default());
     let ledger = ledger(&place);
-    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "what three are told, and a rebuild: {ledger:?}");
+    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "notifications of three channels, and a rebuild: {ledger:?}");
     assert!(ledger.outbox.is_empty());
 }
 
@@ -159,17 +159,17 @@ fn forty_runs_with_a_report_each_tell_every_finding_once() {
             .collect();
         runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
     });
-    println!("{MANY} runs in {:?}, {} of them outrun", begun.elapsed(), problems.len());
-    assert!(problems.iter().all(|problem| problem.starts_with("a later run has told already")), "{problems:?}");
-    let mut told: BTreeMap<(String, String), Vec<EventKind>> = BTreeMap::new();
+    println!("{MANY} runs in {:?}, {} of them superseded", begun.elapsed(), problems.len());
+    assert!(problems.iter().all(|problem| problem.starts_with("superseded by a later run")), "{problems:?}");
+    let mut notified: BTreeMap<(String, String), Vec<EventKind>> = BTreeMap::new();
     for arrival in post.arrivals() {
         let message: notify::Message = serde_json::from_value(arrival.body).unwrap();
         for item in message.items {
-            told.entry((arrival.path.clone(), item.name)).or_default().push(item.event);
+            notified.entry((arrival.path.clone(), item.name)).or_default().push(item.event);
         }
     }
-    assert_eq!(told.len(), MANY + MANY / 2, "all to everybody, every other one to its owner");
-    assert!(told.values().all(|events| *events == [EventKind::Triggered]), "{told:?}");
+    assert_eq!(notified.len(), MANY + MANY / 2, "all to the general channel, every other one to its owner");
+    assert!(notified.values().all(|events| *events == [EventKind::Triggered]), "{notified:?}");
     let ledger = ledger(&place);
     assert_eq!((ledger.alerts.len(), ledger.outbox.len()), (MANY, 0));
     assert_eq!(ledger.last_run.map(|last| last.at), Some(growing(MANY - 1).generated_at));

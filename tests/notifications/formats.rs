@@ -77,7 +77,7 @@ fn nothing_from_outside_is_markup_in_chat() {
         let mut message = messages::hostile();
         message.items.truncate(8);
         message.owner = Some(text.to_owned());
-        message.because = text.to_owned();
+        message.subscription_reason = text.to_owned();
         message
     };
     let of_basewatch = |text| messages::watch(EventKind::Triggered, Trouble::Incomplete, 3, &[(text, text, text)]);

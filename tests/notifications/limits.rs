@@ -48,7 +48,7 @@ fn item() -> impl Strategy<Value = Item> {
         ]),
     );
     (kinds, vec(text(), 12), vec(option::of(text()), 6), vec((text(), text()), 0..3)).prop_map(
-        |((event, verdict, severity, was, action), texts, options, reasons)| {
+        |((event, verdict, severity, previous_severity, action), texts, options, reasons)| {
             let [alert, finding, name, account, region, image, repository, age, behind, base, line, current] =
                 texts.try_into().unwrap();
             let [owner, arn, replacement, runtime, ended, rebuild]: [Option<String>; 6] = options.try_into().unwrap();
@@ -57,7 +57,7 @@ fn item() -> impl Strategy<Value = Item> {
                 event,
                 verdict,
                 severity,
-                was,
+                previous_severity,
                 action,
                 alert,
                 finding,
@@ -105,7 +105,7 @@ fn message() -> impl Strategy<Value = Message> {
             messages::watch(EventKind::Escalated, Trouble::Incomplete, 3, &errors).watch.filter(|_| is_watch);
         message.left_out = left_out;
         message.owner = owner;
-        message.because = because;
+        message.subscription_reason = because;
         message.report = report;
         message.accounts.extend(names.iter().cloned());
         message.repositories.extend(names.iter().cloned());

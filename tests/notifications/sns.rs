@@ -214,7 +214,7 @@ async fn one_bad_message_does_not_hold_up_the_batch_it_is_refused_with() {
         _ => published("m-1"),
     });
     let mut messages = several(4);
-    messages[2].because = "BAD".to_owned();
+    messages[2].subscription_reason = "BAD".to_owned();
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &messages).await;
     assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true]);
     assert!(outcomes[2].as_ref().unwrap_err().is_about_message);
@@ -226,7 +226,7 @@ async fn what_is_refused_says_what_to_do_and_whether_the_topic_is_at_fault() {
         (403, "AuthorizationError", "not authorized to perform: SNS:Publish", false, "sns:Publish on the topic"),
         (404, "NotFound", "Topic does not exist", false, "correct topic_arn"),
         (400, "KMSAccessDenied", "The ciphertext refers to a key", false, "kms:GenerateDataKey"),
-        (400, "KMSDisabled", "key is disabled", false, "enable it"),
+        (400, "KMSDisabled", "key is disabled", false, "enable the key"),
         (
             400,
             "InvalidParameter",
@@ -321,7 +321,7 @@ async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
     let call = &replay.all_calls()[0];
     let groups: Vec<_> = (1..=5).map(|number| entry(call, number, "MessageGroupId")).collect();
     assert_eq!((groups[0], groups[0]), ("owner-payments", groups[4]));
-    assert_eq!((groups[2], groups[3]), ("nobody", "nobody"));
+    assert_eq!((groups[2], groups[3]), ("no-owner", "no-owner"));
     assert_ne!(groups[1], groups[2]);
     for (number, group) in groups.iter().enumerate() {
         assert!((1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic()), "{group}");

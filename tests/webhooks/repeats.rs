@@ -25,7 +25,7 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::digest([pad(0x5c).as_slice(), &inner].concat()).to_vec()
 }
 
-/// What <https://www.standardwebhooks.com> has a receiver check, and the timestamp.
+/// What <https://www.standardwebhooks.com> has a channel check, and the timestamp.
 fn checked(asked: &Asked, key: &[u8]) -> i64 {
     let header = |name: &str| asked.header(name).unwrap();
     let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), asked.body);

@@ -124,7 +124,7 @@ impl Handler {
         metrics.count("Requests", world.ports.requests.total());
         match cycle.map_err(|error| Failure::of(Kind::Failed, &error))? {
             Err(Unfinished::Audit) => Err(Failure::unfinished("everything was audited")),
-            Err(Unfinished::Telling(_)) => Err(Failure::unfinished("everybody was told")),
+            Err(Unfinished::Notifying(_)) => Err(Failure::unfinished("everybody was told")),
             Ok(cycle) => {
                 metrics.cycle(&cycle);
                 Ok(answer(&cycle))

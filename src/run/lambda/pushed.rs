@@ -88,7 +88,7 @@ async fn look(settings: &Settings, world: &World, push: Push, until: Until, metr
         keep_catalog(world, until).await;
         return Err(Failure::new(Kind::Failed, format!("{} could not be looked at: {why}", answer.image)));
     }
-    let told = cycle::tell_part(settings, world, &report, is_unlisted, until).await;
+    let told = cycle::notify_part(settings, world, &report, is_unlisted, until).await;
     let told = told.map_err(|error| Failure::new(Kind::Failed, format!("nobody was told: {error}")))?;
     let Some(outcome) = told else { return Err(Failure::unfinished("everybody was told")) };
     metrics.told(&outcome);
