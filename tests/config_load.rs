@@ -682,7 +682,7 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
         (format!("{hook}owners = [\"[\"]"), "no pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
-        (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "no name of a header"),
+        (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "not a header name"),
         (rebuild.to_owned(), "ref"),
         (rebuild.replace("[\"x\"]", "[]"), "names no repository"),
         (rebuild.replace("gitlab\"\n", "jenkins\"\n"), "cloudevents"),

@@ -223,9 +223,9 @@ async fn without_a_place_to_remember_nothing_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_cannot_be_understood_stops_the_run_and_stays_as_it_is() {
     for (ledger, said) in [
-        ("{", "cannot be understood"),
-        ("{\"schema\":\"basewatch.ledger/v2\"}", "of a newer basewatch"),
-        ("{\"schema\":\"basewatch.history/v1\"}", "cannot be understood"),
+        ("{", "cannot be parsed"),
+        ("{\"schema\":\"basewatch.ledger/v2\"}", "by a newer basewatch"),
+        ("{\"schema\":\"basewatch.history/v1\"}", "cannot be parsed"),
     ] {
         let rig = Rig::new();
         rig.at(NOW, &[]);

@@ -1,4 +1,4 @@
-//! A ledger that is larger than the store reads or writes: nothing that is due is lost, and nobody is notified twice.
+//! A ledger that is larger than the store reads or writes: no due message is lost or repeated.
 
 use std::fs;
 
@@ -53,7 +53,7 @@ async fn an_oversized_ledger_of_an_earlier_version_is_read_and_its_outbox_delive
     assert!(size(&rig, "ledger.json") < 100_000, "it was reduced");
     assert!(size(&rig, LATEST) < 100_000);
     rig.run(&report(first() + Duration::hours(2), 10, 100)).await;
-    assert_eq!(rig.mailboxes[0].take().len(), 0, "nobody is notified again");
+    assert_eq!(rig.mailboxes[0].take().len(), 0, "no repeats");
 }
 
 #[tokio::test]

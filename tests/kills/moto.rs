@@ -81,7 +81,7 @@ fn a_run_over_a_real_bucket_that_is_killed_every_other_day_loses_nothing() {
 }
 
 #[test]
-fn forty_processes_with_one_report_tell_it_once() {
+fn forty_processes_with_one_report_notify_once() {
     let undisturbed = Runner::new().undisturbed(Kind::Bucket);
     let moto = moto();
     let place = place(&moto, None);
@@ -102,7 +102,7 @@ fn forty_processes_with_one_report_tell_it_once() {
     assert!(ledger.outbox.is_empty());
 }
 
-/// What a fleet of the functions 0 to `last` is told of.
+/// The report of a fleet of the functions 0 to `last`.
 fn growing(last: usize) -> basewatch::report::Report {
     let findings: Vec<_> = (0..=last)
         .map(|nth| {
@@ -143,7 +143,7 @@ fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
 }
 
 #[test]
-fn forty_runs_with_a_report_each_tell_every_finding_once() {
+fn forty_runs_with_a_report_each_notify_of_every_finding_once() {
     let moto = moto();
     let (place, post) = (place(&moto, None), Post::start(Vec::new()));
     let settings = settings(&post.endpoint());

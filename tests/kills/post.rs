@@ -138,7 +138,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 fn kill(state: &Mutex<State>) {
-    // While it is known, nobody has waited for it yet: the id is still its own.
+    // Not yet waited for, so the process id is still valid.
     if let Some(caller) = lock(state).caller {
         kill_process(caller, Signal::KILL).unwrap();
     }

@@ -1,4 +1,4 @@
-//! The fortnight: what every day's audit finds, who is told, and who rebuilds.
+//! The script of the fortnight: daily findings, channels and rebuilds.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use serde_json::{Value, json};
 
 pub(crate) const DAYS: usize = 14;
 
-/// Who is told: the path of the channel, and whose findings.
+/// The channels: path and owners.
 pub(crate) const CHANNELS: [(&str, &[&str]); 3] = [("everybody", &[]), ("payments", &["payments"]), ("web", &["web"])];
 
 /// How each deployment is on each day: absent, fresh, superseded, out of date (medium), stale (high), unknown.
 ///
-/// `orders` and `stuck` are rebuilt when somebody is asked to; nobody ever does it for `stuck`.
+/// Rebuilds of `orders` and `stuck` are requested; `stuck` is never rebuilt.
 const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
     ("billing", Some("payments"), "hhhhhhhhhhhhhh"),
     ("cart", Some("web"), "fffffmmhhhhfff"),
@@ -119,7 +119,7 @@ pub(crate) fn report(day: usize, is_second: bool) -> Report {
     report_of(&findings.collect::<Vec<_>>(), day != INCOMPLETE, instant(day, is_second))
 }
 
-/// A webhook at `url` that is told of `owners`.
+/// A webhook at `url` for `owners`.
 pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> Receiver {
     Receiver {
         id: id.to_owned(),
@@ -136,7 +136,7 @@ pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> Receiver {
     }
 }
 
-/// Who is told at `post`, and who rebuilds there.
+/// Settings with the channels and build service at `post`.
 pub(crate) fn settings(post: &str) -> Settings {
     let mut settings = Settings::default();
     settings.notify.remind_every = Some(Duration::from_hours(3 * 24));

@@ -131,8 +131,8 @@ proptest! {
                     assert_alert(&body);
                     let read: Message = serde_json::from_str(&body).unwrap();
                     prop_assert_eq!(&read.dedup_key, &message.dedup_key);
-                    let told = |message: &Message| message.items.len() as u64 + message.left_out;
-                    prop_assert!(told(&read) == told(&message) || read.left_out == message.count());
+                    let count = |message: &Message| message.items.len() as u64 + message.left_out;
+                    prop_assert!(count(&read) == count(&message) || read.left_out == message.count());
                 }
                 MessageFormat::Chatbot => assert_card(&body),
             }
@@ -157,7 +157,7 @@ proptest! {
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_no_more_than_that_is_left_out() {
+fn only_items_that_do_not_fit_are_omitted_and_counted() {
     let items: Vec<_> = (0..2000).map(|number| messages::stale(&format!("orders-{number}"))).collect();
     let message = messages::message(MessageKind::Findings, items);
     let (_, body) = sent_as(&message, MessageFormat::Json);

@@ -111,7 +111,7 @@ fn every_sample_is_valid() {
 }
 
 #[test]
-fn the_schema_refuses_what_is_no_alert() {
+fn the_schema_rejects_invalid_alerts() {
     let message = || serde_json::to_value(messages::small()).unwrap();
     let without = |name: &str| {
         let mut message = message();

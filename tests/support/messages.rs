@@ -340,8 +340,8 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
 
 /// Runs that fail for a ledger that cannot be read.
 pub(crate) fn watch_failed() -> Message {
-    let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json is of a newer basewatch: its format is \
-               basewatch.ledger/v2, this one knows basewatch.ledger/v1; it was left as it is";
+    let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json was written by a newer basewatch: its format is \
+               basewatch.ledger/v2, expected basewatch.ledger/v1; it was not changed";
     watch(EventKind::Reminded, Trouble::Failed, 9, &[(RUN, "failed", why)])
 }
 

@@ -88,7 +88,7 @@ async fn run(store: &Arc<MemoryStore>, notifier: &Arc<dyn Notifier>, now: DateTi
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_down_for_a_day_gets_everything_once_it_is_back_and_as_it_was_recorded() {
+async fn a_webhook_that_was_down_for_a_day_gets_every_message_as_recorded() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
     // Down for a day of hourly runs.
@@ -165,7 +165,7 @@ async fn every_format_has_its_media_type() {
 }
 
 #[tokio::test]
-async fn a_chat_gets_what_people_get_by_mail() {
+async fn a_chat_template_can_use_the_text_of_the_mail() {
     let server = Toxic::start(|_| Reply::new(200, "ok").header("x-request-id", "req-9"));
     let template = r#"{ "text": {{ subject }}, "blocks": [{ "type": "plain_text", "text": {{ text[:2900] }} }] }"#;
     let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
@@ -179,7 +179,7 @@ async fn a_chat_gets_what_people_get_by_mail() {
 }
 
 #[tokio::test]
-async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_more_there_are() {
+async fn a_template_over_too_many_findings_renders_the_first_and_counts_the_rest() {
     let server = Toxic::start(|_| Reply::new(204, ""));
     let template = r#"{ "items": {{ items }}, "left_out": {{ left_out }}, "pad": [{% for item in items %}{{ "x" * 2000 }}{% if not loop.last %},{% endif %}{% endfor %}] }"#;
     let hook = notifier("hook", webhook(&server.endpoint(), WebhookBody::Template(template.to_owned())));
@@ -202,7 +202,7 @@ async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_mor
 }
 
 #[test]
-fn settings_show_no_url_and_no_value_of_a_header() {
+fn settings_debug_shows_no_url_and_no_header_value() {
     let mut hook = webhook("https://hooks.example.com/s3cret-path", WebhookBody::Format(MessageFormat::Json));
     hook.headers.insert("authorization".to_owned(), "Bearer T0K3N".to_owned());
     let notifier = notifier("hook", hook.clone());

@@ -58,7 +58,7 @@ fn every_chat_of_the_page_takes_every_message_within_its_limits() {
         let slack = sent("slack", &message);
         let section = slack["blocks"][0]["text"]["text"].as_str().unwrap();
         assert!((1..=3000).contains(&section.chars().count()), "{sample}");
-        assert!(!slack["text"].as_str().unwrap().contains('<'), "{sample}: nobody is mentioned");
+        assert!(!slack["text"].as_str().unwrap().contains('<'), "{sample}: no mention");
 
         let teams = sent("teams", &message);
         let card = &teams["attachments"][0]["content"];
