@@ -284,7 +284,7 @@ async fn a_lost_answer_repeats_the_request_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_published_daily_causes_a_rebuild_a_fortnight() {
+async fn a_base_published_daily_causes_one_rebuild_in_two_weeks() {
     let forge = Forge::start().await;
     let mut runs = Runs::new(github(&forge));
     let mut fleet = Fleet { base: -1, newest: -1, grace: 14, ..Fleet::new(20) };
@@ -357,7 +357,7 @@ async fn each_preset_is_accepted_by_its_service() {
 }
 
 #[tokio::test]
-async fn what_a_service_refuses_is_refused_here() {
+async fn a_request_refused_by_a_service_is_recorded_as_failed() {
     let forge = Forge::start().await;
     let workflow = forge.url("/repos/acme/orders/actions/workflows/rebuild.yml/dispatches");
     let gitlab = forge.url("/api/v4/projects/42/trigger/pipeline");

@@ -159,7 +159,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_folder_of_the_store_is_private_whoever_creates_it() {
+    fn the_folder_of_the_store_is_always_private() {
         use std::os::unix::fs::PermissionsExt as _;
         let above = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

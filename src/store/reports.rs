@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_old_is_removed_and_what_is_kept_is_not() {
+    async fn only_reports_older_than_the_retention_are_removed() {
         let (_folder, store) = store();
         let start = at("2026-01-01T06:00:00Z");
         for days in [0, 1, 60, 100] {

@@ -194,7 +194,7 @@ mod tests {
         records
     }
 
-    /// What segments say, with what is remembered of each repository as one.
+    /// What segments say, with the parts of each repository record merged.
     fn read(segments: &[Vec<u8>]) -> Records {
         let mut records = Records::default();
         for segment in segments {

@@ -63,7 +63,7 @@ fn images_that_wait_for_a_base_are_one_alert_about_it_until_it_is_rebuilt() {
 }
 
 #[test]
-fn the_message_names_the_base_the_line_and_what_is_built_on_it() {
+fn the_message_names_base_line_and_dependent_images() {
     let mut fleet = Fleet::new();
     let messages = fleet.set_all(&["orders", "invoices", "refunds", "mail"], Some(false)).plan();
     let [message] = &messages[..] else { panic!("one message: {messages:?}") };
