@@ -593,7 +593,7 @@ fn the_example_loads_with_all_keys_uncommented() {
     }
     let settings = case.loaded().settings;
     assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
-    assert_eq!((settings.notify.receivers.len(), settings.rebuild.rules.len()), (4, 4));
+    assert_eq!((settings.notify.channels.len(), settings.rebuild.rules.len()), (4, 4));
     assert_eq!((settings.policy.overrides.len(), settings.policy.exemptions.len()), (1, 1));
     assert!(settings.policy.redeploy[0].admits("main-7"));
     assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
@@ -637,11 +637,11 @@ fn a_configuration_of_notifications_is_loaded() {
     let case = Case::of(NOTIFYING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
-    let ids: Vec<_> = settings.notify.receivers.iter().map(|receiver| receiver.id.as_str()).collect();
+    let ids: Vec<_> = settings.notify.channels.iter().map(|receiver| receiver.id.as_str()).collect();
     assert_eq!(ids, ["arn:aws:sns:eu-west-1:123456789012:basewatch", "hooks.example.com"]);
-    let topic = &settings.notify.receivers[0];
+    let topic = &settings.notify.channels[0];
     assert!(topic.is_for(Some("payments")) && !topic.is_for(Some("web")) && !topic.is_for(None));
-    assert!(settings.notify.receivers[1].is_for(None));
+    assert!(settings.notify.channels[1].is_for(None));
     assert_eq!(settings.rebuild.rules[0].name, "orders");
     let shown = format!("{settings:?}");
     assert!(
@@ -682,7 +682,7 @@ fn problems_with_notifications_are_reported_with_a_fix() {
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
         (format!("{hook}owners = [\"[\"]"), "no pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
-        (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "no name of a header"),
+        (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "not a header name"),
         (rebuild.to_owned(), "ref"),
         (rebuild.replace("[\"x\"]", "[]"), "is empty"),
         (rebuild.replace("gitlab\"\n", "jenkins\"\n"), "cloudevents"),

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    rebuild::{Outcome, Planned, Preset, Rebuild, Rule, Settings, call_for, plan, presets, rule_for, told},
+    rebuild::{Outcome, Planned, Preset, Rebuild, Rule, Settings, call_for, notices, plan, presets, rule_for},
     registry::Requests,
     report::{Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReplacementFields, Report},
     secret::{Secret, SecretSource},
@@ -108,7 +108,7 @@ impl Fleet {
     }
 }
 
-/// Runs over one ledger, which is kept as text in between as a store would.
+/// Runs over one ledger, which is stored as text in between.
 struct Runs {
     ledger: String,
     settings: Settings,
@@ -134,7 +134,7 @@ fn at(hours: i64) -> DateTime<Utc> {
     sample::now() + TimeDelta::hours(hours)
 }
 
-/// What fails is tried again by the next run only: in this one it would cost seconds.
+/// Without retries within a run, which would take seconds.
 fn webhooks() -> Webhooks {
     let quick = webhook::Settings { retries: 0, rate: 1000.0, ..webhook::Settings::default() };
     Webhooks::new(quick, Arc::new(Requests::default())).unwrap()
@@ -154,7 +154,7 @@ impl Runs {
         self.ledger = serde_json::to_string(known).unwrap();
     }
 
-    /// A run as it is made: planned, recorded, called for, recorded.
+    /// A run: plan, record, call, record.
     async fn run(&mut self, hours: i64, report: &Report) -> Planned {
         let mut known = self.known();
         let planned = plan(report, &mut known, &self.settings, &format!("run-{hours}"), at(hours));
@@ -179,9 +179,9 @@ impl Runs {
         planned
     }
 
-    fn told(&self, planned: &Planned, hours: i64) -> Vec<String> {
-        let told = told(planned, &self.known(), at(hours));
-        told.into_iter().flat_map(|told| told.rebuilds).map(|rebuild| rebuild.text).collect()
+    fn notices(&self, planned: &Planned, hours: i64) -> Vec<String> {
+        let notices = notices(planned, &self.known(), at(hours));
+        notices.into_iter().flat_map(|notices| notices.rebuilds).map(|rebuild| rebuild.text).collect()
     }
 }
 
@@ -194,7 +194,7 @@ fn outcomes(planned: &Planned) -> Vec<Outcome> {
 }
 
 #[tokio::test]
-async fn thirty_functions_get_one_rebuild_and_that_is_followed_to_its_end() {
+async fn thirty_functions_get_one_rebuild_which_is_followed_to_its_end() {
     let forge = Forge::start().await;
     let mut runs = Runs::new(github(&forge));
     let mut fleet = Fleet::new(30);
@@ -208,34 +208,36 @@ async fn thirty_functions_get_one_rebuild_and_that_is_followed_to_its_end() {
     fleet.newest = 0;
     let planned = runs.run(2, &fleet.report(0)).await;
     assert_eq!(outcomes(&planned), [Outcome::Rebuilt]);
-    assert!(planned.followed[0].image.as_deref().unwrap().starts_with("orders:1000 stands on 21.2026.11.20"));
-    assert_eq!(runs.told(&planned, 2), Vec::<String>::new());
+    assert!(planned.followed[0].image.as_deref().unwrap().starts_with("orders:1000 is built on 21.2026.11.20"));
+    assert_eq!(runs.notices(&planned, 2), Vec::<String>::new());
     fleet.base = 0;
     assert_eq!(runs.run(3, &fleet.report(0)).await, Planned::default());
     assert_eq!(forge.builds().len(), 1);
 }
 
 #[tokio::test]
-async fn a_rebuild_that_brings_nothing_is_told_once_and_after_three_there_is_a_pause() {
+async fn a_failed_rebuild_is_reported_once_and_three_in_a_row_start_a_pause() {
     let forge = Forge::start().await;
     let mut runs = Runs::new(github(&forge));
     let fleet = Fleet::new(5);
     let mut lines = Vec::new();
     for hour in 0..24 * 9 {
         let planned = runs.run(hour, &fleet.report(hour / 24)).await;
-        lines.extend(runs.told(&planned, hour).into_iter().map(|line| (hour, line)));
+        lines.extend(runs.notices(&planned, hour).into_iter().map(|line| (hour, line)));
     }
     assert_eq!(forge.builds().len(), 3);
     let hours: Vec<_> = lines.iter().map(|(hour, _)| *hour).collect();
     assert_eq!(hours, [24, 48, 72]);
-    let first = "orders: a rebuild on lambda/java:21.2026.11.20.06 was asked for 24 h ago (forge), and no new image \
-                 has been pushed";
+    let first = "orders: the rebuild on lambda/java:21.2026.11.20.06 was requested 24 h ago (forge); no new image has been \
+                 pushed";
     assert_eq!(lines[0].1, first);
-    assert!(lines[2].1.ends_with("3 in a row brought nothing, no more are asked for until 2026-11-30 06:00 UTC"));
+    assert!(
+        lines[2].1.ends_with("3 rebuilds in a row failed, no further ones are requested until 2026-11-30 06:00 UTC")
+    );
     for hour in 24 * 9..24 * 11 {
         runs.run(hour, &fleet.report(hour / 24)).await;
     }
-    assert_eq!(forge.builds().len(), 4, "one more try");
+    assert_eq!(forge.builds().len(), 4, "one more attempt");
 }
 
 #[tokio::test]
@@ -248,31 +250,31 @@ async fn a_service_that_is_down_for_a_day_loses_nothing() {
         let mut lines = Vec::new();
         for hour in 0..26 {
             let planned = runs.run(hour, &fleet.report(0)).await;
-            lines.extend(runs.told(&planned, hour));
+            lines.extend(runs.notices(&planned, hour));
         }
         assert_eq!(forge.builds(), []);
         assert!(forge.refused().len() <= 5, "{trouble:?}: it is not called every hour");
         assert_eq!(lines.len(), 1, "{lines:#?}");
-        assert!(lines[0].contains("nobody accepts it"), "{}", lines[0]);
+        assert!(lines[0].contains("was not accepted in"), "{}", lines[0]);
         forge.has(Trouble::None);
         for hour in 26..50 {
             runs.run(hour, &fleet.report(1)).await;
         }
         assert_eq!(forge.builds().len(), 1, "{trouble:?}");
         let target = &forge.builds()[0].given["base_release"];
-        assert_eq!(target, &json!(release(0)), "it is asked for as it was recorded");
+        assert_eq!(target, &json!(release(0)), "requested as it was recorded");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_repeats_the_same_request_under_the_same_key() {
+async fn a_lost_answer_repeats_the_request_under_the_same_key() {
     let forge = Forge::start().await;
     let as_usual = Webhooks::new(webhook::Settings::default(), Arc::new(Requests::default())).unwrap();
     let mut runs = Runs { client: as_usual, ..Runs::new(github(&forge)) };
     let fleet = Fleet::new(5);
     forge.has(Trouble::Unheard);
     runs.run(0, &fleet.report(0)).await;
-    assert_eq!(forge.builds().len(), 1, "within a run, nothing that may be under way is asked for again");
+    assert_eq!(forge.builds().len(), 1, "a request that may have arrived is not repeated within a run");
     forge.has(Trouble::None);
     runs.run(1, &fleet.report(1)).await;
     let builds = forge.builds();
@@ -282,7 +284,7 @@ async fn an_answer_that_is_lost_repeats_the_same_request_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_published_daily_causes_a_rebuild_a_fortnight() {
+async fn a_base_published_daily_causes_one_rebuild_in_two_weeks() {
     let forge = Forge::start().await;
     let mut runs = Runs::new(github(&forge));
     let mut fleet = Fleet { base: -1, newest: -1, grace: 14, ..Fleet::new(20) };
@@ -290,7 +292,7 @@ async fn a_base_that_is_published_daily_causes_a_rebuild_a_fortnight() {
         let before = forge.builds().len();
         runs.run(day * 24, &fleet.report(day)).await;
         assert!(forge.builds().len() <= before + 1);
-        // What was asked for yesterday is there today, and deployed tomorrow.
+        // An image requested yesterday is pushed today and deployed tomorrow.
         fleet.base = fleet.newest;
         if forge.builds().len() > before {
             fleet.newest = day;
@@ -355,7 +357,7 @@ async fn each_preset_is_accepted_by_its_service() {
 }
 
 #[tokio::test]
-async fn what_a_service_refuses_is_refused_here() {
+async fn a_request_refused_by_a_service_is_recorded_as_failed() {
     let forge = Forge::start().await;
     let workflow = forge.url("/repos/acme/orders/actions/workflows/rebuild.yml/dispatches");
     let gitlab = forge.url("/api/v4/projects/42/trigger/pipeline");
@@ -396,7 +398,7 @@ async fn what_a_service_refuses_is_refused_here() {
         assert_eq!(forge.refused().last(), Some(&(status, message.to_owned())));
         let rebuild = runs.known().into_values().next().unwrap();
         assert_eq!((rebuild.sent_at, rebuild.attempts), (None, 1));
-        // A wrong token and a wrong address are about whoever is asked, and not about this rebuild.
+        // A wrong token or address concerns the service, not this rebuild.
         assert_eq!(rebuild.refusals, u32::from(!matches!(status, 401 | 404)), "{message}");
         assert!(!runs.ledger.contains(TOKEN) && !runs.ledger.contains("wrong"));
     }
@@ -404,13 +406,13 @@ async fn what_a_service_refuses_is_refused_here() {
 }
 
 #[tokio::test]
-async fn a_rule_that_lacks_something_calls_nobody() {
+async fn an_incomplete_rule_makes_no_call() {
     let forge = Forge::start().await;
     let mut runs =
         Runs::new(Rule { git_ref: None, ..rule(Preset::GitLab, forge.url("/api/v4/projects/42/trigger/pipeline")) });
     runs.run(0, &Fleet::new(3).report(0)).await;
     let rebuild = runs.known().into_values().next().unwrap();
-    assert_eq!(rebuild.last_error.as_deref(), Some("the call of the rule forge cannot be made: ref is missing"));
+    assert_eq!(rebuild.last_error.as_deref(), Some("cannot build the call of rule forge: ref is missing"));
     assert_eq!((forge.builds(), forge.refused()), (vec![], vec![]));
 }
 
@@ -439,7 +441,7 @@ fn cloud_events_schema() -> Value {
 }
 
 #[tokio::test]
-async fn a_cloud_event_is_one_by_the_specification() {
+async fn a_cloud_event_conforms_to_the_specification() {
     let forge = Forge::start().await;
     let mut runs = Runs::new(rule(Preset::CloudEvents, forge.url("/events")));
     runs.run(0, &Fleet::new(3).report(0)).await;
@@ -496,7 +498,7 @@ fn the_page_shows_rules_that_work_and_every_field() {
         assert!(presets_shown.contains(&preset.as_str()), "{preset:?}");
         assert!(page.contains(&format!(": `{}`\n", preset.as_str())), "a heading for {preset:?}");
     }
-    for outcome in [Outcome::Rebuilt, Outcome::Overdue, Outcome::Refused, Outcome::Moot] {
+    for outcome in [Outcome::Rebuilt, Outcome::Overdue, Outcome::Refused, Outcome::Obsolete] {
         let word = serde_json::to_value(outcome).unwrap();
         assert!(page.contains(&format!("| `{}` |", word.as_str().unwrap())), "{word}");
     }

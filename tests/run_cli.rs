@@ -164,7 +164,7 @@ async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let rig = Rig::new();
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
-    assert!(stdout(&output).contains("would tell") && stdout(&output).contains("To webhook chat"));
+    assert!(stdout(&output).contains("would notify") && stdout(&output).contains("To webhook chat"));
     assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
     // A dry run may be dated to a future day; other runs may not.
@@ -183,9 +183,9 @@ async fn a_dry_run_omits_notifications_held_back_by_quiet_hours() {
     let quiet = "[notify.quiet_hours]\nfrom = \"22:00\"\nto = \"08:00\"\n";
     rig.configure("store = \"store\"\n", quiet);
     let night = stdout(&rig.at(NOW, &["--dry-run"]));
-    assert!(!night.contains("would tell") && night.contains("1 message"), "{night}");
+    assert!(!night.contains("would notify") && night.contains("1 message"), "{night}");
     let day = stdout(&rig.at("2025-11-20T12:00:00Z", &["--dry-run"]));
-    assert!(day.contains("would tell"), "{day}");
+    assert!(day.contains("would notify"), "{day}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,9 +223,9 @@ async fn a_run_requires_a_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
     for (ledger, said) in [
-        ("{", "cannot be understood"),
-        ("{\"schema\":\"basewatch.ledger/v2\"}", "of a newer basewatch"),
-        ("{\"schema\":\"basewatch.history/v1\"}", "cannot be understood"),
+        ("{", "cannot be parsed"),
+        ("{\"schema\":\"basewatch.ledger/v2\"}", "by a newer basewatch"),
+        ("{\"schema\":\"basewatch.history/v1\"}", "cannot be parsed"),
     ] {
         let rig = Rig::new();
         rig.at(NOW, &[]);
@@ -292,7 +292,7 @@ async fn the_heartbeat_url_is_never_shown() {
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         let shown = format!("{}{}", stdout(&output), stderr(&output));
         assert!(!shown.contains("s3cret") && !shown.contains("T0K3N"), "{shown}");
-        assert_eq!(shown.contains("the heartbeat was not taken"), arguments[0] == "run", "{shown}");
+        assert_eq!(shown.contains("the heartbeat call failed"), arguments[0] == "run", "{shown}");
     }
     let asked: Vec<_> = service.log().into_iter().map(|asked| asked.path).collect();
     assert_eq!(asked, ["/ping/s3cret-check?key=T0K3N"]);
@@ -338,7 +338,7 @@ async fn an_unreachable_store_triggers_the_failure_heartbeat_only() {
     fs::write(rig.store(), "x").unwrap();
     let output = rig.at(NOW, &[]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("was not noted, and nobody is told"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no notification of the failed run was sent"), "{}", stderr(&output));
     assert_eq!((alive.log().len(), ill.log().len(), rig.hook.log().len()), (0, 1, 0));
     fs::remove_file(rig.store()).unwrap();
     assert_eq!(code(&rig.at(NOW, &[])), 0);
@@ -363,7 +363,11 @@ async fn a_rejected_notification_is_reported_and_retried_by_the_next_run() {
     rig.is_down.store(true, Ordering::SeqCst);
     let output = rig.at(NOW, &[]);
     assert_eq!(code(&output), 3);
-    assert!(stdout(&output).contains("not told") && stdout(&output).contains("400: not today"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("not notified") && stdout(&output).contains("400: not today"),
+        "{}",
+        stdout(&output)
+    );
     assert!(!stdout(&output).contains("hunter2"));
     rig.is_down.store(false, Ordering::SeqCst);
     assert_eq!(code(&rig.at(NOW, &[])), 0);
@@ -383,14 +387,14 @@ async fn alerts_can_be_listed_shown_snoozed_and_resent() {
     assert_eq!(ids.len(), 2);
     let listed = stdout(&rig.run(&["alerts", "list"]));
     assert!(ids.iter().all(|id| listed.contains(id)) && listed.starts_with("ID "), "{listed}");
-    assert!(stdout(&rig.run(&["alerts", "list", "--owner", "web"])).contains("nobody is being told"));
+    assert!(stdout(&rig.run(&["alerts", "list", "--owner", "web"])).contains("no alerts"));
 
     let shown = rig.run(&["alerts", "show", &ids[0][..6]]);
     assert!(stdout(&shown).contains("chat: sent") && stdout(&shown).contains("triggered"), "{}", stdout(&shown));
     for unknown in ["ffffffffffff", ""] {
         let output = rig.run(&["alerts", "show", unknown]);
         assert_eq!(code(&output), 2);
-        assert!(stderr(&output).contains("no alert is called"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("no alert has the id"), "{}", stderr(&output));
     }
 
     let snoozed = rig.run(&["alerts", "snooze", ids[0], "--until", "2199-01-01"]);
@@ -439,7 +443,7 @@ async fn a_test_message_does_not_change_the_ledger() {
     rig.is_down.store(true, Ordering::SeqCst);
     let down = rig.run(&["notify", "test", "chat"]);
     assert_eq!(code(&down), 1);
-    assert!(stderr(&down).contains("chat was not reached"), "{}", stderr(&down));
+    assert!(stderr(&down).contains("test message to chat failed"), "{}", stderr(&down));
     assert!(!stderr(&down).contains("hunter2"));
 }
 

@@ -123,7 +123,7 @@ struct RawWebhook {
     #[schemars(extend("default" = "json"))]
     format: Option<RawFormat>,
     /// Custom body: JSON in which `{{ … }}` inserts a field of the message as JSON.
-    #[schemars(example = &"{ \"text\": {{ because }} }")]
+    #[schemars(example = &"{ \"text\": {{ subscription_reason }} }")]
     template: Option<String>,
     /// Additional HTTP headers.
     headers: Option<BTreeMap<String, String>>,
@@ -194,7 +194,7 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut Check<'_>) -> 
         max_items: number(raw.max_items, standard.max_items),
         max_messages: number(raw.max_messages, standard.max_messages),
         keep_trying,
-        receivers,
+        channels: receivers,
     }
 }
 
@@ -228,7 +228,7 @@ fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
         owners,
         threshold: raw.threshold.map(Severity::from),
         resolved: raw.resolved.unwrap_or(true),
-        channel: Channel::Sns(SnsSettings {
+        kind: Channel::Sns(SnsSettings {
             topic_arn,
             format: raw.format.map(MessageFormat::from).unwrap_or_default(),
             formats,
@@ -281,7 +281,7 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
         owners,
         threshold: raw.threshold.map(Severity::from),
         resolved: raw.resolved.unwrap_or(true),
-        channel: Channel::Webhook(WebhookSettings {
+        kind: Channel::Webhook(WebhookSettings {
             url,
             body: body?,
             secret,

@@ -30,7 +30,7 @@ impl Settings {
 
     /// The ARNs of the SNS topics, in the order of the file.
     pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
-        self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
+        self.notify.channels.iter().filter_map(|channel| match &channel.kind {
             Channel::Sns(topic) => Some(&topic.topic_arn),
             Channel::Webhook(_) => None,
         })
@@ -38,7 +38,7 @@ impl Settings {
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the `#KEY` suffix.
     pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
-        let webhooks = self.notify.receivers.iter().filter_map(|receiver| match &receiver.channel {
+        let webhooks = self.notify.channels.iter().filter_map(|channel| match &channel.kind {
             Channel::Webhook(webhook) => webhook.secret.as_ref(),
             Channel::Sns(_) => None,
         });

@@ -45,7 +45,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
     let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
     let receivers = raw.receivers.as_deref().unwrap_or_default();
     let known = |name: &str| {
-        let is_known = notify.receivers.iter().any(|receiver| receiver.id == name);
+        let is_known = notify.channels.iter().any(|channel| channel.id == name);
         let why = || format!("{name:?} is not a channel: write the name of a [[notify.sns]] or [[notify.webhook]]");
         is_known.then(|| name.to_owned()).ok_or_else(why)
     };
@@ -54,7 +54,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
         empty_runs: number(raw.empty_runs, standard.empty_runs),
         blind_runs: number(raw.blind_runs, standard.blind_runs),
         incomplete_runs: number(raw.incomplete_runs, standard.incomplete_runs),
-        receivers: check.each(&at.key("receivers"), receivers, known),
+        channels: check.each(&at.key("receivers"), receivers, known),
         heartbeat: raw.heartbeat.as_ref().and_then(|raw| url(raw, &at.key("heartbeat"), check)),
         heartbeat_fail: raw.heartbeat_fail.as_ref().and_then(|raw| url(raw, &at.key("heartbeat_fail"), check)),
     }

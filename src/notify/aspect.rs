@@ -1,4 +1,4 @@
-//! What does a finding say about one subject, whatever is said about the other?
+//! The part of a finding that is about one subject: base or workload.
 
 use super::{AlertKey, AlertSubject, Subject};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Aspect<'a> {
 }
 
 impl<'a> Aspect<'a> {
-    /// What `finding` says about `about`.
+    /// The part of `finding` about `about`.
     pub(super) fn new(finding: &'a Finding, about: AlertSubject) -> Self {
         let workload = finding.subjects.as_ref().map(|subjects| &subjects.workload);
         let (severity, action, is_exempted) = match about {
@@ -30,7 +30,7 @@ impl<'a> Aspect<'a> {
         Self { finding, about, severity, action, is_exempted }
     }
 
-    /// What `finding` says about each subject.
+    /// The parts about both subjects.
     pub(super) fn all(finding: &'a Finding) -> impl Iterator<Item = Self> {
         AlertSubject::ALL.into_iter().map(move |about| Self::new(finding, about))
     }
@@ -40,25 +40,25 @@ impl<'a> Aspect<'a> {
         AlertKey::new(&self.finding.id, self.about)
     }
 
-    /// Whether the state of the subject is known, of which `remembered` was known before. A base that could not be
-    /// judged is unknown. That nothing is wrong with a workload is known only where what was wrong is seen to be over.
-    pub(super) fn is_known(&self, remembered: Option<&Subject>) -> bool {
+    /// Whether the state of the subject is known; `recorded` is its last known state. A base that could not be judged is
+    /// unknown. A workload is known to have recovered only if its problem is seen to have ended.
+    pub(super) fn is_known(&self, recorded: Option<&Subject>) -> bool {
         match self.about {
             AlertSubject::Base => self.finding.verdict != Verdict::Unknown,
-            AlertSubject::Workload => self.severity > Severity::None || remembered.is_some_and(|it| self.is_over(it)),
+            AlertSubject::Workload => self.severity > Severity::None || recorded.is_some_and(|it| self.is_over(it)),
         }
     }
 
-    /// Whether what was wrong with the workload has ended: its image is in the repository, or it runs another one; and
-    /// of a function, AWS says in which state it is.
-    fn is_over(&self, remembered: &Subject) -> bool {
+    /// Whether the problem of the workload has ended: its image is in the repository or it runs another one, and AWS
+    /// reports the state of the function.
+    fn is_over(&self, recorded: &Subject) -> bool {
         let Finding { image, deployment, .. } = self.finding;
-        let is_image_there = image.holding.as_deref() == Some("held") || image.reference != remembered.image;
+        let is_image_there = image.holding.as_deref() == Some("held") || image.reference != recorded.image;
         let is_state_known = deployment.kind != DeploymentKind::Lambda || deployment.state.is_some();
-        (is_image_there || remembered.action != Action::Restore) && is_state_known
+        (is_image_there || recorded.action != Action::Restore) && is_state_known
     }
 
-    /// The reasons that are about the subject.
+    /// The reasons about the subject.
     pub(super) fn reasons(&self) -> Vec<ReasonFields> {
         let Some(subjects) = &self.finding.subjects else { return self.finding.reasons.clone() };
         let codes = match self.about {

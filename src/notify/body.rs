@@ -1,12 +1,12 @@
-//! Which body has a message, in which format?
+//! Message bodies in each format, within size limits.
 
 use super::{Message, MessageFormat, chatbot, json, text};
 
-/// The most bytes that any body has: what SNS takes, and room for its attributes
+/// Maximum size of a body: the SNS limit minus room for attributes
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 pub(super) const MOST_BYTES: usize = 240 * 1024;
 
-/// `message` in `format`, in at most so many bytes.
+/// `message` in `format`, of at most `most_bytes`.
 pub(super) fn render_within(message: &Message, format: MessageFormat, most_bytes: usize) -> String {
     match format {
         MessageFormat::Text => text::render(message, most_bytes),
@@ -28,8 +28,8 @@ pub(super) fn content_type(format: MessageFormat) -> &'static str {
     }
 }
 
-/// What `render` makes of `message` with as many of its items, from the front, as go into so many bytes; the others are
-/// counted as left out. `None` if it is too much without any.
+/// `render` applied to `message` with as many leading items as fit into `most_bytes`; the others are counted as left out.
+/// `None` if it does not fit without items.
 pub(super) fn fitting(message: &Message, most_bytes: usize, render: impl Fn(&Message) -> String) -> Option<String> {
     let bare = Message { items: Vec::new(), ..message.clone() };
     let with = |kept: usize| {

@@ -1,11 +1,11 @@
-//! Which findings have the same to be said of them? Fifteen functions on one base are one paragraph.
+//! Grouping of items with the same text: fifteen functions on one base are one paragraph.
 
 use std::collections::HashMap;
 
 use super::Item;
 use crate::judge::Action;
 
-/// The items with the same to say of them, in the order of the first of each.
+/// Groups items with the same text, in order of first occurrence.
 pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec<&'a Item>> {
     let mut groups: Vec<Vec<&Item>> = Vec::new();
     let mut known = HashMap::new();
@@ -19,18 +19,27 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec
     groups
 }
 
-/// All that is said of an item, besides its name and place.
+/// Everything a message says about an item except its name and location.
 fn cause(item: &Item) -> impl Eq + std::hash::Hash {
-    // These advise to do something about one image.
+    // The advice names the image.
     let image = matches!(item.action, Action::Restore | Action::Investigate).then_some(&item.image);
-    // What prevents a function from being invoked stands in the words of the reason.
+    // The reason says what prevents the function from being invoked.
     let failure = item.reasons.first().filter(|_| item.action == Action::Repair).map(|reason| &reason.message);
     let codes: Vec<_> = item.reasons.iter().map(|reason| &reason.code).collect();
     (
-        (item.event, item.about, item.verdict, item.severity, item.was, item.action, (image, failure), codes),
+        (
+            item.event,
+            item.about,
+            item.verdict,
+            item.severity,
+            item.previous_severity,
+            item.action,
+            (image, failure),
+            codes,
+        ),
         (&item.base, &item.age, &item.behind, &item.current, &item.line, &item.replacement),
         (&item.runtime, item.deprecation_date, item.block_update_date, &item.ended, &item.rebuild),
-        item.since.map(|since| since.date_naive()),
+        item.first_notified_at.map(|first| first.date_naive()),
     )
 }
 
@@ -40,7 +49,7 @@ mod tests {
     use crate::{judge::ReasonCode, report::ReasonFields};
 
     #[test]
-    fn functions_that_cannot_be_invoked_for_different_reasons_are_told_apart() {
+    fn functions_that_cannot_be_invoked_for_different_reasons_are_separate_groups() {
         let item = |message: &str| {
             let reason = ReasonFields { code: ReasonCode::FunctionFailed.to_string(), message: message.to_owned() };
             Item { action: Action::Repair, reasons: vec![reason], ..Item::sample() }
@@ -48,6 +57,6 @@ mod tests {
         let items = [item("ImageAccessDenied"), item("DisabledKMSKey"), item("ImageAccessDenied")];
         assert_eq!(by_cause(&items).iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         let rebuilds = items.map(|item| Item { action: Action::Rebuild, ..item });
-        assert_eq!(by_cause(&rebuilds).len(), 1, "other reasons have one code for one cause");
+        assert_eq!(by_cause(&rebuilds).len(), 1, "for other actions the reason code is enough");
     }
 }

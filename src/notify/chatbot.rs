@@ -1,6 +1,6 @@
-//! How does an alert look in chat? As the custom notification of Amazon Q Developer in chat applications, formerly AWS
-//! Chatbot: <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>. A message of any other shape
-//! is dropped there without a word.
+//! The chat format: custom notifications of Amazon Q Developer in chat applications, formerly AWS Chatbot:
+//! <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>. Messages of any other
+//! shape are dropped silently.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,18 @@ use crate::{
     report::{harmless, json as compact},
 };
 
-/// The longest title, in characters.
+/// Maximum length of the title, in characters.
 const TITLE_CHARS: usize = 250;
-/// The longest description, in characters.
+/// Maximum length of the description, in characters.
 const DESCRIPTION_CHARS: usize = 8000;
-/// The longest line of a description, and the longest step to do: a line of names that are each as long as names get
-/// must not push all others out.
+/// Maximum length of a description line and of a next step, in characters, so that one line cannot displace all others.
 const LINE_CHARS: usize = 700;
-/// So many paragraphs are in the description, and so many steps to do: a chat is no report.
-const SHOWN: usize = 10;
-/// So many owners are listed.
-const OWNERS: usize = 10;
+/// Maximum number of paragraphs in the description, and of next steps.
+const MAX_PARAGRAPHS: usize = 10;
+/// Maximum number of owners listed.
+const MAX_OWNERS: usize = 10;
 
-/// `message` as a notification of at most so many bytes.
+/// `message` as a notification of at most `most_bytes`.
 pub(super) fn render(message: &Message, most_bytes: usize) -> String {
     let render = |message: &Message| compact::compact(&card(message));
     fitting(message, most_bytes, render).unwrap_or_else(|| compact::compact(&bare(message)))
@@ -54,14 +53,14 @@ fn card(message: &Message) -> Value {
     });
     let mut known = BTreeSet::new();
     let arns = message.items.iter().filter_map(|item| item.arn.as_deref());
-    let arns: Vec<_> = arns.filter(|arn| is_arn(arn) && known.insert(*arn)).take(SHOWN).collect();
+    let arns: Vec<_> = arns.filter(|arn| is_arn(arn) && known.insert(*arn)).take(MAX_PARAGRAPHS).collect();
     if !arns.is_empty() {
         metadata["relatedResources"] = json!(arns);
     }
     json!({ "version": "1.0", "source": "custom", "id": message.dedup_key, "content": content, "metadata": metadata })
 }
 
-/// What is left when not even names fit.
+/// The message without items and names, if even these do not fit.
 fn bare(message: &Message) -> Value {
     json!({
         "version": "1.0", "source": "custom", "id": message.dedup_key,
@@ -69,7 +68,7 @@ fn bare(message: &Message) -> Value {
     })
 }
 
-/// An ARN without markup.
+/// Whether `text` is an ARN without markup.
 fn is_arn(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:$+=,".contains(c);
     text.parse::<Arn>().is_ok() && text.chars().all(is_plain)
@@ -91,17 +90,17 @@ fn thread(message: &Message) -> String {
     format!("basewatch-{topic}-{}", Digest::of(owner.as_bytes()).short())
 }
 
-/// As many paragraphs as there is room for, the most urgent first, between what is said first and last.
+/// As many paragraphs as fit, the most urgent first, between the opening and closing lines.
 fn description(message: &Message) -> String {
-    let mut first = vec![plain(&phrases::occasion(message))];
-    first.extend(watched(message));
+    let mut first = vec![plain(&phrases::as_of(message))];
+    first.extend(self_monitoring(message));
     first.extend(overview(message));
     let mut last = Vec::new();
     if let Some(command) = phrases::snooze(message, code) {
-        last.push(format!("To hear no more of an alert for a week, unless it gets worse: {command}"));
+        last.push(format!("To snooze an alert for a week, unless it escalates: {command}"));
     }
-    last.push(cut(format!("You get this because {}.", plain(&message.because)), LINE_CHARS));
-    // Room for how many more there are and where, below.
+    last.push(cut(format!("You receive this because {}.", plain(&message.subscription_reason)), LINE_CHARS));
+    // Room for the number of omitted items and the report, below.
     let mut room = DESCRIPTION_CHARS - 2 * LINE_CHARS;
     room = room.saturating_sub(first.iter().chain(&last).map(|line| line.chars().count() + 1).sum());
     let (mut lines, mut shown, mut count) = (first, 0, 0);
@@ -110,7 +109,7 @@ fn description(message: &Message) -> String {
         for group in by_cause(message.items.iter().filter(|item| item.event == event)) {
             let paragraph = cut(format!("• {}", paragraph(&group)), LINE_CHARS);
             let needed = paragraph.chars().count() + 20;
-            if count == SHOWN || needed > room {
+            if count == MAX_PARAGRAPHS || needed > room {
                 break;
             }
             room -= needed;
@@ -131,24 +130,25 @@ fn description(message: &Message) -> String {
     cut(lines.join("\n"), DESCRIPTION_CHARS)
 }
 
-/// How basewatch itself does; what to do about it is a step.
-fn watched(message: &Message) -> Vec<String> {
+/// The entries of a self-monitoring alert, except the action, which is a next step.
+fn self_monitoring(message: &Message) -> Vec<String> {
     let Some(watch) = &message.watch else { return Vec::new() };
-    let entries = watch::words::entries(watch, plain, code).into_iter().filter(|(title, _)| *title != "do");
+    let entries =
+        watch::texts::entries(watch, plain, code).into_iter().filter(|(title, _)| *title != watch::texts::ACTION);
     entries.map(|(title, text)| cut(format!("• {title}: {text}"), LINE_CHARS)).collect()
 }
 
-/// What a backlog is made of, and whose findings a message is about that is about several owners'.
+/// A backlog by verdict, and the owners of a message that covers several.
 fn overview(message: &Message) -> Vec<String> {
     let mut lines = Vec::new();
     if message.kind == MessageKind::Backlog {
         lines.push(format!("By verdict: {}.", phrases::verdicts(message)));
     }
-    let (owners, more) = phrases::owners(&message.owners, OWNERS);
+    let (owners, more) = phrases::owners(&message.owners, MAX_OWNERS);
     if owners.is_empty() {
         return lines;
     }
-    let name = |owner: &str| if owner.is_empty() { "nobody".to_owned() } else { cut(plain(owner), 50) };
+    let name = |owner: &str| if owner.is_empty() { "no owner".to_owned() } else { cut(plain(owner), 50) };
     let mut names: Vec<_> = owners.into_iter().map(|(owner, count)| format!("{} {count}", name(owner))).collect();
     if more > 0 {
         names.push(format!("and {more} more owners"));
@@ -170,10 +170,10 @@ fn paragraph(group: &[&Item]) -> String {
     format!("{places}: {}{base}", plain(&phrases::verdict(item)))
 }
 
-/// What to do, each thing once, in the order of the description.
+/// The next steps without duplicates, in the order of the description.
 fn steps(message: &Message) -> Vec<String> {
     if let Some(watch) = message.watch.as_ref().filter(|watch| watch.event != EventKind::Resolved) {
-        return vec![watch::words::advice(watch, code)];
+        return vec![watch::texts::advice(watch, code)];
     }
     let is_to_do =
         |item: &&Item| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;
@@ -184,7 +184,7 @@ fn steps(message: &Message) -> Vec<String> {
         if !steps.contains(&step) {
             steps.push(step);
         }
-        if steps.len() == SHOWN {
+        if steps.len() == MAX_PARAGRAPHS {
             break;
         }
     }
@@ -197,8 +197,8 @@ fn keywords(message: &Message) -> Vec<String> {
     words
 }
 
-/// Text from outside as prose, in which chat finds no markup: no emphasis, no link, no mention. Words that look like
-/// any are shown as code, where nothing is markup, in Slack as in Teams.
+/// Text from outside as prose without markup: no emphasis, link or mention. Words that could be markup are rendered as code,
+/// which neither Slack nor Teams interprets.
 fn plain(text: &str) -> String {
     let text = harmless(text);
     let words = text.split(' ').map(|word| if is_markup(word) { code(word) } else { word.to_owned() });
@@ -210,21 +210,21 @@ fn is_markup(word: &str) -> bool {
         let is_letter = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
         is_letter(word[..place].chars().next_back()) && is_letter(word[place + 1..].chars().next())
     };
-    // Chat makes a link of any address, a face of what is between colons, and slants what is between underscores
-    // unless they are inside of a word.
+    // Chat turns addresses into links, `:name:` into emoji, and `_text_` into italics unless the underscores are within a
+    // word.
     word.contains(['*', '~', '`', '@', '#', '[', ']', '|', '<', '>', '&', '\\'])
         || word.contains("://")
         || word.starts_with(':')
         || !word.match_indices('_').all(is_inside)
 }
 
-/// Text from outside as code: it can be copied as it is, and nothing in it is markup. `&`, `<` and `>` are what Slack
-/// wants escaped even there (<https://docs.slack.dev/messaging/formatting-message-text>).
+/// Text from outside as code, which can be copied and is not interpreted. Slack requires `&`, `<` and `>` to be escaped even
+/// there (<https://docs.slack.dev/messaging/formatting-message-text>).
 fn code(text: &str) -> String {
     let mut shown = String::from("`");
     for character in harmless(text).chars() {
         match character {
-            // It would end the code; no name may have one.
+            // A backtick would end the code; no valid name contains one.
             '`' => shown.push('\''),
             '&' => shown.push_str("&amp;"),
             '<' => shown.push_str("&lt;"),
@@ -236,13 +236,13 @@ fn code(text: &str) -> String {
     shown
 }
 
-/// At most so many characters of `text`; code that is cut is ended.
+/// At most `most` characters of `text`. Cut code is closed.
 fn cut(text: String, most: usize) -> String {
     if text.chars().count() <= most {
         return text;
     }
     let mut kept: String = text.chars().take(most - 2).collect();
-    // Half an entity is no entity.
+    // Do not cut an entity in half.
     if let Some(start) = kept.rfind('&').filter(|start| !kept[*start..].contains(';')) {
         kept.truncate(start);
     }

@@ -1,4 +1,4 @@
-//! Delivers what is due: sends, and records what was acknowledged, and only that.
+//! Delivery of due messages: sends them and records what was acknowledged.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,77 +8,76 @@ use futures::{StreamExt as _, stream};
 use super::{Due, Keeper, Ledger, Message, Notifier, QuietHours, Receipt, Settings, journal::Answer};
 use crate::store;
 
-/// Receivers that are told at once.
-const RECEIVERS: usize = 8;
+/// Maximum number of channels that are delivered to concurrently.
+const MAX_CONCURRENT: usize = 8;
 
-/// What came of delivering.
+/// Outcome of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
-    /// What was tried, by receiver, each in order.
+    /// Attempts by channel, each in order.
     pub tried: Vec<Delivery>,
-    /// How many messages still wait: for the end of the quiet hours, for a receiver that is down, or because they were
-    /// tried in vain not long ago.
+    /// Number of messages that wait: for the end of the quiet hours, for a channel that is down, or for their next
+    /// attempt.
     pub waiting: usize,
-    /// How many were given up, after having been tried for long.
+    /// Number of expired messages that were dropped.
     pub given_up: usize,
 }
 
-/// One message that was tried.
+/// One attempt to deliver a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// To whom, by the receiver's id.
-    pub receiver: String,
+    /// The id of the channel.
+    pub channel: String,
     /// The message.
     pub message: Message,
-    /// What came of it: what the receiver said, or why it was not delivered.
+    /// The acknowledgement, or why the message was not delivered.
     pub outcome: Result<Receipt, String>,
 }
 
-/// Delivers all that is due in the ledger of `keeper`.
+/// Delivers all due messages in the ledger of `session`.
 ///
-/// Every message is tried until it is acknowledged, in this run or a later one, and for as long as the settings say.
-/// A crash at any point leaves it due, or acknowledged and still due: it is then delivered again, with the same
-/// `dedup_key`.
+/// Every message is retried, in this run and later ones, until it is acknowledged or expires. A crash at any point leaves
+/// it in the outbox, even if the channel has acknowledged it: it is then delivered again, with the same `dedup_key`.
 ///
 /// # Errors
 ///
-/// When the ledger cannot be kept: then delivering stops, as what was sent could not be remembered.
+/// When the ledger cannot be written. Delivery then stops, because sent messages could not be recorded.
 pub async fn deliver(
-    keeper: &Keeper,
+    session: &Keeper,
     notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> store::Result<Delivered> {
-    let given_up = keeper.change(|ledger| give_up(ledger, settings, now)).await?;
-    let ledger = keeper.ledger().await;
+    let given_up = session.change(|ledger| give_up(ledger, settings, now)).await?;
+    let ledger = session.ledger().await;
     let mut delivered = Delivered { given_up, ..Delivered::default() };
-    let mut by_receiver: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
+    let mut by_channel: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
     for due in &ledger.outbox {
         if due.is_ready(settings, now) {
-            by_receiver.entry(&due.receiver).or_default().push(due);
+            by_channel.entry(&due.channel).or_default().push(due);
         } else {
             delivered.waiting += 1;
         }
     }
-    let work = by_receiver.into_iter().map(|(receiver, due)| async move {
-        match notifiers.get(receiver) {
-            Some(notifier) => deliver_to(keeper, &**notifier, &due, now).await,
-            None => Ok(unknown(receiver, &due)),
+    let work = by_channel.into_iter().map(|(channel, due)| async move {
+        match notifiers.get(channel) {
+            Some(notifier) => deliver_to(session, &**notifier, &due, now).await,
+            None => Ok(unknown(channel, &due)),
         }
     });
     let work: Vec<_> = work.collect();
-    let parts: Vec<_> = stream::iter(work).buffer_unordered(RECEIVERS).collect().await;
+    let parts: Vec<_> = stream::iter(work).buffer_unordered(MAX_CONCURRENT).collect().await;
     for part in parts {
         let part: Delivered = part?;
         delivered.waiting += part.waiting;
         delivered.tried.extend(part.tried);
     }
-    delivered.tried.sort_by(|one, other| one.receiver.cmp(&other.receiver));
+    delivered.tried.sort_by(|one, other| one.channel.cmp(&other.channel));
     Ok(delivered)
 }
 
 impl Due {
-    /// Whether it may be tried at `now`: it was not tried in vain a moment ago, and wakes nobody who sleeps.
+    /// Whether it may be sent at `now`: its backoff has passed and no quiet hours hold it.
     #[must_use]
     pub fn is_ready(&self, settings: &Settings, now: DateTime<Utc>) -> bool {
         let is_quiet = |hours: &QuietHours| hours.hold(now) && self.message.severity < hours.except;
@@ -87,27 +86,27 @@ impl Due {
 }
 
 async fn deliver_to(
-    keeper: &Keeper,
+    session: &Keeper,
     notifier: &dyn Notifier,
     due: &[&Due],
     now: DateTime<Utc>,
 ) -> store::Result<Delivered> {
-    let receiver = notifier.receiver();
+    let channel = notifier.channel();
     let mut delivered = Delivered { waiting: due.len(), ..Delivered::default() };
     for batch in due.chunks(notifier.batch().max(1)) {
-        keeper.check()?;
+        session.check()?;
         delivered.waiting -= batch.len();
         let messages: Vec<&Message> = batch.iter().map(|due| &due.message).collect();
         let answers = notifier.deliver(&messages).await;
         let is_down =
             answers.iter().filter_map(|answer| answer.as_ref().err()).any(|failure| !failure.is_about_message);
-        let answered = messages.iter().zip(&answers);
-        let answered = answered.map(|(message, answer)| Answer::of(receiver, &message.dedup_key, answer, now));
-        keeper.answered(answered.collect()).await?;
+        let entries = messages.iter().zip(&answers);
+        let entries = entries.map(|(message, answer)| Answer::of(channel, &message.dedup_key, answer, now));
+        session.record(entries.collect()).await?;
         delivered.tried.extend(messages.into_iter().zip(answers).map(|(message, answer)| Delivery {
-            receiver: receiver.to_owned(),
+            channel: channel.to_owned(),
             message: message.clone(),
-            outcome: answer.map_err(|undelivered| undelivered.why),
+            outcome: answer.map_err(|error| error.why),
         }));
         if is_down {
             break;
@@ -116,39 +115,38 @@ async fn deliver_to(
     Ok(delivered)
 }
 
-/// Messages for a receiver that is no longer configured wait for it to come back.
-fn unknown(receiver: &str, due: &[&Due]) -> Delivered {
-    let why = "it is not in the configuration any more: the message is kept for now";
+/// The attempts for a channel that is no longer configured. Its messages wait until they expire.
+fn unknown(channel: &str, due: &[&Due]) -> Delivered {
+    let why = "the channel is no longer configured; the message is kept";
     let tried = due.iter().map(|due| Delivery {
-        receiver: receiver.to_owned(),
+        channel: channel.to_owned(),
         message: due.message.clone(),
         outcome: Err(why.to_owned()),
     });
     Delivered { tried: tried.collect(), ..Delivered::default() }
 }
 
-/// Forgets messages that were tried for too long, and that their findings were to be told by them: what is still
-/// there will be told anew.
+/// Drops expired messages and the events they carried, so that alerts that persist trigger again.
 fn give_up(ledger: &mut Ledger, settings: &Settings, now: DateTime<Utc>) -> usize {
     let (old, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut ledger.outbox).into_iter().partition(|due| is_hopeless(due, settings, now));
+        std::mem::take(&mut ledger.outbox).into_iter().partition(|due| is_expired(due, settings, now));
     ledger.outbox = kept;
     for due in &old {
-        for finding in &due.findings {
-            let Some(alert) = ledger.alerts.get_mut(finding) else { continue };
-            let Some(told) = alert.told.get_mut(&due.receiver) else { continue };
-            told.untell(&due.message.dedup_key);
-            if told.events.is_empty() {
-                alert.told.remove(&due.receiver);
+        for key in &due.alerts {
+            let Some(alert) = ledger.alerts.get_mut(key) else { continue };
+            let Some(history) = alert.deliveries.get_mut(&due.channel) else { continue };
+            history.withdraw(&due.message.dedup_key);
+            if history.events.is_empty() {
+                alert.deliveries.remove(&due.channel);
             }
         }
     }
     old.len()
 }
 
-/// Whether `due` was tried for too long.
-pub(super) fn is_hopeless(due: &Due, settings: &Settings, now: DateTime<Utc>) -> bool {
+/// Whether `due` has been retried for longer than `keep_trying`.
+pub(super) fn is_expired(due: &Due, settings: &Settings, now: DateTime<Utc>) -> bool {
     let longest = Duration::from_std(settings.keep_trying).unwrap_or(Duration::MAX);
-    let is_known = || settings.receivers.iter().any(|receiver| receiver.id == due.receiver);
+    let is_known = || settings.channels.iter().any(|channel| channel.id == due.channel);
     now - due.due_at > longest && (due.attempts > 0 || !is_known())
 }

@@ -1,4 +1,4 @@
-//! How does a finding look in a message?
+//! Conversion of findings and rebuilds into message items.
 
 use super::{AlertSubject, EventKind, Item, Subject, aspect::Aspect};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Subject {
-    /// What is remembered of a finding, as far as it is about one subject.
+    /// The finding as stored in the ledger, for one subject.
     #[must_use]
     pub(super) fn of(aspect: &Aspect<'_>) -> Self {
         let Aspect { finding, severity, action, .. } = *aspect;
@@ -32,7 +32,7 @@ impl Subject {
 }
 
 impl Item {
-    /// What a message says of the `about` of a finding that is remembered as `subject`; more, if it is still there.
+    /// The item about the subject `about` of a finding stored as `subject`, with details of `finding` if it still exists.
     #[must_use]
     pub fn of(
         event: EventKind,
@@ -68,7 +68,7 @@ impl Item {
             pinned: current.and_then(|current| current.pinned.as_ref().map(ToString::to_string)),
             verdict: subject.verdict,
             severity: subject.severity,
-            was: None,
+            previous_severity: None,
             action: subject.action,
             replacement: finding
                 .and_then(|finding| finding.replacement.as_ref())
@@ -77,7 +77,7 @@ impl Item {
             deprecation_date: runtime.and_then(|runtime| runtime.deprecation_date),
             block_update_date: runtime.and_then(|runtime| runtime.block_update_date),
             reasons: finding.map(|finding| Aspect::new(finding, about).reasons()).unwrap_or_default(),
-            since: None,
+            first_notified_at: None,
             ended: None,
             rebuild: None,
         }
@@ -85,7 +85,7 @@ impl Item {
 }
 
 impl Item {
-    /// An item to try templates on.
+    /// A sample item to validate templates with.
     pub(super) fn sample() -> Self {
         let subject = Subject {
             name: "orders".to_owned(),
@@ -104,10 +104,10 @@ impl Item {
         Self::of(EventKind::Triggered, "5f3a9c0b12de", key, &subject, None)
     }
 
-    /// What a message says of a rebuild that is asked for by `told`.
+    /// The item about a rebuild.
     #[must_use]
-    pub fn of_rebuild(told: &ToldRebuild, owner: Option<String>) -> Self {
-        let request = &told.request;
+    pub fn from_rebuild(notice: &ToldRebuild, owner: Option<String>) -> Self {
+        let request = &notice.request;
         let subject = Subject {
             name: request.repository.clone(),
             kind: DeploymentKind::Ecr,
@@ -118,21 +118,21 @@ impl Item {
             repository: request.repository.clone(),
             digest: None,
             verdict: Verdict::OutOfDate,
-            severity: told.severity,
+            severity: notice.severity,
             action: Action::Rebuild,
         };
-        let id = told.key.chars().take(12).collect::<String>();
+        let id = notice.key.chars().take(12).collect::<String>();
         let finding = format!("rebuild:{}/{}", request.registry, request.repository);
         Self {
             line: Some(request.line.clone()),
             current: request.base_release.clone().or_else(|| Some(request.base_digest.clone())),
-            rebuild: Some(told.text.clone()),
+            rebuild: Some(notice.text.clone()),
             ..Self::of(EventKind::Triggered, &id, (&finding, AlertSubject::Base), &subject, None)
         }
     }
 }
 
-/// The repository of a reference, without its registry; as it is if it cannot be taken apart.
+/// The repository of a reference without its registry; the whole text if it cannot be parsed.
 fn repository(reference: &ReferenceText) -> String {
     reference.repository().map_or_else(|| reference.to_string(), |repository| repository.name.to_string())
 }

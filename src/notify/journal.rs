@@ -1,4 +1,4 @@
-//! What was answered since the ledger was last written: a few lines, where the ledger of a large fleet is megabytes.
+//! The journal: outcomes since the ledger was last written. It is small, where the ledger of a large fleet has megabytes.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,18 +10,18 @@ use crate::{
     webhook::Refused,
 };
 
-/// The longest wait between two tries of one message: less than the time between two daily runs.
-const LONGEST_WAIT: Duration = Duration::hours(6);
-/// The wait after the second failure; twice as long after each further one.
-const FIRST_WAIT: Duration = Duration::minutes(5);
+/// Maximum backoff of a message: less than the time between two daily runs.
+const MAX_BACKOFF: Duration = Duration::hours(6);
+/// Backoff after the second failure; doubles with each further one.
+const MIN_BACKOFF: Duration = Duration::minutes(5);
 
-/// Answers that are not in the ledger yet.
+/// Outcomes that are not in the ledger yet: `journal.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
-    /// Which state of the ledger they continue: one that has gone on since knows them already.
-    pub(super) of: u64,
-    /// The answers, oldest first.
-    pub(super) answers: Vec<Answer>,
+    /// The generation of the ledger that they continue. A later ledger contains them already.
+    pub(super) generation: u64,
+    /// The outcomes, oldest first.
+    pub(super) entries: Vec<Answer>,
 }
 
 impl Document for Journal {
@@ -29,86 +29,86 @@ impl Document for Journal {
     const NAME: &'static str = "journal.json";
 }
 
-/// What came of sending one message or one call.
+/// Outcome of sending one message or requesting one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "answer")]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Answer {
-    /// A receiver acknowledged a message.
+    /// A channel acknowledged a message.
     Sent {
-        /// The receiver.
-        receiver: String,
-        /// The message.
+        /// The id of the channel.
+        channel: String,
+        /// The key of the message.
         dedup_key: String,
         /// When.
         at: DateTime<Utc>,
-        /// The id that it gave the message.
+        /// The id that the channel gave the message.
         message_id: Option<String>,
     },
-    /// A receiver did not.
+    /// A message was not delivered.
     NotSent {
-        /// The receiver.
-        receiver: String,
-        /// The message.
+        /// The id of the channel.
+        channel: String,
+        /// The key of the message.
         dedup_key: String,
         /// When.
         at: DateTime<Utc>,
         /// Why.
         why: String,
-        /// For how many seconds it wants to be left alone.
+        /// Minimum wait before the next attempt, in seconds.
         retry_after: Option<u64>,
     },
-    /// A rebuild was accepted.
-    Asked {
+    /// A rebuild request was accepted.
+    RebuildRequested {
         /// Its key.
         key: String,
         /// When.
         at: DateTime<Utc>,
-        /// The build that was started.
+        /// The id of the build that was started.
         message_id: Option<String>,
     },
-    /// A rebuild was not.
-    NotAsked {
+    /// A rebuild request was not accepted.
+    RebuildNotRequested {
         /// Its key.
         key: String,
         /// When.
         at: DateTime<Utc>,
         /// Why.
         why: String,
-        /// For how many seconds whoever is asked wants to be left alone.
+        /// Minimum wait before the next attempt, in seconds.
         retry_after: Option<u64>,
-        /// Whether it was about this rebuild alone.
+        /// Whether the failure concerns this request alone.
         is_about_call: bool,
-        /// Whether it may be under way all the same.
+        /// Whether the request may have been accepted nonetheless.
         may_have_arrived: bool,
     },
 }
 
 impl Answer {
-    /// What `receiver` said to a message.
+    /// The outcome of delivering a message to `channel`.
     pub(super) fn of(
-        receiver: &str,
+        channel: &str,
         dedup_key: &str,
         outcome: &Result<Receipt, Undelivered>,
         at: DateTime<Utc>,
     ) -> Self {
-        let (receiver, dedup_key) = (receiver.to_owned(), dedup_key.to_owned());
+        let (channel, dedup_key) = (channel.to_owned(), dedup_key.to_owned());
         match outcome {
-            Ok(receipt) => Self::Sent { receiver, dedup_key, at, message_id: receipt.message_id.clone() },
-            Err(undelivered) => {
-                let retry_after = undelivered.retry_after.map(|wait| wait.as_secs());
-                let why = clip(undelivered.why.as_str(), MESSAGE_BYTES);
-                Self::NotSent { receiver, dedup_key, at, why, retry_after }
+            Ok(receipt) => Self::Sent { channel, dedup_key, at, message_id: receipt.message_id.clone() },
+            Err(error) => {
+                let retry_after = error.retry_after.map(|wait| wait.as_secs());
+                let why = clip(error.why.as_str(), MESSAGE_BYTES);
+                Self::NotSent { channel, dedup_key, at, why, retry_after }
             }
         }
     }
 
-    /// What was said to the rebuild `key`.
+    /// The outcome of requesting the rebuild `key`.
     #[must_use]
-    pub fn of_rebuild(key: &str, outcome: &Result<Option<String>, Refused>, at: DateTime<Utc>) -> Self {
+    pub fn from_rebuild_call(key: &str, outcome: &Result<Option<String>, Refused>, at: DateTime<Utc>) -> Self {
         let key = key.to_owned();
         match outcome {
-            Ok(message_id) => Self::Asked { key, at, message_id: message_id.clone() },
-            Err(refused) => Self::NotAsked {
+            Ok(message_id) => Self::RebuildRequested { key, at, message_id: message_id.clone() },
+            Err(refused) => Self::RebuildNotRequested {
                 key,
                 at,
                 why: clip(refused.why.as_str(), MESSAGE_BYTES),
@@ -121,33 +121,33 @@ impl Answer {
 }
 
 impl Due {
-    /// Takes note of a try in vain, and of when the next one is worth it.
+    /// Records a failed attempt and when the next one may be made.
     pub(super) fn failed(&mut self, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
         self.attempts += 1;
         self.last_error = Some(why.to_owned());
-        let asked = retry_after.and_then(|seconds| Duration::try_seconds(i64::try_from(seconds).ok()?));
-        // The first failure is tried again by the next run, whenever that is.
-        let own = (self.attempts > 1).then(|| FIRST_WAIT * 2_i32.pow((self.attempts - 2).min(10)));
-        self.not_before = asked.max(own).map(|wait| now + wait.min(LONGEST_WAIT));
+        let requested = retry_after.and_then(|seconds| Duration::try_seconds(i64::try_from(seconds).ok()?));
+        // After the first failure, the next run retries at once.
+        let backoff = (self.attempts > 1).then(|| MIN_BACKOFF * 2_i32.pow((self.attempts - 2).min(10)));
+        self.not_before = requested.max(backoff).map(|wait| now + wait.min(MAX_BACKOFF));
     }
 }
 
 impl Ledger {
-    /// Takes `answer` in.
-    pub(super) fn take(&mut self, answer: &Answer) {
-        match answer {
-            Answer::Sent { receiver, dedup_key, at, message_id } => {
-                self.acknowledged(receiver, dedup_key, *at, message_id.as_ref());
+    /// Applies the outcome `entry`.
+    pub(super) fn apply(&mut self, entry: &Answer) {
+        match entry {
+            Answer::Sent { channel, dedup_key, at, message_id } => {
+                self.acknowledged(channel, dedup_key, *at, message_id.as_ref());
             }
-            Answer::NotSent { receiver, dedup_key, at, why, retry_after } => {
-                self.failed(receiver, dedup_key, *at, why, *retry_after);
+            Answer::NotSent { channel, dedup_key, at, why, retry_after } => {
+                self.failed(channel, dedup_key, *at, why, *retry_after);
             }
-            Answer::Asked { key, at, message_id } => {
+            Answer::RebuildRequested { key, at, message_id } => {
                 if let Some(rebuild) = self.rebuilds.get_mut(key) {
                     rebuild.acknowledged(*at, message_id.clone());
                 }
             }
-            Answer::NotAsked { key, at, why, retry_after, is_about_call, may_have_arrived } => {
+            Answer::RebuildNotRequested { key, at, why, retry_after, is_about_call, may_have_arrived } => {
                 if let Some(rebuild) = self.rebuilds.get_mut(key) {
                     let retry_after = retry_after.map(std::time::Duration::from_secs);
                     let (is_about_call, may_have_arrived) = (*is_about_call, *may_have_arrived);
@@ -158,28 +158,30 @@ impl Ledger {
         }
     }
 
-    pub(super) fn acknowledged(&mut self, receiver: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
-        let Some(place) = self.find(receiver, key) else { return };
+    pub(super) fn acknowledged(&mut self, channel: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
+        let Some(place) = self.find(channel, key) else { return };
         let due = self.outbox.remove(place);
-        for finding in &due.findings {
-            let told = self.alerts.get_mut(finding).and_then(|alert| alert.told.get_mut(receiver));
-            for event in told.into_iter().flat_map(|told| &mut told.events).filter(|event| event.dedup_key == key) {
+        for alert in &due.alerts {
+            let history = self.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
+            for event in
+                history.into_iter().flat_map(|history| &mut history.events).filter(|event| event.dedup_key == key)
+            {
                 event.sent_at = Some(now);
                 event.message_id = message_id.cloned();
             }
         }
-        let state = self.receivers.entry(receiver.to_owned()).or_default();
+        let state = self.channels.entry(channel.to_owned()).or_default();
         state.last_sent_at = Some(now);
         state.failing_since = None;
     }
 
-    fn failed(&mut self, receiver: &str, key: &str, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
-        let Some(place) = self.find(receiver, key) else { return };
+    fn failed(&mut self, channel: &str, key: &str, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
+        let Some(place) = self.find(channel, key) else { return };
         self.outbox[place].failed(now, why, retry_after);
-        self.receivers.entry(receiver.to_owned()).or_default().failing_since.get_or_insert(now);
+        self.channels.entry(channel.to_owned()).or_default().failing_since.get_or_insert(now);
     }
 
-    fn find(&self, receiver: &str, key: &str) -> Option<usize> {
-        self.outbox.iter().position(|due| due.receiver == receiver && due.message.dedup_key == key)
+    fn find(&self, channel: &str, key: &str) -> Option<usize> {
+        self.outbox.iter().position(|due| due.channel == channel && due.message.dedup_key == key)
     }
 }

@@ -1,4 +1,4 @@
-//! How do machines read an alert? As JSON: `schema/alert.schema.json`.
+//! The JSON format, for machines: `schema/alert.schema.json`.
 
 use super::{Message, body::fitting, watch::WatchFields};
 use crate::report::json;
@@ -8,12 +8,12 @@ pub(super) fn render(message: &Message, most_bytes: usize) -> String {
     fitting(message, most_bytes, json::compact).unwrap_or_else(|| json::compact(&bare(message)))
 }
 
-/// What tells a message from others when not even its names fit.
+/// The message without items and names, if even these do not fit.
 fn bare(message: &Message) -> Message {
     let shortened = |text: &String| text.chars().take(200).collect();
     Message {
         owner: message.owner.as_ref().map(shortened),
-        because: shortened(&message.because),
+        subscription_reason: shortened(&message.subscription_reason),
         report: message.report.as_ref().map(shortened),
         owners: [].into(),
         accounts: [].into(),

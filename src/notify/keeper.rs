@@ -1,5 +1,5 @@
-//! Keeps the ledger while a run has its turn with the store: what is due before it is sent, what was answered before
-//! the next is sent.
+//! A session with the ledger under the store lock. Due messages are stored before they are sent, outcomes before the next
+//! message is sent.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::{
 };
 use crate::store::{self, Kept, Store, Turn};
 
-/// So many answers make it worth writing the whole ledger.
-const MOST_ANSWERS: usize = 200;
+/// Number of journal entries after which the whole ledger is written.
+const MAX_JOURNAL_ENTRIES: usize = 200;
 
-/// The ledger, while a run has its turn with the store.
+/// The ledger while this process holds the store lock.
 #[derive(Debug)]
 pub struct Keeper {
     store: Arc<dyn Store>,
-    turn: Box<dyn Turn>,
+    lock: Box<dyn Turn>,
     state: Mutex<State>,
 }
 
@@ -28,11 +28,11 @@ struct State {
     journal: Kept<Journal>,
 }
 
-/// The ledger of `store`, with all that was answered; for those who only look.
+/// The ledger of `store` with all recorded outcomes, for reading only.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is of a newer basewatch.
+/// When it cannot be read, or a newer basewatch wrote it.
 pub async fn read(store: &dyn Store) -> store::Result<Ledger> {
     Ok(State::load(store).await?.ledger.document)
 }
@@ -41,32 +41,32 @@ impl State {
     async fn load(store: &dyn Store) -> store::Result<Self> {
         let mut state = Self { ledger: store::load(store).await?, journal: store::load(store).await? };
         let (ledger, journal) = (&mut state.ledger.document, &mut state.journal.document);
-        if journal.of == ledger.journal {
-            // A run was killed before it could write these into the ledger.
-            journal.answers.iter().for_each(|answer| ledger.take(answer));
+        if journal.generation == ledger.generation {
+            // A run was killed before it wrote these into the ledger.
+            journal.entries.iter().for_each(|entry| ledger.apply(entry));
         } else {
-            *journal = Journal { of: ledger.journal, answers: Vec::new() };
+            *journal = Journal { generation: ledger.generation, entries: Vec::new() };
         }
         Ok(state)
     }
 
-    /// Writes the ledger. Whatever is in the journal is in it, and is not read from there again.
+    /// Writes the ledger, which contains the journal, and starts a new journal.
     async fn settle(&mut self, store: &dyn Store) -> store::Result<()> {
-        self.ledger.document.journal += 1;
-        self.journal.document = Journal { of: self.ledger.document.journal, answers: Vec::new() };
+        self.ledger.document.generation += 1;
+        self.journal.document = Journal { generation: self.ledger.document.generation, entries: Vec::new() };
         self.ledger.save(store).await
     }
 }
 
 impl Keeper {
-    /// Reads the ledger of `store`; `turn` is a turn with it.
+    /// Reads the ledger of `store` under its `lock`.
     ///
     /// # Errors
     ///
-    /// When the ledger cannot be read, or is of a newer basewatch.
-    pub async fn open(store: Arc<dyn Store>, turn: Box<dyn Turn>) -> store::Result<Self> {
+    /// When the ledger cannot be read, or a newer basewatch wrote it.
+    pub async fn open(store: Arc<dyn Store>, lock: Box<dyn Turn>) -> store::Result<Self> {
         let state = Mutex::new(State::load(&*store).await?);
-        Ok(Self { store, turn, state })
+        Ok(Self { store, lock, state })
     }
 
     /// The ledger as it is now.
@@ -74,11 +74,11 @@ impl Keeper {
         self.state.lock().await.ledger.document.clone()
     }
 
-    /// Changes the ledger, and returns when that is kept.
+    /// Changes the ledger and returns once the change is stored.
     ///
     /// # Errors
     ///
-    /// When it could not be kept, or the turn is over: then nothing more may be sent.
+    /// When it cannot be stored or the lock was lost. Nothing more may be sent then.
     pub async fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> store::Result<T> {
         let mut state = self.state.lock().await;
         let before = state.ledger.document.clone();
@@ -90,49 +90,49 @@ impl Keeper {
         Ok(result)
     }
 
-    /// Takes `answers` into the ledger, and returns when they are kept.
+    /// Records the outcomes `entries` and returns once they are stored.
     ///
     /// # Errors
     ///
     /// As [`Keeper::change`].
-    pub async fn answered(&self, answers: Vec<Answer>) -> store::Result<()> {
+    pub async fn record(&self, entries: Vec<Answer>) -> store::Result<()> {
         let mut state = self.state.lock().await;
-        for answer in &answers {
-            state.ledger.document.take(answer);
+        for entry in &entries {
+            state.ledger.document.apply(entry);
         }
-        state.journal.document.answers.extend(answers);
+        state.journal.document.entries.extend(entries);
         self.check()?;
-        if state.journal.document.answers.len() > MOST_ANSWERS {
+        if state.journal.document.entries.len() > MAX_JOURNAL_ENTRIES {
             return state.settle(&*self.store).await;
         }
         state.journal.save(&*self.store).await
     }
 
-    /// Fails if another run may have taken over.
+    /// Fails if the lock may have passed to another process.
     ///
     /// # Errors
     ///
     /// [`store::Error::Busy`] then.
     pub fn check(&self) -> store::Result<()> {
-        if self.turn.is_held() {
+        if self.lock.is_held() {
             return Ok(());
         }
         Err(store::Error::Busy {
             waited: std::time::Duration::ZERO,
-            holder: " (this run was held up, and another one took over)".to_owned(),
+            holder: " (this run stalled and another took over)".to_owned(),
         })
     }
 
-    /// Writes what was answered into the ledger, and ends the turn.
+    /// Writes the journal into the ledger and releases the lock.
     pub async fn close(self) {
         let mut state = self.state.into_inner();
-        if !state.journal.document.answers.is_empty()
-            && self.turn.is_held()
+        if !state.journal.document.entries.is_empty()
+            && self.lock.is_held()
             && let Err(error) = state.settle(&*self.store).await
         {
-            // It is in the journal, where the next run finds it.
-            tracing::warn!("the ledger was not written: {error}");
+            // The next run reads the outcomes from the journal.
+            tracing::warn!("cannot write the ledger: {error}");
         }
-        self.turn.end().await;
+        self.lock.end().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The ledger: who was told what and when, and what is still to be told. Pure data.
+//! The ledger: alerts and rebuilds, what each channel was notified of, and the outbox.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use crate::{
     store::Document,
 };
 
-/// The memory of alerts and rebuilds.
+/// The record of alerts and rebuilds: `ledger.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// How often it was written: answers that came since are in the journal of this number.
+    /// Number of times it was written. Outcomes since then are in the journal of the same generation.
     #[serde(default)]
-    pub journal: u64,
+    pub generation: u64,
     /// The last run that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
     /// The alerts, by finding and subject.
     #[serde(default)]
     pub alerts: BTreeMap<AlertKey, Alert>,
-    /// Messages that no receiver has acknowledged yet, oldest first.
+    /// Messages not yet acknowledged, oldest first.
     #[serde(default)]
     pub outbox: Vec<Due>,
-    /// What is known of receivers, by their ids.
+    /// State of channels, by id.
     #[serde(default)]
-    pub receivers: BTreeMap<String, ReceiverState>,
-    /// Rebuilds that were asked for, by their keys.
+    pub channels: BTreeMap<String, ReceiverState>,
+    /// Rebuilds that are due or were requested, by key.
     #[serde(default)]
     pub rebuilds: BTreeMap<String, Rebuild>,
 }
@@ -43,7 +43,7 @@ impl Document for Ledger {
     const NAME: &'static str = "ledger.json";
 
     fn shed(&mut self) -> bool {
-        shed(self.alerts.values_mut().flat_map(|alert| alert.told.values_mut()), &mut self.outbox)
+        shed(self.alerts.values_mut().flat_map(|alert| alert.deliveries.values_mut()), &mut self.outbox)
     }
 }
 
@@ -52,43 +52,43 @@ impl Document for Ledger {
 pub struct LastRun {
     /// Its id.
     pub id: String,
-    /// The instant it took for now.
+    /// The instant that counted as now.
     pub at: DateTime<Utc>,
 }
 
-/// An alert about a finding: its base, or the workload itself.
+/// An alert about a finding: about its base, or about the workload itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// What people call it by: 12 hexadecimal digits, from its key.
+    /// Its id for people: 12 hexadecimal digits, derived from its key.
     pub id: String,
-    /// What it is about, as in its key; absent where it was recorded before alerts were about one subject each. Such
-    /// an alert is about the base, and may have covered the workload as well.
+    /// Its subject, as in its key; absent if it was recorded before alerts had one subject each. Such an alert is about
+    /// the base and may have covered the workload as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<AlertSubject>,
-    /// The finding when last seen, and known.
+    /// The finding when a run last concluded something about it.
     pub subject: Subject,
-    /// Since when every run has found it bad enough to tell.
+    /// Since when its severity has been at or above the threshold in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerting_since: Option<DateTime<Utc>>,
-    /// When a run last saw it, whatever it concluded.
+    /// When a run last reported the finding.
     pub seen_at: DateTime<Utc>,
-    /// Whether it is of no inventory, but of an image that was pushed: runs do not see it, and conclude nothing of that.
+    /// Whether it is about a pushed image that no inventory lists: its absence from a run resolves nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unlisted: bool,
-    /// Nobody is told before this.
+    /// No notification is sent before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
-    /// What each receiver was told, by the receiver's id.
+    /// Notifications by channel id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub told: BTreeMap<String, Told>,
+    pub deliveries: BTreeMap<String, Told>,
 }
 
-/// What is remembered of a finding, for when it is there no more.
+/// A finding as stored in the ledger, for when it no longer exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
-    /// What people call the deployment.
+    /// Display name of the deployment.
     pub name: String,
-    /// What sort of place it is.
+    /// Kind of the deployment.
     pub kind: DeploymentKind,
     /// The AWS account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,110 +96,110 @@ pub struct Subject {
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Whose it was.
+    /// The owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The image it ran.
     pub image: ReferenceText,
     /// The image's repository, without its registry.
     pub repository: String,
-    /// The digest of the image, where it is known.
+    /// The digest of the image, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// What was concluded.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How bad it was, as far as the alert is about it.
+    /// The severity of the subject of the alert.
     pub severity: Severity,
-    /// What was to be done about that.
+    /// The action for the subject of the alert.
     pub action: Action,
 }
 
-/// What one receiver was told of one finding: the entry of the ledger.
+/// Notifications of one alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
-    /// How many times it was triggered.
+    /// Number of times the alert was triggered.
     pub episode: u32,
-    /// How many events there were in all: no two are counted alike.
+    /// Number of events in all episodes.
     pub count: u32,
-    /// The worst that was told in this episode.
+    /// The worst severity notified in this episode.
     pub severity: Severity,
-    /// What was told in this episode, oldest first; the first, and the last few.
+    /// The events of this episode, oldest first: the first one and the latest five.
     pub events: Vec<Event>,
 }
 
-/// One thing that was told, or is to be.
+/// One event that a channel was or will be notified of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// How bad it was told to be; of what ended, how bad it had been told to be.
+    /// The severity that was notified; for `resolved`, the last one before.
     pub severity: Severity,
     /// When it was recorded as due.
     pub due_at: DateTime<Utc>,
-    /// When the receiver acknowledged it; until then it is due.
+    /// When the channel acknowledged it; absent while it is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
-    /// The id that the receiver gave the message.
+    /// The id that the channel gave the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// The `dedup_key` of the message that tells it.
+    /// The `dedup_key` of the message that carries it.
     pub dedup_key: String,
 }
 
-/// A message that is to be delivered.
+/// A message that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
-    /// To whom, by the receiver's id.
-    pub receiver: String,
-    /// The message. It is delivered as it was recorded, however often that is tried.
+    /// The id of the channel.
+    pub channel: String,
+    /// The message. Every attempt sends it as it was recorded.
     pub message: Message,
     /// When it was recorded.
     pub due_at: DateTime<Utc>,
-    /// The keys of all alerts that it covers: the ids of the findings, as far as they are about bases.
-    pub findings: Vec<AlertKey>,
-    /// How often it was tried in vain.
+    /// The keys of the alerts that it covers.
+    pub alerts: Vec<AlertKey>,
+    /// Number of failed attempts.
     #[serde(default)]
     pub attempts: u32,
-    /// It is not tried again before this.
+    /// No attempt is made before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
-    /// Why the last try failed.
+    /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
-/// What is known of a receiver.
+/// State of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiverState {
-    /// When a run first knew it: from then on it is told of what changes.
+    /// When its first notifications were planned. From then on it is notified of changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_since: Option<DateTime<Utc>>,
-    /// When it last acknowledged something.
+    /// When it last acknowledged a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent_at: Option<DateTime<Utc>>,
-    /// Since when nothing could be delivered.
+    /// Since when every delivery has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<DateTime<Utc>>,
 }
 
-/// Where an entry of the ledger is in its life.
+/// Delivery state of an alert on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Recorded, and not yet acknowledged.
+    /// Recorded, not yet acknowledged.
     Due,
     /// Acknowledged.
     Sent,
-    /// Acknowledged, and told again since.
+    /// A reminder was acknowledged.
     Reminded,
-    /// Acknowledged, and told again because it became worse.
+    /// An escalation was acknowledged.
     Escalated,
-    /// Ended, and that was acknowledged.
+    /// The end of the alert was acknowledged.
     Resolved,
 }
 
-/// So many of the last events of an episode are remembered, besides the first.
-const LAST_EVENTS: usize = 5;
+/// Number of latest events of an episode that are stored besides the first.
+const LATEST_EVENTS: usize = 5;
 
 impl State {
     /// The word in listings.
@@ -216,23 +216,23 @@ impl State {
 }
 
 impl Told {
-    /// Adds an event, and forgets the oldest but the first if there are many.
+    /// Adds an event; drops the oldest but the first if there are too many.
     pub fn push(&mut self, event: Event) {
         self.events.push(event);
         self.count += 1;
-        if self.events.len() > LAST_EVENTS + 1 {
+        if self.events.len() > LATEST_EVENTS + 1 {
             self.events.remove(1);
         }
     }
 
-    /// Forgets what the message `dedup_key` was to tell: nobody got it. How bad it was told to be goes back with it.
-    pub(super) fn untell(&mut self, dedup_key: &str) {
+    /// Removes the events of the undelivered message `dedup_key` and restores the severity notified before.
+    pub(super) fn withdraw(&mut self, dedup_key: &str) {
         self.events.retain(|event| event.dedup_key != dedup_key);
-        let told = self.events.iter().filter(|event| event.kind != EventKind::Resolved);
-        self.severity = told.map(|event| event.severity).max().unwrap_or(self.severity);
+        let open = self.events.iter().filter(|event| event.kind != EventKind::Resolved);
+        self.severity = open.map(|event| event.severity).max().unwrap_or(self.severity);
     }
 
-    /// Where it is in its life.
+    /// The state of the latest event.
     #[must_use]
     pub fn state(&self) -> State {
         match self.events.last() {
@@ -247,7 +247,7 @@ impl Told {
         }
     }
 
-    /// When it was last told, or recorded to be.
+    /// When the latest event was recorded.
     #[must_use]
     pub fn last_at(&self) -> Option<DateTime<Utc>> {
         self.events.last().map(|event| event.due_at)
@@ -259,7 +259,7 @@ impl Told {
         self.events.first().map(|event| event.due_at)
     }
 
-    /// Whether the receiver takes it for going on.
+    /// Whether the alert is open on this channel.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.events.last().is_some_and(|event| event.kind != EventKind::Resolved)

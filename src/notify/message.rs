@@ -1,6 +1,6 @@
-//! What people and machines are told, as data: one message, before it is text, JSON or a chat card.
+//! The message model: the JSON contract `basewatch.alert/v1`, rendered as text, JSON or a chat card.
 //!
-//! These types *are* the JSON contract `basewatch.alert/v1`; fields are added, never changed.
+//! Within `v1`, fields are added, never changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,57 +19,55 @@ use crate::{
 /// The value of `schema` in every message.
 pub const SCHEMA: &str = "basewatch.alert/v1";
 
-/// One message to one receiver.
+/// One message to one notification channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch alert", extend("$id" = SCHEMA))]
 pub struct Message {
     /// Always `basewatch.alert/v1`.
     pub schema: String,
-    /// The same whenever this message is delivered again: a receiver that has seen it may drop the repeat.
-    /// 64 hexadecimal digits.
+    /// Identical in every delivery of this message, so that a consumer can drop repeats. 64 hexadecimal digits.
     pub dedup_key: String,
     /// What it is about.
     pub kind: MessageKind,
-    /// The run that found it.
+    /// The run that planned it.
     pub run_id: String,
-    /// The instant the run took for now.
+    /// The instant that counted as now.
     pub at: DateTime<Utc>,
-    /// Whether that run saw everything it was to see.
+    /// Whether that run read the whole inventory.
     pub complete: bool,
-    /// Whose findings these are; absent for those of nobody, and where a message is about several owners.
+    /// The owner of the findings; absent if they have none, or if the message covers several owners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Why this receiver is told, for people: `this topic is told about findings of payments`.
-    pub because: String,
-    /// The worst severity of what is told; that of the items that are not resolved where there are some.
+    /// Why this channel receives it, for people: `this topic is subscribed to findings of payments`.
+    pub subscription_reason: String,
+    /// The worst severity of the open alerts in it; if all are resolved, of those.
     pub severity: Severity,
-    /// How many alerts it covers, by what happened. Tags of one image with the same state count as
-    /// one.
+    /// Number of alerts by event. Tags of one image with the same state count once.
     pub events: BTreeMap<EventKind, u64>,
-    /// The same by severity; resolved ones are not counted.
+    /// Number of open alerts by severity.
     pub severities: BTreeMap<Severity, u64>,
-    /// The same by what the alerts are about; resolved ones are not counted.
+    /// Number of open alerts by subject.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub subjects: BTreeMap<AlertSubject, u64>,
-    /// The same of those about bases, by verdict; resolved ones are not counted.
+    /// Number of open alerts about bases, by verdict.
     pub verdicts: BTreeMap<Verdict, u64>,
-    /// The same by owner, where a message is about several; `""` is nobody.
+    /// Number of alerts by owner, if the message covers several owners; `""`: without an owner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owners: BTreeMap<String, u64>,
-    /// The AWS accounts concerned, the first hundred.
+    /// The AWS accounts concerned, at most 100.
     pub accounts: BTreeSet<String>,
     /// The AWS regions concerned.
     pub regions: BTreeSet<String>,
-    /// The image repositories concerned, without their registries, the first hundred.
+    /// The image repositories concerned, without their registries, at most 100.
     pub repositories: BTreeSet<String>,
-    /// The alerts, what is new first and worst first, up to a cap.
+    /// The alerts, up to `notify.max_items`: new ones first, the most severe first.
     pub items: Vec<Item>,
-    /// How many more there are that the cap left out.
+    /// Number of alerts that are not in `items`.
     pub left_out: u64,
-    /// How basewatch itself does, where the message is about that.
+    /// Health of basewatch itself, in messages of kind `watch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchFields>,
-    /// Where the whole report of the run is kept.
+    /// Location of the full report of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
 }
@@ -78,15 +76,15 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
-    /// What changed in the findings of one owner, or of nobody.
+    /// Changes in the findings of one owner, or in those without an owner.
     Findings,
-    /// All that is open when a receiver is told for the first time, as one summary.
+    /// One summary of all open findings, sent to a new channel.
     Backlog,
-    /// Rebuilds that brought no new image, or that cannot be asked for.
+    /// Rebuilds that produced no new image, or that were not accepted.
     Rebuilds,
-    /// How basewatch itself does: its runs fail, find nothing or do not see everything, or work again.
+    /// Self-monitoring: runs fail, find no deployments, or are incomplete; or have recovered.
     Watch,
-    /// Nothing happened: somebody tries whether messages arrive.
+    /// A test message.
     Test,
 }
 
@@ -96,9 +94,9 @@ pub enum MessageKind {
 pub enum EventKind {
     /// It reached the alerting severity.
     Triggered,
-    /// It has become worse since it was last told.
+    /// Its severity rose since the last notification.
     Escalated,
-    /// It is still there.
+    /// It persists.
     Reminded,
     /// It has ended.
     Resolved,
@@ -109,19 +107,19 @@ pub enum EventKind {
 pub struct Item {
     /// What happened.
     pub event: EventKind,
-    /// What of the finding it is about.
+    /// The subject of the alert.
     #[serde(default)]
     pub about: AlertSubject,
     /// The id of the alert, for `basewatch alerts show` and `snooze`; of several tags, that of the first.
     pub alert: String,
     /// The id of the finding in reports; of several tags, that of the first.
     pub finding: String,
-    /// What people call the deployment: `orders:live`.
+    /// Display name of the deployment: `orders:live`.
     pub name: String,
     /// The tags, where several tags of one image in ECR are one item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What sort of place it is.
+    /// Kind of the deployment.
     pub kind: DeploymentKind,
     /// The AWS account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,65 +127,65 @@ pub struct Item {
     /// The AWS region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Whose it is.
+    /// The owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// The image it runs.
+    /// The deployed image.
     pub image: String,
     /// The image's repository, without its registry.
     pub repository: String,
-    /// The base in use in few words: `lambda/java:21.2026.08.22.00`.
+    /// Short name of the base in use: `lambda/java:21.2026.08.22.00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// The line of the base: `public.ecr.aws/lambda/java:21`.
+    /// The release line of the base: `public.ecr.aws/lambda/java:21`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// How old the base is in words: `90 d`, `≥ 61 d` where that is a bound.
+    /// Age of the base: `90 d`; `≥ 61 d` if that is a bound.
     pub age: String,
-    /// How old the base is in whole days, a bound or not.
+    /// Age of the base in whole days, possibly a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_days: Option<i64>,
-    /// How far it is behind, in words: `89 d, 71 releases`.
+    /// How far the base is behind: `89 d, 71 releases`.
     pub behind: String,
-    /// The current release of the line: its name, else its digest.
+    /// The current release of the line: its name, or else its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
-    /// The same pinned, where the line's moving tag points at a release that is held.
+    /// The pinned reference of the current release, if the moving tag of the line points at a held release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<String>,
-    /// What is concluded.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How bad it is, as far as the alert is about it.
+    /// The severity of the subject of the alert.
     pub severity: Severity,
-    /// How bad it was when it was last told; only of what escalated.
+    /// The severity last notified; only in `escalated` items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was: Option<Severity>,
-    /// What to do.
+    pub previous_severity: Option<Severity>,
+    /// The action.
     pub action: Action,
-    /// The image to deploy instead, where there is one.
+    /// The image to deploy instead, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement: Option<String>,
     /// The Lambda runtime: `java21`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    /// From this day on the runtime gets no more patches.
+    /// When the runtime stops receiving patches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecation_date: Option<NaiveDate>,
-    /// From this day on functions with the runtime can no longer be updated.
+    /// When AWS blocks updates of functions with this runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_update_date: Option<NaiveDate>,
-    /// Why, the leading reason first.
+    /// The reasons, the leading one first.
     pub reasons: Vec<ReasonFields>,
-    /// When this receiver was first told of it.
+    /// When this channel was first notified of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<DateTime<Utc>>,
-    /// How it ended, for people; only of what is resolved: `it is fresh now`.
+    pub first_notified_at: Option<DateTime<Utc>>,
+    /// How it ended, for people; only in `resolved` items: `now built on the current release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// What became of a rebuild that was asked for, for people.
+    /// The outcome of a rebuild request, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<String>,
 }
@@ -220,31 +218,31 @@ impl MessageKind {
 }
 
 impl Message {
-    /// How many alerts it covers.
+    /// Number of alerts in it.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.events.values().sum()
     }
 
-    /// How many of those that have not ended are about workloads.
+    /// Number of open alerts about workloads.
     #[must_use]
     pub fn workload_count(&self) -> u64 {
         self.subjects.get(&AlertSubject::Workload).copied().unwrap_or_default()
     }
 
-    /// How many of them have ended.
+    /// Number of resolved alerts.
     #[must_use]
     pub fn resolved_count(&self) -> u64 {
         self.events.get(&EventKind::Resolved).copied().unwrap_or_default()
     }
 }
 
-/// The longest `text` of a template, in bytes: Slack and Teams take more, and nobody reads more in a chat.
+/// Maximum length of `text` in templates, in bytes. Slack and Teams take more, but chat readers do not.
 const TEXT_BYTES: usize = 16 * 1024;
 
-/// Fields that are left out where there is nothing to say: templates may name them all the same.
+/// Fields that are absent from the JSON if empty. Templates see them as null.
 const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
-/// The same of items.
+/// The same for items.
 const OPTIONAL_OF_ITEM: [&str; 16] = [
     "account",
     "age_days",
@@ -254,19 +252,18 @@ const OPTIONAL_OF_ITEM: [&str; 16] = [
     "current",
     "deprecation_date",
     "ended",
+    "first_notified_at",
     "line",
     "owner",
+    "previous_severity",
     "rebuild",
     "region",
     "replacement",
     "runtime",
-    "since",
-    "was",
 ];
 
 impl Message {
-    /// All fields, for templates; those that are left out elsewhere are null. And what people get by mail: `subject`
-    /// and `text`, the latter as long as chat takes it.
+    /// All fields for templates, absent ones as null, with the `subject` and `text` of the mail format.
     #[must_use]
     pub fn fields(&self) -> Value {
         let mut fields = serde_json::to_value(self).unwrap_or_default();

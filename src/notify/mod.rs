@@ -1,7 +1,6 @@
-//! Stage 6: who has to be told? Alerts that are due, as messages; and the receivers they are delivered to.
+//! Stage 6: notifications. Selects due alerts, turns them into messages and delivers them to channels.
 //!
-//! What is due is worked out by pure code from findings, ledger and settings. Knows nothing of how findings
-//! came about.
+//! [`select`] does no I/O: findings, ledger and settings in, messages out. Knows nothing of how findings came about.
 
 mod aspect;
 mod body;
@@ -41,28 +40,28 @@ pub use subject::{AlertKey, AlertSubject};
 pub use watch::WatchSettings;
 pub use webhook::WebhookNotifier;
 
-/// What a receiver said to a message it accepted.
+/// Acknowledgement of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The id it gave the message, if it gave one.
+    /// The id that the channel gave the message, if any.
     pub message_id: Option<String>,
 }
 
-/// Why a message was not delivered. It stays due.
+/// Why a message was not delivered. It stays in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// What was tried and what was said to it, for people; no secret.
+    /// The attempt and the answer, for people. Contains no secret.
     pub why: String,
-    /// Not to be tried again before that has passed.
+    /// Minimum wait before the next attempt.
     pub retry_after: Option<Duration>,
-    /// Whether it was about this message alone, so that the next one is still worth a try.
+    /// Whether it concerns this message alone, so that the next one may succeed.
     pub is_about_message: bool,
 }
 
-/// How a message will look to its receiver, for dry runs.
+/// A message as it would be sent, for dry runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
-    /// To whom, for people.
+    /// The channel, for people.
     pub to: String,
     /// The subject, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,20 +70,20 @@ pub struct Preview {
     pub body: String,
 }
 
-/// A receiver of messages: `SnsNotifier` or `WebhookNotifier`.
+/// A client of one notification channel: `SnsNotifier` or `WebhookNotifier`.
 pub trait Notifier: fmt::Debug + Send + Sync {
-    /// The id in the ledger.
-    fn receiver(&self) -> &str;
+    /// The id of the channel in the ledger.
+    fn channel(&self) -> &str;
 
-    /// How many messages are best delivered together.
+    /// Preferred number of messages per delivery.
     fn batch(&self) -> usize {
         1
     }
 
-    /// Delivers `messages`, in order, and says of each what came of it. Only what was acknowledged is a receipt.
-    /// May stop at the first failure that is not about one message, and repeat it for those after it.
+    /// Delivers `messages` in order and returns the outcome of each; only an acknowledged message has a receipt. May stop
+    /// at the first failure that is not about one message, and return it for the remaining messages.
     fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>>;
 
-    /// What `message` will look like. Sends nothing.
+    /// `message` as it would be sent. Sends nothing.
     fn preview(&self, message: &Message) -> Preview;
 }

@@ -1,4 +1,4 @@
-//! Settings of alerts, already validated.
+//! Validated settings of notifications.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -6,27 +6,27 @@ use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 
 use crate::{glob::Glob, image::Arn, judge::Severity, secret::SecretSource};
 
-/// When who is told what.
+/// Which channels are notified of which findings, and when.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The least severity that is told.
+    /// Minimum severity of an alert.
     pub threshold: Severity,
-    /// How long a finding has to last before it is told.
+    /// How long a finding must persist before it triggers an alert.
     pub grace: Duration,
-    /// How long after it was last told a finding that lasts is told again; never if `None`.
+    /// Interval of reminders of open alerts; `None`: no reminders.
     pub remind_every: Option<Duration>,
-    /// When nothing is sent that can wait.
+    /// Hours in which only urgent messages are sent.
     pub quiet_hours: Option<QuietHours>,
-    /// A receiver that is told for the first time gets one summary if more findings than this are open.
+    /// A new channel gets one summary if more findings than this are open.
     pub backlog: usize,
-    /// How many findings one message lists.
+    /// Maximum number of findings listed in a message.
     pub max_items: usize,
-    /// How many messages one receiver gets in one run; the rest is told in the last of them.
+    /// Maximum number of messages to one channel in one run; the last one covers the rest.
     pub max_messages: usize,
-    /// How long a message that no receiver accepts is tried again, before its findings count as never told.
+    /// How long a message is retried. After that it is dropped, and its findings trigger again.
     pub keep_trying: Duration,
-    /// Who is told.
-    pub receivers: Vec<Receiver>,
+    /// The notification channels.
+    pub channels: Vec<Receiver>,
 }
 
 impl Default for Settings {
@@ -40,28 +40,28 @@ impl Default for Settings {
             max_items: 20,
             max_messages: 50,
             keep_trying: Duration::from_hours(14 * 24),
-            receivers: Vec::new(),
+            channels: Vec::new(),
         }
     }
 }
 
-/// Hours of the day in which people sleep.
+/// Quiet hours of the day, in local time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuietHours {
-    /// When they begin, by the clock on the wall.
+    /// When they begin, in local time.
     pub from: NaiveTime,
-    /// When they end; before `from`, they end on the next day.
+    /// When they end; if before `from`, on the next day.
     pub to: NaiveTime,
     /// Days that are quiet from midnight to midnight.
     pub days: Vec<Weekday>,
-    /// Where the clock hangs.
+    /// The time zone of `from`, `to` and `days`.
     pub time_zone: chrono_tz::Tz,
-    /// What is told all the same: this severity and worse.
+    /// Minimum severity of messages that are sent nonetheless.
     pub except: Severity,
 }
 
 impl QuietHours {
-    /// Whether they hold at `now`.
+    /// Whether `now` is within them.
     #[must_use]
     pub fn hold(&self, now: DateTime<Utc>) -> bool {
         let local = now.with_timezone(&self.time_zone);
@@ -75,31 +75,30 @@ impl QuietHours {
     }
 }
 
-/// Who is told, and of what.
+/// A notification channel and its filter.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// What the ledger calls it; stable as long as messages go to the same place: a topic's ARN, or the name of a
-    /// webhook.
+    /// Its id in the ledger, stable as long as the destination is the same: the ARN of a topic, or the name of a webhook.
     pub id: String,
-    /// Whose findings; all, those of nobody too, if empty.
+    /// Owners whose findings it receives; if empty, all findings, including those without an owner.
     pub owners: Vec<Glob>,
-    /// The least severity, where it is more than the general one.
+    /// Minimum severity, if higher than the general one.
     pub threshold: Option<Severity>,
-    /// What is told of the end of a finding: whether at all.
+    /// Whether it is notified of resolved alerts.
     pub resolved: bool,
-    /// How it is told.
-    pub channel: Channel,
+    /// Kind and destination.
+    pub kind: Channel,
 }
 
 impl Receiver {
-    /// Whether findings of `owner` are told here.
+    /// Whether it receives findings of `owner`.
     #[must_use]
     pub fn is_for(&self, owner: Option<&str>) -> bool {
         self.owners.is_empty() || owner.is_some_and(|owner| self.owners.iter().any(|glob| glob.matches(owner)))
     }
 }
 
-/// How a receiver is told.
+/// Kind and destination of a channel.
 #[derive(Clone, Debug)]
 pub enum Channel {
     /// An SNS topic.
@@ -113,14 +112,14 @@ pub enum Channel {
 pub struct SnsSettings {
     /// The topic. One that ends in `.fifo` is a FIFO topic.
     pub topic_arn: Arn,
-    /// The format that every subscriber gets, unless its protocol has one of its own.
+    /// The format for subscribers whose protocol is not in `formats`.
     pub format: MessageFormat,
     /// Formats by the subscriber's protocol (`email`, `https`, `sqs`, …), for `MessageStructure=json`.
     pub formats: BTreeMap<String, MessageFormat>,
 }
 
 impl SnsSettings {
-    /// Whether it is a FIFO topic: the end of its name says so, in small letters
+    /// Whether it is a FIFO topic: its name ends in `.fifo`, in lower case
     /// (<https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>).
     #[must_use]
     pub fn is_fifo(&self) -> bool {
@@ -128,16 +127,16 @@ impl SnsSettings {
     }
 }
 
-/// A webhook that is told.
+/// A webhook.
 #[derive(Clone)]
 pub struct WebhookSettings {
-    /// Where messages go.
+    /// The destination. A secret, because many webhooks are authenticated by their URL alone.
     pub url: crate::secret::Secret,
-    /// What they look like.
+    /// The format of messages.
     pub body: WebhookBody,
-    /// What proves that they are ours.
+    /// The secret that signs messages.
     pub secret: Option<SecretSource>,
-    /// How they are signed with it.
+    /// How messages are signed.
     pub signature: crate::webhook::Signature,
     /// Further headers, by name.
     pub headers: BTreeMap<String, String>,
@@ -145,7 +144,7 @@ pub struct WebhookSettings {
 
 impl fmt::Debug for WebhookSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A header may well hold a token.
+        // Header values may be tokens.
         let headers: Vec<_> = self.headers.keys().collect();
         let mut shown = f.debug_struct("WebhookSettings");
         shown.field("secret", &self.secret).field("signature", &self.signature).field("headers", &headers);
@@ -153,19 +152,19 @@ impl fmt::Debug for WebhookSettings {
     }
 }
 
-/// What a webhook's messages look like.
+/// Body format of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookBody {
     /// One of the formats.
     Format(MessageFormat),
-    /// A template over the message, in which every value comes out as JSON.
+    /// A template over the message. Every value is rendered as JSON.
     Template(String),
 }
 
-/// What a message looks like.
+/// Format of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageFormat {
-    /// For people.
+    /// Plain text, for people.
     #[default]
     Text,
     /// For machines: `basewatch.alert/v1`.

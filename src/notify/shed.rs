@@ -1,19 +1,19 @@
-//! What ledger and self-monitoring can do without when they would be larger than the store keeps: never that something
-//! is due, only how much is said of it.
+//! Size reduction of the ledger and the self-monitoring state when they exceed the limit of the store. Drops details of
+//! messages and histories, never a due message.
 
 use super::{Due, Told};
 use crate::image::clip;
 
-/// How much a reason says once not everything has room.
+/// Maximum length of a shortened reason, in bytes.
 const SHORT_BYTES: usize = 200;
 
-/// Gives up something of `alerts` and `outbox`, the least important first; `false` if there is nothing left.
-pub(super) fn shed<'a>(told: impl Iterator<Item = &'a mut Told>, outbox: &mut [Due]) -> bool {
+/// Drops the least important details of `histories` and `outbox`; `false` if none are left.
+pub(super) fn shed<'a>(histories: impl Iterator<Item = &'a mut Told>, outbox: &mut [Due]) -> bool {
     let is_shorter = outbox.iter_mut().map(shorten).fold(false, |any, one| any | one);
-    is_shorter || told.map(forget_events).fold(false, |any, one| any | one) || leave_items_out(outbox)
+    is_shorter || histories.map(drop_events).fold(false, |any, one| any | one) || drop_items(outbox)
 }
 
-/// Only the leading reason of each finding, in short.
+/// Keeps only the leading reason of each item, shortened.
 fn shorten(due: &mut Due) -> bool {
     let mut is_shorter = false;
     for item in &mut due.message.items {
@@ -29,18 +29,18 @@ fn shorten(due: &mut Due) -> bool {
     is_shorter
 }
 
-/// Only the first event of an episode and the last one.
-fn forget_events(told: &mut Told) -> bool {
-    let last = told.events.len().saturating_sub(1);
+/// Keeps only the first and the last event of an episode.
+fn drop_events(history: &mut Told) -> bool {
+    let last = history.events.len().saturating_sub(1);
     if last < 2 {
         return false;
     }
-    told.events.drain(1..last);
+    history.events.drain(1..last);
     true
 }
 
-/// Only half of the findings of the messages that have most of them; the others are counted as left out.
-fn leave_items_out(outbox: &mut [Due]) -> bool {
+/// Halves the items of the longest messages; the others are counted as left out.
+fn drop_items(outbox: &mut [Due]) -> bool {
     let most = outbox.iter().map(|due| due.message.items.len()).max().unwrap_or_default();
     if most < 2 {
         return false;

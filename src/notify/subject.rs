@@ -1,18 +1,18 @@
-//! What is an alert about? One finding, and either its base or the workload itself: that is its key in the ledger.
+//! The key of an alert: a finding and a subject, its base or the workload itself.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What of a finding an alert is about.
+/// The subject of an alert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertSubject {
-    /// The base that the image is built on: it is out of date, too old, or its line has ended.
+    /// The base of the image: out of date, too old, or of a deprecated line.
     #[default]
     Base,
-    /// The workload itself, whatever its base is: its image was deleted, or it cannot be invoked.
+    /// The workload itself, independent of its base: its image was deleted, or it cannot be invoked.
     Workload,
 }
 
@@ -20,7 +20,7 @@ impl AlertSubject {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Base, Self::Workload];
 
-    /// The word in messages and listings.
+    /// Name in messages and listings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,30 +30,29 @@ impl AlertSubject {
     }
 }
 
-/// The key of an alert: the same finding may have one about its base and one about the workload.
+/// The key of an alert. A finding may have an alert about its base and one about the workload.
 ///
-/// As text it is the id of the finding, with `workload:` before it if it is about the workload. Ids of findings begin
-/// with the kind of the deployment, so that they are never mistaken; and ledgers from before alerts had subjects, whose
-/// keys are ids of findings, are read as being about bases.
+/// As text: the id of the finding, prefixed with `workload:` for alerts about the workload. Finding ids begin with the kind
+/// of the deployment, so the prefix is unambiguous. Keys of older ledgers, plain finding ids, are alerts about bases.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertKey {
     /// The id of the finding.
     pub finding: String,
-    /// What of it.
+    /// The subject.
     pub about: AlertSubject,
 }
 
-/// What the text of a key begins with that is about a workload.
+/// Prefix of keys about workloads.
 const WORKLOAD: &str = "workload:";
 
 impl AlertKey {
-    /// The key of the alert about the `about` of `finding`.
+    /// The key of the alert about the subject `about` of `finding`.
     #[must_use]
     pub fn new(finding: &str, about: AlertSubject) -> Self {
         Self { finding: finding.to_owned(), about }
     }
 
-    /// The key that is written as `text`.
+    /// Parses the text form of a key.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text.strip_prefix(WORKLOAD) {
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_the_id_of_the_finding_and_says_if_it_is_about_the_workload() {
+    fn a_key_is_the_finding_id_with_a_prefix_for_workloads() {
         let id = "lambda:eu-west-1:123456789012:orders:$LATEST";
         for (text, about) in [(id.to_owned(), AlertSubject::Base), (format!("workload:{id}"), AlertSubject::Workload)] {
             let key = AlertKey::parse(&text);

@@ -1,5 +1,4 @@
-//! What does somebody read who gets an alert at nine in the morning? What is old, how old, what to do, and why they
-//! get it.
+//! The plain text format, for mail: what is outdated, by how much, what to do, and why the reader receives it.
 
 use super::{
     EventKind, Item, Message, MessageKind,
@@ -12,29 +11,29 @@ use super::{
 /// SNS takes subjects of fewer than 100 ASCII characters without line breaks
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 const SUBJECT_CHARS: usize = 99;
-/// How wide lines of prose get.
+/// Line width of prose, in characters.
 const WIDTH: usize = 76;
-/// So many of the findings of a backlog are listed: nobody works through more on the first day.
-const BACKLOG: usize = 10;
-/// So many owners are listed.
-const OWNERS: usize = 25;
-/// The longest name of an owner in a list or a subject.
+/// Maximum number of items listed in a backlog.
+const MAX_BACKLOG_ITEMS: usize = 10;
+/// Maximum number of owners listed.
+const MAX_OWNERS: usize = 25;
+/// Maximum length of an owner in a list or a subject, in characters.
 const OWNER_CHARS: usize = 40;
-/// The words of an entry begin in this column.
+/// The column in which the text of an entry begins.
 const INDENT: &str = "            ";
 
 /// The subject of `message`: at most 99 printable ASCII characters, the first of them a letter or digit.
 pub(super) fn subject(message: &Message) -> String {
     let whose = message.owner.as_deref().unwrap_or_default();
     let whose = if whose.is_empty() { String::new() } else { format!("{}: ", shortened(whose)) };
-    let subject = format!("{whose}{}", phrases::headline(message));
+    let subject = capitalized(&format!("{whose}{}", phrases::headline(message)));
     let ascii: String = subject.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     let ascii = ascii.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let subject: String = ascii.chars().take(SUBJECT_CHARS).collect();
     subject.trim_end().to_owned()
 }
 
-/// `message` as plain text of at most so many bytes.
+/// `message` as plain text of at most `most_bytes`.
 pub(super) fn render(message: &Message, most_bytes: usize) -> String {
     fitting(message, most_bytes, page).unwrap_or_else(|| {
         let mut text: String = subject(message);
@@ -47,8 +46,8 @@ fn page(message: &Message) -> String {
     let mut lines = Vec::new();
     let whose = message.owner.as_deref().map(|owner| format!("{}: ", clean(owner))).unwrap_or_default();
     lines.extend(wrapped(&capitalized(&format!("{whose}{}.", phrases::summary(message))), "", ""));
-    lines.extend(wrapped(&phrases::occasion(message), "", ""));
-    watched(message, &mut lines);
+    lines.extend(wrapped(&phrases::as_of(message), "", ""));
+    self_monitoring(message, &mut lines);
     let mut left_out = message.left_out;
     if message.kind == MessageKind::Backlog {
         overview(message, &mut lines);
@@ -70,16 +69,16 @@ fn page(message: &Message) -> String {
     text
 }
 
-/// How basewatch itself does.
-fn watched(message: &Message, lines: &mut Vec<String>) {
+/// The entries of a self-monitoring alert.
+fn self_monitoring(message: &Message, lines: &mut Vec<String>) {
     let Some(watch) = &message.watch else { return };
     lines.push(String::new());
-    for (title, text) in watch::words::entries(watch, clean, clean) {
+    for (title, text) in watch::texts::entries(watch, clean, clean) {
         lines.extend(wrapped(&text, &format!("    {title:<8}"), INDENT));
     }
 }
 
-/// What a backlog is made of.
+/// A backlog by verdict and owner.
 fn overview(message: &Message, lines: &mut Vec<String>) {
     lines.push(String::new());
     lines.extend(wrapped(&format!("By verdict: {}.", phrases::verdicts(message)), "", ""));
@@ -92,9 +91,9 @@ fn owners(message: &Message, lines: &mut Vec<String>) {
     }
     lines.push(String::new());
     lines.push("BY OWNER".to_owned());
-    let (listed, more) = phrases::owners(&message.owners, OWNERS);
+    let (listed, more) = phrases::owners(&message.owners, MAX_OWNERS);
     for (owner, count) in listed {
-        let owner = if owner.is_empty() { "(nobody)".to_owned() } else { shortened(owner) };
+        let owner = if owner.is_empty() { "(no owner)".to_owned() } else { shortened(owner) };
         lines.push(format!("  {count:>6}  {owner}"));
     }
     if more > 0 {
@@ -104,22 +103,22 @@ fn owners(message: &Message, lines: &mut Vec<String>) {
 
 fn closing(message: &Message, lines: &mut Vec<String>) {
     lines.push(String::new());
-    // What mail programs take for the start of a signature.
+    // The signature delimiter of mail programs.
     lines.push("-- ".to_owned());
     if let Some(report) = &message.report {
         lines.extend(wrapped(&clean(report), "Report:   ", "          "));
     }
     if let Some(command) = phrases::snooze(message, clean) {
-        lines.push("To hear no more of an alert for a week, unless it gets worse:".to_owned());
+        lines.push("To snooze an alert for a week, unless it escalates:".to_owned());
         lines.push(format!("  {command}"));
     }
-    lines.extend(wrapped(&format!("You get this because {}.", clean(&message.because)), "", ""));
+    lines.extend(wrapped(&format!("You receive this because {}.", clean(&message.subscription_reason)), "", ""));
 }
 
-/// Shows the items of `event`, and says how many of them were too many.
+/// Adds the items of `event`. Returns the number that did not fit.
 fn section(message: &Message, event: EventKind, lines: &mut Vec<String>) -> u64 {
     let items: Vec<_> = message.items.iter().filter(|item| item.event == event).collect();
-    let most = if message.kind == MessageKind::Backlog { BACKLOG } else { items.len() };
+    let most = if message.kind == MessageKind::Backlog { MAX_BACKLOG_ITEMS } else { items.len() };
     let (shown, rest) = items.split_at(most.min(items.len()));
     if shown.is_empty() {
         return rest.len() as u64;
@@ -148,27 +147,27 @@ fn paragraph(message: &Message, group: &[&Item], lines: &mut Vec<String>) {
     }
     lines.extend(wrapped(&names, "  ", "  "));
     let mut entry = |title: &str, text: &str| lines.extend(wrapped(text, &format!("    {title:<8}"), INDENT));
-    entry("is", &phrases::verdict(item));
+    entry("status", &phrases::verdict(item));
     if let Some(base) = phrases::base(item, clean) {
         entry("base", &base);
     }
-    for reason in item.reasons.iter().filter(|reason| phrases::is_worth_telling(&reason.code)).take(2) {
-        entry("why", &clean(&reason.message));
+    for reason in item.reasons.iter().filter(|reason| phrases::adds_information(&reason.code)).take(2) {
+        entry("reason", &clean(&reason.message));
     }
-    entry("do", &phrases::advice(group, message.at, clean));
+    entry("action", &phrases::advice(group, message.at, clean));
     if item.event != EventKind::Triggered
-        && let Some(since) = item.since
+        && let Some(first) = item.first_notified_at
     {
-        entry("since", &format!("{}, when you were first told", since.format("%F")));
+        entry("since", &format!("{} (first notification)", first.format("%F")));
     }
-    let ids: Vec<_> = group.iter().take(phrases::NAMES).map(|item| clean(&item.alert)).collect();
+    let ids: Vec<_> = group.iter().take(phrases::MAX_NAMES).map(|item| clean(&item.alert)).collect();
     let more = group.len().saturating_sub(ids.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     entry(if group.len() == 1 { "alert" } else { "alerts" }, &format!("{}{more}", ids.join(" ")));
 }
 
-/// `text` in lines of prose, the first behind `first`, the others behind `indent`. Words that are longer than a line
-/// stay whole: they are there to be copied.
+/// `text` wrapped into lines, the first prefixed with `first`, the others with `indent`. Words longer than a line are not
+/// broken, so that they can be copied.
 fn wrapped(text: &str, first: &str, indent: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -188,8 +187,8 @@ fn wrapped(text: &str, first: &str, indent: &str) -> Vec<String> {
 
 fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
-    // An owner keeps its name.
-    match characters.next().filter(|_| text.starts_with("this ") || text.starts_with("a ")) {
+    // Only this phrase: names keep their case.
+    match characters.next().filter(|_| text.starts_with("backlog of ")) {
         Some(first) => first.to_uppercase().chain(characters).collect(),
         None => text.to_owned(),
     }

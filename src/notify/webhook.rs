@@ -1,4 +1,4 @@
-//! Tells a webhook: one call for each message.
+//! The webhook channel: one call per message.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     webhook::{Answer, Call, Refused, Webhooks, template},
 };
 
-/// The longest id of a receiver that is kept, in characters.
+/// Maximum length of a stored message id, in characters.
 const ID_CHARS: usize = 100;
 
-/// A webhook that is told.
+/// Client of a webhook channel.
 #[derive(Debug)]
 pub struct WebhookNotifier {
     id: String,
@@ -27,7 +27,7 @@ pub struct WebhookNotifier {
 }
 
 impl WebhookNotifier {
-    /// The webhook that the ledger calls `id`. Its secret, if AWS keeps it, is fetched for the first message.
+    /// The channel with the ledger id `id`. A secret in Secrets Manager is fetched with the first message.
     #[must_use]
     pub fn new(id: String, settings: WebhookSettings, webhooks: Arc<Webhooks>, aws: Arc<Aws>) -> Self {
         Self { id, settings, webhooks, aws }
@@ -42,12 +42,12 @@ impl WebhookNotifier {
         let signing = match &self.settings.secret {
             Some(source) => {
                 let secret =
-                    self.aws.secret(source).await.map_err(|failure| Undelivered::of_receiver(failure.message))?;
+                    self.aws.secret(source).await.map_err(|failure| Undelivered::for_channel(failure.message))?;
                 Some((self.settings.signature, secret))
             }
             None => None,
         };
-        let (content_type, body) = self.body(message).map_err(Undelivered::of_message)?;
+        let (content_type, body) = self.body(message).map_err(Undelivered::for_message)?;
         let headers = self.settings.headers.iter();
         Ok(Call {
             url: self.settings.url.clone(),
@@ -57,7 +57,7 @@ impl WebhookNotifier {
             id: message.dedup_key.clone(),
             at: Utc::now(),
             signing,
-            // Whoever is told twice knows it by the id.
+            // The receiving service drops repeats by their id.
             may_repeat: true,
         })
     }
@@ -73,7 +73,7 @@ impl WebhookNotifier {
     }
 }
 
-/// The body that `template` makes of `message`, with fewer of its findings where all are too much.
+/// `template` rendered over `message`, with fewer items if the body is too large.
 fn filled(template: &str, message: &Message) -> Result<String, String> {
     let mut shown = message.clone();
     loop {
@@ -81,7 +81,7 @@ fn filled(template: &str, message: &Message) -> Result<String, String> {
             return Ok(body.to_string());
         }
         if shown.items.is_empty() {
-            return Err(format!("it gives more than {} bytes, even without findings", body::MOST_BYTES));
+            return Err(format!("the body exceeds {} bytes even without findings", body::MOST_BYTES));
         }
         let kept = shown.items.len() / 2;
         shown.left_out += (shown.items.len() - kept) as u64;
@@ -90,7 +90,7 @@ fn filled(template: &str, message: &Message) -> Result<String, String> {
 }
 
 impl Notifier for WebhookNotifier {
-    fn receiver(&self) -> &str {
+    fn channel(&self) -> &str {
         &self.id
     }
 
@@ -118,7 +118,7 @@ impl Notifier for WebhookNotifier {
     }
 }
 
-/// The id that the receiver gave the message, if its answer is JSON that has one; else that of its answer.
+/// The message id in the JSON answer, or else the id of the answer.
 fn receipt(answer: &Answer) -> Receipt {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |id: &Value| match id {
@@ -142,13 +142,13 @@ impl From<Refused> for Undelivered {
 }
 
 impl Undelivered {
-    /// Nothing can be delivered there now.
-    pub(super) fn of_receiver(why: String) -> Self {
+    /// The channel cannot be reached.
+    pub(super) fn for_channel(why: String) -> Self {
         Self { why, retry_after: None, is_about_message: false }
     }
 
-    /// This message cannot be delivered as it is.
-    pub(super) fn of_message(why: String) -> Self {
+    /// This message cannot be delivered.
+    pub(super) fn for_message(why: String) -> Self {
         Self { why, retry_after: None, is_about_message: true }
     }
 }

@@ -1,4 +1,4 @@
-//! How is a rebuild called for, and what is remembered of the try? Pure: the call is made by whoever saves the ledger.
+//! Attempts to request a rebuild: the call, and its outcome in the ledger. Makes no call itself.
 
 use std::time::Duration;
 
@@ -10,33 +10,32 @@ use crate::{
     webhook::{Call, Refused},
 };
 
-/// How long after each try in vain the next one is made, at the least; after the last ones, always the last.
+/// Minimum wait after each failed attempt; the last value repeats.
 const BACKOFF: [TimeDelta; 4] = [TimeDelta::zero(), TimeDelta::hours(1), TimeDelta::hours(4), TimeDelta::hours(24)];
 
-/// By how much a run may come early: one that starts a little sooner than yesterday's would otherwise have nothing to
-/// try, and a day is lost.
-pub(super) const SLACK: TimeDelta = TimeDelta::minutes(10);
+/// Tolerance for runs that start early: without it, a daily run that starts a little earlier than the day before would skip
+/// an attempt.
+pub(super) const TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
-/// The longest that a receiver may put off the next try.
+/// Maximum `Retry-After` that is honored.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(7 * 24);
 
-/// Whether it is due and may be tried at `now`.
+/// Whether it is due and may be attempted at `now`.
 pub(super) fn is_callable(rebuild: &Rebuild, now: DateTime<Utc>) -> bool {
     rebuild.is_open() && rebuild.sent_at.is_none() && rebuild.not_before.is_none_or(|at| at <= now)
 }
 
-/// The rule by which `rebuild` is called for: the one it was recorded with, else the first that matches now.
+/// The rule of `rebuild`: the one it was recorded with, or else the first that matches now.
 #[must_use]
 pub fn rule_for<'a>(rebuild: &Rebuild, settings: &'a Settings) -> Option<&'a Rule> {
     let recorded = settings.rules.iter().find(|rule| rule.name == rebuild.rule);
     recorded.or_else(|| first_rule(settings, &rebuild.request.repository))
 }
 
-/// The call that asks for `rebuild`, with the secret of its rule. One that cannot be made counts as refused, for
-/// [`Rebuild::failed`].
+/// The call that requests `rebuild`, with the secret of its rule. An error is a refusal for [`Rebuild::failed`].
 pub fn call_for(rebuild: &Rebuild, rule: &Rule, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, Refused> {
     presets::call(rule, &rebuild.request, secret, at).map_err(|why| Refused {
-        why: format!("the call of the rule {} cannot be made: {why}", rule.name),
+        why: format!("cannot build the call of rule {}: {why}", rule.name),
         retry_after: None,
         is_about_call: true,
         may_have_arrived: false,
@@ -44,7 +43,7 @@ pub fn call_for(rebuild: &Rebuild, rule: &Rule, secret: Option<&Secret>, at: Dat
 }
 
 impl Rebuild {
-    /// Records that it was accepted at `at`, and the id that was given to the build.
+    /// Records that it was accepted at `at`, with the id of the build.
     pub fn acknowledged(&mut self, at: DateTime<Utc>, message_id: Option<String>) {
         self.sent_at = Some(at);
         self.message_id = message_id;
@@ -53,24 +52,24 @@ impl Rebuild {
         self.refusals = 0;
     }
 
-    /// Records that it was tried at `at` in vain, and when that is worth another try.
+    /// Records a failed attempt at `at` and when the next one may be made.
     ///
-    /// A build that may be under way is not asked for a second time: it counts as accepted, and if it brings nothing
-    /// its deadline says so.
+    /// A request that may have arrived counts as accepted, so that no build is started twice. If it has not, the deadline
+    /// expires.
     pub fn failed(&mut self, at: DateTime<Utc>, refused: &Refused) {
         if refused.may_have_arrived {
             self.acknowledged(at, None);
             self.last_error = Some(refused.why.clone());
             return;
         }
-        let tries = usize::try_from(self.attempts).unwrap_or(usize::MAX);
-        let backoff = BACKOFF[tries.min(BACKOFF.len() - 1)];
-        let backoff = (backoff - SLACK).max(TimeDelta::zero());
-        let asked = refused.retry_after.map(|span| span.min(MAX_RETRY_AFTER));
-        let asked = asked.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
+        let attempts = usize::try_from(self.attempts).unwrap_or(usize::MAX);
+        let backoff = BACKOFF[attempts.min(BACKOFF.len() - 1)];
+        let backoff = (backoff - TOLERANCE).max(TimeDelta::zero());
+        let requested = refused.retry_after.map(|span| span.min(MAX_RETRY_AFTER));
+        let requested = requested.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
         self.attempts = self.attempts.saturating_add(1);
         self.refusals = if refused.is_about_call { self.refusals.saturating_add(1) } else { 0 };
-        self.not_before = at.checked_add_signed(backoff.max(asked));
+        self.not_before = at.checked_add_signed(backoff.max(requested));
         self.last_error = Some(refused.why.clone());
     }
 }
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_in_vain_are_further_and_further_apart() {
+    fn failed_attempts_back_off() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
         let mut minutes = Vec::new();
@@ -102,12 +101,12 @@ mod tests {
         assert_eq!((rebuild.attempts, rebuild.refusals), (6, 0));
         assert!(!is_callable(&rebuild, at) && is_callable(&rebuild, at + TimeDelta::hours(24)));
         rebuild.acknowledged(at, Some("1".to_owned()));
-        assert!(!is_callable(&rebuild, at + TimeDelta::days(9)), "once is enough");
+        assert!(!is_callable(&rebuild, at + TimeDelta::days(9)), "an accepted rebuild is not requested again");
         assert_eq!(rebuild.last_error, None);
     }
 
     #[test]
-    fn what_may_have_arrived_is_not_asked_for_twice() {
+    fn a_request_that_may_have_arrived_is_not_repeated() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
         rebuild.failed(at, &Refused { may_have_arrived: true, ..refused(None, false) });
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_may_put_off_the_next_try_but_not_for_ever() {
+    fn retry_after_is_honored_up_to_a_maximum() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         for (seconds, expected) in [(1, 1), (7200, 7200), (u64::MAX, 7 * 24 * 3600)] {
             let mut rebuild = rebuild("orders", at);
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_refusals_of_the_call_itself_in_a_row_count_against_it() {
+    fn only_consecutive_refusals_of_the_call_itself_are_counted() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
         for (is_about_call, refusals) in [(true, 1), (true, 2), (false, 0), (true, 1)] {

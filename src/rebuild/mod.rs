@@ -1,22 +1,22 @@
-//! Rebuilds: which images have to be built again, who is asked to do it, and what became of it.
+//! Rebuild requests: which images need a rebuild, which service is asked, and the outcome.
 //!
-//! What is due is worked out by pure code from findings, ledger and settings. A run works out the [`plan`], records
-//! the ledger, then calls for each key that is due and records what was answered: [`call_for`],
-//! [`Rebuild::acknowledged`], [`Rebuild::failed`]. What people have to know of it is [`told`].
+//! A run computes the [`plan`] from findings, ledger and settings and stores the ledger. It then makes the call of each due
+//! rebuild ([`call_for`]) and records the outcome ([`Rebuild::acknowledged`], [`Rebuild::failed`]). [`notices`] are what
+//! people are notified of. Reads no clock and does no I/O.
 
 mod deliver;
 mod follow;
 mod ledger;
 mod need;
+mod notices;
 pub mod presets;
 mod select;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod told;
 
 pub use deliver::{call_for, rule_for};
 pub use ledger::{Outcome, Rebuild, Request};
+pub use notices::{Told, ToldRebuild, What, notices};
 pub use select::{Followed, Paused, Planned, plan};
 pub use settings::{Preset, Rule, Settings};
-pub use told::{Told, ToldRebuild, What, told};

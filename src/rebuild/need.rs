@@ -1,6 +1,4 @@
-//! Which repositories have images that need a rebuild, and on what? Read out of one report.
-//!
-//! Pure. Knows nothing of what was asked for before.
+//! Repositories that need a rebuild, and the release to build on, from one report. Knows nothing of earlier requests.
 
 use std::{
     cmp::Reverse,
@@ -17,7 +15,7 @@ use crate::{
     report::{BaseInUse, CurrentRelease, Finding, Location, Report},
 };
 
-/// A repository and a line that its images stand on: the place that at most one rebuild is open for.
+/// A repository and the release line of its images. At most one rebuild of it is open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot {
     pub(super) registry: String,
@@ -25,26 +23,26 @@ pub(super) struct Slot {
     pub(super) line: String,
 }
 
-/// What a report shows of one slot.
+/// The findings of one repository and line.
 #[derive(Debug, Default)]
 pub(super) struct Sight<'a> {
-    /// What needs a rebuild, in the order of the report.
+    /// Findings that need a rebuild, in the order of the report.
     pub(super) needing: Vec<&'a Finding>,
-    /// Everything else about which something could be concluded.
+    /// All other findings with a known verdict.
     pub(super) others: Vec<&'a Finding>,
 }
 
-/// A report by slots.
+/// The findings of a report by repository and line.
 #[derive(Debug)]
 pub(super) struct World<'a> {
     report: &'a Report,
     slots: BTreeMap<Slot, Sight<'a>>,
-    /// Repositories with findings about which nothing could be concluded, not even on which line they are.
+    /// Repositories with findings of unknown verdict or line.
     unclear: BTreeSet<(String, String)>,
 }
 
 impl<'a> World<'a> {
-    /// Reads `report`; what is less severe than `threshold` needs no rebuild.
+    /// Indexes `report`. Findings below `threshold` need no rebuild.
     pub(super) fn of(report: &'a Report, threshold: Severity) -> Self {
         let mut slots: BTreeMap<Slot, Sight<'a>> = BTreeMap::new();
         let mut unclear = BTreeSet::new();
@@ -64,16 +62,16 @@ impl<'a> World<'a> {
                 }
             }
         }
-        slots.values_mut().for_each(Sight::leave_out_the_replaced);
+        slots.values_mut().for_each(Sight::drop_replaced);
         Self { report, slots, unclear }
     }
 
-    /// What is seen of `slot`.
+    /// The findings of `slot`.
     pub(super) fn sight(&self, slot: &Slot) -> Option<&Sight<'a>> {
         self.slots.get(slot)
     }
 
-    /// Everything about which something could be concluded and whose image is in the repository of `slot`.
+    /// All findings with a known verdict whose image is in the repository of `slot`.
     pub(super) fn in_repository<'b>(&'b self, slot: &'b Slot) -> impl Iterator<Item = &'a Finding> + 'b {
         let first = Slot { line: String::new(), ..slot.clone() };
         let is_same = |other: &Slot| other.registry == slot.registry && other.repository == slot.repository;
@@ -81,7 +79,7 @@ impl<'a> World<'a> {
         sights.flat_map(|sight| sight.needing.iter().chain(&sight.others).copied())
     }
 
-    /// Whether what is not seen of `slot` is not there.
+    /// Whether the report shows all deployments of `slot`.
     pub(super) fn shows_all_of(&self, slot: &Slot) -> bool {
         // Any account and region may run its images.
         let host = EcrHost::parse(&slot.registry);
@@ -95,7 +93,7 @@ impl<'a> World<'a> {
         is_clear && self.report.proves_absence(&location)
     }
 
-    /// The slots that need a rebuild, worst first.
+    /// The slots that need a rebuild, the most severe first.
     pub(super) fn needs(&self) -> Vec<(&Slot, Need<'a>)> {
         let mut needs: Vec<_> = self.slots.iter().filter_map(|(slot, sight)| Some((slot, sight.need()?))).collect();
         needs.sort_by_key(|(slot, need)| (Reverse(need.severity), (*slot).clone()));
@@ -103,30 +101,29 @@ impl<'a> World<'a> {
     }
 }
 
-/// What one slot needs.
+/// The rebuild that one slot needs.
 #[derive(Clone, Debug)]
 pub(super) struct Need<'a> {
-    /// What needs it.
+    /// The findings that need it.
     pub(super) findings: Vec<&'a Finding>,
-    /// The worst of them.
+    /// Their worst severity.
     pub(super) severity: Severity,
     /// The release to build on.
     pub(super) target: &'a CurrentRelease,
 }
 
 impl<'a> Sight<'a> {
-    /// What it needs, if anything.
+    /// The rebuild that it needs, if any.
     pub(super) fn need(&self) -> Option<Need<'a>> {
         let severity = self.needing.iter().map(|finding| finding.base_severity()).max()?;
-        // The tag may move while a report is made: the newest that any finding saw.
+        // The tag may move during the run: the newest release counts.
         let targets = self.needing.iter().filter_map(|finding| finding.current.as_ref());
         let target = targets.max_by_key(|current| (current.published_at, current.digest.clone()))?;
         Some(Need { findings: self.needing.clone(), severity, target })
     }
 
-    /// An image in a repository that nobody is known to run needs nothing once a newer one for its platform is
-    /// there and good: its successor was built.
-    fn leave_out_the_replaced(&mut self) {
+    /// Excludes images that are not deployed and have a newer image of their platform on a good base: they were replaced.
+    fn drop_replaced(&mut self) {
         let mut good_since: BTreeMap<Option<String>, DateTime<Utc>> = BTreeMap::new();
         for finding in self.others.iter().filter(|finding| is_good(finding)) {
             let Some(at) = pushed_at(finding) else { continue };
@@ -154,17 +151,16 @@ fn platform(finding: &Finding) -> Option<String> {
     finding.image.platform.as_ref().map(ToString::to_string)
 }
 
-/// Whether the base in use leaves nothing to do.
+/// Whether the base in use needs no action.
 pub(super) fn is_good(finding: &Finding) -> bool {
     matches!(finding.verdict, Verdict::Fresh | Verdict::Superseded)
 }
 
 fn needs_rebuild(finding: &Finding, threshold: Severity) -> bool {
     let is_without_change = finding.behind.as_ref().is_some_and(|behind| behind.content_changed == Some(false));
-    // Nobody wants a build of what is put up with.
-    let is_put_up_with = finding.is_base_exempted();
-    // Nor does a rebuild help a workload whose image is gone or that cannot be invoked.
-    finding.action == Action::Rebuild && finding.base_severity() >= threshold && !is_without_change && !is_put_up_with
+    let is_exempted = finding.is_base_exempted();
+    // The action of a workload whose image was deleted or that cannot be invoked is not `rebuild`.
+    finding.action == Action::Rebuild && finding.base_severity() >= threshold && !is_without_change && !is_exempted
 }
 
 /// The registry and the name of the repository of the image.
@@ -178,7 +174,7 @@ fn line(finding: &Finding) -> Option<&str> {
     finding.current.as_ref().map(|current| current.reference.as_str())
 }
 
-/// The release of a base as it is told apart from others: its name, else its digest, else what was recorded.
+/// The identity of a base release: its name, or else its digest, or else the recorded reference.
 pub(super) fn release(base: &BaseInUse) -> String {
     let digest = base.digest.as_ref().map(Digest::to_string);
     base.release.clone().or(digest).unwrap_or_else(|| base.reference.to_string())

@@ -1,7 +1,7 @@
-//! Which rebuilds are due, and what became of those that were asked for? Pure: one report, the ledger, the settings.
+//! Selection of due rebuilds, and follow-up of requested ones, from one report, the ledger and the settings.
 //!
-//! At most one rebuild of a repository and line is open. While it is, nothing newer is asked for, for a base that is
-//! published every day would otherwise cause a rebuild every day.
+//! At most one rebuild of a repository and line is open. Until it ends no newer release is requested; otherwise a base that
+//! is published daily would cause a rebuild every day.
 
 use std::{
     cmp::Reverse,
@@ -23,60 +23,60 @@ use crate::{
     report::{Report, words},
 };
 
-/// How many names a request lists of each kind: what calls a build takes has limits.
-const MOST_NAMES: usize = 100;
+/// Maximum number of names of each kind in a request: build services limit its size.
+const MAX_NAMES: usize = 100;
 
-/// How long a rebuild that has ended is remembered.
-const REMEMBERED_FOR: TimeDelta = TimeDelta::days(90);
+/// How long an ended rebuild is kept in the ledger.
+const RETENTION: TimeDelta = TimeDelta::days(90);
 
-/// What one run does about rebuilds.
+/// The rebuild plan of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// The keys of the rebuilds to call for, in this order. The ledger is to be recorded first.
+    /// Keys of the rebuilds to request, in order. The ledger must be stored first.
     pub due: Vec<String>,
-    /// What became of rebuilds that were asked for earlier.
+    /// Rebuilds that have ended.
     pub followed: Vec<Followed>,
-    /// The keys of those that nobody has accepted for the length of the deadline, and how bad that is; each once.
+    /// Keys of rebuilds that no service accepted within the deadline, with their severity; each once.
     pub unaccepted: Vec<(String, Severity)>,
-    /// Where asking again and again has brought nothing, and is stopped in this run.
+    /// Repositories whose rebuilds are paused from this run on, after repeated failures.
     pub paused: Vec<Paused>,
-    /// How many are needed, or recorded and to be tried again, that the cap of this run puts off.
+    /// Number of needed rebuilds that exceed the cap of this run.
     pub waiting: u64,
-    /// How many are needed and not asked for: those before brought nothing, or were for the same release.
+    /// Number of needed rebuilds that are paused, or were just requested for the same release.
     pub held: u64,
-    /// How many are needed and match no rule.
+    /// Number of needed rebuilds that match no rule.
     pub without_rule: u64,
 }
 
-/// What became of one rebuild.
+/// A rebuild that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
     /// Its key.
     pub key: String,
-    /// What became of it.
+    /// How it ended.
     pub outcome: Outcome,
-    /// An image on a new base that was seen, for people.
+    /// The new image, for people.
     pub image: Option<String>,
-    /// How many deployments need it still.
+    /// Number of deployments that still need it.
     pub needing: u64,
-    /// The worst of those.
+    /// Their worst severity.
     pub severity: Severity,
 }
 
-/// A repository and line for which no more rebuilds are asked for.
+/// A repository and line whose rebuilds are paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paused {
-    /// The key of the last one that brought nothing.
+    /// The key of the last failed rebuild.
     pub key: String,
-    /// How many in a row brought nothing.
+    /// Number of failed rebuilds in a row.
     pub failures: u32,
-    /// When one more is asked for.
+    /// When the pause ends.
     pub until: DateTime<Utc>,
 }
 
-/// Works out what is due, and records it in `known` along with what became of the others.
+/// Computes the due rebuilds and records them in `known`, with the outcome of the others.
 ///
-/// Nothing is called for: whoever does so saves the ledger before.
+/// Makes no call: the caller stores the ledger first.
 pub fn plan(
     report: &Report,
     known: &mut BTreeMap<String, Rebuild>,
@@ -84,8 +84,8 @@ pub fn plan(
     run_id: &str,
     now: DateTime<Utc>,
 ) -> Planned {
-    known.retain(|_, rebuild| rebuild.ended_at.is_none_or(|ended| now - ended < REMEMBERED_FOR));
-    // What waits for a base needs one rebuild, of that base.
+    known.retain(|_, rebuild| rebuild.ended_at.is_none_or(|ended| now - ended < RETENTION));
+    // Findings that wait for a base need one rebuild, of that base.
     let report = report.with_company_bases();
     let world = World::of(&report, settings.threshold);
     let mut by_slot: BTreeMap<Slot, Vec<String>> = BTreeMap::new();
@@ -102,13 +102,13 @@ pub fn plan(
     plan.planned
 }
 
-/// A call that could be made in this run.
+/// A rebuild that could be requested in this run.
 #[derive(Debug)]
 struct Wanted {
     slot: Slot,
     severity: Severity,
     key: String,
-    /// What is to be recorded, if that has not been done.
+    /// The rebuild to record, if it is new.
     new: Option<Rebuild>,
     attempts: u32,
 }
@@ -116,14 +116,14 @@ struct Wanted {
 struct Plan<'a> {
     planned: Planned,
     known: &'a mut BTreeMap<String, Rebuild>,
-    /// The keys of what was known before.
+    /// Keys of the rebuilds that were known before this run.
     by_slot: BTreeMap<Slot, Vec<String>>,
     settings: &'a Settings,
     now: DateTime<Utc>,
 }
 
 impl Plan<'_> {
-    /// A rebuild that was asked for and then not needed is needed again: that is still the same one.
+    /// Reopens a requested rebuild that had become obsolete and is needed again for the same release.
     fn reopen(&mut self, needs: &[(&Slot, Need<'_>)]) {
         for (slot, need) in needs {
             if self.is_open(slot) {
@@ -132,14 +132,14 @@ impl Plan<'_> {
             let last = self.last_ended(slot);
             if let Some(rebuild) = last.and_then(|key| self.known.get_mut(&key)) {
                 let is_same = rebuild.request.base_digest == need.target.digest.as_str();
-                if is_same && rebuild.outcome == Some(Outcome::Moot) && rebuild.sent_at.is_some() {
-                    (rebuild.outcome, rebuild.ended_at, rebuild.seen) = (None, None, None);
+                if is_same && rebuild.outcome == Some(Outcome::Obsolete) && rebuild.sent_at.is_some() {
+                    (rebuild.outcome, rebuild.ended_at, rebuild.new_image) = (None, None, None);
                 }
             }
         }
     }
 
-    /// Follows what has no outcome. Returns what is to be called for again.
+    /// Follows up the open rebuilds. Returns those to request again.
     fn follow(&mut self, world: &World<'_>) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         let open: Vec<_> =
@@ -151,9 +151,9 @@ impl Plan<'_> {
                 Step::Call => {
                     let need = world.sight(&rebuild.slot()).and_then(super::need::Sight::need);
                     let severity = need.map_or(Severity::None, |need| need.severity);
-                    let is_tried = rebuild.attempts > 0 && rebuild.told_at.is_none();
-                    if is_tried && is_past_deadline(rebuild.due_at, self.settings, self.now) {
-                        rebuild.told_at = Some(self.now);
+                    let is_unaccepted = rebuild.attempts > 0 && rebuild.notified_at.is_none();
+                    if is_unaccepted && is_past_deadline(rebuild.due_at, self.settings, self.now) {
+                        rebuild.notified_at = Some(self.now);
                         self.planned.unaccepted.push((key.clone(), severity));
                     }
                     if rule_for(rebuild, self.settings).is_none() {
@@ -171,7 +171,7 @@ impl Plan<'_> {
                 Step::End(outcome, seen) => {
                     rebuild.outcome = Some(outcome);
                     rebuild.ended_at = Some(self.now);
-                    rebuild.seen.clone_from(&seen.image);
+                    rebuild.new_image.clone_from(&seen.image);
                     let (image, needing, severity) = (seen.image, seen.needing, seen.severity);
                     self.planned.followed.push(Followed { key: key.clone(), outcome, image, needing, severity });
                     self.pause_after(key);
@@ -181,7 +181,7 @@ impl Plan<'_> {
         wanted
     }
 
-    /// Says so if no more are asked for because of `key`, which has just ended.
+    /// Records the pause that the rebuild `key` has just started, if any.
     fn pause_after(&mut self, key: String) {
         let Some(rebuild) = self.known.get(&key) else { return };
         if let Some((failures, until)) = rebuild.is_failed().then(|| self.pause(&rebuild.slot())).flatten() {
@@ -189,14 +189,14 @@ impl Plan<'_> {
         }
     }
 
-    /// What is needed and neither asked for nor held back.
+    /// Needed rebuilds that are neither open nor held back.
     fn wanted(&mut self, needs: &[(&Slot, Need<'_>)], run_id: &str) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         for (slot, need) in needs {
             if self.is_open(slot) {
                 continue;
             }
-            if self.pause(slot).is_some() || self.has_just_asked(slot, need.target.digest.as_str()) {
+            if self.pause(slot).is_some() || self.is_recently_requested(slot, need.target.digest.as_str()) {
                 self.planned.held += 1;
                 continue;
             }
@@ -204,7 +204,7 @@ impl Plan<'_> {
                 self.planned.without_rule += 1;
                 continue;
             };
-            let key = key(slot, need.target.digest.as_str(), self.asked_before(slot, need.target.digest.as_str()));
+            let key = key(slot, need.target.digest.as_str(), self.earlier_requests(slot, need.target.digest.as_str()));
             let Some(request) = request(slot, need, &key, run_id, self.now) else { continue };
             let rebuild = Rebuild::new(request, rule.name.clone(), self.now);
             wanted.push(Wanted {
@@ -218,13 +218,13 @@ impl Plan<'_> {
         wanted
     }
 
-    /// Takes as many as one run may ask for, those first that were not tried in vain.
+    /// Selects up to `max_per_run` rebuilds, those without failed attempts first.
     fn cap(&mut self, mut wanted: Vec<Wanted>) {
         let rank = |wanted: &Wanted| (wanted.attempts, Reverse(wanted.severity), wanted.slot.clone());
-        // What is recorded was counted in an earlier run.
+        // Recorded rebuilds were selected in an earlier run.
         wanted.sort_by_key(|wanted| (wanted.attempts, wanted.new.is_some(), rank(wanted)));
-        let put_off = wanted.split_off(wanted.len().min(self.settings.max_per_run));
-        self.planned.waiting = count(put_off.len());
+        let waiting = wanted.split_off(wanted.len().min(self.settings.max_per_run));
+        self.planned.waiting = count(waiting.len());
         wanted.sort_by_key(rank);
         for Wanted { key, new, .. } in wanted {
             if let Some(rebuild) = new {
@@ -243,17 +243,17 @@ impl Plan<'_> {
         self.of_slot(slot).any(|(_, rebuild)| rebuild.is_open())
     }
 
-    /// The one of `slot` that ended last.
+    /// The rebuild of `slot` that ended last.
     fn last_ended(&self, slot: &Slot) -> Option<String> {
         let ended = self.of_slot(slot).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
         ended.max().map(|(_, key)| key.clone())
     }
 
-    /// How many in a row brought nothing and until when no more are asked for, where that is so.
+    /// The number of failed rebuilds in a row and the end of the pause, if rebuilds of `slot` are paused.
     fn pause(&self, slot: &Slot) -> Option<(u32, DateTime<Utc>)> {
         let mut ended: Vec<_> = self
             .of_slot(slot)
-            .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != Outcome::Moot))
+            .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != Outcome::Obsolete))
             .filter_map(|(_, rebuild)| Some((rebuild.ended_at?, rebuild)))
             .collect();
         ended.sort_by_key(|(at, rebuild)| Reverse((*at, rebuild.due_at)));
@@ -264,16 +264,15 @@ impl Plan<'_> {
         (self.now < until).then_some((failures, until))
     }
 
-    /// Whether this very release was asked for and that ended less than a pause ago: whoever was asked has built
-    /// it, or could not.
-    fn has_just_asked(&self, slot: &Slot, target: &str) -> bool {
+    /// Whether a rebuild on this release ended less than `pause` ago: it was built, or could not be.
+    fn is_recently_requested(&self, slot: &Slot, target: &str) -> bool {
         let is_recent =
             |rebuild: &Rebuild| rebuild.ended_at.is_some_and(|ended| !is_over(ended, self.settings.pause, self.now));
-        self.of_slot(slot).any(|(_, rebuild)| rebuild.counts_for(target) && is_recent(rebuild))
+        self.of_slot(slot).any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
     }
 
-    fn asked_before(&self, slot: &Slot, target: &str) -> usize {
-        self.of_slot(slot).filter(|(_, rebuild)| rebuild.counts_for(target)).count()
+    fn earlier_requests(&self, slot: &Slot, target: &str) -> usize {
+        self.of_slot(slot).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
     }
 }
 
@@ -289,20 +288,20 @@ impl Rebuild {
             not_before: None,
             last_error: None,
             refusals: 0,
-            told_at: None,
+            notified_at: None,
             outcome: None,
             ended_at: None,
-            seen: None,
+            new_image: None,
         }
     }
 
-    /// Whether it is due, or asked for and not yet ended.
+    /// Whether it is due, or requested and not yet ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
 
-    /// Whether it brought nothing.
+    /// Whether it ended without a new image.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         matches!(self.outcome, Some(Outcome::Overdue | Outcome::Refused))
@@ -313,11 +312,11 @@ impl Rebuild {
         Slot { registry: registry.clone(), repository: repository.clone(), line: line.clone() }
     }
 
-    /// Whether it has ended and somebody may have been asked to build on `target`: one that nobody ever accepted
-    /// because it was no longer needed does not count.
-    fn counts_for(&self, target: &str) -> bool {
-        let was_asked = self.sent_at.is_some() || self.outcome == Some(Outcome::Refused);
-        !self.is_open() && was_asked && self.request.base_digest == target
+    /// Whether it has ended and a service was asked to build on `target`. One that became obsolete before it was accepted
+    /// does not count.
+    fn was_requested_for(&self, target: &str) -> bool {
+        let was_requested = self.sent_at.is_some() || self.outcome == Some(Outcome::Refused);
+        !self.is_open() && was_requested && self.request.base_digest == target
     }
 }
 
@@ -326,10 +325,10 @@ pub(super) fn first_rule<'a>(settings: &'a Settings, repository: &str) -> Option
     settings.rules.iter().find(|rule| rule.repositories.iter().any(|glob| glob.matches(repository)))
 }
 
-/// The key of the rebuild of `slot` on `target` after `before` that brought nothing.
+/// The key of the rebuild of `slot` on `target`, after `before` earlier requests for it.
 fn key(slot: &Slot, target: &str, before: usize) -> String {
     let Slot { registry, repository, line } = slot;
-    // No name holds a line break.
+    // Names contain no line break.
     let text = match before {
         0 => format!("{registry}/{repository}\n{line}\n{target}"),
         before => format!("{registry}/{repository}\n{line}\n{target}\n{before}"),
@@ -337,12 +336,12 @@ fn key(slot: &Slot, target: &str, before: usize) -> String {
     Digest::of(text.as_bytes()).hex().to_owned()
 }
 
-/// What whoever rebuilds is told; `None` if the line's name is no reference.
+/// The request to the build service; `None` if the name of the line is not a reference.
 fn request(slot: &Slot, need: &Need<'_>, key: &str, run_id: &str, now: DateTime<Utc>) -> Option<Request> {
     let line: Reference = slot.line.parse().ok()?;
     let host = EcrHost::parse(&slot.registry);
     let findings = &need.findings;
-    let first = |names: BTreeSet<String>| names.into_iter().take(MOST_NAMES).collect::<BTreeSet<_>>();
+    let first = |names: BTreeSet<String>| names.into_iter().take(MAX_NAMES).collect::<BTreeSet<_>>();
     Some(Request {
         dedup_key: key.to_owned(),
         run_id: run_id.to_owned(),

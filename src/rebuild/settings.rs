@@ -1,4 +1,4 @@
-//! Settings of rebuilds, already validated.
+//! Validated settings of rebuilds.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,20 +9,20 @@ use crate::{
     webhook::Signature,
 };
 
-/// Who is asked to rebuild what, and how often.
+/// Which build service is asked to rebuild what, and how often.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The least severity of a finding whose image is rebuilt.
+    /// Minimum severity of a finding whose image is rebuilt.
     pub threshold: Severity,
-    /// How many rebuilds one run asks for.
+    /// Maximum number of rebuilds requested in one run.
     pub max_per_run: usize,
-    /// How long after a rebuild was asked for a new image has to be there.
+    /// How long after the request a new image must be pushed.
     pub deadline: Duration,
-    /// How many rebuilds of one repository may bring nothing in a row before no more are asked for.
+    /// Number of failed rebuilds of a repository in a row after which rebuilds are paused.
     pub max_failures: u32,
-    /// How long no more are asked for then.
+    /// Length of the pause.
     pub pause: Duration,
-    /// Who is asked, tried in order: the first whose patterns match.
+    /// Rules in order: the first whose patterns match applies.
     pub rules: Vec<Rule>,
 }
 
@@ -39,33 +39,32 @@ impl Default for Settings {
     }
 }
 
-/// Who is asked to rebuild some repositories.
+/// The build service of some repositories.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// What the ledger calls it.
+    /// Its name in the ledger.
     pub name: String,
     /// The repositories, without their registries.
     pub repositories: Vec<Glob>,
-    /// Whom the call is for.
+    /// The kind of service.
     pub preset: Preset,
-    /// Where it goes.
+    /// The destination. May contain a secret.
     pub url: Secret,
-    /// What proves that it may be made.
+    /// The token or signing secret.
     pub secret: Option<SecretSource>,
     /// How a CloudEvents body is signed.
     pub signature: Signature,
     /// The git reference that is built, for the presets that need one.
     pub git_ref: Option<String>,
-    /// The build configuration of TeamCity that is run.
+    /// The id of the TeamCity build configuration.
     pub build_type: Option<String>,
-    /// Inputs, variables or properties of the build, by name: templates over the request.
+    /// Inputs, variables or properties of the build by name: templates over the request.
     pub inputs: BTreeMap<String, String>,
-    /// A body of one's own instead of the preset's: a template over the request, in which every value comes out
-    /// as JSON.
+    /// A custom body: a template over the request. Every value is rendered as JSON.
     pub template: Option<String>,
 }
 
-/// Whom a rebuild call is for.
+/// The kind of build service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
     /// `POST /repos/{owner}/{repo}/dispatches` of GitHub.
@@ -76,6 +75,6 @@ pub enum Preset {
     GitLab,
     /// `POST /app/rest/buildQueue` of TeamCity.
     TeamCity,
-    /// Anything that takes a CloudEvent.
+    /// Any service that accepts a CloudEvent.
     CloudEvents,
 }

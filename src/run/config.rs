@@ -128,22 +128,22 @@ fn notifications(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     if let Some(store) = &settings.store {
         line("store", &store.to_string());
     }
-    for receiver in &settings.notify.receivers {
-        let owners = if receiver.owners.is_empty() { "all owners".to_owned() } else { list(&receiver.owners) };
-        let least = receiver.threshold.map_or(settings.notify.threshold, |own| own.max(settings.notify.threshold));
-        line("notify", &format!("{}: findings of {owners}, severity {} or higher", receiver.id, least.as_str()));
+    for channel in &settings.notify.channels {
+        let owners = if channel.owners.is_empty() { "all owners".to_owned() } else { list(&channel.owners) };
+        let least = channel.threshold.map_or(settings.notify.threshold, |own| own.max(settings.notify.threshold));
+        line("notify", &format!("{}: findings of {owners}, severity {} or higher", channel.id, least.as_str()));
     }
     for rule in &settings.rebuild.rules {
         line("rebuild", &format!("{}: {} with {}", rule.name, list(&rule.repositories), rule.preset.as_str()));
     }
-    let needs_store = !settings.notify.receivers.is_empty() || !settings.rebuild.rules.is_empty();
+    let needs_store = !settings.notify.channels.is_empty() || !settings.rebuild.rules.is_empty();
     if needs_store && settings.store.is_none() {
         line("warning", "alerts and rebuilds require a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
     }
     let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Blind, Trouble::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
-    let has_receivers = !settings.notify.receivers.is_empty();
+    let has_receivers = !settings.notify.channels.is_empty();
     if has_receivers && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
         line("warning", "no channel is notified when runs of basewatch fail (severity high): set watch.receivers");
     }

@@ -1,4 +1,4 @@
-//! `basewatch notify test`: do messages arrive?
+//! `basewatch notify test`: sends test messages.
 
 use std::sync::Arc;
 
@@ -14,25 +14,25 @@ use crate::{
     registry::Requests,
 };
 
-/// Sends a test message to the receivers that `args` name, or to all; the ledger knows nothing of it.
+/// Sends a test message to the channels that `args` name, or to all. The ledger is not changed.
 ///
 /// # Errors
 ///
-/// When nobody is configured, or nobody of that name.
+/// When no channel is configured, or none of that name.
 pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<Exit> {
     let requests = Arc::new(Requests::default());
     let receivers = Receivers::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
     let mut exit = Exit::Clean;
-    for receiver in wanted(settings, args)? {
-        let Some(notifier) = receivers.notifiers.get(&receiver.id) else { continue };
-        let message = test_message(receiver, &ulid::Ulid::generate().to_string(), Utc::now());
+    for channel in wanted(settings, args)? {
+        let Some(notifier) = receivers.notifiers.get(&channel.id) else { continue };
+        let message = test_message(channel, &ulid::Ulid::generate().to_string(), Utc::now());
         match notifier.deliver(&[&message]).await.pop() {
             Some(Ok(receipt)) => {
                 let id = receipt.message_id.map(|id| format!(", as {id}")).unwrap_or_default();
-                output::say(&format!("{} acknowledged a test message{id}", receiver.id));
+                output::say(&format!("{} acknowledged a test message{id}", channel.id));
             }
-            Some(Err(undelivered)) => {
-                output::say(&format!("{} was not reached: {}", receiver.id, undelivered.why));
+            Some(Err(error)) => {
+                output::say(&format!("the test message to {} failed: {}", channel.id, error.why));
                 exit = Exit::Failed;
             }
             None => {}
@@ -42,16 +42,16 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<Exit> {
 }
 
 fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a Receiver>> {
-    let receivers = &settings.notify.receivers;
-    if receivers.is_empty() {
-        bail!("nobody is told: the configuration has no [[notify.sns]] and no [[notify.webhook]]");
+    let channels = &settings.notify.channels;
+    if channels.is_empty() {
+        bail!("no notification channel is configured: add [[notify.sns]] or [[notify.webhook]]");
     }
-    let known = || receivers.iter().map(|receiver| receiver.id.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || channels.iter().map(|channel| channel.id.as_str()).collect::<Vec<_>>().join(", ");
     for name in &args.receivers {
-        if !receivers.iter().any(|receiver| receiver.id == *name) {
-            bail!("no receiver is called {name:?}: there are {}", known());
+        if !channels.iter().any(|channel| channel.id == *name) {
+            bail!("no channel is named {name:?}; configured: {}", known());
         }
     }
-    let is_wanted = |receiver: &&Receiver| args.receivers.is_empty() || args.receivers.contains(&receiver.id);
-    Ok(receivers.iter().filter(is_wanted).collect())
+    let is_wanted = |channel: &&Receiver| args.receivers.is_empty() || args.receivers.contains(&channel.id);
+    Ok(channels.iter().filter(is_wanted).collect())
 }

@@ -1,4 +1,4 @@
-//! Who is told and who is asked to rebuild, built once from the settings.
+//! Clients of notification channels and build services, built once from the settings.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,18 +12,18 @@ use crate::{
     webhook::{self, Webhooks},
 };
 
-/// Everybody who may be told or asked something.
+/// The outbound clients of a run.
 pub struct Receivers {
-    /// Who is told, by the receivers' ids.
+    /// Clients of notification channels, by channel id.
     pub notifiers: BTreeMap<String, Arc<dyn Notifier>>,
-    /// Calls those who rebuild.
+    /// Client of webhooks: build services and heartbeats.
     pub webhooks: Arc<Webhooks>,
-    /// Knows the secrets that prove who calls.
+    /// Reads secrets from Secrets Manager.
     pub aws: Arc<Aws>,
 }
 
 impl Receivers {
-    /// The receivers of `settings`, counting into `requests`. Contacts nobody yet.
+    /// The clients of `settings`, counting into `requests`. Sends nothing yet.
     ///
     /// # Errors
     ///
@@ -32,9 +32,9 @@ impl Receivers {
         let webhooks = Webhooks::new(webhook::Settings::default(), Arc::clone(requests)).map_err(|why| anyhow!(why))?;
         let webhooks = Arc::new(webhooks);
         let mut notifiers: BTreeMap<String, Arc<dyn Notifier>> = BTreeMap::new();
-        for receiver in &settings.notify.receivers {
-            let id = receiver.id.clone();
-            let notifier: Arc<dyn Notifier> = match receiver.channel.clone() {
+        for channel in &settings.notify.channels {
+            let id = channel.id.clone();
+            let notifier: Arc<dyn Notifier> = match channel.kind.clone() {
                 Channel::Sns(topic) => Arc::new(SnsNotifier::new(Arc::clone(aws), id.clone(), topic)),
                 Channel::Webhook(webhook) => {
                     Arc::new(WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(aws)))

@@ -1,4 +1,4 @@
-//! Files that are whole: the one place that replaces a file, so that a reader sees the old one or the new one.
+//! Atomic file replacement: readers see the old file or the new one.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -7,22 +7,22 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How the name of a file ends that is not whole yet; it begins with a dot.
+/// Suffix of unfinished files, whose names begin with a dot.
 const UNFINISHED: &str = ".unfinished";
 
-/// How old such a file has to be before it is taken for that of a run that was killed: no write takes as long.
+/// Age after which an unfinished file counts as left by a killed run: no write takes this long.
 const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);
 
-/// What a write has to outlive.
+/// Durability of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outlives {
-    /// The process.
+    /// Survives the process.
     Process,
-    /// The machine's power: file and folder are flushed to the disk.
+    /// Survives a power failure: file and folder are flushed to the disk.
     Power,
 }
 
-/// Writes beside `file` and renames. Makes the folder if there is none, as [`make_folder`] does.
+/// Writes a temporary file beside `file` and renames it. Creates the folder if needed, like [`make_folder`].
 pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Option<&Path>) -> io::Result<()> {
     let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
     let beside = folder.join(format!(".{}.{}{UNFINISHED}", std::process::id(), fastrand::u64(..)));
@@ -40,9 +40,9 @@ pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Opti
     if outlives == Outlives::Power { flush_folder(folder) } else { Ok(()) }
 }
 
-/// The same for a file that is no store's, which outlives the machine's power.
+/// The same for a file outside of a store. Survives a power failure.
 pub(crate) fn replace_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Of a bare name, the parent is empty and not the folder that it is in.
+    // The parent of a bare name is empty.
     let is_bare = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
     let file = if is_bare { Path::new(".").join(file) } else { file.to_owned() };
     replace(&file, bytes, Outlives::Power, None)
@@ -54,17 +54,16 @@ fn write_new(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
     if outlives == Outlives::Power { opened.sync_all() } else { Ok(()) }
 }
 
-/// Who may look into a folder that is made.
+/// Permissions of a created folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// Whoever the process's umask lets.
+    /// As the umask of the process allows.
     AsElsewhere,
-    /// Its owner alone.
+    /// The owner only.
     Owner,
 }
 
-/// Makes `folder` and those above it that are missing. If the folder of the `store` is one of them, it is open to its
-/// owner alone, whoever is the first to write below it.
+/// Creates `folder` and its missing parents. The folder of the `store` is accessible to its owner only.
 pub(super) fn make_folder(folder: &Path, store: Option<&Path>) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
@@ -72,7 +71,7 @@ pub(super) fn make_folder(folder: &Path, store: Option<&Path>) -> io::Result<()>
         let access = if Some(path) == store { Access::Owner } else { Access::AsElsewhere };
         match builder(access).create(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                // Another run has just made it, unless it is a file.
+                // Another run has just created it, unless it is a file.
                 if !path.is_dir() {
                     return Err(ErrorKind::NotADirectory.into());
                 }
@@ -99,13 +98,13 @@ fn builder(_: Access) -> DirBuilder {
     DirBuilder::new()
 }
 
-/// Flushes which names are in `folder`.
+/// Flushes the directory entries of `folder`.
 #[cfg(unix)]
 pub(super) fn flush_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder).and_then(|opened| opened.sync_all()) {
-        // Some file systems flush names by themselves and refuse to be asked; and a folder that may be written but
-        // not listed cannot be opened.
+        // Some file systems flush directories themselves and reject the call, and a folder without read permission cannot
+        // be opened.
         Err(error)
             if matches!(
                 error.kind(),
@@ -118,13 +117,13 @@ pub(super) fn flush_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Folders cannot be opened there.
+/// Folders cannot be opened on this platform.
 #[cfg(not(unix))]
 pub(super) fn flush_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes from `folder` what killed runs left half written. What fails is left for the next time.
+/// Removes unfinished files of killed runs from `folder`. Failures are ignored.
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let now = SystemTime::now();
@@ -160,7 +159,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_folder_of_the_store_is_private_whoever_makes_it() {
+    fn the_folder_of_the_store_is_always_private() {
         use std::os::unix::fs::PermissionsExt as _;
         let above = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_old_half_written_files_are_swept() {
+    fn only_old_unfinished_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let old = SystemTime::now() - LEFT_OVER_AFTER - Duration::from_mins(1);
         for (name, is_old) in [(".1.2.unfinished", true), (".1.3.unfinished", false), ("ledger.json", true)] {

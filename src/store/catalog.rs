@@ -1,8 +1,7 @@
-//! The catalog: facts by digest, which never change, and what is remembered of repositories.
+//! The catalog: immutable facts by digest, and records of repositories.
 //!
-//! It is kept in segments: what a run learns is added to segments of its own, so that runs may share a folder, and one that
-//! is killed keeps what was written by then. It is a cache: what cannot be read is fetched again, and a folder that cannot
-//! be written costs speed, never an audit.
+//! Each run appends to its own segments, so that runs can share a folder and a killed run loses little. The catalog is a
+//! cache: unreadable records are fetched again, and a folder that cannot be written never fails an audit.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,41 +21,41 @@ use super::{
 };
 use crate::image::{Content, Digest, PlatformRelease, Repository};
 
-/// The version of the files below the catalog's folder; another version is another folder.
+/// Format version, which is the name of the subfolder.
 const VERSION: &str = "v4";
 
-/// How long a change to what is remembered of repositories may wait for more of them: one run changes it many times.
+/// Maximum delay of writing changes of repository records, which a run changes often.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// Facts by digest, shared by all who ask.
+/// Shared facts of a digest.
 pub type Known = Arc<Content>;
 
-/// Releases of base repositories that others have read.
+/// Releases of base repositories from a release catalog.
 pub type LoadedReleases = Vec<(Repository, Arc<PlatformRelease>)>;
 
-/// The memory of releases and image facts.
+/// The record of releases and image facts.
 #[derive(Debug)]
 pub struct Catalog {
-    /// The folder that it is kept in.
+    /// The folder, if it is kept in one.
     pub(super) segments: Option<SegmentFolder>,
     pub(super) keeping: Keeping,
-    /// Set when the folder was read.
+    /// Set once the folder was read.
     is_read: OnceLock<()>,
     contents: Mutex<HashMap<Digest, FactEntry>>,
     repositories: Mutex<BTreeMap<Repository, RememberedRepository>>,
     notes: Mutex<BTreeMap<String, StoredNote>>,
-    /// What is not kept yet.
+    /// Records not yet saved.
     unsaved: Mutex<Unsaved>,
-    /// Releases that others have read, and that are known for this process only.
+    /// Releases from a release catalog, kept in memory only.
     loaded: Mutex<Arc<LoadedReleases>>,
 }
 
-/// Where a catalog keeps what is learned.
+/// Where a catalog saves new records.
 #[derive(Debug)]
 pub(super) enum Keeping {
     /// Nowhere.
     Nothing,
-    /// In its folder, as it is learned.
+    /// In its folder, at once.
     Folder(Mutex<Appender>),
     /// In a store, when [`Catalog::save`] is called.
     Store,
@@ -69,24 +68,24 @@ enum FactEntry {
     Decoded(Known),
 }
 
-/// What segments do not say yet. Of a catalog in a folder, only repositories wait.
+/// Records that no segment has yet. In a folder, only repository records are delayed.
 #[derive(Debug, Default)]
 struct Unsaved {
     contents: BTreeSet<Digest>,
     repositories: BTreeSet<Repository>,
     notes: BTreeSet<String>,
-    /// When repositories were last written into a folder.
+    /// When repository records were last written to a folder.
     written_at: Option<Instant>,
 }
 
-/// A record that no segment has, as it is written.
+/// A new record in its frame.
 #[derive(Debug)]
 pub(super) struct NewRecord {
     of: RecordSource,
     pub(super) frame: Vec<u8>,
 }
 
-/// What a new record says.
+/// The source of a new record.
 #[derive(Debug)]
 enum RecordSource {
     Content(Digest),
@@ -95,19 +94,19 @@ enum RecordSource {
 }
 
 impl Catalog {
-    /// A catalog kept in `folder`, which is read when it is first asked, and made when the first fact is written.
+    /// A catalog in `folder`, which is read on first use and created by the first write.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
         Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Folder(Mutex::default()))
     }
 
-    /// What is kept in `folder`, and nothing more: what is learned is forgotten with the process.
+    /// A read-only catalog in `folder`. New records stay in memory.
     #[must_use]
     pub fn reading(folder: &Path) -> Self {
         Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Nothing)
     }
 
-    /// The same as a part of the store in the folder `store`, which is made as the store makes it.
+    /// As a part of the store in the folder `store`, which is created with the permissions of a store.
     #[must_use]
     pub fn in_store(mut self, store: &Path) -> Self {
         if let Some(segments) = &mut self.segments {
@@ -116,7 +115,7 @@ impl Catalog {
         self
     }
 
-    /// A catalog that is forgotten with the process.
+    /// A catalog in memory only.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(None, Keeping::Nothing)
@@ -135,7 +134,7 @@ impl Catalog {
         }
     }
 
-    /// What is known of `digest`.
+    /// The facts of `digest`, if known.
     #[must_use]
     pub fn content(&self, digest: &Digest) -> Option<Known> {
         let mut contents = lock(&self.read().contents);
@@ -157,7 +156,7 @@ impl Catalog {
         }
     }
 
-    /// Remembers what `digest` names.
+    /// Stores the facts of `digest`.
     pub fn remember(&self, digest: &Digest, content: Content) -> Known {
         let known = Arc::new(content);
         let before = lock(&self.read().contents).insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
@@ -167,14 +166,13 @@ impl Catalog {
         known
     }
 
-    /// What is remembered of `repository`, for reading.
+    /// Reads the record of `repository`.
     pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
         look(lock(&self.read().repositories).entry(repository.clone()).or_default().memory())
     }
 
-    /// Changes what is remembered of `repository`. In a folder it is written within a second of more changes, or when
-    /// the catalog is dropped; a run that is killed asks a second's worth of tags again. What is taken out of it is
-    /// remembered again by the next run.
+    /// Changes the record of `repository`. In a folder it is written within a second, or when the catalog is dropped, so a
+    /// killed run repeats at most the requests of a second. Removed entries return in the next run.
     pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
         change(lock(&self.read().repositories).entry(repository.clone()).or_default().memory());
         if !matches!(self.keeping, Keeping::Nothing) {
@@ -183,13 +181,13 @@ impl Catalog {
         self.write_repositories(SAVE_EVERY);
     }
 
-    /// The repositories of which something may be remembered, in order.
+    /// The repositories with a record, sorted.
     #[must_use]
     pub fn repositories(&self) -> BTreeSet<Repository> {
         lock(&self.read().repositories).keys().cloned().collect()
     }
 
-    /// Remembers `release` of the base repository `repository`, besides what is known of it.
+    /// Adds `release` to the record of the base repository `repository`, merged with what is known.
     pub fn note_release(&self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
         let release = release.into();
         let known = self.recall(repository, |memory| memory.releases.get(&release.manifest).cloned());
@@ -200,26 +198,25 @@ impl Catalog {
         }
     }
 
-    /// Knows `releases`, which others have read, instead of those that were loaded before. They prove which base an image
-    /// has; they are as old as the place that they are from, and no part of what is kept.
+    /// Replaces the releases from a release catalog. They prove which base an image has, but not that a base is current, and
+    /// are not saved.
     pub fn load_releases(&self, releases: LoadedReleases) {
         *lock(&self.loaded) = Arc::new(releases);
     }
 
-    /// The releases that were loaded.
+    /// The releases from a release catalog.
     #[must_use]
     pub fn loaded_releases(&self) -> Arc<LoadedReleases> {
         Arc::clone(&lock(&self.loaded))
     }
 
-    /// What was kept under `name`, words separated by `/`; nothing if it cannot be read.
+    /// The note `name`, segments separated by `/`; `None` if it cannot be parsed.
     #[must_use]
     pub fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&lock(&self.read().notes).get(name)?.json).ok()
     }
 
-    /// Keeps `value` under `name` instead of what was there. For what one place is remembered by, written
-    /// once a run.
+    /// Stores `value` as the note `name`. For data written once per run.
     pub fn keep<T: Serialize>(&self, name: &str, value: &T) {
         let Ok(json) = serde_json::to_vec(value) else { return };
         {
@@ -234,7 +231,7 @@ impl Catalog {
         self.save_new(|unsaved| unsaved.notes.insert(name.to_owned()), || self.new_note(name));
     }
 
-    /// Writes what is not written yet, where it is kept in a folder.
+    /// Writes delayed records to the folder.
     pub fn flush(&self) {
         self.write_repositories(Duration::ZERO);
     }
@@ -249,7 +246,7 @@ impl Catalog {
         self
     }
 
-    /// Takes over what segments say, before anything else is known.
+    /// Initializes the catalog from `records`.
     pub(super) fn learn(&self, records: Records) {
         let contents = records.contents.into_iter().map(|(digest, fact)| (digest, FactEntry::Stored(fact)));
         lock(&self.contents).extend(contents);
@@ -260,7 +257,7 @@ impl Catalog {
         lock(&self.notes).extend(records.notes);
     }
 
-    /// Writes a new record into the folder, or marks what it is about as not kept yet.
+    /// Writes a new record to the folder, or marks it as unsaved.
     fn save_new(&self, mark: impl FnOnce(&mut Unsaved) -> bool, record: impl FnOnce() -> Option<NewRecord>) {
         match &self.keeping {
             Keeping::Nothing => {}
@@ -276,7 +273,7 @@ impl Catalog {
         }
     }
 
-    /// Writes what is new about repositories into the folder, if that was last done so long ago.
+    /// Writes changed repository records to the folder, if the last write is at least `every` ago.
     fn write_repositories(&self, every: Duration) {
         let (Keeping::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) else { return };
         let repositories = {
@@ -298,7 +295,7 @@ impl Catalog {
         }
     }
 
-    /// What a store does not have yet.
+    /// The records that the store does not have yet.
     pub(super) fn new_records(&self) -> Vec<NewRecord> {
         let (contents, repositories, notes) = {
             let unsaved = lock(&self.unsaved);
@@ -310,7 +307,7 @@ impl Catalog {
         contents.chain(repositories).chain(notes).collect()
     }
 
-    /// Knows that a segment has `record`.
+    /// Marks `record` as saved.
     pub(super) fn mark_saved(&self, record: NewRecord) {
         match record.of {
             RecordSource::Content(digest) => {
@@ -320,7 +317,7 @@ impl Catalog {
                 let mut repositories = lock(&self.repositories);
                 let remembered = repositories.entry(repository.clone()).or_default();
                 remembered.mark_saved(new);
-                // More may have been learned since.
+                // It may have changed since.
                 if remembered.unsaved().is_none() {
                     lock(&self.unsaved).repositories.remove(&repository);
                 }
@@ -389,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_keeps_what_was_learned() {
+    fn records_persist_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let digest = Digest::of(b"x");
         let seen = Seen::new(digest.clone(), None, DateTime::UNIX_EPOCH);
@@ -407,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_and_notes_are_in_the_folder_at_once_and_memories_after_a_second_or_a_flush() {
+    fn facts_and_notes_are_written_at_once_and_repository_records_after_a_second_or_a_flush() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::in_folder(folder.path());
         let carried = |tag: &str| {
@@ -429,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_not_written_again() {
+    fn known_records_are_not_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let learn = || {
             let catalog = Catalog::in_folder(folder.path());
@@ -446,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalog_that_only_reads_writes_nothing() {
+    fn a_read_only_catalog_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         {
             let catalog = Catalog::reading(folder.path());
@@ -459,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_lists_the_repositories_that_are_remembered_in_it() {
+    fn a_folder_lists_its_repositories() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["127.0.0.1:5000/a", "127.0.0.1:5000/a/b/c.d", "public.ecr.aws/lambda/java"];
         let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
@@ -476,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learned_of_a_release_in_steps_is_one_release() {
+    fn partial_facts_of_a_release_are_merged() {
         let catalog = Catalog::in_memory();
         let release = |tag: &str, diff_ids: Option<&[u8]>| PlatformRelease {
             tags: BTreeSet::from([tag.to_owned()]),
@@ -500,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_that_make_no_sense_although_their_checksum_holds_are_fetched_again() {
+    fn invalid_facts_with_a_valid_checksum_are_fetched_again() {
         let folder = tempfile::tempdir().unwrap();
         let segments = SegmentFolder::new(folder.path().join(VERSION));
         let digest = Digest::of(b"x");
@@ -526,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_loses_speed_and_nothing_else() {
+    fn a_folder_that_cannot_be_written_does_not_fail_the_run() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let catalog = Catalog::in_folder(file.path());
         let digest = Digest::of(b"x");

@@ -1,4 +1,4 @@
-//! The catalog in a store that is no folder: read as a whole before a run, and written in segments while it goes on.
+//! The catalog in a bucket: loaded before a run, and saved in segments during it.
 
 use super::{
     Catalog, Error, Result, Store,
@@ -7,25 +7,25 @@ use super::{
 };
 
 impl Catalog {
-    /// The catalog of `store`, read into memory; [`Catalog::save`] writes what is new in it. For stores that are no
-    /// folder: in one, it is written as it is learned.
+    /// The catalog of `store`, loaded into memory. [`Catalog::save`] writes new records. For buckets; in a folder, records are
+    /// written at once.
     ///
-    /// What cannot be read is asked for again, and logged: it costs speed, and never a run.
+    /// Unreadable parts are logged and fetched again.
     pub async fn load(store: &dyn Store) -> Self {
         let catalog = Self::new(None, Keeping::Store);
         let (records, read) = segments::read(store).await;
         if let Err(error) = read {
-            tracing::warn!("the catalog cannot be read, so that registries are asked again: {error}");
+            tracing::warn!("cannot read the catalog, so requests to registries are repeated: {error}");
         }
         catalog.learn(records);
         catalog
     }
 
-    /// Writes to `store` what it does not have yet. May be called while more is learned, and dropped before it is done.
+    /// Writes new records to `store`. May be called while more are added, and may be cancelled.
     ///
     /// # Errors
     ///
-    /// Those of the store; the next call writes what this one did not.
+    /// Those of the store. The next call writes the remaining records.
     pub async fn save(&self, store: &dyn Store) -> Result<()> {
         let records = self.new_records();
         if records.is_empty() {
@@ -34,7 +34,7 @@ impl Catalog {
         for part in segments::parts(records, |record| record.frame.len(), PART_BYTES) {
             let segment = segments::segment_of(part.iter().map(|record: &NewRecord| record.frame.as_slice()));
             match segments::write(store, segment).await {
-                Err(error @ Error::TooLarge { .. }) => tracing::warn!("a part of the catalog is not kept: {error}"),
+                Err(error @ Error::TooLarge { .. }) => tracing::warn!("a part of the catalog is not saved: {error}"),
                 written => written?,
             }
             for record in part {
@@ -42,7 +42,7 @@ impl Catalog {
             }
         }
         if let Err(error) = segments::compact(store).await {
-            tracing::debug!("the catalog of {} stays in many segments: {error}", store.place());
+            tracing::debug!("cannot compact the catalog of {}: {error}", store.place());
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_run_learned_the_next_one_knows_and_does_not_write_again() {
+    async fn the_next_run_knows_saved_records_and_does_not_write_them_again() {
         let (_folder, store) = store();
         let catalog = Catalog::load(&store).await;
         catalog.remember(&digest(1), content());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_segment_holds_only_what_is_new() {
+    async fn a_segment_has_only_new_records() {
         let (_folder, store) = store();
         for of in 1..=2 {
             let catalog = Catalog::load(&store).await;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_segments_become_one_and_nothing_is_forgotten() {
+    async fn many_segments_are_merged_without_loss() {
         let (_folder, store) = store();
         for of in 0..40 {
             let catalog = Catalog::load(&store).await;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_costs_speed_and_stays() {
+    async fn unreadable_objects_are_skipped_and_kept() {
         let (_folder, store) = store();
         for (name, bytes) in [("00", &b"garbage"[..]), ("01", b"basewatch.catalog/v99\n")] {
             let name = format!("{SEGMENTS}{name}.segment");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_learned_while_a_save_is_cut_short_or_fails_is_written_by_the_next_one() {
+    async fn records_of_a_cancelled_or_failed_save_are_written_by_the_next_one() {
         let (folder, store) = store();
         let catalog = Catalog::load(&store).await;
         catalog.remember(&digest(1), content());
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_does_not_answer_costs_speed() {
+    async fn an_unavailable_store_loads_an_empty_catalog() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let store = FolderStore::new(file.path().to_owned());
         let catalog = Catalog::load(&store).await;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_that_is_too_large_is_left_out_and_nothing_else() {
+    async fn only_an_oversized_record_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::limited(folder.path().to_owned(), 2 * PART_BYTES as u64);
         let catalog = Catalog::load(&store).await;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_a_tag_was_last_seen_somewhere_is_remembered() {
+    async fn the_last_sighting_of_a_tag_is_stored() {
         let (_folder, store) = store();
         for (first, last) in [(10, 30), (10, 20), (40, 45)] {
             let catalog = Catalog::load(&store).await;

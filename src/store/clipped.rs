@@ -1,40 +1,39 @@
-//! JSON whose texts are cut while it is read, so that a document which earlier versions filled with text from images can
-//! be read again, and no text of such a document takes much memory.
+//! JSON whose long texts are cut while it is read, so that oversized documents of earlier versions can be read in bounded
+//! memory.
 
-/// How much of a text is kept, in bytes as they stand in the document: several times what anything here is allowed to
-/// have.
+/// Maximum length of a text, in bytes of the document: several times the limit of any text written now.
 const TEXT_BYTES: usize = 8 * 1024;
 
-/// The most bytes of a document that are read in this way.
+/// Maximum size of a document that is read with cut texts, in bytes.
 pub(super) const MOST_READ_BYTES: u64 = 4 << 30;
 
-/// Takes JSON in pieces, and keeps it with its texts cut. It stays JSON: cut between characters, and never inside of an
-/// escape or between the two that stand for one character.
+/// Consumes JSON in pieces and keeps it with long texts cut. The result stays valid JSON: texts are cut between characters,
+/// never within an escape or a surrogate pair.
 #[derive(Debug, Default)]
 pub(super) struct Clipper {
     kept: Vec<u8>,
     is_in_text: bool,
-    /// How much of the text was kept.
+    /// Length of the current text that was kept.
     text_bytes: usize,
     is_cutting: bool,
     escape: Escape,
-    /// Whether the last escape is the first half of a character (RFC 8259, section 7).
+    /// Whether the last escape is a high surrogate (RFC 8259, section 7).
     is_half: bool,
 }
 
-/// Where in an escape the next byte is.
+/// Position of the next byte within an escape.
 #[derive(Clone, Copy, Debug, Default)]
 enum Escape {
     #[default]
     None,
-    /// Behind the backslash.
+    /// After the backslash.
     Begun,
-    /// So many hexadecimal digits are to come; the code so far.
+    /// Number of hexadecimal digits to come, and the code so far.
     Digits(u8, u32),
 }
 
 impl Clipper {
-    /// Takes the next piece.
+    /// Consumes the next piece.
     pub(super) fn push(&mut self, piece: &[u8]) {
         for byte in piece {
             if self.is_in_text {
@@ -46,12 +45,12 @@ impl Clipper {
         }
     }
 
-    /// How much was kept so far.
+    /// Length of what was kept so far.
     pub(super) fn len(&self) -> u64 {
         self.kept.len() as u64
     }
 
-    /// All that was kept.
+    /// The JSON that was kept.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.kept
     }
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_long_texts_are_cut_and_the_document_stays_json() {
+    fn only_long_texts_are_cut_and_the_document_stays_valid() {
         let long = "a".repeat(1 << 20);
         let document = json!({ "x": long, "y": ["b", { long.clone(): 7 }], "z": "c\"\\d" });
         let bytes = clipped(document.to_string().as_bytes(), 1000);
@@ -137,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_document_of_short_texts_stays_as_it_is(texts in proptest::collection::vec(".{0,40}", 0..20), piece in 1..50_usize) {
+        fn a_document_with_short_texts_is_unchanged(texts in proptest::collection::vec(".{0,40}", 0..20), piece in 1..50_usize) {
             let json = serde_json::to_vec(&texts).unwrap();
             prop_assert_eq!(clipped(&json, piece), json);
         }

@@ -1,28 +1,27 @@
-//! Documents in a store: JSON with a format, read whole or not at all, and never written over what somebody else
-//! wrote in the meantime.
+//! Versioned JSON documents in a store. Writes are conditional: they never overwrite a concurrent change.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Error, OnlyIf, Result, Store, Version};
 
-/// A document with a format of its own.
+/// A document with a schema.
 pub trait Document: Serialize + DeserializeOwned + Default {
-    /// What `schema` in it says: `basewatch.ledger/v1`.
+    /// The value of `schema`: `basewatch.ledger/v1`.
     const SCHEMA: &'static str;
-    /// What it is kept under: `ledger.json`.
+    /// The name in the store: `ledger.json`.
     const NAME: &'static str;
 
-    /// Gives up some of what it can do without; `false` if there is nothing of that kind. Done again and again while it
-    /// is larger than the store writes.
+    /// Drops dispensable details; `false` if there are none left. Called repeatedly while the document exceeds the limit of
+    /// the store.
     fn shed(&mut self) -> bool {
         false
     }
 }
 
-/// A document, and which version of it was read.
+/// A document and the version that was read.
 #[derive(Clone, Debug)]
 pub struct Kept<T> {
-    /// The document; empty if there was none.
+    /// The document; the default if it does not exist.
     pub document: T,
     version: Option<Version>,
 }
@@ -32,7 +31,7 @@ struct Tag {
     schema: String,
 }
 
-/// A document with its schema in front.
+/// A document with its schema.
 #[derive(Serialize)]
 pub(super) struct Tagged<'a, T> {
     pub(super) schema: &'static str,
@@ -40,11 +39,11 @@ pub(super) struct Tagged<'a, T> {
     pub(super) document: &'a T,
 }
 
-/// Reads the document of `store`; an empty one if there is none.
+/// Reads the document from `store`; the default if it does not exist.
 ///
 /// # Errors
 ///
-/// [`Error::Newer`] and [`Error::Unreadable`] if it is not what this basewatch writes.
+/// [`Error::Newer`] and [`Error::Unreadable`] if it does not have the supported format.
 pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
     let Some(stored) = store.read_clipped(T::NAME).await? else {
         return Ok(Kept { document: T::default(), version: None });
@@ -54,7 +53,7 @@ pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
     Ok(Kept { document, version: Some(stored.version) })
 }
 
-/// The document that a store reads in `stored`, for the fuzz targets.
+/// Parses a document as a store does, for the fuzz targets.
 #[cfg(test)]
 pub(crate) fn read_stored<T: Document>(stored: &[u8]) -> Result<T> {
     let mut clipper = super::clipped::Clipper::default();
@@ -62,13 +61,13 @@ pub(crate) fn read_stored<T: Document>(stored: &[u8]) -> Result<T> {
     parse(&clipper.into_bytes(), T::SCHEMA, T::NAME)
 }
 
-/// What is written into a store of `document`, for the fuzz targets.
+/// Serializes a document as a store does, for the fuzz targets.
 #[cfg(test)]
 pub(crate) fn to_stored<T: Document>(document: &T) -> Vec<u8> {
     serde_json::to_vec(&Tagged { schema: T::SCHEMA, document }).expect("a document has a JSON form")
 }
 
-/// What the document at `place` holds, if it is of the format `known`.
+/// Parses the document at `place`, if it has the format `known`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str) -> Result<T> {
     let unreadable = |error: serde_json::Error| Error::Unreadable { place: place.to_owned(), why: error.to_string() };
     let tag: Tag = serde_json::from_slice(bytes).map_err(unreadable)?;
@@ -79,17 +78,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str)
     Err(if format(&tag.schema).is_some() && format(&tag.schema) == format(known) {
         Error::Newer { place: place.to_owned(), found: tag.schema, known: known.to_owned() }
     } else {
-        Error::Unreadable { place: place.to_owned(), why: format!("it is no {known} but {:?}", tag.schema) }
+        Error::Unreadable { place: place.to_owned(), why: format!("its format is {:?}, not {known}", tag.schema) }
     })
 }
 
 impl<T: Document> Kept<T> {
-    /// Writes the document, if nobody else has since it was read or last saved; without what it can do without, where
-    /// it is too large.
+    /// Writes the document, unless another process has changed it since it was read. Drops details if it is too large.
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if somebody has, [`Error::TooLarge`] if it cannot be made small enough.
+    /// [`Error::Conflict`] if it was changed, [`Error::TooLarge`] if it cannot be made small enough.
     pub async fn save(&mut self, store: &dyn Store) -> Result<()> {
         let only_if = self.version.clone().map_or(OnlyIf::Absent, OnlyIf::Unchanged);
         loop {
@@ -98,7 +96,7 @@ impl<T: Document> Kept<T> {
                 .map_err(|error| Error::Unreadable { place: T::NAME.to_owned(), why: error.to_string() })?;
             match store.write(T::NAME, bytes, only_if.clone()).await {
                 Err(error @ Error::TooLarge { .. }) if self.document.shed() => {
-                    tracing::warn!("{error}: it is written with less text");
+                    tracing::warn!("{error}: writing it without some details");
                 }
                 written => {
                     self.version = Some(written?);

@@ -1,5 +1,4 @@
-//! The facts of an image by digest: from the catalog, else from its registry, each fetched once however
-//! many ask at once.
+//! Image facts by digest, from the catalog or else from the registry. Concurrent requests for a digest share one fetch.
 
 use std::{
     collections::HashMap,
@@ -15,25 +14,25 @@ use crate::{
     registry::{Error, Registry, Result},
 };
 
-/// How far the tags of a pull-through cache lag behind at the most: ECR asks the upstream for a tag at least once a day
+/// Maximum lag of the tags of a pull-through cache: ECR asks the upstream for a tag at least once a day
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
 const CACHE_LAG: TimeDelta = TimeDelta::hours(24);
 
-/// What a tag points at.
+/// The target of a tag.
 #[derive(Clone, Debug)]
 pub struct Pointing {
     /// The digest.
     pub digest: Digest,
-    /// What it names.
+    /// Its content.
     pub content: Known,
-    /// When the tag was first seen to point there.
+    /// When the tag was first seen at this digest.
     pub first_seen: DateTime<Utc>,
 }
 
-/// An image that an inventory has read.
+/// An image read by an inventory.
 #[derive(Clone, Debug)]
 pub struct InventoryImage {
-    /// The repository that it was read in.
+    /// The repository.
     pub repository: Repository,
     /// The digest of its manifest.
     pub digest: Digest,
@@ -41,48 +40,48 @@ pub struct InventoryImage {
     pub content: Known,
 }
 
-/// Reads images through the catalog.
+/// Reads image facts through the catalog.
 pub struct Images {
     registry: Arc<dyn Registry>,
     catalog: Arc<Catalog>,
-    under_way: Mutex<HashMap<Digest, Arc<futures::lock::Mutex<()>>>>,
-    /// Who works on the images of inventories while these are still being read.
+    fetching: Mutex<HashMap<Digest, Arc<futures::lock::Mutex<()>>>>,
+    /// Receives the images of inventories while these are being read.
     listener: Mutex<Option<UnboundedSender<InventoryImage>>>,
 }
 
 impl Images {
-    /// Reads from `registry` what `catalog` does not know.
+    /// Reads from `registry` what `catalog` does not have.
     #[must_use]
     pub fn new(registry: Arc<dyn Registry>, catalog: Arc<Catalog>) -> Self {
-        Self { registry, catalog, under_way: Mutex::default(), listener: Mutex::default() }
+        Self { registry, catalog, fetching: Mutex::default(), listener: Mutex::default() }
     }
 
-    /// The registry that is read from.
+    /// The registry.
     #[must_use]
     pub fn registry(&self) -> &dyn Registry {
         &*self.registry
     }
 
-    /// The catalog that is read first.
+    /// The catalog.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// The images that inventories read from now on, until [`stop_listening`](Self::stop_listening). There are no more
-    /// than the catalog keeps in memory anyway. Whoever listened before gets no more of them.
+    /// A stream of the images that inventories read from now on, until [`stop_listening`](Self::stop_listening). Replaces an
+    /// earlier listener. Needs no bound: the catalog keeps the same images in memory.
     pub fn listen(&self) -> UnboundedReceiver<InventoryImage> {
         let (sender, receiver) = unbounded();
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
     }
 
-    /// Ends what [`listen`](Self::listen) returned.
+    /// Ends the stream of [`listen`](Self::listen).
     pub fn stop_listening(&self) {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Passes `content`, which an inventory has read as `digest` in `repository`, to the listener if it is an image.
+    /// Passes `content`, read by an inventory as `digest` in `repository`, to the listener if it is an image.
     pub fn announce(&self, repository: &Repository, digest: &Digest, content: &Known) {
         if !matches!(&**content, Content::Image(_)) {
             return;
@@ -95,13 +94,13 @@ impl Images {
         }
     }
 
-    /// What `digest` in `repository` names: an index, or an image with its configuration.
+    /// The content of `digest` in `repository`: an index, or an image with its configuration.
     pub async fn content(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
         if let Some(known) = self.catalog.content(digest) {
             return Ok(known);
         }
-        let turn = self.turn(digest);
-        let _turn = turn.lock().await;
+        let fetching = self.fetch_lock(digest);
+        let _fetching = fetching.lock().await;
         if let Some(known) = self.catalog.content(digest) {
             return Ok(known);
         }
@@ -110,21 +109,21 @@ impl Images {
         self.read(repository, digest, fetched.document).await
     }
 
-    /// The same for a document that was already fetched, and whose bytes hash to `digest`: only the
-    /// configuration of a manifest is still asked for.
+    /// Like [`content`](Self::content) for a document that was already fetched and verified against `digest`. Fetches only
+    /// the configuration of a manifest.
     pub async fn complete(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {
-        let turn = self.turn(digest);
-        let _turn = turn.lock().await;
+        let fetching = self.fetch_lock(digest);
+        let _fetching = fetching.lock().await;
         match self.catalog.content(digest) {
             Some(known) => Ok(known),
             None => self.read(repository, digest, document).await,
         }
     }
 
-    /// What the tag of `reference` points at, remembered as seen at `seen_at`.
+    /// The target of the tag of `reference`, recorded as seen at `seen_at`.
     ///
-    /// One `HEAD` where it is known what the tag carried last: mostly it has not moved, and a `HEAD` counts against no
-    /// quota of downloads. Else a `GET`, whose body is the manifest and hashes to the digest.
+    /// One `HEAD` if the last target is known: mostly the tag has not moved, and a `HEAD` does not count as a download. Else a
+    /// `GET`, which returns the manifest.
     pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>) -> Result<Pointing> {
         let repository = &reference.repository;
         let Some(tag) = &reference.tag else { return Err(Error::not_found(reference)) };
@@ -143,7 +142,7 @@ impl Images {
         {
             return Ok(ahead);
         }
-        // Looked up once more: the answer may have come through a cache where the last one did not.
+        // Looked up again: the answer may have come through a cache this time.
         if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
             self.catalog.note(&place, |memory| {
                 if let Some(seen) = memory.moving.get_mut(tag).and_then(|history| history.last_mut()) {
@@ -157,15 +156,14 @@ impl Images {
         Ok(Pointing { digest, content, first_seen: seen_at })
     }
 
-    /// What the catalog remembers `repository` as: the cache through which it is read, whose tags may lag behind those
-    /// upstream and must not be taken for moves of theirs; else itself.
+    /// The repository under which tags of `repository` are recorded: the pull-through cache it is read through, whose tags may
+    /// lag behind upstream, or else itself.
     #[must_use]
     pub fn remembered_as(&self, repository: &Repository) -> Repository {
         self.registry.cache_of(repository).unwrap_or_else(|| repository.clone())
     }
 
-    /// What the tag in `repository` was seen to point at upstream after `digest`, which a cache still has: so lately that
-    /// the cache need not have asked again.
+    /// The later target of the tag upstream, if a cache still has `digest` and its lag explains that.
     fn ahead_of_cache(
         &self,
         repository: &Repository,
@@ -200,8 +198,8 @@ impl Images {
         Ok(self.catalog.remember(digest, content))
     }
 
-    fn turn(&self, digest: &Digest) -> Arc<futures::lock::Mutex<()>> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(under_way.entry(digest.clone()).or_default())
+    fn fetch_lock(&self, digest: &Digest) -> Arc<futures::lock::Mutex<()>> {
+        let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(fetching.entry(digest.clone()).or_default())
     }
 }

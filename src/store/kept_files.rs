@@ -1,4 +1,4 @@
-//! Files in the catalog's folder that are no facts: copies of what others publish, which would be fetched again.
+//! Cached files in the folder of the catalog: copies of published files.
 
 use std::{fs::File, io::Read as _, path::PathBuf};
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Catalog {
-    /// The copy that was kept as `name`, if there is one of at most `most_bytes`. A catalog without a folder keeps none.
+    /// The cached file `name`, if it has at most `most_bytes`. A catalog without a folder has none.
     #[must_use]
     pub fn kept_file(&self, name: &str, most_bytes: u64) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -17,12 +17,12 @@ impl Catalog {
         (bytes.len() as u64 <= most_bytes).then_some(bytes)
     }
 
-    /// Keeps `bytes` as `name`, and says whether it does: not in a catalog that has no folder, or only reads.
+    /// Caches `bytes` as `name`. Returns `false` in a catalog without a folder or opened for reading.
     pub fn keep_file(&self, name: &str, bytes: &[u8]) -> bool {
         let (Some(path), Keeping::Folder(_)) = (self.kept_path(name), &self.keeping) else { return false };
         let store = self.segments.as_ref().and_then(|segments| segments.store.as_deref());
         let written = replace(&path, bytes, Outlives::Process, store);
-        written.inspect_err(|error| tracing::debug!("{} is not kept: {error}", path.display())).is_ok()
+        written.inspect_err(|error| tracing::debug!("cannot cache {}: {error}", path.display())).is_ok()
     }
 
     fn kept_path(&self, name: &str) -> Option<PathBuf> {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_kept_by_a_catalog_that_writes_to_a_folder() {
+    fn only_a_catalog_that_writes_to_a_folder_caches_files() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::in_folder(folder.path());
         assert_eq!(catalog.kept_file("x.bin", 10), None);

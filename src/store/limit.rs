@@ -1,12 +1,11 @@
-//! How large may something in a store be? One limit for whoever writes and whoever reads: what is written can be read
-//! again.
+//! The size limit of objects. It holds for writes and reads, so that everything written can be read again.
 
 use super::{Error, Result};
 
-/// The limit of every store: a report on fifty thousand deployments is half as large.
+/// Default limit: twice the size of a report on fifty thousand deployments.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The limit of a store.
+/// A size limit, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limit(u64);
 
@@ -25,7 +24,7 @@ impl Limit {
         self.0
     }
 
-    /// Fails if something has more `bytes`. `what` is what was tried: `cannot write ledger.json`.
+    /// Fails if `bytes` exceeds the limit. `what` describes the operation: `cannot write ledger.json`.
     pub(super) fn check(self, bytes: u64, what: impl FnOnce() -> String) -> Result<()> {
         if bytes <= self.0 { Ok(()) } else { Err(Error::TooLarge { what: what(), most_bytes: self.0 }) }
     }

@@ -1,6 +1,4 @@
-//! Memory: what is known from earlier runs, so that nothing is fetched twice and nobody is told twice.
-//!
-//! Knows no stage.
+//! The store: ledger, catalog and reports between runs, in a folder or an S3 prefix. Knows no stage.
 
 mod atomic;
 mod catalog;

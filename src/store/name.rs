@@ -1,39 +1,38 @@
-//! What may something in a store be called? So that every name is a file below the folder and a key below the
-//! prefix, and none is anything else.
+//! Valid object names: each is a file below the folder and a key below the prefix, and nothing else.
 
 use super::{Error, Result};
 
-/// The lease of a bucket; nothing else may be kept there.
+/// The reserved name of the lease of a bucket.
 pub(super) const LEASE: &str = "lock.json";
 
-/// The longest name in bytes: with any prefix it fits into a key of S3, and each word into a file's name.
+/// Maximum length of a name in bytes: with any prefix it fits into an S3 key, and each segment into a file name.
 const MOST_BYTES: usize = 200;
 
-/// How many words a name has at most.
+/// Maximum number of segments.
 pub(super) const MOST_WORDS: usize = 12;
 
-/// Fails unless something may be kept under `name`.
+/// Fails unless `name` is valid.
 pub(super) fn check(name: &str) -> Result<()> {
     if is_name(name) {
         return Ok(());
     }
-    Err(Error::Denied { what: format!("{name:?} is no name for something to keep"), why: rule() })
+    Err(Error::Denied { what: format!("invalid name {name:?}"), why: rule() })
 }
 
-/// Fails unless `prefix` is how a name may begin.
+/// Fails unless `prefix` is a prefix of valid names.
 pub(super) fn check_prefix(prefix: &str) -> Result<()> {
     if prefix.is_empty() || is_name(prefix.strip_suffix('/').unwrap_or(prefix)) {
         return Ok(());
     }
-    Err(Error::Denied { what: format!("{prefix:?} begins no name of something kept"), why: rule() })
+    Err(Error::Denied { what: format!("invalid prefix {prefix:?}"), why: rule() })
 }
 
-/// Whether something may be kept under `name`.
+/// Whether `name` is valid.
 pub(super) fn is_name(name: &str) -> bool {
     name.len() <= MOST_BYTES && name != LEASE && name.split('/').count() <= MOST_WORDS && name.split('/').all(is_word)
 }
 
-/// What begins with a dot is the store's own: files that are half written, locks.
+/// Names that begin with a dot are reserved for unfinished files and locks.
 fn is_word(word: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !word.is_empty() && !word.starts_with('.') && word.bytes().all(is_allowed)
@@ -41,8 +40,8 @@ fn is_word(word: &str) -> bool {
 
 fn rule() -> String {
     format!(
-        "names are words of letters, digits, '.', '-' and '_' that do not begin with a dot, separated by '/', of \
-         {MOST_BYTES} characters at most; {LEASE} is the store's own"
+        "names are segments of letters, digits, '.', '-' and '_', separated by '/', that do not begin with a dot, with at \
+         most {MOST_BYTES} characters; {LEASE} is reserved"
     )
 }
 
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stays_where_it_belongs() {
+    fn only_names_below_the_store_are_valid() {
         for name in ["ledger.json", "reports/2026/11/21/20261121T060000Z-01J.json", "a-b_c/d.e", "a..b"] {
             assert!(check(name).is_ok(), "{name}");
             assert!(check_prefix(name).is_ok(), "{name}");
@@ -73,7 +72,7 @@ mod tests {
             "a b",
             "é",
             "a\0",
-            ".turn.lock",
+            ".run.lock",
             "lock.json",
             long.as_str(),
             deep.as_str(),

@@ -1,4 +1,4 @@
-//! The images that an index holds, through indexes within it, and the one that a machine runs.
+//! The images of an index, including nested indexes, and selection by platform.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,18 @@ use crate::{
     registry::{Error, Result},
 };
 
-/// How many indexes may lie within one another. Two are in use: an index of builds, each an index of platforms.
+/// Maximum depth of nested indexes. Two levels are in use: an index of builds, each an index of platforms.
 const INDEX_DEPTH: usize = 4;
 
-/// How many documents are read to find out what the entries of one index are. Entries mostly say so themselves.
+/// Maximum number of documents read to determine the entries of one index. Most entries state their platform.
 const INDEX_READS: usize = 32;
 
 impl Images {
-    /// The entry of the image that a machine of `platform` runs of what `digest` in `repository` names; `None` where
-    /// it holds none.
+    /// The entry that a machine of `platform` runs of `digest` in `repository`; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// When an entry does not say what it is and cannot be read, and no other entry fits.
+    /// When an entry without a platform cannot be read, and no other entry fits.
     pub async fn entry_for(
         &self,
         repository: &Repository,
@@ -43,7 +42,7 @@ impl Images {
         }
     }
 
-    /// That image.
+    /// The image of [`Images::entry_for`].
     ///
     /// # Errors
     ///
@@ -60,11 +59,11 @@ impl Images {
         Ok(matches!(&*known, Content::Image(_)).then_some((entry, known)))
     }
 
-    /// All images of what `digest` in `repository` names, each with its platform where that is known.
+    /// All images of `digest` in `repository`, each with its platform if known.
     ///
     /// # Errors
     ///
-    /// When an index within cannot be read, or an image that only itself says what it is for.
+    /// When a nested index or an entry without a platform cannot be read.
     pub async fn images_of(&self, repository: &Repository, digest: &Digest, content: &Content) -> Result<Vec<Child>> {
         match content {
             Content::Image(facts) => Ok(vec![Child::new(digest.clone(), Some(facts.platform.clone()))]),
@@ -75,12 +74,12 @@ impl Images {
         }
     }
 
-    /// The image whose configuration `digest` names: some builders record what Docker calls the `Id` of a base. It is
-    /// remembered under that digest, without what only its manifest holds.
+    /// The image with the configuration `digest`: some builders record the `Id` of a base, as Docker calls it. It is cached
+    /// under that digest, without data of the manifest.
     ///
     /// # Errors
     ///
-    /// When there is no such blob, or it is no image configuration.
+    /// When the blob does not exist or is not an image configuration.
     pub async fn configuration(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
         let manifest = Manifest::new(digest.clone(), None);
         let config = self.registry().config(repository, &manifest).await?;
@@ -91,7 +90,7 @@ impl Images {
         Ok(self.catalog().remember(digest, Content::Image(facts)))
     }
 
-    /// Collects the images of `index`, level by level; with `wanted` only until one is exactly for that.
+    /// Collects the images of `index` level by level, with `wanted` until one matches exactly.
     async fn walk(
         &self,
         repository: &Repository,
@@ -140,22 +139,22 @@ impl Images {
                 return answer;
             }
         }
-        answer.and(Err(too_much(repository, "its indexes lie too deep within one another")))
+        answer.and(Err(too_much(repository, "its indexes are nested too deeply")))
     }
 
-    /// What `child` names, unless it was read before.
+    /// The content of `child`, unless it was read before.
     async fn read_entry(&self, repository: &Repository, child: &Child, walk: &mut Walk) -> Result<Option<Known>> {
         if !walk.read.insert(child.digest.clone()) {
             return Ok(None);
         }
         if walk.read.len() > INDEX_READS {
-            return Err(too_much(repository, "too many of its entries do not say what they are"));
+            return Err(too_much(repository, "too many of its entries have no platform"));
         }
         self.content(repository, &child.digest).await.map(Some)
     }
 }
 
-/// What was found so far.
+/// State of the walk.
 #[derive(Default)]
 struct Walk {
     images: Vec<Child>,
@@ -163,14 +162,13 @@ struct Walk {
 }
 
 impl Walk {
-    /// Whether there is an image for exactly the platform that is wanted.
+    /// Whether there is an image for exactly the `wanted` platform.
     fn has(&self, wanted: Option<&Platform>) -> bool {
         wanted.is_some_and(|wanted| self.images.iter().any(|image| image.platform.as_ref() == Some(wanted)))
     }
 }
 
-/// The entry of an image with the platform that its configuration states. What states that it is for `unknown` is an
-/// attestation that its entry does not call so.
+/// The entry of an image with the platform of its configuration. The platform `unknown` is that of an attestation.
 fn image(child: Child, known: &Content) -> Option<Child> {
     match known {
         Content::Image(facts) if facts.platform.is_unknown() => None,
@@ -179,7 +177,7 @@ fn image(child: Child, known: &Content) -> Option<Child> {
     }
 }
 
-/// The entries of the index that `outer` names. What is said of that and not of them is said of them.
+/// The entries of the index `outer`. They inherit what only `outer` states.
 fn within(outer: &Child, known: &Content) -> Vec<Child> {
     match known {
         Content::Index(index) => index.children.iter().map(|child| child.within(outer)).collect(),

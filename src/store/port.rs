@@ -1,74 +1,74 @@
-//! Where things are kept between runs: a folder, or an S3 prefix.
+//! The `Store` trait: objects by name with versions and conditional writes, and a lock.
 
 use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
-/// The longest that anybody waits for a turn, whatever was asked for.
+/// Maximum wait for the lock.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// What went wrong with a store.
+/// An error of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Somebody else changed it since it was read.
-    #[error("{name} was changed by somebody else in the meantime")]
+    /// Another process changed the object since it was read.
+    #[error("{name} was changed by another process in the meantime")]
     Conflict {
-        /// What was to be written.
+        /// The name of the object.
         name: String,
     },
-    /// Another run has its turn, and did not end it in time.
-    #[error("another run has been busy with the store for longer than {waited:?}{holder}")]
+    /// Another process holds the lock and did not release it in time.
+    #[error("the store is locked by another run: waited {waited:?}{holder}")]
     Busy {
-        /// How long was waited.
+        /// How long this process waited.
         waited: Duration,
-        /// Who is busy, as ` (…)`, where that is known.
+        /// The holder of the lock as ` (…)`, if known.
         holder: String,
     },
-    /// It may not be read or written.
+    /// Access was denied.
     #[error("{what}: {why}")]
     Denied {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What was said to it.
+        /// The reason.
         why: String,
     },
     /// It cannot be read or written now: no answer, no space, no such folder.
     #[error("{what}: {why}")]
     Unavailable {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What was said to it.
+        /// The reason.
         why: String,
     },
-    /// It is larger than what a store reads and writes.
-    #[error("{what}: it is larger than {}", Size(*most_bytes))]
+    /// The object exceeds the size limit of the store.
+    #[error("{what}: larger than {}", Size(*most_bytes))]
     TooLarge {
-        /// What was tried.
+        /// The operation.
         what: String,
         /// The limit.
         most_bytes: u64,
     },
-    /// What is kept there is not what was written there.
-    #[error("{place} cannot be understood: {why}; it was left as it is")]
+    /// The object does not have the expected format.
+    #[error("{place} cannot be parsed: {why}; it was not changed")]
     Unreadable {
-        /// What was read.
+        /// The location of the object.
         place: String,
-        /// Why it makes no sense.
+        /// The reason.
         why: String,
     },
     /// A newer basewatch wrote it.
-    #[error("{place} is of a newer basewatch: its format is {found}, this one knows {known}; it was left as it is")]
+    #[error("{place} was written by a newer basewatch: its format is {found}, expected {known}; it was not changed")]
     Newer {
-        /// What was read.
+        /// The location of the object.
         place: String,
         /// Its format.
         found: String,
-        /// The format that is known.
+        /// The supported format.
         known: String,
     },
 }
 
-/// A number of bytes in words.
+/// A number of bytes, displayed in MiB if whole.
 struct Size(u64);
 
 impl fmt::Display for Size {
@@ -80,28 +80,28 @@ impl fmt::Display for Size {
     }
 }
 
-/// What reading and writing comes to.
+/// Result of a store operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Which state of an object this is; opaque, and only good for being compared by the store it is from.
+/// The version of an object. Opaque: comparable only within its store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub(super) String);
 
 impl Version {
-    /// The version that a store calls `name`.
+    /// The version that the store identifies as `name`.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// What the store calls it.
+    /// The identifier of the store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What was kept.
+/// A stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// The bytes.
@@ -110,59 +110,59 @@ pub struct Stored {
     pub version: Version,
 }
 
-/// When a write may happen.
+/// Condition of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnlyIf {
-    /// In any case.
+    /// Unconditional.
     Always,
-    /// If there is nothing yet.
+    /// Only if the object does not exist.
     Absent,
-    /// If it is still this version.
+    /// Only if the object still has this version.
     Unchanged(Version),
 }
 
-/// A place to keep things in: `FolderStore` or `S3Store`.
+/// A store: `FolderStore` or `S3Store`.
 ///
-/// Names are words separated by `/`, of ASCII letters, digits, `.`, `-`, `_`. A write is whole or did not
-/// happen, and once it has returned it outlives the machine's power.
+/// Names are segments separated by `/`, of ASCII letters, digits, `.`, `-`, `_`. Writes are atomic, and durable once they
+/// return.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// The place as people wrote it: `./basewatch-store`, `s3://bucket/prefix`.
+    /// The location as configured: `./basewatch-store`, `s3://bucket/prefix`.
     fn place(&self) -> String;
 
-    /// What is kept under `name`; `None` if nothing is.
+    /// The object `name`; `None` if it does not exist.
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>>;
 
-    /// The same for JSON, with texts of more than a few kilobytes cut while they are read: so a document can be read
-    /// although it is larger than [`Store::read`] allows.
+    /// Like [`Store::read`] for JSON, with texts of more than a few kilobytes cut while they are read, so that a larger
+    /// document fits into the limit.
     fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
         self.read(name)
     }
 
-    /// Keeps `bytes` under `name`, and says their version. Fails, and changes nothing, with [`Error::Conflict`] if
-    /// `only_if` does not hold, and with [`Error::TooLarge`] if they could not be read again.
+    /// Writes `bytes` to the object `name` and returns the version. Fails without a change with [`Error::Conflict`] if
+    /// `only_if` does not hold, and with [`Error::TooLarge`] if the object could not be read again.
     ///
-    /// A write that fails with [`Error::Unavailable`] may have happened nonetheless. So may, in a bucket, one that
-    /// fails with [`Error::Conflict`], if its answer was lost and another run wrote over it before it was looked
-    /// for. Whoever writes again reads first, and does not do twice what is already there.
+    /// A write that fails with [`Error::Unavailable`] may have happened nonetheless. So may, in a bucket, one that fails
+    /// with [`Error::Conflict`], if its answer was lost and another process has overwritten it since. Read before you
+    /// write again.
     fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>>;
 
-    /// The names that begin with `prefix`, in order.
+    /// The names with `prefix`, sorted.
     fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
 
-    /// Forgets what is kept under `name`; nothing is fine.
+    /// Removes the object `name`, if it exists.
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>>;
 
-    /// Waits, at most so long, until no other run has its turn with this store, and takes the next. `holder` is
-    /// shown to those who wait. The turn of a process that was killed does not last: at once for a folder, after
-    /// a minute for S3.
+    /// Waits at most `wait` for the lock of the store, and takes it. `holder` is shown to processes that wait. The lock of
+    /// a killed process is released: at once in a folder, after a minute in S3.
     fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>>;
 }
 
-/// A run's turn with a store: nobody else has one. Ends when dropped at the latest.
+/// The exclusive lock of a store. Released when dropped at the latest.
 pub trait Turn: fmt::Debug + Send + Sync {
-    /// Whether it still lasts. One that was not renewed in time, as the machine slept, may have gone to another.
+    /// Whether it is still held. A lock that was not renewed in time, because the machine slept, may have passed to another
+    /// process.
     fn is_held(&self) -> bool;
 
-    /// Ends it, so that the next one need not wait.
+    /// Releases it.
     fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

@@ -1,4 +1,4 @@
-//! Which images a build pulled, by the attestations of the image: each attestation is read once ever.
+//! Images that a build pulled, from the attestations of the image. Each attestation is fetched once ever.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,27 @@ use crate::{
     registry::{Error, Result},
 };
 
-/// How many attestations of an image are read.
+/// Maximum number of attestations read per image.
 const ATTESTATIONS: usize = 8;
-/// After how long it is asked again whether something refers to an image of which no attestation was found: they can be
-/// attached later.
+/// Interval of referrer requests for an image without an attestation, because attestations can be attached later.
 const ASK_AGAIN: TimeDelta = TimeDelta::days(7);
 
-/// What is remembered of the attestations of an image.
+/// The attestations of an image in the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct ProvenanceMemory {
-    /// What each attestation says, by the digest of its manifest; nothing of those that are no provenance.
+    /// The materials of each attestation, by the digest of its manifest; empty if it is not provenance.
     #[serde(default)]
     attestations: BTreeMap<Digest, Vec<BuildMaterial>>,
-    /// Why some of them say nothing, and always will.
+    /// Permanently unusable attestations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<UnusableAttestation>,
-    /// When it was last asked what refers to the image.
+    /// When referrers of the image were last requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_at: Option<DateTime<Utc>>,
 }
 
 impl ProvenanceMemory {
-    /// What is known. An attestation that is found twice counts once, and so does an image.
+    /// The provenance, without duplicate attestations and images.
     fn provenance(self) -> Provenance {
         let attestation_count = self.attestations.len();
         let mut materials = Vec::new();
@@ -46,8 +45,8 @@ impl ProvenanceMemory {
 }
 
 impl Images {
-    /// What the build of `image` in `repository` pulled, by the attestations that are `listed` with it and, where these
-    /// name no image, by those that the registry says refer to it. What cannot be read is said.
+    /// The images that the build of `image` in `repository` pulled, from the `listed` attestations or, if these name no image,
+    /// from its referrers in the registry. Unreadable ones are included as such.
     pub async fn provenance(
         &self,
         repository: &Repository,
@@ -58,12 +57,12 @@ impl Images {
         self.attested_by(repository, image, listed, Some(seen_at)).await
     }
 
-    /// The same, where `listed` are all there are.
+    /// Like [`provenance`](Self::provenance), from the `listed` attestations only.
     pub async fn listed_provenance(&self, repository: &Repository, image: &Digest, listed: &[Digest]) -> Provenance {
         self.attested_by(repository, image, listed, None).await
     }
 
-    /// The same as far as it was read before.
+    /// Like [`provenance`](Self::provenance), from the catalog only.
     #[must_use]
     pub fn remembered_provenance(&self, image: &Digest) -> Provenance {
         let known: Option<ProvenanceMemory> = self.catalog().kept(&name(image));
@@ -88,7 +87,7 @@ impl Images {
             match self.registry().attestations(repository, image).await {
                 Ok(referring) => {
                     let failed = self.read_attestations(repository, image, &referring, &mut memory).await;
-                    // One that could not be read is asked for again in the next run, and so is the list.
+                    // After a failed read, the next run requests both again.
                     memory.asked_at = failed.is_empty().then_some(asks_at).or(memory.asked_at);
                     unread.extend(failed);
                 }
@@ -104,7 +103,7 @@ impl Images {
         Provenance { unlisted, ..provenance }
     }
 
-    /// Reads those of `attestations` that are not known. Those that could not be read this time.
+    /// Reads those of `attestations` that are not cached. Returns the ones that could not be read this time.
     async fn read_attestations(
         &self,
         repository: &Repository,
@@ -129,7 +128,7 @@ impl Images {
         unread
     }
 
-    /// What the attestation `digest` says of the build of `image`. What is there and makes no sense says nothing.
+    /// The materials of the attestation `digest` for `image`. An invalid attestation has none.
     async fn attested(&self, repository: &Repository, image: &Digest, digest: &Digest) -> Result<Attested> {
         let reference = Reference::pinned(repository.clone(), digest.clone());
         let manifest = match self.registry().manifest(&reference).await.map(|fetched| fetched.document) {
@@ -137,13 +136,13 @@ impl Images {
             Ok(Document::Index(_)) => {
                 return Ok(Attested { why: Some("it is an index".to_owned()), ..Attested::default() });
             }
-            Err(error) => return Ok(Attested { why: Some(nonsense(error)?), ..Attested::default() }),
+            Err(error) => return Ok(Attested { why: Some(permanent_reason(error)?), ..Attested::default() }),
         };
         let mut attested = Attested::default();
         for statement in manifest.statements.iter().filter(|statement| statement.may_be_provenance()) {
             let read = match self.registry().statement(repository, statement).await {
                 Ok(body) => build_materials(&body, image).map_err(|error| error.to_string()),
-                Err(error) => Err(nonsense(error)?),
+                Err(error) => Err(permanent_reason(error)?),
             };
             match read {
                 Ok(materials) => attested.materials.extend(materials),
@@ -154,21 +153,21 @@ impl Images {
     }
 }
 
-/// What one attestation says.
+/// The contents of one attestation.
 #[derive(Default)]
 struct Attested {
     materials: Vec<BuildMaterial>,
-    /// Why a part of it says nothing.
+    /// Why a part of it is unusable.
     why: Option<String>,
 }
 
-/// What the provenance of `image` is kept under.
+/// The name of the provenance of `image` in the catalog.
 fn name(image: &Digest) -> String {
     format!("provenance/{}/{}", image.algorithm(), image.hex())
 }
 
-/// Why an attestation says nothing, where asking again gives the same.
-fn nonsense(error: Error) -> Result<String> {
+/// The reason why an attestation is permanently unusable.
+fn permanent_reason(error: Error) -> Result<String> {
     match error {
         Error::Malformed { .. } | Error::TooLarge { .. } | Error::NotFound { .. } => Ok(error.to_string()),
         error => Err(error),

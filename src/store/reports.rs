@@ -1,6 +1,5 @@
-//! What did earlier runs find? The latest report, those of the last months, and a line a day for trends.
-//!
-//! Knows of a report that it is JSON with the id of its run in it, and no more.
+//! Stored reports: the latest, the dated ones, and the history with one entry per day. Reads only schema and run id of a
+//! report.
 
 use std::collections::BTreeMap;
 
@@ -11,49 +10,49 @@ use serde::{Deserialize, Serialize};
 
 use super::{Document, Error, Kept, OnlyIf, Result, Retention, Store, Stored, load};
 
-/// Where the report of the last run is.
+/// Name of the latest report.
 pub const LATEST: &str = "reports/latest.json";
-/// Where the dated reports are.
+/// Prefix of dated reports.
 const REPORTS: &str = "reports/";
-/// How many dated reports one run removes at most.
+/// Maximum number of dated reports that one run removes.
 const MOST_REMOVED: usize = 500;
-/// How many of them at a time.
+/// Number of concurrent removals.
 const REMOVED_AT_ONCE: usize = 8;
-/// How often is tried to write what others are writing too.
+/// Maximum attempts of a write with conflicts.
 const ATTEMPTS: u32 = 50;
-/// How many owners a day tells apart, the largest ones.
+/// Maximum number of owners per day, the largest ones.
 const MOST_OWNERS: usize = 100;
 
-/// A day in the history: what the day's last run found.
+/// One day of the history: the figures of its last run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Day {
     /// The day, in UTC.
     pub date: NaiveDate,
-    /// The instant that the run took for now.
+    /// The instant that counted as now.
     pub at: DateTime<Utc>,
-    /// The run. Ids sort by when their runs began.
+    /// The id of the run. Ids sort by start time.
     pub run_id: String,
-    /// Whether it saw everything it was to see.
+    /// Whether it was complete.
     pub complete: bool,
-    /// How many deployments there were.
+    /// Number of deployments.
     pub deployments: u64,
-    /// How many by verdict.
+    /// Number of deployments by verdict.
     pub by_verdict: BTreeMap<String, u64>,
-    /// How many by severity.
+    /// Number of deployments by severity.
     pub by_severity: BTreeMap<String, u64>,
-    /// How many by owner, of those that are not well; `""` is nobody. The hundred owners with most of them.
+    /// Number of deployments that are not fresh by owner, for the 100 owners with the most; `""`: without an owner.
     #[serde(default)]
     pub by_owner: BTreeMap<String, u64>,
-    /// How many those of all other owners are.
+    /// Number of those of all other owners.
     #[serde(default)]
     pub other_owners: u64,
-    /// How old the bases in use are; nothing if that is known of none.
+    /// Ages of the bases in use; absent if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_days: Option<Ages>,
-    /// How many alerts were sent that day, by all its runs.
+    /// Number of alerts sent by all runs of that day.
     #[serde(default)]
     pub alerts_sent: u64,
-    /// How many runs there were that day.
+    /// Number of runs of that day.
     #[serde(default)]
     pub runs: u64,
 }
@@ -61,20 +60,20 @@ pub struct Day {
 /// Ages in whole days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ages {
-    /// Half of them are not older.
+    /// Median.
     pub p50: u64,
-    /// Nine of ten are not older.
+    /// 90th percentile.
     pub p90: u64,
-    /// The oldest.
+    /// Maximum.
     pub max: u64,
 }
 
-/// The history: a line a day.
+/// The history: one entry per day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The days, oldest first.
     pub days: Vec<Day>,
-    /// No dated report is older than this day, as far as is known.
+    /// No dated report is known to be older than this day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruned_before: Option<NaiveDate>,
 }
@@ -85,7 +84,7 @@ impl Document for History {
 }
 
 impl History {
-    /// Adds what a run found. Of two runs of one day the one that began later tells what was found.
+    /// Adds the figures of a run. Of several runs of a day, the one that started last counts.
     fn add(&mut self, mut day: Day) {
         largest_owners(&mut day);
         let Some(known) = self.days.iter_mut().find(|known| known.date == day.date) else {
@@ -93,7 +92,7 @@ impl History {
             self.days.push(day);
             return self.days.sort_by_key(|day| day.date);
         };
-        // The same run again, after a write whose outcome was not known, is no second one.
+        // The same run again, after a write with unknown outcome, counts once.
         let is_other = known.run_id != day.run_id;
         let alerts_sent = if is_other { known.alerts_sent + day.alerts_sent } else { known.alerts_sent };
         let runs = known.runs + u64::from(is_other);
@@ -111,26 +110,26 @@ fn largest_owners(day: &mut Day) {
     day.by_owner = owners.into_iter().take(MOST_OWNERS).collect();
 }
 
-/// Where the report of a run is kept besides: `reports/2026/11/21/20261121T060000Z-01J….json`.
+/// Name of the dated report of a run: `reports/2026/11/21/20261121T060000Z-01J….json`.
 #[must_use]
 pub fn dated_name(at: DateTime<Utc>, run_id: &str) -> String {
     format!("{REPORTS}{}-{run_id}.json", at.format("%Y/%m/%d/%Y%m%dT%H%M%SZ"))
 }
 
-/// The day a dated report is of.
+/// The day of a dated report.
 fn date_of(name: &str) -> Option<NaiveDate> {
     let date = name.strip_prefix(REPORTS)?.get(.."2026/11/21".len())?;
     NaiveDate::parse_from_str(date, "%Y/%m/%d").ok()
 }
 
-/// Keeps the report of a run, and its day in the history; and removes what is older than `retention` as of `now`.
+/// Stores the report of a run and its day in the history, and removes what is older than `retention` as of `now`.
 ///
-/// `now` is the real now, and not one that a rehearsal takes for it: it decides what is removed. What is written may
-/// be written again by the same run, and by several runs at once.
+/// `now` is the real time, not that of `--as-of`, because it decides what is removed. May be repeated by the same run and
+/// called by several runs at once.
 ///
 /// # Errors
 ///
-/// Those of the store. That old reports cannot be removed is only logged.
+/// Those of the store. A failure to remove old reports is only logged.
 pub async fn record(
     store: &dyn Store,
     report_json: &[u8],
@@ -148,12 +147,12 @@ pub async fn record(
     })
     .await?;
     if let Err(error) = prune(store, &history.document, since(now, retention.reports)).await {
-        tracing::warn!("old reports are not removed: {error}");
+        tracing::warn!("cannot remove old reports: {error}");
     }
     Ok(())
 }
 
-/// Adds `count` to the alerts that the history says were sent on `date`, if it knows that day.
+/// Adds `count` to the sent alerts of `date` in the history, if it has that day.
 ///
 /// # Errors
 ///
@@ -173,7 +172,7 @@ fn since(now: DateTime<Utc>, kept_for: std::time::Duration) -> NaiveDate {
     now.checked_sub_signed(kept_for).unwrap_or(DateTime::<Utc>::MIN_UTC).date_naive()
 }
 
-/// Writes the history as `change` leaves it, over what others write meanwhile.
+/// Applies `change` to the history. Repeats it after a conflicting write.
 async fn change(store: &dyn Store, change: impl Fn(&mut History)) -> Result<Kept<History>> {
     let mut attempt = 0;
     loop {
@@ -192,7 +191,7 @@ async fn change(store: &dyn Store, change: impl Fn(&mut History)) -> Result<Kept
     }
 }
 
-/// Others write at the same moment: not all again at the next one.
+/// A random wait, so that conflicting writers do not retry at the same time.
 async fn pause() {
     tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(5..100))).await;
 }
@@ -203,12 +202,12 @@ struct Head {
     run_id: String,
 }
 
-/// The number of a format: 1 of `basewatch.report/v1`.
+/// The version number of a format: 1 for `basewatch.report/v1`.
 fn generation(schema: &str) -> u32 {
     schema.rsplit_once("/v").and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
 }
 
-/// Makes a report the latest, unless that of a run that began later is.
+/// Stores a report as the latest, unless a later run has stored its own.
 async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Result<()> {
     let own = serde_json::from_slice::<Head>(report_json).map(|own| own.schema).unwrap_or_default();
     let mut attempt = 0;
@@ -216,7 +215,7 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
         attempt += 1;
         let only_if = match store.read_clipped(LATEST).await {
             Err(error @ Error::TooLarge { .. }) => {
-                tracing::warn!("the latest report is replaced: {error}");
+                tracing::warn!("replacing the latest report: {error}");
                 OnlyIf::Always
             }
             Err(error) => return Err(error),
@@ -229,8 +228,8 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
                     }
                     Ok(head) if *head.run_id > *run_id => return Ok(()),
                     Ok(_) => {}
-                    // It is a copy of a dated report, so that nothing is lost.
-                    Err(error) => tracing::warn!("{}/{LATEST} was unreadable and is replaced: {error}", store.place()),
+                    // Nothing is lost: it is a copy of a dated report.
+                    Err(error) => tracing::warn!("replacing the unreadable {}/{LATEST}: {error}", store.place()),
                 }
                 OnlyIf::Unchanged(version)
             }
@@ -242,8 +241,8 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
     }
 }
 
-/// Removes the dated reports before `kept_since`. They are listed once a day: the history remembers since when there
-/// are none.
+/// Removes the dated reports before `kept_since`. Lists them once a day: the history records the day up to which they were
+/// removed.
 async fn prune(store: &dyn Store, history: &History, kept_since: NaiveDate) -> Result<()> {
     if history.pruned_before.is_some_and(|day| day >= kept_since) {
         return Ok(());
@@ -263,11 +262,11 @@ async fn prune(store: &dyn Store, history: &History, kept_since: NaiveDate) -> R
     Ok(())
 }
 
-/// The latest report, as JSON; nothing before the first run, and of one that is larger than any run writes.
+/// The latest report as JSON; `None` before the first run, or if it exceeds the size limit.
 pub async fn latest(store: &dyn Store) -> Result<Option<Vec<u8>>> {
     match store.read_clipped(LATEST).await {
         Err(error @ Error::TooLarge { .. }) => {
-            tracing::warn!("the last report is not shown until there is a new one: {error}");
+            tracing::warn!("the latest report is not shown: {error}");
             Ok(None)
         }
         read => Ok(read?.map(|stored| stored.bytes)),
@@ -354,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_old_is_removed_and_what_is_kept_is_not() {
+    async fn only_reports_older_than_the_retention_are_removed() {
         let (_folder, store) = store();
         let start = at("2026-01-01T06:00:00Z");
         for days in [0, 1, 60, 100] {

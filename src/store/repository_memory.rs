@@ -1,6 +1,4 @@
-//! What is remembered of a repository, and how what several runs remember becomes one.
-//!
-//! Merging knows no order and no number of times.
+//! The record of a repository in the catalog. Merging records of several runs is commutative and idempotent.
 
 use std::{
     cmp::Ordering,
@@ -13,28 +11,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, DigestKind, PlatformRelease};
 
-/// What is remembered of one repository.
+/// The record of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryMemory {
-    /// The dated tags it listed.
+    /// Its dated tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagMemory>,
-    /// What dated tags were found to carry; they are never re-pointed. That a tag was not there is not kept: it may have
-    /// been a fault of the registry, and is asked again in the next run.
+    /// Digests of dated tags, which never move. Missing tags are not recorded, because that may be a registry error.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub carried: BTreeMap<String, Seen>,
-    /// What moving tags were seen to point at, oldest first.
+    /// Digests of moving tags over time, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub moving: BTreeMap<String, Vec<Seen>>,
-    /// Releases of this base repository that were read, by the digests of their manifests.
+    /// Releases of this base repository, by manifest digest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub releases: BTreeMap<Digest, Arc<PlatformRelease>>,
-    /// Its tags as an AWS resource.
+    /// Its AWS resource tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_tags: Option<TagsMemory>,
 }
 
-/// The remembered tags of an AWS resource.
+/// The tags of an AWS resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TagsMemory {
     /// When they were read.
@@ -43,7 +40,7 @@ pub struct TagsMemory {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A remembered tag list.
+/// A tag list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TagMemory {
     /// When it was read.
@@ -54,41 +51,41 @@ pub struct TagMemory {
     pub dated: Vec<String>,
 }
 
-/// A digest seen behind a tag.
+/// A digest observed at a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The digest.
     pub digest: Digest,
-    /// What it names, where the registry said.
+    /// Its kind, if the registry returned it.
     pub kind: Option<DigestKind>,
-    /// When it was first seen there.
+    /// When it was first observed.
     pub first_seen: DateTime<Utc>,
-    /// When it was last seen there, where that was later.
+    /// When it was last observed, if later.
     #[serde(rename = "last_seen", default, skip_serializing_if = "Option::is_none")]
     again_at: Option<DateTime<Utc>>,
 }
 
 impl Seen {
-    /// What was seen at `seen_at`.
+    /// An observation at `seen_at`.
     #[must_use]
     pub fn new(digest: Digest, kind: Option<DigestKind>, seen_at: DateTime<Utc>) -> Self {
         Self { digest, kind, first_seen: seen_at, again_at: None }
     }
 
-    /// When it was last seen there.
+    /// When it was last observed.
     #[must_use]
     pub fn last_seen(&self) -> DateTime<Utc> {
         self.again_at.map_or(self.first_seen, |again_at| again_at.max(self.first_seen))
     }
 
-    /// Notes that it was seen there at `at` too.
+    /// Extends the observation to `at`.
     pub fn see_again(&mut self, at: DateTime<Utc>) {
         if at > self.last_seen() {
             self.again_at = Some(at);
         }
     }
 
-    /// Adds what `other` says of the same digest that was first seen there at the same instant.
+    /// Merges `other`, an observation of the same digest with the same start.
     fn merge(&mut self, other: &Self) {
         self.kind = self.kind.or(other.kind);
         self.see_again(other.last_seen());
@@ -96,7 +93,7 @@ impl Seen {
 }
 
 impl RepositoryMemory {
-    /// Adds what `other` says.
+    /// Merges `other`.
     pub(super) fn merge(&mut self, other: Self) {
         self.tags = self.tags.take().into_iter().chain(other.tags).max();
         self.resource_tags = self.resource_tags.take().into_iter().chain(other.resource_tags).max();
@@ -119,7 +116,7 @@ impl RepositoryMemory {
         }
     }
 
-    /// Makes one of what several runs saw at different instants: from the first to the last.
+    /// Merges adjacent observations of the same digest by several runs.
     fn settle(&mut self) {
         for history in self.moving.values_mut() {
             history.dedup_by(|later, earlier| {
@@ -132,7 +129,7 @@ impl RepositoryMemory {
         }
     }
 
-    /// What is in it and not in `known`; `None` if that is nothing.
+    /// The entries that are not in `known`; `None` if there are none.
     fn new_since(&self, known: &Self) -> Option<Self> {
         let new = Self {
             tags: self.tags.clone().filter(|tags| known.tags.as_ref() != Some(tags)),
@@ -153,30 +150,30 @@ impl RepositoryMemory {
     }
 }
 
-/// The memory of a repository, and what segments say of it.
+/// A repository record and its saved state.
 #[derive(Debug, Default)]
 pub(super) struct RememberedRepository {
     memory: RepositoryMemory,
-    /// What segments say.
+    /// The saved state.
     saved: RepositoryMemory,
-    /// What segments say and no one has needed yet: JSON.
+    /// Saved parts that were not parsed yet, as JSON.
     stored: BTreeSet<Box<[u8]>>,
 }
 
 impl RememberedRepository {
-    /// What segments say in these parts.
+    /// A record with the saved parts `stored`.
     pub(super) fn from_stored(stored: BTreeSet<Box<[u8]>>) -> Self {
         Self { stored, ..Self::default() }
     }
 
-    /// What is remembered, to be read and changed.
+    /// The record, to be read and changed.
     pub(super) fn memory(&mut self) -> &mut RepositoryMemory {
         if !self.stored.is_empty() {
             for json in std::mem::take(&mut self.stored) {
                 match serde_json::from_slice(&json) {
                     Ok(read) => self.saved.merge(read),
                     Err(error) => {
-                        tracing::debug!("a part of what is remembered of a repository is unreadable: {error}");
+                        tracing::debug!("a part of a repository record is unreadable: {error}");
                     }
                 }
             }
@@ -186,12 +183,12 @@ impl RememberedRepository {
         &mut self.memory
     }
 
-    /// What segments do not say.
+    /// The entries that are not saved yet.
     pub(super) fn unsaved(&self) -> Option<RepositoryMemory> {
         self.memory.new_since(&self.saved)
     }
 
-    /// Knows that a segment says `new`.
+    /// Marks `new` as saved.
     pub(super) fn mark_saved(&mut self, new: RepositoryMemory) {
         self.saved.merge(new);
     }
@@ -203,7 +200,7 @@ fn new_in<K: Ord + Clone, V: PartialEq + Clone>(all: &BTreeMap<K, V>, known: &BT
     new.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// The one that was seen first.
+/// The earlier observation.
 fn earliest(mut one: Seen, other: Seen) -> Seen {
     match (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)) {
         Ordering::Less => one,
@@ -215,7 +212,7 @@ fn earliest(mut one: Seen, other: Seen) -> Seen {
     }
 }
 
-/// All that two histories of a tag say, in order.
+/// The merged history of a tag, in order.
 fn union(one: Vec<Seen>, other: Vec<Seen>) -> Vec<Seen> {
     let mut all: Vec<_> = one.into_iter().chain(other).collect();
     all.sort_by(|one, other| (one.first_seen, &one.digest).cmp(&(other.first_seen, &other.digest)));
@@ -283,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_and_number_of_memories_do_not_matter(a in memories(), b in memories(), c in memories()) {
+        fn merging_is_commutative_and_idempotent(a in memories(), b in memories(), c in memories()) {
             let all = merged([&a, &b, &c]);
             prop_assert_eq!(&merged([&c, &b, &a]), &all);
             prop_assert_eq!(&merged([&b, &a, &c, &a, &b]), &all);
@@ -291,7 +288,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_new_and_what_is_known_are_all_there_is(a in memories(), b in memories()) {
+        fn known_and_new_entries_together_are_the_whole_record(a in memories(), b in memories()) {
             let all = merged([&a, &b]);
             let new = all.new_since(&a).unwrap_or_default();
             prop_assert_eq!(merged([&a, &new]), all.clone());

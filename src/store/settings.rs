@@ -1,66 +1,66 @@
-//! Settings of the store: where it is, and how long what is in it is kept.
+//! Settings of the store: location and retention.
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{FolderStore, S3Store, Store};
 use crate::aws::Aws;
 
-/// Where the store is.
+/// Location of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a folder.
+    /// A folder.
     Folder(PathBuf),
-    /// In a bucket of S3.
+    /// An S3 bucket.
     S3 {
         /// The bucket's name.
         bucket: String,
-        /// What all keys in it begin with, without a `/` at the end; empty if the whole bucket is the store.
+        /// Prefix of all keys, without a trailing `/`; empty if the whole bucket is the store.
         prefix: String,
     },
 }
 
-/// How long reports are kept.
+/// Retention of reports and history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// How long the dated reports.
+    /// Of dated reports.
     pub reports: Duration,
-    /// How long the days of the history.
+    /// Of the days of the history.
     pub history: Duration,
 }
 
 impl Default for Retention {
-    /// A quarter of reports, and a year of history with a month to look at it.
+    /// 90 days of reports, 400 days of history.
     fn default() -> Self {
         Self { reports: Duration::from_hours(90 * 24), history: Duration::from_hours(400 * 24) }
     }
 }
 
-/// Why a text names no place for a store.
+/// Why a text is not the location of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlace {
-    /// There is no text.
+    /// The text is empty.
     #[error("it is empty: write a folder, or s3://bucket/prefix")]
     Empty,
-    /// It is a URL of something else.
-    #[error("{0}:// is no place for a store: write a folder without any scheme, or s3://bucket/prefix")]
+    /// It is a URL with another scheme.
+    #[error("{0}:// is not supported: write a folder without a scheme, or s3://bucket/prefix")]
     Scheme(String),
-    /// There is no bucket in it.
+    /// The bucket is missing.
     #[error("no bucket is named: write s3://bucket/prefix")]
     NoBucket,
-    /// That cannot be the name of a bucket.
-    #[error("{name:?} is no name of a bucket: {why}")]
+    /// The bucket name is invalid.
+    #[error("{name:?} is not a bucket name: {why}")]
     Bucket {
         /// The name.
         name: String,
-        /// Which rule it breaks.
+        /// The rule that it violates.
         why: &'static str,
     },
-    /// That cannot be a prefix.
-    #[error("{prefix:?} is no prefix: {why}")]
+    /// The prefix is invalid.
+    #[error("invalid prefix {prefix:?}: {why}")]
     Prefix {
         /// The prefix.
         prefix: String,
-        /// Which rule it breaks.
+        /// The rule that it violates.
         why: &'static str,
     },
 }
@@ -91,16 +91,14 @@ fn check_bucket(name: &str) -> Result<(), InvalidPlace> {
     let why = match name {
         "" => return Err(InvalidPlace::NoBucket),
         _ if name.starts_with("arn:") => "write the bucket's name, not an ARN",
-        _ if !(3..=63).contains(&name.len()) => "it has to have 3 to 63 characters",
+        _ if !(3..=63).contains(&name.len()) => "it must have 3 to 63 characters",
         _ if !name.bytes().all(is_allowed) => "only lower-case letters, digits, '.' and '-' are allowed",
-        _ if !name.starts_with(is_edge) || !name.ends_with(is_edge) => "it has to begin and end with a letter or digit",
-        _ if name.contains("..") => "two dots must not stand side by side",
+        _ if !name.starts_with(is_edge) || !name.ends_with(is_edge) => "it must begin and end with a letter or digit",
+        _ if name.contains("..") => "it must not contain two dots in a row",
         _ if name.parse::<std::net::Ipv4Addr>().is_ok() => "it must not look like an IP address",
         // Directory buckets list in no order and are reached through sessions
         // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html).
-        _ if name.ends_with("--x-s3") => {
-            "it is a directory bucket, which does not do for a store: use a general purpose one"
-        }
+        _ if name.ends_with("--x-s3") => "it is a directory bucket: use a general purpose bucket",
         _ => return Ok(()),
     };
     Err(InvalidPlace::Bucket { name: name.to_owned(), why })
@@ -114,8 +112,8 @@ fn check_prefix(prefix: &str) -> Result<(), InvalidPlace> {
         "" => return Ok(()),
         _ if prefix.len() > 500 => "it is longer than 500 characters",
         _ if !prefix.bytes().all(is_allowed) => "only letters, digits, '.', '-', '_', '=' and '/' are allowed",
-        _ if prefix.split('/').any(str::is_empty) => "there is nothing between two of its '/'",
-        _ if prefix.split('/').any(|word| matches!(word, "." | "..")) => "'.' and '..' mean nothing in a bucket",
+        _ if prefix.split('/').any(str::is_empty) => "it has an empty segment",
+        _ if prefix.split('/').any(|word| matches!(word, "." | "..")) => "'.' and '..' are not allowed",
         _ => return Ok(()),
     };
     Err(InvalidPlace::Prefix { prefix: prefix.to_owned(), why })
@@ -131,7 +129,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The store at `place`, reached as `aws` where it is a bucket. Touches nothing yet.
+/// The store at `place`, accessed through `aws` if it is a bucket. Does no I/O yet.
 #[must_use]
 pub fn open(place: &Place, aws: Arc<Aws>) -> Arc<dyn Store> {
     match place {
@@ -145,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_folder_or_a_bucket_and_reads_as_it_was_written() {
+    fn a_location_is_a_folder_or_a_bucket_and_round_trips() {
         for text in ["/var/lib/basewatch", "./basewatch-store", "store", "s3://bucket", "s3://my.bucket-1/a/b=c/_d.e"] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
         }
@@ -155,15 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_says_what_would_do() {
+    fn an_invalid_location_says_what_is_expected() {
         let table = [
             ("", "it is empty"),
             ("  ", "it is empty"),
             ("s3://", "no bucket is named"),
             ("s3:///prefix", "no bucket is named"),
-            ("S3://bucket", "S3:// is no place"),
-            ("gs://bucket", "gs:// is no place"),
-            ("file:///var/lib", "file:// is no place"),
+            ("S3://bucket", "S3:// is not supported"),
+            ("gs://bucket", "gs:// is not supported"),
+            ("file:///var/lib", "file:// is not supported"),
             ("s3://ab", "3 to 63"),
             ("s3://Bucket/x", "lower-case"),
             ("s3://bu_cket/x", "lower-case"),
@@ -173,9 +171,9 @@ mod tests {
             ("s3://127.0.0.1/x", "IP address"),
             ("s3://arn:aws:s3:::bucket/x", "not an ARN"),
             ("s3://audits--use1-az4--x-s3/x", "directory bucket"),
-            ("s3://bucket//x", "nothing between"),
-            ("s3://bucket/x//", "nothing between"),
-            ("s3://bucket/a/../b", "mean nothing"),
+            ("s3://bucket//x", "empty segment"),
+            ("s3://bucket/x//", "empty segment"),
+            ("s3://bucket/a/../b", "not allowed"),
             ("s3://bucket/a b", "letters, digits"),
             ("s3://bucket/é", "letters, digits"),
         ];

@@ -1,5 +1,4 @@
-//! How does a call get to a webhook and its answer back? Within time, bytes and rate; tried again only where that
-//! can help; never redirected.
+//! The webhook client: limits of time, size and rate, retries, and no redirects.
 
 use std::{
     collections::HashMap,
@@ -28,15 +27,15 @@ use crate::{
     secret::Secret,
 };
 
-/// How much of an answer is read.
+/// Maximum size of a response that is read, in bytes.
 const ANSWER_BYTES: usize = 64 * 1024;
-/// How long the words of a refusal are waited for: its status is what counts.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(3);
-/// So many calls in a row that no try got through to a host, and the others of this run are spared the wait.
-const MOST_FAILURES: u32 = 2;
+/// Maximum wait for the body of an error response, whose status is what counts.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Number of failed calls in a row after which further calls to a host fail at once, within a run.
+const MAX_FAILURES: u32 = 2;
 
-/// Headers that belong to the connection, to the body and to its signature.
-const OWN_HEADERS: [&str; 12] = [
+/// Headers of the connection, the body and the signature, which callers cannot set.
+const RESERVED_HEADERS: [&str; 12] = [
     "connection",
     "content-length",
     "content-type",
@@ -51,18 +50,18 @@ const OWN_HEADERS: [&str; 12] = [
     "x-hub-signature-256",
 ];
 
-/// How webhooks are called.
+/// Limits of webhook calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How long a connection may take to open.
+    /// Timeout of opening a connection.
     pub connect_timeout: Duration,
-    /// How long one try may take, the answer included.
+    /// Timeout of one attempt, including the response.
     pub request_timeout: Duration,
-    /// Further tries after a failure that may pass.
+    /// Maximum number of retries after a transient failure.
     pub retries: u32,
-    /// The longest wait between tries; who asks for more is called again by a later run.
+    /// Maximum wait between attempts. If the service requests more, a later run calls again.
     pub retry_wait: Duration,
-    /// Calls a second to one host. Chat services take one a second for each webhook, with a few at once
+    /// Calls per second to one host. Chat services allow one per second and webhook, with short bursts
     /// (<https://docs.slack.dev/apis/web-api/rate-limits>).
     pub rate: f64,
 }
@@ -79,43 +78,43 @@ impl Default for Settings {
     }
 }
 
-/// Calls webhooks, for one run.
+/// Client of webhooks for one run.
 #[derive(Debug)]
 pub struct Webhooks {
     settings: Settings,
     requests: Arc<Requests>,
-    /// For hosts of this machine no proxy is asked.
+    /// Client without proxy, for loopback.
     here: Client,
     elsewhere: Client,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
 }
 
-/// What is known of one host.
+/// State of one host.
 #[derive(Debug)]
 struct Host {
     name: String,
     pace: Pace,
-    /// Held while it is called: one call at a time, as a receiver that can take no more is not helped by more at once.
+    /// Locked during a call: one call at a time per host.
     health: tokio::sync::Mutex<Health>,
 }
 
-/// How a host does.
+/// Availability of a host.
 #[derive(Debug, Default)]
 struct Health {
-    /// How many calls in a row failed.
+    /// Number of failed calls in a row.
     failures: u32,
-    /// It asked to be left alone until then.
+    /// The end of the wait that it requested.
     not_before: Option<Instant>,
 }
 
 impl Webhooks {
-    /// Calls as `settings` say, counting into `requests`.
+    /// A client with `settings`, counting into `requests`.
     ///
     /// # Errors
     ///
     /// When this machine has no TLS.
     pub fn new(settings: Settings, requests: Arc<Requests>) -> Result<Self, String> {
-        // The configuration names every webhook.
+        // Only the configuration names webhooks.
         let resolver = Arc::new(Resolver::new(Trust::Loopback));
         let client = |is_here: bool| {
             let mut builder = Client::builder()
@@ -132,7 +131,7 @@ impl Webhooks {
         Ok(Self { settings, requests, here, elsewhere, hosts: Mutex::default() })
     }
 
-    /// The same for another run, which gives every host another chance.
+    /// A client for another run, without the state of hosts.
     #[must_use]
     pub fn for_another_run(&self) -> Self {
         Self {
@@ -144,16 +143,16 @@ impl Webhooks {
         }
     }
 
-    /// Makes `call`, several times if it takes that.
+    /// Makes `call`, with retries.
     ///
     /// # Errors
     ///
-    /// When it was not accepted: what the last try came to.
+    /// When it was not accepted: the failure of the last attempt.
     pub async fn call(&self, call: &Call) -> Result<Answer, Refused> {
-        self.made(Method::POST, call).await
+        self.send(Method::POST, call).await
     }
 
-    /// Asks for what is at `url`, with no more in it than the URL: that somebody asks is all there is to say.
+    /// Sends a `GET` to `url`, as a heartbeat.
     ///
     /// # Errors
     ///
@@ -169,20 +168,20 @@ impl Webhooks {
             signing: None,
             may_repeat: true,
         };
-        self.made(Method::GET, &call).await
+        self.send(Method::GET, &call).await
     }
 
-    async fn made(&self, method: Method, call: &Call) -> Result<Answer, Refused> {
+    async fn send(&self, method: Method, call: &Call) -> Result<Answer, Refused> {
         let url = address(call).map_err(lasting)?;
         let host = self.host(&url);
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut health = host.health.lock().await;
         health.allow(&host.name)?;
-        let mut tries = 0;
+        let mut retries = 0;
         loop {
             let turn = host.pace.turn().await;
             self.requests.count(&format!("webhook {}", host.name), RequestKind::Api);
-            let answer = self.travel(&host, &method, &url, call, begun.elapsed()).await;
+            let answer = self.attempt(&host, &method, &url, call, started.elapsed()).await;
             turn.answered();
             let failure = match answer {
                 Ok(answer) => {
@@ -191,18 +190,18 @@ impl Webhooks {
                 }
                 Err(failure) => failure,
             };
-            let asked = failure.refused.retry_after;
-            let is_worth_it = failure.is_transient
-                && tries < self.settings.retries
-                && asked.is_none_or(|asked| asked <= self.settings.retry_wait)
+            let requested = failure.refused.retry_after;
+            let is_retried = failure.is_transient
+                && retries < self.settings.retries
+                && requested.is_none_or(|wait| wait <= self.settings.retry_wait)
                 && (call.may_repeat || failure.is_undone);
-            if !is_worth_it {
+            if !is_retried {
                 health.note(&failure);
                 return Err(failure.refused);
             }
-            tracing::debug!(host = %host.name, why = %failure.refused.why, "calling again");
-            tokio::time::sleep(retry::wait(tries, asked, self.settings.retry_wait)).await;
-            tries += 1;
+            tracing::debug!(host = %host.name, why = %failure.refused.why, "retrying");
+            tokio::time::sleep(retry::wait(retries, requested, self.settings.retry_wait)).await;
+            retries += 1;
         }
     }
 
@@ -219,8 +218,8 @@ impl Webhooks {
         Arc::clone(hosts.entry(name.clone()).or_insert_with(new))
     }
 
-    /// One try, so long after the call was made.
-    async fn travel(
+    /// One attempt, `after` the call was made.
+    async fn attempt(
         &self,
         host: &Host,
         method: &Method,
@@ -244,39 +243,39 @@ impl Webhooks {
 }
 
 impl Health {
-    /// Whether the host may be called.
+    /// Fails if the host is not to be called now.
     fn allow(&self, host: &str) -> Result<(), Refused> {
         let rest = self.not_before.and_then(|at| at.checked_duration_since(Instant::now()));
         if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
-            let why = format!("{host} asked to be left alone for another {} s", rest.as_secs() + 1);
+            let why = format!("{host} requested a wait of another {} s", rest.as_secs() + 1);
             return Err(Refused { retry_after: Some(rest), ..lasting(why) });
         }
-        if self.failures >= MOST_FAILURES {
-            return Err(lasting(format!("{host} did not work a moment ago")));
+        if self.failures >= MAX_FAILURES {
+            return Err(lasting(format!("{host} failed repeatedly in this run")));
         }
         Ok(())
     }
 
-    /// Takes note of a call that was given up.
+    /// Records a failed call.
     fn note(&mut self, failure: &Failure) {
         self.failures = if failure.is_about_host { self.failures + 1 } else { 0 };
-        self.not_before = failure.refused.retry_after.and_then(|asked| Instant::now().checked_add(asked));
+        self.not_before = failure.refused.retry_after.and_then(|wait| Instant::now().checked_add(wait));
     }
 }
 
-/// What has nothing to do with one call alone.
+/// A failure that does not concern one call alone.
 fn lasting(why: String) -> Refused {
     Refused { why, retry_after: None, is_about_call: false, may_have_arrived: false }
 }
 
-/// Where `call` goes. Nothing is sent in the clear, but to this machine.
+/// The URL of `call`. Plain HTTP is allowed to loopback only.
 fn address(call: &Call) -> Result<Url, String> {
-    let url = Url::parse(call.url.reveal()).map_err(|_| "its URL cannot be understood".to_owned())?;
+    let url = Url::parse(call.url.reveal()).map_err(|_| "its URL is invalid".to_owned())?;
     match url.scheme() {
-        _ if reach(&url) == Reach::Forbidden => Err("its URL leads to an address that is never called".to_owned()),
+        _ if reach(&url) == Reach::Forbidden => Err("its URL has a forbidden address".to_owned()),
         "https" => Ok(url),
         "http" if is_here(&url) => Ok(url),
-        _ => Err(format!("{} is not called: only https is spoken", url.host_str().unwrap_or("its URL"))),
+        _ => Err(format!("{} is not called: https is required", url.host_str().unwrap_or("its URL"))),
     }
 }
 
@@ -288,22 +287,22 @@ fn reach(url: &Url) -> Reach {
     Reach::from_host(url.host_str().unwrap_or_default())
 }
 
-/// Whether a call may have the header `name` with `value` besides those that every call has.
+/// Checks that a call may have the additional header `name` with `value`.
 ///
 /// # Errors
 ///
-/// When it is no header, or one that basewatch sets itself. No error holds the value.
+/// When it is invalid or reserved. The error does not contain the value.
 pub fn check_header(name: &str, value: &str) -> Result<(), String> {
     header(name, value).map(drop)
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no name of a header"))?;
-    if OWN_HEADERS.contains(&name.as_str()) {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a header name"))?;
+    if RESERVED_HEADERS.contains(&name.as_str()) {
         return Err(format!("the header {name} is set by basewatch itself"));
     }
     let value = HeaderValue::from_str(value);
-    let mut value = value.map_err(|_| format!("the header {name} would hold what no header may hold"))?;
+    let mut value = value.map_err(|_| format!("the value of the header {name} has invalid characters"))?;
     value.set_sensitive(true);
     Ok((name, value))
 }
@@ -314,15 +313,15 @@ fn headers(call: &Call, after: Duration) -> Result<HeaderMap, String> {
         let (name, value) = header(name, value.reveal())?;
         headers.insert(name, value);
     }
-    let content_type = HeaderValue::from_str(&call.content_type).map_err(|_| "its media type is none".to_owned())?;
+    let content_type = HeaderValue::from_str(&call.content_type).map_err(|_| "its media type is invalid".to_owned())?;
     headers.insert(CONTENT_TYPE, content_type);
-    // A receiver turns away what is older than a few minutes: each try says when it was made.
+    // Services reject calls older than a few minutes: each attempt has its own timestamp.
     let at = TimeDelta::from_std(after).ok().and_then(|after| call.at.checked_add_signed(after)).unwrap_or(call.at);
     sign(call, at, &mut headers)?;
     Ok(headers)
 }
 
-/// Reads an answer. That of a receiver that accepts the call counts only when it is whole.
+/// Reads a response. A successful one must be complete.
 async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<Answer, Failure> {
     let status = response.status();
     let mut body = Vec::new();
@@ -332,8 +331,8 @@ async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<A
         let request_id = ["webhook-id", "x-request-id"].iter().find_map(|name| header(name));
         return Ok(Answer { status: status.as_u16(), body, request_id });
     }
-    // As far as it comes in time.
-    let _ = tokio::time::timeout(REFUSAL_PATIENCE, fill(&mut body, &mut response)).await;
+    // As much as arrives in time.
+    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, fill(&mut body, &mut response)).await;
     Err(Failure::of_status(host, status, response.headers(), &body, hidden))
 }
 

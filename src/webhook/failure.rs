@@ -1,4 +1,4 @@
-//! Why did a try to call a webhook not work, and may another one? Read from statuses, headers and errors.
+//! Classification of failed attempts by status, headers and error: whether to retry, and when.
 
 use std::time::Duration;
 
@@ -15,40 +15,40 @@ use crate::{
     retry,
 };
 
-/// How much of a refusal is repeated to people, in characters.
+/// Maximum length of a quoted response, in characters.
 const QUOTED_CHARS: usize = 200;
 
-/// One try that did not give what was hoped for.
+/// A failed attempt.
 pub(super) struct Failure {
     pub(super) refused: Refused,
-    /// Whether another try may help.
+    /// Whether a retry may succeed.
     pub(super) is_transient: bool,
-    /// Whether it is certain that nothing was done: another try does not do it twice.
+    /// Whether the service certainly did nothing, so that a retry causes no repeat.
     pub(super) is_undone: bool,
-    /// Whether it says that the host itself does not work.
+    /// Whether it indicates that the host is down.
     pub(super) is_about_host: bool,
 }
 
 impl Failure {
-    /// The call itself is what is wrong.
+    /// The call itself is invalid.
     pub(super) fn of_call(why: String) -> Self {
         let refused = Refused { why, retry_after: None, is_about_call: true, may_have_arrived: false };
         Self { refused, is_transient: false, is_undone: true, is_about_host: false }
     }
 
-    /// The host does not work.
+    /// The host is down.
     fn of_host(why: String, may_have_arrived: bool) -> Self {
         let refused = Refused { why, retry_after: None, is_about_call: false, may_have_arrived };
         Self { refused, is_transient: true, is_undone: !may_have_arrived, is_about_host: true }
     }
 
-    /// No answer in time.
+    /// No complete answer within `limit`.
     pub(super) fn of_silence(host: &str, limit: Duration) -> Self {
         Self::of_host(format!("{host} gave no complete answer within {limit:?}"), true)
     }
 
     pub(super) fn of_transport(host: &str, error: &reqwest::Error) -> Self {
-        // The URL is part of what reqwest says; the causes are not.
+        // The message of reqwest contains the URL; its causes do not.
         let cause = proxy_failure(error).unwrap_or_else(|| innermost(error));
         if error.is_connect() {
             return Self::of_host(format!("{host} cannot be reached: {cause}"), false);
@@ -63,23 +63,23 @@ impl Failure {
         body: &[u8],
         hidden: &Redactor,
     ) -> Self {
-        let said = quoted(body, hidden);
-        let said = if said.is_empty() { said } else { format!(": {said}") };
+        let quote = quoted(body, hidden);
+        let quote = if quote.is_empty() { quote } else { format!(": {quote}") };
         let why = match status {
             StatusCode::PROXY_AUTHENTICATION_REQUIRED => format!("{host} cannot be reached: {WANTS_LOGIN}"),
             _ if status.is_redirection() => {
-                format!("{host} answered {}: redirects are not followed; is its URL right?", status.as_u16())
+                format!("{host} answered {}: redirects are not followed, check the URL", status.as_u16())
             }
-            _ => format!("{host} answered {}{said}", status.as_u16()),
+            _ => format!("{host} answered {}{quote}", status.as_u16()),
         };
         let is_throttled = status == StatusCode::TOO_MANY_REQUESTS || is_limited(status, headers);
         let is_about_call = matches!(status.as_u16(), 400 | 413 | 415 | 422);
-        // These refuse before they begin (RFC 9110, section 15.5.9 and 15.6.4; RFC 8470, section 5.2); behind the
-        // others, something may have gone wrong on the way back.
+        // These refuse before processing (RFC 9110, sections 15.5.9 and 15.6.4; RFC 8470, section 5.2). With the others, the
+        // call may have been processed.
         let is_undone = is_throttled || matches!(status.as_u16(), 408 | 425 | 503);
         let is_transient = is_undone || matches!(status.as_u16(), 500 | 502 | 504);
-        let retry_after = asked(headers).filter(|_| is_transient);
-        // Whoever answers for another has only lost its answer.
+        let retry_after = requested_wait(headers).filter(|_| is_transient);
+        // A gateway has only lost the answer.
         let may_have_arrived = status == StatusCode::GATEWAY_TIMEOUT;
         Self {
             refused: Refused { why, retry_after, is_about_call, may_have_arrived },
@@ -90,7 +90,7 @@ impl Failure {
     }
 }
 
-/// Whether no request is left until the limit is reset, as GitHub and many others tell.
+/// Whether the rate limit is used up, as GitHub and others report it.
 fn is_used_up(headers: &HeaderMap) -> bool {
     headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0")
 }
@@ -101,25 +101,25 @@ fn is_limited(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::FORBIDDEN && (is_used_up(headers) || headers.contains_key(RETRY_AFTER))
 }
 
-/// How long the receiver wants to be left alone.
-fn asked(headers: &HeaderMap) -> Option<Duration> {
+/// The wait that the service requests.
+fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    let told = text("retry-after").and_then(|value| retry::retry_after(value, Utc::now()));
-    told.or_else(|| {
-        // GitHub says with every answer when the limit is reset: it matters only once nothing is left.
+    let retry_after = text("retry-after").and_then(|value| retry::retry_after(value, Utc::now()));
+    retry_after.or_else(|| {
+        // GitHub sends the reset time with every answer: it counts only once the limit is used up.
         let reset: i64 = text("x-ratelimit-reset").filter(|_| is_used_up(headers))?.parse().ok()?;
         u64::try_from(reset - Utc::now().timestamp()).ok().map(Duration::from_secs)
     })
 }
 
-/// What a receiver says of a refusal, as far as people can read it and may know it.
+/// The response body as one readable line without secrets; empty for HTML.
 pub(crate) fn quoted(body: &[u8], hidden: &Redactor) -> String {
     let text = hidden.redact(&String::from_utf8_lossy(body));
     let visible: String = one_line(&text).chars().take(QUOTED_CHARS).collect();
     if visible.starts_with('<') { String::new() } else { visible }
 }
 
-/// What lies behind an error of reqwest, whose own words hold the URL.
+/// The innermost cause of a reqwest error, whose own message contains the URL.
 pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut innermost = None;
     let mut cause = std::error::Error::source(error);
@@ -127,7 +127,7 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
         innermost = Some(current.to_string());
         cause = current.source();
     }
-    // It says what happened: `Connection refused (os error 111)`.
+    // Such as `Connection refused (os error 111)`.
     innermost.unwrap_or_else(|| "no answer".to_owned())
 }
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_receiver_says_is_quoted_as_one_short_readable_line() {
+    fn a_response_is_quoted_as_one_short_readable_line() {
         let body = format!("denied\r\n\u{1b}[31m\u{202e}nwod \u{feff}{}", "é".repeat(500));
         let said = quoted(body.as_bytes(), &Redactor::default());
         assert!(said.starts_with("denied [31m nwod éé") && said.chars().count() == QUOTED_CHARS, "{said}");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_that_is_left_out_joins_a_secret_again() {
+    fn removing_control_characters_does_not_reveal_a_secret() {
         let mut hidden = Redactor::default();
         hidden.hide_secret("correct-horse-battery-staple");
         for mark in ['\0', '\u{200b}', '\u{1b}'] {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_certainly_not_done_may_be_done_again_without_asking() {
+    fn only_statuses_that_refuse_before_processing_are_safe_to_repeat() {
         let table = [
             (400, false, true),
             (408, true, true),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn when_a_limit_is_reset_matters_once_nothing_is_left() {
+    fn the_reset_time_counts_only_once_the_rate_limit_is_used_up() {
         let reset = ("x-ratelimit-reset", (Utc::now().timestamp() + 3000).to_string());
         let left = |left: &str| ("x-ratelimit-remaining", left.to_owned());
         let github_is_ill = failure(502, &[reset.clone(), left("4999")]);

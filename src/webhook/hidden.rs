@@ -1,13 +1,13 @@
-//! The secrets in a call, which no error may repeat.
+//! The secrets of a call, which are redacted from errors.
 
 use reqwest::Url;
 
 use super::Call;
 use crate::redact::Redactor;
 
-/// A part of a path that is as long as this may be what the webhook is known by.
+/// Path segments of at least this length count as secrets.
 const LONG_SEGMENT: usize = 16;
-/// Headers whose values everybody may know.
+/// Headers whose values are not secret.
 const PLAIN_HEADERS: [&str; 4] = ["accept", "content-type", "user-agent", "x-github-api-version"];
 
 /// The secrets in `call`, which goes to `url`: its path and query, the values of its headers, what it is signed with,
@@ -24,7 +24,7 @@ pub(super) fn secrets_of(call: &Call, url: &Url) -> Redactor {
             value.reveal().split_whitespace().skip(1).for_each(|word| redactor.hide_secret(word));
         }
     }
-    // Parts of a path are common words: it is hidden as a whole.
+    // Path segments are common words: the path is hidden as a whole.
     if let Some(query) = url.query() {
         redactor.hide(&format!("{}?{query}", url.path()));
     }
@@ -38,7 +38,7 @@ pub(super) fn secrets_of(call: &Call, url: &Url) -> Redactor {
     redactor
 }
 
-/// GitLab takes a trigger token in the form alone.
+/// GitLab expects the trigger token in the form.
 fn hide_token(redactor: &mut Redactor, form: &[u8]) {
     let pairs = form_urlencoded::parse(form).filter(|(name, _)| name == "token");
     pairs.for_each(|(_, value)| redactor.hide_secret(&value));

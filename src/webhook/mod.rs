@@ -1,6 +1,4 @@
-//! Adapter: how is a webhook called? One request, signed, within limits, and never to a host too often.
-//!
-//! Knows no stage.
+//! Adapter: signed webhook calls within limits of time, size and rate. Knows no stage.
 
 mod client;
 mod failure;
@@ -18,7 +16,7 @@ pub(crate) use failure::quoted as quoted_refusal;
 
 use crate::secret::Secret;
 
-/// How a body is signed with the secret.
+/// How a call is authenticated with the secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signature {
     /// The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` of <https://www.standardwebhooks.com>.
@@ -30,25 +28,24 @@ pub enum Signature {
     Bearer,
 }
 
-/// One call: a `POST`, unless it is [`Webhooks::get`]'s. Not to be shown: its body may hold a token.
+/// One call: a `POST`, or a `GET` by [`Webhooks::get`]. `Debug` shows no body, which may hold a token.
 #[derive(Clone)]
 pub struct Call {
-    /// Where it goes. A secret, as many webhooks are known by nothing but their URL.
+    /// The destination. A secret, because many webhooks are authenticated by their URL alone.
     pub url: Secret,
-    /// Headers besides those of the signature.
+    /// Headers in addition to those of the signature.
     pub headers: Vec<(String, Secret)>,
     /// The media type of the body.
     pub content_type: String,
-    /// The body, as it is signed.
+    /// The body that is signed and sent.
     pub body: Vec<u8>,
-    /// The same for every repeat of this call: the `webhook-id`.
+    /// The `webhook-id`, identical in every attempt.
     pub id: String,
-    /// When it is made; the `webhook-timestamp` of a later try is later by as much.
+    /// When the call was made. The `webhook-timestamp` of an attempt adds the time since.
     pub at: DateTime<Utc>,
-    /// How it is signed, and with what.
+    /// The scheme and the secret, if it is signed.
     pub signing: Option<(Signature, Secret)>,
-    /// Whether doing it twice does no harm, as the receiver knows repeats by their id: then it is also repeated when
-    /// it is not known whether it has arrived.
+    /// Whether the service drops repeats by their id. Then the call is also repeated if it may have arrived.
     pub may_repeat: bool,
 }
 
@@ -58,26 +55,26 @@ impl fmt::Debug for Call {
     }
 }
 
-/// What was answered with a status of 2xx.
+/// A response with a 2xx status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The body, as far as the limit goes.
+    /// The body, up to the limit.
     pub body: Vec<u8>,
-    /// What its headers call the request: `webhook-id`, else `x-request-id`. For the logs of whoever answered.
+    /// The request id in its headers, to find the call in the logs of the service: `webhook-id`, or else `x-request-id`.
     pub request_id: Option<String>,
 }
 
-/// Why a call was not accepted.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What was called and what it said, for people; no secret, and of the URL no more than the host.
+    /// The host and its answer, for people. Contains no secret and no other part of the URL.
     pub why: String,
-    /// Not to be called again before that has passed.
+    /// Minimum wait before the next attempt.
     pub retry_after: Option<Duration>,
-    /// Whether it was about this call alone, so that another one is still worth a try.
+    /// Whether the failure concerns this call alone, so that other calls may succeed.
     pub is_about_call: bool,
-    /// Whether it may have arrived all the same: the connection was cut, or no answer came in time.
+    /// Whether the call may have arrived nonetheless: the connection was cut, or no answer came in time.
     pub may_have_arrived: bool,
 }

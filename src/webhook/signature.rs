@@ -1,4 +1,4 @@
-//! What proves that a call is ours? Headers made from its body and a secret.
+//! Signatures of calls: headers computed from body and secret.
 
 use base64::{
     Engine as _,
@@ -12,14 +12,14 @@ use sha2::Sha256;
 use super::{Call, Signature};
 use crate::secret::Secret;
 
-/// What a secret of the Standard Webhooks specification begins with; the rest is base64.
+/// Prefix of secrets in the Standard Webhooks specification; the rest is base64.
 const WHSEC: &str = "whsec_";
 
-/// Adds the headers that sign `call` in a try made at `at`: those of its id and time in any case.
+/// Adds the headers that sign `call` in an attempt at `at`. Id and timestamp are always set.
 ///
 /// # Errors
 ///
-/// When the secret can be in no header.
+/// When the secret is not valid in a header.
 pub(super) fn sign(call: &Call, at: DateTime<Utc>, headers: &mut HeaderMap) -> Result<(), String> {
     let timestamp = at.timestamp().to_string();
     put(headers, "webhook-id", &call.id)?;
@@ -42,7 +42,7 @@ pub(super) fn sign(call: &Call, at: DateTime<Utc>, headers: &mut HeaderMap) -> R
     }
 }
 
-/// The key: decoded if it is written as the specification has it, else as it is.
+/// The key: decoded if it has the form of the specification, else the text itself.
 fn standard_key(secret: &Secret) -> Vec<u8> {
     let text = secret.reveal();
     let encoded = text.strip_prefix(WHSEC);
@@ -62,7 +62,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), String> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| format!("{name} would hold what no header may hold"))?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| format!("the value of {name} has invalid characters"))?;
     value.set_sensitive(true);
     headers.insert(HeaderName::from_static(name), value);
     Ok(())
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_specification_is_signed_as_it_says() {
+    fn the_example_of_the_specification_has_its_signature() {
         let headers =
             headers(Signature::StandardWebhooks, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", r#"{"test": 2432232314}"#);
         assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_github_is_signed_as_it_says() {
+    fn the_example_of_github_has_its_signature() {
         let headers = headers(Signature::GitHub, "It's a Secret to Everybody", "Hello, World!");
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(headers["x-hub-signature-256"], expected);
     }
 
     #[test]
-    fn a_secret_that_is_not_encoded_is_used_as_it_is() {
+    fn a_secret_that_is_not_encoded_is_used_unchanged() {
         assert_eq!(standard_key(&Secret::new("hush".into())), b"hush");
         assert_eq!(standard_key(&Secret::new("whsec_aHVzaA==".into())), b"hush");
         assert_eq!(standard_key(&Secret::new("whsec_!".into())), b"whsec_!");

@@ -1,41 +1,40 @@
-//! How does what is known get into the words of a configuration? Templates over it, in the syntax of Jinja.
+//! Templates in Jinja syntax over JSON fields.
 
 use std::{collections::BTreeMap, io};
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, value::Serde};
 use serde_json::Value as Json;
 
-/// The longest text that a template may give, in bytes.
+/// Maximum size of rendered text, in bytes.
 const MAX_BYTES: usize = 60_000;
-/// The longest template, in bytes.
+/// Maximum size of a template, in bytes.
 const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
-/// The longest expression or statement in a template, in bytes: compiling `1+1+1+…` recurses.
+/// Maximum length of an expression or statement, in bytes: compiling `1+1+1+…` recurses.
 const MAX_EXPRESSION_BYTES: usize = 500;
-/// How many `elif` a template may have: compiling them recurses as well.
+/// Maximum number of `elif`: compiling them recurses as well.
 const MAX_ELIFS: usize = 100;
-/// How many steps a template may take: some hundred for each finding of the longest message, and no loop in a loop
-/// over everything.
+/// Maximum number of steps: some hundred per finding of the longest message, too few for nested loops over all findings.
 const MAX_STEPS: u64 = 500_000;
 
-/// `template` with the fields of `context` in it, each as it is; one that is null leaves nothing.
+/// Renders `template` over `context` as text. Null is rendered as nothing.
 ///
 /// # Errors
 ///
-/// When the template is none, names what is not there, or gives too much.
+/// When the template is invalid, uses an unknown field, or renders too much.
 pub fn text(template: &str, context: &Json) -> Result<String, String> {
     render(template, context, As::Text, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
 }
 
-/// `template` with the fields of `context` in it, each as JSON. The whole has to be JSON.
+/// Renders `template` over `context` as JSON: every value is rendered as JSON, and so must be the whole.
 ///
 /// # Errors
 ///
-/// As [`text`], and when what it gives is no JSON.
+/// As [`text`], and when the result is not JSON.
 pub fn json(template: &str, context: &Json) -> Result<Json, String> {
     json_within(template, context, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
 }
 
-/// As [`json`], but `None` when the template gives more than so many bytes.
+/// As [`json`], but `None` when the result exceeds `most_bytes`.
 ///
 /// # Errors
 ///
@@ -43,10 +42,10 @@ pub fn json(template: &str, context: &Json) -> Result<Json, String> {
 pub fn json_within(template: &str, context: &Json, most_bytes: usize) -> Result<Option<Json>, String> {
     let Some(text) = render(template, context, As::Json, most_bytes)? else { return Ok(None) };
     let parsed = serde_json::from_str(&text);
-    parsed.map(Some).map_err(|error| format!("what the template gives is no JSON: {error}"))
+    parsed.map(Some).map_err(|error| format!("the rendered template is not JSON: {error}"))
 }
 
-/// `templates`, each rendered as by [`text`].
+/// Renders `templates` as by [`text`].
 ///
 /// # Errors
 ///
@@ -59,7 +58,7 @@ pub fn all(templates: &BTreeMap<String, String>, context: &Json) -> Result<BTree
     templates.iter().map(rendered).collect()
 }
 
-/// How values come out.
+/// How values are rendered.
 #[derive(Clone, Copy, Debug)]
 enum As {
     Text,
@@ -67,10 +66,10 @@ enum As {
 }
 
 fn too_much(most_bytes: usize) -> String {
-    format!("the template gives more than {most_bytes} bytes")
+    format!("the rendered template exceeds {most_bytes} bytes")
 }
 
-/// What a template gives, as long as it fits.
+/// Output of a template up to a limit.
 struct Limited {
     bytes: Vec<u8>,
     most: usize,
@@ -92,25 +91,25 @@ impl io::Write for Limited {
     }
 }
 
-/// `None` when it gives more than so many bytes.
+/// `None` when the result exceeds `most_bytes`.
 fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result<Option<String>, String> {
     if template.len() > MAX_TEMPLATE_BYTES {
-        return Err(format!("it is longer than {MAX_TEMPLATE_BYTES} bytes"));
+        return Err(format!("the template is longer than {MAX_TEMPLATE_BYTES} bytes"));
     }
     if longest_expression(template) > MAX_EXPRESSION_BYTES {
-        return Err(format!("an expression in it is longer than {MAX_EXPRESSION_BYTES} bytes"));
+        return Err(format!("an expression is longer than {MAX_EXPRESSION_BYTES} bytes"));
     }
     if template.matches("elif").count() > MAX_ELIFS {
-        return Err(format!("it has more than {MAX_ELIFS} elif"));
+        return Err(format!("the template has more than {MAX_ELIFS} elif"));
     }
     let environment = environment(form);
-    let template = environment.template_from_str(template).map_err(|error| said(&error))?;
+    let template = environment.template_from_str(template).map_err(|error| describe(&error))?;
     let mut output = Limited { bytes: Vec::new(), most: most_bytes, is_full: false };
     let rendered = template.render_captured_to(Value::from(Serde(context)), &mut output).map(drop);
     if output.is_full {
         return Ok(None);
     }
-    rendered.map_err(|error| said(&error))?;
+    rendered.map_err(|error| describe(&error))?;
     String::from_utf8(output.bytes).map(Some).map_err(|error| error.to_string())
 }
 
@@ -149,7 +148,7 @@ fn environment(form: As) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(MAX_STEPS));
-    // The formatter alone says how a value comes out: no template can ask for less.
+    // The formatter alone decides how values are rendered: no template can bypass it.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(move |out, _, value| {
         let text = match form {
@@ -164,10 +163,10 @@ fn environment(form: As) -> Environment<'static> {
     environment
 }
 
-fn said(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
     match (error.kind(), error.detail()) {
-        (ErrorKind::OutOfFuel, _) => format!("{line}it goes through too much"),
+        (ErrorKind::OutOfFuel, _) => format!("{line}the template takes too many steps"),
         (kind, Some(detail)) => format!("{line}{kind}: {detail}"),
         (kind, None) => format!("{line}{kind}"),
     }
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_come_out_as_they_are_and_absent_ones_leave_nothing() {
+    fn fields_are_rendered_and_null_is_rendered_as_nothing() {
         let given = text("{{ name }}|{{ release }}|{{ number }}|{{ from | join(',') }}", &sample());
         assert_eq!(given.as_deref(), Ok("orders||7|21.2026.08.22.00"));
         let conditional = text("{% if release %}{{ release }}{% else %}{{ name }}{% endif %}", &sample());
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_has_no_room_on_the_stack_is_refused() {
+    fn a_template_that_would_overflow_the_stack_is_refused() {
         let sample = sample();
         let most = MAX_EXPRESSION_BYTES;
         for unit in ["-", "not ", "+1", ".a", "()", "[0]", "|e", "**1", " and 1", " if 1 else 1"] {
@@ -209,7 +208,7 @@ mod tests {
                 assert!(text(&format!("{{{{ 1{expression} }}}}"), &sample).is_err(), "{unit}");
                 assert!(text(&format!("{{% if {expression}1 %}}{{% endif %}}"), &sample).is_err(), "{unit}");
             }
-            // Whether it is one or not, it can be compiled.
+            // Valid or not, compiling it is safe.
             let _ = text(&format!("{{{{ 1{} }}}}", unit.repeat(most / unit.len() - 4)), &sample);
         }
         for start in ["'}}'", "'\\'}}'", "[{'a':{'b':1}}][0]"] {
@@ -222,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn in_a_body_every_value_comes_out_as_json() {
+    fn in_a_body_every_value_is_rendered_as_json() {
         let body = json(r#"{"n": {{ name }}, "all": {{ from }}, "r": {{ release }}, "7": {{ number }}}"#, &sample());
         assert_eq!(body, Ok(value!({ "n": "orders", "all": ["21.2026.08.22.00"], "r": null, "7": 7 })));
-        assert!(json(r#"{"n": {{ name | safe }}}"#, &sample()).is_ok(), "nothing switches that off");
-        assert!(json("{{ name }}, 1", &sample()).is_err_and(|why| why.contains("no JSON")));
+        assert!(json(r#"{"n": {{ name | safe }}}"#, &sample()).is_ok(), "`safe` does not bypass it");
+        assert!(json("{{ name }}, 1", &sample()).is_err_and(|why| why.contains("not JSON")));
     }
 
     #[test]
-    fn lists_are_gone_through() {
+    fn loops_iterate_over_lists() {
         let template = "[{% for one in from %}{{ one }}{% if not loop.last %},{% endif %}{% endfor %}]";
         assert_eq!(json(template, &value!({ "from": ["a", "b"] })), Ok(value!(["a", "b"])));
         let named = "{% for item in items %}{{ item.name }}{% endfor %}";
@@ -240,24 +239,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn an_error_names_its_line() {
         let why = text("{{ name }}\n{{ nam }}", &sample()).expect_err("undefined");
         assert!(why.starts_with("line 2: undefined"), "{why}");
     }
 
     #[test]
-    fn a_template_cannot_give_a_flood_and_cannot_go_on_for_ever() {
+    fn output_size_and_steps_are_limited() {
         let flood = "{% for i in range(9000) %}{{ name }}{% endfor %}{% for i in range(9000) %}{{ name }}{% endfor %}";
-        assert!(text(flood, &sample()).is_err_and(|why| why.contains("more than 60000 bytes")));
+        assert!(text(flood, &sample()).is_err_and(|why| why.contains("exceeds 60000 bytes")));
         assert_eq!(json_within("[{{ name }}, {{ name }}]", &sample(), 19), Ok(None));
         assert!(json_within("[{{ name }}, {{ name }}]", &sample(), 20).is_ok_and(|body| body.is_some()));
         let endless = "{% for i in range(9000) %}{% for j in range(9000) %}{% endfor %}{% endfor %}";
-        assert!(text(endless, &sample()).is_err_and(|why| why.contains("too much")));
+        assert!(text(endless, &sample()).is_err_and(|why| why.contains("too many steps")));
         assert!(text(&"x".repeat(40_000), &sample()).is_err_and(|why| why.contains("longer than")));
     }
 
     #[test]
-    fn a_template_reads_no_file_and_no_other_template() {
+    fn a_template_cannot_read_files_or_other_templates() {
         for template in ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as x %}", "{{ env('HOME') }}"] {
             assert!(text(template, &sample()).is_err(), "{template}");
         }
@@ -265,14 +264,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_value_is_the_body_holds_it_and_nothing_else(name in any::<String>(), last in any::<i64>()) {
+        fn any_value_is_embedded_in_the_body_without_injection(name in any::<String>(), last in any::<i64>()) {
             let context = value!({ "name": name, "last": last });
             let body = json(r#"{"name": {{ name }}, "said": {{ "by " ~ name }}, "last": {{ last }}}"#, &context);
             prop_assert_eq!(body, Ok(value!({ "name": name, "said": format!("by {name}"), "last": last })));
         }
 
         #[test]
-        fn no_template_panics_or_gives_what_is_no_json(template in "[{}%a-z\" |\\[\\]0-9~.(),'-]{0,40}") {
+        fn no_template_panics_or_renders_invalid_json(template in "[{}%a-z\" |\\[\\]0-9~.(),'-]{0,40}") {
             if let Ok(body) = json_within(&template, &sample(), 500) {
                 prop_assert!(body.is_none_or(|body| body.to_string().len() <= 600));
             }

@@ -1,4 +1,4 @@
-//! A desk that runs day after day over a store in memory: findings in, messages to mailboxes out.
+//! A fixture that runs day after day over a store in memory: findings in, messages to mailboxes out.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// One without receivers, on a Monday morning.
+    /// One without channels, on a Monday morning.
     pub(crate) fn new() -> Self {
         Self {
             settings: Settings::default(),
@@ -36,32 +36,32 @@ impl Desk {
         }
     }
 
-    /// Adds a receiver that is told everything.
+    /// Adds a channel subscribed to everything.
     pub(crate) fn add(&mut self, mailbox: &Arc<Mailbox>) -> &mut Self {
-        let id = mailbox.receiver().to_owned();
+        let id = mailbox.channel().to_owned();
         let topic = SnsSettings {
             topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".parse().unwrap(),
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };
-        self.settings.receivers.push(Receiver {
+        self.settings.channels.push(Receiver {
             id: id.clone(),
             owners: Vec::new(),
             threshold: None,
             resolved: true,
-            channel: Channel::Sns(topic),
+            kind: Channel::Sns(topic),
         });
         self.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         self
     }
 
-    /// Takes a receiver out of the configuration.
+    /// Removes a channel from the configuration.
     pub(crate) fn remove(&mut self, id: &str) {
-        self.settings.receivers.retain(|receiver| receiver.id != id);
+        self.settings.channels.retain(|channel| channel.id != id);
         self.notifiers.remove(id);
     }
 
-    /// A function of `owner` is so bad from now on: `none`, `medium`, `high`, `critical`.
+    /// Sets the severity of a function of `owner`: `none`, `medium`, `high`, `critical`.
     pub(crate) fn set(&mut self, name: &str, owner: &str, severity: &str) -> &mut Self {
         let verdict = if severity == "none" { "fresh" } else { "stale" };
         let finding = json!({
@@ -92,18 +92,18 @@ impl Desk {
 
     /// Runs now.
     pub(crate) async fn try_run(&self) -> store::Result<(Planned, Delivered)> {
-        let turn = self.store.turn("a run", Duration::ZERO).await?;
-        let keeper = Keeper::open(Arc::clone(&self.store) as _, turn).await?;
-        let done = self.tell(&keeper).await;
-        keeper.close().await;
+        let lock = self.store.turn("a run", Duration::ZERO).await?;
+        let session = Keeper::open(Arc::clone(&self.store) as _, lock).await?;
+        let done = self.notify(&session).await;
+        session.close().await;
         done
     }
 
-    async fn tell(&self, keeper: &Keeper) -> store::Result<(Planned, Delivered)> {
+    async fn notify(&self, session: &Keeper) -> store::Result<(Planned, Delivered)> {
         let report = self.report();
-        let news = News { report: &report, place: None };
-        let planned = keeper.change(|ledger| select::plan(ledger, news, &self.settings)).await?;
-        Ok((planned, notify::deliver(keeper, &self.notifiers, &self.settings, self.now).await?))
+        let context = News { report: &report, place: None };
+        let planned = session.change(|ledger| select::plan(ledger, context, &self.settings)).await?;
+        Ok((planned, notify::deliver(session, &self.notifiers, &self.settings, self.now).await?))
     }
 
     /// Runs now, over a store that works.
@@ -116,8 +116,8 @@ impl Desk {
     }
 }
 
-/// What arrived at `mailbox` since it was last asked: `orders triggered`, the findings of a message by their names.
-pub(crate) fn told(mailbox: &Mailbox) -> Vec<String> {
+/// The messages that arrived at `mailbox` since the last call, as text: `orders triggered`.
+pub(crate) fn received(mailbox: &Mailbox) -> Vec<String> {
     let words = |message: notify::Message| {
         let items = message.items.iter().map(|item| format!("{} {}", item.name, item.event.as_str()));
         items.collect::<Vec<_>>().join(", ")

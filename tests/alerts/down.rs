@@ -1,4 +1,4 @@
-//! A receiver that is down for a day, for long, or for good; and hours in which nobody is called.
+//! Channels that are down for a day, for weeks, or for good; and quiet hours.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use basewatch::{
 };
 
 use crate::{
-    desk::{Desk, told},
+    desk::{Desk, received},
     mailbox::{Mailbox, down},
 };
 
 #[tokio::test]
-async fn a_receiver_that_was_down_for_a_day_gets_the_same_message_first_and_then_the_news() {
+async fn a_channel_that_was_down_for_a_day_gets_the_held_message_first_and_then_new_ones() {
     let (hook, other) = (Mailbox::new("hook"), Mailbox::new("other"));
     let mut desk = Desk::new();
     desk.add(&hook).add(&other).set("orders", "payments", "medium");
@@ -22,23 +22,27 @@ async fn a_receiver_that_was_down_for_a_day_gets_the_same_message_first_and_then
         desk.run().await;
         desk.after(8);
     }
-    assert_eq!(told(&other), ["orders triggered"], "who is there is told once, whoever else is not");
+    assert_eq!(
+        received(&other),
+        ["orders triggered"],
+        "a working channel is notified once, whatever happens to others"
+    );
     desk.set("orders", "payments", "high").set("refunds", "payments", "medium").run().await;
-    assert_eq!(told(&hook), [""; 0]);
+    assert_eq!(received(&hook), [""; 0]);
     let tried = hook.tried();
-    assert_eq!(tried.len(), 4, "what comes after a message that is refused is not even tried");
+    assert_eq!(tried.len(), 4, "messages after a failed one are not attempted");
     hook.refuse(None);
     desk.after(8);
     let delivered = desk.run().await;
-    assert_eq!(told(&hook), ["orders triggered", "refunds triggered, orders escalated"]);
-    assert!(hook.tried().iter().take(5).all(|key| *key == tried[0]), "under one key, however often");
+    assert_eq!(received(&hook), ["orders triggered", "refunds triggered, orders escalated"]);
+    assert!(hook.tried().iter().take(5).all(|key| *key == tried[0]), "every attempt has the same key");
     assert_eq!((delivered.waiting, desk.ledger().await.outbox.len()), (0, 0));
     desk.after(8);
-    assert!(desk.run().await.tried.is_empty(), "once is enough");
+    assert!(desk.run().await.tried.is_empty(), "an acknowledged message is not sent again");
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_to_be_left_alone_is_left_alone_but_not_for_ever() {
+async fn retry_after_of_a_channel_is_honored_up_to_a_maximum() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium");
@@ -54,11 +58,11 @@ async fn a_receiver_that_asks_to_be_left_alone_is_left_alone_but_not_for_ever() 
     assert_eq!(hook.tried().len(), 2);
     hook.refuse(None);
     desk.after(7).run().await;
-    assert_eq!(told(&hook), ["orders triggered"], "a run a day is not held off by anybody");
+    assert_eq!(received(&hook), ["orders triggered"], "retry_after never delays beyond the next daily run");
 }
 
 #[tokio::test]
-async fn what_nobody_takes_for_a_fortnight_is_given_up_and_told_anew() {
+async fn a_message_undelivered_for_two_weeks_expires_and_its_findings_trigger_again() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium").set("refunds", "payments", "medium");
@@ -75,17 +79,17 @@ async fn what_nobody_takes_for_a_fortnight_is_given_up_and_told_anew() {
     assert_eq!(desk.after(24).run().await.given_up, 0);
     let arrived = hook.take();
     let names: Vec<_> = arrived.iter().flat_map(|message| &message.items).map(|item| item.name.as_str()).collect();
-    assert!(names.contains(&"orders"), "what is still there is told anew: {names:?}");
+    assert!(names.contains(&"orders"), "alerts that persist trigger again: {names:?}");
     assert!(arrived.iter().all(|message| message.dedup_key != old), "as another message");
 }
 
 #[tokio::test]
-async fn an_escalation_that_was_given_up_is_told_anew() {
+async fn an_expired_escalation_is_sent_again() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.settings.remind_every = None;
     desk.add(&hook).set("orders", "payments", "medium").run().await;
-    assert_eq!(told(&hook), ["orders triggered"]);
+    assert_eq!(received(&hook), ["orders triggered"]);
     hook.refuse(Some(down()));
     desk.set("orders", "payments", "critical");
     for _ in 0..16 {
@@ -94,12 +98,13 @@ async fn an_escalation_that_was_given_up_is_told_anew() {
     hook.refuse(None);
     desk.after(24).run().await;
     let arrived = hook.take();
-    let was: Vec<_> = arrived.iter().flat_map(|message| &message.items).map(|item| (item.severity, item.was)).collect();
+    let was: Vec<_> =
+        arrived.iter().flat_map(|message| &message.items).map(|item| (item.severity, item.previous_severity)).collect();
     assert_eq!(was, [(Severity::Critical, Some(Severity::Medium))]);
 }
 
 #[tokio::test]
-async fn quiet_hours_hold_back_what_is_tried_again_as_well() {
+async fn quiet_hours_hold_retries_as_well() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium").set("pay", "web", "critical");
@@ -114,7 +119,7 @@ async fn quiet_hours_hold_back_what_is_tried_again_as_well() {
     desk.run().await;
     hook.refuse(None);
     let delivered = desk.after(12).run().await;
-    assert_eq!((told(&hook), delivered.waiting), (vec!["pay triggered".to_owned()], 1), "at nine in the evening");
+    assert_eq!((received(&hook), delivered.waiting), (vec!["pay triggered".to_owned()], 1), "at nine in the evening");
     desk.after(12).run().await;
-    assert_eq!(told(&hook), ["orders triggered"]);
+    assert_eq!(received(&hook), ["orders triggered"]);
 }

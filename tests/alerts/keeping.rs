@@ -1,9 +1,9 @@
-//! A store that fails, a run that is outrun, and a receiver that is no longer configured.
+//! A failing store, a superseded run, and a channel that is no longer configured.
 
 use basewatch::store::Error;
 
 use crate::{
-    desk::{Desk, told},
+    desk::{Desk, received},
     mailbox::{Mailbox, down},
 };
 
@@ -12,7 +12,7 @@ fn no_space() -> Error {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_that_could_not_be_recorded() {
+async fn a_message_that_could_not_be_recorded_is_not_sent() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium");
@@ -21,11 +21,11 @@ async fn nothing_is_sent_that_could_not_be_recorded() {
     assert!(hook.tried().is_empty());
     desk.store.fail(None);
     desk.run().await;
-    assert_eq!(told(&hook), ["orders triggered"]);
+    assert_eq!(received(&hook), ["orders triggered"]);
 }
 
 #[tokio::test]
-async fn what_was_sent_and_could_not_be_recorded_is_sent_again_under_the_same_key() {
+async fn a_sent_message_whose_acknowledgement_was_not_recorded_is_repeated_under_the_same_key() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium").set("search", "web", "medium").set("till", "shop", "medium");
@@ -33,17 +33,17 @@ async fn what_was_sent_and_could_not_be_recorded_is_sent_again_under_the_same_ke
     hook.when_it_takes(move |_| store.fail(Some(no_space())));
     assert_eq!(desk.try_run().await, Err(no_space()));
     let first = hook.take();
-    assert_eq!(first.len(), 1, "and nothing after it");
+    assert_eq!(first.len(), 1, "delivery stops after it");
     hook.when_it_takes(|_| {});
     desk.store.fail(None);
     desk.after(1).run().await;
     let second = hook.take();
-    assert_eq!((second.len(), &second[0]), (3, &first[0]), "the same to the letter");
+    assert_eq!((second.len(), &second[0]), (3, &first[0]), "an identical message");
     assert!(desk.after(1).run().await.tried.is_empty());
 }
 
 #[tokio::test]
-async fn a_run_that_is_outrun_tells_nothing_new_but_delivers_what_waits() {
+async fn a_superseded_run_plans_nothing_but_delivers_the_outbox() {
     let hook = Mailbox::new("hook");
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium");
@@ -54,13 +54,13 @@ async fn a_run_that_is_outrun_tells_nothing_new_but_delivers_what_waits() {
     desk.now = late - chrono::TimeDelta::minutes(1);
     desk.set("orders", "payments", "none").set("search", "web", "high");
     let (planned, _) = desk.try_run().await.unwrap();
-    assert!(planned.is_outrun);
-    assert_eq!(told(&hook), ["orders triggered"], "an older report takes nothing back and adds nothing");
+    assert!(planned.is_superseded);
+    assert_eq!(received(&hook), ["orders triggered"], "an older report neither resolves nor triggers");
     assert_eq!(desk.ledger().await.last_run.unwrap().at, late);
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_configured_no_more_is_waited_for_and_then_forgotten() {
+async fn messages_of_a_removed_channel_wait_and_then_expire() {
     let (hook, other) = (Mailbox::new("hook"), Mailbox::new("other"));
     let mut desk = Desk::new();
     desk.add(&hook).add(&other).set("orders", "payments", "medium");
@@ -68,10 +68,14 @@ async fn a_receiver_that_is_configured_no_more_is_waited_for_and_then_forgotten(
     desk.run().await;
     desk.remove("hook");
     desk.set("search", "web", "medium").after(24).run().await;
-    assert_eq!(told(&other), ["orders triggered", "search triggered"], "the others are told as ever");
+    assert_eq!(received(&other), ["orders triggered", "search triggered"], "other channels are notified as usual");
     hook.refuse(None);
     desk.add(&hook).after(24).run().await;
-    assert_eq!(told(&hook), ["orders triggered", "search triggered"], "back again, it has missed nothing");
+    assert_eq!(
+        received(&hook),
+        ["orders triggered", "search triggered"],
+        "once configured again, it gets the held messages"
+    );
 
     hook.refuse(Some(down()));
     desk.set("till", "shop", "medium").after(24).run().await;

@@ -1,4 +1,4 @@
-//! Who is told what over days and weeks, with the world in memory.
+//! Notifications over days and weeks, with everything in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 

@@ -1,4 +1,4 @@
-//! A ledger that is larger than the store reads or writes: nothing that is due is lost, and nobody is notified twice.
+//! A ledger that is larger than the store reads or writes: no due message is lost or repeated.
 
 use std::fs;
 
@@ -32,9 +32,9 @@ fn size(rig: &Rig, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_ledger_that_earlier_versions_made_too_large_is_read_and_what_is_due_is_sent() {
+async fn an_oversized_ledger_of_an_earlier_version_is_read_and_its_outbox_delivered() {
     let mut rig = Rig::new();
-    // What an earlier version wrote: reasons of any length, and messages that no receiver has accepted yet.
+    // What an earlier version wrote: reasons of any length, and messages that no channel has accepted yet.
     rig.mailboxes[0].refuse(Some(down()));
     rig.run(&report(first(), 10, 100_000)).await;
     rig.most_bytes = Some(1 << 20);
@@ -50,14 +50,14 @@ async fn a_ledger_that_earlier_versions_made_too_large_is_read_and_what_is_due_i
     assert_eq!((messages.len(), messages[0].count(), messages[0].items.len()), (1, 10, 10));
     assert!(messages[0].items.iter().all(|item| item.reasons.len() == 4 && item.reasons[0].message.len() < 10_000));
 
-    assert!(size(&rig, "ledger.json") < 100_000, "it is small again");
+    assert!(size(&rig, "ledger.json") < 100_000, "it was reduced");
     assert!(size(&rig, LATEST) < 100_000);
     rig.run(&report(first() + Duration::hours(2), 10, 100)).await;
-    assert_eq!(rig.mailboxes[0].take().len(), 0, "nobody is notified again");
+    assert_eq!(rig.mailboxes[0].take().len(), 0, "no repeats");
 }
 
 #[tokio::test]
-async fn a_ledger_that_would_be_too_large_says_less_and_loses_nothing_that_is_due() {
+async fn a_ledger_that_would_be_too_large_drops_details_but_no_due_message() {
     let mut rig = Rig::new();
     rig.most_bytes = Some(40_000);
     rig.mailboxes[0].refuse(Some(down()));
@@ -68,12 +68,12 @@ async fn a_ledger_that_would_be_too_large_says_less_and_loses_nothing_that_is_du
     rig.run(&report(first() + Duration::hours(1), 20, 1000)).await;
     let messages = rig.mailboxes[0].take();
     assert_eq!((messages.len(), messages[0].count()), (1, 20));
-    assert_eq!(messages[0].items.len() as u64 + messages[0].left_out, 20, "what is left out is counted");
+    assert_eq!(messages[0].items.len() as u64 + messages[0].left_out, 20, "omitted items are counted");
     assert!(messages[0].items.iter().all(|item| item.reasons.len() == 1), "the leading reason stays");
 }
 
 #[tokio::test]
-async fn a_report_that_would_be_too_large_is_kept_with_the_worst_findings_and_says_so() {
+async fn a_report_that_would_be_too_large_is_stored_with_the_most_severe_findings_and_a_note() {
     let mut rig = Rig::new();
     rig.most_bytes = Some(200_000);
     let whole = report(first(), 100, 1000);
@@ -88,5 +88,5 @@ async fn a_report_that_would_be_too_large_is_kept_with_the_worst_findings_and_sa
     assert_eq!(note.code, "report-cut");
     let missing = format!("{} of 100 findings are omitted", 100 - kept.findings.len());
     assert!(note.message.starts_with(&missing), "{}", note.message);
-    assert_eq!(rig.mailboxes[0].take()[0].count(), 100, "notified is everybody of everything");
+    assert_eq!(rig.mailboxes[0].take()[0].count(), 100, "the message covers all findings");
 }

@@ -1,5 +1,5 @@
 //! A month of daily runs over 20 deployments on the real history of `public.ecr.aws/lambda/java`, against a naive rule
-//! that tells of every move of a tag.
+//! that notifies of every move of a tag.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -88,7 +88,7 @@ async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps:
     Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run)
 }
 
-/// How often the tag of each app moved while the app ran on what it was built on: what "the tag moved" would tell.
+/// How often the tag of each app moved while the app ran on what it was built on: the notifications of a "tag moved" rule.
 fn naive(history: &History, apps: &[App], ended: &BTreeMap<String, DateTime<Utc>>, until: DateTime<Utc>) -> usize {
     let moves = |app: &App| {
         let until = ended.get(&app.name).copied().unwrap_or(until);
@@ -98,21 +98,21 @@ fn naive(history: &History, apps: &[App], ended: &BTreeMap<String, DateTime<Utc>
     apps.iter().map(moves).sum()
 }
 
-/// What a month of daily runs came to.
+/// The results of a month of daily runs.
 struct Month {
     messages: Vec<Message>,
     rebuilt_at: BTreeMap<String, DateTime<Utc>>,
 }
 
-/// Runs every morning. Every other team builds anew three days after it was told.
+/// Runs every morning. Every other team rebuilds three days after it was notified.
 async fn month(rig: &Rig, history: &Arc<History>, apps: &[App]) -> Month {
     let catalog = Arc::new(Catalog::in_memory());
     let mut month = Month { messages: Vec::new(), rebuilt_at: BTreeMap::new() };
-    let mut told_at: BTreeMap<String, DateTime<Utc>> = BTreeMap::new();
+    let mut notified_at: BTreeMap<String, DateTime<Utc>> = BTreeMap::new();
     for day in 0..34 {
         let now = instant("2026-07-20T07:00:00Z") + Duration::days(day);
         for app in apps.iter().step_by(2) {
-            let is_time = told_at.get(&app.name).is_some_and(|told| now - *told >= Duration::days(3));
+            let is_time = notified_at.get(&app.name).is_some_and(|at| now - *at >= Duration::days(3));
             if is_time && !month.rebuilt_at.contains_key(&app.name) {
                 let newest = history.at(app.line, app.architecture, now).unwrap();
                 history.deploy(&app.name, newest, now - Duration::hours(1));
@@ -124,7 +124,7 @@ async fn month(rig: &Rig, history: &Arc<History>, apps: &[App]) -> Month {
         assert_eq!(rig.run(&report).await.problems, Vec::<String>::new());
         for message in rig.mailboxes[0].take() {
             for item in message.items.iter().filter(|item| item.event == EventKind::Triggered) {
-                told_at.entry(item.repository.clone()).or_insert(now);
+                notified_at.entry(item.repository.clone()).or_insert(now);
             }
             month.messages.push(message);
         }
@@ -133,7 +133,7 @@ async fn month(rig: &Rig, history: &Arc<History>, apps: &[App]) -> Month {
 }
 
 #[tokio::test]
-async fn a_month_of_the_real_history_is_told_in_few_messages() {
+async fn a_month_of_real_releases_causes_few_messages() {
     let history = Arc::new(History::new());
     let apps = apps(&history);
     let mut rig = Rig::new();
@@ -153,7 +153,7 @@ async fn a_month_of_the_real_history_is_told_in_few_messages() {
     println!("how often each deployment was in one: {per_deployment:?}");
 
     let of_owner_and_day: BTreeSet<_> = messages.iter().map(|message| (message.owner.clone(), message.at)).collect();
-    assert_eq!(of_owner_and_day.len(), messages.len(), "an owner hears of it once a day at most");
+    assert_eq!(of_owner_and_day.len(), messages.len(), "at most one message per owner and day");
     let triggers = |name: &str| {
         let items = messages.iter().flat_map(|message| &message.items);
         items.filter(|item| item.repository == name && item.event == EventKind::Triggered).count()

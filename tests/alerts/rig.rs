@@ -1,4 +1,4 @@
-//! A world whose store is a folder and whose receivers are mailboxes.
+//! A world whose store is a folder and whose channels are mailboxes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,7 +24,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// One receiver for all, with the settings as they come.
+    /// One channel for all, with the settings as they come.
     pub(crate) fn new() -> Self {
         let mut rig = Self {
             settings: Settings::default(),
@@ -32,23 +32,23 @@ impl Rig {
             folder: tempfile::tempdir().unwrap(),
             most_bytes: None,
         };
-        rig.add("everybody", &[]);
+        rig.add("all", &[]);
         rig
     }
 
-    /// A receiver for `owners`.
+    /// A channel for `owners`.
     pub(crate) fn add(&mut self, id: &str, owners: &[&str]) {
         let topic = SnsSettings {
             topic_arn: "arn:aws:sns:eu-west-1:123456789012:basewatch".parse().unwrap(),
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };
-        self.settings.notify.receivers.push(Receiver {
+        self.settings.notify.channels.push(Receiver {
             id: id.to_owned(),
             owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
             threshold: None,
             resolved: true,
-            channel: Channel::Sns(topic),
+            kind: Channel::Sns(topic),
         });
         self.mailboxes.push(Mailbox::new(id));
     }
@@ -59,7 +59,7 @@ impl Rig {
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
         let mut receivers = Receivers::open(&Settings::default(), &aws, &requests).unwrap();
         for mailbox in &self.mailboxes {
-            let id = mailbox.receiver().to_owned();
+            let id = mailbox.channel().to_owned();
             receivers.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         }
         let ports = Ports::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
@@ -75,7 +75,7 @@ impl Rig {
         })
     }
 
-    /// Records `report` and tells who has to know.
+    /// Records `report` and sends notifications.
     pub(crate) async fn run(&self, report: &basewatch::report::Report) -> cycle::RunReport {
         cycle::complete(&self.settings, &self.world(), report, basewatch::run::Instants::at(report.generated_at)).await
     }

@@ -1,5 +1,5 @@
-//! Thousands of findings at once: how many messages, and of what size? `cargo bench --bench audit -- alerts` says in
-//! what time, for ten thousand.
+//! Number and size of messages for thousands of findings. `cargo bench --bench audit -- alerts` measures the time for ten
+//! thousand.
 
 use std::{sync::Arc, time::Instant};
 
@@ -33,7 +33,7 @@ fn largest(messages: &[Message]) -> Vec<(MessageFormat, usize)> {
 }
 
 #[tokio::test]
-async fn thousands_of_findings_are_told_in_one_message_at_first_and_in_one_for_each_owner_later() {
+async fn thousands_of_findings_are_one_summary_at_first_and_one_message_per_owner_later() {
     let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let backlog = Rig::new();
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Who watches the watchman? Runs that fail, find nothing or see only a part, told to mailboxes over a store in a folder.
+//! Self-monitoring over a store in a folder: runs that fail, find nothing or are incomplete.
 
 use std::{fs, sync::Arc};
 
@@ -24,14 +24,14 @@ use crate::{
     toxic::{Reply, Toxic},
 };
 
-/// A desk over which is watched.
+/// A fixture with self-monitoring.
 struct Desk {
     rig: Rig,
     now: DateTime<Utc>,
 }
 
 impl Desk {
-    /// One where something is to be audited, and everybody is told.
+    /// With an image to audit and a channel subscribed to everything.
     fn new() -> Self {
         let mut rig = Rig::new();
         rig.settings.images = vec![ImageSource::Unknown];
@@ -51,8 +51,8 @@ impl Desk {
         self
     }
 
-    /// A report of one deployment that is fresh, or of none; with what could not be seen.
-    fn report(&self, deployments: u64, unseen: &[&str]) -> Report {
+    /// A report of `deployments` fresh deployments, with an error for each of `unread`.
+    fn report(&self, deployments: u64, unread: &[&str]) -> Report {
         let entry = |scope: &&str| ErrorEntry {
             scope: (*scope).to_owned(),
             code: ErrorCode::AccessDenied.to_string(),
@@ -61,12 +61,12 @@ impl Desk {
         };
         let mut report: Report = serde_json::from_value(json!({
             "schema": "basewatch.report/v1", "run_id": ulid::Ulid::generate().to_string(), "generated_at": self.now,
-            "complete": unseen.is_empty(), "policy": { "max_age_days": 45, "grace_days": 14 },
+            "complete": unread.is_empty(), "policy": { "max_age_days": 45, "grace_days": 14 },
             "summary": basewatch::report::Summary::of(&[]), "findings": [], "errors": [], "requests": {},
         }))
         .unwrap();
         report.summary.deployments = deployments;
-        report.errors = unseen.iter().map(entry).collect();
+        report.errors = unread.iter().map(entry).collect();
         report
     }
 
@@ -91,9 +91,9 @@ impl Desk {
         self.ended(Ok(self.report(1, &["account 210987654321"]))).await.unwrap()
     }
 
-    /// A run that judges one deployment of three, and does not see `unseen`.
-    async fn blind(&self, unseen: &[&str]) {
-        let mut report = self.report(3, unseen);
+    /// A run that judges one of three deployments and cannot read `unread`.
+    async fn blind(&self, unread: &[&str]) {
+        let mut report = self.report(3, unread);
         let message = "only 1 of 3 deployments could be judged, less than policy.min_known = 0.5".to_owned();
         report.notes.push(Note::new(NoteCode::MostUnknown, message));
         self.ended(Ok(report)).await.unwrap();
@@ -105,8 +105,8 @@ impl Desk {
         assert_eq!(format!("{error:#}"), "the ledger cannot be used: s3:GetObject: NoSuchBucket");
     }
 
-    /// What arrived since it was last asked.
-    fn told(&self) -> Vec<Message> {
+    /// The messages that arrived since the last call.
+    fn received(&self) -> Vec<Message> {
         self.mailbox().take()
     }
 
@@ -116,20 +116,20 @@ impl Desk {
             let watch = message.watch.unwrap();
             (watch.event, watch.trouble, watch.runs)
         };
-        self.told().into_iter().map(of).collect()
+        self.received().into_iter().map(of).collect()
     }
 }
 
 #[tokio::test]
-async fn a_day_of_failures_is_one_alert_that_is_reminded_after_a_week_and_ends_once() {
+async fn a_day_of_failures_is_one_alert_reminded_after_a_week_and_resolved_once() {
     let mut desk = Desk::new();
     desk.good().await;
     for _ in 0..24 {
         desk.after(1).failing().await;
     }
-    let told = desk.told();
-    assert_eq!(told.len(), 1);
-    let watch = told[0].watch.as_ref().unwrap();
+    let messages = desk.received();
+    assert_eq!(messages.len(), 1);
+    let watch = messages[0].watch.as_ref().unwrap();
     assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, Trouble::Failed, 1));
     assert_eq!(watch.errors[0].message, "the ledger cannot be used: s3:GetObject: NoSuchBucket");
     assert_eq!(watch.last_report_at.unwrap().to_string(), "2026-11-02 09:00:00 UTC");
@@ -146,7 +146,7 @@ async fn a_day_of_failures_is_one_alert_that_is_reminded_after_a_week_and_ends_o
 }
 
 #[tokio::test]
-async fn only_the_third_incomplete_run_in_a_row_is_told() {
+async fn the_third_incomplete_run_in_a_row_triggers() {
     let mut desk = Desk::new();
     for _ in 0..5 {
         desk.after(1).incomplete().await;
@@ -158,15 +158,15 @@ async fn only_the_third_incomplete_run_in_a_row_is_told() {
     for _ in 0..5 {
         desk.after(1).incomplete().await;
     }
-    let told = desk.told();
-    assert_eq!(told.len(), 1);
-    let watch = told[0].watch.as_ref().unwrap();
+    let messages = desk.received();
+    assert_eq!(messages.len(), 1);
+    let watch = messages[0].watch.as_ref().unwrap();
     assert_eq!((watch.trouble, watch.runs, watch.since), (Trouble::Incomplete, 3, first));
     assert_eq!((watch.errors[0].scope.as_str(), watch.errors[0].since), ("account 210987654321", first));
 }
 
 #[tokio::test]
-async fn the_first_run_that_finds_nothing_at_all_is_told_at_once() {
+async fn the_first_run_without_deployments_triggers() {
     let desk = Desk::new();
     let outcome = desk.ended(Ok(desk.report(0, &[]))).await.unwrap();
     assert_eq!((outcome.messages.len(), outcome.messages[0].kind), (1, MessageKind::Watch));
@@ -175,17 +175,17 @@ async fn the_first_run_that_finds_nothing_at_all_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_fleet_of_which_most_is_unknown_is_notified_once_and_ends_once() {
+async fn a_mostly_unknown_fleet_triggers_once_and_resolves_once() {
     let mut desk = Desk::new();
     desk.good().await;
     for _ in 0..3 {
         desk.after(1).blind(&[]).await;
     }
-    // Worse than incomplete, and better than nothing at all.
+    // More severe than incomplete, less than empty.
     desk.after(1).blind(&["account 210987654321"]).await;
-    let told = desk.told();
-    assert_eq!(told.len(), 1);
-    let watch = told[0].watch.as_ref().unwrap();
+    let messages = desk.received();
+    assert_eq!(messages.len(), 1);
+    let watch = messages[0].watch.as_ref().unwrap();
     assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, Trouble::Blind, 1));
     assert_eq!((watch.errors.len(), watch.errors[0].code.as_str()), (1, "most-unknown"));
     desk.after(1);
@@ -193,7 +193,7 @@ async fn a_fleet_of_which_most_is_unknown_is_notified_once_and_ends_once() {
     desk.after(1).good().await;
     desk.after(1).good().await;
     assert_eq!(desk.events(), [(EventKind::Escalated, Trouble::Empty, 1), (EventKind::Resolved, Trouble::Empty, 5)]);
-    // Whoever does not want to know is notified of what is incomplete all the same.
+    // With `blind_runs = 0`, incomplete runs still count.
     desk.settings().watch.blind_runs = 0;
     for _ in 0..3 {
         desk.after(1).blind(&[]).await;
@@ -206,7 +206,7 @@ async fn a_fleet_of_which_most_is_unknown_is_notified_once_and_ends_once() {
 }
 
 #[tokio::test]
-async fn a_part_of_what_is_configured_says_nothing_about_the_whole() {
+async fn a_run_over_a_part_of_the_configuration_is_ignored() {
     let mut desk = Desk::new();
     desk.settings().is_part = true;
     desk.ended(Ok(desk.report(0, &[]))).await.unwrap();
@@ -217,11 +217,11 @@ async fn a_part_of_what_is_configured_says_nothing_about_the_whole() {
     desk.after(1).failing().await;
     desk.settings().is_part = true;
     desk.after(1).good().await;
-    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Failed, 1)], "it does not end it either");
+    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Failed, 1)], "and does not resolve it");
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_down_is_told_later_the_same_message() {
+async fn a_channel_that_was_down_gets_the_held_messages_in_order() {
     let mut desk = Desk::new();
     desk.mailbox().refuse(Some(down()));
     desk.failing().await;
@@ -232,7 +232,7 @@ async fn a_receiver_that_is_down_is_told_later_the_same_message() {
     desk.after(6);
     let outcome = desk.good().await;
     assert_eq!(outcome.messages.len(), 2);
-    // In the order it happened, and never the end before the beginning.
+    // In order: never the end before the beginning.
     let kinds: Vec<_> = desk.events().into_iter().map(|(kind, ..)| kind).collect();
     assert_eq!(kinds, [EventKind::Triggered, EventKind::Resolved]);
     let tried = desk.mailbox().tried();
@@ -240,27 +240,27 @@ async fn a_receiver_that_is_down_is_told_later_the_same_message() {
 }
 
 #[tokio::test]
-async fn killed_between_sent_and_recorded_the_same_message_comes_again() {
+async fn a_run_killed_before_recording_an_acknowledgement_repeats_the_same_message() {
     let mut desk = Desk::new();
     let file = desk.rig.folder.path().join("watch.json");
     let as_sent = Arc::new(std::sync::Mutex::new(None));
     let (kept, read) = (Arc::clone(&as_sent), file.clone());
     desk.mailbox().when_it_takes(move |_| *kept.lock().unwrap() = Some(fs::read(&read).unwrap()));
     desk.failing().await;
-    // The store as it was when the message was on its way: this is what a killed run leaves behind.
+    // The store as it was during delivery, as a killed run leaves it.
     let left = as_sent.lock().unwrap().take().expect("it was recorded before it was sent");
     fs::write(&file, left).unwrap();
     desk.after(1).failing().await;
-    let told = desk.told();
-    assert_eq!((told.len(), told[0].dedup_key.len()), (2, 64));
-    assert_eq!(told[0], told[1]);
-    // Delivered, it is over.
+    let messages = desk.received();
+    assert_eq!((messages.len(), messages[0].dedup_key.len()), (2, 64));
+    assert_eq!(messages[0], messages[1]);
+    // Once delivered, nothing is due.
     desk.after(1).failing().await;
     assert_eq!(desk.events(), []);
 }
 
 #[tokio::test]
-async fn a_receiver_that_cannot_be_told_for_days_is_made_known_to_the_others() {
+async fn a_channel_that_fails_for_days_is_reported_to_the_others() {
     let mut desk = Desk::new();
     desk.rig.add("chat", &["payments"]);
     desk.rig.mailboxes[1].refuse(Some(down()));
@@ -277,13 +277,17 @@ async fn a_receiver_that_cannot_be_told_for_days_is_made_known_to_the_others() {
         desk.ended(Ok(report)).await.unwrap();
         desk.after(24);
     }
-    let told: Vec<_> = desk.told().into_iter().filter_map(|message| message.watch).collect();
-    assert_eq!((told.len(), told[0].trouble), (1, Trouble::Incomplete));
-    assert!(told[0].errors[0].message.starts_with("chat was not told: "), "{}", told[0].errors[0].message);
+    let messages: Vec<_> = desk.received().into_iter().filter_map(|message| message.watch).collect();
+    assert_eq!((messages.len(), messages[0].trouble), (1, Trouble::Incomplete));
+    assert!(
+        messages[0].errors[0].message.starts_with("notification to chat failed: "),
+        "{}",
+        messages[0].errors[0].message
+    );
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_stays_as_it_is_and_the_run_says_so() {
+async fn an_unreadable_state_is_kept_and_reported_as_a_problem() {
     for kept in ["{", "{\"schema\":\"basewatch.watch/v2\"}"] {
         let desk = Desk::new();
         let file = desk.rig.folder.path().join("watch.json");
@@ -296,18 +300,18 @@ async fn what_cannot_be_understood_stays_as_it_is_and_the_run_says_so() {
 }
 
 #[tokio::test]
-async fn runs_that_end_at_the_same_time_are_all_counted_and_tell_once() {
+async fn concurrent_runs_are_all_counted_and_notify_once() {
     let desk = Desk::new();
     let runs = (0..5).map(|_| desk.failing());
     futures::future::join_all(runs).await;
     assert_eq!(desk.events().len(), 1);
     let watch = basewatch::store::load::<basewatch::notify::watch::Watch>(&*desk.rig.store()).await.unwrap().document;
-    assert_eq!((watch.rows[&Trouble::Failed].runs, watch.outbox.len()), (5, 0));
+    assert_eq!((watch.streaks[&Trouble::Failed].runs, watch.outbox.len()), (5, 0));
     assert!(desk.rig.store().place().contains(desk.rig.folder.path().to_str().unwrap()));
 }
 
 #[tokio::test]
-async fn the_heart_beats_once_for_each_run_that_took_place() {
+async fn each_completed_run_sends_one_heartbeat() {
     let (alive, ill) = (Toxic::start(|_| Reply::new(200, "OK")), Toxic::start(|_| Reply::new(200, "OK")));
     let url =
         |server: &Toxic, path: &str| Some(SecretSource::Here(Secret::new(format!("{}{path}", server.endpoint()))));
@@ -317,7 +321,10 @@ async fn the_heart_beats_once_for_each_run_that_took_place() {
     desk.after(1).incomplete().await;
     desk.after(1).failing().await;
     let asked: Vec<_> = alive.log().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
-    assert_eq!(asked, ["GET /ping/0d338dcc?state=complete"; 2], "an incomplete run is alive, a failed one is not");
+    assert_eq!(
+        asked, ["GET /ping/0d338dcc?state=complete"; 2],
+        "an incomplete run sends the heartbeat, a failed one does not"
+    );
     assert_eq!((alive.log()[0].body.as_str(), alive.log()[0].header("webhook-id")), ("", None));
     desk.settings().watch.heartbeat_fail = url(&ill, "/ping/0d338dcc/fail");
     desk.after(1).failing().await;
@@ -326,7 +333,7 @@ async fn the_heart_beats_once_for_each_run_that_took_place() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_nobody_takes_is_no_problem_of_the_run() {
+async fn a_failed_heartbeat_is_no_problem_of_the_run() {
     let elsewhere = Toxic::start(|_| Reply::new(200, "OK"));
     let moved = elsewhere.endpoint();
     for server in [
@@ -340,5 +347,5 @@ async fn a_heartbeat_that_nobody_takes_is_no_problem_of_the_run() {
         assert_eq!(outcome.problems, Vec::<String>::new());
         assert!((1..=3).contains(&server.log().len()), "{}", server.log().len());
     }
-    assert_eq!(elsewhere.log().len(), 0, "nobody is sent elsewhere");
+    assert_eq!(elsewhere.log().len(), 0, "redirects are not followed");
 }

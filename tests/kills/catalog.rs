@@ -70,7 +70,7 @@ fn killed_after(count: usize, first: u32, folder: &Path) -> Vec<u32> {
 }
 
 #[test]
-fn a_process_that_is_killed_while_it_writes_the_catalog_loses_nothing_it_had_learned_a_second_before() {
+fn a_process_killed_while_writing_the_catalog_loses_at_most_the_last_second() {
     let folder = tempfile::tempdir().unwrap();
     let mut learned = Vec::new();
     for nth in 0..8 {

@@ -48,7 +48,7 @@ impl Orders {
 
 /// Waits for `child`, and says whether it was killed; any other end than that or a good one is a bug of the test.
 pub(crate) fn was_killed(child: Child, post: &Post) -> bool {
-    // Its id stays its own until nobody knows it any more who might kill it.
+    // The process id is not reused while another thread may still kill it.
     waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
     post.forget_caller();
     let output = child.wait_with_output().unwrap();

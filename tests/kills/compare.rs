@@ -1,8 +1,8 @@
-//! What did the receivers get, next to what they get when nobody is killed?
+//! Comparison of the messages of a disturbed two weeks with those of undisturbed ones.
 //!
 //! A run that was killed before it had recorded what is due is repeated 50 minutes later by another run, with another
 //! id. So these may differ, and nothing else: the ids and instants of runs, and spans that are counted from them
-//! (`asked for 47 h ago`). Every message and call has the `dedup_key` that it has in the undisturbed fortnight, and
+//! (`requested 47 h ago`). Every message and call has the `dedup_key` that it has in the undisturbed fortnight, and
 //! whatever has the same key is the same to the byte.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ fn taken<'a>(arrivals: &'a [Arrival], path: &str) -> Vec<&'a Value> {
     arrivals.iter().filter(|arrival| arrival.path == path && arrival.is_taken).map(|arrival| &arrival.body).collect()
 }
 
-/// What tells a message, or a call, from others.
+/// What identifies a message or a call.
 pub(crate) fn key(body: &Value) -> &str {
     body.get("dedup_key").or_else(|| body.get("id")).and_then(Value::as_str).unwrap_or_default()
 }
@@ -90,15 +90,15 @@ fn essence(body: &Value) -> String {
         data["at"] = day(&data["at"]);
         return body.to_string();
     }
-    // Of the report the place is told, and each fortnight has its own.
+    // The location of the report differs for each fortnight.
     for name in ["run_id", "report"] {
         whole.remove(name);
     }
     whole["at"] = day(&whole["at"]);
     for item in whole["items"].as_array_mut().unwrap() {
         let item = item.as_object_mut().unwrap();
-        if let Some(since) = item.get_mut("since") {
-            *since = day(since);
+        if let Some(first) = item.get_mut("first_notified_at") {
+            *first = day(first);
         }
         if let Some(rebuild) = item.get_mut("rebuild") {
             *rebuild = without_hours(rebuild.as_str().unwrap()).into();
@@ -119,16 +119,17 @@ fn without_hours(text: &str) -> String {
     bare.chain([(*last).to_owned()]).collect()
 }
 
-/// The ledger without instants and ids: who was told what how often, what is open, what became of rebuilds.
+/// The ledger without instants and ids: notifications by channel, open alerts, and the outcome of rebuilds.
 pub(crate) fn essence_of(ledger: &Ledger) -> Vec<String> {
     let mut lines = Vec::new();
     for (finding, alert) in &ledger.alerts {
-        for (receiver, told) in &alert.told {
-            let (state, episode, count, severity) = (told.state().as_str(), told.episode, told.count, told.severity);
-            lines.push(format!("{finding} {receiver} {state} {episode} {count} {}", severity.as_str()));
+        for (channel, history) in &alert.deliveries {
+            let (state, episode, count, severity) =
+                (history.state().as_str(), history.episode, history.count, history.severity);
+            lines.push(format!("{finding} {channel} {state} {episode} {count} {}", severity.as_str()));
         }
     }
-    lines.extend(ledger.outbox.iter().map(|due| format!("due to {} {}", due.receiver, due.message.dedup_key)));
+    lines.extend(ledger.outbox.iter().map(|due| format!("due to {} {}", due.channel, due.message.dedup_key)));
     lines.extend(ledger.rebuilds.iter().map(|(key, rebuild)| {
         format!("{key} {} {:?} {}", rebuild.request.repository, rebuild.outcome, rebuild.sent_at.is_some())
     }));

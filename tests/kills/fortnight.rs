@@ -72,7 +72,7 @@ impl Runner {
         Self { runtime, tools }
     }
 
-    /// A fortnight in which nobody is killed.
+    /// A fortnight without kills.
     pub(crate) fn undisturbed(&self, kind: Kind) -> Undisturbed {
         let (mut before, mut moments, mut calls) = (vec![old_reports(kind)], Vec::new(), Vec::new());
         let ground = Ground::new(kind, &before[0]);
@@ -91,7 +91,7 @@ impl Runner {
     /// The same fortnight with `kills` by day. What comes before the first of them is taken from the undisturbed one:
     /// it would be the same.
     pub(crate) fn disturbed(&self, undisturbed: &Undisturbed, kills: &BTreeMap<usize, Kill>) -> Outcome {
-        let first = kills.keys().next().expect("somebody is killed");
+        let first = kills.keys().next().expect("at least one kill");
         let ground = Ground::new(undisturbed.kind, &undisturbed.before[*first]);
         self.disturbed_on(&ground, undisturbed, kills)
     }
@@ -103,7 +103,7 @@ impl Runner {
         undisturbed: &Undisturbed,
         kills: &BTreeMap<usize, Kill>,
     ) -> Outcome {
-        let first = *kills.keys().next().expect("somebody is killed");
+        let first = *kills.keys().next().expect("at least one kill");
         let arrivals = undisturbed.arrivals.iter().filter(|arrival| arrival.day < first);
         let post = Post::start(arrivals.cloned().collect());
         let store = ground.place().open();

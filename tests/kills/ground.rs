@@ -41,7 +41,7 @@ impl Place {
 pub(crate) enum Ground {
     Folder(TempDir),
     Bucket(Bucket),
-    /// A bucket that somebody else serves: its clock goes on by itself.
+    /// A bucket of another server, with its own clock.
     #[cfg(feature = "peers")]
     Elsewhere(Place),
 }

@@ -1,7 +1,7 @@
-//! A fortnight of daily runs, and the process killed at every moment of it: what is lost, told twice, or unreadable?
+//! A fortnight of daily runs whose process is killed at every moment: nothing may be lost, repeated or unreadable.
 //!
 //! A killed run is a process of its own: this very program, started anew for a single test. The same day is then run
-//! a second time, and the fortnight goes on. What the receivers got is compared with an undisturbed fortnight.
+//! a second time, and the fortnight goes on. What the channels got is compared with an undisturbed fortnight.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 #![expect(clippy::print_stdout, reason = "the matrix is what this is run for")]

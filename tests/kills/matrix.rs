@@ -17,7 +17,7 @@ use crate::{
     fortnight::{Kill, Outcome, Runner, Undisturbed},
     ground::Kind,
     post::During,
-    script::{DAYS, RECEIVERS},
+    script::{CHANNELS, DAYS},
 };
 
 /// Takes every point, also where the matrix as it comes leaves some out, and a fortnight for each: that takes minutes.
@@ -25,7 +25,7 @@ const ALL: &str = "BASEWATCH_TEST_ALL_POINTS";
 /// Fortnights at a time.
 const AT_ONCE: usize = 2;
 
-/// The days on which somebody is killed, and how.
+/// The days with kills, and how.
 type Kills = BTreeMap<usize, Kill>;
 
 /// All points of the fortnight.
@@ -91,8 +91,8 @@ impl Row {
         self.builds_again += difference.builds_again;
         self.unreadable += unreadable;
         self.left_over += left_over;
-        // Each receiver may have taken a message whose answer nobody recorded; and one call may be under way.
-        assert!(difference.again <= RECEIVERS.len() * killed, "{kills:?}: {difference:?}");
+        // Each channel may have accepted a message whose acknowledgement was not recorded, and one call may be under way.
+        assert!(difference.again <= CHANNELS.len() * killed, "{kills:?}: {difference:?}");
         assert!(difference.builds_again <= *killed, "{kills:?}: {difference:?}");
     }
 
@@ -177,17 +177,17 @@ fn matrix(kind: Kind, step: usize) {
 }
 
 #[test]
-fn whenever_a_run_over_a_folder_is_killed_nothing_is_lost() {
+fn a_run_over_a_folder_killed_at_any_moment_loses_nothing() {
     matrix(Kind::Folder, 1);
 }
 
 #[test]
-fn whenever_a_run_over_a_bucket_is_killed_nothing_is_lost() {
+fn a_run_over_a_bucket_killed_at_any_moment_loses_nothing() {
     matrix(Kind::Bucket, 2);
 }
 
 #[test]
-fn a_run_that_is_killed_every_day_at_any_moment_loses_nothing() {
+fn a_run_killed_every_day_at_any_moment_loses_nothing() {
     let seed = env::var("BASEWATCH_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("BASEWATCH_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -215,17 +215,17 @@ fn a_run_that_is_killed_every_day_at_any_moment_loses_nothing() {
 fn the_fortnight_holds_all_that_can_happen() {
     let undisturbed = Runner::new().undisturbed(Kind::Folder);
     let bodies = || undisturbed.arrivals.iter().filter(|arrival| arrival.is_taken).map(|arrival| &arrival.body);
-    let told = |event: EventKind| {
+    let count = |event: EventKind| {
         let counts = bodies().filter_map(|body| body["events"].get(event.as_str())?.as_u64());
         counts.sum::<u64>()
     };
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
-        assert!(told(event) >= 2, "{event:?}: {}", told(event));
+        assert!(count(event) >= 2, "{event:?}: {}", count(event));
     }
     for kind in ["backlog", "findings", "rebuilds"] {
         assert!(bodies().any(|body| body["kind"] == kind), "{kind}");
     }
-    assert!(undisturbed.arrivals.iter().any(|arrival| !arrival.is_taken), "somebody was down");
+    assert!(undisturbed.arrivals.iter().any(|arrival| !arrival.is_taken), "a channel was down");
     let outcomes: Vec<_> = undisturbed.ledger.rebuilds.values().filter_map(|rebuild| rebuild.outcome).collect();
     for outcome in [basewatch::rebuild::Outcome::Rebuilt, basewatch::rebuild::Outcome::Overdue] {
         assert!(outcomes.contains(&outcome), "{outcome:?}");

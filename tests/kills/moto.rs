@@ -81,7 +81,7 @@ fn a_run_over_a_real_bucket_that_is_killed_every_other_day_loses_nothing() {
 }
 
 #[test]
-fn forty_processes_with_one_report_tell_it_once() {
+fn forty_processes_with_one_report_notify_once() {
     let undisturbed = Runner::new().undisturbed(Kind::Bucket);
     let moto = moto();
     let place = place(&moto, None);
@@ -98,11 +98,11 @@ fn forty_processes_with_one_report_tell_it_once() {
     let first: Vec<_> = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 0).cloned().collect();
     assert_eq!(Difference::between(&first, &post.arrivals()), Difference::default());
     let ledger = ledger(&place);
-    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "what three are told, and a rebuild: {ledger:?}");
+    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "notifications of three channels, and a rebuild: {ledger:?}");
     assert!(ledger.outbox.is_empty());
 }
 
-/// What a fleet of the functions 0 to `last` is told of.
+/// The report of a fleet of the functions 0 to `last`.
 fn growing(last: usize) -> basewatch::report::Report {
     let findings: Vec<_> = (0..=last)
         .map(|nth| {
@@ -143,7 +143,7 @@ fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
 }
 
 #[test]
-fn forty_runs_with_a_report_each_tell_every_finding_once() {
+fn forty_runs_with_a_report_each_notify_of_every_finding_once() {
     let moto = moto();
     let (place, post) = (place(&moto, None), Post::start(Vec::new()));
     let settings = settings(&post.endpoint());
@@ -159,17 +159,17 @@ fn forty_runs_with_a_report_each_tell_every_finding_once() {
             .collect();
         runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
     });
-    println!("{MANY} runs in {:?}, {} of them outrun", begun.elapsed(), problems.len());
-    assert!(problems.iter().all(|problem| problem.starts_with("a later run has told already")), "{problems:?}");
-    let mut told: BTreeMap<(String, String), Vec<EventKind>> = BTreeMap::new();
+    println!("{MANY} runs in {:?}, {} of them superseded", begun.elapsed(), problems.len());
+    assert!(problems.iter().all(|problem| problem.starts_with("superseded by a later run")), "{problems:?}");
+    let mut notified: BTreeMap<(String, String), Vec<EventKind>> = BTreeMap::new();
     for arrival in post.arrivals() {
         let message: notify::Message = serde_json::from_value(arrival.body).unwrap();
         for item in message.items {
-            told.entry((arrival.path.clone(), item.name)).or_default().push(item.event);
+            notified.entry((arrival.path.clone(), item.name)).or_default().push(item.event);
         }
     }
-    assert_eq!(told.len(), MANY + MANY / 2, "all to everybody, every other one to its owner");
-    assert!(told.values().all(|events| *events == [EventKind::Triggered]), "{told:?}");
+    assert_eq!(notified.len(), MANY + MANY / 2, "all to the general channel, every other one to its owner");
+    assert!(notified.values().all(|events| *events == [EventKind::Triggered]), "{notified:?}");
     let ledger = ledger(&place);
     assert_eq!((ledger.alerts.len(), ledger.outbox.len()), (MANY, 0));
     assert_eq!(ledger.last_run.map(|last| last.at), Some(growing(MANY - 1).generated_at));

@@ -49,7 +49,7 @@ pub(crate) struct Arrival {
     pub(crate) day: usize,
     /// For whom: `/everybody`.
     pub(crate) path: String,
-    /// Whether it was taken; else the receiver was down.
+    /// Whether it was taken; else the channel was down.
     pub(crate) is_taken: bool,
     pub(crate) body: Value,
 }
@@ -63,7 +63,7 @@ struct State {
     arrivals: Vec<Arrival>,
 }
 
-/// The receivers; their server stops when dropped.
+/// The channels; their server stops when dropped.
 pub(crate) struct Post {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -138,7 +138,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 fn kill(state: &Mutex<State>) {
-    // While it is known, nobody has waited for it yet: the id is still its own.
+    // Not yet waited for, so the process id is still valid.
     if let Some(caller) = lock(state).caller {
         kill_process(caller, Signal::KILL).unwrap();
     }
@@ -181,7 +181,7 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     Ok(())
 }
 
-/// Records a call, and says whether the receiver is there to take it.
+/// Records a call, and says whether the channel is there to take it.
 fn record(state: &Mutex<State>, path: String, body: &Value) -> bool {
     let mut state = lock(state);
     let day = state.day;

@@ -1,4 +1,4 @@
-//! The fortnight: what every day's audit finds, who is told, and who rebuilds.
+//! The script of the fortnight: daily findings, channels and rebuilds.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use serde_json::{Value, json};
 
 pub(crate) const DAYS: usize = 14;
 
-/// Who is told: the path of the receiver, and whose findings.
-pub(crate) const RECEIVERS: [(&str, &[&str]); 3] = [("everybody", &[]), ("payments", &["payments"]), ("web", &["web"])];
+/// The channels: path and owners.
+pub(crate) const CHANNELS: [(&str, &[&str]); 3] = [("everybody", &[]), ("payments", &["payments"]), ("web", &["web"])];
 
 /// How each deployment is on each day: absent, fresh, superseded, out of date (medium), stale (high), unknown.
 ///
-/// `orders` and `stuck` are rebuilt when somebody is asked to; nobody ever does it for `stuck`.
+/// Rebuilds of `orders` and `stuck` are requested; `stuck` is never rebuilt.
 const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
     ("billing", Some("payments"), "hhhhhhhhhhhhhh"),
     ("cart", Some("web"), "fffffmmhhhhfff"),
@@ -40,7 +40,7 @@ const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
 /// The audit of this day does not see everything.
 const INCOMPLETE: usize = 4;
 
-/// Whether the receiver at `path` is down on `day`.
+/// Whether the channel at `path` is down on `day`.
 pub(crate) fn is_down(path: &str, day: usize) -> bool {
     path == "/web" && (day == 5 || day == 6)
 }
@@ -119,14 +119,14 @@ pub(crate) fn report(day: usize, is_second: bool) -> Report {
     report_of(&findings.collect::<Vec<_>>(), day != INCOMPLETE, instant(day, is_second))
 }
 
-/// A webhook at `url` that is told of `owners`.
-pub(crate) fn receiver(id: &str, owners: &[&str], url: String) -> Receiver {
+/// A webhook at `url` for `owners`.
+pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> Receiver {
     Receiver {
         id: id.to_owned(),
         owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
         threshold: None,
         resolved: true,
-        channel: Channel::Webhook(WebhookSettings {
+        kind: Channel::Webhook(WebhookSettings {
             url: Secret::new(url),
             body: WebhookBody::Format(MessageFormat::Json),
             secret: None,
@@ -136,13 +136,13 @@ pub(crate) fn receiver(id: &str, owners: &[&str], url: String) -> Receiver {
     }
 }
 
-/// Who is told at `post`, and who rebuilds there.
+/// Settings with the channels and build service at `post`.
 pub(crate) fn settings(post: &str) -> Settings {
     let mut settings = Settings::default();
     settings.notify.remind_every = Some(Duration::from_hours(3 * 24));
     settings.notify.backlog = 2;
-    settings.notify.receivers =
-        RECEIVERS.iter().map(|(id, owners)| receiver(id, owners, format!("{post}/{id}"))).collect();
+    settings.notify.channels =
+        CHANNELS.iter().map(|(id, owners)| channel(id, owners, format!("{post}/{id}"))).collect();
     // Neither a run that comes 50 minutes later nor the one after it is near the deadline.
     settings.rebuild.deadline = Duration::from_hours(36);
     settings.rebuild.rules = vec![Rule {
@@ -173,7 +173,7 @@ pub(crate) struct Tools {
     webhooks: Arc<Webhooks>,
 }
 
-/// A call to this path is no event of the fortnight: it lets [`Tools`] forget that a receiver was down.
+/// A call to this path is no event of the fortnight: it lets [`Tools`] forget that a channel was down.
 pub(crate) const FORGET: &str = "/forget";
 
 impl Tools {
@@ -196,9 +196,9 @@ impl Tools {
     pub(crate) fn world(&self, settings: &Settings, store: Arc<dyn Store>) -> World {
         let Self { requests, aws, client, images, webhooks } = self.clone();
         let mut notifiers: BTreeMap<String, Arc<dyn Notifier>> = BTreeMap::new();
-        for receiver in &settings.notify.receivers {
-            let Channel::Webhook(webhook) = receiver.channel.clone() else { panic!("a webhook") };
-            let id = receiver.id.clone();
+        for channel in &settings.notify.channels {
+            let Channel::Webhook(webhook) = channel.kind.clone() else { panic!("a webhook") };
+            let id = channel.id.clone();
             let notifier = WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(&aws));
             notifiers.insert(id, Arc::new(notifier));
         }
@@ -206,7 +206,7 @@ impl Tools {
         World { ports: Ports { requests, aws, client, images }, store, receivers, keeps_catalog: false }
     }
 
-    /// A run of `day` over `store`, with the receivers at `post`.
+    /// A run of `day` over `store`, with the channels at `post`.
     pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> cycle::RunReport {
         let settings = settings(post);
         let world = self.world(&settings, store);
@@ -217,7 +217,7 @@ impl Tools {
             basewatch::run::Instants::at(instant(day, is_second)),
         )
         .await;
-        if RECEIVERS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
+        if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }
         done

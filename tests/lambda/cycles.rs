@@ -98,7 +98,7 @@ async fn a_failed_run_is_a_failed_invocation_and_the_next_one_is_handled() {
     std::fs::write(&ledger, "{").unwrap();
     let (kind, message) = running.invoke(scheduled()).await.error();
     assert_eq!(kind, "Basewatch.Failed");
-    assert!(message.contains("ledger.json") && message.contains("cannot be understood"), "{message}");
+    assert!(message.contains("ledger.json") && message.contains("cannot be parsed"), "{message}");
     std::fs::write(&ledger, before).unwrap();
     running.invoke(scheduled()).await.response();
     let ended: Vec<_> =

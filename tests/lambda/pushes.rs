@@ -74,7 +74,10 @@ async fn one_image_pushed_under_three_tags_is_one_message_across_invocations() {
     let message_ids = |fleet: &Fleet| {
         let ledger = fleet.kept("ledger.json").unwrap();
         let alerts = ledger["alerts"].as_object().unwrap().clone();
-        alerts.into_values().map(|alert| alert["told"]["chat"]["events"][0]["message_id"].clone()).collect::<Vec<_>>()
+        alerts
+            .into_values()
+            .map(|alert| alert["deliveries"]["chat"]["events"][0]["message_id"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(message_ids(&fleet), vec![Value::from("m-1"); 3]);
     running.invoke(scheduled()).await.response();

@@ -1,4 +1,4 @@
-//! What do people see? Each sample in each format, and what text from outside must not do there.
+//! Each sample in each format, and hostile text from outside.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn every_sample_as_json() {
 }
 
 #[test]
-fn json_says_exactly_what_is_told() {
+fn json_contains_the_whole_message() {
     for (name, mut message) in messages::all() {
         // The last of the hostile ones have more in them than SNS takes.
         message.items.truncate(12);
@@ -60,7 +60,7 @@ fn json_says_exactly_what_is_told() {
 }
 
 #[test]
-fn nothing_from_outside_is_obeyed_in_a_mail() {
+fn text_from_outside_is_inert_in_mail() {
     let of_basewatch =
         HOSTILE.map(|text| messages::watch(EventKind::Triggered, Trouble::Failed, 3, &[(text, text, text)]));
     for message in of_basewatch.into_iter().chain([messages::hostile(), messages::watch_hostile()]) {
@@ -72,12 +72,12 @@ fn nothing_from_outside_is_obeyed_in_a_mail() {
 }
 
 #[test]
-fn nothing_from_outside_is_markup_in_chat() {
+fn text_from_outside_is_not_markup_in_chat() {
     let of_owner = |text: &str| {
         let mut message = messages::hostile();
         message.items.truncate(8);
         message.owner = Some(text.to_owned());
-        message.because = text.to_owned();
+        message.subscription_reason = text.to_owned();
         message
     };
     let of_basewatch = |text| messages::watch(EventKind::Triggered, Trouble::Incomplete, 3, &[(text, text, text)]);
@@ -103,7 +103,7 @@ fn nothing_from_outside_is_markup_in_chat() {
 }
 
 #[test]
-fn a_command_to_copy_never_has_text_from_outside_in_it() {
+fn commands_to_copy_contain_no_text_from_outside() {
     for text in HOSTILE.into_iter().filter(|text| !text.starts_with("{\"default")) {
         let mut message = messages::small();
         message.owner = Some(text.to_owned());
@@ -141,7 +141,7 @@ fn a_backlog_of_ten_thousand_is_one_short_page() {
 }
 
 #[test]
-fn equal_causes_are_one_paragraph() {
+fn items_with_equal_causes_are_one_paragraph() {
     let (_, body) = sent_as(&messages::events(), MessageFormat::Text);
     let paragraphs = body.split("\n\n").filter(|paragraph| paragraph.contains("orders-01:live"));
     let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -151,7 +151,7 @@ fn equal_causes_are_one_paragraph() {
 }
 
 #[test]
-fn where_the_moving_tag_is_held_the_release_to_build_on_is_named() {
+fn with_a_held_moving_tag_the_release_to_build_on_is_named() {
     let pinned = "public.ecr.aws/lambda/java:21.2026.11.18.13@sha256:7c61";
     let mut message = messages::small();
     message.items[0].pinned = Some(pinned.to_owned());

@@ -48,7 +48,7 @@ fn item() -> impl Strategy<Value = Item> {
         ]),
     );
     (kinds, vec(text(), 12), vec(option::of(text()), 6), vec((text(), text()), 0..3)).prop_map(
-        |((event, verdict, severity, was, action), texts, options, reasons)| {
+        |((event, verdict, severity, previous_severity, action), texts, options, reasons)| {
             let [alert, finding, name, account, region, image, repository, age, behind, base, line, current] =
                 texts.try_into().unwrap();
             let [owner, arn, replacement, runtime, ended, rebuild]: [Option<String>; 6] = options.try_into().unwrap();
@@ -57,7 +57,7 @@ fn item() -> impl Strategy<Value = Item> {
                 event,
                 verdict,
                 severity,
-                was,
+                previous_severity,
                 action,
                 alert,
                 finding,
@@ -105,7 +105,7 @@ fn message() -> impl Strategy<Value = Message> {
             messages::watch(EventKind::Escalated, Trouble::Incomplete, 3, &errors).watch.filter(|_| is_watch);
         message.left_out = left_out;
         message.owner = owner;
-        message.because = because;
+        message.subscription_reason = because;
         message.report = report;
         message.accounts.extend(names.iter().cloned());
         message.repositories.extend(names.iter().cloned());
@@ -131,8 +131,8 @@ proptest! {
                     assert_alert(&body);
                     let read: Message = serde_json::from_str(&body).unwrap();
                     prop_assert_eq!(&read.dedup_key, &message.dedup_key);
-                    let told = |message: &Message| message.items.len() as u64 + message.left_out;
-                    prop_assert!(told(&read) == told(&message) || read.left_out == message.count());
+                    let count = |message: &Message| message.items.len() as u64 + message.left_out;
+                    prop_assert!(count(&read) == count(&message) || read.left_out == message.count());
                 }
                 MessageFormat::Chatbot => assert_card(&body),
             }
@@ -157,7 +157,7 @@ proptest! {
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_no_more_than_that_is_left_out() {
+fn only_items_that_do_not_fit_are_omitted_and_counted() {
     let items: Vec<_> = (0..2000).map(|number| messages::stale(&format!("orders-{number}"))).collect();
     let message = messages::message(MessageKind::Findings, items);
     let (_, body) = sent_as(&message, MessageFormat::Json);

@@ -1,5 +1,4 @@
-//! How alerts look and how topics are told: every format of every sample, laws that hold for any message, and SNS when
-//! it fails.
+//! Message formats and SNS delivery: every sample in every format, invariants of any message, and SNS failures.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
@@ -26,7 +25,7 @@ use basewatch::{
 /// A topic.
 pub(crate) const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
 
-/// Settings of a topic that is told in `format`.
+/// Settings of a topic with `format`.
 pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
     SnsSettings { topic_arn: topic_arn.parse().unwrap(), format, formats: BTreeMap::new() }
 }

@@ -111,14 +111,15 @@ fn every_sample_is_valid() {
 }
 
 #[test]
-fn the_schema_refuses_what_is_no_alert() {
+fn the_schema_rejects_invalid_alerts() {
     let message = || serde_json::to_value(messages::small()).unwrap();
     let without = |name: &str| {
         let mut message = message();
         message.as_object_mut().unwrap().remove(name).unwrap();
         message
     };
-    let mut documents: Vec<_> = ["dedup_key", "items", "because", "severity", "left_out"].map(without).into();
+    let mut documents: Vec<_> =
+        ["dedup_key", "items", "subscription_reason", "severity", "left_out"].map(without).into();
     for (pointer, value) in [("/kind", json!("gossip")), ("/at", json!("today")), ("/items/0/event", json!("seen"))] {
         let mut message = message();
         *message.pointer_mut(pointer).unwrap() = value;

@@ -1,4 +1,4 @@
-//! What is SNS asked, and what comes of its answers? Over answers in place of AWS.
+//! SNS calls and their outcomes, against recorded responses.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -97,7 +97,7 @@ fn attributes(call: &Call) -> BTreeMap<String, (String, String)> {
 }
 
 #[tokio::test]
-async fn one_message_is_published_in_the_region_of_its_topic_with_what_filters_look_at() {
+async fn one_message_is_published_in_the_region_of_its_topic_with_filter_attributes() {
     let replay = AwsReplay::new(|_| published("m-1"));
     let message = messages::events();
     let outcomes = deliver(&topic(&replay, text(TOPIC)), std::slice::from_ref(&message)).await;
@@ -122,7 +122,7 @@ async fn one_message_is_published_in_the_region_of_its_topic_with_what_filters_l
 }
 
 #[tokio::test]
-async fn attributes_are_never_empty_never_too_many_and_never_too_long() {
+async fn attributes_are_never_empty_too_many_or_too_long() {
     for (name, message) in messages::all() {
         let replay = AwsReplay::new(|_| published("m-1"));
         deliver(&topic(&replay, text(TOPIC)), &[message]).await;
@@ -139,7 +139,7 @@ async fn attributes_are_never_empty_never_too_many_and_never_too_long() {
 }
 
 #[tokio::test]
-async fn other_partitions_are_asked_where_they_are() {
+async fn topics_in_other_partitions_use_their_endpoints() {
     let table = [
         ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:basewatch", "sns.us-gov-west-1.amazonaws.com"),
         ("arn:aws-cn:sns:cn-north-1:123456789012:basewatch", "sns.cn-north-1.amazonaws.com.cn"),
@@ -152,7 +152,7 @@ async fn other_partitions_are_asked_where_they_are() {
 }
 
 #[tokio::test]
-async fn a_throttled_topic_is_tried_again_and_told_once() {
+async fn a_throttled_topic_is_retried_and_notified_once() {
     let replay = AwsReplay::new(|call| match call.nth {
         0 | 1 => refused(429, "Throttled", "Rate exceeded"),
         _ => published("m-1"),
@@ -163,7 +163,7 @@ async fn a_throttled_topic_is_tried_again_and_told_once() {
 }
 
 #[tokio::test]
-async fn messages_are_published_ten_at_a_time_and_each_failure_is_its_own() {
+async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
     let replay = AwsReplay::new(|call| batch(call, &[(3, "InvalidParameter", true)]));
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(25)).await;
     assert_eq!(replay.calls("PublishBatch").iter().map(entries).collect::<Vec<_>>(), [10, 10, 5]);
@@ -182,7 +182,7 @@ async fn messages_are_published_ten_at_a_time_and_each_failure_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_message_that_sns_fails_at_is_tried_later_and_so_are_those_after_it() {
+async fn after_a_failure_of_sns_a_message_and_those_after_it_are_retried_later() {
     let replay = AwsReplay::new(|call| batch(call, &[(9, "InternalError", false)]));
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(20)).await;
     assert_eq!(replay.all_calls().len(), 1, "a topic that fails is not asked more");
@@ -191,7 +191,7 @@ async fn a_message_that_sns_fails_at_is_tried_later_and_so_are_those_after_it() 
 }
 
 #[tokio::test]
-async fn an_answer_that_leaves_a_message_out_does_not_acknowledge_it() {
+async fn a_message_missing_from_the_response_is_not_acknowledged() {
     let replay = AwsReplay::new(|_| {
         let one = "<Successful><member><Id>0</Id><MessageId>m-0</MessageId></member></Successful><Failed/>";
         Answer::Xml(
@@ -205,7 +205,7 @@ async fn an_answer_that_leaves_a_message_out_does_not_acknowledge_it() {
 }
 
 #[tokio::test]
-async fn one_bad_message_does_not_hold_up_the_batch_it_is_refused_with() {
+async fn an_invalid_message_does_not_hold_up_its_batch() {
     let replay = AwsReplay::new(|call| match call.operation.as_str() {
         "PublishBatch" => refused(400, "InvalidParameter", "Invalid parameter: Message too long"),
         _ if call.body["Message"].as_str().unwrap().contains("BAD") => {
@@ -214,19 +214,19 @@ async fn one_bad_message_does_not_hold_up_the_batch_it_is_refused_with() {
         _ => published("m-1"),
     });
     let mut messages = several(4);
-    messages[2].because = "BAD".to_owned();
+    messages[2].subscription_reason = "BAD".to_owned();
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &messages).await;
     assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true]);
     assert!(outcomes[2].as_ref().unwrap_err().is_about_message);
 }
 
 #[tokio::test]
-async fn what_is_refused_says_what_to_do_and_whether_the_topic_is_at_fault() {
+async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
     let table = [
         (403, "AuthorizationError", "not authorized to perform: SNS:Publish", false, "sns:Publish on the topic"),
         (404, "NotFound", "Topic does not exist", false, "correct topic_arn"),
         (400, "KMSAccessDenied", "The ciphertext refers to a key", false, "kms:GenerateDataKey"),
-        (400, "KMSDisabled", "key is disabled", false, "enable it"),
+        (400, "KMSDisabled", "key is disabled", false, "enable the key"),
         (
             400,
             "InvalidParameter",
@@ -254,7 +254,7 @@ async fn what_is_refused_says_what_to_do_and_whether_the_topic_is_at_fault() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_down_is_given_up_for_this_run() {
+async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
     let replays = [
         AwsReplay::new(|_| Answer::Xml(500, "<html>oops</html>".to_owned())),
         AwsReplay::new(|_| Answer::Refused),
@@ -280,7 +280,7 @@ async fn without_credentials_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn no_call_and_no_message_is_over_the_limit() {
+async fn calls_and_messages_are_within_the_limits() {
     let items = |number: usize| (0..400).map(move |nth| messages::stale(&format!("orders-{number}-{nth}"))).collect();
     let large = |number| Message {
         dedup_key: format!("{number:064}"),
@@ -292,7 +292,7 @@ async fn no_call_and_no_message_is_over_the_limit() {
     let replay = AwsReplay::new(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
     let outcomes = deliver(&topic(&replay, settings(TOPIC, MessageFormat::Json)), &messages).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let mut told = 0;
+    let mut published_count = 0;
     for call in replay.all_calls() {
         // Every text of the call, names of parameters aside: no less than what SNS counts.
         let counted = |(key, value): (&String, &serde_json::Value)| {
@@ -301,9 +301,9 @@ async fn no_call_and_no_message_is_over_the_limit() {
         };
         let bytes: usize = call.body.as_object().unwrap().iter().map(counted).sum();
         assert!(bytes <= 262_144, "{bytes}");
-        told += entries(&call).max(1);
+        published_count += entries(&call).max(1);
     }
-    assert_eq!(told, messages.len());
+    assert_eq!(published_count, messages.len());
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
     let call = &replay.all_calls()[0];
     let groups: Vec<_> = (1..=5).map(|number| entry(call, number, "MessageGroupId")).collect();
     assert_eq!((groups[0], groups[0]), ("owner-payments", groups[4]));
-    assert_eq!((groups[2], groups[3]), ("nobody", "nobody"));
+    assert_eq!((groups[2], groups[3]), ("no-owner", "no-owner"));
     assert_ne!(groups[1], groups[2]);
     for (number, group) in groups.iter().enumerate() {
         assert!((1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic()), "{group}");
@@ -330,7 +330,7 @@ async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
 }
 
 #[tokio::test]
-async fn formats_by_protocol_are_one_message_of_structure_json() {
+async fn formats_by_protocol_are_one_message_with_json_structure() {
     let replay = AwsReplay::new(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
     let formats = BTreeMap::from([("sqs".to_owned(), MessageFormat::Json)]);
     let topic = topic(&replay, SnsSettings { formats, ..text(TOPIC) });

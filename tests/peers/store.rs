@@ -105,7 +105,7 @@ async fn a_bucket_of_more_than_a_page_is_listed_whole() {
 async fn a_bucket_that_is_not_there_is_told_of() {
     let moto = peers::moto();
     let error = store(&moto).read("ledger.json").await.expect_err("no bucket");
-    assert!(matches!(error, Error::Unavailable { .. }) && error.to_string().contains("make it first"), "{error}");
+    assert!(matches!(error, Error::Unavailable { .. }) && error.to_string().contains("create it first"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,7 +68,7 @@ fn known(catalog: &Catalog, count: u32) -> (Vec<u32>, usize) {
 }
 
 #[tokio::test]
-async fn the_next_run_knows_what_all_before_have_learned() {
+async fn the_next_run_knows_the_records_of_all_runs_before() {
     for shared in Shared::both() {
         for of in 0..40 {
             let catalog = shared.catalog().await;
@@ -82,7 +82,7 @@ async fn the_next_run_knows_what_all_before_have_learned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_that_learn_together_and_merge_together_forget_nothing() {
+async fn concurrent_runs_and_merges_lose_no_record() {
     const ROUND: u32 = 12;
     for shared in Shared::both() {
         let shared = Arc::new(shared);
@@ -104,7 +104,7 @@ async fn runs_that_learn_together_and_merge_together_forget_nothing() {
 }
 
 #[tokio::test]
-async fn a_segment_that_is_cut_anywhere_costs_its_last_records() {
+async fn a_truncated_segment_loses_only_its_last_records() {
     for shared in Shared::both() {
         let catalog = shared.catalog().await;
         (0..3).for_each(|of| learn(&catalog, of));
@@ -141,7 +141,7 @@ async fn a_folder_that_is_copied_into_a_bucket_is_the_same_catalog() {
 }
 
 #[tokio::test]
-async fn what_is_learned_in_a_bucket_in_several_saves_is_known() {
+async fn records_of_several_saves_to_a_bucket_are_known() {
     let shared = &Shared::both()[1];
     let catalog = shared.catalog().await;
     for of in 0..3 {
@@ -168,7 +168,7 @@ async fn a_process_that_learns_more_than_it_may_write() {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_costs_what_did_not_fit_and_nothing_else() {
+async fn a_full_disk_loses_only_what_did_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     // The limit on the size of a file stands for a disk: what does not fit is refused, after a part was written.
     let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";

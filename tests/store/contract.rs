@@ -49,7 +49,7 @@ pub(crate) fn is_conflict<T>(result: &Result<T, Error>) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_written_is_read() {
+async fn written_objects_can_be_read() {
     for shared in Shared::both() {
         let (one, other) = (shared.store(), shared.store());
         assert_eq!(one.read("a/b.json").await.unwrap(), None, "{one:?}");
@@ -82,7 +82,7 @@ async fn a_write_happens_only_under_its_condition() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_that_could_not_be_read_again() {
+async fn objects_above_the_limit_are_not_written() {
     for shared in Shared::both() {
         let store = shared.limited(1000);
         let whole = vec![b'a'; 1000];
@@ -90,14 +90,14 @@ async fn nothing_is_written_that_could_not_be_read_again() {
         for only_if in [OnlyIf::Always, OnlyIf::Unchanged(version)] {
             let error = store.write("ledger.json", vec![b'b'; 1001], only_if).await.unwrap_err();
             assert!(matches!(error, Error::TooLarge { most_bytes: 1000, .. }), "{error:?}");
-            assert!(error.to_string().contains("ledger.json: it is larger than 1000 bytes"), "{error}");
+            assert!(error.to_string().contains("ledger.json: larger than 1000 bytes"), "{error}");
         }
         assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, whole);
     }
 }
 
 #[tokio::test]
-async fn what_is_larger_than_the_limit_is_read_with_its_texts_cut_and_written_over() {
+async fn an_oversized_document_is_read_with_cut_texts_and_overwritten() {
     for shared in Shared::both() {
         let large = format!("{{\"x\":\"{}\",\"y\":7}}", "a".repeat(200_000));
         let written = shared.store().write("ledger.json", large.into_bytes(), OnlyIf::Absent).await.unwrap();
@@ -121,7 +121,7 @@ async fn what_is_larger_than_the_limit_is_read_with_its_texts_cut_and_written_ov
 }
 
 #[tokio::test]
-async fn names_are_listed_in_order_by_how_they_begin() {
+async fn names_are_listed_by_prefix_in_order() {
     for shared in Shared::both() {
         let store = shared.store();
         assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
@@ -134,13 +134,13 @@ async fn names_are_listed_in_order_by_how_they_begin() {
         assert_eq!(store.names("b/1").await.unwrap(), ["b/1", "b/10"]);
         assert_eq!(store.names("b/3/y").await.unwrap(), ["b/3/y/z"]);
         assert_eq!(store.names("nothing/here").await.unwrap(), Vec::<String>::new());
-        store.turn("somebody", Duration::ZERO).await.unwrap().end().await;
+        store.turn("another run", Duration::ZERO).await.unwrap().end().await;
         assert_eq!(store.names("").await.unwrap(), names, "a lock is nothing that is kept");
     }
 }
 
 #[tokio::test]
-async fn what_is_removed_is_gone_and_what_is_not_there_may_be_removed() {
+async fn removal_is_idempotent() {
     for shared in Shared::both() {
         let store = shared.store();
         store.remove("a/b").await.unwrap();
@@ -155,10 +155,10 @@ async fn what_is_removed_is_gone_and_what_is_not_there_may_be_removed() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_outside_the_store() {
+async fn names_outside_the_store_are_refused() {
     for shared in Shared::both() {
         let store = shared.store();
-        for name in ["../x", "/etc/x", "a/../../x", "", "a//b", ".turn.lock", "lock.json", "a\0b"] {
+        for name in ["../x", "/etc/x", "a/../../x", "", "a//b", ".run.lock", "lock.json", "a\0b"] {
             let denied = |error| assert!(matches!(error, Error::Denied { .. }), "{store:?} {name}: {error}");
             denied(store.read(name).await.unwrap_err());
             denied(store.write(name, b"x".to_vec(), OnlyIf::Always).await.unwrap_err());
@@ -169,7 +169,7 @@ async fn nothing_is_kept_outside_the_store() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_is_told_for_whom() {
+async fn a_lock_timeout_names_the_holder() {
     for shared in Shared::both() {
         let store = shared.store();
         let turn = store.turn("run 01J on worker-7", Duration::ZERO).await.unwrap();
@@ -184,7 +184,7 @@ async fn who_waits_too_long_is_told_for_whom() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_dropped_ends() {
+async fn a_dropped_lock_is_released() {
     for shared in Shared::both() {
         let turn: Box<dyn Turn> = shared.store().turn("one", Duration::ZERO).await.unwrap();
         drop(turn);
@@ -193,14 +193,14 @@ async fn a_turn_that_is_dropped_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forty_writers_at_once_lose_nothing() {
+async fn forty_concurrent_writers_lose_no_update() {
     for shared in Shared::both() {
         all_are_counted(shared.stores(40)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_forty_at_once_no_two_have_a_turn() {
+async fn the_lock_is_exclusive_among_forty() {
     for shared in Shared::both() {
         no_two_have_a_turn(shared.stores(40), Duration::from_mins(2)).await;
     }

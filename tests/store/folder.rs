@@ -23,7 +23,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn the_folder_is_made_when_something_is_written_and_not_before() {
+async fn the_folder_is_created_by_the_first_write() {
     let above = tempfile::tempdir().unwrap();
     let folder = above.path().join("a/b");
     let store = store(&folder);
@@ -32,11 +32,11 @@ async fn the_folder_is_made_when_something_is_written_and_not_before() {
     store.remove("ledger.json").await.unwrap();
     assert!(!above.path().join("a").exists());
     store.write("reports/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
-    assert_eq!(mode(&folder), 0o700, "what it tells is not for everybody");
+    assert_eq!(mode(&folder), 0o700, "its contents are private");
 }
 
 #[tokio::test]
-async fn the_folder_is_private_also_when_the_catalog_is_the_first_to_write_into_it() {
+async fn the_folder_is_private_even_if_the_catalog_creates_it() {
     let above = tempfile::tempdir().unwrap();
     let folder = above.path().join("a/store");
     {
@@ -51,7 +51,7 @@ async fn the_folder_is_private_also_when_the_catalog_is_the_first_to_write_into_
 }
 
 #[tokio::test]
-async fn a_folder_that_was_made_for_it_stays_as_open_as_it_is() {
+async fn an_existing_folder_keeps_its_permissions() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     store(folder.path()).write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_folder_that_was_made_for_it_stays_as_open_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_in_place_of_the_folder_is_told_of() {
+async fn a_file_in_place_of_the_folder_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let store = store(file.path());
     let errors = [
@@ -71,12 +71,12 @@ async fn a_file_in_place_of_the_folder_is_told_of() {
     ];
     for error in errors {
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-        assert!(error.to_string().contains("where a folder is needed"), "{error}");
+        assert!(error.to_string().contains("not a folder"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_folder_that_may_not_be_written_is_told_of() {
+async fn a_folder_that_cannot_be_written_is_an_error() {
     // Not even root may make a folder there.
     let store = store(Path::new("/sys/basewatch"));
     assert_eq!(store.read("ledger.json").await.unwrap(), None);
@@ -95,7 +95,7 @@ async fn a_file_that_is_far_too_large_is_not_read() {
 }
 
 #[tokio::test]
-async fn what_a_killed_run_left_half_written_is_not_there_and_is_cleared_away() {
+async fn unfinished_files_of_killed_runs_are_ignored_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join(".7.1.unfinished"), folder.path().join(".7.2.unfinished"));
     for path in [&old, &new] {
@@ -110,7 +110,7 @@ async fn what_a_killed_run_left_half_written_is_not_there_and_is_cleared_away() 
 }
 
 #[tokio::test]
-async fn a_folder_that_is_emptied_is_left_by_what_was_in_it() {
+async fn removing_objects_removes_their_empty_folders() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let name = "reports/2026/11/21/x.json";
@@ -124,11 +124,11 @@ async fn a_folder_that_is_emptied_is_left_by_what_was_in_it() {
 }
 
 #[tokio::test]
-async fn a_turn_with_a_folder_that_was_removed_is_lost() {
+async fn the_lock_of_a_removed_folder_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let turn = store.turn("one", Duration::ZERO).await.unwrap();
-    fs::remove_file(folder.path().join(".turn.lock")).unwrap();
+    fs::remove_file(folder.path().join(".run.lock")).unwrap();
     assert!(!turn.is_held());
     let next = store.turn("another", Duration::ZERO).await.unwrap();
     assert!(next.is_held() && !turn.is_held());
@@ -139,7 +139,7 @@ const HELD: &str = "BASEWATCH_TEST_HELD_FOLDER";
 
 #[tokio::test]
 #[ignore = "the process that the next test kills"]
-async fn a_process_that_has_its_turn_until_it_is_killed() {
+async fn a_process_that_holds_the_lock_until_it_is_killed() {
     let Some(folder) = env::var_os(HELD) else { return };
     let _turn = store(Path::new(&folder)).turn("run 01J", Duration::ZERO).await.unwrap();
     println!("it has its turn");
@@ -147,10 +147,10 @@ async fn a_process_that_has_its_turn_until_it_is_killed() {
 }
 
 #[tokio::test]
-async fn the_turn_of_a_process_that_is_killed_is_free_at_once() {
+async fn the_lock_of_a_killed_process_is_free_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "folder::a_process_that_has_its_turn_until_it_is_killed"])
+        .args(["--ignored", "--exact", "--nocapture", "folder::a_process_that_holds_the_lock_until_it_is_killed"])
         .env(HELD, folder.path())
         .stdout(Stdio::piped())
         .spawn()

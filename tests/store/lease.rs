@@ -1,4 +1,4 @@
-//! The turn with a bucket: who has it, for how long, and who gets it next.
+//! The lease that is the store lock of a bucket.
 
 use std::{
     sync::Arc,
@@ -22,7 +22,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Takes a turn in a process of its own, as it were, which then is killed.
+/// Takes the lock like a process that is then killed.
 fn take_and_be_killed(bucket: &Bucket) {
     let store = bucket.store();
     std::thread::spawn(move || {
@@ -36,7 +36,7 @@ fn take_and_be_killed(bucket: &Bucket) {
 }
 
 #[tokio::test]
-async fn the_turn_of_one_that_was_killed_lasts_a_minute_of_the_buckets_clock() {
+async fn the_lease_of_a_killed_process_lasts_a_minute_of_the_bucket_clock() {
     let bucket = Bucket::start();
     take_and_be_killed(&bucket);
     let store = bucket.store();
@@ -52,7 +52,7 @@ async fn the_turn_of_one_that_was_killed_lasts_a_minute_of_the_buckets_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_that_find_a_turn_left_alone_one_gets_it() {
+async fn one_of_many_takes_an_expired_lease() {
     let bucket = Bucket::start();
     take_and_be_killed(&bucket);
     bucket.advance(Duration::from_secs(62));
@@ -67,7 +67,7 @@ async fn of_many_that_find_a_turn_left_alone_one_gets_it() {
 }
 
 #[tokio::test]
-async fn a_turn_is_renewed_as_long_as_it_lasts_and_given_back_at_its_end() {
+async fn a_lease_is_renewed_while_held_and_released_at_the_end() {
     let bucket = Bucket::start();
     let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
     until("renewed for longer than it lasts", || bucket.requests("PUT", LEASE).len() > 4).await;
@@ -78,12 +78,12 @@ async fn a_turn_is_renewed_as_long_as_it_lasts_and_given_back_at_its_end() {
     assert!(lease.contains("\"is_free\":true") && lease.contains("basewatch.lease/v1"), "{lease}");
     let writes = bucket.requests("PUT", LEASE).len();
     let turn = bucket.store().turn("another", Duration::ZERO).await.unwrap();
-    assert_eq!(bucket.requests("PUT", LEASE).len(), writes + 1, "nobody renews what has ended");
+    assert_eq!(bucket.requests("PUT", LEASE).len(), writes + 1, "a released lease is not renewed");
     turn.end().await;
 }
 
 #[tokio::test]
-async fn a_turn_that_cannot_be_renewed_is_lost_before_another_gets_it() {
+async fn a_lease_that_cannot_be_renewed_is_lost_before_another_takes_it() {
     let bucket = Bucket::start();
     let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
     bucket.fail("PUT", LEASE, usize::MAX, Fault::Unheard);
@@ -100,7 +100,7 @@ async fn a_turn_that_cannot_be_renewed_is_lost_before_another_gets_it() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_once_is_tried_again_in_time() {
+async fn a_failed_renewal_is_retried_in_time() {
     let bucket = Bucket::start();
     let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
     // Done, and neither answered nor found: the next one meets a version that it does not know.
@@ -113,7 +113,7 @@ async fn a_renewal_that_fails_once_is_tried_again_in_time() {
 }
 
 #[tokio::test]
-async fn a_turn_that_went_to_another_is_lost() {
+async fn a_lease_taken_by_another_is_lost() {
     let bucket = Bucket::start();
     let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
     let theirs = "{\"schema\":\"basewatch.lease/v1\",\"holder\":\"another\",\"turn\":\"01J\",\"renewals\":0,\"lasts_ms\":60000,\"is_free\":false}";
@@ -127,7 +127,7 @@ async fn a_turn_that_went_to_another_is_lost() {
 }
 
 #[tokio::test]
-async fn a_lease_that_makes_no_sense_lasts_a_minute_and_one_of_the_future_for_ever() {
+async fn an_invalid_lease_lasts_a_minute_and_a_newer_format_indefinitely() {
     let bucket = Bucket::start();
     let key = format!("{PREFIX}/{LEASE}");
     bucket.put(&key, "{");

@@ -35,7 +35,7 @@ async fn run(store: Arc<dyn Store>, run: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_that_end_together_leave_the_last_as_the_latest_and_all_are_counted() {
+async fn concurrent_runs_store_the_last_as_latest_and_all_are_counted() {
     for shared in Shared::both() {
         let runs = (0..RUNS).map(|nth| tokio::spawn(run(shared.store(), nth)));
         join_all(runs).await.into_iter().for_each(|ended| ended.unwrap());

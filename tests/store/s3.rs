@@ -16,7 +16,7 @@ fn text(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_busy_for_a_moment_is_waited_for() {
+async fn a_throttled_bucket_is_retried() {
     let bucket = Bucket::start();
     let store = bucket.store();
     let busy = |method, key| {
@@ -39,7 +39,7 @@ async fn a_bucket_that_is_busy_for_a_moment_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_stays_away_is_told_of() {
+async fn an_unavailable_bucket_is_an_error() {
     let bucket = Bucket::start();
     let store = bucket.store();
     store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_bucket_that_stays_away_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_was_lost_is_known_to_have_happened() {
+async fn a_write_with_a_lost_answer_is_recognized() {
     for only_if_absent in [true, false] {
         let bucket = Bucket::start();
         let store = bucket.store();
@@ -71,7 +71,7 @@ async fn a_write_whose_answer_was_lost_is_known_to_have_happened() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_never_answered_is_looked_for() {
+async fn a_write_without_an_answer_is_looked_up() {
     let bucket = Bucket::start();
     let store = bucket.store();
     bucket.fail("PUT", KEY, 100, Fault::Unanswered);
@@ -84,7 +84,7 @@ async fn a_write_that_was_never_answered_is_looked_for() {
 }
 
 #[tokio::test]
-async fn the_same_bytes_of_somebody_else_are_not_ours() {
+async fn equal_bytes_of_another_writer_are_a_conflict() {
     let bucket = Bucket::start();
     let store = bucket.store();
     bucket.fail("PUT", KEY, 1, Fault::Rival("{\"count\":1}"));
@@ -92,7 +92,7 @@ async fn the_same_bytes_of_somebody_else_are_not_ours() {
 }
 
 #[tokio::test]
-async fn two_that_meet_are_told_so_in_all_the_ways_of_s3() {
+async fn concurrent_writes_are_conflicts_for_every_status_of_s3() {
     let bucket = Bucket::start();
     let store = bucket.store();
     let version = store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
@@ -106,7 +106,7 @@ async fn two_that_meet_are_told_so_in_all_the_ways_of_s3() {
 }
 
 #[tokio::test]
-async fn what_is_denied_says_where_the_permissions_are_listed() {
+async fn an_access_error_names_the_documentation_of_permissions() {
     let bucket = Bucket::start();
     let store = bucket.store();
     for (method, key) in [("HEAD", ""), ("GET", KEY), ("PUT", KEY)] {
@@ -118,18 +118,18 @@ async fn what_is_denied_says_where_the_permissions_are_listed() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_there_is_not_an_empty_store() {
+async fn a_missing_bucket_is_not_an_empty_store() {
     let bucket = Bucket::start();
     bucket.fail("HEAD", "", 1, Fault::Refused(404, "NoSuchBucket"));
     let error = bucket.store().read(KEY).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("make it first"), "{error}");
+    assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("create it first"), "{error}");
     bucket.fail("GET", KEY, 1, Fault::Refused(404, "NoSuchBucket"));
     let error = bucket.store().read(KEY).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "nor is one that was removed meanwhile: {error}");
 }
 
 #[tokio::test]
-async fn a_bucket_elsewhere_is_asked_where_it_is() {
+async fn a_bucket_in_another_region_is_accessed_there() {
     let bucket = Bucket::start();
     bucket.in_region("eu-central-1");
     bucket.store().write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_bucket_elsewhere_is_asked_where_it_is() {
 }
 
 #[tokio::test]
-async fn an_answer_that_ends_early_is_asked_for_again() {
+async fn a_truncated_response_is_retried() {
     let bucket = Bucket::start();
     let store = bucket.store();
     store.write(KEY, b"a whole document".to_vec(), OnlyIf::Absent).await.unwrap();
@@ -153,7 +153,7 @@ async fn an_answer_that_ends_early_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_else_is_in_the_bucket_is_left_alone() {
+async fn other_objects_in_the_bucket_are_untouched() {
     let bucket = Bucket::start();
     for key in ["ledger.json", "team/basewatch2/x", "team/basewatch/not ours", "team/basewatch/mine.json"] {
         bucket.put(key, "{}");

@@ -96,7 +96,7 @@ pub(crate) fn down() -> Undelivered {
 }
 
 impl Notifier for Mailbox {
-    fn receiver(&self) -> &str {
+    fn channel(&self) -> &str {
         &self.id
     }
 

@@ -60,14 +60,14 @@ pub(crate) fn stale(name: &str) -> Item {
         current: Some("21.2026.11.19.13".to_owned()),
         verdict: Verdict::Stale,
         severity: Severity::High,
-        was: None,
+        previous_severity: None,
         action: Action::Rebuild,
         replacement: None,
         runtime: Some("java21".to_owned()),
         deprecation_date: Some(day("2029-06-30")),
         block_update_date: Some(day("2029-08-31")),
         reasons: vec![reason("base-too-old", "the base is 90 days old, and the limit is 45 days")],
-        since: None,
+        first_notified_at: None,
         ended: None,
         rebuild: None,
     }
@@ -86,14 +86,14 @@ fn redeploy() -> Item {
         age: "≥ 59 d".to_owned(),
         age_days: Some(59),
         behind: "≥ 41 d, 6 releases".to_owned(),
-        was: Some(Severity::Medium),
+        previous_severity: Some(Severity::Medium),
         action: Action::Redeploy,
         replacement: Some(format!("{REGISTRY}/checkout@sha256:{}", "4f".repeat(32))),
         runtime: None,
         deprecation_date: None,
         block_update_date: None,
         reasons: vec![reason("base-too-old", "the base is at least 59 days old")],
-        since: Some(at("2026-11-02T06:00:00Z")),
+        first_notified_at: Some(at("2026-11-02T06:00:00Z")),
         ..stale("checkout")
     }
 }
@@ -113,7 +113,7 @@ fn upgrade() -> Item {
         deprecation_date: Some(day("2025-12-15")),
         block_update_date: Some(day("2027-03-03")),
         reasons: vec![reason("runtime-deprecated", "python3.9 has been deprecated since 2025-12-15")],
-        since: Some(at("2026-11-06T06:00:00Z")),
+        first_notified_at: Some(at("2026-11-06T06:00:00Z")),
         ..stale("ledger_export")
     }
 }
@@ -129,7 +129,7 @@ fn restore() -> Item {
             reason("image-missing", "the deployed image is not in its repository"),
             reason("function-inactive", "the function has not been invoked for weeks"),
         ],
-        since: Some(at("2026-11-13T06:00:00Z")),
+        first_notified_at: Some(at("2026-11-13T06:00:00Z")),
         ..stale("refunds")
     }
 }
@@ -163,7 +163,7 @@ fn resolved(name: &str, ended: &str) -> Item {
     Item {
         event: EventKind::Resolved,
         ended: Some(ended.to_owned()),
-        since: Some(at("2026-10-30T06:00:00Z")),
+        first_notified_at: Some(at("2026-10-30T06:00:00Z")),
         ..stale(name)
     }
 }
@@ -178,7 +178,7 @@ pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
         at: at("2026-11-20T06:00:00Z"),
         complete: true,
         owner: Some("payments".to_owned()),
-        because: "this topic is told about the findings of payments, search-*".to_owned(),
+        subscription_reason: "this topic is subscribed to findings of payments, search-*".to_owned(),
         severity: Severity::None,
         events: BTreeMap::new(),
         severities: BTreeMap::new(),
@@ -216,15 +216,19 @@ pub(crate) fn small() -> Message {
 /// All that can happen in one run: fifteen functions on one base among it, and a run that did not see everything.
 pub(crate) fn events() -> Message {
     let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
-    let blocked =
-        Item { severity: Severity::Critical, was: Some(Severity::High), event: EventKind::Escalated, ..upgrade() };
+    let blocked = Item {
+        severity: Severity::Critical,
+        previous_severity: Some(Severity::High),
+        event: EventKind::Escalated,
+        ..upgrade()
+    };
     items.extend([tagged(), blocked, redeploy(), restore()]);
     items.push(Item { alert: id("settle"), name: "settle".to_owned(), repository: "settle".to_owned(), ..upgrade() });
     items.push(Item {
         severity: Severity::Low,
         action: Action::None,
         event: EventKind::Reminded,
-        since: Some(at("2026-11-13T06:00:00Z")),
+        first_notified_at: Some(at("2026-11-13T06:00:00Z")),
         reasons: vec![
             reason("base-too-old", "the base is 90 days old"),
             reason("line-quiet", "it is still the newest of its line: there is nothing to rebuild on"),
@@ -232,9 +236,9 @@ pub(crate) fn events() -> Message {
         behind: "–".to_owned(),
         ..stale("quiet")
     });
-    items.push(resolved("carts", "it stands on the current release now"));
-    items.push(resolved("prices", "it stands on the current release now"));
-    items.push(resolved("old-import", "it is not there any more"));
+    items.push(resolved("carts", "now built on the current release"));
+    items.push(resolved("prices", "now built on the current release"));
+    items.push(resolved("old-import", "no longer exists"));
     Message { complete: false, ..message(MessageKind::Findings, items) }
 }
 
@@ -259,8 +263,8 @@ pub(crate) fn backlog() -> Message {
             name,
             owner,
             severity,
-            was: None,
-            since: None,
+            previous_severity: None,
+            first_notified_at: None,
             age: format!("{age} d"),
             age_days: Some(age),
             ..item
@@ -271,7 +275,8 @@ pub(crate) fn backlog() -> Message {
         *message.owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
     }
     message.owner = None;
-    "this topic is told about the findings of everybody from medium up".clone_into(&mut message.because);
+    "this topic is subscribed to findings of all owners, severity medium or higher"
+        .clone_into(&mut message.subscription_reason);
     message.items.truncate(20);
     message.left_out = 9_980;
     message
@@ -289,24 +294,24 @@ pub(crate) fn rebuilds() -> Message {
     let items = vec![
         rebuild(
             "orders",
-            "orders: a rebuild on lambda/java:21.2026.11.19.13 was asked for 26 h ago (orders-ci, 7153), and no new \
-             image has been pushed; 3 in a row brought nothing, no more are asked for until 2026-11-27 06:00 UTC",
+            "orders: the rebuild on lambda/java:21.2026.11.19.13 was requested 26 h ago (orders-ci, 7153); no new image \
+             has been pushed; 3 rebuilds in a row failed, no further ones are requested until 2026-11-27 06:00 UTC",
         ),
         rebuild(
             "carts",
-            "carts: a rebuild on lambda/java:21.2026.11.19.13 is refused (carts-ci) after 5 tries: api.github.com \
+            "carts: the rebuild on lambda/java:21.2026.11.19.13 was refused (carts-ci) after 5 attempts: api.github.com \
              answered 404: Not Found",
         ),
     ];
     message(MessageKind::Rebuilds, items)
 }
 
-/// Somebody tries whether messages arrive.
+/// A test message.
 pub(crate) fn test() -> Message {
     Message { owner: None, report: None, ..message(MessageKind::Test, Vec::new()) }
 }
 
-/// Of basewatch itself: `trouble` for so many runs, with `errors` (scope, code, message).
+/// A self-monitoring message: `trouble` for `runs` runs, with `errors` (scope, code, message).
 pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&str, &str, &str)]) -> Message {
     let since = at("2026-11-18T06:00:00Z");
     let errors = errors.iter().map(|(scope, code, message)| RunError::new(scope, code, message, since));
@@ -314,7 +319,7 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
     let mut message = message(MessageKind::Watch, Vec::new());
     message.owner = None;
     message.complete = is_over;
-    "this topic is told whether basewatch itself works".clone_into(&mut message.because);
+    "this topic is subscribed to self-monitoring".clone_into(&mut message.subscription_reason);
     message.report = message.report.filter(|_| trouble != Trouble::Failed || is_over);
     message.severity = Severity::High;
     message.events.insert(event, 1);
@@ -324,7 +329,7 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
         trouble,
         runs,
         since,
-        told_since: Some(at("2026-11-18T06:00:00Z")),
+        first_notified_at: Some(at("2026-11-18T06:00:00Z")),
         last_good_at: Some(at("2026-11-17T06:00:00Z")),
         last_report_at: (trouble != Trouble::Empty).then(|| at("2026-11-17T06:00:00Z")),
         errors: errors.collect(),
@@ -335,8 +340,8 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
 
 /// Runs that fail for a ledger that cannot be read.
 pub(crate) fn watch_failed() -> Message {
-    let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json is of a newer basewatch: its format is \
-               basewatch.ledger/v2, this one knows basewatch.ledger/v1; it was left as it is";
+    let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json was written by a newer basewatch: its format is \
+               basewatch.ledger/v2, expected basewatch.ledger/v1; it was not changed";
     watch(EventKind::Reminded, Trouble::Failed, 9, &[(RUN, "failed", why)])
 }
 
@@ -354,7 +359,7 @@ pub(crate) fn watch_incomplete() -> Message {
     let errors = [
         ("account 210987654321", "access-denied", denied),
         ("ecr eu-west-1", "throttled", "ecr:DescribeImages: ThrottlingException: Rate exceeded"),
-        (RUN, "problem", "on-call was not told: hooks.example.com answered 503"),
+        (RUN, "problem", "notification to on-call failed: hooks.example.com answered 503"),
     ];
     let mut message = watch(EventKind::Triggered, Trouble::Incomplete, 3, &errors);
     message.watch.as_mut().expect("its fields").errors_left_out = 4;
@@ -391,7 +396,7 @@ pub(crate) fn hostile() -> Message {
     items.push(attacked(100, &"\u{202e}".repeat(10_240)));
     let mut message = message(MessageKind::Findings, items);
     message.owner = Some(HOSTILE[3].to_owned());
-    message.because = format!("this topic is told about the findings of {}", HOSTILE.join(" "));
+    message.subscription_reason = format!("this topic is subscribed to findings of {}", HOSTILE.join(" "));
     message.report = Some(format!("s3://bucket/{}", HOSTILE[0]));
     message.owners = HOSTILE.iter().map(|text| ((*text).to_owned(), 1)).collect();
     message

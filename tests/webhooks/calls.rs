@@ -50,7 +50,7 @@ pub(crate) fn refused(answer: Result<Answer, Refused>) -> Refused {
 }
 
 #[tokio::test]
-async fn a_call_is_what_was_asked_for_and_its_repeat_the_same() {
+async fn a_retry_repeats_the_call_exactly() {
     let server = Toxic::start(|asked| Reply::new(if asked.nth < 2 { 503 } else { 202 }, "ok"));
     let answer = made(&server).await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice()), (202, &b"ok"[..]));
@@ -66,7 +66,7 @@ async fn a_call_is_what_was_asked_for_and_its_repeat_the_same() {
 }
 
 #[tokio::test]
-async fn whoever_throttles_is_left_alone_for_as_long_as_it_asks() {
+async fn a_throttling_host_is_not_called_before_retry_after() {
     let server = Toxic::start(|asked| match asked.nth {
         0 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
@@ -92,7 +92,7 @@ async fn whoever_throttles_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_call_is_told_from_what_is_wrong_with_the_receiver() {
+async fn errors_of_the_call_are_distinguished_from_errors_of_the_host() {
     let table: [(u16, bool, usize); 9] = [
         (400, true, 1),
         (413, true, 1),
@@ -113,14 +113,14 @@ async fn what_is_wrong_with_the_call_is_told_from_what_is_wrong_with_the_receive
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_midway_is_no_answer() {
+async fn a_response_cut_midway_is_a_failure() {
     for cut in [Reply::new(200, "a whole answer").cut_after(3), Reply::new(200, "").cut_head()] {
         let server = Toxic::start(move |_| cut.clone());
         let refused = refused(made(&server).await);
         assert!(refused.may_have_arrived && !refused.is_about_call, "{}", refused.why);
         assert_eq!(server.log().len(), 4);
 
-        // Nobody is asked twice for what may be under way.
+        // A call that may have arrived is not repeated.
         let once = Call { may_repeat: false, ..call(&server.endpoint()) };
         let refused = self::refused(webhooks(quick()).call(&once).await);
         assert!(refused.may_have_arrived);
@@ -129,7 +129,7 @@ async fn a_connection_that_closes_midway_is_no_answer() {
 }
 
 #[tokio::test]
-async fn nobody_is_waited_for_longer_than_the_deadline() {
+async fn a_call_ends_at_its_timeout() {
     let hasty = Settings { request_timeout: Duration::from_millis(300), retries: 1, ..quick() };
     for slow in [Reply::hang(), Reply::new(200, vec![b'x'; 100]).dripping(Duration::from_millis(50))] {
         let server = Toxic::start(move |_| slow.clone());
@@ -141,7 +141,7 @@ async fn nobody_is_waited_for_longer_than_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_refusal_counts_by_its_status_however_slowly_its_words_come() {
+async fn an_error_counts_by_its_status_even_if_its_body_is_slow() {
     let server = Toxic::start(|_| Reply::new(422, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
     let patient = Settings { request_timeout: Duration::from_secs(10), ..quick() };
     let begun = Instant::now();
@@ -152,9 +152,9 @@ async fn a_refusal_counts_by_its_status_however_slowly_its_words_come() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_in_the_clear_or_under_headers_that_are_not_the_callers() {
+async fn plain_http_and_reserved_headers_are_refused() {
     let far = refused(webhooks(quick()).call(&call("http://hooks.example.com")).await);
-    assert_eq!((far.why.as_str(), far.is_about_call), ("hooks.example.com is not called: only https is spoken", false));
+    assert_eq!((far.why.as_str(), far.is_about_call), ("hooks.example.com is not called: https is required", false));
     let server = Toxic::start(|_| Reply::new(200, ""));
     for name in ["Host", "content-length", "Transfer-Encoding", "webhook-signature", "two words"] {
         let headers = vec![(name.to_owned(), Secret::new("hunter2".to_owned()))];
@@ -165,14 +165,14 @@ async fn nothing_is_sent_in_the_clear_or_under_headers_that_are_not_the_callers(
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_read_as_far_as_it_is_useful() {
+async fn an_endless_response_is_read_up_to_the_limit() {
     let server = Toxic::start(|_| Reply::endless(200));
     let answer = made(&server).await.unwrap();
     assert_eq!(answer.body.len(), 64 * 1024);
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_nothing_is_sent_there() {
+async fn redirects_are_not_followed() {
     let elsewhere = Toxic::start(|_| Reply::new(200, ""));
     let there = elsewhere.endpoint();
     let server = Toxic::start(move |_| Reply::redirect(&there));
@@ -182,7 +182,7 @@ async fn redirects_are_not_followed_and_nothing_is_sent_there() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_work_costs_a_run_its_patience_twice_and_no_more() {
+async fn a_host_that_is_down_is_called_at_most_twice_in_a_run() {
     let server = Toxic::start(|_| Reply::new(503, ""));
     let webhooks = webhooks(quick());
     for _ in 0..5 {
@@ -190,14 +190,14 @@ async fn a_host_that_does_not_work_costs_a_run_its_patience_twice_and_no_more() 
     }
     assert_eq!(server.log().len(), 8);
     let refused = refused(webhooks.call(&call(&server.endpoint())).await);
-    assert!(refused.why.contains("did not work a moment ago"), "{}", refused.why);
+    assert!(refused.why.contains("failed repeatedly in this run"), "{}", refused.why);
     // The next run tries again.
     self::refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 12);
 }
 
 #[tokio::test]
-async fn a_host_is_called_one_at_a_time_and_not_too_often() {
+async fn calls_to_a_host_are_sequential_and_rate_limited() {
     let server = Toxic::start(|_| Reply::new(200, ""));
     let webhooks = webhooks(Settings { rate: 20.0, ..quick() });
     let call = call(&server.endpoint());

@@ -1,4 +1,4 @@
-//! Webhooks that are slow, down, throttled, or close midway: what is called again, when, and what is told of it.
+//! Webhooks that are slow, down, throttled, or close midway: retries, their timing, and the errors.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 

@@ -70,25 +70,25 @@ fn report(now: DateTime<Utc>, owners: &[&str]) -> Report {
 }
 
 fn settings() -> Settings {
-    let channel = Channel::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
-    let receiver = Receiver { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel };
-    Settings { receivers: vec![receiver], ..Settings::default() }
+    let kind = Channel::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
+    let channel = Receiver { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind };
+    Settings { channels: vec![channel], ..Settings::default() }
 }
 
 /// A run at `now` that finds these owners' functions old.
 async fn run(store: &Arc<MemoryStore>, notifier: &Arc<dyn Notifier>, now: DateTime<Utc>, owners: &[&str]) -> Ledger {
     let turn = store.turn("test", std::time::Duration::from_secs(1)).await.unwrap();
-    let keeper = Keeper::open(Arc::clone(store) as _, turn).await.unwrap();
+    let session = Keeper::open(Arc::clone(store) as _, turn).await.unwrap();
     let report = report(now, owners);
-    keeper.change(|ledger| plan(ledger, News { report: &report, place: None }, &settings())).await.unwrap();
+    session.change(|ledger| plan(ledger, News { report: &report, place: None }, &settings())).await.unwrap();
     let notifiers = BTreeMap::from([("hook".to_owned(), Arc::clone(notifier))]);
-    notify::deliver(&keeper, &notifiers, &settings(), now).await.unwrap();
-    keeper.close().await;
+    notify::deliver(&session, &notifiers, &settings(), now).await.unwrap();
+    session.close().await;
     notify::read(&**store).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_down_for_a_day_gets_everything_once_it_is_back_and_as_it_was_recorded() {
+async fn a_webhook_that_was_down_for_a_day_gets_every_message_as_recorded() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
     // Down for a day of hourly runs.
@@ -108,9 +108,9 @@ async fn a_webhook_that_is_down_for_a_day_gets_everything_once_it_is_back_and_as
     }
     assert!(ledger.outbox.is_empty());
     for alert in ledger.alerts.values() {
-        let event = alert.told["hook"].events.last().unwrap();
+        let event = alert.deliveries["hook"].events.last().unwrap();
         assert_eq!(event.message_id.as_deref(), Some("m-7"));
-        assert!(event.sent_at.unwrap() > event.due_at, "it was due before the receiver was back");
+        assert!(event.sent_at.unwrap() > event.due_at, "it was due before the channel was back");
     }
     let log = server.log();
     let mut bodies: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -119,7 +119,7 @@ async fn a_webhook_that_is_down_for_a_day_gets_everything_once_it_is_back_and_as
     }
     assert_eq!(bodies.len(), 2, "one message for each owner, whenever it arrives");
     assert!(bodies.values().all(|bodies| bodies.len() == 1), "repeats are the same to the byte");
-    // A receiver that is down is not asked by every run for ever, and not for the second message after the first.
+    // A channel that is down is not asked by every run for ever, and not for the second message after the first.
     assert_eq!(log.len(), 12);
 }
 
@@ -138,7 +138,7 @@ async fn one_message_that_is_refused_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn a_template_is_filled_with_the_message_and_every_value_is_json() {
     let server = Toxic::start(|_| Reply::new(200, ""));
-    let template = r#"{ "text": {{ because }}, "who": {{ owner }}, "names": [{% for item in items %}{{ item.name }}{% if not loop.last %},{% endif %}{% endfor %}], "report": {{ report }} }"#;
+    let template = r#"{ "text": {{ subscription_reason }}, "who": {{ owner }}, "names": [{% for item in items %}{{ item.name }}{% if not loop.last %},{% endif %}{% endfor %}], "report": {{ report }} }"#;
     let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
     let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let ledger = run(&MemoryStore::new(), &notifier("hook", hook), now, &["payments"]).await;
@@ -165,7 +165,7 @@ async fn every_format_has_its_media_type() {
 }
 
 #[tokio::test]
-async fn a_chat_gets_what_people_get_by_mail() {
+async fn a_chat_template_can_use_the_text_of_the_mail() {
     let server = Toxic::start(|_| Reply::new(200, "ok").header("x-request-id", "req-9"));
     let template = r#"{ "text": {{ subject }}, "blocks": [{ "type": "plain_text", "text": {{ text[:2900] }} }] }"#;
     let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
@@ -175,11 +175,11 @@ async fn a_chat_gets_what_people_get_by_mail() {
     assert!(body["text"].as_str().unwrap().starts_with("payments: "), "{body}");
     assert!(body["blocks"][0]["text"].as_str().unwrap().contains("payments-api"), "{body}");
     let alert = ledger.alerts.values().next().unwrap();
-    assert_eq!(alert.told["hook"].events[0].message_id.as_deref(), Some("req-9"));
+    assert_eq!(alert.deliveries["hook"].events[0].message_id.as_deref(), Some("req-9"));
 }
 
 #[tokio::test]
-async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_more_there_are() {
+async fn a_template_over_too_many_findings_renders_the_first_and_counts_the_rest() {
     let server = Toxic::start(|_| Reply::new(204, ""));
     let template = r#"{ "items": {{ items }}, "left_out": {{ left_out }}, "pad": [{% for item in items %}{{ "x" * 2000 }}{% if not loop.last %},{% endif %}{% endfor %}] }"#;
     let hook = notifier("hook", webhook(&server.endpoint(), WebhookBody::Template(template.to_owned())));
@@ -189,7 +189,7 @@ async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_mor
     let one: Value = serde_json::from_str(&server.log()[0].body).unwrap();
     let message = json!({
         "schema": notify::SCHEMA, "dedup_key": "ab".repeat(32), "kind": "findings", "run_id": "r", "at": now,
-        "complete": true, "because": "it is a test", "severity": "high", "events": { "triggered": 400 },
+        "complete": true, "subscription_reason": "it is a test", "severity": "high", "events": { "triggered": 400 },
         "severities": {}, "verdicts": {}, "accounts": [], "regions": [], "repositories": [], "left_out": 7,
         "items": vec![one["items"][0].clone(); 400],
     });
@@ -202,7 +202,7 @@ async fn a_template_over_more_findings_than_fit_tells_the_first_and_how_many_mor
 }
 
 #[test]
-fn settings_show_no_url_and_no_value_of_a_header() {
+fn settings_debug_shows_no_url_and_no_header_value() {
     let mut hook = webhook("https://hooks.example.com/s3cret-path", WebhookBody::Format(MessageFormat::Json));
     hook.headers.insert("authorization".to_owned(), "Bearer T0K3N".to_owned());
     let notifier = notifier("hook", hook.clone());

@@ -36,10 +36,10 @@ fn settings(block: &str) -> Settings {
 /// What the webhook called `name` in the page gets of `message`.
 fn sent(name: &str, message: &Message) -> Value {
     let block = blocks("toml").into_iter().find(|block| block.contains(&format!("name = \"{name}\""))).unwrap();
-    let receiver = settings(block).notify.receivers.remove(0);
-    let Channel::Webhook(webhook) = receiver.channel else { panic!("{name} is a webhook") };
+    let channel = settings(block).notify.channels.remove(0);
+    let Channel::Webhook(webhook) = channel.kind else { panic!("{name} is a webhook") };
     let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
-    let body = WebhookNotifier::new(receiver.id, webhook, Arc::new(webhooks(quick())), aws).preview(message).body;
+    let body = WebhookNotifier::new(channel.id, webhook, Arc::new(webhooks(quick())), aws).preview(message).body;
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{name}: {error} in {body}"))
 }
 
@@ -47,7 +47,7 @@ fn sent(name: &str, message: &Message) -> Value {
 fn every_webhook_of_the_page_is_a_configuration() {
     let shown = blocks("toml").into_iter().filter(|block| block.contains("[[notify.webhook]]"));
     let names: BTreeSet<_> =
-        shown.flat_map(|block| settings(block).notify.receivers).map(|receiver| receiver.id).collect();
+        shown.flat_map(|block| settings(block).notify.channels).map(|channel| channel.id).collect();
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["discord", "hooks.example.com", "slack", "teams"]);
 }
 
@@ -58,7 +58,7 @@ fn every_chat_of_the_page_takes_every_message_within_its_limits() {
         let slack = sent("slack", &message);
         let section = slack["blocks"][0]["text"]["text"].as_str().unwrap();
         assert!((1..=3000).contains(&section.chars().count()), "{sample}");
-        assert!(!slack["text"].as_str().unwrap().contains('<'), "{sample}: nobody is mentioned");
+        assert!(!slack["text"].as_str().unwrap().contains('<'), "{sample}: no mention");
 
         let teams = sent("teams", &message);
         let card = &teams["attachments"][0]["content"];

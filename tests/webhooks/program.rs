@@ -1,4 +1,4 @@
-//! The built program over a receiver that repeats everything it is sent: nothing secret is printed or kept.
+//! The built program against a webhook that echoes everything: nothing secret is printed or kept.
 
 use std::{
     fs,

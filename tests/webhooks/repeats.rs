@@ -25,7 +25,7 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::digest([pad(0x5c).as_slice(), &inner].concat()).to_vec()
 }
 
-/// What <https://www.standardwebhooks.com> has a receiver check, and the timestamp.
+/// What <https://www.standardwebhooks.com> has a consumer verify, and the timestamp.
 fn checked(asked: &Asked, key: &[u8]) -> i64 {
     let header = |name: &str| asked.header(name).unwrap();
     let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), asked.body);
@@ -35,7 +35,7 @@ fn checked(asked: &Asked, key: &[u8]) -> i64 {
 }
 
 #[tokio::test]
-async fn each_try_is_signed_for_the_time_at_which_it_is_made() {
+async fn each_attempt_is_signed_with_its_own_timestamp() {
     let server = Toxic::start(|asked| match asked.nth {
         0 | 1 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
@@ -52,7 +52,7 @@ async fn each_try_is_signed_for_the_time_at_which_it_is_made() {
 }
 
 #[tokio::test]
-async fn what_must_not_be_done_twice_is_repeated_only_behind_a_refusal_that_comes_before_the_work() {
+async fn a_call_that_must_not_repeat_is_retried_only_after_a_refusal_before_processing() {
     for (status, tries) in [(500, 1), (502, 1), (504, 1), (503, 4), (429, 4), (408, 4)] {
         let server = Toxic::start(move |_| Reply::new(status, ""));
         let once = Call { may_repeat: false, ..call(&server.endpoint()) };
@@ -62,7 +62,7 @@ async fn what_must_not_be_done_twice_is_repeated_only_behind_a_refusal_that_come
 }
 
 #[tokio::test]
-async fn a_host_that_asks_to_be_left_alone_is_for_the_rest_of_the_run() {
+async fn retry_after_holds_for_the_rest_of_the_run() {
     let server = Toxic::start(|_| Reply::new(429, "").header("retry-after", "3600"));
     let other = Toxic::start(|_| Reply::new(200, ""));
     let webhooks = webhooks(quick());
@@ -79,7 +79,7 @@ async fn a_host_that_asks_to_be_left_alone_is_for_the_rest_of_the_run() {
 }
 
 #[tokio::test]
-async fn a_host_that_recovers_gets_the_rest() {
+async fn a_host_that_recovers_gets_the_remaining_calls() {
     let server = Toxic::start(|asked| Reply::new(if asked.nth < 4 { 503 } else { 200 }, ""));
     let webhooks = webhooks(quick());
     refused(webhooks.call(&call(&server.endpoint())).await);
@@ -90,7 +90,7 @@ async fn a_host_that_recovers_gets_the_rest() {
 }
 
 #[tokio::test]
-async fn whoever_refuses_connections_is_told_as_such_and_costs_little() {
+async fn a_refused_connection_is_named_and_fails_fast() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);

@@ -28,7 +28,7 @@ fn call(url: &str, signature: Signature) -> Call {
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_output_shows_url_secret_or_body() {
+async fn errors_and_debug_output_show_no_url_secret_or_body() {
     let server = Toxic::start(|_| Reply::new(400, "no"));
     let redirect = Toxic::start(|_| Reply::redirect("https://elsewhere.example.com/x"));
     let closed = "http://127.0.0.1:1".to_owned();
@@ -45,7 +45,7 @@ async fn no_error_and_no_debug_output_shows_url_secret_or_body() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_repeats_what_it_was_sent_makes_nothing_known() {
+async fn an_echoing_service_reveals_no_secret() {
     let server = Toxic::start(|asked| {
         let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         Reply::new(400, format!("Cannot POST {} with {} and {}", asked.path, headers.join(", "), asked.body))

@@ -1,4 +1,4 @@
-//! Does a deployment that is not in a report exist no more? Only if the report would show it.
+//! Proof of absence: whether a deployment that a report does not list no longer exists.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use crate::{
     report::{Location, Report, is_base_id},
 };
 
-/// What the absence from one report proves.
+/// What absence from one report proves.
 pub(super) struct Absence<'a> {
     report: &'a Report,
-    /// The ids of findings whose image could not be read, so that it is not known which platforms it has.
+    /// Ids of findings whose image could not be read, so that its platforms are unknown.
     unread: HashSet<&'a str>,
 }
 
@@ -21,13 +21,13 @@ impl<'a> Absence<'a> {
         Self { report, unread: unread.map(|finding| finding.id.as_str()).collect() }
     }
 
-    /// Whether the deployment of `key`, which is not in the report, does not exist any more.
+    /// Whether the deployment of `key`, which the report does not list, no longer exists.
     pub(super) fn is_proved(&self, key: &AlertKey, subject: &Subject) -> bool {
         // Any deployment may be built on a base.
         if is_base_id(&key.finding) {
             return self.report.proves_absence(&Location::default());
         }
-        // The platforms of one image are findings of their own, named behind the id that it has without them.
+        // Each platform of an image is a finding, with `#platform` appended to the id of the image.
         let whole = key.finding.rsplit_once('#').map(|(whole, _)| whole);
         if whole.is_some_and(|whole| self.unread.contains(whole)) {
             return false;

@@ -1,4 +1,4 @@
-//! Which changes to the subjects of findings one receiver has to be notified of.
+//! Changes of alerts that one channel is notified of.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -9,48 +9,48 @@ use crate::{
     report::{Finding, Report},
 };
 
-/// Runs start a little earlier one day and a little later the next: a reminder that is due within this is due.
-const EARLY: Duration = Duration::hours(1);
+/// Tolerance for runs that start early: a reminder due within it is sent now.
+const REMINDER_TOLERANCE: Duration = Duration::hours(1);
 
-/// Something that a receiver has to be told.
+/// One event that a channel is notified of.
 #[derive(Clone, Debug)]
 pub(super) struct Change<'a> {
     pub(super) kind: EventKind,
     /// The key of the alert.
     pub(super) key: AlertKey,
-    /// The finding, if it is still there.
+    /// The finding, if the report has it.
     pub(super) finding: Option<&'a Finding>,
-    /// How bad it is; of what has ended, how bad it was told to be.
+    /// The severity; for `resolved`, the one last notified.
     pub(super) severity: Severity,
-    /// How bad it was told to be, of what escalated.
-    pub(super) was: Option<Severity>,
+    /// The severity last notified, for `escalated`.
+    pub(super) previous_severity: Option<Severity>,
     /// How it ended.
     pub(super) ended: Option<String>,
 }
 
 impl Change<'_> {
-    /// How badly it has to be told at night; not at all for what has ended.
+    /// Severity that quiet hours compare; none for `resolved`.
     pub(super) fn urgency(&self) -> Option<Severity> {
         (self.kind != EventKind::Resolved).then_some(self.severity)
     }
 
-    /// Records it in the ledger; until a message tells it, it counts as told to nobody.
-    pub(super) fn record(&self, receiver: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
+    /// Records it in the ledger, as not carried by any message yet.
+    pub(super) fn record(&self, channel: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
         let Some(alert) = ledger.alerts.get_mut(&self.key) else { return };
         let new = Told { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
-        let told = alert.told.entry(receiver.to_owned()).or_insert(new);
+        let history = alert.deliveries.entry(channel.to_owned()).or_insert(new);
         match self.kind {
             EventKind::Triggered => {
-                told.episode += 1;
-                told.events.clear();
-                told.severity = self.severity;
+                history.episode += 1;
+                history.events.clear();
+                history.severity = self.severity;
             }
-            EventKind::Escalated => told.severity = self.severity,
+            EventKind::Escalated => history.severity = self.severity,
             EventKind::Reminded | EventKind::Resolved => {}
         }
-        told.push(Event {
+        history.push(Event {
             kind: self.kind,
-            severity: told.severity,
+            severity: history.severity,
             due_at: now,
             sent_at: Some(now),
             message_id: None,
@@ -59,44 +59,51 @@ impl Change<'_> {
     }
 }
 
-/// The change that notifies `receiver` of the alert `key` once more, if it is open there.
+/// A reminder of the alert `key` for `channel`, if it is open there.
 pub(super) fn again<'a>(
     key: &AlertKey,
     finding: Option<&'a Finding>,
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &Ledger,
 ) -> Option<Change<'a>> {
-    let told = ledger.alerts.get(key)?.told.get(&receiver.id).filter(|told| told.is_open())?;
+    let history = ledger.alerts.get(key)?.deliveries.get(&channel.id).filter(|history| history.is_open())?;
     let aspect = finding.map(|finding| Aspect::new(finding, key.about)).filter(|aspect| aspect.is_known(None));
-    let severity = aspect.map_or(told.severity, |aspect| aspect.severity);
-    Some(Change { kind: EventKind::Reminded, key: key.clone(), finding, severity, was: None, ended: None })
+    let severity = aspect.map_or(history.severity, |aspect| aspect.severity);
+    Some(Change {
+        kind: EventKind::Reminded,
+        key: key.clone(),
+        finding,
+        severity,
+        previous_severity: None,
+        ended: None,
+    })
 }
 
-/// What `receiver` has to be told, by the ids of the findings.
+/// All changes that `channel` is notified of.
 pub(super) fn changes<'a>(
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &Ledger,
     report: &'a Report,
     settings: &Settings,
 ) -> Vec<Change<'a>> {
-    let mut changes = changes_of_findings(receiver, ledger, report, settings);
-    changes.extend(vanished(receiver, ledger, report));
+    let mut changes = changes_of_findings(channel, ledger, report, settings);
+    changes.extend(vanished(channel, ledger, report));
     changes
 }
 
-/// The same of what is in `report` alone, whatever is not.
+/// The changes of findings that are in `report`. Absent findings are ignored.
 pub(super) fn changes_of_findings<'a>(
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &Ledger,
     report: &'a Report,
     settings: &Settings,
 ) -> Vec<Change<'a>> {
     let changes = report.findings.iter().flat_map(Aspect::all).filter_map(|aspect| {
         let alert = ledger.alerts.get(&aspect.key())?;
-        // Of a workload with which nothing is wrong now, upkeep has noted whether that is certain.
+        // For a workload without a problem, `upkeep` has recorded whether the problem is known to have ended.
         let is_over = aspect.about == AlertSubject::Workload && alert.alerting_since.is_none();
         let is_known = is_over || aspect.is_known(None);
-        is_known.then(|| change(aspect, alert, receiver, settings, report.generated_at))?
+        is_known.then(|| change(aspect, alert, channel, settings, report.generated_at))?
     });
     changes.collect()
 }
@@ -104,84 +111,89 @@ pub(super) fn changes_of_findings<'a>(
 fn change<'a>(
     aspect: Aspect<'a>,
     alert: &Alert,
-    receiver: &Receiver,
+    channel: &Receiver,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Option<Change<'a>> {
     let Aspect { finding, severity, .. } = aspect;
-    let told = alert.told.get(&receiver.id);
-    let open = told.filter(|told| told.is_open());
-    let is_for = receiver.is_for(finding.deployment.owner.as_deref());
-    let is_bad = severity >= threshold(receiver, settings);
+    let history = alert.deliveries.get(&channel.id);
+    let open = history.filter(|history| history.is_open());
+    let is_for = channel.is_for(finding.deployment.owner.as_deref());
+    let is_bad = severity >= threshold(channel, settings);
     let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
-    let new = |kind| Change { kind, key: aspect.key(), finding: Some(finding), severity, was: None, ended: None };
+    let new = |kind| Change {
+        kind,
+        key: aspect.key(),
+        finding: Some(finding),
+        severity,
+        previous_severity: None,
+        ended: None,
+    };
     if aspect.is_exempted {
-        // Nobody wants to hear of it, and it has not ended.
+        // Covered by an exemption: no notification, and not resolved.
         return None;
     }
     match open {
         None if is_bad && is_for && !is_snoozed && has_lasted(alert, settings, now) => Some(new(EventKind::Triggered)),
-        Some(told) if !is_bad || !is_for => {
+        Some(history) if !is_bad || !is_for => {
             let ended = if is_bad { other_owner(finding) } else { better(&aspect) };
-            Some(Change { severity: told.severity, ended: Some(ended), ..new(EventKind::Resolved) })
+            Some(Change { severity: history.severity, ended: Some(ended), ..new(EventKind::Resolved) })
         }
-        // What has become worse is told even while the rest of it is not to be heard of.
-        Some(told) if severity > told.severity => {
-            Some(Change { was: Some(told.severity), ..new(EventKind::Escalated) })
+        // An escalation is notified even while the alert is snoozed.
+        Some(history) if severity > history.severity => {
+            Some(Change { previous_severity: Some(history.severity), ..new(EventKind::Escalated) })
         }
-        Some(told) if !is_snoozed && is_to_be_reminded(told, settings, now) => Some(new(EventKind::Reminded)),
+        Some(history) if !is_snoozed && is_reminder_due(history, settings, now) => Some(new(EventKind::Reminded)),
         _ => None,
     }
 }
 
-/// What is open and no longer there.
-fn vanished(receiver: &Receiver, ledger: &Ledger, report: &Report) -> Vec<Change<'static>> {
+/// Open alerts whose findings no longer exist.
+fn vanished(channel: &Receiver, ledger: &Ledger, report: &Report) -> Vec<Change<'static>> {
     let absence = Absence::new(report);
     let unseen = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < report.generated_at && !alert.is_unlisted);
     let gone = unseen.filter_map(|(key, alert)| {
-        let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
+        let history = alert.deliveries.get(&channel.id).filter(|history| history.is_open())?;
         absence.is_proved(key, &alert.subject).then(|| Change {
             kind: EventKind::Resolved,
             key: key.clone(),
             finding: None,
-            severity: told.severity,
-            was: None,
-            ended: Some("it is not there any more".to_owned()),
+            severity: history.severity,
+            previous_severity: None,
+            ended: Some("no longer exists".to_owned()),
         })
     });
     gone.collect()
 }
 
-/// Whether it has been bad for long enough to be told.
+/// Whether it has persisted for `grace`.
 fn has_lasted(alert: &Alert, settings: &Settings, now: DateTime<Utc>) -> bool {
     let grace = Duration::from_std(settings.grace).unwrap_or(Duration::MAX);
     alert.alerting_since.is_some_and(|since| now - since >= grace)
 }
 
-/// Whether what is open was last told so long ago that it is told again.
-pub(in crate::notify) fn is_to_be_reminded(told: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
+/// Whether a reminder of an open alert is due.
+pub(in crate::notify) fn is_reminder_due(history: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
     let Some(every) = settings.remind_every.and_then(|every| Duration::from_std(every).ok()) else { return false };
-    let early = EARLY.min(every / 10);
-    told.last_at().is_some_and(|last| now - last >= every - early)
+    let early = REMINDER_TOLERANCE.min(every / 10);
+    history.last_at().is_some_and(|last| now - last >= every - early)
 }
 
 fn better(aspect: &Aspect<'_>) -> String {
     match (aspect.about, aspect.finding.verdict) {
-        (AlertSubject::Workload, _) if aspect.severity == Severity::None => {
-            "nothing is wrong with the workload any more".to_owned()
-        }
+        (AlertSubject::Workload, _) if aspect.severity == Severity::None => "the workload has recovered".to_owned(),
         (AlertSubject::Base, _) if aspect.finding.awaited().is_some() => {
-            "it waits for a rebuild of its base, which has an alert of its own".to_owned()
+            "waiting for a rebuild of its base, which has its own alert".to_owned()
         }
-        (AlertSubject::Base, Verdict::Fresh) => "it stands on the current release now".to_owned(),
-        (AlertSubject::Base, Verdict::Superseded) => "its base is new enough now".to_owned(),
-        _ => format!("its severity is {} now", aspect.severity.as_str()),
+        (AlertSubject::Base, Verdict::Fresh) => "now built on the current release".to_owned(),
+        (AlertSubject::Base, Verdict::Superseded) => "its base is within the grace period".to_owned(),
+        _ => format!("severity is now {}", aspect.severity.as_str()),
     }
 }
 
 fn other_owner(finding: &Finding) -> String {
     match &finding.deployment.owner {
-        Some(owner) => format!("it belongs to {owner} now"),
-        None => "it belongs to nobody now".to_owned(),
+        Some(owner) => format!("now owned by {owner}"),
+        None => "no longer has an owner".to_owned(),
     }
 }

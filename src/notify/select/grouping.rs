@@ -1,4 +1,4 @@
-//! Which changes go together in one message, and in what order?
+//! Grouping of changes into messages, and their order.
 
 use std::{
     cmp::Reverse,
@@ -15,18 +15,17 @@ use crate::{
     rebuild,
 };
 
-/// So many accounts and repositories a message names for filters.
-const NAMED: usize = 100;
+/// Maximum number of accounts and repositories that a message names for filters.
+const MAX_NAMES: usize = 100;
 
 type Group<'a> = (Option<String>, Vec<Change<'a>>);
 
-/// The messages about `changes`, each with the keys of the alerts in it: one for each owner, or one for all
-/// if this is a backlog.
+/// The messages about `changes`, each with the keys of its alerts: one per owner, or a single one for a backlog.
 pub(super) fn messages(
     changes: Vec<Change<'_>>,
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &Ledger,
-    occasion: Occasion<'_>,
+    message_context: Occasion<'_>,
     settings: &Settings,
     is_backlog: bool,
 ) -> Vec<(Message, Vec<AlertKey>)> {
@@ -40,11 +39,11 @@ pub(super) fn messages(
     };
     groups
         .into_iter()
-        .map(|(owner, changes)| message(kind, owner, changes, receiver, ledger, occasion, settings))
+        .map(|(owner, changes)| message(kind, owner, changes, channel, ledger, message_context, settings))
         .collect()
 }
 
-/// One group for each owner, the worst first.
+/// One group per owner, the most severe first.
 fn by_owner<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<Option<String>, Vec<Change<'a>>> = BTreeMap::new();
     for change in changes {
@@ -56,7 +55,7 @@ fn by_owner<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Group<'a>> {
     groups
 }
 
-/// At most so many groups: what is too many goes into the last.
+/// At most `most` groups. The last one takes the rest.
 fn capped(mut groups: Vec<Group<'_>>, most: usize) -> Vec<Group<'_>> {
     if groups.len() > most {
         let rest = groups.split_off(most.saturating_sub(1));
@@ -69,9 +68,9 @@ fn message(
     kind: MessageKind,
     owner: Option<String>,
     mut changes: Vec<Change<'_>>,
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &Ledger,
-    occasion: Occasion<'_>,
+    message_context: Occasion<'_>,
     settings: &Settings,
 ) -> (Message, Vec<AlertKey>) {
     changes.sort_by(|one, other| {
@@ -81,14 +80,14 @@ fn message(
         rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key))
     });
     let keys = changes.iter().map(|change| change.key.clone()).collect();
-    let mut message = Message { owner, ..empty(kind, occasion.run_id, occasion.at) };
-    message.complete = occasion.complete;
-    message.because = because(receiver);
-    message.report = occasion.place.map(str::to_owned);
+    let mut message = Message { owner, ..empty(kind, message_context.run_id, message_context.at) };
+    message.complete = message_context.complete;
+    message.subscription_reason = subscription_reason(channel);
+    message.report = message_context.place.map(str::to_owned);
     let mut parts = Vec::new();
     let mut owners = BTreeMap::new();
     for group in by_image(changes, ledger) {
-        let Some((item, part)) = item(&group, receiver, ledger, occasion.at) else { continue };
+        let Some((item, part)) = item(&group, channel, ledger, message_context.at) else { continue };
         parts.push(part);
         *owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
         count(&mut message, &item, group[0].severity);
@@ -101,21 +100,21 @@ fn message(
     if owners.len() > 1 {
         message.owners = owners;
     }
-    message.dedup_key = key(&receiver.id, parts.into_iter());
+    message.dedup_key = key(&channel.id, parts.into_iter());
     (message, keys)
 }
 
-/// Puts together the tags of one image of which the same is to be said, in the order of the first of each.
+/// Groups the tags of one image that have the same change, in order of first occurrence.
 fn by_image<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Vec<Change<'a>>> {
     let mut groups: Vec<Vec<Change<'a>>> = Vec::new();
     let mut known = HashMap::new();
     for change in changes {
         let alert = ledger.alerts.get(&change.key);
         let image = alert.and_then(|alert| Some((ImageKey::of(&change.key, alert)?, alert.subject.owner.clone())));
-        let said = (change.kind, change.severity, change.was, change.ended.clone());
+        let event = (change.kind, change.severity, change.previous_severity, change.ended.clone());
         let verdict = alert.map(|alert| (alert.subject.verdict, alert.subject.action));
         let place = match image {
-            Some(image) => *known.entry((image, said, verdict)).or_insert(groups.len()),
+            Some(image) => *known.entry((image, event, verdict)).or_insert(groups.len()),
             None => groups.len(),
         };
         match groups.get_mut(place) {
@@ -126,25 +125,25 @@ fn by_image<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Vec<Change<'a>
     groups
 }
 
-/// What a message says of a group of changes, and its part of the message's key.
-fn item(group: &[Change<'_>], receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Option<(Item, String)> {
+/// The item of a group of changes, and its part of the dedup key.
+fn item(group: &[Change<'_>], channel: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Option<(Item, String)> {
     let first = group.first()?;
     let alert = ledger.alerts.get(&first.key)?;
-    let told = group.iter().filter_map(|change| ledger.alerts.get(&change.key)?.told.get(&receiver.id));
-    // Which of its tags have a history does not distinguish events of an image.
-    let (episode, count, since) = told.map(|told| (told.episode, told.count, told.since())).min()?;
+    let histories = group.iter().filter_map(|change| ledger.alerts.get(&change.key)?.deliveries.get(&channel.id));
+    // Independent of which tags of the image have a history.
+    let (episode, count, since) = histories.map(|history| (history.episode, history.count, history.since())).min()?;
     let mut item =
         Item::of(first.kind, &alert.id, (&first.key.finding, first.key.about), &alert.subject, first.finding);
-    item.was = first.was;
+    item.previous_severity = first.previous_severity;
     item.ended.clone_from(&first.ended);
-    item.since = since;
+    item.first_notified_at = since;
     if group.len() > 1 {
         let images = group.iter().filter_map(|change| ledger.alerts.get(&change.key));
         item.tags = images.filter_map(|alert| alert.subject.image.reference()?.tag.clone()).collect();
         item.tags.sort();
     }
-    // The day it began distinguishes it from one with the same numbers that the ledger has dropped; a run that is
-    // repeated an hour later comes to the same.
+    // The day distinguishes it from an alert with equal counts that the ledger has dropped. A run repeated on the same
+    // day yields the same key.
     let since = since.unwrap_or(now).date_naive();
     let what = ImageKey::of(&first.key, alert).map_or_else(|| first.key.to_string(), |image| image.to_string());
     Some((item, format!("{what} {episode} {count} {} {since}", first.kind.as_str())))
@@ -168,7 +167,7 @@ fn count(message: &mut Message, item: &Item, severity: Severity) {
         }
     }
     let name = |names: &mut BTreeSet<String>, name: Option<&String>| {
-        if let Some(name) = name.filter(|name| names.len() < NAMED && !name.is_empty()) {
+        if let Some(name) = name.filter(|name| names.len() < MAX_NAMES && !name.is_empty()) {
             names.insert(name.clone());
         }
     };
@@ -177,14 +176,19 @@ fn count(message: &mut Message, item: &Item, severity: Severity) {
     name(&mut message.repositories, Some(&item.repository));
 }
 
-/// The message that tells `receiver` what became of rebuilds.
-pub(super) fn of_rebuilds(told: &rebuild::Told, receiver: &Receiver, news: News<'_>, max_items: usize) -> Message {
-    let mut message = empty(MessageKind::Rebuilds, &news.report.run_id, news.now());
-    message.owner.clone_from(&told.owner);
-    message.because = because(receiver);
-    message.report = news.place.map(str::to_owned);
-    for rebuild in &told.rebuilds {
-        let item = Item::of_rebuild(rebuild, told.owner.clone());
+/// The message to `channel` about rebuilds of one owner.
+pub(super) fn rebuild_message(
+    notices: &rebuild::Told,
+    channel: &Receiver,
+    context: News<'_>,
+    max_items: usize,
+) -> Message {
+    let mut message = empty(MessageKind::Rebuilds, &context.report.run_id, context.now());
+    message.owner.clone_from(&notices.owner);
+    message.subscription_reason = subscription_reason(channel);
+    message.report = context.place.map(str::to_owned);
+    for rebuild in &notices.rebuilds {
+        let item = Item::from_rebuild(rebuild, notices.owner.clone());
         count(&mut message, &item, rebuild.severity);
         if message.items.len() < max_items {
             message.items.push(item);
@@ -192,14 +196,14 @@ pub(super) fn of_rebuilds(told: &rebuild::Told, receiver: &Receiver, news: News<
             message.left_out += 1;
         }
     }
-    // The same rebuilds are told to a receiver once for each owner: those are different messages.
-    let owner = format!("owner {}", told.owner.as_deref().unwrap_or_default());
-    let rebuilds = told.rebuilds.iter().map(|rebuild| rebuild.dedup_key.clone());
-    message.dedup_key = key(&receiver.id, rebuilds.chain([owner]));
+    // A channel gets the same rebuilds once per owner: these are different messages.
+    let owner = format!("owner {}", notices.owner.as_deref().unwrap_or_default());
+    let rebuilds = notices.rebuilds.iter().map(|rebuild| rebuild.dedup_key.clone());
+    message.dedup_key = key(&channel.id, rebuilds.chain([owner]));
     message
 }
 
-/// A message that tells nothing yet.
+/// A message without items.
 pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Utc>) -> Message {
     Message {
         schema: SCHEMA.to_owned(),
@@ -209,7 +213,7 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
         at: now,
         complete: true,
         owner: None,
-        because: String::new(),
+        subscription_reason: String::new(),
         severity: Severity::None,
         events: BTreeMap::new(),
         severities: BTreeMap::new(),
@@ -226,25 +230,25 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
     }
 }
 
-/// Why `receiver` is told.
-pub(super) fn because(receiver: &Receiver) -> String {
-    let what = match receiver.channel {
+/// Why `channel` receives messages, for people.
+pub(super) fn subscription_reason(channel: &Receiver) -> String {
+    let what = match channel.kind {
         Channel::Sns(_) => "this topic",
         Channel::Webhook(_) => "this webhook",
     };
-    let owners: Vec<_> = receiver.owners.iter().map(crate::glob::Glob::as_str).collect();
-    let whose = if owners.is_empty() { "everybody".to_owned() } else { owners.join(", ") };
-    let least = receiver.threshold.map(|least| format!(" from {} up", least.as_str())).unwrap_or_default();
-    format!("{what} is told about the findings of {whose}{least}")
+    let owners: Vec<_> = channel.owners.iter().map(crate::glob::Glob::as_str).collect();
+    let whose = if owners.is_empty() { "all owners".to_owned() } else { owners.join(", ") };
+    let least = channel.threshold.map(|least| format!(", severity {} or higher", least.as_str())).unwrap_or_default();
+    format!("{what} is subscribed to findings of {whose}{least}")
 }
 
-/// The key of a message to `receiver` that is made of `parts`: the same parts give the same key.
-pub(in crate::notify) fn key(receiver: &str, parts: impl Iterator<Item = String>) -> String {
+/// The dedup key of a message to `channel` made of `parts`, in any order.
+pub(in crate::notify) fn key(channel: &str, parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<_> = parts.collect();
     parts.sort();
     let mut bytes = Vec::new();
-    for part in std::iter::once(receiver.to_owned()).chain(parts) {
-        // The length in front keeps parts apart whatever is in them.
+    for part in std::iter::once(channel.to_owned()).chain(parts) {
+        // The length prefix keeps parts apart.
         bytes.extend((part.len() as u64).to_be_bytes());
         bytes.extend(part.as_bytes());
     }

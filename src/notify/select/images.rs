@@ -1,4 +1,4 @@
-//! Which alerts are about the same image in ECR? However many tags an image has, it is one event.
+//! Alerts about the same image in ECR. All tags of an image are one event.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,11 +14,11 @@ use crate::{
     notify::{Alert, AlertKey, AlertSubject, Event, EventKind, Told},
 };
 
-/// For so long after the notification about an image, another tag of it causes no second one: EventBridge tries to
-/// deliver an event for a day (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
+/// How long after a notification about an image further tags of it cause no second one. EventBridge retries an event for a
+/// day (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>).
 const SAME_EVENT: Duration = Duration::days(1);
 
-/// An image in ECR, by repository and digest, and what of it an alert is about.
+/// An image in ECR, by repository and digest, and the subject of the alert.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ImageKey {
     repository: String,
@@ -33,7 +33,7 @@ impl fmt::Display for ImageKey {
 }
 
 impl ImageKey {
-    /// The image that `alert` is about, if it is about one tag of it.
+    /// The image of `alert`, if it is about a tag in ECR.
     pub(super) fn of(key: &AlertKey, alert: &Alert) -> Option<Self> {
         let digest = alert.subject.digest.clone().filter(|_| alert.subject.kind == DeploymentKind::Ecr)?;
         let repository = alert.subject.image.repository()?;
@@ -41,7 +41,7 @@ impl ImageKey {
     }
 }
 
-/// The alerts about the same image as `key`, itself first: one for each tag.
+/// The alerts about the same image as `key`, one per tag, itself first.
 #[must_use]
 pub fn same_image(ledger: &Ledger, key: &AlertKey) -> Vec<AlertKey> {
     let image = ledger.alerts.get(key).and_then(|alert| ImageKey::of(key, alert));
@@ -50,7 +50,7 @@ pub fn same_image(ledger: &Ledger, key: &AlertKey) -> Vec<AlertKey> {
     std::iter::once(key.clone()).chain(others.map(|(other, _)| other.clone())).collect()
 }
 
-/// How many events `changes` are: all tags of an image are one.
+/// Number of events in `changes`. All tags of an image count once.
 pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &Ledger) -> usize {
     let event = |change: &Change<'_>| {
         let image = ledger.alerts.get(&change.key).and_then(|alert| ImageKey::of(&change.key, alert));
@@ -59,16 +59,16 @@ pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &
     changes.map(event).collect::<HashSet<_>>().len()
 }
 
-/// Takes from `changes` those of which `receiver` was notified within [`SAME_EVENT`] under another tag of the same image,
-/// and records them as covered by that message. Returns the rest, and how many were taken.
+/// Removes from `changes` those that `channel` was notified of within [`SAME_EVENT`] under another tag of the same image,
+/// and records them as covered by that message. Returns the rest and the number removed.
 pub(super) fn join<'a>(
     changes: Vec<Change<'a>>,
-    receiver: &Receiver,
+    channel: &Receiver,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
 ) -> (Vec<Change<'a>>, usize) {
-    let told = if changes.iter().any(|change| image_of(change, ledger).is_some()) {
-        told_lately(receiver, ledger, now)
+    let notified = if changes.iter().any(|change| image_of(change, ledger).is_some()) {
+        recently_notified(channel, ledger, now)
     } else {
         HashMap::new()
     };
@@ -76,16 +76,16 @@ pub(super) fn join<'a>(
     let rest: Vec<_> = changes
         .into_iter()
         .filter(|change| {
-            let known = image_of(change, ledger).and_then(|image| told.get(&image));
+            let known = image_of(change, ledger).and_then(|image| notified.get(&image));
             let known = known.filter(|known| change.severity <= known.event.severity);
-            known.inspect(|known| record(&change.key, known, receiver, ledger)).is_none()
+            known.inspect(|known| record(&change.key, known, channel, ledger)).is_none()
         })
         .collect();
     let joined = count - rest.len();
     (rest, joined)
 }
 
-/// The image of what is triggered.
+/// The image of a triggered change.
 fn image_of(change: &Change<'_>, ledger: &Ledger) -> Option<ImageKey> {
     let alert = ledger.alerts.get(&change.key).filter(|_| change.kind == EventKind::Triggered)?;
     ImageKey::of(&change.key, alert)
@@ -97,31 +97,31 @@ struct ToldImage {
     snoozed_until: Option<DateTime<Utc>>,
 }
 
-/// The images that `receiver` was notified of within [`SAME_EVENT`].
-fn told_lately(receiver: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> HashMap<ImageKey, ToldImage> {
-    let told = ledger.alerts.iter().filter_map(|(key, alert)| {
-        let told = alert.told.get(&receiver.id).filter(|told| told.is_open())?;
-        let event = told.events.first().filter(|event| event.kind == EventKind::Triggered)?;
-        let is_lately = now - event.due_at < SAME_EVENT && !event.dedup_key.is_empty();
-        let told = ToldImage { event: event.clone(), snoozed_until: alert.snoozed_until };
-        Some((ImageKey::of(key, alert)?, told)).filter(|_| is_lately)
+/// The images that `channel` was notified of within [`SAME_EVENT`].
+fn recently_notified(channel: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> HashMap<ImageKey, ToldImage> {
+    let notified = ledger.alerts.iter().filter_map(|(key, alert)| {
+        let history = alert.deliveries.get(&channel.id).filter(|history| history.is_open())?;
+        let event = history.events.first().filter(|event| event.kind == EventKind::Triggered)?;
+        let is_recent = now - event.due_at < SAME_EVENT && !event.dedup_key.is_empty();
+        let image = ToldImage { event: event.clone(), snoozed_until: alert.snoozed_until };
+        Some((ImageKey::of(key, alert)?, image)).filter(|_| is_recent)
     });
-    told.collect()
+    notified.collect()
 }
 
-/// Records that the message about `known` covers `key` for `receiver`, now or once it is delivered.
-fn record(key: &AlertKey, known: &ToldImage, receiver: &Receiver, ledger: &mut Ledger) {
+/// Records that the message about `known` covers `key` for `channel`, now or once it is delivered.
+fn record(key: &AlertKey, known: &ToldImage, channel: &Receiver, ledger: &mut Ledger) {
     let Some(alert) = ledger.alerts.get_mut(key) else { return };
     let ToldImage { event, snoozed_until } = known;
     alert.snoozed_until = alert.snoozed_until.or(*snoozed_until);
     let new = Told { episode: 0, count: 0, severity: event.severity, events: Vec::new() };
-    let told = alert.told.entry(receiver.id.clone()).or_insert(new);
-    told.episode += 1;
-    told.severity = event.severity;
-    told.events.clear();
-    told.push(event.clone());
-    let is_it = |due: &&mut super::Due| due.receiver == receiver.id && due.message.dedup_key == event.dedup_key;
+    let history = alert.deliveries.entry(channel.id.clone()).or_insert(new);
+    history.episode += 1;
+    history.severity = event.severity;
+    history.events.clear();
+    history.push(event.clone());
+    let is_it = |due: &&mut super::Due| due.channel == channel.id && due.message.dedup_key == event.dedup_key;
     if let Some(due) = ledger.outbox.iter_mut().find(is_it) {
-        due.findings.push(key.clone());
+        due.alerts.push(key.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! Which alerts are due? Findings, ledger and settings in; messages out. Pure: no clock, no network, no files.
+//! Selection of due alerts: findings, ledger and settings in, messages out. Reads no clock and does no I/O.
 
 mod absence;
 mod changes;
@@ -13,7 +13,7 @@ mod upkeep;
 use chrono::{DateTime, Utc};
 
 pub(super) use self::{
-    changes::is_to_be_reminded,
+    changes::is_reminder_due,
     grouping::{empty as blank_message, key as message_key},
 };
 use self::{
@@ -24,12 +24,12 @@ pub use self::{images::same_image, part::plan_part};
 use super::{AlertKey, Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
 use crate::{judge::Severity, rebuild, report::Report};
 
-/// A report, as something to tell about.
+/// A report from which notifications are planned.
 #[derive(Clone, Copy, Debug)]
 pub struct News<'a> {
-    /// The report; its `generated_at` is now.
+    /// The report. Its `generated_at` counts as now.
     pub report: &'a Report,
-    /// Where people find it: `s3://bucket/prefix/reports/latest.json`.
+    /// Location of the report for people: `s3://bucket/prefix/reports/latest.json`.
     pub place: Option<&'a str>,
 }
 
@@ -39,83 +39,88 @@ impl News<'_> {
     }
 }
 
-/// What came of planning.
+/// Result of planning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// How many things wait for the end of the quiet hours.
+    /// Number of changes held until the end of the quiet hours.
     pub waiting: usize,
-    /// How many changes an earlier message about another tag of the same image covers.
+    /// Number of changes covered by an earlier message about another tag of the same image.
     pub joined: usize,
-    /// A later run has told already: nothing was planned.
-    pub is_outrun: bool,
+    /// Whether a later run has already planned notifications. Nothing was planned then.
+    pub is_superseded: bool,
 }
 
-/// Records in `ledger` what `news` make due, as messages in its outbox.
+/// Records in the outbox of `ledger` the messages that are due for `context`.
 ///
-/// A base that could not be judged neither triggers nor ends the alert about it, and what is absent from a report has
-/// ended only if no error of the inventory may hide it.
-pub fn plan(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Planned {
-    let now = news.now();
-    // What waits for a base is told as one alert about that base.
-    let report = news.report.with_company_bases();
-    let news = News { report: &report, ..news };
+/// A base that could not be judged neither triggers nor resolves the alert about it. A finding that is absent from the
+/// report is resolved only if no inventory error can hide it.
+pub fn plan(ledger: &mut Ledger, context: News<'_>, settings: &Settings) -> Planned {
+    let now = context.now();
+    // Findings that wait for the same base are one alert about that base.
+    let report = context.report.with_company_bases();
+    let context = News { report: &report, ..context };
     if ledger.last_run.as_ref().is_some_and(|last| last.at > now) {
-        return Planned { is_outrun: true, ..Planned::default() };
+        return Planned { is_superseded: true, ..Planned::default() };
     }
-    upkeep::observe(ledger, news.report, settings);
+    upkeep::observe(ledger, context.report, settings);
     let mut planned = Planned::default();
-    for receiver in &settings.receivers {
-        plan_for(receiver, ledger, news, settings, &mut planned);
+    for channel in &settings.channels {
+        plan_for(channel, ledger, context, settings, &mut planned);
     }
     upkeep::prune(ledger, now);
     planned
 }
 
-fn plan_for(receiver: &Receiver, ledger: &mut Ledger, news: News<'_>, settings: &Settings, planned: &mut Planned) {
-    let now = news.now();
-    let all = changes(receiver, ledger, news.report, settings);
-    let (all, joined) = images::join(all, receiver, ledger, now);
+fn plan_for(channel: &Receiver, ledger: &mut Ledger, context: News<'_>, settings: &Settings, planned: &mut Planned) {
+    let now = context.now();
+    let all = changes(channel, ledger, context.report, settings);
+    let (all, joined) = images::join(all, channel, ledger, now);
     planned.joined += joined;
-    let (due, waiting) = awake(all, settings, now);
+    let (due, waiting) = split_by_quiet_hours(all, settings, now);
     planned.waiting += waiting.len();
-    let is_new = ledger.receivers.get(&receiver.id).is_none_or(|state| state.known_since.is_none());
+    let is_new = ledger.channels.get(&channel.id).is_none_or(|state| state.known_since.is_none());
     let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered);
     let is_backlog = is_new && images::count(triggered, ledger) > settings.backlog;
-    tell(receiver, due, ledger, news, settings, is_backlog);
+    notify_channel(channel, due, ledger, context, settings, is_backlog);
     if is_new && waiting.is_empty() {
-        let state = ledger.receivers.entry(receiver.id.clone()).or_default();
+        let state = ledger.channels.entry(channel.id.clone()).or_default();
         state.known_since = Some(now);
     }
 }
 
-/// What may be told at `now`, and what waits for the end of the quiet hours.
-fn awake<'a>(all: Vec<Change<'a>>, settings: &Settings, now: DateTime<Utc>) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
+/// Splits changes into those that may be sent at `now` and those that wait for the end of the quiet hours.
+fn split_by_quiet_hours<'a>(
+    all: Vec<Change<'a>>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
     let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
     all.into_iter().partition(|change| quiet.is_none_or(|hours| change.urgency() >= Some(hours.except)))
 }
 
-/// Records that `receiver` is told what is `due`.
-fn tell(
-    receiver: &Receiver,
+/// Records that `channel` is notified of `due`.
+fn notify_channel(
+    channel: &Receiver,
     due: Vec<Change<'_>>,
     ledger: &mut Ledger,
-    news: News<'_>,
+    context: News<'_>,
     settings: &Settings,
     is_backlog: bool,
 ) {
-    let now = news.now();
+    let now = context.now();
     for change in &due {
-        change.record(&receiver.id, ledger, now);
+        change.record(&channel.id, ledger, now);
     }
-    let told = due.into_iter().filter(|change| receiver.resolved || change.kind != EventKind::Resolved).collect();
-    let occasion = Occasion { run_id: &news.report.run_id, at: now, complete: news.report.complete, place: news.place };
-    for (message, findings) in messages(told, receiver, ledger, occasion, settings, is_backlog) {
-        enqueue(ledger, &receiver.id, message, findings, now);
+    let sent = due.into_iter().filter(|change| channel.resolved || change.kind != EventKind::Resolved).collect();
+    let message_context =
+        Occasion { run_id: &context.report.run_id, at: now, complete: context.report.complete, place: context.place };
+    for (message, alerts) in messages(sent, channel, ledger, message_context, settings, is_backlog) {
+        enqueue(ledger, &channel.id, message, alerts, now);
     }
 }
 
-/// Records in `ledger` that every receiver for which the alert `key` is open is notified again, as it is in `report` or
-/// else as it is remembered. Returns the number of messages. Of an image in ECR all tags are included.
+/// Records in the outbox of `ledger` a reminder of the alert `key` for every channel on which it is open, with the finding
+/// from `report` or else from the ledger. Covers all tags of an image in ECR. Returns the number of messages.
 pub fn resend(
     ledger: &mut Ledger,
     key: &AlertKey,
@@ -128,53 +133,53 @@ pub fn resend(
     let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
     let run_id = report.map_or("resend", |report| &report.run_id);
-    let occasion = Occasion { run_id, at: now, complete: true, place: None };
+    let message_context = Occasion { run_id, at: now, complete: true, place: None };
     let mut count = 0;
-    for receiver in &settings.receivers {
-        let again = keys.iter().filter_map(|key| changes::again(key, found(key), receiver, ledger));
+    for channel in &settings.channels {
+        let again = keys.iter().filter_map(|key| changes::again(key, found(key), channel, ledger));
         let again: Vec<_> = again.collect();
         for change in &again {
-            change.record(&receiver.id, ledger, now);
+            change.record(&channel.id, ledger, now);
         }
-        for (message, findings) in messages(again, receiver, ledger, occasion, settings, false) {
-            enqueue(ledger, &receiver.id, message, findings, now);
+        for (message, alerts) in messages(again, channel, ledger, message_context, settings, false) {
+            enqueue(ledger, &channel.id, message, alerts, now);
             count += 1;
         }
     }
     count
 }
 
-/// Records in `ledger` that the receivers of each owner are told what became of rebuilds.
-pub fn tell_of_rebuilds(ledger: &mut Ledger, told: &[rebuild::Told], news: News<'_>, settings: &Settings) {
-    for of_owner in told {
-        let is_for = |receiver: &&Receiver| receiver.is_for(of_owner.owner.as_deref());
-        for receiver in settings.receivers.iter().filter(is_for) {
-            let mut told = of_owner.clone();
-            told.rebuilds.retain(|rebuild| rebuild.severity >= threshold(receiver, settings));
-            if told.rebuilds.is_empty() {
+/// Records in the outbox of `ledger` the `notices` about rebuilds for the channels of each owner.
+pub fn notify_of_rebuilds(ledger: &mut Ledger, notices: &[rebuild::Told], context: News<'_>, settings: &Settings) {
+    for of_owner in notices {
+        let is_for = |channel: &&Receiver| channel.is_for(of_owner.owner.as_deref());
+        for channel in settings.channels.iter().filter(is_for) {
+            let mut of_channel = of_owner.clone();
+            of_channel.rebuilds.retain(|rebuild| rebuild.severity >= threshold(channel, settings));
+            if of_channel.rebuilds.is_empty() {
                 continue;
             }
-            let message = grouping::of_rebuilds(&told, receiver, news, settings.max_items);
-            enqueue(ledger, &receiver.id, message, Vec::new(), news.now());
+            let message = grouping::rebuild_message(&of_channel, channel, context, settings.max_items);
+            enqueue(ledger, &channel.id, message, Vec::new(), context.now());
         }
     }
 }
 
-/// Records `message` as due.
-fn enqueue(ledger: &mut Ledger, receiver: &str, message: Message, findings: Vec<AlertKey>, now: DateTime<Utc>) {
-    mark(ledger, receiver, &findings, &message.dedup_key);
+/// Adds `message` to the outbox.
+fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<AlertKey>, now: DateTime<Utc>) {
+    mark(ledger, channel, &alerts, &message.dedup_key);
     ledger.outbox.push(Due {
-        receiver: receiver.to_owned(),
+        channel: channel.to_owned(),
         message,
         due_at: now,
-        findings,
+        alerts,
         attempts: 0,
         not_before: None,
         last_error: None,
     });
 }
 
-/// When and where messages come from.
+/// The run that messages come from.
 #[derive(Clone, Copy, Debug)]
 struct Occasion<'a> {
     run_id: &'a str,
@@ -183,23 +188,23 @@ struct Occasion<'a> {
     place: Option<&'a str>,
 }
 
-/// Notes which message covers the last event of each of the alerts `findings`.
-fn mark(ledger: &mut Ledger, receiver: &str, findings: &[AlertKey], key: &str) {
-    for finding in findings {
-        let told = ledger.alerts.get_mut(finding).and_then(|alert| alert.told.get_mut(receiver));
-        if let Some(event) = told.and_then(|told| told.events.last_mut()) {
+/// Records which message carries the latest event of each of `alerts`.
+fn mark(ledger: &mut Ledger, channel: &str, alerts: &[AlertKey], key: &str) {
+    for alert in alerts {
+        let history = ledger.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
+        if let Some(event) = history.and_then(|history| history.events.last_mut()) {
             key.clone_into(&mut event.dedup_key);
             event.sent_at = None;
         }
     }
 }
 
-/// The least severity that `receiver` is told.
-pub(super) fn threshold(receiver: &Receiver, settings: &Settings) -> Severity {
-    receiver.threshold.map_or(settings.threshold, |own| own.max(settings.threshold))
+/// Minimum severity of alerts on `channel`.
+pub(super) fn threshold(channel: &Receiver, settings: &Settings) -> Severity {
+    channel.threshold.map_or(settings.threshold, |own| own.max(settings.threshold))
 }
 
-/// A message to try templates on.
+/// A sample message to validate templates with.
 #[must_use]
 pub fn sample_message() -> Message {
     let mut message = grouping::empty(MessageKind::Findings, "01JCZZZZZZZZZZZZZZZZZZZZZZ", DateTime::UNIX_EPOCH);
@@ -209,11 +214,11 @@ pub fn sample_message() -> Message {
     message
 }
 
-/// A message that only tries whether messages arrive.
+/// A test message.
 #[must_use]
-pub fn test_message(receiver: &Receiver, run_id: &str, now: DateTime<Utc>) -> Message {
+pub fn test_message(channel: &Receiver, run_id: &str, now: DateTime<Utc>) -> Message {
     let mut message = grouping::empty(MessageKind::Test, run_id, now);
-    message.because = grouping::because(receiver);
-    message.dedup_key = grouping::key(&receiver.id, [run_id.to_owned()].into_iter());
+    message.subscription_reason = grouping::subscription_reason(channel);
+    message.dedup_key = grouping::key(&channel.id, [run_id.to_owned()].into_iter());
     message
 }

@@ -1,39 +1,38 @@
-//! Which alerts does a look at one thing make due, between two runs? Only of what was looked at.
+//! Alerts of a partial audit between two runs, such as of a pushed image.
 
 use super::{
-    EventKind, Ledger, News, Planned, Settings, awake,
+    EventKind, Ledger, News, Planned, Settings,
     changes::{Change, changes_of_findings},
-    images, tell, upkeep,
+    images, notify_channel, split_by_quiet_hours, upkeep,
 };
 use crate::{judge::Verdict, notify::AlertSubject};
 
-/// Records in `ledger` what the findings of `news` make due, as messages in its outbox; `is_unlisted` if no inventory
-/// will find them again.
+/// Records in the outbox of `ledger` the messages that the findings of `context` make due. `is_unlisted`: no inventory
+/// lists these findings.
 ///
-/// Nothing is concluded from what is absent, it does not count as a run, and nobody takes it for the first contact: a
-/// receiver that is new still gets one summary of what is open. What waits for the end of quiet hours is left to the
-/// next run.
-pub fn plan_part(ledger: &mut Ledger, news: News<'_>, settings: &Settings, is_unlisted: bool) -> Planned {
-    // The base that an image waits for was not looked at: whatever is to be told of it, a run tells.
-    let report = news.report.without_waiting();
-    let news = News { report: &report, ..news };
-    upkeep::observe_findings(ledger, news.report, settings, is_unlisted);
+/// Absent findings are ignored. A partial audit does not count as a run, nor as the first contact with a channel: a new
+/// channel still gets one summary later. Changes held by quiet hours are left to the next run.
+pub fn plan_part(ledger: &mut Ledger, context: News<'_>, settings: &Settings, is_unlisted: bool) -> Planned {
+    // The base that an image waits for was not audited: the next run notifies of it.
+    let report = context.report.without_waiting();
+    let context = News { report: &report, ..context };
+    upkeep::observe_findings(ledger, context.report, settings, is_unlisted);
     let mut planned = Planned::default();
-    for receiver in &settings.receivers {
-        let mut all = changes_of_findings(receiver, ledger, news.report, settings);
-        all.retain(is_news);
-        let (all, joined) = images::join(all, receiver, ledger, news.now());
+    for channel in &settings.channels {
+        let mut all = changes_of_findings(channel, ledger, context.report, settings);
+        all.retain(is_reportable);
+        let (all, joined) = images::join(all, channel, ledger, context.now());
         planned.joined += joined;
-        let (due, waiting) = awake(all, settings, news.now());
+        let (due, waiting) = split_by_quiet_hours(all, settings, context.now());
         planned.waiting += waiting.len();
-        tell(receiver, due, ledger, news, settings, false);
+        notify_channel(channel, due, ledger, context, settings, false);
     }
     planned
 }
 
-/// Whether it is worth a message of its own: that something is built on an old base, or is no longer. A base that is
-/// behind for less than the grace is what every image is built on now and then.
-fn is_news(change: &Change<'_>) -> bool {
+/// Whether it is sent between runs: an outdated base, a workload problem, or a resolved alert. A base within its grace
+/// period is not.
+fn is_reportable(change: &Change<'_>) -> bool {
     let is_old = |verdict| matches!(verdict, Verdict::OutOfDate | Verdict::Stale | Verdict::Deprecated);
     let is_about_workload = change.key.about == AlertSubject::Workload;
     let is_on_old_base = change.finding.is_some_and(|finding| is_old(finding.verdict));

@@ -1,4 +1,4 @@
-//! What the ledger notes of every run, whoever is told: what is there, since when it is bad, what can be forgotten.
+//! Upkeep of the ledger in every run, independent of channels: records findings and prunes old alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,17 @@ use crate::{
     report::Report,
 };
 
-/// How long what has ended, or was not seen any more, is remembered.
-const REMEMBERED: Duration = Duration::days(90);
+/// How long alerts are kept after they were last seen or notified.
+const RETENTION: Duration = Duration::days(90);
 
-/// Notes what `report` says of every subject that is or was bad, and that it was a run.
+/// Records the findings of `report` at or above the threshold, those recorded before, and the run.
 pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &Settings) {
     observe_findings(ledger, report, settings, false);
     ledger.last_run = Some(LastRun { id: report.run_id.clone(), at: report.generated_at });
 }
 
-/// Notes what `report` says of every subject that is or was bad; `is_unlisted` if no inventory will find them again.
+/// Records the findings of `report` at or above the threshold and those recorded before. `is_unlisted`: no inventory lists
+/// them.
 pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &Settings, is_unlisted: bool) {
     let now = report.generated_at;
     for finding in &report.findings {
@@ -42,7 +43,7 @@ pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &
     }
 }
 
-/// An alert of which no receiver has been notified yet.
+/// An alert that no channel has been notified of yet.
 pub(super) fn new(aspect: &Aspect<'_>, now: DateTime<Utc>) -> Alert {
     Alert {
         id: Digest::of(aspect.key().to_string().as_bytes()).short().to_owned(),
@@ -52,20 +53,20 @@ pub(super) fn new(aspect: &Aspect<'_>, now: DateTime<Utc>) -> Alert {
         seen_at: now,
         is_unlisted: false,
         snoozed_until: None,
-        told: BTreeMap::new(),
+        deliveries: BTreeMap::new(),
     }
 }
 
-/// Forgets what nobody was told, and what ended or was last seen long ago.
+/// Removes alerts that no channel is notified of and those that ended or were last seen before [`RETENTION`].
 pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
-    let due: BTreeSet<_> = ledger.outbox.iter().flat_map(|due| due.findings.iter().cloned()).collect();
+    let due: BTreeSet<_> = ledger.outbox.iter().flat_map(|due| due.alerts.iter().cloned()).collect();
     ledger.alerts.retain(|key, alert| {
         let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
         let is_bad = alert.alerting_since.is_some() && alert.subject.severity > Severity::None;
-        let is_open = alert.told.values().any(Told::is_open);
-        let is_recent = now - alert.seen_at < REMEMBERED;
-        let last_told = alert.told.values().filter_map(Told::last_at).max();
-        let was_told_lately = last_told.is_some_and(|last| now - last < REMEMBERED);
-        due.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || was_told_lately
+        let is_open = alert.deliveries.values().any(Told::is_open);
+        let is_recent = now - alert.seen_at < RETENTION;
+        let last_notified_at = alert.deliveries.values().filter_map(Told::last_at).max();
+        let is_recently_notified = last_notified_at.is_some_and(|last| now - last < RETENTION);
+        due.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || is_recently_notified
     });
 }

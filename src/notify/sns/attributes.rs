@@ -1,4 +1,4 @@
-//! The attributes of a message, which filter policies look at: no more of them, and no longer, than those may
+//! SNS message attributes for subscription filter policies, within their limits
 //! (<https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>).
 
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use super::Message;
 use crate::report::{harmless, json};
 
-/// The most bytes of one list.
+/// Maximum size of a list, in bytes.
 const LIST_BYTES: usize = 4096;
-/// The most characters of one text.
+/// Maximum length of a text, in characters.
 const TEXT_CHARS: usize = 200;
 
-/// The attributes of `message`: at most ten, as raw delivery to SQS takes no more
-/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>). What is empty is left out.
+/// The attributes of `message`: at most ten, the limit of raw delivery to SQS
+/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>). Empty ones are omitted.
 pub(super) fn of(message: &Message) -> HashMap<String, MessageAttributeValue> {
     let texts = [
         ("kind", Some(message.kind.as_str().to_owned())),
@@ -35,7 +35,7 @@ pub(super) fn of(message: &Message) -> HashMap<String, MessageAttributeValue> {
     texts.chain(lists).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// How many bytes attributes count: names, types and values.
+/// Size of attributes, in bytes: names, types and values.
 pub(super) fn bytes(attributes: &HashMap<String, MessageAttributeValue>) -> usize {
     let bytes = |(name, value): (&String, &MessageAttributeValue)| {
         name.len() + value.data_type().len() + value.string_value().map_or(0, str::len)
@@ -48,7 +48,7 @@ fn value(data_type: &str, text: &str) -> Option<MessageAttributeValue> {
     (!text.is_empty()).then_some(built)
 }
 
-/// A JSON list of as many of `values` as there is room for; empty if there are none.
+/// A JSON list of as many of `values` as fit; the empty string if there are none.
 fn array(values: &[String]) -> String {
     let mut kept: Vec<String> = values.iter().map(|value| short(value)).filter(|value| !value.is_empty()).collect();
     while json::compact(&kept).len() > LIST_BYTES {

@@ -1,4 +1,4 @@
-//! One message as SNS takes it, within its limits whatever is in it.
+//! One SNS message within the limits of SNS.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,24 +10,23 @@ use super::{
 };
 use crate::{image::Digest, report::json};
 
-/// The most bytes of one message, attributes included; the subject has a limit of its own, and is counted all the
-/// same (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
+/// Maximum size of one message, attributes included. The subject is counted too, although it has its own limit (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 const MESSAGE_BYTES: usize = 256 * 1024;
 
-/// One message as SNS takes it.
+/// One message to publish.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) subject: String,
     pub(super) body: String,
     pub(super) structure: Option<String>,
-    /// The group of a FIFO topic.
+    /// The message group, for FIFO topics.
     pub(super) group: Option<String>,
     pub(super) dedup_key: String,
     pub(super) attributes: HashMap<String, MessageAttributeValue>,
 }
 
 impl Entry {
-    /// `message` as the topic of `settings` is told.
+    /// `message` for the topic of `settings`.
     pub(super) fn of(message: &Message, settings: &SnsSettings) -> Self {
         let attributes = attributes::of(message);
         let subject = text::subject(message);
@@ -42,12 +41,12 @@ impl Entry {
         }
     }
 
-    /// How many bytes count.
+    /// Size that SNS counts, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.subject.len() + self.body.len() + attributes::bytes(&self.attributes)
     }
 
-    /// The entry of a batch, called by its number.
+    /// The batch entry, with its number as id.
     pub(super) fn into_request(self, number: usize) -> Result<PublishBatchRequestEntry, String> {
         PublishBatchRequestEntry::builder()
             .id(number.to_string())
@@ -62,16 +61,16 @@ impl Entry {
     }
 }
 
-/// The body, or with formats by protocol an object of bodies, in at most `room` bytes.
+/// The body, or the JSON object of bodies by protocol, of at most `room` bytes.
 fn bodies(message: &Message, settings: &SnsSettings, room: usize) -> String {
     if settings.formats.is_empty() {
         return body::render_within(message, settings.format, room);
     }
     let formats = || settings.formats.iter().map(|(protocol, format)| (protocol.as_str(), *format));
     let mut share = room / (formats().count() + 1);
-    // A body within a body is escaped, and takes up to six times the bytes.
+    // Escaping can grow an embedded body up to six times.
     for _ in 0..20 {
-        // Protocols outnumber formats: each format is rendered once.
+        // Each format is rendered once.
         let mut known: Vec<(MessageFormat, String)> = Vec::new();
         let mut rendered: BTreeMap<&str, String> = BTreeMap::new();
         for (protocol, format) in formats().chain([("default", settings.format)]) {
@@ -92,7 +91,7 @@ fn bodies(message: &Message, settings: &SnsSettings, room: usize) -> String {
     json::compact(&BTreeMap::from([("default", body::render_within(message, MessageFormat::Text, 1000))]))
 }
 
-/// Messages of one owner arrive in the order they were sent in. A group may have 128 characters, of a few kinds only:
+/// The message group: messages of one owner arrive in order. At most 128 characters of a restricted set:
 /// <https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html>.
 fn group(message: &Message) -> String {
     let owner = message.owner.as_deref().unwrap_or_default();
@@ -101,7 +100,7 @@ fn group(message: &Message) -> String {
         return format!("owner-{owner}");
     }
     match owner {
-        "" => "nobody".to_owned(),
+        "" => "no-owner".to_owned(),
         odd => format!("owner-{}", Digest::of(odd.as_bytes()).short()),
     }
 }

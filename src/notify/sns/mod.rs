@@ -1,4 +1,4 @@
-//! Tells an SNS topic, standard or FIFO.
+//! The SNS channel: standard and FIFO topics.
 
 mod attributes;
 mod entry;
@@ -13,13 +13,13 @@ use self::entry::Entry;
 use super::{Message, Notifier, Preview, Receipt, SnsSettings, Undelivered};
 use crate::aws::Aws;
 
-/// The most messages that one call publishes
+/// Maximum number of messages per call
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
 const BATCH: usize = 10;
-/// The most bytes that one call publishes, attributes included, in all its messages.
+/// Maximum size of all messages of one call, attributes included.
 const CALL_BYTES: usize = 256 * 1024;
 
-/// An SNS topic that is told.
+/// Client of an SNS channel.
 #[derive(Debug)]
 pub struct SnsNotifier {
     id: String,
@@ -28,19 +28,19 @@ pub struct SnsNotifier {
 }
 
 impl SnsNotifier {
-    /// The topic that the ledger calls `id`, reached as `aws`.
+    /// The channel with the ledger id `id`, accessed through `aws`.
     #[must_use]
     pub fn new(aws: Arc<Aws>, id: String, settings: SnsSettings) -> Self {
         Self { id, settings, aws }
     }
 
-    /// A client in the topic's own region: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
+    /// A client in the region of the topic: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
     async fn client(&self) -> Result<aws_sdk_sns::Client, Undelivered> {
-        self.aws.require_credentials().await.map_err(|failure| Undelivered::of_receiver(failure.message))?;
+        self.aws.require_credentials().await.map_err(|failure| Undelivered::for_channel(failure.message))?;
         Ok(self.aws.own().await.sns(self.settings.topic_arn.parts().region))
     }
 
-    /// Publishes what goes into one call.
+    /// Publishes `entries` in one call.
     async fn publish(&self, entries: &[Entry]) -> Vec<Result<Receipt, Undelivered>> {
         let client = match self.client().await {
             Ok(client) => client,
@@ -51,7 +51,7 @@ impl SnsNotifier {
         }
         match self.publish_batch(&client, entries).await {
             Ok(outcomes) => outcomes,
-            // One of them is at fault, and SNS does not say which: it must not hold up the others.
+            // One of them is invalid, and SNS does not say which: send them one by one.
             Err(refused) if refused.is_about_message => {
                 let mut outcomes = Vec::new();
                 for entry in entries {
@@ -80,7 +80,7 @@ impl SnsNotifier {
         }
     }
 
-    /// What came of each of `entries`; or why the call as a whole was refused.
+    /// The outcome of each of `entries`, or why the whole call failed.
     async fn publish_batch(
         &self,
         client: &aws_sdk_sns::Client,
@@ -88,31 +88,31 @@ impl SnsNotifier {
     ) -> Result<Vec<Result<Receipt, Undelivered>>, Undelivered> {
         let requests: Result<Vec<PublishBatchRequestEntry>, _> =
             entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
-        let requests = requests.map_err(Undelivered::of_message)?;
+        let requests = requests.map_err(Undelivered::for_message)?;
         let call = client.publish_batch().topic_arn(self.settings.topic_arn.as_str());
         let answer = call.set_publish_batch_request_entries(Some(requests)).send().await;
         let name = self.call("PublishBatch");
         let answer = answer.map_err(|error| refusal::of_call(&name, &error))?;
-        let said = |number: usize| {
+        let outcome = |number: usize| {
             let id = number.to_string();
             if let Some(sent) = answer.successful().iter().find(|sent| sent.id() == Some(&id)) {
                 return Ok(Receipt { message_id: sent.message_id().map(str::to_owned) });
             }
             Err(match answer.failed().iter().find(|failed| failed.id() == id) {
                 Some(failed) => refusal::of_entry(&name, failed),
-                None => Undelivered::of_receiver(format!("{name}: the answer says nothing of this message")),
+                None => Undelivered::for_channel(format!("{name}: the response does not mention this message")),
             })
         };
-        Ok((0..entries.len()).map(said).collect())
+        Ok((0..entries.len()).map(outcome).collect())
     }
 
-    /// What is called, for people: `sns:Publish to arn:…`.
+    /// The call, for people: `sns:Publish to arn:…`.
     fn call(&self, operation: &str) -> String {
         format!("sns:{operation} to {}", self.settings.topic_arn)
     }
 }
 
-/// How many of `entries`, at least one, go into one call.
+/// Number of leading `entries` that fit into one call, at least one.
 fn in_one_call(entries: &[Entry]) -> usize {
     let mut bytes = 0;
     let fits = |entry: &&Entry| {
@@ -123,7 +123,7 @@ fn in_one_call(entries: &[Entry]) -> usize {
 }
 
 impl Notifier for SnsNotifier {
-    fn receiver(&self) -> &str {
+    fn channel(&self) -> &str {
         &self.id
     }
 
@@ -141,7 +141,7 @@ impl Notifier for SnsNotifier {
                 let is_down = |outcome: &&Result<_, Undelivered>| {
                     outcome.as_ref().is_err_and(|failure| !failure.is_about_message)
                 };
-                // A topic that cannot be published to has cost minutes of tries already.
+                // The SDK has already retried for minutes.
                 if let Some(down) = outcomes.iter().find(is_down).cloned() {
                     outcomes.resize(entries.len(), down);
                 }

@@ -1,4 +1,4 @@
-//! What did SNS refuse, and what is to be done about it?
+//! SNS errors, with advice.
 
 use std::error::Error;
 
@@ -24,40 +24,42 @@ where
     }
 }
 
-/// Why one message of a batch was refused while others may have been accepted.
+/// Why one message of a batch was rejected; others may have been accepted.
 pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> Undelivered {
     let said = failed.message().map(|said| format!(": {}", harmless(said))).unwrap_or_default();
     let advice = advice(failed.code()).map(|advice| format!("; {advice}")).unwrap_or_default();
     Undelivered {
         why: format!("{call}: {}{said}{advice}", harmless(failed.code())),
         retry_after: None,
-        // What is wrong with the topic is the sender's fault too, and goes for every other message as well.
+        // SNS reports errors of the topic as sender faults too; they affect every message.
         is_about_message: failed.sender_fault() && advice.is_empty(),
     }
 }
 
-/// What those can do who run basewatch (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>, Errors).
+/// Advice for operators (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>, Errors).
 fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" | "AccessDeniedException" => {
-            "allow the role of basewatch sns:Publish on the topic, in its own policy or, for a topic of another \
-             account, in both"
+            "allow sns:Publish on the topic in the policy of the basewatch role and, for a topic in another account, in \
+             the topic policy too"
         }
         "KMSAccessDenied" | "KMSAccessDeniedException" => {
-            "the topic is encrypted: allow the role of basewatch kms:GenerateDataKey and kms:Decrypt on its key"
+            "the topic is encrypted: allow the basewatch role kms:GenerateDataKey and kms:Decrypt on its key"
         }
         "KMSDisabled"
         | "KMSDisabledException"
         | "KMSInvalidState"
         | "KMSInvalidStateException"
         | "KMSNotFound"
-        | "KMSNotFoundException" => "the topic is encrypted with a key that cannot be used: enable it, or change it",
-        "NotFound" | "NotFoundException" => "there is no such topic: correct topic_arn, or create it",
+        | "KMSNotFoundException" => {
+            "the topic is encrypted with a key that cannot be used: enable the key or change it"
+        }
+        "NotFound" | "NotFoundException" => "the topic does not exist: correct topic_arn or create it",
         _ => return None,
     })
 }
 
-/// Whether what was published is at fault, and not the topic.
+/// Whether the error is about the message and not the topic.
 fn is_about_message(code: &str, said: &str) -> bool {
     let is_about_content = matches!(
         code,

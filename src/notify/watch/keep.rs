@@ -1,5 +1,4 @@
-//! Keeps what is known of runs in the store, and delivers what is due of it: recorded before it is sent, and as sent
-//! only once it was acknowledged.
+//! Self-monitoring in the store: messages are stored before they are sent, and removed once acknowledged.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -11,18 +10,18 @@ use crate::{
     store::{self, Error, Store},
 };
 
-/// How often what somebody else wrote in the meantime is read again.
-const MOST_TRIES: usize = 8;
-/// How long others that deliver are waited for: they deliver this as well.
-const TURN_WAIT: Duration = Duration::from_mins(1);
+/// Maximum retries after a conflicting write.
+const MAX_CONFLICTS: usize = 8;
+/// How long to wait for the store lock. Its holder delivers these messages as well.
+const LOCK_WAIT: Duration = Duration::from_mins(1);
 
-/// Takes note of `run` in `store`, and records what is due for it. `place` is where people find the latest report.
+/// Records `run` in `store`, with the messages that are due. `place` is where people find the latest report.
 ///
-/// Noting a run twice is noting it once.
+/// Idempotent: recording a run twice changes nothing.
 ///
 /// # Errors
 ///
-/// When what is known cannot be read or written, or is of a newer basewatch.
+/// When the state cannot be read or written, or a newer basewatch wrote it.
 pub async fn observe(
     store: &dyn Store,
     run: &Observed,
@@ -33,7 +32,7 @@ pub async fn observe(
     let note = |watch: &mut Watch| {
         let is_known = watch.last_run.as_ref().is_some_and(|last| last.id == run.run_id);
         watch.note(run, terms);
-        // What an outrun run knows is no news.
+        // A superseded run plans nothing.
         if !is_known && watch.last_run.as_ref().is_some_and(|last| last.id == run.run_id) {
             plan::plan(watch, settings, terms, &run.run_id, place, run.at);
         }
@@ -41,11 +40,11 @@ pub async fn observe(
     update(store, note).await.map(drop)
 }
 
-/// Delivers all that is due, as [`crate::notify::deliver`] does.
+/// Delivers all due messages, like [`crate::notify::deliver`].
 ///
 /// # Errors
 ///
-/// When what came of it cannot be kept: then delivering stops.
+/// When an outcome cannot be stored. Delivery then stops.
 pub async fn deliver(
     store: &dyn Store,
     notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
@@ -57,13 +56,13 @@ pub async fn deliver(
     if !is_due(&watch) {
         return Ok(Delivered { waiting: watch.outbox.len(), ..Delivered::default() });
     }
-    let turn = store.turn("the watch over basewatch", TURN_WAIT).await?;
-    let delivered = deliver_in_turn(store, notifiers, settings, now, &|| turn.is_held()).await;
-    turn.end().await;
+    let lock = store.turn("self-monitoring", LOCK_WAIT).await?;
+    let delivered = deliver_locked(store, notifiers, settings, now, &|| lock.is_held()).await;
+    lock.end().await;
     delivered
 }
 
-async fn deliver_in_turn(
+async fn deliver_locked(
     store: &dyn Store,
     notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
     settings: &Settings,
@@ -72,15 +71,15 @@ async fn deliver_in_turn(
 ) -> store::Result<Delivered> {
     let (given_up, watch) = update(store, |watch| plan::give_up(watch, settings, now)).await?;
     let mut delivered = Delivered { given_up, ..Delivered::default() };
-    let mut by_receiver: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
+    let mut by_channel: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
     for due in &watch.outbox {
-        by_receiver.entry(&due.receiver).or_default().push(due);
+        by_channel.entry(&due.channel).or_default().push(due);
     }
-    for (receiver, due) in by_receiver {
-        let mut is_down = !notifiers.contains_key(receiver);
+    for (channel, due) in by_channel {
+        let mut is_down = !notifiers.contains_key(channel);
         for due in due {
-            let Some(notifier) = notifiers.get(receiver).filter(|_| !is_down && due.is_ready(settings, now)) else {
-                // What comes later must not arrive before it.
+            let Some(notifier) = notifiers.get(channel).filter(|_| !is_down && due.is_ready(settings, now)) else {
+                // Later messages must not overtake it.
                 is_down = true;
                 delivered.waiting += 1;
                 continue;
@@ -90,20 +89,20 @@ async fn deliver_in_turn(
             }
             let outcome = notifier.deliver(&[&due.message]).await.pop();
             let Some(outcome) = outcome else { continue };
-            let answer = Answer::of(receiver, &due.message.dedup_key, &outcome, now);
-            update(store, |watch| watch.take(&answer)).await?;
+            let entry = Answer::of(channel, &due.message.dedup_key, &outcome, now);
+            update(store, |watch| watch.apply(&entry)).await?;
             is_down = outcome.is_err();
-            let (receiver, message) = (receiver.to_owned(), due.message.clone());
-            delivered.tried.push(Delivery { receiver, message, outcome: outcome.map_err(|failure| failure.why) });
+            let (channel, message) = (channel.to_owned(), due.message.clone());
+            delivered.tried.push(Delivery { channel, message, outcome: outcome.map_err(|failure| failure.why) });
         }
     }
     Ok(delivered)
 }
 
-/// Changes what is known, and returns when that is kept, with what is known then. `change` is made anew as long as
-/// somebody else writes in between.
+/// Applies `change` to the stored state and returns the result with the state as stored. Repeats `change` after a
+/// conflicting write.
 async fn update<T: Send>(store: &dyn Store, change: impl Fn(&mut Watch) -> T + Send) -> store::Result<(T, Watch)> {
-    let mut tries = 0;
+    let mut conflicts = 0;
     loop {
         let mut kept = store::load::<Watch>(store).await?;
         let before = kept.document.clone();
@@ -112,7 +111,7 @@ async fn update<T: Send>(store: &dyn Store, change: impl Fn(&mut Watch) -> T + S
             return Ok((result, before));
         }
         match kept.save(store).await {
-            Err(Error::Conflict { .. }) if tries < MOST_TRIES => tries += 1,
+            Err(Error::Conflict { .. }) if conflicts < MAX_CONFLICTS => conflicts += 1,
             saved => return saved.map(|()| (result, kept.document)),
         }
     }

@@ -1,16 +1,15 @@
-//! Does basewatch itself do its work? Runs that fail, that find nothing at all, that judge too little of the fleet, or
-//! that do not see everything several times in a row are told, as findings are: once, again after a while, and when
-//! they have ended.
+//! Self-monitoring: alerts about the runs themselves.
 //!
-//! What is due is worked out by pure code; `keep` records it in a document of its own, because a run may fail for its
-//! ledger. Knows nothing of what runs found.
+//! A run that fails, finds no deployment, judges too little of the fleet, or is incomplete several times in a row triggers
+//! an alert, which is reminded and resolved like those of findings. The state is a document of its own, because a run may
+//! fail because of its ledger. Knows nothing of findings.
 
 mod keep;
 mod plan;
 mod state;
 #[cfg(test)]
 mod tests;
-pub(super) mod words;
+pub(super) mod texts;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -23,44 +22,44 @@ pub use state::{Row, Watch, WatchTold};
 use super::EventKind;
 use crate::{judge::Severity, secret::SecretSource};
 
-/// How bad any trouble is: whoever is not told of high severity sleeps through it.
+/// Severity of every self-monitoring alert. Channels with a higher threshold do not receive it.
 pub const SEVERITY: Severity = Severity::High;
-/// So many errors are remembered and told.
-const MOST_ERRORS: usize = 5;
-/// The longest name of what could not be seen, in characters.
+/// Maximum number of errors that are stored and sent.
+const MAX_ERRORS: usize = 5;
+/// Maximum length of an error scope, in characters.
 const SCOPE_CHARS: usize = 200;
-/// The longest text of an error, in characters.
+/// Maximum length of an error message, in characters.
 const MESSAGE_CHARS: usize = 500;
-/// What an error is about that is about the run as a whole.
+/// Scope of errors about the run as a whole.
 pub const RUN: &str = "run";
 /// The code of what a run could not record or deliver.
 pub const PROBLEM: &str = "problem";
 
-/// What an error is about that is about the push of one image.
+/// Scope prefix of errors about a pushed image.
 const PUSH: &str = "push of ";
 
-/// What an error about the push of `image` is about.
+/// Scope of errors about the push of `image`.
 #[must_use]
 pub fn push_scope(image: &str) -> String {
     format!("{PUSH}{image}")
 }
 
-/// When basewatch tells of itself, and to whom.
+/// Thresholds and channels of self-monitoring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// So many failed runs in a row are told; never if 0.
+    /// Failed runs in a row that trigger an alert; 0: never.
     pub failed_runs: u32,
-    /// So many runs in a row that find nothing at all are told; never if 0.
+    /// Runs in a row without any deployment that trigger an alert; 0: never.
     pub empty_runs: u32,
-    /// So many runs in a row that cannot judge most of the fleet are told; never if 0.
+    /// Runs in a row that judge too little of the fleet that trigger an alert; 0: never.
     pub blind_runs: u32,
-    /// So many incomplete runs in a row are told; never if 0.
+    /// Incomplete runs in a row that trigger an alert; 0: never.
     pub incomplete_runs: u32,
-    /// Who is told, by the receivers' ids; if empty, those who are told about everybody's findings.
-    pub receivers: Vec<String>,
-    /// The URL that is called after a run that took place.
+    /// Channel ids; if empty, the channels subscribed to all owners.
+    pub channels: Vec<String>,
+    /// URL that is called after a run that completed.
     pub heartbeat: Option<SecretSource>,
-    /// The URL that is called after a run that failed.
+    /// URL that is called after a run that failed.
     pub heartbeat_fail: Option<SecretSource>,
 }
 
@@ -71,7 +70,7 @@ impl Default for WatchSettings {
             empty_runs: 1,
             blind_runs: 1,
             incomplete_runs: 3,
-            receivers: Vec::new(),
+            channels: Vec::new(),
             heartbeat: None,
             heartbeat_fail: None,
         }
@@ -79,7 +78,7 @@ impl Default for WatchSettings {
 }
 
 impl WatchSettings {
-    /// So many runs in a row with `trouble` are told; `None` if they never are.
+    /// Runs in a row with `trouble` that trigger an alert; `None`: never.
     #[must_use]
     pub fn threshold(&self, trouble: Trouble) -> Option<u32> {
         let runs = match trouble {
@@ -92,49 +91,49 @@ impl WatchSettings {
     }
 }
 
-/// What may be wrong with a run, the mildest first.
+/// Problems of a run, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
-    /// It could not see, record or tell everything.
+    /// It could not read, record or notify everything.
     Incomplete,
-    /// It could judge less of the fleet than `policy.min_known`.
+    /// It judged a smaller share of the fleet than `policy.min_known`.
     Blind,
-    /// It found no deployment at all, although something is configured.
+    /// It found no deployment, although an inventory is configured.
     Empty,
-    /// It ended before it had a report.
+    /// It ended without a report.
     Failed,
 }
 
-/// What one run came to.
+/// Health of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// The id of the run.
     pub run_id: String,
-    /// The instant it took for now.
+    /// The instant that counted as now.
     pub at: DateTime<Utc>,
-    /// What was wrong with it.
+    /// Its problem; absent if it was healthy.
     pub trouble: Option<Trouble>,
-    /// What went wrong in it, the most telling first.
+    /// Its errors, the most significant first.
     pub errors: Vec<RunError>,
 }
 
-/// One thing that went wrong in a run.
+/// One error of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunError {
-    /// What could not be seen: `account 210987654321`; `run` if it is about the run as a whole.
+    /// What it is about: `account 210987654321`; `run` for the run as a whole.
     pub scope: String,
-    /// A stable code, as in reports; `failed` of a run that failed, `most-unknown` of one that could
-    /// not judge most of the fleet, `problem` of what it could not record or tell.
+    /// Stable code, as in reports; `failed` for a failed run, `most-unknown` for one that judged too little of the
+    /// fleet, `problem` for a failure to record or notify.
     pub code: String,
     /// What happened, for people.
     pub message: String,
-    /// The first of the runs in a row that went wrong there.
+    /// When the first run in a row was that had an error in this scope.
     pub since: DateTime<Utc>,
 }
 
 impl RunError {
-    /// What went wrong in the run of `at`, in bounds.
+    /// An error of the run as of `at`; long texts are cut.
     #[must_use]
     pub fn new(scope: &str, code: &str, message: &str, at: DateTime<Utc>) -> Self {
         let cut = |text: &str, most: usize| match text.char_indices().nth(most) {
@@ -150,28 +149,28 @@ impl RunError {
     }
 }
 
-/// How basewatch itself does: what a message of kind `watch` is about.
+/// Health of basewatch itself, in messages of kind `watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchFields {
     /// What happened.
     pub event: EventKind,
-    /// What is wrong; of what has ended, the worst that was told.
+    /// The problem; of a resolved alert, the worst that was notified.
     pub trouble: Trouble,
-    /// How many runs in a row it concerns.
+    /// Number of affected runs in a row.
     pub runs: u32,
-    /// The first of them.
+    /// When the first of them was.
     pub since: DateTime<Utc>,
-    /// When this receiver was first told of it.
+    /// When this channel was first notified of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_since: Option<DateTime<Utc>>,
-    /// The last run with which nothing was wrong.
+    pub first_notified_at: Option<DateTime<Utc>>,
+    /// When the last healthy run was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_good_at: Option<DateTime<Utc>>,
-    /// The last run that found anything.
+    /// When the last run was that found deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report_at: Option<DateTime<Utc>>,
-    /// What went wrong in the last run that went wrong, the first few.
+    /// The errors of the last unhealthy run, up to five.
     pub errors: Vec<RunError>,
-    /// How many more errors it had.
+    /// Number of further errors of that run.
     pub errors_left_out: u64,
 }

@@ -1,57 +1,57 @@
-//! What is remembered of runs: how many in a row went wrong, since when, and who was told. Pure data.
+//! Stored state of self-monitoring: streaks of unhealthy runs and what each channel was notified of.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{MOST_ERRORS, Observed, RunError, Trouble, WatchSettings};
+use super::{MAX_ERRORS, Observed, RunError, Trouble, WatchSettings};
 use crate::{
     notify::{Due, LastRun, Told, journal::Answer, shed::shed},
     report::NoteCode,
     store::Document,
 };
 
-/// So many names of what cannot be seen are remembered.
-const MOST_SCOPES: usize = 200;
+/// Maximum number of unreadable scopes that are stored.
+const MAX_SCOPES: usize = 200;
 
-/// The memory of how basewatch itself does.
+/// Stored state of self-monitoring: `watch.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// The last run that was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<LastRun>,
-    /// What was wrong with it.
+    /// Its health; absent if it was healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
-    /// The last run with which nothing was wrong.
+    /// When the last healthy run was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_good_at: Option<DateTime<Utc>>,
-    /// The last run that found anything.
+    /// When the last run was that found deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report_at: Option<DateTime<Utc>>,
-    /// The runs since the last good one, whatever was wrong with them.
+    /// The unhealthy runs since the last healthy one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spell: Option<Row>,
-    /// The last such spell that has ended.
+    pub current_streak: Option<Row>,
+    /// The last such streak that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Row>,
-    /// The runs in a row with each trouble. A worse run does not end the row of a milder trouble, nor count in it.
+    pub last_streak: Option<Row>,
+    /// The streak of each problem. A worse run neither ends the streak of a milder problem nor extends it.
     #[serde(default)]
-    pub rows: BTreeMap<Trouble, Row>,
-    /// What went wrong in the last run that went wrong, the first few.
+    pub streaks: BTreeMap<Trouble, Row>,
+    /// The errors of the last unhealthy run, up to `MAX_ERRORS`.
     #[serde(default)]
     pub errors: Vec<RunError>,
-    /// How many more errors it had.
+    /// Number of further errors of that run.
     #[serde(default)]
     pub errors_left_out: u64,
-    /// Since which run each thing could not be seen.
+    /// First run in a row that could not read each scope.
     #[serde(default)]
-    pub unseen: BTreeMap<String, DateTime<Utc>>,
-    /// What each receiver was told, by the receiver's id.
+    pub unreadable: BTreeMap<String, DateTime<Utc>>,
+    /// Notifications by channel id.
     #[serde(default)]
-    pub told: BTreeMap<String, WatchTold>,
-    /// Messages that no receiver has acknowledged yet, oldest first.
+    pub deliveries: BTreeMap<String, WatchTold>,
+    /// Messages not yet acknowledged, oldest first.
     #[serde(default)]
     pub outbox: Vec<Due>,
 }
@@ -61,102 +61,102 @@ impl Document for Watch {
     const NAME: &'static str = "watch.json";
 
     fn shed(&mut self) -> bool {
-        shed(self.told.values_mut().map(|told| &mut told.told), &mut self.outbox)
+        shed(self.deliveries.values_mut().map(|known| &mut known.history), &mut self.outbox)
     }
 }
 
-/// Runs in a row.
+/// Consecutive runs with a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// How many.
+    /// Number of runs.
     pub runs: u32,
-    /// The first of them.
+    /// When the first of them was.
     pub since: DateTime<Utc>,
 }
 
-/// What one receiver was told.
+/// Self-monitoring notifications of one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchTold {
-    /// The events, as those of a finding.
-    pub told: Told,
-    /// The worst that was told since it was last well.
+    /// The events, as for an alert.
+    pub history: Told,
+    /// The worst problem notified since the last healthy run.
     pub worst: Trouble,
 }
 
 impl Watch {
-    /// Takes note of `run`. One that was noted already, or that a later one has outrun, changes nothing.
+    /// Records `run`. A run that is already recorded, or that a later run has superseded, changes nothing.
     pub fn note(&mut self, run: &Observed, settings: &WatchSettings) {
         if self.last_run.as_ref().is_some_and(|last| last.id == run.run_id || last.at > run.at) {
             return;
         }
         self.last_run = Some(LastRun { id: run.run_id.clone(), at: run.at });
-        self.trouble = counting(run, settings);
+        self.trouble = counted_problem(run, settings);
         if !matches!(run.trouble, Some(Trouble::Failed | Trouble::Empty)) {
             self.last_report_at = Some(run.at);
         }
         let Some(trouble) = self.trouble else {
             self.last_good_at = Some(run.at);
-            self.ended = self.spell.take().or(self.ended);
-            self.rows.clear();
-            self.unseen.clear();
+            self.last_streak = self.current_streak.take().or(self.last_streak);
+            self.streaks.clear();
+            self.unreadable.clear();
             return;
         };
-        extend(self.spell.get_or_insert(Row { runs: 0, since: run.at }));
-        // A run that went better has ended what is worse.
-        self.rows.retain(|known, _| *known <= trouble);
-        extend(self.rows.entry(trouble).or_insert(Row { runs: 0, since: run.at }));
+        extend(self.current_streak.get_or_insert(Row { runs: 0, since: run.at }));
+        // A milder run ends the streaks of worse problems.
+        self.streaks.retain(|known, _| *known <= trouble);
+        extend(self.streaks.entry(trouble).or_insert(Row { runs: 0, since: run.at }));
         self.note_errors(run, trouble);
     }
 
     fn note_errors(&mut self, run: &Observed, trouble: Trouble) {
-        let since = |scope: &String| self.unseen.get(scope).copied().unwrap_or(run.at);
-        let scopes = run.errors.iter().take(MOST_SCOPES).map(|error| (error.scope.clone(), since(&error.scope)));
+        let since = |scope: &String| self.unreadable.get(scope).copied().unwrap_or(run.at);
+        let scopes = run.errors.iter().take(MAX_SCOPES).map(|error| (error.scope.clone(), since(&error.scope)));
         let unseen: BTreeMap<_, _> = scopes.collect();
-        self.errors = run.errors.iter().take(MOST_ERRORS).cloned().collect();
+        self.errors = run.errors.iter().take(MAX_ERRORS).cloned().collect();
         for error in &mut self.errors {
             error.since = unseen.get(&error.scope).copied().unwrap_or(run.at);
         }
-        self.errors_left_out = run.errors.len().saturating_sub(MOST_ERRORS) as u64;
+        self.errors_left_out = run.errors.len().saturating_sub(MAX_ERRORS) as u64;
         if trouble == Trouble::Failed {
-            // It has looked at nothing: what was not seen before is not seen still.
-            self.unseen.extend(unseen);
+            // It read nothing: scopes that were unreadable before still are.
+            self.unreadable.extend(unseen);
         } else {
-            self.unseen = unseen;
+            self.unreadable = unseen;
         }
     }
 
-    /// The worst trouble that has lasted for long enough to be told.
+    /// The worst problem whose streak has reached its threshold.
     #[must_use]
     pub fn due(&self, settings: &WatchSettings) -> Option<Trouble> {
         let lasts =
-            |(trouble, row): (&Trouble, &Row)| settings.threshold(*trouble).is_some_and(|most| row.runs >= most);
-        self.rows.iter().rev().find(|(trouble, row)| lasts((trouble, row))).map(|(trouble, _)| *trouble)
+            |(trouble, streak): (&Trouble, &Row)| settings.threshold(*trouble).is_some_and(|most| streak.runs >= most);
+        self.streaks.iter().rev().find(|(trouble, streak)| lasts((trouble, streak))).map(|(trouble, _)| *trouble)
     }
 
-    /// Takes in what a receiver said to a message.
-    pub(in crate::notify) fn take(&mut self, answer: &Answer) {
-        let (Answer::Sent { receiver, dedup_key, .. } | Answer::NotSent { receiver, dedup_key, .. }) = answer else {
+    /// Applies the outcome of a delivery.
+    pub(in crate::notify) fn apply(&mut self, entry: &Answer) {
+        let (Answer::Sent { channel, dedup_key, .. } | Answer::NotSent { channel, dedup_key, .. }) = entry else {
             return;
         };
-        let is_it = |due: &Due| due.receiver == *receiver && due.message.dedup_key == *dedup_key;
+        let is_it = |due: &Due| due.channel == *channel && due.message.dedup_key == *dedup_key;
         let Some(place) = self.outbox.iter().position(is_it) else { return };
-        match answer {
+        match entry {
             Answer::Sent { at, message_id, .. } => {
                 self.outbox.remove(place);
-                let events = self.told.get_mut(receiver).map(|told| &mut told.told.events);
+                let events = self.deliveries.get_mut(channel).map(|known| &mut known.history.events);
                 for event in events.into_iter().flatten().filter(|event| event.dedup_key == *dedup_key) {
                     event.sent_at = Some(*at);
                     event.message_id.clone_from(message_id);
                 }
             }
             Answer::NotSent { at, why, retry_after, .. } => self.outbox[place].failed(*at, why, *retry_after),
-            Answer::Asked { .. } | Answer::NotAsked { .. } => {}
+            Answer::RebuildRequested { .. } | Answer::RebuildNotRequested { .. } => {}
         }
     }
 }
 
-/// What is wrong with `run` as far as anybody wants to know: what is never told is no trouble.
-fn counting(run: &Observed, settings: &WatchSettings) -> Option<Trouble> {
+/// The problem of `run` that counts. A problem whose threshold is 0 does not; a milder one of the same run may.
+fn counted_problem(run: &Observed, settings: &WatchSettings) -> Option<Trouble> {
     let counts = |trouble: &Trouble| *trouble == Trouble::Failed || settings.threshold(*trouble).is_some();
     let trouble = run.trouble?;
     let is_incomplete = run.errors.iter().any(|error| error.code != NoteCode::MostUnknown.as_str());
@@ -165,6 +165,6 @@ fn counting(run: &Observed, settings: &WatchSettings) -> Option<Trouble> {
     Some(trouble).filter(counts).or(milder.filter(counts))
 }
 
-fn extend(row: &mut Row) {
-    row.runs = row.runs.saturating_add(1);
+fn extend(streak: &mut Row) {
+    streak.runs = streak.runs.saturating_add(1);
 }

@@ -1,4 +1,4 @@
-//! The decision in tables: which run makes who be told what; and its laws.
+//! Self-monitoring decisions as tables, and their invariants.
 
 use std::time::Duration as Span;
 
@@ -26,17 +26,17 @@ struct Bench {
     runs: usize,
 }
 
-fn receiver(id: &str) -> Receiver {
+fn channel(id: &str) -> Receiver {
     let topic_arn = "arn:aws:sns:eu-west-1:123456789012:x".parse().unwrap();
-    let channel = Channel::Sns(SnsSettings { topic_arn, format: MessageFormat::Text, formats: [].into() });
-    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel }
+    let kind = Channel::Sns(SnsSettings { topic_arn, format: MessageFormat::Text, formats: [].into() });
+    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind }
 }
 
 impl Bench {
     fn new() -> Self {
         Self {
             watch: Watch::default(),
-            settings: Settings { receivers: vec![receiver("all")], ..Settings::default() },
+            settings: Settings { channels: vec![channel("all")], ..Settings::default() },
             terms: WatchSettings::default(),
             now: "2026-11-02T09:00:00Z".parse().expect("an instant"),
             runs: 0,
@@ -56,7 +56,7 @@ impl Bench {
         Observed { run_id: format!("run {}", self.runs), at: self.now, trouble, errors }
     }
 
-    /// A run, and what is due for it.
+    /// Records a run and returns the messages it makes due.
     fn note(&mut self, run: &Observed) -> Vec<Message> {
         let before = self.watch.outbox.len();
         self.watch.note(run, &self.terms);
@@ -66,22 +66,22 @@ impl Bench {
 
     fn acknowledge(&mut self) {
         for due in self.watch.outbox.clone() {
-            let answer = Answer::of(&due.receiver, &due.message.dedup_key, &Ok(Receipt::default()), self.now);
-            self.watch.take(&answer);
+            let entry = Answer::of(&due.channel, &due.message.dedup_key, &Ok(Receipt::default()), self.now);
+            self.watch.apply(&entry);
         }
     }
 
-    /// A run that comes to `what`, and what was told of it.
+    /// A run with the outcome `what`; returns its messages.
     fn run(&mut self, what: char) -> Vec<Message> {
         self.runs += 1;
-        let told = self.note(&self.observed(what));
+        let messages = self.note(&self.observed(what));
         self.acknowledge();
-        told
+        messages
     }
 
-    /// A run each `hours` hours: `-` if nothing was told, else the first letter of what happened.
+    /// A run a day: `-` without a message, else a letter for its event.
     fn daily(&mut self, runs: &str) -> String {
-        let letter = |told: &[Message]| match told {
+        let letter = |messages: &[Message]| match messages {
             [] => '-',
             [message] => match message.watch.as_ref().expect("a message of its kind").event {
                 EventKind::Triggered => 'T',
@@ -91,20 +91,20 @@ impl Bench {
             },
             _ => '!',
         };
-        let mut told = String::new();
+        let mut events = String::new();
         for what in runs.chars() {
-            told.push(letter(&self.run(what)));
+            events.push(letter(&self.run(what)));
             self.now += Duration::hours(24);
         }
-        told
+        events
     }
 }
 
 #[test]
-fn trouble_is_told_once_it_lasts_and_again_when_it_is_over() {
+fn a_problem_triggers_once_it_persists_and_resolves_once_it_is_over() {
     let table = [
         ("gggg", "----"),
-        // Failed once is told, and not with every run.
+        // One failure triggers; the following ones do not.
         ("gffffg", "-T---O"),
         ("f", "T"),
         ("e", "T"),
@@ -116,14 +116,14 @@ fn trouble_is_told_once_it_lasts_and_again_when_it_is_over() {
         ("iig", "---"),
         ("iiig", "--TO"),
         ("iigiig", "------"),
-        // A failure does not break a row of incomplete runs, and does not count in it.
+        // A failure neither ends nor extends a streak of incomplete runs.
         ("ifiig", "-T--O"),
-        // It got worse, and that is told once.
+        // A worse problem escalates once.
         ("iiiffig", "--TE--O"),
         ("eeffeeg", "T-E---O"),
-        // Only a good run ends it: else each of these would be news.
+        // Only a healthy run resolves it.
         ("fififig", "T-----O"),
-        // Told again after a week, and after another.
+        // Reminded weekly.
         ("ffffffffffffffffg", "T------R------R-O"),
         ("fgfg", "TOTO"),
     ];
@@ -133,30 +133,30 @@ fn trouble_is_told_once_it_lasts_and_again_when_it_is_over() {
 }
 
 #[test]
-fn thresholds_are_runs_in_a_row_and_nought_is_never() {
+fn thresholds_count_runs_in_a_row_and_zero_is_never() {
     let with = |failed_runs, empty_runs, incomplete_runs, runs| {
         let mut bench = Bench::new();
         bench.terms = WatchSettings { failed_runs, empty_runs, incomplete_runs, ..WatchSettings::default() };
         bench.daily(runs)
     };
     assert_eq!(with(3, 1, 3, "ffgfff"), "-----T");
-    assert_eq!(with(3, 1, 3, "ffifff"), "-----T", "an incomplete run is no failed one");
+    assert_eq!(with(3, 1, 3, "ffifff"), "-----T", "an incomplete run is not a failed one");
     assert_eq!(with(0, 1, 3, "ffffffffff"), "----------");
     assert_eq!(with(1, 0, 3, "eeee"), "----");
     assert_eq!(with(1, 2, 3, "eeg"), "-TO");
-    // Nothing was found because nothing could be seen: that is incomplete at the least.
+    // Nothing was found because nothing could be read: that is at least incomplete.
     assert_eq!(with(1, 0, 2, "ddg"), "-TO");
-    // Whoever never wants to hear of incomplete runs takes them for good ones.
+    // With a threshold of 0, incomplete runs count as healthy.
     assert_eq!(with(1, 1, 0, "fiiii"), "TO---");
 }
 
 #[test]
-fn a_run_that_was_outrun_or_noted_already_is_no_news() {
+fn a_superseded_or_already_recorded_run_changes_nothing() {
     let mut bench = Bench::new();
     bench.daily("g");
     let late = Observed { at: bench.now - Duration::days(2), run_id: "late".to_owned(), ..bench.observed('f') };
     bench.watch.note(&late, &bench.terms);
-    assert_eq!((bench.watch.trouble, bench.watch.rows.len()), (None, 0));
+    assert_eq!((bench.watch.trouble, bench.watch.streaks.len()), (None, 0));
     bench.runs += 1;
     let run = bench.observed('i');
     bench.note(&run);
@@ -165,29 +165,29 @@ fn a_run_that_was_outrun_or_noted_already_is_no_news() {
 }
 
 #[test]
-fn what_is_told_says_since_when_how_often_and_what_cannot_be_seen() {
+fn a_message_says_since_when_how_often_and_which_scopes_are_unreadable() {
     let mut bench = Bench::new();
     assert_eq!(bench.daily("gii"), "---");
-    let told = bench.run('i').remove(0);
-    let watch = told.watch.expect("its fields");
+    let message = bench.run('i').remove(0);
+    let watch = message.watch.expect("its fields");
     assert_eq!((watch.trouble, watch.runs), (Trouble::Incomplete, 3));
     assert_eq!(watch.since.to_string(), "2026-11-03 09:00:00 UTC");
     assert_eq!(watch.errors[0].since, watch.since, "account 1 was not seen from then on");
     assert_eq!(watch.last_good_at.expect("a good run").to_string(), "2026-11-02 09:00:00 UTC");
-    assert_eq!((told.severity, told.complete, told.owner), (Severity::High, false, None));
-    assert!(told.report.is_some());
-    // A failed run has no report of its own, and does not know better what cannot be seen.
+    assert_eq!((message.severity, message.complete, message.owner), (Severity::High, false, None));
+    assert!(message.report.is_some());
+    // A failed run has no report, and leaves the unreadable scopes as they were.
     bench.now += Duration::days(1);
-    let told = bench.run('f').remove(0);
-    assert_eq!((told.report, told.watch.map(|watch| watch.runs)), (None, Some(1)));
-    assert_eq!(bench.watch.unseen["account 1"], watch.since);
+    let message = bench.run('f').remove(0);
+    assert_eq!((message.report, message.watch.map(|watch| watch.runs)), (None, Some(1)));
+    assert_eq!(bench.watch.unreadable["account 1"], watch.since);
     bench.now += Duration::days(1);
     let over = bench.run('g').remove(0).watch.expect("its fields");
     assert_eq!(
         (over.event, over.trouble, over.runs, over.since),
         (EventKind::Resolved, Trouble::Failed, 4, watch.since)
     );
-    assert!(bench.watch.unseen.is_empty());
+    assert!(bench.watch.unreadable.is_empty());
 }
 
 #[test]
@@ -196,39 +196,39 @@ fn many_and_long_errors_are_cut_and_counted() {
     let error = RunError::new(&"é".repeat(10_000), "unreachable", &"\u{1b}x".repeat(10_000), bench.now);
     assert!(error.scope.chars().count() <= 201 && error.message.chars().count() <= 501);
     let run = Observed { errors: vec![error; 1000], ..bench.observed('f') };
-    let told = bench.note(&run).remove(0).watch.expect("its fields");
-    assert_eq!((told.errors.len(), told.errors_left_out), (5, 995));
+    let message = bench.note(&run).remove(0).watch.expect("its fields");
+    assert_eq!((message.errors.len(), message.errors_left_out), (5, 995));
     let scopes = (0..1000).map(|number| RunError::new(&format!("account {number}"), "x", "y", bench.now));
     let run = Observed { run_id: "wide".to_owned(), errors: scopes.collect(), ..bench.observed('i') };
     bench.watch.note(&run, &bench.terms);
-    assert!(bench.watch.unseen.len() <= 200, "{}", bench.watch.unseen.len());
+    assert!(bench.watch.unreadable.len() <= 200, "{}", bench.watch.unreadable.len());
 }
 
 #[test]
-fn those_are_told_who_care_for_everything() {
+fn channels_subscribed_to_all_owners_are_notified() {
     let owners = |owners: &[&str]| owners.iter().map(|owner| owner.parse().expect("a pattern")).collect::<Vec<_>>();
     let ids = |settings: &Settings, names: &[&str]| {
-        let receivers = names.iter().map(|name| (*name).to_owned()).collect();
-        let terms = WatchSettings { receivers, ..WatchSettings::default() };
-        addressed(settings, &terms).iter().map(|receiver| receiver.id.clone()).collect::<Vec<_>>().join(" ")
+        let channels = names.iter().map(|name| (*name).to_owned()).collect();
+        let terms = WatchSettings { channels, ..WatchSettings::default() };
+        addressed(settings, &terms).iter().map(|channel| channel.id.clone()).collect::<Vec<_>>().join(" ")
     };
     let mut settings = Settings::default();
     assert_eq!(ids(&settings, &[]), "");
-    settings.receivers = vec![
-        receiver("all"),
-        Receiver { owners: owners(&["payments"]), ..receiver("payments") },
-        Receiver { threshold: Some(Severity::Critical), ..receiver("on-call") },
+    settings.channels = vec![
+        channel("all"),
+        Receiver { owners: owners(&["payments"]), ..channel("payments") },
+        Receiver { threshold: Some(Severity::Critical), ..channel("on-call") },
     ];
     assert_eq!(ids(&settings, &[]), "all");
     assert_eq!(ids(&settings, &["on-call", "payments"]), "payments on-call");
-    settings.receivers.remove(0);
-    assert_eq!(ids(&settings, &[]), "payments", "somebody has to hear it");
+    settings.channels.remove(0);
+    assert_eq!(ids(&settings, &[]), "payments", "at least one channel is notified");
     settings.threshold = Severity::Critical;
     assert_eq!(ids(&settings, &[]), "");
 }
 
 #[test]
-fn at_night_nobody_is_woken_and_what_ended_by_morning_is_not_told() {
+fn quiet_hours_hold_the_alert_and_a_problem_that_ends_in_them_is_not_notified() {
     let quiet = |except| QuietHours {
         from: "18:00:00".parse().expect("a time"),
         to: "08:00:00".parse().expect("a time"),
@@ -242,8 +242,8 @@ fn at_night_nobody_is_woken_and_what_ended_by_morning_is_not_told() {
     bench.now = night;
     assert!(bench.run('f').is_empty());
     bench.now = morning;
-    let told = bench.run('f').remove(0).watch.expect("its fields");
-    assert_eq!((told.runs, told.since), (2, night));
+    let message = bench.run('f').remove(0).watch.expect("its fields");
+    assert_eq!((message.runs, message.since), (2, night));
     bench.now = night + Duration::days(1);
     assert!(bench.run('g').is_empty(), "it is over, and that can wait");
     bench.now = morning + Duration::days(1);
@@ -259,23 +259,23 @@ fn at_night_nobody_is_woken_and_what_ended_by_morning_is_not_told() {
 }
 
 #[test]
-fn who_does_not_want_to_hear_of_the_end_does_not() {
+fn a_channel_without_resolved_is_not_notified_of_the_end() {
     let mut bench = Bench::new();
-    bench.settings.receivers[0].resolved = false;
+    bench.settings.channels[0].resolved = false;
     assert_eq!(bench.daily("fgfg"), "T-T-");
     bench.settings.remind_every = None;
     assert_eq!(bench.daily("ffffffffffffffff"), "T---------------");
 }
 
 #[test]
-fn what_was_given_up_is_told_anew() {
+fn an_expired_message_triggers_again() {
     let mut bench = Bench::new();
     bench.runs += 1;
     let first = bench.note(&bench.observed('f')).remove(0);
     bench.watch.outbox[0].failed(bench.now, "503", None);
     bench.now += Duration::from_std(bench.settings.keep_trying + Span::from_secs(1)).expect("a span");
     assert_eq!(give_up(&mut bench.watch, &bench.settings, bench.now), 1);
-    assert!(bench.watch.told.is_empty() && bench.watch.outbox.is_empty());
+    assert!(bench.watch.deliveries.is_empty() && bench.watch.outbox.is_empty());
     bench.runs += 1;
     let second = bench.note(&bench.observed('f')).remove(0);
     assert_ne!(first.dedup_key, second.dedup_key);
@@ -283,7 +283,7 @@ fn what_was_given_up_is_told_anew() {
 }
 
 #[test]
-fn the_memory_reads_as_it_was_written() {
+fn the_stored_state_round_trips() {
     let mut bench = Bench::new();
     bench.daily("giifg");
     bench.runs += 1;
@@ -295,7 +295,7 @@ fn the_memory_reads_as_it_was_written() {
 
 proptest! {
     #[test]
-    fn an_alert_is_triggered_goes_on_and_ends_whatever_runs_come_to(
+    fn an_alert_is_triggered_continues_and_resolves_for_any_sequence_of_runs(
         runs in vec((select(vec!['g', 'g', 'i', 'i', 'b', 'e', 'd', 'f']), 1_i64..72), 1..60),
         failed_runs in 0_u32..4, empty_runs in 0_u32..4, incomplete_runs in 0_u32..4,
     ) {
@@ -304,19 +304,19 @@ proptest! {
         let (mut keys, mut is_open) = (std::collections::BTreeSet::new(), false);
         for (what, hours) in runs {
             bench.now += Duration::hours(hours);
-            let told = bench.run(what);
-            prop_assert!(told.len() <= 1, "one message for each run at the most");
-            for message in told {
+            let messages = bench.run(what);
+            prop_assert!(messages.len() <= 1, "at most one message per run");
+            for message in messages {
                 let event = message.watch.as_ref().expect("its fields").event;
                 prop_assert_eq!(is_open, event != EventKind::Triggered);
                 is_open = event != EventKind::Resolved;
-                prop_assert!(keys.insert(message.dedup_key.clone()), "no two are told alike");
+                prop_assert!(keys.insert(message.dedup_key.clone()), "dedup keys are unique");
                 prop_assert_eq!(message.severity, Severity::High);
             }
             if what == 'g' {
-                prop_assert!(!is_open, "a good run ends it");
+                prop_assert!(!is_open, "a healthy run resolves it");
             }
-            // Once delivered, the same again is nothing: not the run, and not the answer.
+            // Repeating the run or the answer changes nothing.
             let settled = bench.watch.clone();
             prop_assert!(settled.outbox.is_empty());
             let again = bench.observed(what);

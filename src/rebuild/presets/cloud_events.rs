@@ -1,6 +1,6 @@
-//! How is anything else told? With a CloudEvent of version 1.0 in structured mode
-//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>), or with a body
-//! by template.
+//! CloudEvents preset: a CloudEvent 1.0 in structured mode
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>), or a body from a
+//! template.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::{
 /// The `type` of the event.
 const TYPE: &str = "io.basewatch.rebuild.v1";
 
-/// The `source` of the event, a URI reference: together with the id it tells events apart.
+/// The `source` of the event, a URI reference. Source and id together identify the event.
 const SOURCE: &str = "urn:basewatch";
 
 pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
@@ -42,7 +42,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
     })
 }
 
-/// The event. Repeated, it is the same to the byte.
+/// The event. Repeats are byte for byte identical.
 fn event(rule: &Rule, request: &Request) -> Result<Value, String> {
     let mut data = serde_json::to_value(request).map_err(|error| error.to_string())?;
     if !rule.inputs.is_empty() {
@@ -63,9 +63,9 @@ fn event(rule: &Rule, request: &Request) -> Result<Value, String> {
 pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
     let Some(given) = &rule.template else { return };
     if let Err(why) = template::json(given, &super::sample().fields()) {
-        problems.push(("template", format!("it is no template over a rebuild: {why}")));
+        problems.push(("template", format!("not a valid template: {why}")));
     }
     if !rule.inputs.is_empty() {
-        problems.push(("inputs", "a template takes its values from the request: leave inputs out".to_owned()));
+        problems.push(("inputs", "inputs cannot be combined with template: remove inputs".to_owned()));
     }
 }

@@ -1,5 +1,5 @@
-//! How is a repository of GitHub told? `POST /repos/{owner}/{repo}/dispatches`: a `repository_dispatch` event, which
-//! workflows on the default branch can run on
+//! GitHub preset `POST /repos/{owner}/{repo}/dispatches`: a `repository_dispatch` event, which triggers workflows on the
+//! default branch
 //! (<https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event>).
 
 use chrono::{DateTime, Utc};
@@ -12,10 +12,10 @@ use crate::{
     webhook::{Call, template},
 };
 
-/// The `event_type`, which workflows name under `types`. GitHub takes up to 100 characters.
+/// The `event_type`, which workflows list under `types`. At most 100 characters.
 pub(super) const EVENT_TYPE: &str = "basewatch-rebuild";
 
-/// How many properties `client_payload` may have; with more GitHub answers 422.
+/// Maximum number of properties of `client_payload`; with more, GitHub answers 422.
 const MAX_PROPERTIES: usize = 10;
 
 /// The size of `client_payload` from which GitHub answers 422, `client_payload is too large`.
@@ -26,13 +26,13 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
         if rule.inputs.is_empty() { payload(request)? } else { json!(template::all(&rule.inputs, &request.fields())?) };
     let bytes = payload.to_string().len();
     if bytes >= MAX_PAYLOAD_BYTES {
-        return Err(format!("client_payload has {bytes} bytes, GitHub takes fewer than {MAX_PAYLOAD_BYTES}"));
+        return Err(format!("client_payload has {bytes} bytes; GitHub accepts fewer than {MAX_PAYLOAD_BYTES}"));
     }
     let body = json!({ "event_type": EVENT_TYPE, "client_payload": payload });
     Ok(Call { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
 }
 
-/// What is nearly always needed by itself, and the whole request; of that as much as there is room for.
+/// The common fields, and the whole request as far as it fits.
 fn payload(request: &Request) -> Result<Value, String> {
     let mut whole = serde_json::to_value(request).map_err(|error| error.to_string())?;
     let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
@@ -48,7 +48,7 @@ fn payload(request: &Request) -> Result<Value, String> {
             "request": whole,
         })
     };
-    // The longest first; how many deployments there are is told all the same.
+    // Drops the longest lists first. `deployment_count` stays.
     for list in ["deployments", "from", "owners"] {
         if with(&whole).to_string().len() < MAX_PAYLOAD_BYTES {
             break;
@@ -60,6 +60,6 @@ fn payload(request: &Request) -> Result<Value, String> {
 
 pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
     if rule.inputs.len() > MAX_PROPERTIES {
-        problems.push(("inputs", format!("GitHub takes {MAX_PROPERTIES}, here are {}", rule.inputs.len())));
+        problems.push(("inputs", format!("{} inputs; GitHub accepts at most {MAX_PROPERTIES}", rule.inputs.len())));
     }
 }

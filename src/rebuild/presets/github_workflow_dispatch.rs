@@ -1,4 +1,4 @@
-//! How is a workflow of GitHub started? `POST /repos/{owner}/{repo}/actions/workflows/{id}/dispatches`: a
+//! GitHub preset `POST /repos/{owner}/{repo}/actions/workflows/{id}/dispatches`: a
 //! `workflow_dispatch` event
 //! (<https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event>).
 
@@ -12,23 +12,23 @@ use crate::{
     webhook::{Call, template},
 };
 
-/// How many inputs a workflow may have
+/// Maximum number of inputs of a workflow
 /// (<https://github.blog/changelog/2025-12-04-actions-workflow-dispatch-workflows-now-support-25-inputs/>).
 const MAX_INPUTS: usize = 25;
 
-/// The size of all inputs that GitHub takes.
+/// Maximum size of all inputs, in bytes.
 const MAX_INPUTS_BYTES: usize = 65_535;
 
 pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
     let git_ref = rule.git_ref.as_deref().ok_or("ref is missing")?;
-    // Only what is configured: GitHub answers 422 to an input that the workflow does not declare.
+    // Only configured inputs: GitHub answers 422 to undeclared ones.
     let inputs = template::all(&rule.inputs, &request.fields())?;
     let bytes = json!(inputs).to_string().len();
     if bytes > MAX_INPUTS_BYTES {
-        return Err(format!("the inputs have {bytes} bytes, GitHub takes {MAX_INPUTS_BYTES}"));
+        return Err(format!("the inputs have {bytes} bytes; GitHub accepts at most {MAX_INPUTS_BYTES}"));
     }
     let mut body = json!({ "ref": git_ref, "inputs": inputs });
-    // An Enterprise Server that is older than this field would refuse it
+    // Older Enterprise Servers reject this field
     // (https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids/).
     if rule.url.reveal().starts_with("https://api.github.com/") {
         body["return_run_details"] = json!(true);
@@ -38,9 +38,9 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
 
 pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
     if rule.git_ref.is_none() {
-        problems.push(("ref", "GitHub needs the branch or tag whose workflow runs".to_owned()));
+        problems.push(("ref", "required: the branch or tag whose workflow runs".to_owned()));
     }
     if rule.inputs.len() > MAX_INPUTS {
-        problems.push(("inputs", format!("GitHub takes {MAX_INPUTS}, here are {}", rule.inputs.len())));
+        problems.push(("inputs", format!("{} inputs; GitHub accepts at most {MAX_INPUTS}", rule.inputs.len())));
     }
 }

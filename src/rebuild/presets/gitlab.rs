@@ -1,4 +1,4 @@
-//! How is a pipeline of GitLab started? `POST /projects/{id}/trigger/pipeline` with a trigger token
+//! GitLab preset `POST /projects/{id}/trigger/pipeline` with a trigger token
 //! (<https://docs.gitlab.com/api/pipeline_triggers/#trigger-a-pipeline-with-a-token>).
 
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
-    // GitLab takes a trigger token in no header.
+    // GitLab accepts a trigger token only in the body.
     let token = secret.ok_or("the preset needs a secret")?.reveal();
     let git_ref = rule.git_ref.as_deref().ok_or("ref is missing")?;
     let variables: Vec<(String, String)> = if rule.inputs.is_empty() {
@@ -39,15 +39,15 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
 
 pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
     if rule.git_ref.is_none() {
-        problems.push(("ref", "GitLab needs the branch or tag that the pipeline runs for".to_owned()));
+        problems.push(("ref", "required: the branch or tag that the pipeline runs for".to_owned()));
     }
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     for name in rule.inputs.keys().filter(|name| !is_name(name)) {
-        problems.push(("inputs", format!("{name:?} is no name of a variable: letters, digits and _")));
+        problems.push(("inputs", format!("{name:?} is not a variable name: use letters, digits and _")));
     }
 }
 
-/// `text` as a form holds it (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
+/// `text` as form data (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_holds_every_text() {
+    fn form_data_encodes_every_character() {
         assert_eq!(encoded("a b&c=d[é]*~"), "a+b%26c%3Dd%5B%C3%A9%5D*%7E");
     }
 }

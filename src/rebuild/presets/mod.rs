@@ -1,6 +1,4 @@
-//! What does each service that builds images want to be told, and how? One file a preset.
-//!
-//! Pure: makes calls and reads answers, and sends nothing.
+//! Presets: the calls of each kind of build service, and their answers. One file per preset. Sends nothing.
 
 mod cloud_events;
 mod github_repository_dispatch;
@@ -18,13 +16,13 @@ use crate::{
     webhook::{Answer, Call, Signature, template},
 };
 
-/// What is wrong with a rule: the key, and what would do.
+/// A problem of a rule: the key, and what is expected.
 pub type Problem = (&'static str, String);
 
-/// The longest id of a build that is kept, in bytes.
+/// Maximum length of a stored build id, in bytes.
 const MAX_ID_BYTES: usize = 500;
 
-/// The call that asks for `request` by `rule`, made at `at` with the rule's secret.
+/// The call that sends `request` to the service of `rule` at `at`.
 pub fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
     match rule.preset {
         Preset::GitHubRepositoryDispatch => github_repository_dispatch::call(rule, request, secret, at),
@@ -35,7 +33,7 @@ pub fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTim
     }
 }
 
-/// Where the build that was started can be looked at, else its id, as far as `answer` says.
+/// The URL of the started build, or else its id, if `answer` has one.
 #[must_use]
 pub fn read(preset: Preset, answer: &Answer) -> Option<String> {
     let answer: Value = serde_json::from_slice(&answer.body).ok()?;
@@ -49,7 +47,7 @@ pub fn read(preset: Preset, answer: &Answer) -> Option<String> {
     names.iter().find_map(|name| id(answer.get(name)?))
 }
 
-/// An id as it may be kept: short, and in characters that can be seen.
+/// `value` as an id, if it is short and printable.
 fn id(value: &Value) -> Option<String> {
     let id = match value {
         Value::String(text) => text.clone(),
@@ -59,7 +57,7 @@ fn id(value: &Value) -> Option<String> {
     (!id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic())).then_some(id)
 }
 
-/// All that is wrong with `rule`.
+/// All problems of `rule`.
 #[must_use]
 pub fn check(rule: &Rule) -> Vec<Problem> {
     let mut problems = place::check(rule);
@@ -72,7 +70,7 @@ pub fn check(rule: &Rule) -> Vec<Problem> {
     }
     for (name, given) in &rule.inputs {
         if let Err(why) = template::text(given, &sample().fields()) {
-            problems.push(("inputs", format!("{name} is no template over a rebuild: {why}")));
+            problems.push(("inputs", format!("{name} is not a valid template: {why}")));
         }
     }
     problems
@@ -83,7 +81,7 @@ impl Preset {
     pub const ALL: [Self; 5] =
         [Self::GitHubRepositoryDispatch, Self::GitHubWorkflowDispatch, Self::GitLab, Self::TeamCity, Self::CloudEvents];
 
-    /// The word in the configuration.
+    /// Name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -117,13 +115,12 @@ fn bearer_call(
     })
 }
 
-/// A header of a call that is no secret.
+/// A header that is not secret.
 fn header(name: &str, value: &str) -> (String, Secret) {
     (name.to_owned(), Secret::new(value.to_owned()))
 }
 
-/// What GitHub's REST API wants in every request: the media type and the version that the answer is to have, and a
-/// `User-Agent`, without which it refuses
+/// Headers of every request to GitHub's REST API: media type, API version and the required `User-Agent`
 /// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>).
 fn github_headers() -> Vec<(String, Secret)> {
     vec![
@@ -133,7 +130,7 @@ fn github_headers() -> Vec<(String, Secret)> {
     ]
 }
 
-/// What a build is told where nothing is configured, by the names of environment variables.
+/// Default build variables, by name of the environment variable.
 fn variables(request: &Request) -> Vec<(&'static str, String)> {
     let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
     vec![
@@ -147,7 +144,7 @@ fn variables(request: &Request) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A request as templates are tried on.
+/// A sample request to validate templates with.
 pub(super) fn sample() -> Request {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let one = |text: &str| std::iter::once(text.to_owned()).collect();

@@ -1,9 +1,9 @@
-//! Does a rule say where its calls go in the form that its preset wants?
+//! Validation of the URL and keys of a rule against its preset.
 
 use super::Problem;
 use crate::rebuild::{Preset, Rule};
 
-/// What is wrong with the URL of `rule`, and with keys that its preset knows nothing of.
+/// Problems of the URL of `rule`, and keys that its preset does not support.
 pub(super) fn check(rule: &Rule) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Err(wanted) = url(rule.preset, rule.url.reveal()) {
@@ -12,25 +12,24 @@ pub(super) fn check(rule: &Rule) -> Vec<Problem> {
     let name = rule.preset.as_str();
     let has_ref = matches!(rule.preset, Preset::GitHubWorkflowDispatch | Preset::GitLab | Preset::TeamCity);
     if rule.git_ref.is_some() && !has_ref {
-        problems.push(("ref", format!("{name} knows no ref: leave it out")));
+        problems.push(("ref", format!("not supported by {name}: remove it")));
     }
     if rule.build_type.is_some() && rule.preset != Preset::TeamCity {
-        problems.push(("build_type", format!("{name} knows no build_type: leave it out")));
+        problems.push(("build_type", format!("not supported by {name}: remove it")));
     }
     if rule.template.is_some() && rule.preset != Preset::CloudEvents {
-        problems.push(("template", format!("the body of {name} is given: set inputs, or take the preset cloudevents")));
+        problems.push(("template", format!("not supported by {name}: set inputs, or use the preset cloudevents")));
     }
     if rule.secret.is_none() && rule.preset != Preset::CloudEvents {
-        problems.push(("secret", format!("{name} needs one")));
+        problems.push(("secret", format!("required by {name}")));
     }
     problems
 }
 
-/// Whether `url` is where calls of `preset` go; else what it has to look like. The URL itself is not repeated: it may
-/// be a secret.
+/// Checks that `url` has the form that `preset` requires. The error does not contain the URL, which may be a secret.
 fn url(preset: Preset, url: &str) -> Result<(), String> {
     let Some(segments) = segments(url) else {
-        return Err("it has to begin with https:// or http:// and a host".to_owned());
+        return Err("must begin with https:// or http:// and a host".to_owned());
     };
     let segments: Vec<_> = segments.iter().map(String::as_str).collect();
     let (holds, wanted) = match preset {
@@ -43,7 +42,7 @@ fn url(preset: Preset, url: &str) -> Result<(), String> {
             "https://api.github.com/repos/OWNER/REPOSITORY/actions/workflows/FILE/dispatches",
         ),
         Preset::GitLab => (
-            // A project is its number, or its path with %2F in it.
+            // A project is a number, or a path with %2F for each slash.
             matches!(segments.as_slice(), [.., "api", "v4", "projects", _, "trigger", "pipeline"]),
             "https://gitlab.com/api/v4/projects/PROJECT/trigger/pipeline, PROJECT with %2F for each slash",
         ),
@@ -52,10 +51,10 @@ fn url(preset: Preset, url: &str) -> Result<(), String> {
         }
         Preset::CloudEvents => (true, ""),
     };
-    if holds { Ok(()) } else { Err(format!("for {} it has to look like {wanted}", preset.as_str())) }
+    if holds { Ok(()) } else { Err(format!("for {} it must have the form {wanted}", preset.as_str())) }
 }
 
-/// The parts of the path of a URL, without its query; `None` if it is no URL with a host.
+/// The path segments of a URL; `None` if it has no scheme or host.
 fn segments(url: &str) -> Option<Vec<String>> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_to_be_that_of_the_preset() {
+    fn a_url_must_have_the_form_of_its_preset() {
         use Preset::{
             CloudEvents as C, GitHubRepositoryDispatch as R, GitHubWorkflowDispatch as W, GitLab as G, TeamCity as T,
         };

@@ -1,4 +1,4 @@
-//! How is a build of TeamCity started? `POST /app/rest/buildQueue`
+//! TeamCity preset `POST /app/rest/buildQueue`
 //! (<https://www.jetbrains.com/help/teamcity/rest/start-and-cancel-builds.html>).
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
     let build_type = rule.build_type.as_deref().ok_or("build_type is missing")?;
     let properties: Vec<Value> = if rule.inputs.is_empty() {
-        // Parameters that begin with env. are environment variables of the build.
+        // Parameters prefixed with `env.` are environment variables of the build.
         variables(request).iter().map(|(name, value)| property(&format!("env.{name}"), value)).collect()
     } else {
         template::all(&rule.inputs, &request.fields())?.iter().map(|(name, value)| property(name, value)).collect()
@@ -29,7 +29,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
         body["branchName"] = json!(git_ref);
     }
     let call = bearer_call(rule, request, secret, at, &body)?;
-    // It answers in XML unless told otherwise.
+    // The default is XML.
     Ok(Call { headers: vec![header("Accept", "application/json")], ..call })
 }
 
@@ -39,7 +39,8 @@ fn property(name: &str, value: &str) -> Value {
 
 pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
     if rule.build_type.is_none() {
-        problems.push(("build_type", "TeamCity needs the id of the build configuration: Shop_Orders_Image".to_owned()));
+        problems
+            .push(("build_type", "required: the id of the build configuration, such as Shop_Orders_Image".to_owned()));
     }
     if rule.inputs.keys().any(String::is_empty) {
         problems.push(("inputs", "a parameter needs a name".to_owned()));

@@ -1,4 +1,4 @@
-//! What each preset sends, and what is said against a rule that cannot work.
+//! The calls of each preset, and the problems of invalid rules.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const GITHUB_HEADERS: [&str; 3] =
     ["Accept: application/vnd.github+json", "X-GitHub-Api-Version: 2022-11-28", "User-Agent: basewatch"];
 
 #[test]
-fn a_repository_dispatch_is_what_github_takes() {
+fn a_repository_dispatch_has_the_form_of_github() {
     let request = presets::sample();
     let mut rule = rule(Preset::GitHubRepositoryDispatch);
     let made = call(&rule, &request);
@@ -43,7 +43,7 @@ fn a_repository_dispatch_is_what_github_takes() {
 }
 
 #[test]
-fn a_repository_dispatch_that_is_too_large_leaves_names_out() {
+fn a_repository_dispatch_that_is_too_large_omits_names() {
     let mut request = presets::sample();
     request.deployments = (0..100).map(|number| format!("{number:03}{}", "x".repeat(500))).collect();
     request.owners = (0..100).map(|number| format!("{number:03}{}", "y".repeat(300))).collect();
@@ -55,7 +55,7 @@ fn a_repository_dispatch_that_is_too_large_leaves_names_out() {
     request.line = "x".repeat(70_000);
     let secret = Secret::new("s3cret".to_owned());
     let refused = presets::call(&rule, &request, Some(&secret), at(0)).unwrap_err();
-    assert!(refused.contains("GitHub takes fewer than 65535"), "{refused}");
+    assert!(refused.contains("GitHub accepts fewer than 65535"), "{refused}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn teamcity_is_sent_a_build() {
 }
 
 #[test]
-fn a_cloud_event_is_the_same_however_often_it_is_sent() {
+fn a_repeated_cloud_event_is_identical() {
     let request = presets::sample();
     let mut rule = rule(Preset::CloudEvents);
     let made = call(&rule, &request);
@@ -137,7 +137,7 @@ fn a_cloud_event_is_the_same_however_often_it_is_sent() {
 }
 
 #[test]
-fn a_call_without_what_it_needs_is_not_made() {
+fn a_call_without_its_required_keys_is_not_made() {
     let request = presets::sample();
     for preset in Preset::ALL {
         let mut bare = rule(preset);
@@ -183,7 +183,7 @@ fn the_id_of_the_build_is_read_out_of_the_answer() {
 }
 
 #[test]
-fn a_rule_that_cannot_work_is_told_what_would_do() {
+fn the_problems_of_a_rule_say_what_is_expected() {
     for preset in Preset::ALL {
         assert_eq!(presets::check(&rule(preset)), [], "{preset:?}");
     }

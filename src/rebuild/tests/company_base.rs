@@ -51,7 +51,7 @@ fn repositories(runs: &Runs, planned: &Planned) -> Vec<String> {
 }
 
 #[test]
-fn the_base_is_rebuilt_first_once_for_all_and_then_what_is_built_on_it() {
+fn the_base_is_rebuilt_first_and_then_the_images_built_on_it() {
     let mut runs = Runs::new();
     let fleet = |company, newest, inner, adopted| {
         let names = ["orders", "invoices", "refunds"];
@@ -69,7 +69,7 @@ fn the_base_is_rebuilt_first_once_for_all_and_then_what_is_built_on_it() {
     let planned = runs.run(5, &fleet(1, 2, 3, Some(true)));
     let [followed] = &planned.followed[..] else { panic!("{planned:?}") };
     assert_eq!(followed.outcome, Outcome::Rebuilt);
-    assert_eq!(followed.image.as_deref(), Some("acme/base stands on 21.2026.11.09.13"));
+    assert_eq!(followed.image.as_deref(), Some("acme/base is built on 21.2026.11.09.13"));
     assert_eq!(repositories(&runs, &planned), ["invoices", "orders", "refunds"]);
 
     let planned = runs.run(9, &fleet(2, 2, 9, Some(true)));
@@ -77,7 +77,7 @@ fn the_base_is_rebuilt_first_once_for_all_and_then_what_is_built_on_it() {
 }
 
 #[test]
-fn what_is_not_known_of_the_base_asks_for_nothing_and_ends_nothing() {
+fn an_unknown_base_requests_nothing_and_ends_nothing() {
     let mut runs = Runs::new();
     let unknown = || report(vec![function_on_company_base("orders", 1, 1, 9, None)]);
     assert_eq!(runs.run(0, &unknown()), Planned::default());
@@ -86,7 +86,7 @@ fn what_is_not_known_of_the_base_asks_for_nothing_and_ends_nothing() {
 }
 
 #[test]
-fn a_base_that_is_in_the_inventory_is_rebuilt_once_too() {
+fn a_base_in_the_inventory_is_rebuilt_once() {
     let mut runs = Runs::new();
     let mut own = tag(function("acme/base", "acme/base:1", 3, 9));
     own.id = "ecr:acme/base:1".to_owned();

@@ -1,4 +1,4 @@
-//! Laws that hold whatever a fleet, its builds, the network and crashes do.
+//! Invariants for any behavior of the fleet, builds, network and crashes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +95,7 @@ impl Fleet {
         if is_complete { report(findings) } else { incomplete(findings) }
     }
 
-    /// The repositories with a function that is seen to need a rebuild.
+    /// The repositories with a listed function that needs a rebuild.
     fn needing(&self) -> BTreeSet<String> {
         let needs = |repository: usize, function: &Function| {
             let is_seen = function.is_there && function.is_readable;
@@ -128,11 +128,11 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// What the receiver was sent.
+/// The requests that the build service received.
 #[derive(Debug, Default)]
 struct Received {
     by_key: BTreeMap<String, Request>,
-    /// When each target of a repository was asked for under a key that was not heard before.
+    /// When each target of a repository was first requested under a new key.
     first: BTreeMap<(String, String), Vec<i64>>,
     accepted: BTreeSet<String>,
 }
@@ -174,13 +174,13 @@ fn run(
     let needing = fleet.needing();
     for key in &planned.due {
         let rebuild = &runs.known[key];
-        prop_assert!(needing.contains(&rebuild.request.repository), "nothing is asked for that nobody needs");
+        prop_assert!(needing.contains(&rebuild.request.repository), "only needed rebuilds are requested");
         prop_assert!(rebuild.is_open() && rebuild.sent_at.is_none());
         prop_assert_eq!(key, &rebuild.request.dedup_key);
     }
     let mut open = BTreeSet::new();
     for rebuild in runs.known.values().filter(|rebuild| rebuild.is_open()) {
-        prop_assert!(open.insert(&rebuild.request.repository), "one is open at most");
+        prop_assert!(open.insert(&rebuild.request.repository), "at most one is open");
     }
     if let Ends::Unsaved = ends {
         runs.known = saved;
@@ -210,7 +210,7 @@ fn run(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
-    fn each_rebuild_happens_once_whatever_happens(story in prop::collection::vec(happens(), 1..60)) {
+    fn each_rebuild_is_accepted_once_for_any_history(story in prop::collection::vec(happens(), 1..60)) {
         let mut runs = Runs::new();
         runs.settings.max_per_run = 2;
         let mut fleet = Fleet::new();
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn a_fleet_that_is_rebuilt_when_asked_ends_up_with_nothing_open(published in prop::collection::vec(0_u32..3, 1..20)) {
+    fn a_fleet_that_honors_requests_ends_without_open_rebuilds(published in prop::collection::vec(0_u32..3, 1..20)) {
         let mut runs = Runs::new();
         let mut fleet = Fleet::new();
         let mut received = Received::default();

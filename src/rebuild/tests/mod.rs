@@ -3,8 +3,8 @@
 mod calls;
 mod company_base;
 mod law;
+mod notices;
 mod plan;
-mod words;
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ fn base(number: u32) -> BaseInUse {
     }
 }
 
-/// The function `name`, whose image is from `repository` and stands on release `base` of lambda/java:21, of which
+/// The function `name`, whose image is from `repository` and built on release `base` of lambda/java:21, of which
 /// `current` is the current one.
 pub(super) fn function(repository: &str, name: &str, base_number: u32, current: u32) -> Finding {
     let is_behind = base_number < current;
@@ -142,7 +142,7 @@ pub(super) fn with_replacement(finding: Finding, repository: &str, base: u32) ->
     Finding { replacement: Some(replacement), action: Action::Redeploy, ..finding }
 }
 
-/// The same, about which nothing can be concluded.
+/// The same with an unknown verdict.
 pub(super) fn unknown(finding: Finding) -> Finding {
     Finding {
         exemption: None,
@@ -156,7 +156,7 @@ pub(super) fn unknown(finding: Finding) -> Finding {
     }
 }
 
-/// The same as a tag of a repository that nothing is known to run.
+/// The same as a tag in a repository that is not deployed.
 pub(super) fn tag(finding: Finding) -> Finding {
     let deployment = DeploymentFields { kind: DeploymentKind::Ecr, qualifier: None, ..finding.deployment };
     Finding { deployment, ..finding }
@@ -182,7 +182,7 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
 }
 
 pub(super) fn incomplete(findings: Vec<Finding>) -> Report {
-    // Nothing says which part of the inventory could not be read: anything may be missing.
+    // The error names no scope: anything may be missing.
     Report { complete: false, errors: vec![ErrorEntry::default()], ..report(findings) }
 }
 
@@ -226,10 +226,10 @@ pub(super) fn rebuild(repository: &str, at: DateTime<Utc>) -> Rebuild {
         not_before: None,
         last_error: None,
         refusals: 0,
-        told_at: None,
+        notified_at: None,
         outcome: None,
         ended_at: None,
-        seen: None,
+        new_image: None,
     }
 }
 
@@ -244,12 +244,12 @@ impl Runs {
         Self { known: BTreeMap::new(), settings: settings() }
     }
 
-    /// A run `hours` after the first, before anything is called for.
+    /// A run `hours` after the first, before any request.
     pub(super) fn plan(&mut self, hours: i64, report: &Report) -> Planned {
         plan_rebuilds(report, &mut self.known, &self.settings, &format!("run-{hours}"), at(hours))
     }
 
-    /// A run in which everything that is called for is accepted.
+    /// A run in which every request is accepted.
     pub(super) fn run(&mut self, hours: i64, report: &Report) -> Planned {
         let planned = self.plan(hours, report);
         for key in &planned.due {
@@ -258,7 +258,7 @@ impl Runs {
         planned
     }
 
-    /// The releases that were asked for, of all rebuilds in the order in which they were due.
+    /// The requested releases of all rebuilds, in the order in which they were due.
     pub(super) fn targets(&self) -> Vec<&str> {
         let mut all: Vec<_> = self.known.values().collect();
         all.sort_by_key(|rebuild| (rebuild.due_at, rebuild.request.repository.clone()));

@@ -1,4 +1,4 @@
-//! What is asked for when, and what becomes of it: one rule a test.
+//! Planning and follow-up of rebuilds, one rule per test.
 
 use super::*;
 use crate::webhook::Refused;
@@ -43,7 +43,7 @@ fn a_request_lists_no_more_names_than_a_call_can_hold() {
 }
 
 #[test]
-fn only_what_a_rebuild_helps_is_rebuilt() {
+fn only_findings_that_a_rebuild_fixes_are_rebuilt() {
     let stale = || function("orders", "orders", 1, 9);
     let unchanged = Behind { content_changed: Some(false), ..stale().behind.unwrap() };
     let table = [
@@ -72,7 +72,7 @@ fn only_what_a_rebuild_helps_is_rebuilt() {
 }
 
 #[test]
-fn old_tags_whose_successor_is_good_need_nothing() {
+fn old_tags_with_a_good_successor_need_no_rebuild() {
     let mut runs = Runs::new();
     let tags = |bases: &[u32]| -> Vec<_> {
         bases.iter().map(|base| tag(function("orders", &format!("orders:{base}"), *base, 9))).collect()
@@ -80,16 +80,16 @@ fn old_tags_whose_successor_is_good_need_nothing() {
     assert_eq!(runs.plan(0, &report(tags(&[1, 3, 9]))).due.len(), 0);
     let mut other = tags(&[1, 9]);
     other[1].image.platform = "linux/amd64".parse().ok();
-    assert_eq!(runs.plan(0, &report(other)).due.len(), 1, "that of another platform is no successor");
+    assert_eq!(runs.plan(0, &report(other)).due.len(), 1, "an image of another platform is no successor");
     let mut runs = Runs::new();
     assert_eq!(runs.run(0, &report(tags(&[1, 3]))).due.len(), 1);
     let seen = runs.run(1, &report(tags(&[1, 3, 9]))).followed;
     assert_eq!(outcomes(&seen), [Outcome::Rebuilt]);
-    assert_eq!(seen[0].image.as_deref(), Some("orders:9 stands on 21.2026.11.09.13"));
+    assert_eq!(seen[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
 }
 
 #[test]
-fn the_first_rule_that_matches_says_who_is_asked() {
+fn the_first_matching_rule_selects_the_service() {
     let mut runs = Runs::new();
     let named = |name: &str, glob: &str| Rule {
         name: name.to_owned(),
@@ -106,7 +106,7 @@ fn the_first_rule_that_matches_says_who_is_asked() {
 }
 
 #[test]
-fn a_run_asks_for_no_more_than_its_cap_and_the_worst_first() {
+fn a_run_requests_at_most_max_per_run_most_severe_first() {
     let mut runs = Runs::new();
     runs.settings.max_per_run = 2;
     let mut findings: Vec<_> = (0..5).map(|number| function(&format!("r{number}"), "f", 1, 9)).collect();
@@ -117,7 +117,7 @@ fn a_run_asks_for_no_more_than_its_cap_and_the_worst_first() {
     let planned = runs.plan(0, &report(findings.clone()));
     assert_eq!((names(&runs, &planned), planned.waiting), (vec!["r3".to_owned(), "r0".to_owned()], 3));
     let again = runs.plan(0, &report(findings.clone()));
-    assert_eq!(again, planned, "nothing was called for yet");
+    assert_eq!(again, planned, "nothing was requested yet");
     runs.run(0, &report(findings.clone()));
     let planned = runs.run(1, &report(findings.clone()));
     assert_eq!((names(&runs, &planned), planned.waiting), (vec!["r1".to_owned(), "r2".to_owned()], 1));
@@ -126,7 +126,7 @@ fn a_run_asks_for_no_more_than_its_cap_and_the_worst_first() {
 }
 
 #[test]
-fn what_was_tried_in_vain_does_not_keep_others_from_being_asked_for() {
+fn failed_rebuilds_do_not_displace_others_under_the_cap() {
     let mut runs = Runs::new();
     runs.settings.max_per_run = 1;
     let planned = runs.plan(0, &report(vec![function("a", "f", 1, 9)]));
@@ -140,14 +140,14 @@ fn what_was_tried_in_vain_does_not_keep_others_from_being_asked_for() {
 }
 
 #[test]
-fn a_base_that_is_published_every_day_causes_no_rebuild_every_day() {
+fn a_base_published_daily_does_not_cause_a_daily_rebuild() {
     let mut runs = Runs::new();
     runs.settings.deadline = std::time::Duration::from_hours(72);
     for day in 0..3 {
         runs.run(day * 24, &report(orders(1, 5 + u32::try_from(day).unwrap())));
     }
     assert_eq!(runs.targets(), ["21.2026.11.05.13"]);
-    // What was built stands on the release that was asked for, which is not the current one any more, and is good.
+    // What was built is built on the release that was asked for, which is not the current one any more, and is good.
     let mut built = orders(5, 8);
     for finding in &mut built {
         (finding.verdict, finding.severity) = (Verdict::Superseded, Severity::Info);
@@ -158,28 +158,31 @@ fn a_base_that_is_published_every_day_causes_no_rebuild_every_day() {
 }
 
 #[test]
-fn a_better_image_in_the_repository_is_the_end_of_a_rebuild() {
+fn a_better_image_in_the_repository_ends_a_rebuild() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     let waiting = orders(1, 9).into_iter().map(|finding| with_replacement(finding, "orders", 9)).collect();
     let planned = runs.run(1, &report(waiting));
     assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
-    assert_eq!(planned.followed[0].image.as_deref(), Some("orders:9 stands on 21.2026.11.09.13"));
+    assert_eq!(planned.followed[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
     let rebuild = runs.known.values().next().unwrap();
-    assert_eq!((rebuild.ended_at, rebuild.seen.as_deref()), (Some(at(1)), Some("orders:9 stands on 21.2026.11.09.13")));
+    assert_eq!(
+        (rebuild.ended_at, rebuild.new_image.as_deref()),
+        (Some(at(1)), Some("orders:9 is built on 21.2026.11.09.13"))
+    );
 }
 
 #[test]
-fn the_release_that_was_asked_for_is_seen_even_if_it_is_too_old_by_now() {
+fn an_image_on_the_requested_release_ends_the_rebuild_even_if_outdated_by_now() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     let planned = runs.run(24 * 60, &report(orders(9, 40)));
     assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
-    assert_eq!(planned.due.len(), 1, "and the next is asked for");
+    assert_eq!(planned.due.len(), 1, "the next release is requested");
 }
 
 #[test]
-fn no_new_image_by_the_deadline_is_said_once() {
+fn a_missed_deadline_is_reported_once() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     assert_eq!(runs.run(23, &report(orders(1, 9))), Planned::default());
@@ -195,23 +198,23 @@ fn no_new_image_by_the_deadline_is_said_once() {
         );
     }
     let planned = runs.run(24 * 8, &report(orders(1, 9)));
-    assert_eq!(planned.due.len(), 1, "after a pause it is");
-    assert_eq!(runs.known.len(), 2, "under a key of its own, for receivers drop what they have seen");
+    assert_eq!(planned.due.len(), 1, "requested after the pause");
+    assert_eq!(runs.known.len(), 2, "under a key of its own, because services drop keys they have seen");
 }
 
 #[test]
-fn a_daily_run_that_comes_a_little_early_is_a_day_later_all_the_same() {
+fn a_daily_run_that_starts_early_still_counts_as_a_day() {
     let mut runs = Runs::new();
     let planned = runs.run(0, &report(orders(1, 9)));
     runs.known.get_mut(&planned.due[0]).unwrap().sent_at = Some(at(0) + TimeDelta::minutes(3));
     let planned = runs.run(24, &report(orders(1, 9)));
     assert_eq!(outcomes(&planned.followed), [Outcome::Overdue]);
-    let told = crate::rebuild::told(&planned, &runs.known, at(24));
-    assert!(told[0].rebuilds[0].text.contains("asked for 24 h ago"));
+    let notices = crate::rebuild::notices(&planned, &runs.known, at(24));
+    assert!(notices[0].rebuilds[0].text.contains("requested 24 h ago"));
 }
 
 #[test]
-fn after_failures_in_a_row_there_is_a_pause_and_then_one_try() {
+fn failures_in_a_row_start_a_pause_and_then_one_attempt() {
     let mut runs = Runs::new();
     let mut asked = Vec::new();
     let mut paused = Vec::new();
@@ -226,7 +229,7 @@ fn after_failures_in_a_row_there_is_a_pause_and_then_one_try() {
     }
     assert_eq!(asked, [0, 1, 2, 10, 18]);
     assert_eq!(paused, [(3, 3, 10), (11, 4, 18), (19, 5, 26)]);
-    // One that brought an image ends the row.
+    // A successful rebuild ends the streak.
     runs.run(24 * 26, &report(orders(1, 60)));
     assert_eq!(outcomes(&runs.run(24 * 26 + 1, &report(orders(60, 60))).followed), [Outcome::Rebuilt]);
     let mut asked = 0;
@@ -237,12 +240,12 @@ fn after_failures_in_a_row_there_is_a_pause_and_then_one_try() {
 }
 
 #[test]
-fn what_vanishes_from_a_complete_report_is_moot_and_from_another_one_nothing() {
+fn a_rebuild_missing_from_a_complete_report_is_obsolete_and_from_an_incomplete_one_open() {
     for (why, after, outcome) in [
-        ("gone", report(vec![]), Some(Outcome::Moot)),
+        ("gone", report(vec![]), Some(Outcome::Obsolete)),
         ("not seen", incomplete(vec![]), None),
         ("one may be it", report(vec![unknown(function("orders", "x", 1, 9))]), None),
-        ("that is another repository", report(vec![unknown(function("other", "x", 1, 9))]), Some(Outcome::Moot)),
+        ("that is another repository", report(vec![unknown(function("other", "x", 1, 9))]), Some(Outcome::Obsolete)),
         (
             "no longer bad enough",
             {
@@ -252,7 +255,7 @@ fn what_vanishes_from_a_complete_report_is_moot_and_from_another_one_nothing() {
                 }
                 report(findings)
             },
-            Some(Outcome::Moot),
+            Some(Outcome::Obsolete),
         ),
         ("unknown by now", report(orders(1, 9).into_iter().map(unknown).collect()), None),
         ("some built, the others not seen", incomplete(orders(9, 9)), Some(Outcome::Rebuilt)),
@@ -267,7 +270,7 @@ fn what_vanishes_from_a_complete_report_is_moot_and_from_another_one_nothing() {
 }
 
 #[test]
-fn what_nobody_can_see_is_not_overdue() {
+fn a_rebuild_of_an_unreadable_repository_is_not_overdue() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     assert_eq!(runs.run(100, &incomplete(vec![])), Planned::default());
@@ -276,62 +279,62 @@ fn what_nobody_can_see_is_not_overdue() {
 }
 
 #[test]
-fn what_comes_back_is_the_same_rebuild_still() {
+fn a_deployment_that_returns_reopens_the_same_rebuild() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
-    assert_eq!(outcomes(&runs.run(1, &report(vec![])).followed), [Outcome::Moot]);
+    assert_eq!(outcomes(&runs.run(1, &report(vec![])).followed), [Outcome::Obsolete]);
     assert_eq!(runs.run(2, &report(orders(1, 9))), Planned::default());
     assert_eq!(outcomes(&runs.run(24, &report(orders(1, 9))).followed), [Outcome::Overdue]);
     assert_eq!(runs.known.len(), 1);
 }
 
 #[test]
-fn a_rebuild_that_was_recorded_and_not_called_for_is_called_for_as_it_was_recorded() {
+fn a_recorded_rebuild_is_requested_as_it_was_recorded() {
     let mut runs = Runs::new();
     let first = runs.plan(0, &report(orders(1, 9)));
     let recorded = runs.known.clone();
-    // The process died here. By the next run the line has moved on.
+    // The process was killed here. A newer release is current in the next run.
     let planned = runs.plan(24, &report(orders(1, 10)));
     assert_eq!((planned.due, &runs.known), (first.due, &recorded));
 }
 
 #[test]
-fn what_is_no_longer_needed_is_not_called_for() {
+fn an_obsolete_rebuild_is_not_requested() {
     for after in [report(orders(9, 9)), report(vec![]), report(orders(10, 10))] {
         let mut runs = Runs::new();
         runs.plan(0, &report(orders(1, 9)));
         let planned = runs.plan(1, &after);
-        assert_eq!((outcomes(&planned.followed), planned.due.len()), (vec![Outcome::Moot], 0));
-        assert_eq!(runs.plan(2, &report(orders(1, 9))).due.len(), 1, "and is asked for when it is needed again");
+        assert_eq!((outcomes(&planned.followed), planned.due.len()), (vec![Outcome::Obsolete], 0));
+        assert_eq!(runs.plan(2, &report(orders(1, 9))).due.len(), 1, "requested when it is needed again");
     }
     let mut runs = Runs::new();
     runs.plan(0, &report(orders(1, 9)));
-    assert_eq!(runs.plan(1, &incomplete(vec![])), Planned::default(), "nor when it is not seen");
+    assert_eq!(runs.plan(1, &incomplete(vec![])), Planned::default(), "nor while it is not listed");
     assert_eq!(runs.plan(2, &report(orders(1, 9))).due.len(), 1);
 }
 
 #[test]
-fn what_nobody_accepts_is_tried_for_ever_and_told_once() {
+fn an_unaccepted_rebuild_is_retried_indefinitely_and_reported_once() {
     let mut runs = Runs::new();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     let mut tried = Vec::new();
     for hour in 0..100 {
         let planned = runs.plan(hour, &report(orders(1, 9)));
-        told.extend(planned.unaccepted.iter().map(|(_, severity)| (hour, *severity)));
+        notified.extend(planned.unaccepted.iter().map(|(_, severity)| (hour, *severity)));
         for key in &planned.due {
             tried.push(hour);
             runs.known.get_mut(key).unwrap().failed(at(hour), &refused(false));
         }
         assert_eq!(planned.followed, []);
     }
-    assert_eq!(told, [(24, Severity::High)]);
+    assert_eq!(notified, [(24, Severity::High)]);
     assert_eq!(tried, [0, 1, 2, 6, 30, 54, 78]);
     assert_eq!(runs.run(102, &report(orders(1, 9))).due.len(), 1, "nothing is lost");
     assert_eq!(runs.run(103, &report(orders(1, 9))), Planned::default());
 }
 
 #[test]
-fn what_is_refused_again_and_again_ends_and_counts_towards_the_pause() {
+fn a_repeatedly_refused_rebuild_ends_and_counts_towards_the_pause() {
     let mut runs = Runs::new();
     let mut ended = Vec::new();
     let mut paused = Vec::new();
@@ -349,7 +352,7 @@ fn what_is_refused_again_and_again_ends_and_counts_towards_the_pause() {
 }
 
 #[test]
-fn a_rule_that_is_gone_calls_for_nothing() {
+fn a_removed_rule_requests_nothing() {
     let mut runs = Runs::new();
     runs.plan(0, &report(orders(1, 9)));
     let rules = std::mem::take(&mut runs.settings.rules);
@@ -361,7 +364,7 @@ fn a_rule_that_is_gone_calls_for_nothing() {
 }
 
 #[test]
-fn what_ended_long_ago_is_forgotten() {
+fn ended_rebuilds_are_pruned() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     runs.run(1, &report(orders(9, 9)));
@@ -372,7 +375,7 @@ fn what_ended_long_ago_is_forgotten() {
 }
 
 #[test]
-fn the_ledger_comes_back_as_it_was() {
+fn the_ledger_round_trips() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     runs.run(30, &report(orders(1, 10)));
@@ -381,7 +384,7 @@ fn the_ledger_comes_back_as_it_was() {
 }
 
 #[test]
-fn what_is_wrong_with_a_workload_asks_for_no_rebuild() {
+fn a_workload_problem_requests_no_rebuild() {
     use crate::report::{FindingSubjects, SubjectFields};
     let broken = |base: Severity, exempted: bool| {
         let subject = |severity, action, exempted| SubjectFields { severity, action, reasons: vec![], exempted };
@@ -404,7 +407,7 @@ fn what_is_wrong_with_a_workload_asks_for_no_rebuild() {
 }
 
 #[test]
-fn only_an_error_that_may_hide_users_of_the_repository_keeps_a_rebuild_open() {
+fn only_an_error_that_can_hide_users_of_the_repository_keeps_a_rebuild_open() {
     let error = |account: &str, repository: Option<&str>| ErrorEntry {
         account: account.parse().ok(),
         repository: repository.map(str::to_owned),
@@ -412,9 +415,9 @@ fn only_an_error_that_may_hide_users_of_the_repository_keeps_a_rebuild_open() {
     };
     let line = ErrorEntry { about: ErrorAbout::Line, ..ErrorEntry::default() };
     for (error, outcome) in [
-        (line, Some(Outcome::Moot)),
-        (error("123456789012", Some("billing")), Some(Outcome::Moot)),
-        (error("210987654321", Some("orders")), Some(Outcome::Moot)),
+        (line, Some(Outcome::Obsolete)),
+        (error("123456789012", Some("billing")), Some(Outcome::Obsolete)),
+        (error("210987654321", Some("orders")), Some(Outcome::Obsolete)),
         (error("123456789012", Some("orders")), None),
         // A function of any account may run its images.
         (error("210987654321", None), None),

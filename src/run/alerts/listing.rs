@@ -1,4 +1,4 @@
-//! Alerts as a list: the JSON contract `basewatch.alerts/v1`, and what people read.
+//! The list of alerts: the JSON contract `basewatch.alerts/v1`, and its text.
 
 use std::cmp::Reverse;
 
@@ -26,13 +26,13 @@ const COLUMNS: [Column; 8] = [
     Column { title: "DEPLOYMENT", least: Some(12) },
     Column { title: "OWNER", least: Some(8) },
     Column { title: "SINCE", least: None },
-    Column { title: "LAST TOLD", least: None },
+    Column { title: "LAST NOTIFIED", least: None },
     Column { title: "STATE", least: Some(8) },
 ];
 
 const INDENT: usize = 10;
 
-/// Alerts, worst first.
+/// Alerts, the most severe first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch alerts", extend("$id" = ALERTS_SCHEMA))]
 pub struct AlertList {
@@ -49,40 +49,41 @@ pub struct AlertRow {
     pub id: String,
     /// The id of the finding.
     pub finding: String,
-    /// What of it the alert is about.
+    /// The subject of the alert.
     #[serde(default)]
     pub about: AlertSubject,
-    /// The finding when last seen, as far as the alert is about it.
+    /// The finding when a run last concluded something about it.
     pub subject: Subject,
-    /// When a run last saw it.
+    /// When a run last reported it.
     pub seen_at: DateTime<Utc>,
-    /// Nobody is told before this.
+    /// No notification is sent before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
-    /// Who was told what.
-    pub receivers: Vec<ReceiverRow>,
+    /// Notifications by channel.
+    pub channels: Vec<ReceiverRow>,
 }
 
-/// What one receiver was told of an alert.
+/// Notifications of an alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiverRow {
-    /// The receiver's name.
-    pub receiver: String,
-    /// Where it is in its life.
+    /// The id of the channel.
+    pub channel: String,
+    /// Delivery state of the latest event.
     pub state: State,
-    /// What was told.
+    /// What was history.
     #[serde(flatten)]
-    pub told: Told,
-    /// Why the last try to deliver it failed.
+    pub history: Told,
+    /// Why the last attempt to deliver it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
 impl AlertList {
-    /// What `ledger` knows of alerts that somebody was told, or is to be.
+    /// What `ledger` knows of alerts that a channel was or will be notified of.
     #[must_use]
     pub fn of(ledger: &Ledger) -> Self {
-        let rows = ledger.alerts.iter().filter(|(_, alert)| !alert.told.is_empty() || alert.snoozed_until.is_some());
+        let rows =
+            ledger.alerts.iter().filter(|(_, alert)| !alert.deliveries.is_empty() || alert.snoozed_until.is_some());
         let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::of(key, alert, &ledger.outbox)).collect();
         alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
         Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
@@ -91,16 +92,16 @@ impl AlertList {
 
 impl AlertRow {
     fn of(key: &AlertKey, alert: &Alert, outbox: &[Due]) -> Self {
-        let error = |receiver: &str, told: &Told| {
-            let key = &told.events.last()?.dedup_key;
-            let due = outbox.iter().find(|due| due.receiver == receiver && due.message.dedup_key == *key)?;
+        let error = |channel: &str, history: &Told| {
+            let key = &history.events.last()?.dedup_key;
+            let due = outbox.iter().find(|due| due.channel == channel && due.message.dedup_key == *key)?;
             due.last_error.clone()
         };
-        let receivers = alert.told.iter().map(|(receiver, told)| ReceiverRow {
-            receiver: receiver.clone(),
-            state: told.state(),
-            last_error: error(receiver, told),
-            told: told.clone(),
+        let channels = alert.deliveries.iter().map(|(channel, history)| ReceiverRow {
+            channel: channel.clone(),
+            state: history.state(),
+            last_error: error(channel, history),
+            history: history.clone(),
         });
         Self {
             id: alert.id.clone(),
@@ -109,27 +110,27 @@ impl AlertRow {
             subject: alert.subject.clone(),
             seen_at: alert.seen_at,
             snoozed_until: alert.snoozed_until,
-            receivers: receivers.collect(),
+            channels: channels.collect(),
         }
     }
 
-    /// Whether somebody takes it for going on.
+    /// Whether it is open on any channel.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.receivers.iter().any(|row| row.told.is_open())
+        self.channels.iter().any(|row| row.history.is_open())
     }
 
     fn since(&self) -> Option<DateTime<Utc>> {
-        self.receivers.iter().filter_map(|row| row.told.since()).min()
+        self.channels.iter().filter_map(|row| row.history.since()).min()
     }
 
-    fn last_told(&self) -> Option<DateTime<Utc>> {
-        self.receivers.iter().filter_map(|row| row.told.last_at()).max()
+    fn last_notified(&self) -> Option<DateTime<Utc>> {
+        self.channels.iter().filter_map(|row| row.history.last_at()).max()
     }
 
-    /// Its states in words: `sent`, `due, sent`.
+    /// Its states: `sent`, `due, sent`.
     fn states(&self) -> String {
-        let mut states: Vec<_> = self.receivers.iter().map(|row| row.state.as_str()).collect();
+        let mut states: Vec<_> = self.channels.iter().map(|row| row.state.as_str()).collect();
         states.sort_unstable();
         states.dedup();
         if self.snoozed_until.is_some_and(|until| until > self.seen_at) {
@@ -143,7 +144,7 @@ impl AlertRow {
 pub(super) fn table(list: &AlertList, style: &Style) -> String {
     let mut page = Page::new(style);
     if list.alerts.is_empty() {
-        page.line(Paint::Plain, "nobody is being told of anything");
+        page.line(Paint::Plain, "no alerts");
         return page.into_text();
     }
     let day =
@@ -160,7 +161,7 @@ pub(super) fn table(list: &AlertList, style: &Style) -> String {
                 Cell::new(Paint::Plain, alert.subject.name.as_str()),
                 Cell::new(Paint::Plain, alert.subject.owner.as_deref().unwrap_or(words::NOTHING)),
                 Cell::new(Paint::Plain, day(alert.since())),
-                Cell::new(Paint::Plain, day(alert.last_told())),
+                Cell::new(Paint::Plain, day(alert.last_notified())),
                 Cell::new(Paint::Plain, alert.states()),
             ]
         })
@@ -173,7 +174,7 @@ pub(super) fn table(list: &AlertList, style: &Style) -> String {
     page.into_text()
 }
 
-/// One alert with all that was told, for a terminal.
+/// One alert with its notifications, for a terminal.
 pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
     let mut page = Page::new(style);
     let subject = &alert.subject;
@@ -193,10 +194,10 @@ pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
     if let Some(until) = alert.snoozed_until {
         page.entry(INDENT, "snoozed", format!("until {}", words::instant(until)));
     }
-    for row in &alert.receivers {
+    for row in &alert.channels {
         page.end();
-        page.evidence(Paint::Bold, 0, format!("{}: {}", row.receiver, row.state.as_str()));
-        for event in &row.told.events {
+        page.evidence(Paint::Bold, 0, format!("{}: {}", row.channel, row.state.as_str()));
+        for event in &row.history.events {
             page.entry(INDENT, event.kind.as_str(), event_line(event));
         }
         if let Some(error) = &row.last_error {
@@ -208,7 +209,7 @@ pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
 
 fn event_line(event: &Event) -> String {
     let sent = match event.sent_at {
-        Some(_) if event.dedup_key.is_empty() => ", told to nobody".to_owned(),
+        Some(_) if event.dedup_key.is_empty() => ", not sent to this channel".to_owned(),
         Some(at) if at == event.due_at => String::new(),
         Some(at) => format!(", delivered {}", words::instant(at)),
         None => ", not delivered yet".to_owned(),

@@ -1,4 +1,4 @@
-//! `basewatch alerts`: what people are told about, to look at and to change.
+//! `basewatch alerts`: list, show, snooze and resend alerts.
 
 mod listing;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
 
 pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ReceiverRow};
-use super::{Console, Exit, Receivers, cycle::TURN_WAIT, output, world::memory};
+use super::{Console, Exit, Receivers, cycle::LOCK_WAIT, output, world::memory};
 use crate::{
     cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, Format},
     config::Settings,
@@ -17,11 +17,11 @@ use crate::{
     store::{self, Store},
 };
 
-/// Does what `command` says with the alerts in the store.
+/// Runs `command` on the alerts in the store.
 ///
 /// # Errors
 ///
-/// When there is no store, the ledger cannot be used, or no alert has that id.
+/// When there is no store, the ledger cannot be read or written, or no alert has that id.
 pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console) -> Result<Exit> {
     let (store, receivers) = memory(settings)?;
     match command {
@@ -29,9 +29,9 @@ pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console)
         AlertsCommand::Show(args) => show(&*store, args, console).await,
         AlertsCommand::Snooze(args) => snooze(&store, args).await,
         AlertsCommand::Resend(args) => {
-            let keeper = keeper(&store, "alerts resend").await?;
-            let sent = resend(settings, &*store, &receivers, args, &keeper).await;
-            keeper.close().await;
+            let session = open_session(&store, "alerts resend").await?;
+            let sent = resend(settings, &*store, &receivers, args, &session).await;
+            session.close().await;
             sent
         }
     }
@@ -64,13 +64,13 @@ async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<E
 }
 
 async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit> {
-    let keeper = keeper(store, "alerts snooze").await?;
-    let ledger = keeper.ledger().await;
+    let session = open_session(store, "alerts snooze").await?;
+    let ledger = session.ledger().await;
     let key = find(&ledger, &args.id)?;
-    // However many tags an image has, whoever snoozes it means the image.
+    // Snoozing one tag snoozes all tags of the image.
     let keys = select::same_image(&ledger, &key);
     let until = Some(args.until).filter(|until| *until > Utc::now());
-    let changed = keeper
+    let changed = session
         .change(|ledger| {
             for key in &keys {
                 ledger.alerts.get_mut(key)?.snoozed_until = until;
@@ -78,7 +78,7 @@ async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit>
             Some(ledger.alerts.get(&key)?.subject.name.clone())
         })
         .await;
-    keeper.close().await;
+    session.close().await;
     let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
     let others = match keys.len() {
         0 | 1 => String::new(),
@@ -97,48 +97,48 @@ async fn resend(
     store: &dyn Store,
     receivers: &Receivers,
     args: &AlertArgs,
-    keeper: &Keeper,
+    session: &Keeper,
 ) -> Result<Exit> {
-    let key = find(&keeper.ledger().await, &args.id)?;
+    let key = find(&session.ledger().await, &args.id)?;
     let report = latest(store).await?;
     let now = Utc::now();
-    let due = keeper.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
+    let due = session.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
     if due == 0 {
         let AlertKey { finding, about } = &key;
         bail!(
-            "nobody is being told of the {} of {finding}: it has ended, or its receivers are not in the configuration",
+            "no channel has an open alert about the {} of {finding}: it was resolved, or its channels are no longer configured",
             about.as_str()
         );
     }
-    let delivered = notify::deliver(keeper, &receivers.notifiers, &settings.notify, now).await?;
+    let delivered = notify::deliver(session, &receivers.notifiers, &settings.notify, now).await?;
     for delivery in &delivered.tried {
         match &delivery.outcome {
-            Ok(_) => output::say(&format!("{} was told", delivery.receiver)),
-            Err(why) => output::say(&format!("{} was not told: {why}; the next run tries again", delivery.receiver)),
+            Ok(_) => output::say(&format!("notified {}", delivery.channel)),
+            Err(why) => output::say(&format!("cannot notify {}: {why}; the next run retries", delivery.channel)),
         }
     }
     Ok(if delivered.tried.iter().all(|delivery| delivery.outcome.is_ok()) { Exit::Clean } else { Exit::Incomplete })
 }
 
-async fn keeper(store: &Arc<dyn Store>, holder: &str) -> Result<Keeper> {
-    let turn = store.turn(holder, TURN_WAIT).await.context("the store cannot be used")?;
-    Keeper::open(Arc::clone(store), turn).await.context("the ledger cannot be used")
+async fn open_session(store: &Arc<dyn Store>, holder: &str) -> Result<Keeper> {
+    let lock = store.turn(holder, LOCK_WAIT).await.context("the store cannot be used")?;
+    Keeper::open(Arc::clone(store), lock).await.context("the ledger cannot be used")
 }
 
 async fn ledger(store: &dyn Store) -> Result<Ledger> {
     notify::read(store).await.context("the ledger cannot be used")
 }
 
-/// The report that findings are read from; none before the first run.
+/// The latest report; none before the first run.
 async fn latest(store: &dyn Store) -> Result<Option<Report>> {
     let Some(bytes) = store::latest(store).await.context("the last report cannot be read")? else {
         return Ok(None);
     };
-    let report = serde_json::from_slice(&bytes).context("the last report cannot be understood")?;
+    let report = serde_json::from_slice(&bytes).context("the last report is not valid JSON of this version")?;
     Ok(Some(report))
 }
 
-/// The key of the alert that `id` names: by its id, the start of that, or the id of its finding.
+/// The key of the alert with the id `id`, a prefix of it, or the id of its finding.
 fn find(ledger: &Ledger, id: &str) -> Result<AlertKey> {
     let named: Vec<_> = ledger
         .alerts
@@ -148,15 +148,15 @@ fn find(ledger: &Ledger, id: &str) -> Result<AlertKey> {
         .collect();
     match named.as_slice() {
         [(key, _)] => Ok((*key).clone()),
-        [] => bail!("no alert is called {id:?}: `basewatch alerts list --all` shows those there are"),
+        [] => bail!("no alert has the id {id:?}: see `basewatch alerts list --all`"),
         several if several.iter().all(|(key, _)| key.finding == id) => {
             let ids: Vec<_> =
                 several.iter().map(|(key, alert)| format!("{alert} about the {}", key.about.as_str())).collect();
-            bail!("{id:?} has {} alerts: name one, {}", several.len(), ids.join(" or "))
+            bail!("the finding {id:?} has {} alerts: specify {}", several.len(), ids.join(" or "))
         }
         several => {
             let ids: Vec<_> = several.iter().take(5).map(|(_, id)| *id).collect();
-            bail!("{id:?} is the start of {} ids, as of {}: write more of it", several.len(), ids.join(", "))
+            bail!("{id:?} is ambiguous: it is a prefix of {} ids, such as {}", several.len(), ids.join(", "))
         }
     }
 }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alert_is_named_by_its_id_or_by_that_of_a_finding_that_has_only_one() {
+    fn an_alert_is_found_by_its_id_or_by_a_finding_with_a_single_alert() {
         let alert = |id: &str| {
             json!({
                 "id": id, "seen_at": "2026-11-20T06:00:00Z",
@@ -189,8 +189,11 @@ mod tests {
             assert_eq!(found(id).as_deref(), Ok(key), "{id}");
         }
         let both = found("lambda:b").unwrap_err();
-        assert_eq!(both, "\"lambda:b\" has 2 alerts: name one, 22bb about the base or 22cc about the workload");
-        assert!(found("22").unwrap_err().contains("the start of 2 ids"));
-        assert!(found("").unwrap_err().contains("no alert is called"));
+        assert_eq!(
+            both,
+            "the finding \"lambda:b\" has 2 alerts: specify 22bb about the base or 22cc about the workload"
+        );
+        assert!(found("22").unwrap_err().contains("a prefix of 2 ids"));
+        assert!(found("").unwrap_err().contains("no alert has the id"));
     }
 }

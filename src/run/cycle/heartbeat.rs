@@ -1,4 +1,4 @@
-//! Tells a service that waits for it that a run took place. What comes of it changes nothing about the run.
+//! Heartbeat calls to a monitoring service after each run. A failure does not affect the run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     webhook::{Settings, Webhooks},
 };
 
-/// How the service is called: a run is over, and nobody wants to wait for what only says so.
+/// Short timeouts, because the run is over and only the heartbeat remains.
 fn settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(5),
@@ -20,16 +20,16 @@ fn settings() -> Settings {
     }
 }
 
-/// Calls `url`, if there is one.
+/// Calls `url`, if set.
 pub(super) async fn beat(world: &World, url: Option<&SecretSource>) {
     let Some(url) = url else { return };
     if let Err(why) = call(world, url).await {
-        tracing::warn!("the heartbeat was not taken: {}", harmless(&why));
+        tracing::warn!("the heartbeat call failed: {}", harmless(&why));
     }
 }
 
 async fn call(world: &World, url: &SecretSource) -> Result<(), String> {
     let url = world.receivers.aws.secret(url).await.map_err(|failure| failure.message)?;
     let webhooks = Webhooks::new(settings(), Arc::clone(&world.ports.requests))?;
-    webhooks.get(&url).await.map(drop).map_err(|refused| refused.why)
+    webhooks.get(&url).await.map(drop).map_err(|error| error.why)
 }

@@ -1,12 +1,12 @@
-//! `basewatch run`: audit, record, alert, rebuild: one cycle.
+//! `basewatch run`: audit, record, notify and request rebuilds, once.
 
+mod deadlines;
+mod dry_run;
 mod heartbeat;
 mod outcome;
 mod part;
 mod rebuilds;
-mod rehearsal;
-mod show;
-mod until;
+mod text;
 mod watch;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -15,9 +15,9 @@ use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 
 pub use self::{
+    deadlines::{Unfinished, Until, within},
     outcome::{MessageOutcome, RUN_SCHEMA, RebuildOutcome, RunReport},
-    part::tell_part,
-    until::{Unfinished, Until, within},
+    part::notify_part,
     watch::{failed, push_failed, watch_over},
 };
 use super::{
@@ -40,28 +40,27 @@ use crate::{
     store::{self, Ages, Day, Store},
 };
 
-/// How long a run waits for others to end their turn with the store.
-pub(super) const TURN_WAIT: Duration = Duration::from_mins(5);
+/// How long a run waits for the store lock.
+pub(super) const LOCK_WAIT: Duration = Duration::from_mins(5);
 
-/// Runs one cycle, and prints what it did.
+/// Runs once and prints the result.
 ///
 /// # Errors
 ///
-/// When there is nothing to audit or no store, no credentials, or a ledger that cannot be read: before anything was
-/// sent.
+/// When there is nothing to audit, no store, no credentials, or a ledger that cannot be read. Nothing was sent then.
 pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Result<Exit> {
     if let Some(why) = nothing_to_audit(settings) {
         bail!("{why}");
     }
     let instants = Instants::new(args.as_of);
     if !args.dry_run && instants.now > instants.clock {
-        bail!("--as-of names an instant that is still to come: rehearse it with --dry-run");
+        bail!("--as-of is in the future: add --dry-run");
     }
     let sinks = Sink::open(&args.output, args.format.into())?;
     let bar = Bar::new(console.has_progress);
     let progress = |progress| bar.show(progress);
     let cycle = if args.dry_run {
-        rehearsal::rehearse(settings, &World::for_rehearsal(settings).await?, instants, &progress).await
+        dry_run::dry_run(settings, &World::for_rehearsal(settings).await?, instants, &progress).await
     } else {
         once(settings, &World::open(settings).await?, instants, &progress).await
     };
@@ -71,17 +70,17 @@ pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Resul
     Ok(exit(&outcome.summary))
 }
 
-/// One cycle: what it found, and what it did.
+/// A completed run: its report and its result.
 #[derive(Clone, Debug)]
 pub struct Cycle {
-    /// What was found.
+    /// The audit report.
     pub report: Report,
-    /// What was done.
+    /// What the run did.
     pub outcome: RunReport,
 }
 
 impl Cycle {
-    /// The same once nothing more is done: problems make a run no success, however good the audit was.
+    /// The final result. A run with problems does not exit as clean.
     fn settled(mut self) -> Self {
         let reason = &mut self.outcome.summary.exit_reason;
         if *reason == Some(ExitReason::Clean) && !self.outcome.problems.is_empty() {
@@ -91,24 +90,23 @@ impl Cycle {
     }
 }
 
-/// Audits what `settings` name, records it, tells who has to know and asks for rebuilds; and watches over itself while
-/// it does.
+/// Audits what `settings` name, records the report, sends notifications, requests rebuilds and updates self-monitoring.
 ///
 /// # Errors
 ///
-/// When the ledger cannot be read or there are no credentials: before anything was sent.
+/// When the ledger cannot be read or there are no credentials. Nothing was sent then.
 pub async fn once(
     settings: &Settings,
     world: &World,
     instants: Instants,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Cycle> {
-    let mut cycle = unwatched(settings, world, instants, progress).await;
+    let mut cycle = run_unmonitored(settings, world, instants, progress).await;
     watch_over(settings, world, instants.now, &mut cycle).await;
     cycle.map(Cycle::settled)
 }
 
-async fn unwatched(
+async fn run_unmonitored(
     settings: &Settings,
     world: &World,
     instants: Instants,
@@ -119,8 +117,8 @@ async fn unwatched(
     Ok(Cycle { report, outcome })
 }
 
-/// The same with only so much time. What was learned by its end is kept, so that the next one goes on from there; of an
-/// audit that did not end nothing else is.
+/// Like [`once`], within deadlines. The catalog keeps what was learned, so that the next run continues from there; an audit
+/// that timed out leaves nothing else.
 ///
 /// # Errors
 ///
@@ -131,20 +129,20 @@ pub async fn once_until(
     instants: Instants,
     until: Until,
 ) -> Result<Result<Cycle, Unfinished>> {
-    let mut cycle = match unwatched_until(settings, world, instants, until).await {
+    let mut cycle = match run_unmonitored_until(settings, world, instants, until).await {
         Ok(Ok(cycle)) => Ok(cycle),
-        // It is tried again at once, and whether that works is what counts.
+        // Lambda retries at once; self-monitoring records the retry.
         Ok(Err(unfinished)) => return Ok(Err(unfinished)),
         Err(error) => Err(error),
     };
-    let watched = Box::pin(watch_over(settings, world, instants.now, &mut cycle));
-    if within(until.end, watched).await.is_none() {
-        tracing::warn!("there was no time left to note what the run came to");
+    let monitored = Box::pin(watch_over(settings, world, instants.now, &mut cycle));
+    if within(until.end, monitored).await.is_none() {
+        tracing::warn!("self-monitoring was not updated: no time left");
     }
     cycle.map(|cycle| Ok(cycle.settled()))
 }
 
-async fn unwatched_until(
+async fn run_unmonitored_until(
     settings: &Settings,
     world: &World,
     instants: Instants,
@@ -159,28 +157,28 @@ async fn unwatched_until(
     let cycle = Cycle { report, outcome: completed.outcome };
     match completed.broken {
         Some(why) => bail!("{why}"),
-        None if completed.is_told => Ok(Ok(cycle)),
-        None => Ok(Err(Unfinished::Telling(Box::new(cycle)))),
+        None if completed.is_notified => Ok(Ok(cycle)),
+        None => Ok(Err(Unfinished::Notifying(Box::new(cycle)))),
     }
 }
 
-/// What came of completing a cycle.
+/// Result of recording and notifying.
 struct Completed {
     outcome: RunReport,
-    /// Whether the time sufficed for telling all.
-    is_told: bool,
-    /// What the store did not do, so that trying again is worth it.
+    /// Whether all notifications were attempted in time.
+    is_notified: bool,
+    /// A failure of the store that a retry may resolve.
     broken: Option<String>,
 }
 
-/// The report, once it is certain that it can be told.
+/// The audit report. Checks first that the ledger can be read.
 pub(super) async fn audited(
     settings: &Settings,
     world: &World,
     instants: Instants,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report> {
-    // What is wrong with it is found before an audit is spent on it.
+    // Before the audit: without a ledger its findings could not be notified.
     notify::read(&*world.store).await.context("the ledger cannot be used")?;
     let report = world.keeping_catalog(Box::pin(report(settings, &world.ports, instants, progress))).await;
     if let Some(why) = stopped_before_it_began(&report) {
@@ -189,7 +187,7 @@ pub(super) async fn audited(
     Ok(report)
 }
 
-/// Standard output is what was done; the report goes into files.
+/// Writes the report to files and the result of the run to standard output.
 fn print(sinks: Vec<Sink>, outcome: &RunReport, report: &Report, args: &RunArgs, console: Console) -> Result<()> {
     let (stdout, files): (Vec<_>, Vec<_>) = sinks.into_iter().partition(Sink::is_stdout);
     output::write(files, &console.style(), report)?;
@@ -198,17 +196,16 @@ fn print(sinks: Vec<Sink>, outcome: &RunReport, report: &Report, args: &RunArgs,
     }
     output::print(&match args.format {
         Format::Json => json::render(outcome),
-        Format::Table => show::render(outcome, &console.style()),
+        Format::Table => text::render(outcome, &console.style()),
     })
 }
 
-/// Records `report`, tells who has to know and asks for rebuilds. What fails is in the outcome: one thing that does
-/// not work keeps no other from being done.
+/// Records `report`, sends notifications and requests rebuilds. Failures are in the result and do not stop the other steps.
 pub async fn complete(settings: &Settings, world: &World, report: &Report, instants: Instants) -> RunReport {
     complete_until(settings, world, report, instants, Until::default()).await.outcome
 }
 
-/// The same with only so much time.
+/// Like [`complete`], within deadlines.
 async fn complete_until(
     settings: &Settings,
     world: &World,
@@ -217,37 +214,37 @@ async fn complete_until(
     until: Until,
 ) -> Completed {
     let mut outcome = RunReport::of(report, world.store.place());
-    let recorded = within(until.tell, record(settings, world, report, instants)).await;
-    let unkept = recorded.and_then(Result::err).map(|error| format!("the report was not kept: {error}"));
-    let told = tell(settings, world, report, instants.now, until, &mut outcome).await;
-    let is_told = !matches!(told, Ok(false));
-    let untold = told.err().map(|error| error.to_string());
-    let untold = untold.or_else(|| (!is_told).then(|| "there was no time left".to_owned()));
-    let untold = untold.map(|why| format!("nobody, or not everybody, was told: {why}; the next run goes on with it"));
-    let broken = unkept.clone().or_else(|| untold.clone().filter(|_| is_told));
-    outcome.problems.extend(unkept.into_iter().chain(untold));
+    let recorded = within(until.notify, record(settings, world, report, instants)).await;
+    let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
+    let notified = notify(settings, world, report, instants.now, until, &mut outcome).await;
+    let is_notified = !matches!(notified, Ok(false));
+    let unsent = notified.err().map(|error| error.to_string());
+    let unsent = unsent.or_else(|| (!is_notified).then(|| "no time left".to_owned()));
+    let unsent = unsent.map(|why| format!("some notifications were not sent: {why}; the next run retries them"));
+    let broken = unrecorded.clone().or_else(|| unsent.clone().filter(|_| is_notified));
+    outcome.problems.extend(unrecorded.into_iter().chain(unsent));
     let sent = outcome.messages.iter().filter(|message| message.sent).count() as u64;
     if sent > 0
         && let Err(error) = store::add_alerts(&*world.store, report.generated_at.date_naive(), sent).await
     {
-        tracing::warn!("the history does not say how many alerts were sent: {error}");
+        tracing::warn!("cannot record the number of sent alerts: {error}");
     }
     outcome.problems.extend(keep_catalog(world, until).await);
-    Completed { outcome, is_told, broken }
+    Completed { outcome, is_notified, broken }
 }
 
-/// Keeps what was learned, where that is not done meanwhile; what kept it from being kept.
+/// Saves the catalog, unless it is written continuously. Returns the problem if that fails.
 pub async fn keep_catalog(world: &World, until: Until) -> Option<String> {
     let why = match within(until.end, world.keep_catalog()).await {
         Some(Ok(())) => return None,
         Some(Err(error)) => error.to_string(),
-        None => "there was no time left".to_owned(),
+        None => "no time left".to_owned(),
     };
-    Some(format!("the catalog was not kept, so that the next run asks again: {why}"))
+    Some(format!("the catalog was not saved, so the next run repeats its requests: {why}"))
 }
 
-/// Tells who has to know, and asks for rebuilds, while no other run does; whether there was time for all of it.
-async fn tell(
+/// Sends notifications and requests rebuilds under the store lock. Returns whether time sufficed.
+async fn notify(
     settings: &Settings,
     world: &World,
     report: &Report,
@@ -255,68 +252,68 @@ async fn tell(
     until: Until,
     outcome: &mut RunReport,
 ) -> store::Result<bool> {
-    let keeper = async {
-        let turn = world.store.turn(&report.run_id, TURN_WAIT).await?;
-        Keeper::open(Arc::clone(&world.store), turn).await
+    let session = async {
+        let lock = world.store.turn(&report.run_id, LOCK_WAIT).await?;
+        Keeper::open(Arc::clone(&world.store), lock).await
     };
-    let Some(keeper) = within(until.tell, keeper).await.transpose()? else { return Ok(false) };
-    let told = Box::pin(tell_in_turn(settings, world, report, now, &keeper, outcome));
-    let told = within(until.tell, told).await;
-    keeper.close().await;
-    told.transpose().map(|told| told.is_some())
+    let Some(session) = within(until.notify, session).await.transpose()? else { return Ok(false) };
+    let notified = Box::pin(notify_locked(settings, world, report, now, &session, outcome));
+    let notified = within(until.notify, notified).await;
+    session.close().await;
+    notified.transpose().map(|notified| notified.is_some())
 }
 
-async fn tell_in_turn(
+async fn notify_locked(
     settings: &Settings,
     world: &World,
     report: &Report,
     now: DateTime<Utc>,
-    keeper: &Keeper,
+    session: &Keeper,
     outcome: &mut RunReport,
 ) -> store::Result<()> {
     let place = report_place(&*world.store);
-    let news = News { report, place: Some(&place) };
-    let planned = keeper.change(|ledger| plan_all(ledger, news, settings)).await?;
-    outcome.note(&planned);
-    let delivered = notify::deliver(keeper, &world.receivers.notifiers, &settings.notify, now).await?;
-    outcome.delivered(delivered);
-    let asked = rebuilds::ask(settings, world, keeper, &planned.rebuilds, now).await?;
-    outcome.asked(asked);
+    let context = News { report, place: Some(&place) };
+    let planned = session.change(|ledger| plan_all(ledger, context, settings)).await?;
+    outcome.add_plan(&planned);
+    let delivered = notify::deliver(session, &world.receivers.notifiers, &settings.notify, now).await?;
+    outcome.add_deliveries(delivered);
+    let requested = rebuilds::request(settings, world, session, &planned.rebuilds, now).await?;
+    outcome.add_rebuilds(requested);
     Ok(())
 }
 
-/// What one run is to do.
+/// The plan of one run.
 struct Due {
     alerts: Planned,
     rebuilds: rebuild::Planned,
 }
 
-/// Records all that `news` make due. That people are told what became of rebuilds is recorded along with it.
-fn plan_all(ledger: &mut Ledger, news: News<'_>, settings: &Settings) -> Due {
-    let alerts = select::plan(ledger, news, &settings.notify);
-    if alerts.is_outrun {
+/// Records all due messages and rebuilds, and the notices about rebuilds.
+fn plan_all(ledger: &mut Ledger, context: News<'_>, settings: &Settings) -> Due {
+    let alerts = select::plan(ledger, context, &settings.notify);
+    if alerts.is_superseded {
         return Due { alerts, rebuilds: rebuild::Planned::default() };
     }
-    let Report { run_id, generated_at, .. } = news.report;
-    let rebuilds = rebuild::plan(news.report, &mut ledger.rebuilds, &settings.rebuild, run_id, *generated_at);
-    let told = rebuild::told(&rebuilds, &ledger.rebuilds, *generated_at);
-    select::tell_of_rebuilds(ledger, &told, news, &settings.notify);
+    let Report { run_id, generated_at, .. } = context.report;
+    let rebuilds = rebuild::plan(context.report, &mut ledger.rebuilds, &settings.rebuild, run_id, *generated_at);
+    let notices = rebuild::notices(&rebuilds, &ledger.rebuilds, *generated_at);
+    select::notify_of_rebuilds(ledger, &notices, context, &settings.notify);
     Due { alerts, rebuilds }
 }
 
-/// Where people find the latest report.
+/// Location of the latest report, for people.
 fn report_place(store: &dyn Store) -> String {
     format!("{}/{}", store.place(), store::LATEST)
 }
 
-/// Keeps the report, and its figures in the history.
+/// Stores the report, and its figures in the history.
 async fn record(settings: &Settings, world: &World, report: &Report, instants: Instants) -> store::Result<()> {
     let keep = async |json: String| {
         store::record(&*world.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
     };
     match keep(json::render(report)).await {
         Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
-            tracing::warn!("{error}: the report is kept as far as it fits");
+            tracing::warn!("{error}: storing a shortened report");
             keep(report.fitting(usize::try_from(most_bytes).unwrap_or(usize::MAX))).await
         }
         kept => kept,
@@ -356,25 +353,26 @@ fn day(report: &Report) -> Day {
 }
 
 impl RunReport {
-    fn note(&mut self, due: &Due) {
-        if due.alerts.is_outrun {
-            self.problems.push("a later run has told already, so that this one told nothing new".to_owned());
+    fn add_plan(&mut self, due: &Due) {
+        if due.alerts.is_superseded {
+            self.problems.push("superseded by a later run: no new alerts were planned".to_owned());
         }
         self.findings_waiting += due.alerts.waiting as u64;
         self.rebuilds_waiting += due.rebuilds.waiting;
     }
 
-    fn asked(&mut self, asked: Vec<RebuildOutcome>) {
-        let failed = asked.iter().filter_map(|rebuild| Some((&rebuild.rule, rebuild.error.as_ref()?)));
-        self.problems.extend(failed.map(|(rule, why)| format!("{rule} was not asked to rebuild: {why}")));
-        self.rebuilds.extend(asked);
+    fn add_rebuilds(&mut self, requested: Vec<RebuildOutcome>) {
+        let failed = requested.iter().filter_map(|rebuild| Some((&rebuild.rule, rebuild.error.as_ref()?)));
+        self.problems.extend(failed.map(|(rule, why)| format!("rebuild request to {rule} failed: {why}")));
+        self.rebuilds.extend(requested);
     }
 
-    fn delivered(&mut self, delivered: notify::Delivered) {
+    fn add_deliveries(&mut self, delivered: notify::Delivered) {
         self.waiting += delivered.waiting as u64;
         self.given_up += delivered.given_up as u64;
         for message in delivered.tried.into_iter().map(MessageOutcome::from) {
-            let problem = message.error.as_ref().map(|why| format!("{} was not told: {why}", message.receiver));
+            let problem =
+                message.error.as_ref().map(|why| format!("notification to {} failed: {why}", message.channel));
             self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
             self.messages.push(message);
         }

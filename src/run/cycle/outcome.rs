@@ -1,4 +1,4 @@
-//! What a run did, as data: the JSON contract `basewatch.run/v1`; fields are added, never changed.
+//! The result of a run: the JSON contract `basewatch.run/v1`. Within `v1`, fields are added, never changed.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::{
     report::{ErrorEntry, Note, Report, Summary},
 };
 
-/// The value of `schema` in every outcome.
+/// The value of `schema` in every result.
 pub const RUN_SCHEMA: &str = "basewatch.run/v1";
 
-/// What a run did, or would have done.
+/// What a run did, or would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "basewatch run", extend("$id" = RUN_SCHEMA))]
 pub struct RunReport {
@@ -26,86 +26,86 @@ pub struct RunReport {
     pub at: DateTime<Utc>,
     /// Whether nothing was written or sent: `--dry-run`.
     pub dry_run: bool,
-    /// Where the run was recorded.
+    /// Location of the store.
     pub store: String,
-    /// Whether everything that was to be audited could be.
+    /// Whether the audit is complete.
     pub complete: bool,
-    /// The counts of its report.
+    /// The summary of its report.
     pub summary: Summary,
-    /// What could not be seen.
+    /// The errors of its report.
     pub errors: Vec<ErrorEntry>,
     /// The notes of its report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-    /// Messages that were sent, or could not be; in a dry run those that would be.
+    /// Attempted messages; in a dry run, those that would be sent.
     pub messages: Vec<MessageOutcome>,
-    /// Findings that are told after the quiet hours.
+    /// Number of changes held until the end of the quiet hours.
     pub findings_waiting: u64,
-    /// Messages that wait: for the end of the quiet hours, or for a receiver that is down.
+    /// Number of messages that wait: for the end of the quiet hours, or for a channel that is down.
     pub waiting: u64,
-    /// Messages that were given up after having been tried for long; what they told will be told anew.
+    /// Number of expired messages that were dropped. Their findings trigger again.
     pub given_up: u64,
-    /// Rebuilds that were asked for, or could not be; in a dry run those that would be.
+    /// Attempted rebuild requests; in a dry run, those that would be made.
     pub rebuilds: Vec<RebuildOutcome>,
-    /// Rebuilds that wait for the next run, as this one has asked for enough.
+    /// Number of rebuilds that exceed the cap of this run and wait for the next.
     pub rebuilds_waiting: u64,
-    /// What went wrong with recording and telling, for people.
+    /// Failures to record or notify, for people.
     pub problems: Vec<String>,
 }
 
-/// What became of one message.
+/// Outcome of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageOutcome {
-    /// To whom, by the receiver's name.
-    pub receiver: String,
+    /// The id of the channel.
+    pub channel: String,
     /// What it is about.
     pub kind: MessageKind,
-    /// Whose findings it tells; absent for those of nobody or of several.
+    /// The owner of its findings; absent if they have none or several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// How many findings it tells, by what happened.
+    /// Number of alerts by event.
     pub events: BTreeMap<EventKind, u64>,
-    /// The same in every repeat of it.
+    /// Identical in every delivery of the message.
     pub dedup_key: String,
-    /// Whether the receiver acknowledged it.
+    /// Whether the channel acknowledged it.
     pub sent: bool,
-    /// The id that the receiver gave it.
+    /// The id that the channel gave the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// Why it was not delivered; it is tried again.
+    /// Why it was not delivered; it is retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How it would look, in a dry run.
+    /// The message as it would be sent, in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
 }
 
-/// What became of asking for one rebuild.
+/// Outcome of one rebuild request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RebuildOutcome {
     /// The repository, with its registry.
     pub repository: String,
     /// The base to build on.
     pub base: String,
-    /// The release of that base, where it has a name.
+    /// The name of that release, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_release: Option<String>,
-    /// Who is asked, by the name of the rule.
+    /// The name of the rule.
     pub rule: String,
-    /// How many deployments need it.
+    /// Number of deployments that need it.
     pub deployments: u64,
     /// Whether it was acknowledged.
     pub sent: bool,
     /// The id of the build that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// Why it was not; it is tried again.
+    /// Why it was not accepted; it is retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl RunReport {
-    /// What a run came to whose `report` is recorded in `store`, before anything was done about it.
+    /// The result of a run with `report`, before anything was sent.
     pub(super) fn of(report: &Report, store: String) -> Self {
         Self {
             schema: RUN_SCHEMA.to_owned(),
@@ -129,9 +129,9 @@ impl RunReport {
 }
 
 impl MessageOutcome {
-    fn of(receiver: &str, message: &Message) -> Self {
+    fn of(channel: &str, message: &Message) -> Self {
         Self {
-            receiver: receiver.to_owned(),
+            channel: channel.to_owned(),
             kind: message.kind,
             owner: message.owner.clone(),
             events: message.events.clone(),
@@ -145,17 +145,17 @@ impl MessageOutcome {
 
     /// A message that would be sent.
     #[must_use]
-    pub fn previewed(receiver: &str, message: &Message, preview: Preview) -> Self {
-        Self { preview: Some(preview), ..Self::of(receiver, message) }
+    pub fn previewed(channel: &str, message: &Message, preview: Preview) -> Self {
+        Self { preview: Some(preview), ..Self::of(channel, message) }
     }
 }
 
 impl From<Delivery> for MessageOutcome {
     fn from(delivery: Delivery) -> Self {
-        let of = Self::of(&delivery.receiver, &delivery.message);
+        let outcome = Self::of(&delivery.channel, &delivery.message);
         match delivery.outcome {
-            Ok(receipt) => Self { sent: true, message_id: receipt.message_id, ..of },
-            Err(why) => Self { error: Some(why), ..of },
+            Ok(receipt) => Self { sent: true, message_id: receipt.message_id, ..outcome },
+            Err(why) => Self { error: Some(why), ..outcome },
         }
     }
 }

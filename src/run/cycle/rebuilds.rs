@@ -1,4 +1,4 @@
-//! Asks for the rebuilds that are due, and records what was answered.
+//! Requests due rebuilds and records the outcomes.
 
 use chrono::{DateTime, Utc};
 
@@ -11,33 +11,33 @@ use crate::{
     webhook::Refused,
 };
 
-/// Makes the calls that `planned` names, one after the other: each is recorded before the next.
-pub(super) async fn ask(
+/// Makes the calls of `planned` one by one. Each outcome is stored before the next call.
+pub(super) async fn request(
     settings: &Settings,
     world: &World,
-    keeper: &Keeper,
+    session: &Keeper,
     planned: &Planned,
     now: DateTime<Utc>,
 ) -> store::Result<Vec<RebuildOutcome>> {
     let mut outcomes = Vec::new();
     for key in &planned.due {
-        keeper.check()?;
-        let Some(rebuild) = keeper.ledger().await.rebuilds.remove(key) else { continue };
-        let answer = ask_for(&rebuild, settings, world).await;
-        keeper.answered(vec![Answer::of_rebuild(key, &answer, now)]).await?;
-        let of = RebuildOutcome::of(&rebuild);
+        session.check()?;
+        let Some(rebuild) = session.ledger().await.rebuilds.remove(key) else { continue };
+        let answer = call(&rebuild, settings, world).await;
+        session.record(vec![Answer::from_rebuild_call(key, &answer, now)]).await?;
+        let outcome = RebuildOutcome::of(&rebuild);
         outcomes.push(match answer {
-            Ok(message_id) => RebuildOutcome { sent: true, message_id, ..of },
-            Err(refused) => RebuildOutcome { error: Some(refused.why), ..of },
+            Ok(message_id) => RebuildOutcome { sent: true, message_id, ..outcome },
+            Err(error) => RebuildOutcome { error: Some(error.why), ..outcome },
         });
     }
     Ok(outcomes)
 }
 
-async fn ask_for(rebuild: &Rebuild, settings: &Settings, world: &World) -> Result<Option<String>, Refused> {
+async fn call(rebuild: &Rebuild, settings: &Settings, world: &World) -> Result<Option<String>, Refused> {
     let lasting = |why: String| Refused { why, retry_after: None, is_about_call: false, may_have_arrived: false };
     let rule = rule_for(rebuild, &settings.rebuild)
-        .ok_or_else(|| lasting(format!("no [[rebuild]] is for {} any more", rebuild.request.repository)))?;
+        .ok_or_else(|| lasting(format!("no [[rebuild]] rule matches {} any more", rebuild.request.repository)))?;
     let secret = match &rule.secret {
         Some(source) => Some(world.receivers.aws.secret(source).await.map_err(|failure| lasting(failure.message))?),
         None => None,
@@ -48,7 +48,7 @@ async fn ask_for(rebuild: &Rebuild, settings: &Settings, world: &World) -> Resul
 }
 
 impl RebuildOutcome {
-    /// What was, or would be, asked for.
+    /// The outcome of a request that was not sent yet.
     #[must_use]
     pub fn of(rebuild: &Rebuild) -> Self {
         let request = &rebuild.request;

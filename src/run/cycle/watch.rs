@@ -1,5 +1,4 @@
-//! Watches over cycles: what each came to is noted in the store, told where it has to be, and beaten out to whoever
-//! waits for it.
+//! Self-monitoring of runs: stores the health of each run, notifies of problems and calls the heartbeat URLs.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -15,19 +14,19 @@ use crate::{
     store,
 };
 
-/// Notes what `cycle` came to, and tells who has to know; what was told is in its outcome. A cycle of only a part of what
-/// is configured says nothing about the whole, and is let pass.
+/// Records the health of `cycle` and sends self-monitoring alerts; both are added to its result. A run over a part of the
+/// configuration is ignored.
 ///
-/// That it could not be watched is a problem in its outcome, else in the log.
+/// A failure to do so is a problem in the result, or is logged if the run failed.
 pub async fn watch_over(settings: &Settings, world: &World, now: DateTime<Utc>, cycle: &mut Result<Cycle>) {
     if settings.is_part {
         return;
     }
     match cycle {
         Ok(cycle) => {
-            match tell(settings, world, &of_cycle(settings, cycle)).await {
-                Ok(delivered) => cycle.outcome.delivered(delivered),
-                Err(error) => cycle.outcome.problems.push(format!("nobody watches over the runs: {error}")),
+            match observe(settings, world, &observed(settings, cycle)).await {
+                Ok(delivered) => cycle.outcome.add_deliveries(delivered),
+                Err(error) => cycle.outcome.problems.push(format!("self-monitoring failed: {error}")),
             }
             beat(world, settings.watch.heartbeat.as_ref()).await;
         }
@@ -35,19 +34,19 @@ pub async fn watch_over(settings: &Settings, world: &World, now: DateTime<Utc>, 
     }
 }
 
-/// Notes that a run as of `now` has failed for `why`, and tells who has to know.
+/// Records that the run as of `now` failed because of `why`, and notifies of it.
 pub async fn failed(settings: &Settings, world: &World, now: DateTime<Utc>, why: &str) {
     let run_id = ulid::Ulid::generate().to_string();
     let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
-    match tell(settings, world, &Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors }).await {
+    match observe(settings, world, &Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors }).await {
         Ok(delivered) => log(&delivered),
-        Err(error) => tracing::warn!("that the run failed was not noted, and nobody is told: {error}"),
+        Err(error) => tracing::warn!("self-monitoring failed, no notification of the failed run was sent: {error}"),
     }
     beat(world, settings.watch.heartbeat_fail.as_ref()).await;
 }
 
-/// Notes that the push of `image` could not be audited for `why`, and notifies those who watch over basewatch. Says how
-/// many messages were sent: without one, no receiver has been notified yet.
+/// Records that the push of `image` could not be audited because of `why`, and notifies of it. Returns the number of sent
+/// messages.
 ///
 /// # Errors
 ///
@@ -62,36 +61,36 @@ pub async fn push_failed(
     let run_id = ulid::Ulid::generate().to_string();
     let errors = vec![RunError::new(&watch::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
     let run = Observed { run_id, at: now, trouble: Some(Trouble::Failed), errors };
-    let delivered = tell(settings, world, &run).await?;
+    let delivered = observe(settings, world, &run).await?;
     log(&delivered);
     Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
 }
 
-async fn tell(settings: &Settings, world: &World, run: &Observed) -> store::Result<Delivered> {
+async fn observe(settings: &Settings, world: &World, run: &Observed) -> store::Result<Delivered> {
     let place = report_place(&*world.store);
     watch::observe(&*world.store, run, &settings.notify, &settings.watch, &place).await?;
     watch::deliver(&*world.store, &world.receivers.notifiers, &settings.notify, run.at).await
 }
 
-/// There is no outcome to put it in.
+/// Logs deliveries of a run without a result.
 fn log(delivered: &Delivered) {
     for delivery in &delivered.tried {
         match &delivery.outcome {
-            Ok(_) => tracing::info!("{} was told that basewatch does not work", delivery.receiver),
-            Err(why) => tracing::warn!("{} was not told that basewatch does not work: {why}", delivery.receiver),
+            Ok(_) => tracing::info!("notified {} of the failure", delivery.channel),
+            Err(why) => tracing::warn!("cannot notify {} of the failure: {why}", delivery.channel),
         }
     }
 }
 
-/// What `cycle` came to.
-fn of_cycle(settings: &Settings, cycle: &Cycle) -> Observed {
+/// The health of `cycle`.
+fn observed(settings: &Settings, cycle: &Cycle) -> Observed {
     let Cycle { report, outcome } = cycle;
     let at = report.generated_at;
-    let unseen = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
+    let unread = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
     let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, watch::PROBLEM, problem, at));
     let unknown = report.most_unknown().map(|note| RunError::new(RUN, &note.code, &note.message, at));
     let is_blind = unknown.is_some();
-    let errors: Vec<_> = unknown.into_iter().chain(unseen).chain(problems).collect();
+    let errors: Vec<_> = unknown.into_iter().chain(unread).chain(problems).collect();
     let is_empty = report.summary.deployments == 0 && !settings.kinds().is_empty();
     let trouble = match () {
         () if is_empty => Some(Trouble::Empty),

@@ -36,7 +36,7 @@ impl TimeLeft {
     pub(super) fn from(self, now: Instant) -> Until {
         let before_end = |reserved: Duration| Some(now + self.0.saturating_sub(reserved));
         let reserve = self.reserve();
-        Until { audit: before_end(reserve), tell: before_end(reserve / 2), end: before_end(reserve / 10) }
+        Until { audit: before_end(reserve), notify: before_end(reserve / 2), end: before_end(reserve / 10) }
     }
 }
 
@@ -48,8 +48,8 @@ mod tests {
 
     fn milliseconds(left: u64) -> [u128; 3] {
         let now = Instant::now();
-        let Until { audit, tell, end } = TimeLeft::until(NOW + left * 1000, NOW).from(now);
-        [audit, tell, end].map(|at| (at.unwrap() - now).as_millis())
+        let Until { audit, notify, end } = TimeLeft::until(NOW + left * 1000, NOW).from(now);
+        [audit, notify, end].map(|at| (at.unwrap() - now).as_millis())
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Handler {
         metrics.count("Requests", world.ports.requests.total());
         match cycle.map_err(|error| Failure::of(Kind::Failed, &error))? {
             Err(Unfinished::Audit) => Err(Failure::unfinished("the audit was complete")),
-            Err(Unfinished::Telling(_)) => Err(Failure::unfinished("all notifications were sent")),
+            Err(Unfinished::Notifying(_)) => Err(Failure::unfinished("all notifications were sent")),
             Ok(cycle) => {
                 metrics.cycle(&cycle);
                 Ok(answer(&cycle))

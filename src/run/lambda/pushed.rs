@@ -89,7 +89,7 @@ async fn audit_image(settings: &Settings, world: &World, push: Push, until: Unti
         keep_catalog(world, until).await;
         return Err(Failure::new(Kind::Failed, format!("cannot audit {}: {why}", answer.image)));
     }
-    let outcome = cycle::tell_part(settings, world, &report, is_unlisted, until).await;
+    let outcome = cycle::notify_part(settings, world, &report, is_unlisted, until).await;
     let outcome = outcome.map_err(|error| Failure::new(Kind::Failed, format!("no notification was sent: {error}")))?;
     let Some(outcome) = outcome else { return Err(Failure::unfinished("all notifications were sent")) };
     metrics.notified(&outcome);

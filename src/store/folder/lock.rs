@@ -1,4 +1,4 @@
-//! Who may? A lock on an open file, which ends with its process, and says whose it is.
+//! File locks with the name of the holder. The kernel releases them with the process.
 
 use std::{
     fmt,
@@ -11,17 +11,17 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::super::Turn;
 
-/// The longest signature that is shown, in bytes.
+/// Maximum length of a displayed holder, in bytes.
 const MOST_SHOWN: u64 = 200;
 
-/// A lock that is held until it is dropped, or the process ends.
+/// A file lock. Released when dropped or when the process ends.
 pub(super) struct Lock {
     file: File,
     path: PathBuf,
 }
 
 impl Lock {
-    /// Takes the lock of the file at `path`, which is made if there is none; nothing if somebody else has it.
+    /// Takes the lock of the file at `path`, which is created if missing; `None` if another process holds it.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
@@ -30,11 +30,11 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let lock = Self { file, path: path.to_owned() };
-        // Whoever removed the file in between left a lock of nothing.
+        // The file may have been removed in between.
         Ok(lock.is_of_the_file().then_some(lock))
     }
 
-    /// Whether the file at the path still is the one that is locked: somebody may have emptied the folder.
+    /// Whether the file at the path is still the locked one: the folder may have been emptied.
     #[cfg(unix)]
     pub(super) fn is_of_the_file(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;
@@ -42,13 +42,13 @@ impl Lock {
         (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 
-    /// A locked file cannot be removed there.
+    /// Locked files cannot be removed on this platform.
     #[cfg(not(unix))]
     pub(super) fn is_of_the_file(&self) -> bool {
         true
     }
 
-    /// Writes whose it is into the file.
+    /// Writes the holder into the file.
     pub(super) fn sign(&mut self, holder: &str) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
@@ -56,7 +56,7 @@ impl Lock {
     }
 }
 
-/// Whose the lock of the file at `path` is, as ` (…)`; nothing if that is not known.
+/// The holder of the lock at `path` as ` (…)`; empty if unknown.
 pub(super) fn signature(path: &Path) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_SHOWN).read_to_end(&mut bytes));
@@ -65,7 +65,7 @@ pub(super) fn signature(path: &Path) -> String {
     if read.is_err() || text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
-/// A run's turn with a folder.
+/// The store lock of a folder.
 pub(super) struct FolderTurn {
     lock: Lock,
 }
@@ -90,7 +90,7 @@ impl Turn for FolderTurn {
     fn end(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             let ended = tokio::task::spawn_blocking(move || {
-                // Only for those who look at it: the lock itself ends now, signed or not.
+                // Informational only: the lock itself is released with the file.
                 let _ = self.lock.sign("");
             });
             let _ = ended.await;

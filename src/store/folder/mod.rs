@@ -1,8 +1,7 @@
-//! A store in a folder of this machine, or of a file system that it shares with others.
+//! A store in a folder, on a local or shared file system. One file per object.
 //!
-//! A file a name. Three rules make it safe for runs that meet or are killed: files are replaced as a whole and
-//! flushed, whoever writes holds a lock for that moment, and whose turn it is holds another one. Both locks are
-//! `flock`s of open files: the kernel ends them with the process, however that ends.
+//! Files are replaced atomically and flushed. A write lock is held during each write, the store lock by the run that sends
+//! notifications. Both are `flock`s of open files, which the kernel releases with the process.
 
 mod lock;
 
@@ -29,41 +28,41 @@ use super::{
     port::LONGEST_WAIT,
 };
 
-/// The lock of whoever writes just now.
+/// File of the write lock.
 const WRITE_LOCK: &str = ".write.lock";
-/// The lock of whose turn it is.
-const TURN_LOCK: &str = ".turn.lock";
-/// How long a write waits for others to end theirs. Each takes as long as the disk flushes a file.
+/// File of the store lock.
+const STORE_LOCK: &str = ".run.lock";
+/// Maximum wait for the write lock. Each write takes as long as flushing a file.
 const WRITE_WAIT: Duration = Duration::from_secs(30);
-/// How often is looked whether the turn is free.
-const TURN_POLL: Duration = Duration::from_millis(100);
-/// How much of a file is read at a time.
+/// Poll interval while waiting for the store lock.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+/// Size of a read, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// A store in a folder. The folder is made when something is first written, open to its owner alone: what is kept
-/// tells which deployments are old, and where. What is inside has the rights that new files have elsewhere, so that
-/// opening the folder to others (`chmod`, or making it beforehand) is all it takes to share it.
+/// A store in a folder. The folder is created by the first write, accessible to its owner only, because its contents reveal
+/// which deployments are outdated. Files in it have default permissions: to share the store, change the permissions of the
+/// folder or create it beforehand.
 #[derive(Clone)]
 pub struct FolderStore {
     files: Arc<Files>,
 }
 
-/// The folder. Everything here blocks.
+/// The folder. All methods block.
 struct Files {
     folder: PathBuf,
     limit: Limit,
-    /// The folders that were rid of what killed runs had left.
+    /// Folders that were cleared of files of killed runs.
     swept: Mutex<HashSet<PathBuf>>,
 }
 
 impl FolderStore {
-    /// A store in `folder`. Touches nothing yet.
+    /// A store in `folder`. Does no I/O yet.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self::with_limit(folder, Limit::default())
     }
 
-    /// The same, where nothing of more than `most_bytes` is read or written, instead of 256 MiB.
+    /// With a size limit of `most_bytes` per object instead of 256 MiB.
     #[must_use]
     pub fn limited(folder: PathBuf, most_bytes: u64) -> Self {
         Self::with_limit(folder, Limit::new(most_bytes))
@@ -73,7 +72,7 @@ impl FolderStore {
         Self { files: Arc::new(Files { folder, limit, swept: Mutex::default() }) }
     }
 
-    /// Runs `call` where it may block: a disk that is slow, or far away, must not hold up everything else.
+    /// Runs `call` on a blocking thread.
     fn blocking<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Files) -> Result<T> + Send + 'static,
@@ -82,7 +81,10 @@ impl FolderStore {
         async move {
             let done = tokio::task::spawn_blocking(move || call(&files)).await;
             done.unwrap_or_else(|error| {
-                Err(Error::Unavailable { what: "the store was interrupted".to_owned(), why: error.to_string() })
+                Err(Error::Unavailable {
+                    what: "the store operation was interrupted".to_owned(),
+                    why: error.to_string(),
+                })
             })
         }
         .boxed()
@@ -130,7 +132,7 @@ impl Store for FolderStore {
             let deadline = Instant::now() + wait.min(LONGEST_WAIT);
             loop {
                 let text = holder.to_owned();
-                let by = match self.blocking(move |files| files.try_turn(&text)).await? {
+                let by = match self.blocking(move |files| files.try_store_lock(&text)).await? {
                     Ok(lock) => return Ok(Box::new(FolderTurn::new(lock)) as Box<dyn Turn>),
                     Err(by) => by,
                 };
@@ -138,7 +140,7 @@ impl Store for FolderStore {
                 if left.is_zero() {
                     return Err(Error::Busy { waited: wait, holder: by });
                 }
-                tokio::time::sleep(left.min(TURN_POLL)).await;
+                tokio::time::sleep(left.min(LOCK_POLL)).await;
             }
         }
         .boxed()
@@ -154,7 +156,7 @@ impl Files {
         format!("cannot {what} {}", self.path(name).display())
     }
 
-    /// What failed with `error`: `cannot write /var/lib/basewatch/ledger.json`.
+    /// The failure with `error`: `cannot write /var/lib/basewatch/ledger.json`.
     fn failed(&self, what: &str, name: &str, error: &io::Error) -> Error {
         let what = self.cannot(what, name);
         let why = in_words(error);
@@ -182,8 +184,8 @@ impl Files {
         Ok(version.map(|version| Stored { bytes: clipper.into_bytes(), version }))
     }
 
-    /// Hands what is kept under `name` to `take` in pieces, and says its version; `None` if there is nothing. `take` says
-    /// how much of it is in memory, which has a limit.
+    /// Passes the object `name` to `take` in pieces and returns its version; `None` if it does not exist. `take` returns the
+    /// number of bytes in memory, which is limited.
     fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<Version>> {
         name::check(name)?;
         let failed = |error: &io::Error| self.failed("read", name, error);
@@ -211,7 +213,7 @@ impl Files {
         }
     }
 
-    /// The version of what is kept under `name`, of whatever size.
+    /// The version of the object `name`, of any size.
     fn version(&self, name: &str) -> Result<Option<Version>> {
         self.pieces(name, |_| 0)
     }
@@ -254,7 +256,7 @@ impl Files {
         Ok(names)
     }
 
-    /// What is in `folder`, and which of it are folders.
+    /// The entries of `folder`, and whether each is a folder.
     fn list(&self, folder: &str) -> Result<Vec<(String, bool)>> {
         let failed = |error: &io::Error| self.failed("list", folder, error);
         let entries = match fs::read_dir(self.path(folder)) {
@@ -265,7 +267,7 @@ impl Files {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| failed(&error))?;
-            // Through links, for people put folders that grow on other disks.
+            // Follows links: large folders may be on other disks.
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             if let Ok(name) = entry.file_name().into_string() {
                 found.push((name, metadata.is_dir()));
@@ -285,7 +287,7 @@ impl Files {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed("remove", name, &error)),
             _ => {}
         }
-        // A folder a day would be left of the reports of each day; one that is not empty stays.
+        // Removes empty folders, such as those of dated reports. `remove_dir` fails if a folder is not empty.
         let above = path.ancestors().skip(1).take_while(|folder| *folder != self.folder);
         let emptied = above.take_while(|folder| {
             self.sweep_once(folder);
@@ -295,7 +297,7 @@ impl Files {
         atomic::flush_folder(kept).map_err(|error| self.failed("remove", name, &error))
     }
 
-    /// Rids `folder` of what killed runs left; once, for that means to read it.
+    /// Clears `folder` of files of killed runs, once per process.
     fn sweep_once(&self, folder: &Path) {
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.insert(folder.to_owned()) {
@@ -304,7 +306,7 @@ impl Files {
         }
     }
 
-    /// The lock of whoever writes; waits for it.
+    /// Waits for the write lock.
     fn write_lock(&self) -> Result<Lock> {
         let deadline = Instant::now() + WRITE_WAIT;
         loop {
@@ -312,21 +314,21 @@ impl Files {
                 return Ok(lock);
             }
             if Instant::now() >= deadline {
-                return Err(Error::Busy { waited: WRITE_WAIT, holder: " (with writing)".to_owned() });
+                return Err(Error::Busy { waited: WRITE_WAIT, holder: " (write lock)".to_owned() });
             }
             std::thread::sleep(Duration::from_micros(fastrand::u64(500..5_000)));
         }
     }
 
-    /// The turn, or who has it, as ` (…)`.
-    fn try_turn(&self, holder: &str) -> Result<Result<Lock, String>> {
-        match self.lock(TURN_LOCK)? {
+    /// The store lock, or its holder as ` (…)`.
+    fn try_store_lock(&self, holder: &str) -> Result<Result<Lock, String>> {
+        match self.lock(STORE_LOCK)? {
             Some(mut lock) => {
                 let text = format!("{holder}, process {}", std::process::id());
-                lock.sign(&text).map_err(|error| self.failed("write", TURN_LOCK, &error))?;
+                lock.sign(&text).map_err(|error| self.failed("write", STORE_LOCK, &error))?;
                 Ok(Ok(lock))
             }
-            None => Ok(Err(lock::signature(&self.path(TURN_LOCK)))),
+            None => Ok(Err(lock::signature(&self.path(STORE_LOCK)))),
         }
     }
 
@@ -343,7 +345,7 @@ impl Files {
     }
 }
 
-/// The version of a file with the content that was hashed. One that was changed and changed back is the same.
+/// The version of a file: the hash of its content.
 fn version(hash: Sha256) -> Version {
     Version(hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write as _;
@@ -352,11 +354,11 @@ fn version(hash: Sha256) -> Version {
     }))
 }
 
-/// What `error` means for whoever set up the folder.
+/// `error` in plain words, for operators.
 fn in_words(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::NotADirectory => "a part of that path is a file, where a folder is needed".to_owned(),
-        ErrorKind::IsADirectory => "it is a folder, where a file is needed".to_owned(),
+        ErrorKind::NotADirectory => "a part of the path is a file, not a folder".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder, not a file".to_owned(),
         ErrorKind::StorageFull => "the disk is full".to_owned(),
         ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
@@ -369,7 +371,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_disk_is_said_in_words() {
+    fn disk_errors_are_described_in_plain_words() {
         let files =
             Files { folder: PathBuf::from("/var/lib/basewatch"), limit: Limit::default(), swept: Mutex::default() };
         let failed = |kind: ErrorKind| files.failed("write", "ledger.json", &kind.into());

@@ -1,4 +1,4 @@
-//! The calls to S3: each object read and written as a whole.
+//! S3 calls: objects are read and written as a whole.
 
 use std::{
     fmt,
@@ -29,16 +29,16 @@ use crate::{
     },
 };
 
-/// How long the body of one may take.
+/// Timeout of the body of an object.
 const BODY_WAIT: Duration = Duration::from_mins(2);
-/// How often an object is asked for whose body ends early: the SDK repeats only until the body begins.
+/// Maximum attempts if a body ends early: the SDK retries only until the body begins.
 const BODY_ATTEMPTS: u32 = 3;
-/// How many pages are listed at most, of a thousand keys each.
+/// Maximum number of pages listed, of a thousand keys each.
 const MOST_PAGES: usize = 1_000;
-/// What each object is marked with: which write it is from.
+/// Metadata key with the id of the write that created an object.
 const WRITE: &str = "basewatch-write";
 
-/// The objects of a bucket whose keys begin with a prefix.
+/// The objects of a bucket below a prefix.
 pub(super) struct Bucket {
     aws: Arc<Aws>,
     name: String,
@@ -48,7 +48,7 @@ pub(super) struct Bucket {
     client: OnceCell<Client>,
 }
 
-/// How an object is read.
+/// How the texts of an object are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Texts {
     Whole,
@@ -60,23 +60,23 @@ enum Texts {
 pub(super) struct Object {
     pub(super) bytes: Vec<u8>,
     pub(super) version: Version,
-    /// For how long it has been what it is, by S3's clock.
+    /// Time since it was written, by the clock of S3.
     pub(super) age: Duration,
 }
 
 impl Bucket {
-    /// The bucket `name`, as a store.
+    /// The bucket `name`, for a store.
     pub(super) fn new(aws: Arc<Aws>, name: String, prefix: String) -> Self {
         let hint = "a store needs the permissions that docs/store.md lists";
         Self { aws, name, prefix, limit: Limit::default(), hint, client: OnceCell::new() }
     }
 
-    /// The same for who reads no object larger than `most_bytes`, and needs what `hint` says to be let.
+    /// For reading single objects of at most `most_bytes`. `hint` names the required permissions.
     pub(super) fn for_reading(self, most_bytes: u64, hint: &'static str) -> Self {
         Self { limit: Limit::new(most_bytes), hint, ..self }
     }
 
-    /// The same, where nothing of more than `most_bytes` is read or written.
+    /// With a size limit of `most_bytes` per object.
     pub(super) fn limited(self, most_bytes: u64) -> Self {
         Self { limit: Limit::new(most_bytes), ..self }
     }
@@ -96,7 +96,7 @@ impl Bucket {
         format!("cannot {what} {}/{name}", self.place())
     }
 
-    /// A client where the bucket is.
+    /// A client in the region of the bucket.
     async fn client(&self) -> Result<&Client> {
         let open = || async {
             let failed = || self.cannot("open", "");
@@ -111,21 +111,21 @@ impl Bucket {
         self.client.get_or_try_init(open).await
     }
 
-    /// Where the bucket is, if S3 returns that. S3 tells that also to those whom it tells nothing else
+    /// The region of the bucket. S3 returns it even with an access error
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>).
     async fn region(&self, session: &Session) -> Result<Option<Region>, Refusal> {
-        let asked = session.s3(session.region()).head_bucket().bucket(&self.name).send().await;
-        Ok(match asked {
+        let response = session.s3(session.region()).head_bucket().bucket(&self.name).send().await;
+        Ok(match response {
             Ok(answer) => answer.bucket_region.and_then(|region| region.parse().ok()),
             Err(error) => {
                 let mut refusal = Refusal::of("s3:ListBucket", &error);
-                // An answer to HEAD has no body that would say so.
+                // A response to HEAD has no body with the code.
                 if refusal.status == 404 {
                     "NoSuchBucket".clone_into(&mut refusal.code);
                 }
                 match refusal.region.take() {
                     Some(region) => Some(region),
-                    // What is refused without the region is refused again, with reasons.
+                    // The next call fails again, with a reason.
                     None if matches!(refusal.status, 301 | 400 | 403) => None,
                     None => return Err(refusal),
                 }
@@ -133,12 +133,12 @@ impl Bucket {
         })
     }
 
-    /// The object under `name`.
+    /// The object `name`.
     pub(super) async fn get(&self, name: &str) -> Result<Option<Object>> {
         self.get_with(name, Texts::Whole).await
     }
 
-    /// The same for JSON, with long texts cut while they are read.
+    /// Like [`get`](Self::get) for JSON, with long texts cut while they are read.
     pub(super) async fn get_clipped(&self, name: &str) -> Result<Option<Object>> {
         self.get_with(name, Texts::Clipped).await
     }
@@ -179,7 +179,7 @@ impl Bucket {
         }
     }
 
-    /// The version of the object under `name`; `None` if there is none.
+    /// The version of the object `name`; `None` if it does not exist.
     pub(super) async fn version_of(&self, name: &str) -> Result<Option<Version>> {
         let client = self.client().await?;
         match client.head_object().bucket(&self.name).key(self.key(name)).send().await {
@@ -193,8 +193,8 @@ impl Bucket {
 
     /// Writes an object.
     ///
-    /// Whether a write that is not acknowledged has happened is not known: so each is marked, and one that is
-    /// refused, be it that the SDK has repeated it and met its own mark, is looked for.
+    /// Each write is marked with an id. After a missing answer or a conflict, which a retry of the SDK can cause by itself,
+    /// the object is checked for the mark.
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &OnlyIf) -> Result<Version> {
         self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let client = self.client().await?;
@@ -225,7 +225,7 @@ impl Bucket {
         })
     }
 
-    /// The version of what is under `name`, if that is what `write` wrote.
+    /// The version of the object `name`, if the write `write` created it.
     async fn written_by(&self, client: &Client, name: &str, write: &str) -> Option<Version> {
         let found = client.head_object().bucket(&self.name).key(self.key(name)).send().await.ok()?;
         let is_ours = found.metadata.as_ref()?.get(WRITE).is_some_and(|mark| mark == write);
@@ -235,11 +235,11 @@ impl Bucket {
     fn version(&self, name: &str, tag: Option<String>) -> Result<Version> {
         tag.filter(|tag| !tag.is_empty()).map(Version).ok_or_else(|| Error::Unavailable {
             what: self.cannot("use", name),
-            why: "it has no ETag, so that nobody can tell whether it was changed".to_owned(),
+            why: "it has no ETag, so changes cannot be detected".to_owned(),
         })
     }
 
-    /// The names that begin with `prefix`.
+    /// The names with `prefix`.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>> {
         let client = self.client().await?;
         let above = self.key("");
@@ -258,7 +258,7 @@ impl Bucket {
         Err(Error::Unavailable { what: self.cannot("list", prefix), why })
     }
 
-    /// Removes an object; nothing is fine.
+    /// Removes an object, if it exists.
     pub(super) async fn delete(&self, name: &str) -> Result<()> {
         let client = self.client().await?;
         match client.delete_object().bucket(&self.name).key(self.key(name)).send().await {
@@ -271,7 +271,7 @@ impl Bucket {
     }
 }
 
-/// The body of an answer; nothing if it is too large.
+/// The body of a response; `None` if it is too large.
 async fn body(mut answer: GetObjectOutput, texts: Texts, limit: Limit) -> Result<Option<Vec<u8>>, String> {
     let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
     let (most_read, mut clipper) = match texts {
@@ -299,16 +299,16 @@ async fn body(mut answer: GetObjectOutput, texts: Texts, limit: Limit) -> Result
     Ok(Some(clipper.map_or(whole, Clipper::into_bytes)))
 }
 
-/// When S3 answered, by its own clock.
+/// The `Date` header of a response: the clock of S3.
 #[derive(Clone, Default)]
 struct DateHeader(Arc<Mutex<Option<String>>>);
 
 impl DateHeader {
-    /// How long before that `changed_at` was; by this machine's clock where S3 did not tell.
+    /// The time from `changed_at` to the response; by the local clock if the header is missing.
     fn since(&self, changed_at: Option<DateTime>) -> Duration {
         let header = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let told = header.and_then(|date| DateTime::from_str(&date, DateTimeFormat::HttpDate).ok());
-        let now = told.unwrap_or_else(|| DateTime::from(std::time::SystemTime::now()));
+        let date = header.and_then(|date| DateTime::from_str(&date, DateTimeFormat::HttpDate).ok());
+        let now = date.unwrap_or_else(|| DateTime::from(std::time::SystemTime::now()));
         let seconds = changed_at.map_or(0, |at| now.secs().saturating_sub(at.secs()));
         Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
     }

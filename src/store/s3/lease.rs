@@ -1,12 +1,11 @@
-//! Whose turn is it? A lease: an object that says who has the turn, rewritten every third of a minute by whoever has
-//! it, and for anybody to take once it was left alone for a minute.
+//! The store lock of a bucket: a lease object with the holder, renewed every 20 seconds, and free to take once it was not
+//! renewed for a minute.
 //!
-//! It changes hands only by conditional writes over the version that was read, and never has the same content
-//! twice: so two that find it free, or left alone, do not both get it. How long it was left alone is the difference
-//! of two instants that S3 tells, when it was written and when it was read: the clocks of the machines do not
-//! matter. Each holder measures with its own clock only how long ago it asked for its last renewal, and gives up
-//! ten seconds before others may take over. A machine whose clock runs that much slower than S3's is the one case
-//! in which two take it for their turn; what they write is kept apart by conditional writes nonetheless.
+//! It is written conditionally over the version that was read and its content is always unique, so two processes cannot both
+//! take it. Its age is the difference of two times of S3, of the write and of the read, so local clocks do not matter. A
+//! holder measures only the time since it requested its last renewal, by its own clock, and gives up ten seconds before
+//! others may take over. Two processes can hold the lock only if a local clock runs that much slower than that of S3; their
+//! writes are still conditional.
 
 use std::{
     fmt,
@@ -32,18 +31,18 @@ use crate::store::{
 };
 
 const SCHEMA: &str = "basewatch.lease/v1";
-/// How often is looked whether the turn is free, on average.
+/// Average poll interval while waiting for the lock.
 const POLL: Duration = Duration::from_secs(1);
-/// S3 tells instants in whole seconds, so that a difference of two may be a second too long.
+/// S3 times have whole seconds, so a difference may be a second too long.
 const ROUNDING: Duration = Duration::from_secs(1);
-/// The longest lease of others that is respected: what says more is no lease.
-const LONGEST: Duration = Duration::from_hours(1);
-/// How long the end of a turn may take.
+/// Maximum duration of a lease that is respected.
+const MAX_LEASE: Duration = Duration::from_hours(1);
+/// Timeout of releasing the lock.
 const END_WAIT: Duration = Duration::from_secs(10);
-/// The longest holder that is shown, in characters.
+/// Maximum length of a displayed holder, in characters.
 const MOST_SHOWN: usize = 200;
 
-/// How long a lease lasts.
+/// Duration of a lease.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
     lasts: Duration,
@@ -57,14 +56,14 @@ impl Default for Terms {
 
 impl Terms {
     pub(super) fn lasting(lasts: Duration) -> Self {
-        Self { lasts: lasts.clamp(Duration::from_millis(500), LONGEST) }
+        Self { lasts: lasts.clamp(Duration::from_millis(500), MAX_LEASE) }
     }
 
     fn renewed_every(self) -> Duration {
         self.lasts / 3
     }
 
-    /// When a holder has to take its turn for lost.
+    /// Time since the last renewal after which a holder counts the lock as lost.
     fn is_safe_for(self) -> Duration {
         self.lasts * 5 / 6
     }
@@ -73,15 +72,15 @@ impl Terms {
 /// The content of the object.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Lease {
-    /// Who has the turn, for people.
+    /// The holder, for people.
     holder: String,
-    /// Which turn it is.
-    turn: String,
-    /// How often it was renewed.
+    /// The id of this acquisition.
+    lock_id: String,
+    /// Number of renewals.
     renewals: u64,
-    /// How long it lasts from when it was written.
+    /// Duration from the last write, in milliseconds.
     lasts_ms: u64,
-    /// Whether the turn has ended.
+    /// Whether the lock was released.
     is_free: bool,
 }
 
@@ -91,28 +90,28 @@ impl Lease {
     }
 
     fn lasts(&self) -> Duration {
-        Duration::from_millis(self.lasts_ms).min(LONGEST)
+        Duration::from_millis(self.lasts_ms).min(MAX_LEASE)
     }
 }
 
-/// Waits for the turn and takes it.
+/// Waits for the lock and takes it.
 pub(super) async fn take(bucket: &Arc<Bucket>, terms: Terms, holder: &str, wait: Duration) -> Result<Box<dyn Turn>> {
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     loop {
         let by = match try_take(bucket, terms, holder).await? {
-            Ok(turn) => return Ok(Box::new(turn)),
+            Ok(lock) => return Ok(Box::new(lock)),
             Err(by) => by,
         };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::Busy { waited: wait, holder: by });
         }
-        // At different moments, for many may be waiting.
+        // Jittered, because several processes may be waiting.
         sleep(left.min(POLL.mul_f64(0.5 + fastrand::f64()))).await;
     }
 }
 
-/// The turn, or who has it, as ` (…)`.
+/// The lock, or its holder as ` (…)`.
 async fn try_take(bucket: &Arc<Bucket>, terms: Terms, holder: &str) -> Result<Result<S3Turn, String>> {
     let only_if = match bucket.get(LEASE).await? {
         None => OnlyIf::Absent,
@@ -122,7 +121,7 @@ async fn try_take(bucket: &Arc<Bucket>, terms: Terms, holder: &str) -> Result<Re
                 Ok(lease) if lease.is_free => (Duration::ZERO, String::new()),
                 Ok(lease) => (lease.lasts() + ROUNDING, shown(&lease.holder)),
                 Err(newer @ Error::Newer { .. }) => return Err(newer),
-                Err(_) => (terms.lasts + ROUNDING, " (somebody whose lease cannot be understood)".to_owned()),
+                Err(_) => (terms.lasts + ROUNDING, " (a holder with an unreadable lease)".to_owned()),
             };
             if object.age < lasts {
                 return Ok(Err(by));
@@ -131,12 +130,12 @@ async fn try_take(bucket: &Arc<Bucket>, terms: Terms, holder: &str) -> Result<Re
         }
     };
     let lasts_ms = u64::try_from(terms.lasts.as_millis()).unwrap_or(u64::MAX);
-    let turn = Ulid::generate().to_string();
-    let lease = Lease { holder: holder.to_owned(), turn, renewals: 0, lasts_ms, is_free: false };
-    let asked_at = Moment::now();
+    let lock_id = Ulid::generate().to_string();
+    let lease = Lease { holder: holder.to_owned(), lock_id, renewals: 0, lasts_ms, is_free: false };
+    let requested_at = Moment::now();
     match bucket.put(LEASE, lease.bytes(), &only_if).await {
-        Ok(version) => Ok(Ok(S3Turn::start(bucket, terms, lease, version, asked_at))),
-        Err(Error::Conflict { .. }) => Ok(Err(" (it has just been taken)".to_owned())),
+        Ok(version) => Ok(Ok(S3Turn::start(bucket, terms, lease, version, requested_at))),
+        Err(Error::Conflict { .. }) => Ok(Err(" (just taken by another run)".to_owned())),
         Err(error) => Err(error),
     }
 }
@@ -146,7 +145,7 @@ fn shown(holder: &str) -> String {
     if holder.is_empty() { holder } else { format!(" ({holder})") }
 }
 
-/// An instant on both clocks of the machine: one stands still while it sleeps, the other may be set.
+/// An instant on the monotonic clock, which may stop while the machine sleeps, and on the wall clock, which may be set.
 #[derive(Clone, Copy)]
 struct Moment {
     steady: Instant,
@@ -158,25 +157,25 @@ impl Moment {
         Self { steady: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// How long ago it was, by the clock that says more.
+    /// The larger of the times elapsed on both clocks.
     fn elapsed(self) -> Duration {
         self.steady.elapsed().max(self.wall.elapsed().unwrap_or_default())
     }
 }
 
-/// A run's turn with a bucket. Dropping it ends it as well, without waiting for that.
+/// The store lock of a bucket. Dropping it releases it in the background.
 struct S3Turn {
-    /// When its last renewal was asked for; nothing once it went to another.
+    /// When the last renewal was requested; `None` once the lock was lost.
     renewed_at: Arc<Mutex<Option<Moment>>>,
     terms: Terms,
-    /// Dropped when the turn is to end.
+    /// Dropped to release the lock.
     running: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl S3Turn {
-    fn start(bucket: &Arc<Bucket>, terms: Terms, lease: Lease, version: Version, asked_at: Moment) -> Self {
-        let renewed_at = Arc::new(Mutex::new(Some(asked_at)));
+    fn start(bucket: &Arc<Bucket>, terms: Terms, lease: Lease, version: Version, requested_at: Moment) -> Self {
+        let renewed_at = Arc::new(Mutex::new(Some(requested_at)));
         let (running, ended) = oneshot::channel();
         let renewals = Renewals { bucket: Arc::clone(bucket), terms, lease, version, renewed_at: renewed_at.clone() };
         Self { renewed_at, terms, running: Some(running), task: Some(tokio::spawn(renewals.run(ended))) }
@@ -209,7 +208,7 @@ impl Turn for S3Turn {
     }
 }
 
-/// What goes on beside a turn.
+/// The background task that renews a lease.
 struct Renewals {
     bucket: Arc<Bucket>,
     terms: Terms,
@@ -219,42 +218,42 @@ struct Renewals {
 }
 
 impl Renewals {
-    /// Renews until the turn is lost or ended, and then gives it back.
+    /// Renews the lease until the lock is lost or released, and then frees it.
     async fn run(mut self, mut ended: oneshot::Receiver<()>) {
         let mut pause = self.terms.renewed_every();
         while timeout(pause, &mut ended).await.is_err() {
-            let asked_at = Moment::now();
+            let requested_at = Moment::now();
             pause = match self.rewrite(false).await {
                 Ok(()) => {
-                    self.told(Some(asked_at));
+                    self.set_renewed(Some(requested_at));
                     self.terms.renewed_every()
                 }
                 Err(Error::Conflict { .. }) => {
-                    tracing::warn!("the turn with {} went to another run", self.bucket.place());
-                    return self.told(None);
+                    tracing::warn!("lost the lock of {} to another run", self.bucket.place());
+                    return self.set_renewed(None);
                 }
                 Err(error) => {
-                    tracing::debug!("the turn with {} is not renewed: {error}", self.bucket.place());
+                    tracing::debug!("cannot renew the lock of {}: {error}", self.bucket.place());
                     self.terms.renewed_every() / 4
                 }
             };
         }
-        self.told(None);
+        self.set_renewed(None);
         if let Err(error) = self.rewrite(true).await {
-            tracing::debug!("the turn with {} ends by itself: {error}", self.bucket.place());
+            tracing::debug!("cannot release the lock of {}, it expires: {error}", self.bucket.place());
         }
     }
 
-    fn told(&self, moment: Option<Moment>) {
+    fn set_renewed(&self, moment: Option<Moment>) {
         *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
-    /// Writes the lease anew, if it is still the one that was last written.
+    /// Rewrites the lease, if it is still the one last written.
     async fn rewrite(&mut self, is_free: bool) -> Result<()> {
         self.lease.renewals += 1;
         self.lease.is_free = is_free;
         match self.write().await {
-            // A write that was given up may have arrived later.
+            // A write that timed out may have succeeded.
             Err(Error::Conflict { .. }) if self.is_still_ours().await? => self.write().await,
             written => written,
         }
@@ -267,19 +266,19 @@ impl Renewals {
         Ok(())
     }
 
-    /// Whether the lease is that of this turn, and if it is, which version it has.
+    /// Whether the lease is still of this lock. Updates the version if so.
     async fn is_still_ours(&mut self) -> Result<bool> {
         let found = timeout(self.wait(), self.bucket.get(LEASE)).await.unwrap_or_else(|_| Err(self.no_answer()))?;
         let Some(object) = found else { return Ok(false) };
-        let is_ours =
-            document::parse::<Lease>(&object.bytes, SCHEMA, LEASE).is_ok_and(|lease| lease.turn == self.lease.turn);
+        let is_ours = document::parse::<Lease>(&object.bytes, SCHEMA, LEASE)
+            .is_ok_and(|lease| lease.lock_id == self.lease.lock_id);
         if is_ours {
             self.version = object.version;
         }
         Ok(is_ours)
     }
 
-    /// Short enough that there is time for another try.
+    /// Timeout of one write: short enough for another attempt.
     fn wait(&self) -> Duration {
         self.terms.renewed_every()
     }

@@ -1,9 +1,9 @@
-//! A store in a bucket of S3, for fleets that run without a disk.
+//! A store in an S3 bucket. One S3 object per object.
 //!
-//! An object a name. Runs that meet are kept apart by S3's conditional writes alone
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>): a document is written only
-//! over the version that was read, and whose turn it is stands in an object that changes hands the same way.
-//! S3 reads what was last written, and lists it (<https://aws.amazon.com/s3/consistency/>).
+//! Concurrent runs are isolated by conditional writes
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>): a document overwrites only the version
+//! that was read, and so does the lease that is the store lock. S3 is strongly consistent
+//! (<https://aws.amazon.com/s3/consistency/>).
 
 mod bucket;
 mod lease;
@@ -19,7 +19,7 @@ use self::{bucket::Bucket, lease::Terms};
 use super::{OnlyIf, Result, Store, Stored, Turn, Version, name};
 use crate::aws::Aws;
 
-/// A store in a bucket of S3.
+/// A store in an S3 bucket.
 #[derive(Clone)]
 pub struct S3Store {
     bucket: Arc<Bucket>,
@@ -27,22 +27,20 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// A store in the objects of `bucket` whose keys begin with `prefix` and a `/`; in all if `prefix` is empty.
-    /// Contacts nothing yet.
+    /// A store in the objects of `bucket` below `prefix`; in all objects if `prefix` is empty. Sends no request yet.
     #[must_use]
     pub fn new(aws: Arc<Aws>, bucket: String, prefix: String) -> Self {
         Self { bucket: Arc::new(Bucket::new(aws, bucket, prefix)), terms: Terms::default() }
     }
 
-    /// The same, where nothing of more than `most_bytes` is read or written, instead of 256 MiB.
+    /// With a size limit of `most_bytes` per object instead of 256 MiB.
     #[must_use]
     pub fn limited(aws: Arc<Aws>, bucket: String, prefix: String, most_bytes: u64) -> Self {
         let bucket = Bucket::new(aws, bucket, prefix).limited(most_bytes);
         Self { bucket: Arc::new(bucket), terms: Terms::default() }
     }
 
-    /// With turns that others take over when they were not renewed for so long, instead of a minute; at least half a
-    /// second.
+    /// With leases of `lasts` instead of a minute; at least half a second.
     #[must_use]
     pub fn with_lease(self, lasts: Duration) -> Self {
         Self { terms: Terms::lasting(lasts), ..self }
@@ -90,7 +88,7 @@ impl Store for S3Store {
         async move {
             name::check_prefix(prefix)?;
             let mut names = self.bucket.list(prefix).await?;
-            // Whatever else somebody keeps there is not the store's.
+            // Other objects in the bucket are ignored.
             names.retain(|name| name::is_name(name));
             names.sort_unstable();
             Ok(names)

@@ -1,4 +1,4 @@
-//! One object of S3 that is no store's: read and written as a whole.
+//! A single S3 object outside of a store.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -8,11 +8,10 @@ use crate::{
     store::{Error, InvalidPlace, OnlyIf, Place, Result, Stored, Version},
 };
 
-/// What it takes to read one.
-const HINT: &str = "it takes s3:GetObject on it; S3 says the same of what is not there to those who may not list the \
-                    bucket";
+/// Permissions needed to read one.
+const HINT: &str = "s3:GetObject is required; without s3:ListBucket, S3 answers the same for a missing object";
 
-/// Where an object is.
+/// Location of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectPlace {
     bucket: String,
@@ -20,7 +19,7 @@ pub struct ObjectPlace {
 }
 
 impl ObjectPlace {
-    /// The bucket's name.
+    /// The name of the bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {
         &self.bucket
@@ -32,18 +31,18 @@ impl ObjectPlace {
         &self.key
     }
 
-    /// What is there, read as `aws`; nothing of more than `most_bytes` is.
+    /// Reads the object through `aws`, up to `most_bytes`.
     ///
     /// # Errors
     ///
-    /// When there is nothing, or it may not or cannot be read.
+    /// When it does not exist, or cannot be read.
     pub async fn read(&self, aws: Arc<Aws>, most_bytes: u64) -> Result<Vec<u8>> {
         let (bucket, name) = self.open(aws);
         let object = bucket.for_reading(most_bytes, HINT).get(name).await?;
         object.map(|object| object.bytes).ok_or_else(|| self.missing())
     }
 
-    /// What is there with its version, read like [`ObjectPlace::read`].
+    /// Like [`ObjectPlace::read`], with the version.
     ///
     /// # Errors
     ///
@@ -54,7 +53,7 @@ impl ObjectPlace {
         object.map(|object| Stored { bytes: object.bytes, version: object.version }).ok_or_else(|| self.missing())
     }
 
-    /// The version of what is there, read as `aws`.
+    /// The version of the object.
     ///
     /// # Errors
     ///
@@ -64,34 +63,31 @@ impl ObjectPlace {
         bucket.for_reading(0, HINT).version_of(name).await?.ok_or_else(|| self.missing())
     }
 
-    /// Replaces what is there by `bytes`, as `aws`.
+    /// Replaces the object by `bytes`.
     ///
     /// # Errors
     ///
-    /// When it may not or cannot be written.
+    /// When it cannot be written.
     pub async fn write(&self, aws: Arc<Aws>, bytes: Vec<u8>) -> Result<Version> {
         let (bucket, name) = self.open(aws);
-        let bucket = bucket.for_reading(bytes.len() as u64, "it takes s3:PutObject on it");
+        let bucket = bucket.for_reading(bytes.len() as u64, "s3:PutObject is required");
         bucket.put(name, bytes, &OnlyIf::Always).await
     }
 
-    /// The object of the same bucket whose key has `suffix` behind that of this one.
+    /// The object of the same bucket with `suffix` appended to the key.
     #[must_use]
     pub fn with_suffix(&self, suffix: &str) -> Self {
         Self { bucket: self.bucket.clone(), key: format!("{}{suffix}", self.key) }
     }
 
-    /// Its bucket, below its prefix, and its name there.
+    /// The bucket below the prefix of the key, and the rest of the key.
     fn open(&self, aws: Arc<Aws>) -> (Bucket, &str) {
         let (prefix, name) = self.key.rsplit_once('/').unwrap_or(("", &self.key));
         (Bucket::new(aws, self.bucket.clone(), prefix.to_owned()), name)
     }
 
     fn missing(&self) -> Error {
-        Error::Unavailable {
-            what: format!("cannot read {self}"),
-            why: "there is no such object in the bucket".to_owned(),
-        }
+        Error::Unavailable { what: format!("cannot read {self}"), why: "the object does not exist".to_owned() }
     }
 }
 
@@ -104,9 +100,9 @@ impl fmt::Display for ObjectPlace {
 impl FromStr for ObjectPlace {
     type Err = String;
 
-    /// `s3://BUCKET/KEY`, by the rules for the place of a store.
+    /// Parses `s3://BUCKET/KEY`, by the rules for store locations.
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = |why: &dyn fmt::Display| format!("{text:?} names no object: {why}; write s3://BUCKET/KEY");
+        let refused = |why: &dyn fmt::Display| format!("{text:?} is not an S3 object: {why}; write s3://BUCKET/KEY");
         if text.ends_with('/') {
             return Err(refused(&"the key is missing, or ends with a '/'"));
         }

@@ -1,4 +1,4 @@
-//! What did S3 refuse, and what does that mean for a store?
+//! S3 errors, and their meaning for a store.
 
 use std::error::Error as StdError;
 
@@ -11,13 +11,13 @@ use crate::{
     store::{Error, OnlyIf},
 };
 
-/// A call to S3 that failed.
+/// A failed S3 call.
 pub(super) struct Refusal {
-    /// The HTTP status; 0 without an answer.
+    /// The HTTP status; 0 without a response.
     pub(super) status: u16,
-    /// S3's error code; empty without one.
+    /// The S3 error code; empty if there is none.
     pub(super) code: String,
-    /// The region of the bucket, where S3 told.
+    /// The region of the bucket, if S3 returned it.
     pub(super) region: Option<Region>,
     failure: Failure,
 }
@@ -38,13 +38,13 @@ impl Refusal {
         }
     }
 
-    /// Whether there is no such object. A bucket that is not there answers with 404 as well.
+    /// Whether the object does not exist. A missing bucket answers with 404 as well.
     pub(super) fn is_no_object(&self) -> bool {
         self.status == 404 && self.code != "NoSuchBucket"
     }
 
-    /// Whether a write under this condition was refused for the condition. Two that meet are told 409 by S3, and one
-    /// that is to replace what is no longer there 404
+    /// Whether the condition of a write failed. S3 answers 409 to concurrent writes, and 404 to the replacement of a missing
+    /// object
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>).
     pub(super) fn is_conflict(&self, only_if: &OnlyIf) -> bool {
         match only_if {
@@ -54,18 +54,18 @@ impl Refusal {
         }
     }
 
-    /// Whether S3 may have done nonetheless what it was asked: it did not say, or was not heard.
+    /// Whether the call may have succeeded nonetheless: there was no answer, or a server error.
     pub(super) fn is_silent(&self) -> bool {
         self.status < 400 || self.status >= 500
     }
 
-    /// What to report, where `what` was tried; `hint` says what it takes to be let.
+    /// The error of the operation `what`. `hint` names the required permissions.
     pub(super) fn into_error(self, what: String, hint: &str) -> Error {
         let Self { status, code, region, failure } = self;
         let why = match region {
             Some(region) if status == 301 => format!("{failure}; the bucket is in {region}"),
-            _ if code == "NoSuchBucket" => format!("{failure}: make it first"),
-            // S3 tells only those who may list a bucket that something is not there.
+            _ if code == "NoSuchBucket" => format!("{failure}: create it first"),
+            // Without s3:ListBucket, S3 answers 403 for missing objects too.
             _ if status == 403 => format!("{failure}; {hint}"),
             _ => failure.to_string(),
         };

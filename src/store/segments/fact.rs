@@ -1,5 +1,5 @@
-//! The facts of a digest as they stand in a segment. Of a large catalog in a folder, some are left there until somebody asks
-//! for them: it may hold the facts of many years, and a run asks for few.
+//! Facts of a digest in a segment. In a large catalog in a folder they stay in the file until they are needed, because a run
+//! needs few.
 
 use std::{
     borrow::Cow,
@@ -13,23 +13,23 @@ use std::{
 pub(in crate::store) enum StoredFact {
     /// In memory.
     Here(Box<[u8]>),
-    /// In a segment that stays open: so they can be read when the segment was merged into another one and removed.
+    /// In an open segment file, which can be read even after the segment was merged and removed.
     InFile {
         /// The segment.
         file: Arc<File>,
-        /// Where in it.
+        /// Offset in bytes.
         at: u64,
-        /// How many bytes.
+        /// Length in bytes.
         length: u32,
     },
 }
 
 impl StoredFact {
-    /// The JSON. To be asked for by one thread at a time, for the position in the file is shared.
+    /// The JSON. Not for concurrent use: the file position is shared.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read any more, as one that another machine has removed over NFS.
+    /// When the file cannot be read, for example because another machine removed it over NFS.
     pub(in crate::store) fn json(&self) -> io::Result<Cow<'_, [u8]>> {
         match self {
             Self::Here(json) => Ok(Cow::Borrowed(json)),

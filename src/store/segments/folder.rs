@@ -1,8 +1,7 @@
-//! Segments in a folder, which runs on several machines may share, over NFS too: each writes only files of its own, and
-//! no lock is taken.
+//! Segments in a folder, which several machines can share without a lock, even over NFS: each run writes its own files.
 //!
-//! A segment is written while its run goes on, without being flushed to the disk: what is lost with the machine's power is
-//! asked for again. A merged one is whole and flushed before those that are in it are removed.
+//! A run appends to its segment without flushing; records lost in a power failure are fetched again. A merged segment is
+//! complete and flushed before its parts are removed.
 
 use std::{
     collections::HashSet,
@@ -19,17 +18,17 @@ use super::{
 };
 use crate::store::atomic::{self, Outlives};
 
-/// For how long a segment that is not finished has to be left alone to be taken for that of a run that was killed.
+/// Time without a write after which an unfinished segment counts as that of a killed run.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
-/// After how long without a record a run goes on in a new segment: long before others take the present one for abandoned.
+/// Time without a record after which a run starts a new segment, long before others consider the current one abandoned.
 const PAUSE: Duration = Duration::from_hours(1);
-/// The largest segment that is read: many times what a run writes into one.
+/// Maximum size of a segment that is read, in bytes.
 const MOST_READ_BYTES: u64 = 256 << 20;
 
-/// How many bytes of segments are kept in memory: the facts of over ten thousand images. Those of others are read from
-/// their files when they are asked for.
+/// Maximum size of segments in memory, in bytes: the facts of over ten thousand images. Further facts are read from their
+/// files when needed.
 const MOST_IN_MEMORY_BYTES: usize = 32 << 20;
-/// Up to how many bytes a segment is kept in memory in any case: there may be many, and not as many files stay open.
+/// Maximum size of a segment that is always kept in memory, in bytes, to limit the number of open files.
 const SMALL_BYTES: usize = 256 << 10;
 
 /// The folder of a catalog.
@@ -37,12 +36,12 @@ const SMALL_BYTES: usize = 256 << 10;
 pub(in crate::store) struct SegmentFolder {
     /// The folder of this version.
     pub(in crate::store) folder: PathBuf,
-    /// The folder of the store that it is in.
+    /// The folder of the store that contains it.
     pub(in crate::store) store: Option<Arc<Path>>,
 }
 
 impl SegmentFolder {
-    /// Segments below `folder`. Touches nothing yet.
+    /// Segments below `folder`. Does no I/O yet.
     pub(in crate::store) fn new(folder: PathBuf) -> Self {
         Self { folder, store: None }
     }
@@ -51,7 +50,7 @@ impl SegmentFolder {
         self.folder.join("segments")
     }
 
-    /// What all segments say. One that cannot be read is left out: what it says is asked for again.
+    /// The records of all segments. Unreadable segments are skipped, and their records fetched again.
     pub(in crate::store) fn read(&self) -> Records {
         self.read_with(MOST_IN_MEMORY_BYTES)
     }
@@ -66,7 +65,7 @@ impl SegmentFolder {
         reading.records
     }
 
-    /// Reads the segments that are not known, the newest first; whether some vanished in the meantime.
+    /// Reads unknown segments, newest first. Returns whether some vanished in the meantime.
     fn read_new(&self, reading: &mut LoadedSegments) -> bool {
         let mut has_vanished = false;
         for name in self.names(is_segment).into_iter().rev() {
@@ -79,12 +78,12 @@ impl SegmentFolder {
                     has_vanished = true;
                     continue;
                 }
-                Err(error) => tracing::debug!("the segment {name} of the catalog is not read: {error}"),
+                Err(error) => tracing::debug!("cannot read the catalog segment {name}: {error}"),
                 Ok((bytes, file)) => {
                     if let Some(segment) = record::parse(&bytes) {
                         reading.add(&segment, &bytes, &file);
                     } else {
-                        tracing::debug!("the file {name} in the catalog is no segment of this version");
+                        tracing::debug!("the catalog file {name} is not a segment of this version");
                     }
                 }
             }
@@ -93,7 +92,7 @@ impl SegmentFolder {
         has_vanished
     }
 
-    /// The names in the folder that `is_wanted`, in order.
+    /// The names in the folder for which `is_wanted` holds, sorted.
     fn names(&self, is_wanted: fn(&str) -> bool) -> Vec<String> {
         let entries = fs::read_dir(self.segments()).into_iter().flatten().flatten();
         let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -102,7 +101,7 @@ impl SegmentFolder {
         names
     }
 
-    /// Merges the segments that are not large if they are many. They are removed when the one that has it all is there.
+    /// Merges small segments if there are many, and removes them once the merged segment is written.
     fn compact(&self, now: SystemTime) -> io::Result<()> {
         let names = self.names(is_small);
         if names.len() <= MOST_SMALL {
@@ -112,9 +111,9 @@ impl SegmentFolder {
         let mut merge = SegmentMerge::default();
         for name in names {
             let path = folder.join(&name);
-            // Asked before it is read: what is added later is not taken for read.
+            // Before reading: later records must not count as read.
             let changed_at = fs::metadata(&path).and_then(|metadata| metadata.modified());
-            // Others may be merging it too.
+            // Another run may be merging it too.
             let (Ok(changed_at), Ok((bytes, _))) = (changed_at, read(&path)) else { continue };
             let is_abandoned = now.duration_since(changed_at).is_ok_and(|age| age > ABANDONED_AFTER);
             if !merge.add(name, &bytes, is_abandoned) {
@@ -139,13 +138,13 @@ impl SegmentFolder {
     }
 }
 
-/// What was read so far.
+/// State of loading.
 #[derive(Debug, Default)]
 struct LoadedSegments {
     records: Records,
-    /// The names of the segments in it.
+    /// The names of the loaded segments.
     known: HashSet<String>,
-    /// How many more bytes of segments are kept in memory.
+    /// Remaining bytes of segments to keep in memory.
     left_bytes: usize,
 }
 
@@ -160,11 +159,11 @@ impl LoadedSegments {
     }
 }
 
-/// What is in the file at `path`.
+/// The content of the file at `path`.
 fn read(path: &Path) -> io::Result<(Vec<u8>, Arc<File>)> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > MOST_READ_BYTES {
-        return Err(io::Error::other("it is no file, or larger than a segment gets"));
+        return Err(io::Error::other("not a file, or larger than a segment"));
     }
     let file = File::open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
@@ -172,7 +171,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Arc<File>)> {
     Ok((bytes, Arc::new(file)))
 }
 
-/// Writes the segments of one run, record by record.
+/// Writer of the segments of one run.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Appender {
     current: Option<OpenSegment>,
@@ -184,20 +183,20 @@ pub(in crate::store) struct Appender {
 #[derive(Debug)]
 struct OpenSegment {
     file: File,
-    /// How much of it is whole.
+    /// Length of its complete records, in bytes.
     bytes: u64,
     written_at: SystemTime,
 }
 
 impl Appender {
-    /// Adds a framed record, and says whether it is in the file.
+    /// Appends a framed record. Returns whether it was written.
     pub(in crate::store) fn append(&mut self, frame: &[u8], folder: &SegmentFolder) -> bool {
         let written = self.try_append(frame, folder, SystemTime::now());
         if let Err(error) = &written {
-            // Logged once: a full disk must not end an audit, nor fill the log.
+            // Logged once: a full disk must not fill the log.
             if !std::mem::replace(&mut self.has_warned, true) {
                 tracing::warn!(
-                    "the catalog cannot be written, so the next run will ask again: {}: {error}",
+                    "cannot write the catalog, so the next run repeats its requests: {}: {error}",
                     folder.folder.display()
                 );
             }
@@ -206,7 +205,7 @@ impl Appender {
     }
 
     fn try_append(&mut self, frame: &[u8], folder: &SegmentFolder, now: SystemTime) -> io::Result<()> {
-        // Where the clock was set back, how long it was is not known.
+        // If the clock was set back, the pause is unknown.
         let has_paused = |open: &OpenSegment| now.duration_since(open.written_at).map_or(true, |pause| pause > PAUSE);
         if self.current.as_ref().is_some_and(has_paused) {
             self.current = None;
@@ -219,7 +218,7 @@ impl Appender {
             none => none.insert(OpenSegment::create(folder, now)?),
         };
         if let Err(error) = open.write(frame, now) {
-            // Behind half a record nothing would be read.
+            // Records after an incomplete one would not be read.
             if open.cut().is_err() {
                 self.current = None;
             }
@@ -229,13 +228,13 @@ impl Appender {
         Ok(())
     }
 
-    /// Ends the segment that is being written, and merges segments if there are many now.
+    /// Finishes the current segment, and merges segments if there are many.
     pub(in crate::store) fn finish(&mut self, folder: &SegmentFolder) {
         self.end();
         if std::mem::take(&mut self.has_written)
             && let Err(error) = folder.compact(SystemTime::now())
         {
-            tracing::debug!("the catalog in {} stays in many segments: {error}", folder.folder.display());
+            tracing::debug!("cannot compact the catalog in {}: {error}", folder.folder.display());
         }
     }
 
@@ -243,7 +242,7 @@ impl Appender {
         if let Some(mut open) = self.current.take()
             && let Err(error) = open.write(&record::end(), SystemTime::now())
         {
-            tracing::debug!("a segment of the catalog stays unfinished: {error}");
+            tracing::debug!("cannot finish a catalog segment: {error}");
         }
     }
 }
@@ -275,7 +274,7 @@ impl OpenSegment {
         Ok(())
     }
 
-    /// Drops what was written of a record that could not be written as a whole.
+    /// Removes an incomplete record.
     fn cut(&mut self) -> io::Result<()> {
         self.file.set_len(self.bytes)?;
         self.file.seek(SeekFrom::Start(self.bytes)).map(drop)
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_writes_is_read_while_it_goes_on() {
+    fn records_are_readable_while_their_run_is_writing() {
         let rig = Rig::new();
         let mut appender = rig.begin(0..3);
         assert_eq!((rig.known(), rig.names().len()), (vec![0, 1, 2], 1));
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_that_was_cut_anywhere_costs_its_last_records_and_no_other_segment() {
+    fn a_truncated_segment_loses_its_last_records_and_affects_no_other_segment() {
         // Segments of one millisecond are in no order.
         let rig = Rig::new();
         let added = |before: &[String]| rig.names().into_iter().find(|name| !before.contains(name)).unwrap();
@@ -371,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn many_segments_become_one_and_those_of_others_that_are_being_written_stay() {
+    fn many_segments_are_merged_and_unfinished_ones_of_other_runs_stay() {
         let rig = Rig::new();
         let mut open = rig.begin([0]);
         (1..=40).for_each(|name| rig.run(name));
@@ -394,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_slept_goes_on_in_another_segment() {
+    fn a_run_starts_a_new_segment_after_a_pause() {
         let rig = Rig::new();
         let mut appender = rig.begin([0]);
         let later = SystemTime::now() + PAUSE + Duration::from_mins(1);
@@ -403,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_segment_stays_and_disturbs_nobody() {
+    fn other_files_are_ignored_and_kept() {
         let rig = Rig::new();
         rig.run(0);
         let strange: [(&str, &[u8]); 4] = [
@@ -442,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_in_a_large_segment_are_read_there_also_when_it_was_merged_and_removed() {
+    fn facts_in_a_large_segment_are_readable_after_it_was_merged_and_removed() {
         let rig = Rig::new();
         let mut appender = Appender::default();
         let facts: Vec<_> = (0..40_u8).map(|of| (Digest::of(&[of]), vec![b'0' + of; SMALL_BYTES / 20])).collect();
@@ -461,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_and_merges_at_once_and_readers_meanwhile_lose_nothing() {
+    fn concurrent_runs_merges_and_reads_lose_no_record() {
         let rig = Rig::new();
         let first: Vec<_> = (0..16).collect();
         for name in &first {
@@ -511,7 +510,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
-        fn whatever_runs_and_merges_do_all_that_was_written_is_known(events in events()) {
+        fn any_sequence_of_runs_and_merges_keeps_all_records(events in events()) {
             let rig = Rig::new();
             let mut runs: [Appender; 4] = Default::default();
             let mut expected = Vec::new();

@@ -1,11 +1,10 @@
-//! The files of the catalog: segments, the same in a folder and in a bucket.
+//! Catalog files: segments of records, with the same format in folders and buckets.
 //!
-//! A run writes segments of its own and reads all others; nobody changes a segment of another run, so that runs need no
-//! lock. Each record in a segment has a checksum: what a killed run left half written is left out by whoever reads. What
-//! two segments say of the same thing is merged in a way that knows no order and no number of times. So many segments can
-//! be merged into one while others read and write, and by several runs at once.
+//! A run writes its own segments and reads all others. Segments are never modified by other runs, so no lock is needed. Each
+//! record has a checksum; readers skip records that a killed run left incomplete. Merging records is commutative and
+//! idempotent, so segments can be compacted while others read and write, and by several runs at once.
 //!
-//! Knows no stage, and of an image only that its facts are JSON.
+//! Knows no stage; image facts are opaque JSON.
 
 mod fact;
 mod folder;
@@ -23,25 +22,25 @@ pub(super) use self::{
     records::{Records, StoredNote, parts},
 };
 
-/// How the name of a segment ends.
+/// Suffix of segment names.
 const SUFFIX: &str = ".segment";
-/// How the name of a segment ends that is not worth being merged with others once more.
+/// Suffix of large segments, which are not merged again.
 const LARGE_SUFFIX: &str = "-large.segment";
-/// From which size on that is so, in bytes.
+/// Minimum size of a large segment, in bytes.
 const LARGE_BYTES: usize = 8 << 20;
-/// How many segments there may be that are not large.
+/// Maximum number of small segments before compaction.
 const MOST_SMALL: usize = 16;
-/// How many have to be finished among more than that to be merged: a few would be merged again by each run while the
-/// others are being written.
+/// Minimum number of finished small segments to compact. Fewer would be merged again by each run while others are being
+/// written.
 const FEWEST_MERGED: usize = MOST_SMALL / 2;
-/// How many bytes of segments are merged at a time.
+/// Maximum size of segments merged at a time, in bytes.
 const MOST_MERGED_BYTES: usize = 64 << 20;
-/// How much is written into one segment, in bytes: several are read at a time, also where memory is short.
+/// Maximum size of a written segment, in bytes. Several are read at a time.
 pub(super) const PART_BYTES: usize = 2 * LARGE_BYTES;
-/// How often is listed anew when segments vanish that were listed: they were merged into another one.
+/// Maximum number of listings if listed segments vanish because they were merged.
 const LISTINGS: u32 = 3;
 
-/// A name for a new segment of so many bytes that no other has, and that sorts by when it was made.
+/// A unique name for a new segment of `bytes`, which sorts by creation time.
 fn new_name(bytes: usize) -> String {
     let suffix = if bytes > LARGE_BYTES { LARGE_SUFFIX } else { SUFFIX };
     format!("{}{suffix}", Ulid::generate())
@@ -52,24 +51,24 @@ fn is_segment(name: &str) -> bool {
     name.ends_with(SUFFIX)
 }
 
-/// Whether `name` is that of a segment that is merged with others when they are many.
+/// Whether `name` is that of a small segment.
 fn is_small(name: &str) -> bool {
     is_segment(name) && !name.ends_with(LARGE_SUFFIX)
 }
 
-/// What several segments say, to be written as one.
+/// The records of several segments, to be written as one.
 #[derive(Debug, Default)]
 struct SegmentMerge {
     records: Records,
-    /// The segments that are in it.
+    /// The names of the segments in it.
     names: Vec<String>,
     bytes: usize,
     is_full: bool,
 }
 
 impl SegmentMerge {
-    /// Adds the segment `name`; whether there is room for more. One that is still being written is left out, unless it
-    /// `is_abandoned`, and so is one of another format.
+    /// Adds the segment `name`. Returns whether there is room for more. Skips segments of another format and, unless
+    /// `is_abandoned`, unfinished ones.
     fn add(&mut self, name: String, bytes: &[u8], is_abandoned: bool) -> bool {
         let Some(segment) = record::parse(bytes).filter(|segment| segment.is_finished || is_abandoned) else {
             return true;

@@ -1,4 +1,4 @@
-//! Segments in a store that is no folder: each written as a whole.
+//! Segments in a bucket, each written as a whole.
 
 use std::collections::HashSet;
 
@@ -7,12 +7,12 @@ use futures::{StreamExt as _, stream};
 use super::{LISTINGS, MOST_SMALL, Records, SegmentMerge, is_segment, is_small, new_name, record};
 use crate::store::{OnlyIf, Result, Store};
 
-/// Where segments are in a store; the same as in a store that is a folder.
+/// Prefix of segments in a store.
 const SEGMENTS: &str = "catalog/v4/segments/";
-/// How many segments are read at a time.
+/// Number of concurrent reads.
 const READ_AT_ONCE: usize = 8;
 
-/// What all segments of `store` say; and the error with which reading ended early.
+/// The records of all segments of `store`, and the error that ended reading early.
 pub(in crate::store) async fn read(store: &dyn Store) -> (Records, Result<()>) {
     let mut records = Records::default();
     let mut known = HashSet::new();
@@ -26,7 +26,7 @@ pub(in crate::store) async fn read(store: &dyn Store) -> (Records, Result<()>) {
     (records, Ok(()))
 }
 
-/// Reads the segments that are not `known`; whether some vanished in the meantime.
+/// Reads the segments that are not `known`. Returns whether some vanished in the meantime.
 async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<String>) -> Result<bool> {
     let mut names = store.names(SEGMENTS).await?;
     names.retain(|name| is_segment(name) && !known.contains(name));
@@ -46,10 +46,10 @@ async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<
                 if let Some(segment) = record::parse(&stored.bytes) {
                     segment.bodies.into_iter().for_each(|body| records.add(body));
                 } else {
-                    tracing::debug!("{}/{name} is no segment of this version", store.place());
+                    tracing::debug!("{}/{name} is not a segment of this version", store.place());
                 }
             }
-            Err(error) => tracing::warn!("a part of the catalog is fetched again: {error}"),
+            Err(error) => tracing::warn!("cannot read a part of the catalog, it is fetched again: {error}"),
         }
         known.insert(name);
     }
@@ -62,7 +62,7 @@ pub(in crate::store) async fn write(store: &dyn Store, segment: Vec<u8>) -> Resu
     store.write(&name, segment, OnlyIf::Absent).await.map(drop)
 }
 
-/// Merges the segments that are not large if they are many. They are removed when the one that has it all is there.
+/// Merges small segments if there are many, and removes them once the merged segment is written.
 pub(in crate::store) async fn compact(store: &dyn Store) -> Result<()> {
     let mut names = store.names(SEGMENTS).await?;
     names.retain(|name| is_small(name));
@@ -71,9 +71,9 @@ pub(in crate::store) async fn compact(store: &dyn Store) -> Result<()> {
     }
     let mut merge = SegmentMerge::default();
     for name in names {
-        // Others may be merging it too; and one that cannot be read stays.
+        // Another run may have merged it; an unreadable one stays.
         let Ok(Some(stored)) = store.read(&name).await else { continue };
-        // Whoever writes an object writes it as a whole.
+        // Objects are always written as a whole.
         if !merge.add(name, &stored.bytes, true) {
             break;
         }

@@ -1,27 +1,27 @@
-//! The format of a segment: a line that names it, and records, each with its length and checksum.
+//! Segment format: a header line, and records with length and checksum.
 //!
 //! A record is framed as length (4 bytes), CRC-32 of length and body (4 bytes), body; all numbers are little-endian. The
-//! body is kind (1 byte), length of the key (2 bytes), key, value. The last record of a segment that is finished has the
-//! kind 0. The checksum covers the length, so that the zeros which a file system may leave after a crash are no record.
+//! body is kind (1 byte), length of the key (2 bytes), key, value. The last record of a finished segment has kind
+//! 0. The checksum covers the length, so that zeros left by a file system after a crash are not a record.
 
 /// The first line of a segment.
 const HEADER: &[u8] = b"basewatch.catalog/v4\n";
-/// How many bytes there are before the body of a record.
+/// Number of bytes before the body of a record.
 const FRAME_BYTES: usize = 8;
-/// How many bytes of a body there are before the key.
+/// Number of bytes of a body before the key.
 const PREFIX_BYTES: usize = 3;
 /// The kind of the record that ends a segment.
 const END: u8 = 0;
 
-/// What a record is about.
+/// Kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::store) enum RecordKind {
     /// The facts of a digest, as JSON.
     Content = 1,
-    /// A part of what is remembered of a repository, as JSON.
+    /// A part of a repository record, as JSON.
     Repository = 2,
-    /// What was kept under a name: when, in microseconds since 1970 (8 bytes), and what, as JSON.
+    /// A named note: its time in microseconds since 1970 (8 bytes) and its value as JSON.
     Note = 3,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::store) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record as it stands in a segment; `None` if it is longer than one can be.
+    /// The framed record; `None` if it is too long.
     pub(in crate::store) fn frame(&self) -> Option<Vec<u8>> {
         let key_length = u16::try_from(self.key.len()).ok()?;
         let mut body = Vec::with_capacity(PREFIX_BYTES + self.key.len() + self.value.len());
@@ -51,7 +51,7 @@ impl<'a> Record<'a> {
         frame(&body)
     }
 
-    /// The record with this `body`; `None` if that makes no sense, or a newer basewatch wrote it.
+    /// Parses `body`; `None` if it is invalid or was written by a newer basewatch.
     pub(super) fn from_body(body: &'a [u8]) -> Option<Self> {
         let (kind, rest) = body.split_first()?;
         let (key_length, rest) = rest.split_first_chunk()?;
@@ -60,7 +60,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The record with this `body` as it stands in a segment.
+/// The framed record with this `body`.
 pub(super) fn frame(body: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(body.len()).ok()?.to_le_bytes();
     let mut bytes = Vec::with_capacity(FRAME_BYTES + body.len());
@@ -77,17 +77,17 @@ fn checksum(length: [u8; 4], body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// What a segment begins with.
+/// The header of a segment.
 pub(super) fn header() -> &'static [u8] {
     HEADER
 }
 
-/// What ends a segment to which nothing will be added.
+/// The end record of a finished segment.
 pub(super) fn end() -> Vec<u8> {
     frame(&[END, 0, 0]).unwrap_or_default()
 }
 
-/// The whole segment with these framed records.
+/// A finished segment with the framed records `frames`.
 pub(in crate::store) fn segment_of<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bytes = HEADER.to_vec();
     frames.into_iter().for_each(|frame| bytes.extend_from_slice(frame));
@@ -95,17 +95,17 @@ pub(in crate::store) fn segment_of<'a>(frames: impl IntoIterator<Item = &'a [u8]
     bytes
 }
 
-/// What a segment says.
+/// A parsed segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedSegment<'a> {
     /// The bodies of its records.
     pub(super) bodies: Vec<&'a [u8]>,
-    /// Whether its end is there: nothing will be added.
+    /// Whether it has an end record.
     pub(super) is_finished: bool,
 }
 
-/// Reads a segment up to the first record that is not whole: there its run was killed, or is writing. `None` if it is of
-/// another format.
+/// Parses a segment up to the first incomplete record, where its run was killed or is still writing. `None` for another
+/// format.
 pub(super) fn parse(bytes: &[u8]) -> Option<ParsedSegment<'_>> {
     let mut segment = ParsedSegment { bodies: Vec::new(), is_finished: false };
     let Some(mut rest) = bytes.strip_prefix(HEADER) else {
@@ -122,7 +122,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<ParsedSegment<'_>> {
     Some(segment)
 }
 
-/// The first body in `bytes`, and what follows it.
+/// The first body in `bytes`, and the rest.
 fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (sum, rest) = rest.split_first_chunk()?;
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_read_as_it_was_written() {
+    fn a_segment_round_trips() {
         let bytes = segment_of(frames().iter().map(Vec::as_slice));
         let segment = parse(&bytes).unwrap();
         assert_eq!((records(&segment), segment.is_finished), (RECORDS.to_vec(), true));
     }
 
     #[test]
-    fn a_segment_that_was_cut_anywhere_has_all_records_before_the_cut() {
+    fn a_truncated_segment_has_all_records_before_the_cut() {
         let frames = frames();
         let bytes = segment_of(frames.iter().map(Vec::as_slice));
         for length in 0..bytes.len() {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_changed_costs_its_record_and_what_follows() {
+    fn a_corrupt_byte_loses_its_record_and_the_following_ones() {
         let bytes = segment_of(frames().iter().map(Vec::as_slice));
         for place in 0..bytes.len() {
             let mut changed = bytes.clone();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_although_its_checksum_holds_is_no_record() {
+    fn an_invalid_body_with_a_valid_checksum_is_not_a_record() {
         for body in [&[][..], &[1], &[1, 0], &[1, 9, 0, b'a'], &[1, 1, 0, 0xff], &[9, 0, 0, 1]] {
             let bytes = segment_of([frame(body).unwrap().as_slice(), frames()[0].as_slice()]);
             let segment = parse(&bytes).unwrap();
@@ -206,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_in_a_file_is_read_without_a_panic(bytes in vec(any::<u8>(), 0..200), has_header in any::<bool>()) {
+        fn any_file_is_parsed_without_panic(bytes in vec(any::<u8>(), 0..200), has_header in any::<bool>()) {
             let bytes = if has_header { [HEADER, &bytes].concat() } else { bytes };
             if let Some(segment) = parse(&bytes) {
                 prop_assert!(has_header || bytes.len() < HEADER.len());

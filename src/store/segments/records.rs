@@ -1,4 +1,4 @@
-//! What segments say, by what it is about. Facts of images stay as they were read: most are never asked for.
+//! Merged records of segments. Image facts stay unparsed: most are never needed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
@@ -14,21 +14,20 @@ use crate::{
     store::RepositoryMemory,
 };
 
-/// How many bytes of the value of a note say when it was kept.
+/// Length of the time in the value of a note, in bytes.
 const INSTANT_BYTES: usize = 8;
 
-/// What was kept under a name.
+/// A named note.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) struct StoredNote {
-    /// When, in microseconds since 1970. Of several, the latest counts.
+    /// Its time, in microseconds since 1970. The latest note of a name counts.
     at: i64,
-    /// What, as JSON.
+    /// Its value, as JSON.
     pub(in crate::store) json: Vec<u8>,
 }
 
 impl StoredNote {
-    /// What is kept `now` instead of `known`. It is later than that in any case, also where the clock of the machine that
-    /// kept the other is ahead.
+    /// A note that replaces `known`. Always later than that, even if the clock of the other machine is ahead.
     pub(in crate::store) fn new(json: Vec<u8>, now: DateTime<Utc>, known: Option<&Self>) -> Self {
         let after = known.map_or(i64::MIN, |known| known.at.saturating_add(1));
         Self { at: now.timestamp_micros().max(after), json }
@@ -45,27 +44,27 @@ impl StoredNote {
     }
 }
 
-/// What segments say.
+/// Merged records.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(test, derive(PartialEq))]
 pub(in crate::store) struct Records {
     /// Facts by digest.
     pub(in crate::store) contents: HashMap<Digest, StoredFact>,
-    /// What is remembered of repositories, in parts, as JSON.
+    /// Parts of repository records, as JSON.
     pub(in crate::store) repositories: BTreeMap<Repository, BTreeSet<Box<[u8]>>>,
-    /// What was kept by name.
+    /// Notes by name.
     pub(in crate::store) notes: BTreeMap<String, StoredNote>,
-    /// The bodies of records that make no sense here: a newer basewatch may have written them.
+    /// Bodies of unknown records, which a newer basewatch may have written.
     others: BTreeSet<Box<[u8]>>,
 }
 
 impl Records {
-    /// Adds what the record with this `body` says.
+    /// Adds the record with this `body`.
     pub(super) fn add(&mut self, body: &[u8]) {
         self.add_with(body, |json| StoredFact::Here(json.into()));
     }
 
-    /// Adds what the segment in `file` says, whose `bytes` these are. Facts are read there when they are asked for.
+    /// Adds the records of the segment in `file` with these `bytes`. Facts stay in the file.
     pub(super) fn add_from_file(&mut self, segment: &record::ParsedSegment<'_>, bytes: &[u8], file: &Arc<File>) {
         for body in &segment.bodies {
             self.add_with(body, |json| {
@@ -105,7 +104,7 @@ impl Records {
         Some(())
     }
 
-    /// Whole segments that say the same, each of at most [`PART_BYTES`] unless a single record is larger.
+    /// Segments with these records, each of at most [`PART_BYTES`] unless a single record is larger.
     pub(super) fn into_segments(self) -> Vec<Vec<u8>> {
         self.into_parts(PART_BYTES)
     }
@@ -155,14 +154,13 @@ pub(in crate::store) fn parts<T>(
     parts
 }
 
-/// Whether `one` is to be kept rather than `other`, as facts of the same digest. These never change: it is the one that
-/// can be read, or says more.
+/// Whether `one` is preferred to `other` as facts of the same digest: the readable one, or the longer one.
 fn is_better(one: &[u8], other: &[u8]) -> bool {
     let is_readable = |json| serde_json::from_slice::<Content>(json).is_ok();
     one != other && (is_readable(one), one.len(), one) > (is_readable(other), other.len(), other)
 }
 
-/// The parts of what is remembered of a repository as one; those that cannot be read stay what they are.
+/// Merges the parts of a repository record. Unreadable parts stay as they are.
 fn one_of(parts: BTreeSet<Box<[u8]>>) -> BTreeSet<Box<[u8]>> {
     let mut memory = RepositoryMemory::default();
     let mut unreadable = BTreeSet::new();
@@ -196,7 +194,7 @@ mod tests {
         records
     }
 
-    /// What segments say, with what is remembered of each repository as one.
+    /// What segments say, with the parts of each repository record merged.
     fn read(segments: &[Vec<u8>]) -> Records {
         let mut records = Records::default();
         for segment in segments {
@@ -250,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn merged_segments_say_what_those_say_that_are_in_them(a in bodies(), b in bodies(), c in bodies()) {
+        fn merged_segments_have_the_records_of_their_parts(a in bodies(), b in bodies(), c in bodies()) {
             let all = settled(records(a.iter().chain(&b).chain(&c)));
             let ab = records(a.iter().chain(&b)).into_segments();
             let bc = records(b.iter().chain(&c)).into_segments();
@@ -259,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn the_parts_of_a_large_segment_are_all_of_it_and_none_is_too_large(a in bodies(), most in 1..600_usize) {
+        fn a_large_segment_is_split_into_parts_within_the_limit(a in bodies(), most in 1..600_usize) {
             let all = records(&a);
             let parts = all.clone().into_parts(most);
             prop_assert_eq!(&read(&parts), &settled(all));
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_that_cannot_be_read_give_way_to_those_that_can() {
+    fn readable_facts_replace_unreadable_ones() {
         let digest = Digest::of(b"x");
         let good = br#"{"index":{"children":[]}}"#;
         let long = format!("{{\"index\":{}", " ".repeat(100));
@@ -283,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_that_is_kept_later_counts_also_where_a_clock_is_ahead() {
+    fn a_later_note_counts_even_if_a_clock_is_ahead() {
         let ahead = StoredNote::new(b"1".to_vec(), DateTime::from_timestamp(2_000_000_000, 0).unwrap(), None);
         let later = StoredNote::new(b"0".to_vec(), DateTime::from_timestamp(1_000_000_000, 0).unwrap(), Some(&ahead));
         let bodies = [&later, &ahead].map(|note| body(RecordKind::Note, "x", &note.to_value()));

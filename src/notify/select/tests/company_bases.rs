@@ -52,18 +52,18 @@ fn images_that_wait_for_a_base_are_one_alert_about_it_until_it_is_rebuilt() {
     assert_eq!(fleet.set_all(&names, Some(false)).run(), ["acme/base triggered"]);
     assert_eq!(fleet.after(1).set_all(&["mail"], Some(false)).run(), NOTHING, "one more image changes nothing");
     assert_eq!(fleet.after(6).run(), ["acme/base reminded"]);
-    // It was rebuilt: from now on the images themselves are behind.
+    // The base was rebuilt: now the images themselves are behind.
     let all = ["orders", "invoices", "refunds", "mail"];
-    let mut told = fleet.after(1).set_all(&all, Some(true)).run();
-    told.sort();
+    let mut events = fleet.after(1).set_all(&all, Some(true)).run();
+    events.sort();
     assert_eq!(
-        told,
+        events,
         ["acme/base resolved", "invoices triggered", "mail triggered", "orders triggered", "refunds triggered"]
     );
 }
 
 #[test]
-fn the_message_names_the_base_the_line_and_what_is_built_on_it() {
+fn the_message_names_base_line_and_dependent_images() {
     let mut fleet = Fleet::new();
     let messages = fleet.set_all(&["orders", "invoices", "refunds", "mail"], Some(false)).plan();
     let [message] = &messages[..] else { panic!("one message: {messages:?}") };
@@ -82,21 +82,25 @@ fn the_message_names_the_base_the_line_and_what_is_built_on_it() {
 }
 
 #[test]
-fn an_alert_about_an_image_ends_once_it_is_known_to_wait_for_its_base() {
+fn an_alert_about_an_image_is_resolved_once_it_waits_for_its_base() {
     let mut fleet = Fleet::new();
     assert_eq!(fleet.set("orders", "high").run(), ["orders triggered"]);
     let messages = fleet.after(1).set_all(&["orders"], Some(false)).plan();
     let ended: Vec<_> =
         messages.iter().flat_map(|message| &message.items).filter_map(|item| item.ended.as_deref()).collect();
-    assert_eq!(ended, ["it waits for a rebuild of its base, which has an alert of its own"]);
+    assert_eq!(ended, ["waiting for a rebuild of its base, which has its own alert"]);
 }
 
 #[test]
-fn whether_a_base_was_rebuilt_is_told_only_if_that_is_known() {
+fn a_base_alert_is_resolved_only_if_the_rebuild_is_known() {
     let mut fleet = Fleet::new();
     fleet.set_all(&["orders"], Some(false)).run();
     fleet.settings.threshold = Severity::Critical;
-    assert_eq!(fleet.after(1).set_all(&["orders"], None).run(), NOTHING, "unknown is no news");
+    assert_eq!(
+        fleet.after(1).set_all(&["orders"], None).run(),
+        NOTHING,
+        "an unknown base neither triggers nor resolves"
+    );
     // What is built on it may be there, where the inventory could not be read.
     fleet.errors.push(ErrorEntry { account: "210987654321".parse().ok(), ..ErrorEntry::default() });
     assert_eq!(fleet.after(1).remove("orders").run(), NOTHING);
@@ -105,7 +109,7 @@ fn whether_a_base_was_rebuilt_is_told_only_if_that_is_known() {
 }
 
 #[test]
-fn a_base_that_is_in_the_inventory_has_one_alert_and_that_is_its_own() {
+fn a_base_in_the_inventory_has_only_its_own_alert() {
     let mut own = built_on_company_base("acme/base", Some(true));
     own.image.reference = format!("{REGISTRY}/acme/base:1").into();
     own.base = own.base.map(|base| base.chain[0].base.clone());
@@ -116,7 +120,7 @@ fn a_base_that_is_in_the_inventory_has_one_alert_and_that_is_its_own() {
 }
 
 #[test]
-fn a_look_at_one_image_between_runs_says_nothing_of_its_base() {
+fn a_partial_audit_of_an_image_does_not_notify_of_its_base() {
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[built_on_company_base("orders", Some(false))]);
     plan_part(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings, false);

@@ -1,4 +1,4 @@
-//! One image in ECR is one event, however many tags it has.
+//! All tags of an image in ECR are one event.
 
 use super::*;
 use crate::notify::{AlertKey, AlertSubject};
@@ -15,12 +15,12 @@ fn tag(name: &str, content: &str, severity: &str) -> Finding {
 }
 
 impl Fleet {
-    /// Looks at `tags`, which were just pushed, and says what messages tell: `orders:1 triggered (1, latest)`.
+    /// Audits the just pushed `tags` and returns the items of messages: `orders:1 triggered (1, latest)`.
     fn push(&mut self, tags: &[Finding]) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], tags);
         plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, false);
-        told(self.ledger.outbox[before..].iter().map(|due| &due.message))
+        items(self.ledger.outbox[before..].iter().map(|due| &due.message))
     }
 
     fn key(&self, name: &str) -> AlertKey {
@@ -29,11 +29,11 @@ impl Fleet {
     }
 
     fn event(&self, name: &str) -> &Event {
-        self.ledger.alerts[&self.key(name)].told[TOPIC].events.last().unwrap()
+        self.ledger.alerts[&self.key(name)].deliveries[TOPIC].events.last().unwrap()
     }
 }
 
-fn told<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<String> {
+fn items<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<String> {
     let items = messages.flat_map(|message| &message.items);
     items.map(|item| format!("{} {} ({})", item.name, item.event.as_str(), item.tags.join(", "))).collect()
 }
@@ -50,35 +50,35 @@ fn three_pushes_of_one_image_are_one_message_with_one_key() {
         assert_eq!(fleet.push(&tags(&["orders:1.2", "orders:1.2.3", "orders:latest"])), NOTHING);
     }
     let key = fleet.ledger.outbox[0].message.dedup_key.clone();
-    // Whichever tag is heard of first, the message has the same key: here it is another one.
+    // The key does not depend on which tag arrives first.
     let mut other = Fleet::new();
     other.push(&tags(&["orders:latest"]));
     assert_eq!(other.ledger.outbox[0].message.dedup_key, key);
-    // All tags are told once the one message is delivered.
-    let told: Vec<_> =
-        fleet.ledger.outbox[0].findings.iter().map(|key| key.finding.rsplit_once(':').unwrap().1).collect();
-    assert_eq!(told, ["1.2", "1.2.3", "latest"]);
+    // The one message covers all tags.
+    let covered: Vec<_> =
+        fleet.ledger.outbox[0].alerts.iter().map(|key| key.finding.rsplit_once(':').unwrap().1).collect();
+    assert_eq!(covered, ["1.2", "1.2.3", "latest"]);
     assert_eq!((fleet.event("orders:latest").dedup_key.as_str(), fleet.event("orders:latest").sent_at), (&*key, None));
     fleet.ledger.acknowledged(TOPIC, &key, fleet.now, None);
     assert_eq!(fleet.event("orders:latest").sent_at, Some(fleet.now));
-    // The next run knows them all, and reminds of all at once.
+    // The next run lists all of them and reminds of all at once.
     for finding in tags(&["orders:1.2", "orders:1.2.3", "orders:latest"]) {
         fleet.put(finding);
     }
     assert_eq!(fleet.after(1).run(), NOTHING);
     let messages = fleet.after(6).plan();
-    assert_eq!(self::told(messages.iter()), ["orders:1.2 reminded (1.2, 1.2.3, latest)"]);
+    assert_eq!(items(messages.iter()), ["orders:1.2 reminded (1.2, 1.2.3, latest)"]);
     assert_eq!((messages[0].count(), messages[0].repositories.len()), (1, 1));
 }
 
 #[test]
-fn an_audit_tells_the_tags_of_one_image_as_one() {
+fn an_audit_groups_the_tags_of_one_image() {
     let mut fleet = Fleet::new();
     for finding in [
         tag("orders:1", "a", "high"),
         tag("orders:latest", "a", "high"),
         tag("orders:2", "b", "high"),
-        // The same tags of another repository, and one that policy judges otherwise.
+        // The same tags in another repository, and a tag with another verdict.
         tag("billing:1", "a", "high"),
         tag("orders:stable", "a", "medium"),
     ] {
@@ -86,7 +86,7 @@ fn an_audit_tells_the_tags_of_one_image_as_one() {
     }
     let messages = fleet.plan();
     assert_eq!(
-        told(messages.iter()),
+        items(messages.iter()),
         [
             "billing:1 triggered ()",
             "orders:1 triggered (1, latest)",
@@ -94,24 +94,24 @@ fn an_audit_tells_the_tags_of_one_image_as_one() {
             "orders:stable triggered ()",
         ]
     );
-    assert_eq!(fleet.ledger.outbox[0].findings.len(), 5);
+    assert_eq!(fleet.ledger.outbox[0].alerts.len(), 5);
     fleet.findings.clear();
     let messages = fleet.after(1).plan();
-    assert_eq!(told(messages.iter()).len(), 4, "they end as they began");
+    assert_eq!(items(messages.iter()).len(), 4, "resolved in the same groups");
 }
 
 #[test]
-fn what_is_not_the_same_event_is_told() {
-    for (what, later, told) in [
+fn different_events_of_an_image_are_separate_messages() {
+    for (what, later, expected) in [
         ("another image", tag("orders:2", "b", "high"), 1),
         ("another repository", tag("billing:1", "a", "high"), 1),
-        ("worse than was told", tag("orders:latest", "a", "critical"), 1),
+        ("more severe than notified", tag("orders:latest", "a", "critical"), 1),
         ("the same", tag("orders:latest", "a", "high"), 0),
     ] {
         let mut fleet = Fleet::new();
         fleet.push(&[tag("orders:1", "a", "high")]);
         fleet.now += Duration::hours(23);
-        assert_eq!(fleet.push(std::slice::from_ref(&later)).len(), told, "{what}");
+        assert_eq!(fleet.push(std::slice::from_ref(&later)).len(), expected, "{what}");
     }
     let mut fleet = Fleet::new();
     fleet.push(&[tag("orders:1", "a", "high")]);
@@ -119,7 +119,7 @@ fn what_is_not_the_same_event_is_told() {
 }
 
 #[test]
-fn whoever_snoozes_one_tag_hears_of_no_other_and_all_are_told_again() {
+fn snoozing_one_tag_snoozes_the_image_and_resend_covers_all_tags() {
     let mut fleet = Fleet::new();
     fleet.push(&[tag("orders:1", "a", "high"), tag("orders:2", "b", "high")]);
     let until = Some(fleet.now + Duration::days(20));

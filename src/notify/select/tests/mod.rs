@@ -1,4 +1,4 @@
-//! Who is told what, run after run.
+//! Planning of notifications over several runs.
 
 mod company_bases;
 mod images;
@@ -17,7 +17,7 @@ use crate::{
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
 
-/// A fleet that is looked at day after day, and what its receivers are told.
+/// A fleet that is audited day after day, and the notifications of its channels.
 struct Fleet {
     ledger: Ledger,
     settings: Settings,
@@ -30,7 +30,7 @@ impl Fleet {
     fn new() -> Self {
         Self {
             ledger: Ledger::default(),
-            settings: Settings { receivers: vec![receiver(TOPIC)], ..Settings::default() },
+            settings: Settings { channels: vec![channel(TOPIC)], ..Settings::default() },
             now: "2026-11-02T09:00:00Z".parse().unwrap(),
             findings: Vec::new(),
             errors: Vec::new(),
@@ -52,22 +52,23 @@ impl Fleet {
         self
     }
 
-    /// Runs now, delivers everything, and says what was told: `orders triggered`.
+    /// Runs now, delivers everything and returns the events: `orders triggered`.
     fn run(&mut self) -> Vec<String> {
         let messages = self.plan();
         for due in std::mem::take(&mut self.ledger.outbox) {
-            for key in due.findings {
-                for event in &mut self.ledger.alerts.get_mut(&key).unwrap().told.get_mut(&due.receiver).unwrap().events
+            for key in due.alerts {
+                for event in
+                    &mut self.ledger.alerts.get_mut(&key).unwrap().deliveries.get_mut(&due.channel).unwrap().events
                 {
                     event.sent_at.get_or_insert(self.now);
                 }
             }
         }
-        let told = messages.iter().flat_map(|message| &message.items);
-        told.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
+        let items = messages.iter().flat_map(|message| &message.items);
+        items.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
     }
 
-    /// Runs now, and delivers nothing.
+    /// Runs now without delivering.
     fn plan(&mut self) -> Vec<Message> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &self.errors, &self.findings);
@@ -75,14 +76,14 @@ impl Fleet {
         self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
     }
 
-    /// Looks only at `name` now, and says what was told.
-    fn look(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
+    /// Audits only `name` now and returns the events.
+    fn audit_one(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], &[finding(name, severity, Some("payments"))]);
         plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, is_unlisted);
         let messages = self.ledger.outbox[before..].iter().map(|due| &due.message);
-        let told = messages.flat_map(|message| &message.items);
-        told.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
+        let items = messages.flat_map(|message| &message.items);
+        items.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
     }
 
     fn after(&mut self, days: i64) -> &mut Self {
@@ -91,9 +92,9 @@ impl Fleet {
     }
 }
 
-fn receiver(id: &str) -> Receiver {
+fn channel(id: &str) -> Receiver {
     let topic = SnsSettings { topic_arn: TOPIC.parse().unwrap(), format: MessageFormat::Text, formats: [].into() };
-    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, channel: Channel::Sns(topic) }
+    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind: Channel::Sns(topic) }
 }
 
 fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
@@ -130,7 +131,7 @@ fn report(now: DateTime<Utc>, errors: &[ErrorEntry], findings: &[Finding]) -> Re
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn a_finding_is_told_once_then_weekly_when_it_gets_worse_and_when_it_ends() {
+fn a_finding_is_triggered_once_reminded_weekly_escalated_and_resolved() {
     let mut fleet = Fleet::new();
     assert_eq!(fleet.set("orders", "info").run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
@@ -139,19 +140,19 @@ fn a_finding_is_told_once_then_weekly_when_it_gets_worse_and_when_it_ends() {
     }
     assert_eq!(fleet.after(1).run(), ["orders reminded"]);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders escalated"]);
-    // What was told counts, not what is so: it is no news that it is as bad as it was.
+    // The severity last notified counts: returning to it is no escalation.
     assert_eq!(fleet.after(1).set("orders", "medium").run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "high").run(), NOTHING);
     assert_eq!(fleet.after(5).run(), ["orders reminded"]);
     assert_eq!(fleet.after(1).set("orders", "none").run(), ["orders resolved"]);
     assert_eq!(fleet.after(30).run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
-    let told = &fleet.ledger.alerts.values().next().unwrap().told[TOPIC];
-    assert_eq!((told.episode, told.count, told.state()), (2, 6, State::Sent));
+    let history = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC];
+    assert_eq!((history.episode, history.count, history.state()), (2, 6, State::Sent));
 }
 
 #[test]
-fn a_daily_run_that_starts_a_minute_early_reminds_all_the_same() {
+fn a_run_that_starts_a_minute_early_still_sends_the_reminder() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").run();
     fleet.now += Duration::days(7) - Duration::minutes(1);
@@ -159,7 +160,7 @@ fn a_daily_run_that_starts_a_minute_early_reminds_all_the_same() {
 }
 
 #[test]
-fn what_cannot_be_judged_neither_triggers_nor_ends() {
+fn an_unknown_base_neither_triggers_nor_resolves() {
     let mut fleet = Fleet::new();
     fleet.settings.threshold = Severity::Low;
     assert_eq!(fleet.set("orders", "low").run(), NOTHING);
@@ -170,12 +171,12 @@ fn what_cannot_be_judged_neither_triggers_nor_ends() {
 }
 
 #[test]
-fn what_the_inventory_could_not_list_is_not_taken_for_gone() {
+fn deployments_missing_because_of_an_inventory_error_are_not_resolved() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").set("billing", "high").run();
     fleet.errors = vec![ErrorEntry::default()];
     assert_eq!(fleet.after(1).remove("orders").run(), NOTHING);
-    // What it does show has ended.
+    // Listed findings are resolved.
     assert_eq!(fleet.after(1).set("billing", "none").run(), ["billing resolved"]);
     fleet.errors.clear();
     assert_eq!(fleet.after(1).run(), ["orders resolved"]);
@@ -183,7 +184,7 @@ fn what_the_inventory_could_not_list_is_not_taken_for_gone() {
 }
 
 #[test]
-fn there_is_one_message_for_each_owner_the_worst_first() {
+fn there_is_one_message_per_owner_most_severe_first() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "medium").set("refunds", "high").set_of("search", "critical", Some("web"));
     fleet.set_of("attic", "medium", None);
@@ -196,23 +197,23 @@ fn there_is_one_message_for_each_owner_the_worst_first() {
 }
 
 #[test]
-fn a_receiver_is_told_of_its_owners_and_from_its_severity_up() {
+fn a_channel_receives_findings_of_its_owners_from_its_threshold_up() {
     let mut fleet = Fleet::new();
-    let mut pager = receiver("pager");
+    let mut pager = channel("pager");
     pager.owners = vec!["pay*".parse().unwrap()];
     pager.threshold = Some(Severity::High);
-    fleet.settings.receivers = vec![pager];
+    fleet.settings.channels = vec![pager];
     fleet.set("orders", "medium").set_of("search", "critical", Some("web")).set_of("attic", "critical", None);
     assert_eq!(fleet.run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
-    // Below its own threshold it has ended for this receiver.
+    // Below its own threshold the alert is resolved on this channel.
     assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders resolved"]);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
     assert_eq!(fleet.after(1).set_of("orders", "high", Some("web")).run(), ["orders resolved"]);
 }
 
 #[test]
-fn a_large_backlog_is_told_as_one_summary_and_what_is_new_after_it_singly() {
+fn a_large_backlog_is_one_summary_and_later_findings_are_sent_singly() {
     let mut fleet = Fleet::new();
     for number in 0..432 {
         fleet.set_of(&format!("f{number:03}"), "medium", Some(if number % 2 == 0 { "payments" } else { "web" }));
@@ -222,14 +223,14 @@ fn a_large_backlog_is_told_as_one_summary_and_what_is_new_after_it_singly() {
     let message = &messages[0];
     assert_eq!((message.kind, message.count(), message.items.len()), (MessageKind::Backlog, 432, 20));
     assert_eq!((message.left_out, message.owners["web"]), (412, 216));
-    // It is due, if not yet delivered: the next run does not tell it again.
+    // Due but not yet delivered: the next run does not plan it again.
     fleet.after(1).set("orders", "high");
     let messages = fleet.plan();
     assert_eq!((messages.len(), messages[0].kind, &*messages[0].items[0].name), (1, MessageKind::Findings, "orders"));
 }
 
 #[test]
-fn what_is_too_many_for_one_run_is_told_in_its_last_message() {
+fn the_last_message_of_a_run_covers_the_owners_above_the_limit() {
     let mut fleet = Fleet::new();
     fleet.settings.max_messages = 3;
     for owner in ["a", "b", "c", "d", "e"] {
@@ -242,7 +243,7 @@ fn what_is_too_many_for_one_run_is_told_in_its_last_message() {
 }
 
 #[test]
-fn at_night_only_what_is_urgent_is_told_and_the_rest_in_the_morning() {
+fn quiet_hours_hold_everything_but_urgent_findings_until_morning() {
     let mut fleet = Fleet::new();
     fleet.settings.quiet_hours = Some(QuietHours {
         from: "18:00".parse().unwrap(),
@@ -256,7 +257,7 @@ fn at_night_only_what_is_urgent_is_told_and_the_rest_in_the_morning() {
     assert_eq!(fleet.set("orders", "high").set("pay", "critical").run(), ["pay triggered"]);
     fleet.now = "2026-11-02T07:00:00Z".parse().unwrap();
     assert_eq!(fleet.run(), ["orders triggered"]);
-    // On Saturday nobody works, at noon neither.
+    // On Saturday, at noon.
     fleet.now = "2026-11-07T11:00:00Z".parse().unwrap();
     assert_eq!(fleet.set("orders", "none").run(), NOTHING);
     fleet.now = "2026-11-09T11:00:00Z".parse().unwrap();
@@ -268,7 +269,7 @@ fn at_night_only_what_is_urgent_is_told_and_the_rest_in_the_morning() {
 }
 
 #[test]
-fn a_snoozed_alert_is_silent_unless_it_gets_worse() {
+fn a_snoozed_alert_is_silent_unless_it_escalates() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "medium").run();
     let until = fleet.now + Duration::days(20);
@@ -280,7 +281,7 @@ fn a_snoozed_alert_is_silent_unless_it_gets_worse() {
 }
 
 #[test]
-fn what_comes_and_goes_within_the_grace_is_never_told() {
+fn a_finding_that_ends_within_the_grace_is_never_notified() {
     let mut fleet = Fleet::new();
     fleet.settings.grace = std::time::Duration::from_hours(48);
     assert_eq!(fleet.set("orders", "high").run(), NOTHING);
@@ -291,13 +292,13 @@ fn what_comes_and_goes_within_the_grace_is_never_told() {
 }
 
 #[test]
-fn the_same_message_has_the_same_key_and_another_another() {
+fn equal_messages_have_equal_dedup_keys_and_different_ones_do_not() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").set("billing", "high");
     let mut again = Fleet::new();
     again.set("billing", "high").set("orders", "high");
     let key = fleet.plan()[0].dedup_key.clone();
-    // A run that was killed before it could record anything is repeated, an hour later.
+    // A run killed before it recorded anything is repeated an hour later.
     again.now += Duration::hours(1);
     assert_eq!(again.plan()[0].dedup_key, key);
     fleet.ledger.outbox.clear();
@@ -308,34 +309,34 @@ fn the_same_message_has_the_same_key_and_another_another() {
 }
 
 #[test]
-fn a_report_older_than_the_last_run_tells_nothing() {
+fn a_report_older_than_the_last_run_plans_nothing() {
     let mut fleet = Fleet::new();
     fleet.run();
     fleet.now -= Duration::minutes(5);
     fleet.set("orders", "high");
     let report = report(fleet.now, &[], &fleet.findings);
     let planned = plan(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings);
-    assert!(planned.is_outrun && fleet.ledger.outbox.is_empty());
+    assert!(planned.is_superseded && fleet.ledger.outbox.is_empty());
 }
 
 #[test]
-fn a_receiver_that_does_not_want_to_know_of_ends_is_not_told_and_the_ledger_knows_it_ended() {
+fn a_channel_without_resolved_is_not_notified_of_ends_but_the_ledger_records_them() {
     let mut fleet = Fleet::new();
-    fleet.settings.receivers[0].resolved = false;
+    fleet.settings.channels[0].resolved = false;
     fleet.set("orders", "high").run();
     assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
-    assert_eq!(fleet.ledger.alerts.values().next().unwrap().told[TOPIC].state(), State::Resolved);
+    assert_eq!(fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].state(), State::Resolved);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
 }
 
 #[test]
-fn what_became_of_a_rebuild_is_told_from_the_severity_of_the_receiver_up() {
+fn rebuild_notices_are_sent_from_the_threshold_of_the_channel_up() {
     let mut fleet = Fleet::new();
-    let mut pager = receiver("pager");
+    let mut pager = channel("pager");
     pager.threshold = Some(Severity::High);
-    fleet.settings.receivers.push(pager);
+    fleet.settings.channels.push(pager);
     let report = report(fleet.now, &[], &[]);
-    let told = |severity| {
+    let notices = |severity| {
         let request = json!({
             "dedup_key": "k", "run_id": "r", "at": fleet.now, "registry": "r.example.com", "repository": "orders",
             "line": "l:1", "base": "l@d", "base_digest": "d", "from": [], "deployments": [], "deployment_count": 1,
@@ -350,22 +351,22 @@ fn what_became_of_a_rebuild_is_told_from_the_severity_of_the_receiver_up() {
         };
         [rebuild::Told { owner: Some("payments".into()), rebuilds: vec![rebuild] }]
     };
-    let news = News { report: &report, place: None };
-    for (severity, receivers) in [(Severity::Medium, vec![TOPIC]), (Severity::High, vec![TOPIC, "pager"])] {
+    let context = News { report: &report, place: None };
+    for (severity, channels) in [(Severity::Medium, vec![TOPIC]), (Severity::High, vec![TOPIC, "pager"])] {
         let mut ledger = Ledger::default();
-        tell_of_rebuilds(&mut ledger, &told(severity), news, &fleet.settings);
-        assert_eq!(ledger.outbox.iter().map(|due| due.receiver.as_str()).collect::<Vec<_>>(), receivers);
+        notify_of_rebuilds(&mut ledger, &notices(severity), context, &fleet.settings);
+        assert_eq!(ledger.outbox.iter().map(|due| due.channel.as_str()).collect::<Vec<_>>(), channels);
     }
 }
 
 #[test]
-fn the_ledger_forgets_what_ended_long_ago_and_keeps_the_first_and_last_events() {
+fn the_ledger_prunes_old_alerts_and_keeps_the_first_and_latest_events() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").run();
     for _ in 0..12 {
         fleet.after(7).run();
     }
-    let events = &fleet.ledger.alerts.values().next().unwrap().told[TOPIC].events;
+    let events = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].events;
     let kinds: Vec<_> = events.iter().map(|event: &Event| event.kind).collect();
     assert_eq!((kinds.len(), kinds[0]), (6, EventKind::Triggered));
     fleet.after(1).remove("orders").run();
@@ -375,28 +376,28 @@ fn the_ledger_forgets_what_ended_long_ago_and_keeps_the_first_and_last_events() 
 }
 
 #[test]
-fn what_the_ledger_has_forgotten_is_not_told_under_its_old_key() {
+fn a_pruned_alert_that_returns_has_a_new_dedup_key() {
     let mut fleet = Fleet::new();
     let first = fleet.set("orders", "high").plan();
     fleet.ledger.outbox.clear();
     fleet.after(1).set("orders", "none").plan();
     fleet.ledger.outbox.clear();
     fleet.after(100).plan();
-    assert!(fleet.ledger.alerts.is_empty(), "forgotten");
+    assert!(fleet.ledger.alerts.is_empty(), "removed");
     let again = fleet.after(1).set("orders", "high").plan();
     assert_eq!((first.len(), again.len()), (1, 1));
-    assert_ne!(first[0].dedup_key, again[0].dedup_key, "a receiver that knows the first would drop the second");
+    assert_ne!(first[0].dedup_key, again[0].dedup_key, "a consumer that has seen the first must not drop the second");
 }
 
 #[test]
-fn the_same_rebuild_told_to_one_receiver_for_two_owners_is_two_messages() {
+fn a_rebuild_of_two_owners_is_two_messages_on_a_shared_channel() {
     let request = json!({
         "dedup_key": "0", "run_id": "1", "at": "2026-11-02T09:00:00Z", "line": "public.ecr.aws/lambda/java:21",
         "registry": "123456789012.dkr.ecr.eu-west-1.amazonaws.com", "repository": "orders",
         "base": "public.ecr.aws/lambda/java:21", "base_digest": "sha256:0", "from": [], "deployments": [],
         "deployment_count": 2,
     });
-    let told = |owner: &str| rebuild::Told {
+    let notices = |owner: &str| rebuild::Told {
         owner: Some(owner.to_owned()),
         rebuilds: vec![rebuild::ToldRebuild {
             key: "0".to_owned(),
@@ -409,59 +410,59 @@ fn the_same_rebuild_told_to_one_receiver_for_two_owners_is_two_messages() {
     };
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[]);
-    let news = News { report: &report, place: None };
-    tell_of_rebuilds(&mut fleet.ledger, &[told("payments"), told("web")], news, &fleet.settings);
+    let context = News { report: &report, place: None };
+    notify_of_rebuilds(&mut fleet.ledger, &[notices("payments"), notices("web")], context, &fleet.settings);
     let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();
     assert_eq!(keys.len(), 2);
     assert_ne!(keys[0], keys[1]);
 }
 
 #[test]
-fn a_look_at_one_thing_tells_of_it_and_concludes_nothing_of_the_others() {
+fn a_partial_audit_notifies_of_its_finding_and_resolves_no_other() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").set("billing", "medium").run();
     let run = fleet.ledger.last_run.clone();
-    assert_eq!(fleet.after(1).look("pushed", "high", false), ["pushed triggered"]);
-    assert_eq!(fleet.look("pushed", "high", false), NOTHING);
-    assert_eq!(fleet.ledger.last_run, run, "it is no run");
-    // The next run sees all three: nobody is told twice, and nothing has ended.
+    assert_eq!(fleet.after(1).audit_one("pushed", "high", false), ["pushed triggered"]);
+    assert_eq!(fleet.audit_one("pushed", "high", false), NOTHING);
+    assert_eq!(fleet.ledger.last_run, run, "a partial audit is not a run");
+    // The next run lists all three: no repeats, nothing resolved.
     assert_eq!(fleet.set("pushed", "high").run().len(), 0);
-    // A run that began before the look does not take what it could not see for gone.
-    fleet.after(1).look("later", "high", false);
+    // A run that started before the partial audit resolves nothing it could not list.
+    fleet.after(1).audit_one("later", "high", false);
     fleet.now -= Duration::hours(1);
     assert_eq!(fleet.run(), NOTHING);
     assert_eq!(fleet.after(1).run(), ["later resolved"]);
 }
 
 #[test]
-fn what_is_built_on_a_current_base_is_no_news_and_ends_only_its_own_alert() {
+fn a_partial_audit_of_a_current_base_sends_only_the_resolution_of_its_own_alert() {
     let mut fleet = Fleet::new();
     fleet.settings.threshold = crate::judge::Severity::Info;
     for severity in ["none", "info", "low"] {
-        assert_eq!(fleet.look("pushed", severity, false), NOTHING, "{severity}");
+        assert_eq!(fleet.audit_one("pushed", severity, false), NOTHING, "{severity}");
     }
-    assert_eq!(fleet.look("pushed", "medium", false), ["pushed triggered"]);
-    assert_eq!(fleet.look("orders", "high", false), ["orders triggered"]);
-    assert_eq!(fleet.after(1).look("pushed", "none", false), ["pushed resolved"]);
+    assert_eq!(fleet.audit_one("pushed", "medium", false), ["pushed triggered"]);
+    assert_eq!(fleet.audit_one("orders", "high", false), ["orders triggered"]);
+    assert_eq!(fleet.after(1).audit_one("pushed", "none", false), ["pushed resolved"]);
 }
 
 #[test]
-fn what_no_inventory_lists_is_not_taken_for_gone() {
+fn an_unlisted_finding_is_not_resolved_by_absence() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").run();
-    assert_eq!(fleet.after(1).look("pushed", "high", true), ["pushed triggered"]);
+    assert_eq!(fleet.after(1).audit_one("pushed", "high", true), ["pushed triggered"]);
     assert_eq!(fleet.after(1).run(), NOTHING);
-    assert_eq!(fleet.look("pushed", "none", true), ["pushed resolved"]);
-    // Once an inventory lists it, it is like any other.
-    fleet.look("pushed", "high", true);
+    assert_eq!(fleet.audit_one("pushed", "none", true), ["pushed resolved"]);
+    // Once an inventory lists it, its absence counts.
+    fleet.audit_one("pushed", "high", true);
     fleet.after(1).set("pushed", "high").run();
     assert_eq!(fleet.after(1).remove("pushed").run(), ["pushed resolved"]);
 }
 
 #[test]
-fn a_look_is_not_the_first_contact_with_a_receiver() {
+fn a_partial_audit_is_not_the_first_contact_with_a_channel() {
     let mut fleet = Fleet::new();
-    assert_eq!(fleet.look("pushed", "high", false), ["pushed triggered"]);
+    assert_eq!(fleet.audit_one("pushed", "high", false), ["pushed triggered"]);
     for number in 0..30 {
         fleet.set(&format!("f-{number}"), "high");
     }
@@ -472,7 +473,7 @@ fn a_look_is_not_the_first_contact_with_a_receiver() {
 }
 
 #[test]
-fn a_look_at_night_is_left_to_the_next_run() {
+fn a_partial_audit_in_quiet_hours_is_left_to_the_next_run() {
     let mut fleet = Fleet::new();
     let time = |text: &str| text.parse().unwrap();
     fleet.settings.quiet_hours = Some(QuietHours {
@@ -483,8 +484,8 @@ fn a_look_at_night_is_left_to_the_next_run() {
         except: crate::judge::Severity::Critical,
     });
     fleet.now = "2026-11-02T23:00:00Z".parse().unwrap();
-    assert_eq!(fleet.look("pushed", "high", false), NOTHING);
-    assert_eq!(fleet.look("worse", "critical", false), ["worse triggered"]);
+    assert_eq!(fleet.audit_one("pushed", "high", false), NOTHING);
+    assert_eq!(fleet.audit_one("worse", "critical", false), ["worse triggered"]);
     fleet.now = "2026-11-03T09:00:00Z".parse().unwrap();
     assert_eq!(fleet.set("pushed", "high").set("worse", "critical").run(), ["pushed triggered"]);
 }

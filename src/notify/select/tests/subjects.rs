@@ -1,4 +1,4 @@
-//! The base and the workload of one finding are alerted about apart.
+//! Base and workload of one finding have separate alerts.
 
 use super::*;
 use crate::notify::{AlertKey, AlertSubject};
@@ -35,7 +35,7 @@ impl Fleet {
         self
     }
 
-    /// Runs now, delivers everything, and says what was told of what: `orders workload triggered`.
+    /// Runs now, delivers everything and returns the events: `orders workload triggered`.
     fn subjects(&mut self) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let messages = self.plan();
@@ -46,7 +46,7 @@ impl Fleet {
 }
 
 #[test]
-fn a_deleted_image_is_told_although_its_base_is_unknown_and_until_it_is_back() {
+fn a_deleted_image_is_notified_until_it_is_restored_even_if_its_base_is_unknown() {
     let mut fleet = Fleet::new();
     assert_eq!(fleet.put(lost("orders", "low")).subjects(), ["orders workload triggered"]);
     assert_eq!(fleet.after(1).subjects(), NOTHING);
@@ -63,7 +63,7 @@ fn a_deleted_image_is_told_although_its_base_is_unknown_and_until_it_is_back() {
 }
 
 #[test]
-fn a_function_that_could_not_be_invoked_is_well_only_once_aws_says_its_state() {
+fn a_failed_function_is_resolved_only_once_aws_reports_its_state() {
     let mut fleet = Fleet::new();
     let mut failed = lost("orders", "none");
     failed.subjects.as_mut().unwrap().workload.action = crate::judge::Action::Investigate;
@@ -76,7 +76,7 @@ fn a_function_that_could_not_be_invoked_is_well_only_once_aws_says_its_state() {
 }
 
 #[test]
-fn base_and_workload_are_triggered_escalated_and_resolved_each_by_itself() {
+fn base_and_workload_are_triggered_escalated_and_resolved_independently() {
     let mut fleet = Fleet::new();
     assert_eq!(fleet.put(lost("orders", "info")).subjects(), ["orders workload triggered"]);
     assert_eq!(fleet.after(1).put(lost("orders", "medium")).subjects(), ["orders base triggered"]);
@@ -112,7 +112,7 @@ fn each_subject_has_its_own_severity_action_reasons_id_and_key() {
 }
 
 #[test]
-fn each_subject_is_snoozed_and_exempted_by_itself_and_what_is_gone_ends_both() {
+fn subjects_are_snoozed_and_exempted_independently_and_a_deleted_deployment_resolves_both() {
     let mut fleet = Fleet::new();
     fleet.put(lost("orders", "high")).subjects();
     let key = AlertKey::new(&fleet.findings[0].id, AlertSubject::Workload);

@@ -1,10 +1,10 @@
-//! Absence from a report proves that something is gone only where no error of the inventory may hide it.
+//! Absence from a report resolves an alert only if no inventory error can hide the deployment.
 
 use super::*;
 use crate::report::ErrorAbout;
 
 #[test]
-fn an_error_keeps_open_only_what_it_may_hide() {
+fn an_inventory_error_keeps_open_only_the_alerts_it_can_hide() {
     let in_account = |account: &str| ErrorEntry { account: account.parse().ok(), ..ErrorEntry::default() };
     let of_repository = |account, name: &str| ErrorEntry { repository: Some(name.into()), ..in_account(account) };
     let (here, there) = ("123456789012", "210987654321");
@@ -20,16 +20,16 @@ fn an_error_keeps_open_only_what_it_may_hide() {
         let mut fleet = Fleet::new();
         fleet.set("orders", "high").run();
         fleet.errors = vec![error.clone()];
-        let told = fleet.after(1).remove("orders").run();
+        let events = fleet.after(1).remove("orders").run();
         let expected: &[&str] = if is_hidden { &[] } else { &["orders resolved"] };
-        assert_eq!(told, expected, "{error:?}");
+        assert_eq!(events, expected, "{error:?}");
         fleet.errors.clear();
         assert_eq!(fleet.after(1).run().len(), usize::from(is_hidden), "{error:?}");
     }
 }
 
 #[test]
-fn the_platforms_of_an_image_that_cannot_be_read_are_not_taken_for_gone() {
+fn the_platforms_of_an_unreadable_image_are_not_resolved() {
     let mut fleet = Fleet::new();
     let whole = finding("orders", "high", Some("payments"));
     let platform = Finding { id: format!("{}#linux/arm64", whole.id), ..whole.clone() };

@@ -1,24 +1,25 @@
-//! What people are told of rebuilds.
+//! Texts of notices about rebuilds.
 
 use super::*;
 use crate::{
-    rebuild::{Told, What, told},
+    rebuild::{Told, What, notices},
     webhook::Refused,
 };
 
-fn lines(told: &[Told]) -> Vec<String> {
-    let line = |told: &Told| {
-        let owner = told.owner.as_deref().unwrap_or("nobody").to_owned();
-        told.rebuilds
+fn lines(notices: &[Told]) -> Vec<String> {
+    let line = |notices: &Told| {
+        let owner = notices.owner.as_deref().unwrap_or("no owner").to_owned();
+        notices
+            .rebuilds
             .iter()
             .map(move |rebuild| format!("{owner} {:?}: {}", rebuild.what, rebuild.text))
             .collect::<Vec<_>>()
     };
-    told.iter().flat_map(line).collect()
+    notices.iter().flat_map(line).collect()
 }
 
 #[test]
-fn an_overdue_rebuild_is_told_to_those_it_concerns() {
+fn an_overdue_rebuild_is_a_notice_for_each_of_its_owners() {
     let mut runs = Runs::new();
     let mut findings = vec![function("orders", "a", 1, 9), function("orders", "b", 1, 9), function("carts", "c", 1, 9)];
     findings[1].deployment.owner = Some("shop".to_owned());
@@ -27,53 +28,52 @@ fn an_overdue_rebuild_is_told_to_those_it_concerns() {
     runs.run(0, &report(findings.clone()));
     runs.known.values_mut().for_each(|rebuild| rebuild.message_id = Some("https://ci.example.com/7".to_owned()));
     let planned = runs.run(26, &report(findings));
-    let text = "a rebuild on lambda/java:21.2026.11.09.13 was asked for 26 h ago (github, https://ci.example.com/7), \
-                and no new image has been pushed";
-    let told = told(&planned, &runs.known, at(26));
+    let text = "the rebuild on lambda/java:21.2026.11.09.13 was requested 26 h ago (github, https://ci.example.com/7); no \
+                new image has been pushed";
+    let notices = notices(&planned, &runs.known, at(26));
     let expected = [
-        format!("nobody Overdue: carts: {text}"),
+        format!("no owner Overdue: carts: {text}"),
         format!("payments Overdue: orders: {text}"),
         format!("shop Overdue: orders: {text}"),
     ];
-    assert_eq!(lines(&told), expected);
-    assert_eq!(told[0].rebuilds[0].severity, Severity::Critical);
-    assert_eq!(told[1].rebuilds[0].dedup_key, told[2].rebuilds[0].dedup_key);
-    assert_eq!(told[1].rebuilds[0].dedup_key.len(), 64);
-    assert_ne!(told[0].rebuilds[0].dedup_key, told[1].rebuilds[0].dedup_key);
+    assert_eq!(lines(&notices), expected);
+    assert_eq!(notices[0].rebuilds[0].severity, Severity::Critical);
+    assert_eq!(notices[1].rebuilds[0].dedup_key, notices[2].rebuilds[0].dedup_key);
+    assert_eq!(notices[1].rebuilds[0].dedup_key.len(), 64);
+    assert_ne!(notices[0].rebuilds[0].dedup_key, notices[1].rebuilds[0].dedup_key);
 }
 
 #[test]
-fn a_pause_is_told_along_with_its_cause() {
+fn a_pause_is_in_the_notice_of_the_rebuild_that_started_it() {
     let mut runs = Runs::new();
     let mut all = Vec::new();
     for day in 0..8_u32 {
         let hours = i64::from(day) * 24;
         let planned = runs.run(hours, &report(vec![function("orders", "a", 1, 9 + day)]));
-        all.extend(lines(&told(&planned, &runs.known, at(hours))));
+        all.extend(lines(&notices(&planned, &runs.known, at(hours))));
     }
     assert_eq!(all.len(), 3, "{all:#?}");
     assert!(all[1].ends_with("no new image has been pushed"), "{}", all[1]);
-    let last =
-        "no new image has been pushed; 3 in a row brought nothing, no more are asked for until 2026-11-30 06:00 UTC";
+    let last = "no new image has been pushed; 3 rebuilds in a row failed, no further ones are requested until 2026-11-30 06:00 UTC";
     assert!(all[2].ends_with(last), "{}", all[2]);
 }
 
 #[test]
-fn a_new_image_that_is_not_enough_is_told_as_that() {
+fn a_rebuild_that_leaves_deployments_outdated_says_so() {
     let mut runs = Runs::new();
     let both = |base| vec![function("orders", "a", base, 9), function("orders", "b", 1, 9)];
     runs.run(0, &report(both(1)));
     let planned = runs.run(80, &report(both(9)));
-    let told = told(&planned, &runs.known, at(80));
+    let notices = notices(&planned, &runs.known, at(80));
     assert_eq!(
-        told[0].rebuilds[0].text,
-        "orders: a rebuild on lambda/java:21.2026.11.09.13 was asked for 3 d ago (github), and a:live stands on \
-         21.2026.11.09.13, but 1 more of its deployments still need one"
+        notices[0].rebuilds[0].text,
+        "orders: the rebuild on lambda/java:21.2026.11.09.13 was requested 3 d ago (github); a:live is built on \
+         21.2026.11.09.13, but other deployments still need a rebuild (1)"
     );
 }
 
 #[test]
-fn what_nobody_accepts_is_told_with_the_answer() {
+fn an_unaccepted_rebuild_is_reported_with_the_last_error() {
     let mut runs = Runs::new();
     let mut findings = vec![function("orders", "a", 1, 9)];
     findings[0].current.as_mut().unwrap().release = None;
@@ -86,15 +86,15 @@ fn what_nobody_accepts_is_told_with_the_answer() {
     let mut all = Vec::new();
     for hours in [0, 1, 25, 49] {
         let planned = runs.plan(hours, &report(findings.clone()));
-        all.extend(told(&planned, &runs.known, at(hours)));
+        all.extend(notices(&planned, &runs.known, at(hours)));
         for key in planned.due {
             runs.known.get_mut(&key).unwrap().failed(at(hours), &refused(false));
         }
     }
     let short = digest(9).short().to_owned();
     let expected = format!(
-        "payments Unaccepted: orders: a rebuild on lambda/java:21@{short} has been due for 25 h (github) and nobody \
-         accepts it, 2 tries: the answer of api.github.com is 503"
+        "payments Unaccepted: orders: the rebuild on lambda/java:21@{short} has been due for 25 h (github) and was not \
+         accepted in 2 attempts: the answer of api.github.com is 503"
     );
     assert_eq!(lines(&all), [expected]);
     let key = runs.known.keys().next().unwrap().clone();
@@ -102,18 +102,20 @@ fn what_nobody_accepts_is_told_with_the_answer() {
         runs.known.get_mut(&key).unwrap().failed(at(49), &refused(true));
     }
     let planned = runs.plan(100, &report(findings));
-    let told = told(&planned, &runs.known, at(100));
-    assert_eq!(told[0].rebuilds[0].what, What::Refused);
+    let notices = notices(&planned, &runs.known, at(100));
+    assert_eq!(notices[0].rebuilds[0].what, What::Refused);
     assert!(
-        told[0].rebuilds[0].text.ends_with("is refused (github) after 9 tries: the answer of api.github.com is 503")
+        notices[0].rebuilds[0]
+            .text
+            .ends_with("was refused (github) after 9 attempts: the answer of api.github.com is 503")
     );
 }
 
 #[test]
-fn what_went_well_is_told_to_nobody() {
+fn a_successful_rebuild_causes_no_notice() {
     let mut runs = Runs::new();
     runs.run(0, &report(vec![function("orders", "a", 1, 9)]));
     let planned = runs.run(1, &report(vec![function("orders", "a", 9, 9)]));
     assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
-    assert_eq!(told(&planned, &runs.known, at(1)), []);
+    assert_eq!(notices(&planned, &runs.known, at(1)), []);
 }

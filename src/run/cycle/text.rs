@@ -1,4 +1,4 @@
-//! How does a person read what a run did?
+//! The result of a run as text.
 
 use super::{MessageOutcome, RebuildOutcome, RunReport};
 use crate::{
@@ -11,9 +11,9 @@ use crate::{
     },
 };
 
-const INDENT: usize = 10;
+const INDENT: usize = 14;
 
-/// What was done, for a terminal or a log.
+/// The result for a terminal or a log.
 pub(super) fn render(outcome: &RunReport, style: &Style) -> String {
     let mut page = Page::new(style);
     let what = if outcome.dry_run { "Dry run" } else { "Run" };
@@ -26,34 +26,34 @@ pub(super) fn render(outcome: &RunReport, style: &Style) -> String {
     }
     page.entry(INDENT, "found", found(outcome));
     for error in &outcome.errors {
-        page.entry(INDENT, "unseen", format!("{}: {}", error.scope, error.message));
+        page.entry(INDENT, "error", format!("{}: {}", error.scope, error.message));
     }
     if !outcome.dry_run {
-        page.entry(INDENT, "kept in", outcome.store.as_str());
+        page.entry(INDENT, "store", outcome.store.as_str());
     }
     for message in &outcome.messages {
-        page.entry(INDENT, title(outcome.dry_run, message.sent), told(message));
+        page.entry(INDENT, title(outcome.dry_run, message.sent), message_line(message));
     }
     if outcome.messages.is_empty() && outcome.problems.is_empty() {
-        page.entry(INDENT, "told", "nobody: there is no news");
+        page.entry(INDENT, "notified", "no one (no changes)");
     }
     if outcome.findings_waiting > 0 {
         let what = words::count(outcome.findings_waiting, "change");
-        page.entry(INDENT, "waits", format!("{what}, for the end of the quiet hours"));
+        page.entry(INDENT, "waiting", format!("{what}, until the quiet hours end"));
     }
     if outcome.waiting > 0 {
-        page.entry(INDENT, "waits", format!("{}, for a later run", words::count(outcome.waiting, "message")));
+        page.entry(INDENT, "waiting", format!("{}, for a later run", words::count(outcome.waiting, "message")));
     }
     if outcome.given_up > 0 {
         let what = words::count(outcome.given_up, "message");
-        page.entry(INDENT, "given up", format!("{what}: what they were to tell is told anew"));
+        page.entry(INDENT, "expired", format!("{what}; their findings trigger again"));
     }
     for rebuild in &outcome.rebuilds {
-        page.entry(INDENT, title_of_rebuild(outcome.dry_run, rebuild), asked(rebuild));
+        page.entry(INDENT, rebuild_title(outcome.dry_run, rebuild), rebuild_line(rebuild));
     }
     if outcome.rebuilds_waiting > 0 {
         let what = words::count(outcome.rebuilds_waiting, "rebuild");
-        page.entry(INDENT, "waits", format!("{what}, for the next run: this one has asked for enough"));
+        page.entry(INDENT, "waiting", format!("{what}, for the next run (rebuild.max_per_run)"));
     }
     for problem in &outcome.problems {
         page.entry(INDENT, "problem", problem.as_str());
@@ -67,42 +67,42 @@ fn found(outcome: &RunReport) -> String {
     let counts = summary.by_verdict.iter().rev().filter(|(verdict, count)| **verdict != Verdict::Fresh && **count > 0);
     let counts: Vec<_> = counts.map(|(verdict, count)| format!("{count} {}", verdict.as_str())).collect();
     let rest = if counts.is_empty() { "all fresh".to_owned() } else { counts.join(", ") };
-    let complete = if outcome.complete { "" } else { "; not everything could be seen" };
+    let complete = if outcome.complete { "" } else { "; incomplete" };
     format!("{}: {rest}{complete}", words::count(summary.deployments, "deployment"))
 }
 
 fn title(is_dry: bool, is_sent: bool) -> &'static str {
     match (is_dry, is_sent) {
-        (true, _) => "would tell",
-        (false, true) => "told",
-        (false, false) => "not told",
+        (true, _) => "would notify",
+        (false, true) => "notified",
+        (false, false) => "not notified",
     }
 }
 
-fn told(message: &MessageOutcome) -> String {
+fn message_line(message: &MessageOutcome) -> String {
     let events: Vec<_> = message.events.iter().map(|(event, count)| format!("{count} {}", event.as_str())).collect();
-    let of = message.owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
-    let why = message.error.as_ref().map(|why| format!("; {why}; it is tried again")).unwrap_or_default();
+    let owner = message.owner.as_ref().map(|owner| format!(" for {owner}")).unwrap_or_default();
+    let why = message.error.as_ref().map(|why| format!("; {why}; will be retried")).unwrap_or_default();
     let id = message.message_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
-    format!("{}: {} {}{of}{id}{why}", message.receiver, message.kind.as_str(), events.join(", "))
+    format!("{}: {} {}{owner}{id}{why}", message.channel, message.kind.as_str(), events.join(", "))
 }
 
-fn title_of_rebuild(is_dry: bool, rebuild: &RebuildOutcome) -> &'static str {
+fn rebuild_title(is_dry: bool, rebuild: &RebuildOutcome) -> &'static str {
     match (is_dry, rebuild.sent) {
-        (true, _) => "would ask",
-        (false, true) => "asked",
-        (false, false) => "not asked",
+        (true, _) => "would request",
+        (false, true) => "requested",
+        (false, false) => "not requested",
     }
 }
 
-fn asked(rebuild: &RebuildOutcome) -> String {
+fn rebuild_line(rebuild: &RebuildOutcome) -> String {
     let base = rebuild.base_release.as_deref().unwrap_or(&rebuild.base);
-    let why = rebuild.error.as_ref().map(|why| format!("; {why}; it is tried again")).unwrap_or_default();
+    let why = rebuild.error.as_ref().map(|why| format!("; {why}; will be retried")).unwrap_or_default();
     let deployments = words::count(rebuild.deployments, "deployment");
-    format!("{} to rebuild {} on {base}, for {deployments}{why}", rebuild.rule, rebuild.repository)
+    format!("rebuild of {} on {base} by {}, for {deployments}{why}", rebuild.repository, rebuild.rule)
 }
 
-/// The messages in full: that is what a dry run is for.
+/// The messages of a dry run in full.
 fn previews(page: &mut Page, outcome: &RunReport) {
     for preview in outcome.messages.iter().filter_map(|message| message.preview.as_ref()) {
         page.end();

@@ -1,4 +1,4 @@
-//! `basewatch run --dry-run`: what would be sent to whom. Writes nothing, sends nothing.
+//! `basewatch run --dry-run`: previews of what a run would send. Writes and sends nothing.
 
 use anyhow::{Context as _, Result};
 
@@ -9,8 +9,8 @@ use crate::{
     notify::{self, select::News},
 };
 
-/// What a cycle would find and do.
-pub(super) async fn rehearse(
+/// What a run would find and send.
+pub(super) async fn dry_run(
     settings: &Settings,
     world: &World,
     instants: Instants,
@@ -21,12 +21,12 @@ pub(super) async fn rehearse(
     let place = report_place(&*world.store);
     let planned = plan_all(&mut ledger, News { report: &report, place: Some(&place) }, settings);
     let mut outcome = RunReport { dry_run: true, ..RunReport::of(&report, world.store.place()) };
-    outcome.note(&planned);
+    outcome.add_plan(&planned);
     for due in &ledger.outbox {
-        match world.receivers.notifiers.get(&due.receiver) {
+        match world.receivers.notifiers.get(&due.channel) {
             Some(notifier) if due.is_ready(&settings.notify, report.generated_at) => outcome
                 .messages
-                .push(MessageOutcome::previewed(&due.receiver, &due.message, notifier.preview(&due.message))),
+                .push(MessageOutcome::previewed(&due.channel, &due.message, notifier.preview(&due.message))),
             _ => outcome.waiting += 1,
         }
     }

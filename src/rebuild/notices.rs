@@ -1,6 +1,4 @@
-//! What do people have to know of rebuilds? Those that brought nothing, and those that nobody accepts; each once.
-//!
-//! Pure. Makes no messages: it is the words and figures that messages are made of.
+//! Notices about rebuilds that produced no image or were not accepted, each once. Messages are made of them in `notify`.
 
 use std::collections::BTreeMap;
 
@@ -12,51 +10,51 @@ use crate::{
     judge::Severity,
 };
 
-/// What one owner has to know.
+/// The notices for one owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// Whose deployments it is about; `None` for those of nobody.
+    /// The owner of the deployments; `None` for those without an owner.
     pub owner: Option<String>,
-    /// The rebuilds, the worst first.
+    /// The notices, the most severe first.
     pub rebuilds: Vec<ToldRebuild>,
 }
 
-/// One rebuild that people have to know of.
+/// A notice about one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToldRebuild {
     /// Its key in the ledger.
     pub key: String,
-    /// The same whenever this is told: 64 hexadecimal digits.
+    /// Identical in every delivery of this notice: 64 hexadecimal digits.
     pub dedup_key: String,
     /// What happened.
     pub what: What,
-    /// How bad what needs it is.
+    /// The worst severity of the findings that need it.
     pub severity: Severity,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
     /// What happened, for people, in one line.
     pub text: String,
 }
 
-/// What happened to a rebuild that people have to know of.
+/// What a notice about a rebuild reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    /// No new image was there by the deadline.
+    /// No new image was pushed by the deadline.
     Overdue,
-    /// The receiver refused it again and again.
+    /// The build service refused it repeatedly.
     Refused,
-    /// Nobody has accepted it for the length of the deadline. It is still tried.
+    /// No service accepted it within the deadline. It is still retried.
     Unaccepted,
 }
 
-/// What each owner has to know of what a run planned, by owner.
+/// The notices for `planned`, by owner.
 #[must_use]
-pub fn told(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<Told> {
+pub fn notices(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<Told> {
     let ended = planned.followed.iter().filter_map(|followed| {
         let what = match followed.outcome {
             Outcome::Overdue => What::Overdue,
             Outcome::Refused => What::Refused,
-            Outcome::Rebuilt | Outcome::Moot => return None,
+            Outcome::Rebuilt | Outcome::Obsolete => return None,
         };
         Some((&followed.key, what, followed.severity, followed.needing))
     });
@@ -64,7 +62,7 @@ pub fn told(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<
     let mut by_owner: BTreeMap<Option<String>, Vec<ToldRebuild>> = BTreeMap::new();
     for (key, what, severity, needing) in ended.chain(unaccepted) {
         let Some(rebuild) = known.get(key) else { continue };
-        let told = ToldRebuild {
+        let notice = ToldRebuild {
             key: key.clone(),
             dedup_key: Digest::of(format!("{key}\n{}", what.as_str()).as_bytes()).hex().to_owned(),
             what,
@@ -73,15 +71,16 @@ pub fn told(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<
             text: format!("{}{}", text(rebuild, what, needing, now), pause(planned, key)),
         };
         let owners = &rebuild.request.owners;
-        let nobody = owners.is_empty().then_some(None);
-        for owner in owners.iter().cloned().map(Some).chain(nobody) {
-            by_owner.entry(owner).or_default().push(told.clone());
+        let unowned = owners.is_empty().then_some(None);
+        for owner in owners.iter().cloned().map(Some).chain(unowned) {
+            by_owner.entry(owner).or_default().push(notice.clone());
         }
     }
     let worst_first = |rebuilds: &mut Vec<ToldRebuild>| {
         rebuilds.sort_by(|one, other| {
-            let name =
-                |told: &ToldRebuild| (told.request.repository.clone(), told.request.line.clone(), told.key.clone());
+            let name = |notice: &ToldRebuild| {
+                (notice.request.repository.clone(), notice.request.line.clone(), notice.key.clone())
+            };
             other.severity.cmp(&one.severity).then_with(|| name(one).cmp(&name(other)))
         });
     };
@@ -90,7 +89,7 @@ pub fn told(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<
 }
 
 impl What {
-    /// The word in messages.
+    /// Name in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -109,39 +108,39 @@ fn text(rebuild: &Rebuild, what: What, needing: u64, now: DateTime<Utc>) -> Stri
         None => rebuild.rule.clone(),
     };
     let since = |at: DateTime<Utc>| span(now - at);
-    let said = rebuild.last_error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-    let tries = if rebuild.attempts == 1 { "1 try" } else { &format!("{} tries", rebuild.attempts) };
+    let error = rebuild.last_error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    let attempts = if rebuild.attempts == 1 { "1 attempt" } else { &format!("{} attempts", rebuild.attempts) };
     match what {
         What::Overdue => {
             let at = rebuild.sent_at.unwrap_or(rebuild.due_at);
             let ago = since(at);
-            let outcome = match &rebuild.seen {
-                Some(image) => format!("{image}, but {needing} more of its deployments still need one"),
+            let outcome = match &rebuild.new_image {
+                Some(image) => format!("{image}, but other deployments still need a rebuild ({needing})"),
                 None => "no new image has been pushed".to_owned(),
             };
-            format!("{repository}: a rebuild on {base} was asked for {ago} ago ({who}), and {outcome}")
+            format!("{repository}: the rebuild on {base} was requested {ago} ago ({who}); {outcome}")
         }
-        What::Refused => format!("{repository}: a rebuild on {base} is refused ({who}) after {tries}{said}"),
+        What::Refused => format!("{repository}: the rebuild on {base} was refused ({who}) after {attempts}{error}"),
         What::Unaccepted => {
             let due = since(rebuild.due_at);
             format!(
-                "{repository}: a rebuild on {base} has been due for {due} ({who}) and nobody accepts it, {tries}{said}"
+                "{repository}: the rebuild on {base} has been due for {due} ({who}) and was not accepted in {attempts}{error}"
             )
         }
     }
 }
 
-/// What is stopped along with it.
+/// The pause that the rebuild `key` started, if any.
 fn pause(planned: &Planned, key: &str) -> String {
     let Some(paused) = planned.paused.iter().find(|paused| paused.key == key) else { return String::new() };
     let until = paused.until.format("%Y-%m-%d %H:%M UTC");
     match paused.failures {
-        1 => format!("; no more are asked for until {until}"),
-        failures => format!("; {failures} in a row brought nothing, no more are asked for until {until}"),
+        1 => format!("; no further rebuilds are requested until {until}"),
+        failures => format!("; {failures} rebuilds in a row failed, no further ones are requested until {until}"),
     }
 }
 
-/// `26 h`, from three days on `3 d`; to the nearest, as a day is a day even if the second run came a second early.
+/// `26 h`, or `3 d` from three days on; rounded, because a daily run may start a little early.
 fn span(span: TimeDelta) -> String {
     let span = span + TimeDelta::minutes(30);
     match span.num_hours() {
@@ -150,7 +149,7 @@ fn span(span: TimeDelta) -> String {
     }
 }
 
-/// The release to build on, in the fewest words: `lambda/java:21.2026.11.19.13`, else `lambda/java:21@2c26b46b68ff`.
+/// Short name of the release to build on: `lambda/java:21.2026.11.19.13`, or else `lambda/java:21@2c26b46b68ff`.
 fn base_name(request: &Request) -> String {
     let short = |name: &str| name.strip_prefix("public.ecr.aws/").unwrap_or(name).to_owned();
     if let (Some(release), Ok(line)) = (&request.base_release, request.line.parse::<Reference>()) {
