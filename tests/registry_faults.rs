@@ -116,8 +116,8 @@ async fn what_is_not_there_is_named() {
     ];
     let not_found = |missing| Error::NotFound { repository: repository.clone(), missing, cache: None };
     assert_eq!(told, missing.map(not_found));
-    assert_eq!(told[0].to_string(), format!("the tag {reference} is not there"));
-    assert_eq!(told[1].to_string(), format!("the manifest {pinned} is not there"));
+    assert_eq!(told[0].to_string(), format!("the tag {reference} was not found"));
+    assert_eq!(told[1].to_string(), format!("the manifest {pinned} was not found"));
 }
 
 #[tokio::test]

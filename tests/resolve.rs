@@ -535,7 +535,7 @@ async fn a_moving_tag_that_is_gone_is_a_fact_about_the_line() {
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
     let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
     assert_eq!((told.kind, told.failure), (ProblemKind::LineMissing, None));
-    assert_eq!(told.message, format!("the tag {JAVA}:21 is not there"));
+    assert_eq!(told.message, format!("the tag {JAVA}:21 was not found"));
 }
 
 #[tokio::test]
@@ -560,7 +560,7 @@ async fn an_index_that_a_tag_names_and_that_is_gone_is_a_fault_of_the_registry()
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    // Known to the catalog: the tag is asked by HEAD, and then the new index is not there.
+    // Known to the catalog: the tag is asked by HEAD, and then the new index is missing.
     bench.world.tag(JAVA, "21", &Digest::of(b"never pushed"));
     bench.world.announce(&Digest::of(b"never pushed"));
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
@@ -579,7 +579,7 @@ async fn a_dated_tag_that_was_not_there_is_asked_for_again_in_the_next_run() {
     let told = problem(&resolution, ProblemKind::BaseMissing).expect("told");
     assert_eq!(
         (told.message.as_str(), told.failure),
-        ("the tag public.ecr.aws/lambda/java:21.2026.08.10.13 is not there", None)
+        ("the tag public.ecr.aws/lambda/java:21.2026.08.10.13 was not found", None)
     );
     bench.world.tag(JAVA, "21.2026.08.10.13", &digest);
     let resolution = bench.resolve(question, None).await;

@@ -296,7 +296,7 @@ fn upgrade(group: &[&Item], today: NaiveDate, copyable: Copyable) -> String {
         Some(date) => format!(", and its functions cannot be updated since {date}"),
         None => String::new(),
     };
-    format!("move {images} from {what} to a supported runtime: {patches}{updates}; rebuilding cannot help")
+    format!("move {images} from {what} to a supported runtime: {patches}{updates}; rebuilding does not help")
 }
 
 fn runtime() -> String {

@@ -1,6 +1,6 @@
-//! Adapter: what does a registry say? The OCI distribution API, frugally and within limits.
+//! Adapter: OCI registries through the distribution API, with few requests and within limits.
 //!
-//! Knows no stage: neither bases nor lines nor policies.
+//! Knows no stage: no bases, no lines, no policy.
 
 mod allow;
 mod allowance;

@@ -342,8 +342,8 @@ async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown(
     rig.registry.fail("quay.io/x/pinned", Error::not_found(&name.parse().unwrap()));
     let found = look(&rig, &[everything()]).await;
     let told: Vec<_> = found.deployments.iter().map(|it| (it.reference.to_string(), image_error(it))).collect();
-    let missing = format!("the manifest quay.io/x/pinned@{pinned} is not there");
-    let message = "ECS does not tell which digest of nginx runs".to_owned();
+    let missing = format!("the manifest quay.io/x/pinned@{pinned} was not found");
+    let message = "ECS does not report which digest of nginx runs".to_owned();
     assert_eq!(told[0], ("quay.io/x/pinned:1".to_owned(), ("image-missing", Some(pinned), missing)));
     assert_eq!(told[1], ("docker.io/library/nginx:latest".to_owned(), ("digest-unknown", None, message)));
     assert_eq!(codes(&found.gaps), []);

@@ -238,7 +238,7 @@ fn stale_on_a_quiet_line() -> Finding {
         Verdict::Stale,
         Severity::Low,
         Action::None,
-        &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding cannot help")],
+        &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding does not help")],
     )
 }
 
@@ -369,8 +369,8 @@ fn running() -> [Finding; 3] {
         behind: Some(behind(28, 9)),
         ..sidecar
     };
-    let better = "invoices:8, pushed 2026-11-18, stands on a better base (superseded) and is not deployed here";
-    let lost = "the image that runs is no longer in nightly: it can be neither audited nor rolled back to, and one day no longer started";
+    let better = "invoices:8, pushed 2026-11-18, is built on a better base (superseded) but is not deployed";
+    let lost = "the running image was deleted from nightly: it cannot be audited, rolled back to or cold-started";
     let failed = "the function cannot be invoked: ImageDeleted: The image was deleted.";
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
     [
@@ -409,7 +409,7 @@ fn identified_by_layers() -> [Finding; 3] {
         ..fresh("imports:2")
     };
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
-    let disproven = "label sdkBaseVersion says public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
+    let disproven = "label sdkBaseVersion names public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
                      of that; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
     [
         judged(

@@ -1,4 +1,4 @@
-//! What does Lambda list? The versions of functions that are images, and where aliases point.
+//! Lists of Lambda: versions of image functions, and aliases.
 
 use std::sync::Arc;
 
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use super::version::FunctionVersion;
 use crate::aws::{Failure, Lambda};
 
-/// Versions asked for in one page: the most that `ListFunctions` gives.
+/// The page size of versions: the maximum of `ListFunctions`.
 const PAGE: i32 = 50;
-/// The most pages of the list of a region: half a million versions, so that a list without an end has one.
+/// The most pages of the list of a region: half a million versions. It ends a list that never ends.
 const PAGES: usize = 10_000;
-/// Aliases asked for in one page: the most that `ListAliases` takes.
+/// The page size of aliases: the maximum of `ListAliases`.
 const ALIAS_PAGE: i32 = 10_000;
 /// The most pages of the aliases of one function.
 const ALIAS_PAGES: usize = 1_000;
 
-/// What in the list tells that a version is another than before.
+/// The fields of a listed version that show a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
-    /// The hash of its code: of an image, whatever else of the function changes.
+    /// `CodeSha256`, which changes with the image only.
     pub(super) code: Box<str>,
-    /// Changed with every update of it.
+    /// `RevisionId`, which changes with every update.
     pub(super) revision: Box<str>,
 }
 
-/// A version of a function that is an image.
+/// A listed version of an image function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     /// The name of the function.
     pub(super) function: Arc<str>,
     /// The ARN of the function, without a qualifier.
     pub(super) arn: Box<str>,
-    /// Which one.
+    /// The version number.
     pub(super) number: FunctionVersion,
     /// Whether the function runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
-    /// Where it stands.
+    /// Its change fields.
     pub(super) mark: Mark,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct Alias {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) versions: Vec<Version>,
-    /// What is wrong with what could not be understood.
+    /// The error of a malformed entry, if there is one.
     pub(super) malformed: Option<String>,
     pub(super) next: Option<Next>,
 }
 
-/// Where a list goes on.
+/// The marker of the next page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Next {
     marker: Option<String>,
@@ -69,7 +69,7 @@ pub(super) struct Next {
 }
 
 impl Next {
-    /// What follows a page that ends in `marker`; nothing after the last page.
+    /// The next page after one with `marker`; `None` after the last page.
     fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
         let malformed = |message: String| Err(Failure { code: "malformed", message });
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
@@ -83,7 +83,8 @@ impl Next {
     }
 }
 
-/// One page of the list of all versions in `region`. A page that leads nowhere is its versions and a failure.
+/// One page of the list of all versions in `region`. If the list cannot continue, the versions of the page come with
+/// the failure.
 pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, Option<Failure>) {
     let request = lambda.for_others().await.list_functions();
     let request = request.function_version(types::FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
@@ -122,7 +123,7 @@ pub(super) async fn aliases(lambda: &Lambda, region: &str, function: &str) -> Re
     Ok(aliases)
 }
 
-/// The version that is listed, unless it is a zip archive.
+/// The listed version; `None` for a zip function.
 fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     if listed.package_type != Some(PackageType::Image) {
         return Ok(None);
@@ -139,7 +140,7 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     Ok(Some(Version { function: function.into(), arn: arn.into(), number, is_managed, mark }))
 }
 
-/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, from an ARN with or without a qualifier.
 fn unqualified(arn: &str) -> Option<&str> {
     let parts: Vec<_> = arn.splitn(8, ':').collect();
     let is_function = parts.len() >= 7 && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function";
@@ -153,7 +154,7 @@ pub(super) fn account(arn: &str) -> Option<&str> {
     arn.split(':').nth(4)
 }
 
-/// A version without a share of the traffic does not run.
+/// A version with a traffic weight of 0 does not run.
 fn alias(listed: AliasConfiguration) -> Option<Alias> {
     let weights = listed.routing_config.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
     let weighted = weights.into_iter().filter(|(_, weight)| *weight > 0.0);
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn zip_archives_are_none_of_our_business_and_an_image_without_an_arn_is_told() {
+    fn zip_functions_are_ignored_and_an_image_without_an_arn_is_an_error() {
         assert_eq!(version(FunctionConfiguration::builder().package_type(PackageType::Zip).build()), Ok(None));
         assert_eq!(version(FunctionConfiguration::builder().function_name("old").build()), Ok(None));
         let found = version(image().function_arn(format!("{ARN}:$LATEST")).build()).unwrap().unwrap();
