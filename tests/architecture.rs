@@ -298,7 +298,7 @@ fn modules_named(text: &str, depth: usize) -> BTreeSet<String> {
             continue;
         }
         let root = match token.as_str() {
-            // `main` sees the library from outside.
+            // `main` uses the library by its crate name.
             "crate" | "basewatch" => Some(place),
             "super" => {
                 let last = (place..).step_by(2).take_while(|place| tokens.get(*place).is_some_and(|t| t == "super"));

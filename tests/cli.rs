@@ -273,7 +273,7 @@ fn flags_that_leave_nothing_are_no_clean_audit() {
         (["--kind", "ecr"], "--kind leaves nothing to audit: nothing of that kind is in the configuration"),
         (["--region", "mars"], "--region leaves nothing to audit: the configuration names eu-west-1, us-east-1"),
         (["--account", "3*"], "--account leaves nothing to audit: the configuration names 123456789012, 210987654321"),
-        (["--owner", "["], "\"[\" is no pattern"),
+        (["--owner", "["], "\"[\" is not a pattern"),
         (["--kind", "pod"], "invalid value 'pod'"),
     ] {
         let refusal = refusal(folder.path(), &[&["audit"], &args[..]].concat());

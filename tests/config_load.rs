@@ -187,7 +187,10 @@ fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
     for (file, told) in [
         ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is no key of a tag"),
-        ("[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(), "owners.rules[0].match: \"[\" is no pattern"),
+        (
+            "[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(),
+            "owners.rules[0].match: \"[\" is not a pattern",
+        ),
         ("[owners]\nrules = [{ match = \"a\" }]".into(), "owners.rules[0].owner: "),
         ("[owners]\ndefualt = \"x\"".into(), "unknown key; did you mean default?"),
         ("[[inventory.lambda]]\nexclude = [\"a\"]".into(), "inventory.lambda[0].regions: "),
@@ -731,8 +734,8 @@ fn a_secret_with_a_control_character_is_refused_by_name_and_never_shown() {
     let case = Case::of(file).with("DASHBOARD_TOKEN", "hunter\n2");
     fs::write(case.folder.path().join("beat"), "\u{feff}https://beats.example.com/x").expect("a writable folder");
     let problems = case.problems();
-    assert!(problems.contains("\"DASHBOARD_TOKEN\" holds no secret: it holds a line feed (U+000A)"), "{problems}");
-    assert!(problems.contains("beat holds no secret: it holds a byte order mark (U+FEFF)"), "{problems}");
+    assert!(problems.contains("\"DASHBOARD_TOKEN\" holds no secret: it contains a line feed (U+000A)"), "{problems}");
+    assert!(problems.contains("beat holds no secret: it contains a byte order mark (U+FEFF)"), "{problems}");
     assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
     let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
     assert!(blank.contains("\"DASHBOARD_TOKEN\" holds no secret: it is empty"), "{blank}");

@@ -59,7 +59,7 @@ moto = DomainDispatcherApplication(create_app)
 
 def application(environ, start_response):
     """moto, and one request of no AWS API: what only time does to a function."""
-    if environ["PATH_INFO"] == "/tell/function-state":
+    if environ["PATH_INFO"] == "/set/function-state":
         told = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         importlib.import_module("moto_fixes.awslambda").tell_state(told)
         start_response("204 No Content", [])

@@ -23,10 +23,10 @@ pub(super) async fn read_bases(
     };
     let readings = deployments.iter().flat_map(|(_, said)| &said.readings);
     let named = readings.filter_map(|reading| Some(reading.base.as_ref().ok()?.repository.clone()));
-    let remembered = images.catalog().repositories();
+    let known = images.catalog().repositories();
     let rules = settings.bases.as_slice();
     let configured = rules.iter().filter_map(|rule| rule.repository.as_str().parse().ok());
-    let mut repositories: BTreeSet<Repository> = named.chain(remembered).chain(configured).collect();
+    let mut repositories: BTreeSet<Repository> = named.chain(known).chain(configured).collect();
     // A pull-through cache has only the images that were pulled through it.
     let is_cached =
         |repository: &Repository| settings.mirrors.iter().any(|mirror| mirror.upstream_of(repository).is_some());

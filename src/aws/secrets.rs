@@ -1,4 +1,4 @@
-//! What does a secret in AWS Secrets Manager hold?
+//! Secrets in AWS Secrets Manager.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::{Aws, Failure};
 use crate::secret::{InvalidSecret, Secret, SecretSource};
 
 impl Aws {
-    /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
+    /// The value of `source`, read from AWS Secrets Manager once a run if needed.
     ///
-    /// An ARN with `#KEY` behind it means that key of a secret that is a JSON object.
+    /// An ARN with the suffix `#KEY` selects that key of a secret that is a JSON object.
     ///
     /// # Errors
     ///
-    /// When AWS does not tell, or the secret is no text, or has no such key. No error holds a part of a secret.
+    /// If the request fails, the secret is not text, or the key is missing. No error has a part of a secret.
     pub async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
         match source {
             SecretSource::Here(secret) => Ok(secret.clone()),

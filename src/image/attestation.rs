@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_body_without_a_statement_is_an_error() {
         for (body, why) in [
-            (json!({ "payloadType": STATEMENT, "payload": "!" }), "the payload of its envelope is no base64"),
+            (json!({ "payloadType": STATEMENT, "payload": "!" }), "the payload of its envelope is not base64"),
             (json!({ "payloadType": "text/plain", "payload": "e30=" }), "its envelope holds \"text/plain\""),
             (json!({ "payload": "e30=" }), "its envelope holds \"\""),
             (json!({ "payloadType": STATEMENT, "payload": 7 }), "it does not parse"),

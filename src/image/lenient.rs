@@ -420,7 +420,7 @@ mod tests {
         };
         assert_eq!(many(700).unwrap().texts.len(), 700);
         let error = many(1000).err().unwrap().to_string();
-        assert!(error.contains("more than 64 KiB"), "{error}");
+        assert!(error.contains("exceed 64 KiB"), "{error}");
     }
 
     #[test]

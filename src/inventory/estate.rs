@@ -179,7 +179,7 @@ impl Estate {
                     Arc::new(tags)
                 }
                 Err(failure) => {
-                    // Only the owner is unknown then, but owners and tags may select what is read.
+                    // Only the owner is unknown then, but owners and tags may select what to read.
                     self.note(Gap::new(repository.scope(), repository.extent(None), failure));
                     Arc::default()
                 }

@@ -131,7 +131,7 @@ impl Estate {
             let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
             match shelves.get(repository).map_or(Holding::Unknown, |shelf| shelf.holding(digest)) {
                 Holding::Unknown | Holding::Held => drop(wanted.insert((digest.clone(), repository.clone()))),
-                lost => self.remember(digest, repository, lost, &mut findings),
+                lost => self.read_lost(digest, repository, lost, &mut findings),
             }
         }
         self.fetch(wanted, repositories, &mut findings).await;
@@ -151,7 +151,7 @@ impl Estate {
     }
 
     /// Reads an image that can no longer be pulled from the catalog.
-    fn remember(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
+    fn read_lost(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
         let known = self.images.catalog().content(digest).map(Found::from);
         let found = known.ok_or_else(|| match lost {
             Holding::Archived => Unreadable::new("image-archived", format!("{repository}@{digest} is archived")),

@@ -81,7 +81,7 @@ fn lost(deployment: &Deployment) -> Option<Reason> {
     }
 }
 
-/// Why the function cannot be invoked, and what to do about that.
+/// Why the function cannot be invoked, with the remedy.
 fn failed(workload: &Workload) -> Reason {
     let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
     let remedy = remedy(workload.state_reason_code.as_deref());

@@ -121,7 +121,7 @@ async fn push_blob(host: &Host, repository: &Repository, bytes: &Arc<[u8]>, what
     let begin = Ask { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
     let answer = host.answer(&repository.name, &begin).await?;
     let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
-    let location = answer.header(LOCATION).ok_or_else(|| malformed("it is not said where to".to_owned()))?;
+    let location = answer.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
     let mut url = link::resolve(&begin.url, location)
         .map_err(|_| malformed("its upload URL is invalid or at another host".to_owned()))?;
     url.query_pairs_mut().append_pair("digest", Digest::of(bytes).as_str());

@@ -50,7 +50,7 @@ enum Plan {
 }
 
 enum Source {
-    Nobody,
+    Anonymous,
     Given(Credential),
     Docker { is_required: bool },
 }
@@ -114,7 +114,7 @@ fn plan(host: &str, auth: Auth, aws: Option<Arc<dyn AwsLogins>>) -> Plan {
         (Auth::EcrPublic, _, logins) => Plan::EcrPublic { logins, is_required: true },
         (Auth::Auto, ..) => Plan::OnDemand(Source::Docker { is_required: false }),
         (Auth::DockerConfig, ..) => Plan::OnDemand(Source::Docker { is_required: true }),
-        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Nobody),
+        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Anonymous),
         (Auth::Basic { username, password }, ..) => {
             Plan::OnDemand(Source::Given(Credential::Basic { username, password }))
         }

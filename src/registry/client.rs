@@ -403,7 +403,7 @@ mod tests {
         let reference = format!("{host}/x:1").parse().expect("a reference");
         let covered = client(&[&format!("*.example.com:{port}")], &host, "127.0.0.1");
         let error = covered.manifest(&reference).await.expect_err("not by a pattern").to_string();
-        assert!(error.contains("dev.example.com leads to an internal address (127.0.0.1)"), "{error}");
+        assert!(error.contains("dev.example.com resolves to an internal address (127.0.0.1)"), "{error}");
         assert!(loopback.requests().is_empty());
         let named = client(&[&host], &host, "127.0.0.1");
         named.manifest(&reference).await.expect("the configuration names it");

@@ -79,7 +79,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The failure that an unsuccessful `answer` to a question about `what` is.
+/// The failure for the error response `answer` to a request for `what`.
 pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
     let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
     let retry_after = answer.retry_after();

@@ -1,8 +1,8 @@
 //! The bytes of a release catalog: a line that names the format, then a sequence of postcard values.
 //!
-//! Names are interned and dated tags kept as hours, so that a platform release takes about 130 bytes, nearly all of them
-//! digests, which no compression makes smaller. Every count has a limit, because a file is read before anything is
-//! known of it but its size; what is allocated is at most proportional to the bytes that are there.
+//! Names are interned and dated tags stored as hours, so that a platform release takes about 130 bytes, nearly all of
+//! them incompressible digests. Every count has a limit, because a file is untrusted; allocations are at most
+//! proportional to its size.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{MOST_LAYERS, MOST_TAGS, ReleaseCatalog};
 use crate::image::{Digest, LambdaTag, Platform, PlatformRelease, Repository, is_tag};
 
-/// What files of this version begin with.
+/// The prefix of files of this version.
 const SCHEMA: &str = "basewatch.releases/v1";
-/// What files of every version begin with.
+/// The prefix of files of every version.
 const SCHEMA_PREFIX: &str = "basewatch.releases/";
 
 /// The longest file that is read: ten times what AWS has ever published.

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listed_release_has_all_its_tags_and_knows_its_cost() {
+    fn a_listed_release_has_all_its_tags_and_its_number_of_requests() {
         let listing = LineListing {
             repository: "public.ecr.aws/lambda/java".parse().unwrap(),
             listed_at: DateTime::UNIX_EPOCH,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_chooses_dated_tags_by_line_and_date() {
+    fn a_scope_selects_dated_tags_by_line_and_date() {
         let java: Repository = "public.ecr.aws/lambda/java".parse().unwrap();
         let scope = CrawlScope {
             repositories: vec![java.clone()],

@@ -101,7 +101,7 @@ impl Resolver {
                     resolution.base.contradicting.push(digest.clone());
                     (Outcome::Contradiction, format!("{digest} belongs to another release"))
                 }
-                None => (Outcome::NotFound, format!("whether {digest} belongs to the same release is not known")),
+                None => (Outcome::NotFound, format!("whether {digest} belongs to the same release is unknown")),
             };
             resolution.step("further digest", outcome, detail);
         }

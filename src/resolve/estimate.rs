@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::{Published, PublishedSource};
 use crate::image::{Annotations, Digest, ImageFacts, is_plausible};
 
-/// The annotation that says when an image was built (OCI image specification, annotations.md).
+/// The annotation with the build date of an image (OCI image specification, annotations.md).
 const CREATED: &str = "org.opencontainers.image.created";
 
 /// The clock difference that is tolerated.

@@ -216,7 +216,7 @@ fn stale_by_a_bound() -> Finding {
             current: Some(current("lambda/java", "latest", 0)),
             behind: Some(Behind { exact: false, ..behind(60, 12) }),
             policy_rule: Some("payments".to_owned()),
-            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-nobody-reads-to-its-end:2026-09-20.1")
+            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-that-is-much-too-long-now:2026-09-20.1")
         },
         Verdict::Stale,
         Severity::Critical,
@@ -242,7 +242,7 @@ fn stale_on_a_quiet_line() -> Finding {
     )
 }
 
-/// What somebody answers for.
+/// Findings covered by exemptions.
 fn exempted() -> Finding {
     let old = judged(
         Finding {
@@ -304,7 +304,7 @@ fn superseded() -> Finding {
     )
 }
 
-/// A function `name` of `owner`, `qualifier` telling which part of it.
+/// A function `name` of `owner` with `qualifier`.
 fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
     let finding = fresh(&format!("{name}:7"));
     Finding {
@@ -324,7 +324,7 @@ fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
     }
 }
 
-/// What runs: an alias whose repository holds a better image, a function whose image is gone, and a sidecar.
+/// Workloads: an alias whose repository has a better image, a function whose image was deleted, and a sidecar.
 fn running() -> [Finding; 3] {
     let behind_live = Finding {
         base: Some(base("lambda/java", "21", 40)),
@@ -473,7 +473,7 @@ fn unknown(name: &str, code: &str, message: &str) -> Finding {
     )
 }
 
-/// A tag and a label that try to take the terminal over, and an image that is gone.
+/// A tag and a label with terminal escapes, and a deleted image.
 fn unknowns() -> [Finding; 4] {
     let gone = Finding {
         image: ImageFields {
@@ -532,7 +532,7 @@ fn note(code: &str, message: &str) -> Note {
     Note { code: code.to_owned(), message: message.to_owned() }
 }
 
-/// A report that says that most of the fleet is unknown.
+/// A report in which most of the fleet is unknown.
 pub(crate) fn report_of_mostly_unknown() -> Report {
     let message = "only 0 of 5 deployments could be judged, less than policy.min_known = 0.5; most often \
                    base-unidentified (3): record the base in a label when building (looked for: sdkBaseVersion, \

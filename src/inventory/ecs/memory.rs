@@ -114,11 +114,10 @@ mod tests {
     #[test]
     fn unused_entries_are_removed_unless_their_cluster_was_not_read() {
         let revisions = [("prod", "1"), ("prod", "2"), ("test", "1"), ("gone", "1")];
-        let remembered =
-            |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
+        let cached = |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
         let definitions = ["prod:1", "prod:2", "test:1", "gone:1", "task:1", "task:2"];
         let memory = Memory {
-            revisions: revisions.iter().map(remembered).collect(),
+            revisions: revisions.iter().map(cached).collect(),
             definitions: definitions.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
         };
         let named = arn("prod", "2");

@@ -48,8 +48,8 @@ impl Memory {
     }
 
     /// Adds a response.
-    pub(super) fn insert(&mut self, function: &Arc<str>, version: &FunctionVersion, remembered: Remembered) {
-        self.functions.entry(Arc::clone(function)).or_default().insert(version.clone(), remembered);
+    pub(super) fn insert(&mut self, function: &Arc<str>, version: &FunctionVersion, cached: Remembered) {
+        self.functions.entry(Arc::clone(function)).or_default().insert(version.clone(), cached);
     }
 
     /// Whether a version of the function is cached.
@@ -62,8 +62,8 @@ impl Memory {
         for (function, versions) in &old.functions {
             if may_be_there(function) {
                 let known = self.functions.entry(Arc::clone(function)).or_default();
-                for (version, remembered) in versions {
-                    known.entry(version.clone()).or_insert_with(|| remembered.clone());
+                for (version, cached) in versions {
+                    known.entry(version.clone()).or_insert_with(|| cached.clone());
                 }
             }
         }
@@ -94,7 +94,7 @@ mod tests {
         Mark { code: "c".into(), revision: revision.into() }
     }
 
-    fn remembered(function: Function, read_at: i64) -> Remembered {
+    fn cached(function: Function, read_at: i64) -> Remembered {
         let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
         Remembered { mark: mark("r"), read_at, function: Arc::new(function) }
     }
@@ -107,16 +107,16 @@ mod tests {
     #[test]
     fn a_response_is_used_until_a_change_or_its_maximum_age() {
         let function = Function::resolved("x@y");
-        let known = remembered(function.clone(), 100);
+        let known = cached(function.clone(), 100);
         assert!(known.holds(&mark("r"), belief(109, false)));
         assert!(!known.holds(&mark("r"), belief(110, false)), "it is too old");
         assert!(!known.holds(&mark("r"), belief(99, false)), "the clock went back");
         assert!(!known.holds(&mark("s"), belief(101, false)), "it was updated");
         assert!(!known.holds(&mark("r"), belief(101, true)), "its tags are not known");
         let with_tags = Function { tags: Some(ResourceTags::new()), ..function.clone() };
-        assert!(remembered(with_tags, 100).holds(&mark("r"), belief(101, true)));
+        assert!(cached(with_tags, 100).holds(&mark("r"), belief(101, true)));
         let changing = Function { is_changing: true, ..function.clone() };
-        assert!(!remembered(changing, 100).holds(&mark("r"), belief(101, false)));
+        assert!(!cached(changing, 100).holds(&mark("r"), belief(101, false)));
         let text = |text: &str| Some(text.to_owned());
         let failed = Workload { state: text("Failed"), ..Workload::default() };
         let denied = text("ImageAccessDenied");
@@ -125,10 +125,10 @@ mod tests {
         let not_updated = Workload { last_update_status: text("Failed"), ..Workload::default() };
         for (workload, expected) in [(failed, false), (denied, false), (idle, true), (not_updated, false)] {
             let function = Function { workload: Arc::new(workload.clone()), ..function.clone() };
-            let holds = remembered(function, 100).holds(&mark("r"), belief(101, false));
+            let holds = cached(function, 100).holds(&mark("r"), belief(101, false));
             assert_eq!(holds, expected, "{workload:?}");
         }
-        assert!(!remembered(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
+        assert!(!cached(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
         let unmarked = Remembered { mark: mark(""), ..known };
         assert!(!unmarked.holds(&mark(""), belief(101, false)), "the list shows no changes");
     }
@@ -137,7 +137,7 @@ mod tests {
     fn newer_entries_take_precedence_over_kept_ones() {
         let of = |name: &str, read_at: i64| {
             let mut memory = Memory::default();
-            memory.insert(&name.into(), &FunctionVersion::Number(1), remembered(Function::default(), read_at));
+            memory.insert(&name.into(), &FunctionVersion::Number(1), cached(Function::default(), read_at));
             memory
         };
         let mut memory = of("a", 2);

@@ -63,7 +63,7 @@ pub(super) struct Surveyed {
     pub(super) functions: BTreeMap<Arc<str>, Seen>,
     /// The new cache, if it has changed.
     pub(super) memory: Option<Memory>,
-    /// What could not be seen.
+    /// The errors.
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -238,9 +238,9 @@ impl Progress {
                 let function = Arc::new(function);
                 let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version)).cloned();
                 let read_at = self.belief.seen_at;
-                let remembered = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
+                let cached = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
                 self.known(&ask.function, &function);
-                self.settle(ask, Outcome::Known(function, remembered));
+                self.settle(ask, Outcome::Known(function, cached));
             }
             Err(Absence::Gone) => {
                 self.getting.succeeded();
@@ -257,10 +257,10 @@ impl Progress {
     /// While the hash of its code is the same, the cached image still runs.
     fn fall_back(&mut self, ask: &Ask, failure: Failure) {
         let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version));
-        let remembered = self.old.get(&ask.function, &ask.version).filter(|old| {
+        let cached = self.old.get(&ask.function, &ask.version).filter(|old| {
             mark.is_some_and(|mark| mark.code == old.mark.code && !mark.code.is_empty()) && old.function.is_resolved()
         });
-        let outcome = match remembered {
+        let outcome = match cached {
             Some(old) => Outcome::Known(Arc::clone(&old.function), Some(old.clone())),
             None => Outcome::Failed(failure),
         };
@@ -306,21 +306,21 @@ impl Progress {
             return;
         }
         let known = seen.mark(version).and_then(|mark| {
-            let remembered = self.old.get(function, version);
-            remembered.filter(|remembered| remembered.holds(mark, self.belief))
+            let cached = self.old.get(function, version);
+            cached.filter(|cached| cached.holds(mark, self.belief))
         });
         let outcome = known.map(|known| Outcome::Known(Arc::clone(&known.function), Some(known.clone())));
         if outcome.is_none() {
             self.asked += 1;
             self.to_get.push_back(Ask { function: Arc::clone(function), version: version.clone() });
         }
-        let remembered = match &outcome {
+        let cached = match &outcome {
             Some(Outcome::Known(known, _)) => Some(Arc::clone(known)),
             _ => None,
         };
         seen.found.push((version.clone(), outcome.unwrap_or(Outcome::Asked)));
-        if let Some(remembered) = remembered {
-            self.known(function, &remembered);
+        if let Some(cached) = cached {
+            self.known(function, &cached);
         }
     }
 
@@ -342,8 +342,8 @@ impl Progress {
         let mut memory = Memory::default();
         for (name, seen) in &functions {
             for (version, outcome) in &seen.found {
-                if let Outcome::Known(_, Some(remembered)) = outcome {
-                    memory.insert(name, version, remembered.clone());
+                if let Outcome::Known(_, Some(cached)) = outcome {
+                    memory.insert(name, version, cached.clone());
                 }
             }
         }
@@ -405,7 +405,7 @@ mod tests {
         Alias { name: "live".into(), version: version.into(), others }
     }
 
-    fn remembered(revision: &str, read_at: i64) -> Remembered {
+    fn cached(revision: &str, read_at: i64) -> Remembered {
         let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
         Remembered { mark: mark(revision), read_at, function: Arc::new(Function::resolved("r@d")) }
     }
@@ -413,7 +413,7 @@ mod tests {
     fn memory(entries: &[(&str, &str)]) -> Memory {
         let mut memory = Memory::default();
         for (function, number) in entries {
-            memory.insert(&(*function).into(), &FunctionVersion::from(*number), remembered("r", 990));
+            memory.insert(&(*function).into(), &FunctionVersion::from(*number), cached("r", 990));
         }
         memory
     }
@@ -442,7 +442,7 @@ mod tests {
         progress.aliased(&"a".into(), Ok(vec![alias("1", &["2", "9"])]));
         assert_eq!(asks(&mut progress), ["a:$LATEST", "a:1"]);
         progress.listed(more(&[("a", "2")]), None, |_| true);
-        assert_eq!(asks(&mut progress), [""; 0], "version 2 is remembered");
+        assert_eq!(asks(&mut progress), [""; 0], "version 2 is cached");
         assert_eq!(progress.next_to_list(), None, "its aliases are known");
         progress.listed(page(&[]), None, |_| true);
         assert_eq!(asks(&mut progress), ["a:9"], "published after the list was read");
@@ -471,9 +471,9 @@ mod tests {
         old.insert(
             &"b".into(),
             &Latest,
-            Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..remembered("r", 990) },
+            Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..cached("r", 990) },
         );
-        old.insert(&"a".into(), &Latest, remembered("older", 1));
+        old.insert(&"a".into(), &Latest, cached("older", 1));
         let mut progress = progress(old);
         progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
         while let Some(ask) = progress.next_to_get() {
@@ -484,7 +484,7 @@ mod tests {
         assert!(matches!(surveyed.functions["b"].found(&Latest), Some(Outcome::Failed(_))));
         let [gap] = surveyed.gaps.as_slice() else { panic!("{:?}", surveyed.gaps) };
         assert_eq!((gap.code, gap.message.as_str()), ("failed", "it is failed (and 1 more like this)"));
-        assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be asked again");
+        assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be read again");
     }
 
     #[test]
@@ -575,7 +575,7 @@ mod tests {
 
         let mut progress = self::progress(memory);
         progress.listed(page(&[("a", LATEST)]), None, |_| true);
-        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"], "what was said of the draft is remembered");
+        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"], "the response for the draft is cached");
         assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
     }
 

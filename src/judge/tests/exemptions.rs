@@ -44,7 +44,7 @@ fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
         (90, Some(89), vec![BaseSuperseded], false),
         (20, Some(15), vec![BaseSuperseded], true),
         (60, None, vec![LineQuiet], true),
-        // There is nothing to put up with.
+        // There is nothing to exempt.
         (10, None, vec![], false),
         (10, None, vec![BaseSuperseded], false),
     ] {

@@ -1,4 +1,4 @@
-//! What is said of how the base of an image is known, and of what would make it known.
+//! Reasons about the identification of a base, and advice.
 
 use super::*;
 use crate::{
@@ -84,7 +84,7 @@ fn package_updates_are_reported_if_they_are_above_the_layers_of_the_base() {
     assert_eq!(said(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
 }
 
-/// What is said of an image that records nothing.
+/// The reason for an image without records.
 fn unidentified(image: &dyn Fn(&mut ImageFacts), search: Search) -> (&'static str, String) {
     let mut world = world(1, None);
     world.readings.clear();

@@ -231,7 +231,7 @@ fn a_bound_decides_only_what_it_proves() {
     let mut world = world(1, Some(2));
     world.resolution.base = BaseInUse { published: bound(20), ..BaseInUse::default() };
     assert_eq!(world.judged().0, Verdict::Superseded);
-    // The image is younger than the current release: which of its line it stands on is not known.
+    // The image is younger than the current release, so its base on that line is unknown.
     world.resolution.base.published = bound(1);
     assert_eq!(world.judged().0, Verdict::Unknown);
 }
@@ -303,7 +303,7 @@ fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
     let blocked = world.judge(&Policy::default(), "2027-03-03T00:00:00Z".parse().unwrap());
     assert_eq!((blocked.verdict, blocked.severity), (Verdict::Deprecated, Severity::Critical));
 
-    // `latest` moves across runtimes: what counts is the release in use.
+    // `latest` moves across runtimes: the release in use counts.
     let mut moved = self::world(10, None);
     let line = Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
     moved.resolution.line = Some((line, LineSource::DefaultTag));
@@ -350,14 +350,14 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
         assert!(message.starts_with("the line points at a different release, sha256:"), "{message}");
     }
     assert_eq!(differing(Some(dated(10)), Some(dated(30))).judged().3, ["base-ahead"]);
-    // The tag was seen at the current release, then at ours, then back again.
+    // The tag was observed at the current release, then at ours, then at the current one again.
     let arrived = Published { not_before: Some(days_ago(5)), ..Published::new(days_ago(4), PublishedSource::Observed) };
     let back = Published { not_after: Some(days_ago(6)), ..estimate(30) };
     assert_eq!(differing(Some(arrived), Some(back)).judged().3, ["base-ahead"]);
 }
 
 #[test]
-fn a_tag_that_was_seen_to_move_minutes_ago_is_behind_for_minutes() {
+fn a_tag_observed_to_move_minutes_ago_is_behind_for_minutes() {
     let mut world = differing(Some(estimate(30)), Some(estimate(20)));
     world.resolution.newer.since = Some(now() - Duration::minutes(12));
     assert_eq!(world.judged().0, Verdict::Superseded);

@@ -180,7 +180,7 @@ fn different_architectures_are_reported() {
     );
 }
 
-/// What becomes of a judgement when a newer image stands on a base published and superseded so many days ago.
+/// The judgement with a newer image on a base published and superseded so many days ago.
 fn with_newer(ours: (i64, Option<i64>), newer: (i64, Option<i64>)) -> Option<(Action, Vec<&'static str>)> {
     let (ours, newer) = (world(ours.0, ours.1), world(newer.0, newer.1));
     let (judgement, other) = (ours.judge(&Policy::default(), now()), newer.judge(&Policy::default(), now()));

@@ -23,7 +23,7 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 pub(super) struct Here<'a> {
     pub(super) asked: &'a Asked,
     caller: &'a Caller,
-    /// The account whose registry is asked.
+    /// The account of the registry.
     pub(super) owner: &'a str,
     place: Option<&'a Place>,
 }
