@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 /// The longest pattern, in bytes.
 const MOST_BYTES: usize = 4096;
-/// How deep `{a,{b,c}}` may nest: compiling a pattern recurses, and fails where it is too deep.
+/// How deep `{a,{b,c}}` may nest: compiling a pattern recurses.
 const MOST_NESTED: usize = 16;
 /// The longest quoted part of a rejected pattern, in characters.
 const QUOTED_CHARS: usize = 100;

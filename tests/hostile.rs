@@ -126,7 +126,7 @@ fn an_index_of_thousands_of_images_is_rejected() {
         Toxic::start(move |_: &Asked| Reply::new(200, index.clone()).header("content-type", MANIFEST_MEDIA_TYPES[0]));
     let folder = tempfile::tempdir().expect("a folder");
     let output = audit(folder.path(), &[&format!("{}/team/x:1", registry.host())]);
-    assert!(stdout(&output).contains("names 10000 images"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("lists 10000 images"), "{}", stdout(&output));
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(registry.log().len(), 1, "{:?}", registry.lines());
 }
@@ -288,7 +288,7 @@ fn a_profile_file_that_does_not_parse_is_named() {
     fs::write(folder.path().join(".aws/config"), "[[[\n").expect("written");
     let output = audit(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
-    assert!(stderr(&output).contains("look at ~/.aws/config"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("check ~/.aws/config"), "{}", stderr(&output));
     let mut program = basewatch(folder.path());
     let output = program.arg("audit").env("BASEWATCH_LOG", "warn").output().expect("the program starts");
     assert!(stderr(&output).contains(".aws/config on line 1"), "{}", stderr(&output));
@@ -342,7 +342,7 @@ fn files_that_are_not_a_configuration_are_rejected_with_the_cause() {
         stderr(&output)
     };
     assert!(check(b"# caf\xe9\n").contains("it is not UTF-8 text"));
-    assert!(check(b"[catalog]\npath = \"basewatch.toml\"\n").contains("catalog.path: "), "a file is no folder");
+    assert!(check(b"[catalog]\npath = \"basewatch.toml\"\n").contains("catalog.path: "), "a file is not a folder");
     let globs = check(b"[[inventory.ecr]]\nregions = [\"eu-west-1\"]\nrepositories = [\"\"]\n");
     assert!(globs.contains("repositories[0]: \"\" is not a pattern"), "{globs}");
 }

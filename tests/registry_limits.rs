@@ -201,7 +201,7 @@ async fn a_failing_later_page_is_an_error() {
             Reply::error(405, "UNSUPPORTED", "Invalid parameter at 'NextToken'")
         }
     });
-    let error = rig.client.tags(&reference.repository).await.expect_err("half a list is no list");
+    let error = rig.client.tags(&reference.repository).await.expect_err("a partial list is an error");
     assert!(matches!(error, Error::Status { status: 405, .. }), "{error:?}");
 }
 

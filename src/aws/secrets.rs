@@ -29,13 +29,13 @@ impl Aws {
         let region = arn.split(':').nth(3).unwrap_or_default();
         let answer = self.own().await.secrets_manager(region).get_secret_value().secret_id(arn).send().await;
         let answer = answer.map_err(|error| Failure::of(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
-        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is no text"))?;
+        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is not text"))?;
         let value = match key {
             None => text,
             Some(key) => {
-                let object: Value = serde_json::from_str(&text).map_err(|_| unusable(arn, "it is no JSON"))?;
+                let object: Value = serde_json::from_str(&text).map_err(|_| unusable(arn, "it is not JSON"))?;
                 let value = object.get(key).and_then(Value::as_str);
-                value.ok_or_else(|| unusable(arn, &format!("it has no text {key:?}")))?.to_owned()
+                value.ok_or_else(|| unusable(arn, &format!("it has no text under the key {key:?}")))?.to_owned()
             }
         };
         value.parse().map_err(|error: InvalidSecret| unusable(arn, &error.to_string()))

@@ -34,7 +34,7 @@ pub const MOST_BYTES: usize = 1 << 20;
 /// Files of more stages are refused: comparing them with each other takes time with the square of their number.
 const MOST_STAGES: usize = 200;
 
-/// Why a text is no Dockerfile.
+/// Why a text is not a Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct SyntaxError {

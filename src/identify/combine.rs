@@ -413,7 +413,7 @@ mod tests {
         if name.contains('.') && name.contains('/') { name } else { format!("public.ecr.aws/lambda/{name}") }
     }
 
-    /// A release; with a digest, of the name behind the `@`, for which one is made up otherwise.
+    /// A release; its digest is derived from the name after the `@`, else from the tag.
     fn release(name: &str) -> Arc<ReleaseOf> {
         let name = full(name);
         let (named, manifest) = name.split_once('@').unwrap_or((&name, &name));
@@ -515,14 +515,7 @@ mod tests {
     /// Name, records, prefixes, number of layers, search, and expected result.
     const RULES: &[(&str, Read, Match, usize, Search, &str)] = &[
         ("nothing is known", &[], &[], 9, IDLE, "unknown"),
-        (
-            "a label that nothing was compared with",
-            &[(Label, "java@a", None)],
-            &[],
-            9,
-            IDLE,
-            "java@ by label, unconfirmed",
-        ),
+        ("a label without a comparison", &[(Label, "java@a", None)], &[], 9, IDLE, "java@ by label, unconfirmed"),
         ("confirmed", &[(Label, "java@a", FIRST_6)], &[], 9, IDLE, "java@ by label, confirmed"),
         (
             "confirmed, and the release is known",
@@ -680,7 +673,7 @@ mod tests {
         ),
         ("a material that was not compared", &[(Provenance, "java@b", UNREAD)], &[], 9, IDLE, "unknown"),
         (
-            "a material that is no configured base",
+            "a material that is not a configured base",
             &[(Provenance, "ghcr.io/acme/x@b", FIRST_6)],
             &[],
             9,
@@ -803,7 +796,7 @@ mod tests {
             "BASE@ by layers, confirmed on java@ by label, confirmed",
         ),
         (
-            "earlier releases of a company base are no links",
+            "earlier releases of a company base are not links",
             &[],
             &[(8, &["BASE@c"]), (7, &["BASE@b"])],
             9,

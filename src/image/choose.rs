@@ -47,7 +47,7 @@ mod tests {
             (&["linux/arm/v6", "linux/arm/v7"], "linux/arm", Some(1)),
             (&["linux/arm/v6", "linux/arm/v5"], "linux/arm/v7", Some(0)),
             (&["windows/amd64", "windows/amd64"], "windows/amd64", Some(0)),
-            // Nothing fits, and there is no other image of the architecture that it could be.
+            // Nothing matches, and there is only one image of the architecture.
             (&["linux/amd64/v2", "linux/arm64"], "linux/amd64", Some(0)),
             (&["linux/amd64/v2", "linux/amd64/v3"], "linux/amd64", None),
             (&["linux/arm64"], "linux/amd64", None),

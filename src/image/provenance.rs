@@ -420,7 +420,10 @@ mod tests {
             assert_eq!(layers, [digest('1'), digest('2')]);
         }
         let broken = v1.to_string().replace(&digest('2'), "blake3:00");
-        assert!(build_materials(broken.as_bytes(), &image()).expect("reads")[0].layers.is_empty(), "a part is no base");
+        assert!(
+            build_materials(broken.as_bytes(), &image()).expect("reads")[0].layers.is_empty(),
+            "a part of the layers does not count"
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Estate {
     }
 
     async fn rules_of(&self, host: &str) -> Result<Vec<PullThroughRule>, String> {
-        let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is no registry of ECR")?;
+        let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is not an ECR registry")?;
         let session = self.aws.session_of(account).await.map_err(|failure| failure.message)?;
         let client = session.ecr(region);
         let mut pages = client.describe_pull_through_cache_rules().registry_id(account).into_paginator().send();

@@ -253,7 +253,7 @@ fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>
 fn read_file(file: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     if !file.metadata().map_err(named)?.is_file() {
-        return Err(named(io::Error::other("it is no regular file")));
+        return Err(named(io::Error::other("it is not a regular file")));
     }
     let mut body = Vec::new();
     File::open(file).map_err(named)?.take(limit_bytes + 1).read_to_end(&mut body).map_err(named)?;

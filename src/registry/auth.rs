@@ -330,7 +330,8 @@ impl Authority {
         };
         let answer = transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
-        let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
+        let read: TokenAnswer =
+            serde_json::from_slice(&answer.body).map_err(|_| malformed("it is not a token response"))?;
         let token = read.token().ok_or_else(|| malformed("the response has no token"))?;
         if let Some((_, name)) = credential {
             *lock(&self.used) = name;

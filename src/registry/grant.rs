@@ -96,8 +96,8 @@ impl Grant {
     }
 }
 
-/// How long before its end a grant is renewed: a tenth of its life, at least ten seconds, and for
-/// short-lived ones half of it.
+/// How long before its end an authorization is renewed: a tenth of its lifetime, at least ten seconds, but half of a
+/// short lifetime.
 fn margin(lifetime: Duration) -> Duration {
     (lifetime / 10).max(Duration::from_secs(10)).min(lifetime / 2)
 }
@@ -119,9 +119,9 @@ struct Kept {
 }
 
 impl Slot {
-    /// The grant, from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
+    /// The authorization; from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
     ///
-    /// A failure is shared by those who waited for it, and tried again by those who come later.
+    /// A failure is shared by waiting callers; later callers fetch again.
     pub(super) async fn get(
         &self,
         refused: Option<&Grant>,
@@ -144,7 +144,7 @@ impl Slot {
     }
 }
 
-/// The error for a login that cannot be put into a header.
+/// The error for a login that cannot be sent in a header.
 pub(super) fn unsendable(registry: &str) -> Error {
     let why = "they hold characters that no header may".to_owned();
     Error::Credentials { registry: registry.to_owned(), kind: CredentialsErrorKind::Denied, why }

@@ -51,11 +51,11 @@ impl Resolver {
         };
         match carried {
             Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
-                resolution.step("recorded tag", Outcome::Found, format!("{text} carries {}", seen.digest));
+                resolution.step("recorded tag", Outcome::Found, format!("{text} points at {}", seen.digest));
                 settle(resolution, tag.release(), seen);
             }
             Ok(Some(seen)) => {
-                let message = format!("the recorded tag {text} carries {}, not the recorded digest", seen.digest);
+                let message = format!("the recorded tag {text} points at {}, not at the recorded digest", seen.digest);
                 resolution.step("recorded tag", Outcome::Contradiction, &message);
                 resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
             }
@@ -83,7 +83,7 @@ impl Resolver {
             return;
         }
         if let Some(release) = self.known_release(repository, &[digest]) {
-            resolution.step("dated tag", Outcome::Found, format!("{release} is known to carry {digest}"));
+            resolution.step("dated tag", Outcome::Found, format!("{release} is known to point at {digest}"));
             resolution.base.published = dated(&release);
             resolution.base.release = Some(release);
             return;
@@ -91,7 +91,7 @@ impl Resolver {
         if self.has_dated_tags(repository) {
             match self.guess(question, digest).await {
                 Ok(Some((release, seen))) => {
-                    let detail = format!("{release}, the newest when the image was built, carries {digest}");
+                    let detail = format!("{release}, the newest when the image was built, points at {digest}");
                     resolution.step("dated tag", Outcome::Found, detail);
                     return settle(resolution, release, seen);
                 }
@@ -208,11 +208,11 @@ impl Resolver {
                     return Ok(());
                 }
             } else if let Some((release, seen)) = self.search(&search).await? {
-                resolution.step("dated tag", Outcome::Found, format!("{release} carries {digest}"));
+                resolution.step("dated tag", Outcome::Found, format!("{release} points at {digest}"));
                 settle(resolution, release, seen);
                 return Ok(());
             }
-            let detail = format!("no dated tag around {created_at} carries {digest}");
+            let detail = format!("no dated tag near {created_at} points at {digest}");
             resolution.step("dated tag", Outcome::NotFound, detail);
             // The tag list might have shown its release, and with it date and line.
             if let Some(problem) = unread {

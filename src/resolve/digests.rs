@@ -216,7 +216,7 @@ impl Resolver {
             let content = self.images.content(search.repository, &seen.digest).await?;
             let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
             if let Some((manifest, facts)) = image.filter(|(_, facts)| facts.config == *search.digest) {
-                resolution.step("dated tag", Outcome::Found, format!("{tag} carries the image of {}", search.digest));
+                resolution.step("dated tag", Outcome::Found, format!("{tag} points at the image of {}", search.digest));
                 settle(&facts, Some(tag.release()), resolution);
                 resolution.base.platform_digest = Some(manifest);
                 return Ok(true);

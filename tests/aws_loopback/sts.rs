@@ -124,7 +124,7 @@ async fn an_expired_session_is_refused_by_every_protocol_until_the_next_one() {
         assert_eq!(refusal(ecr), ("ExpiredTokenException".to_owned(), 400));
         let sts = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         assert_eq!(refusal(sts), ("ExpiredToken".to_owned(), 403));
-        assert!(way.lambda().list_functions().send().await.is_ok(), "the own key is no session");
+        assert!(way.lambda().list_functions().send().await.is_ok(), "the account's own key does not expire");
         let config = way.with(session(&assume(&way, OTHER, None, None).await.unwrap()), REGION);
         assert!(aws_sdk_lambda::Client::new(&config).list_functions().send().await.is_ok());
     }

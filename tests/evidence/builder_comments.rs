@@ -46,7 +46,7 @@ async fn a_line_in_a_comment_counts_like_a_label_unless_disproved() {
     let steps = [json!({ "comment": format!("FROM {line}") }), json!({ "comment": "FROM 20af36793e93" })];
     let found = rig.named(&push(&rig, &IMAGE, &steps)).await;
     assert_eq!(answer(&found), Some(("builder-comment", "unconfirmed", line)));
-    assert_eq!(found.readings.len(), 1, "images of steps are no bases");
+    assert_eq!(found.readings.len(), 1, "images of build stages are not bases");
 }
 
 #[tokio::test]

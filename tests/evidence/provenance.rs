@@ -191,7 +191,7 @@ async fn a_malformed_envelope_is_reported_as_unusable() {
     let found = rig.named(&image).await;
     assert_eq!(answer(&found), None);
     let provenance = found.provenance.expect("it was looked for");
-    assert!(provenance.unusable[0].why.contains("no base64"), "{provenance:?}");
+    assert!(provenance.unusable[0].why.contains("not base64"), "{provenance:?}");
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ async fn an_image_without_a_digest_is_reported_with_the_error_of_lambda() {
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), [("malformed", "registry-malformed"), ("untold", "image-missing")]);
     let why = &found.deployments[1].image.as_ref().unwrap_err().message;
-    assert_eq!(why, "Lambda does not name the image that runs: ImageNotFound: it is gone");
+    assert_eq!(why, "Lambda does not report the running image: ImageNotFound: it is gone");
     assert!(found.deployments[1].reference.to_string().ends_with("/orders:421"), "as it was named");
 }
 

@@ -221,7 +221,7 @@ async fn a_folder_that_is_not_a_layout_is_rejected_with_the_cause() {
     assert!(message.starts_with("there is no folder "), "{message}");
     let (code, message) = refusal(folder.path(), None).await;
     assert_eq!(code, "image-malformed");
-    assert!(message.contains("is no OCI layout:") && message.contains("oci-layout"), "{message}");
+    assert!(message.contains("is not an OCI layout:") && message.contains("oci-layout"), "{message}");
 
     let layout = Layout::new();
     assert!(refusal(&layout.folder(), None).await.1.contains("index.json"));
@@ -260,7 +260,7 @@ async fn blobs_must_match_their_digest_and_size_limit_and_be_regular_files() {
     fs::remove_file(layout.folder().join(&blob)).unwrap();
     assert_eq!(refusal(&layout.folder(), Some("v1")).await.0, "image-missing");
     fs::create_dir(layout.folder().join(&blob)).unwrap();
-    assert!(refusal(&layout.folder(), Some("v1")).await.1.ends_with("it is no regular file"));
+    assert!(refusal(&layout.folder(), Some("v1")).await.1.ends_with("it is not a regular file"));
 }
 
 #[tokio::test]

@@ -125,11 +125,7 @@ async fn a_company_base_is_found_by_the_observed_digests_of_its_tag() {
     let evidence = shop.compare_one(&labelled(1)).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
     let evidence = shop.compare_one(&labelled(3)).await;
-    assert_eq!(
-        evidence.checks.get(&0),
-        Some(&PrefixCheck::Unread),
-        "what it carried before is not known: {evidence:?}"
-    );
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread), "its earlier digests are unknown: {evidence:?}");
     shop.world.requests();
     shop.compare_one(&on(1).image()).await;
     assert_eq!(shop.world.requests(), ["HEAD base/python:1"]);

@@ -125,7 +125,7 @@ fn a_file_of_another_format_is_rejected_with_its_name() {
     let bytes = catalog(1).encode();
     let newer = [b"basewatch.releases/v2".as_slice(), &bytes["basewatch.releases/v1".len()..]].concat();
     let why = ReleaseCatalog::decode(&newer).unwrap_err().to_string();
-    assert_eq!(why, "its format is basewatch.releases/v2, and this basewatch reads basewatch.releases/v1");
+    assert_eq!(why, "its format is basewatch.releases/v2; this version of basewatch reads basewatch.releases/v1");
     for other in
         [b"".as_slice(), b"\x1f\x8b\x08", b"{\"schema\":\"basewatch.report/v1\"}\n", b"basewatch.releases/\x1b[1m\n"]
     {

@@ -95,7 +95,7 @@ async fn a_digest_that_cannot_be_read_contradicts_nothing() {
     let gone = Digest::of(b"gone");
     let resolution = bench.resolve(with(&index, &[&gone]), None).await;
     assert_eq!(resolution.base.contradicting, []);
-    assert!(resolution.steps.iter().any(|step| step.detail.ends_with("is not known")), "{:?}", resolution.steps);
+    assert!(resolution.steps.iter().any(|step| step.detail.ends_with("is unknown")), "{:?}", resolution.steps);
     assert_eq!(resolution.problems, []);
 }
 

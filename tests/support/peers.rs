@@ -202,7 +202,7 @@ pub fn lambda_invoke(address: &str, payload: &str) -> String {
 /// What the CloudEvents SDK makes of an HTTP message, as JSON.
 ///
 /// # Panics
-/// If it is no event by the specification.
+/// If it is not a valid event.
 pub fn read_event(content_type: &str, body: &[u8]) -> String {
     let folder = folder();
     let file = folder.path().join("body");

@@ -410,7 +410,7 @@ fn identified_by_layers() -> [Finding; 3] {
     };
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
     let disproven = "label sdkBaseVersion names public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
-                     of that; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
+                     of that base; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
     [
         judged(
             contradicted,
@@ -653,7 +653,7 @@ pub(crate) fn explanation() -> Explanation {
             step("annotation org.opencontainers.image.base.name", "", Outcome::NotFound),
             step("label org.opencontainers.image.base.name", "ubuntu\u{1b}[31m", Outcome::Contradiction),
             step("line of the base", "configured default tag latest", Outcome::Note),
-            step("dated tag of the base", "none of the 4 tags around 2026-09-20 carries the digest", Outcome::NotFound),
+            step("dated tag of the base", "none of the 4 tags near 2026-09-20 points at the digest", Outcome::NotFound),
         ],
         finding,
     }

@@ -217,7 +217,7 @@ impl World {
         configuration.expect("a manifest")
     }
 
-    /// A blob that is no image's configuration.
+    /// A blob that is not an image configuration.
     pub(crate) fn blob(&self, content: &[u8]) -> Digest {
         let digest = Digest::of(content);
         self.state.lock().expect("unpoisoned").configs.insert(digest.clone(), content.to_vec());

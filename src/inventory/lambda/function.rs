@@ -165,7 +165,7 @@ fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> 
     }
 }
 
-/// `2026-11-20T06:00:00.000+0000`, as Lambda writes `LastModified`.
+/// Parses `LastModified`: `2026-11-20T06:00:00.000+0000`.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").ok().map(|at| at.to_utc())
 }
