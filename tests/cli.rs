@@ -90,7 +90,7 @@ fn usage_errors_exit_with_2_and_say_what_would_do() {
         (vec!["explain", "a.io/x:1", "a.io/y:1"], "unexpected argument"),
         (vec!["stamp"], "<REF|FILE>"),
         (vec!["stamp", "python:3.12"], "name the registry first"),
-        (vec!["stamp", "a.io/x:1;id"], "is no tag"),
+        (vec!["stamp", "a.io/x:1;id"], "is not a tag"),
         (vec!["stamp", "a.io/x:1", "a.io/y:1"], "add --check"),
         (vec!["stamp", "a.io/x:1", "--format", "sarif"], "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"),
         (vec!["stamp", "--check", "Dockerfile", "--format", "docker"], "table, json or sarif"),

@@ -197,7 +197,7 @@ fn what_is_wrong_with_owners_choices_and_mirrors_is_told() {
         ("[[inventory.lambda]]\nregions = []".into(), "inventory.lambda[0].regions: names no region"),
         ("[[inventory.lambda]]\nregions = [\"*\", \"eu-west-1\"]".into(), "\"*\" is no AWS region"),
         (format!("{lambda}\ninclude = []"), "include: matches nothing"),
-        (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is no tag pattern"),
+        (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is not a tag pattern"),
         ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]\nclusters = []".into(), "clusters: matches no cluster"),
         (
             "[[identify.mirror]]\nprefix = \"https://x\"\nupstream = \"public.ecr.aws\"".into(),
@@ -683,7 +683,7 @@ fn what_is_wrong_with_telling_is_said_with_what_would_do() {
         (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "no ARN of a secret"),
         (format!("{hook}template = \"{{{{ nobody }}}}\""), "no template over an alert"),
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
-        (format!("{hook}owners = [\"[\"]"), "no pattern"),
+        (format!("{hook}owners = [\"[\"]"), "not a pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
         (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "no name of a header"),
         (rebuild.to_owned(), "ref"),

@@ -45,7 +45,7 @@ impl Aws {
                 return Ok(Some(referrers));
             }
         }
-        Err(malformed(format!("the list does not end within {PAGES} pages")))
+        Err(malformed(format!("the list exceeds {PAGES} pages")))
     }
 }
 

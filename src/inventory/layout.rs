@@ -121,7 +121,7 @@ fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
     let version = serde_json::from_slice::<serde_json::Value>(&marker).ok();
     let version = version.as_ref().and_then(|marker| marker.get("imageLayoutVersion")?.as_str());
     if !version.is_some_and(|version| version.starts_with("1.")) {
-        return Err(no_layout("its oci-layout file does not say imageLayoutVersion 1".into()));
+        return Err(no_layout("its oci-layout file does not have imageLayoutVersion 1".into()));
     }
     let index = read_file(&folder.join("index.json"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
     layout_entries(&index).map_err(|error| no_layout(format!("index.json: {error}")))

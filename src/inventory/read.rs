@@ -155,7 +155,7 @@ impl Estate {
         let known = self.images.catalog().content(digest).map(Found::from);
         let found = known.ok_or_else(|| match lost {
             Holding::Archived => Unreadable::new("image-archived", format!("{repository}@{digest} is archived")),
-            _ => Unreadable::new("image-missing", format!("{repository} does not hold {digest} any more")),
+            _ => Unreadable::new("image-missing", format!("{digest} was deleted from {repository}")),
         });
         findings.add(digest.clone(), Some(repository.clone()), found);
     }

@@ -97,9 +97,9 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
             let message = match current.hold.as_deref() {
                 Some(Hold { reason, until, .. }) => format!(
                     "the release that {line} points at is held until {until} ({reason}), and no other one has been published \
-                     since: rebuilding cannot help"
+                     since: rebuilding does not help"
                 ),
-                None => format!("nothing newer has been published on {line}: rebuilding cannot help"),
+                None => format!("nothing newer has been published on {line}: rebuilding does not help"),
             };
             Some(Reason::new(ReasonCode::LineQuiet, message))
         }
@@ -123,7 +123,7 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
                 (_, Some(date)) => format!("; functions can be updated until {date}"),
                 (_, None) => String::new(),
             };
-            let message = format!("{name} has had no patches since {deprecated}, and rebuilding cannot help{updates}");
+            let message = format!("{name} has had no patches since {deprecated}, and rebuilding does not help{updates}");
             (ReasonCode::RuntimeDeprecated, message)
         }
     };

@@ -337,7 +337,7 @@ impl Authority {
             *lock(&self.used) = name;
         }
         let grant = Grant::bearer(token, Some(read.lifetime(Utc::now())));
-        let grant = grant.ok_or_else(|| malformed("no header may hold it"))?;
+        let grant = grant.ok_or_else(|| malformed("it contains characters that are not allowed in a header"))?;
         self.sent.add_token(&grant);
         Ok(grant)
     }

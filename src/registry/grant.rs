@@ -146,7 +146,7 @@ impl Slot {
 
 /// The error for a login that cannot be sent in a header.
 pub(super) fn unsendable(registry: &str) -> Error {
-    let why = "they hold characters that no header may".to_owned();
+    let why = "they contain characters that are not allowed in a header".to_owned();
     Error::Credentials { registry: registry.to_owned(), kind: CredentialsErrorKind::Denied, why }
 }
 

@@ -14,12 +14,12 @@ pub(super) const MAX_HOPS: usize = 5;
 /// `may_leave`: another host may respond. Blobs are in object stores, but a manifest or a token must come from the
 /// registry itself.
 pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> Result<(Url, Trust), String> {
-    let to = at.join(location).map_err(|_| "a redirect to no URL".to_owned())?;
+    let to = at.join(location).map_err(|_| "a redirect to a malformed URL".to_owned())?;
     if !matches!(to.scheme(), "http" | "https") || !to.has_host() {
         return Err("a redirect to a URL that is not HTTP".to_owned());
     }
     if !to.username().is_empty() || to.password().is_some() {
-        return Err("a redirect that carries credentials".to_owned());
+        return Err("a redirect to a URL with credentials".to_owned());
     }
     if at.scheme() == "https" && to.scheme() == "http" {
         return Err("a redirect from https to http".to_owned());

@@ -333,8 +333,8 @@ impl Transport {
         let cause = cause.to_string();
         let is_lasting = cause.starts_with(BAD_CERTIFICATE) || cause.contains(NO_TLS);
         let why = match (is_timeout, is_connect) {
-            (true, true) => "no connection in time".to_owned(),
-            (true, false) => "no answer in time".to_owned(),
+            (true, true) => "connection timed out".to_owned(),
+            (true, false) => "no response in time".to_owned(),
             _ => tls_trouble(&cause).unwrap_or(cause),
         };
         Failure { error: self.unreachable(why), retry_after: None, is_lasting }

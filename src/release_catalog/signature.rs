@@ -40,7 +40,7 @@ pub enum InvalidKey {
     #[error("the private key has a password: create one without, with `basewatch catalog keygen` or `minisign -G -W`")]
     Encrypted,
     /// The system has no random numbers.
-    #[error("the system gives no random numbers")]
+    #[error("the system has no random numbers")]
     NoRandomness,
 }
 

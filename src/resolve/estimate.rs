@@ -98,13 +98,13 @@ impl BuildDates {
             other.is_some_and(|other| is_plausible(other, evidence.now) && other > at + by)
         };
         if !is_plausible(at, evidence.now) {
-            Some("no image was built then")
+            Some("the date is implausible")
         } else if source != PublishedSource::HistoryCreated && is_younger(self.history, CLOCK_SKEW) {
             Some("a history entry is younger")
         } else if source == PublishedSource::HistoryCreated && is_younger(self.config, BUILD_TIME) {
             Some("the configuration is younger, so the history is incomplete")
         } else if evidence.not_after.is_some_and(|existed| at > existed + CLOCK_SKEW) {
-            Some("it existed before")
+            Some("the release existed before")
         } else if evidence.not_before.is_some_and(|elsewhere| at + CLOCK_SKEW < elsewhere) {
             Some("the line still pointed at another release later")
         } else if (evidence.is_repeated)(source, at, &self.image) {

@@ -230,7 +230,7 @@ async fn a_folder_that_is_not_a_layout_is_rejected_with_the_cause() {
     layout.index(&[]);
     assert!(refusal(&layout.folder(), None).await.1.starts_with("there is no image in"));
     layout.write("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#);
-    assert!(refusal(&layout.folder(), None).await.1.ends_with("does not say imageLayoutVersion 1"));
+    assert!(refusal(&layout.folder(), None).await.1.ends_with("does not have imageLayoutVersion 1"));
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ fn stale_by_a_bound() -> Finding {
             current: Some(current("lambda/java", "latest", 0)),
             behind: Some(Behind { exact: false, ..behind(60, 12) }),
             policy_rule: Some("payments".to_owned()),
-            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-that-is-much-too-long-now:2026-09-20.1")
+            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-that-does-not-fit-a-row:2026-09-20.1")
         },
         Verdict::Stale,
         Severity::Critical,

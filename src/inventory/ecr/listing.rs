@@ -138,7 +138,7 @@ where
         }
         token = next;
     }
-    Listed { items, gaps: gap("failed", format!("the list does not end within {PAGES} pages")) }
+    Listed { items, gaps: gap("failed", format!("the list exceeds {PAGES} pages")) }
 }
 
 /// The repositories at `spot` that `settings` select.
@@ -177,7 +177,7 @@ fn repository_of(
     repository: &aws_sdk_ecr::types::Repository,
     scope: String,
 ) -> Result<EcrRepository, String> {
-    let missing = |field: &str| format!("ecr:DescribeRepositories gives no {field}");
+    let missing = |field: &str| format!("the response of ecr:DescribeRepositories has no {field}");
     let uri = repository.repository_uri().ok_or_else(|| missing("repositoryUri"))?;
     Ok(EcrRepository {
         client: client.clone(),

@@ -112,7 +112,7 @@ impl<'a> Ecs<'a> {
             }
             token = next;
         }
-        self.note(scope, "malformed", format!("{call}: the list does not end within {PAGES} pages"));
+        self.note(scope, "malformed", format!("{call}: the list exceeds {PAGES} pages"));
         Gathered { items, is_whole: false }
     }
 

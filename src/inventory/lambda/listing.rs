@@ -77,7 +77,7 @@ impl Next {
             return malformed("the list repeats its marker".to_owned());
         }
         if self.page + 1 >= pages {
-            return malformed(format!("the list does not end within {pages} pages"));
+            return malformed(format!("the list exceeds {pages} pages"));
         }
         Ok(Some(Self { marker: Some(marker), page: self.page + 1 }))
     }
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(first.after(Some(String::new()), 9), Ok(None));
         let second = first.after(Some("a".into()), 9).unwrap().unwrap();
         assert!(second.after(Some("a".into()), 9).unwrap_err().message.contains("repeats"));
-        assert!(second.after(Some("b".into()), 2).unwrap_err().message.contains("within 2 pages"));
+        assert!(second.after(Some("b".into()), 2).unwrap_err().message.contains("exceeds 2 pages"));
         assert!(second.after(Some("b".into()), 3).is_ok());
     }
 }
