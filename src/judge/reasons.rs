@@ -123,7 +123,8 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
                 (_, Some(date)) => format!("; functions can be updated until {date}"),
                 (_, None) => String::new(),
             };
-            let message = format!("{name} has had no patches since {deprecated}, and rebuilding does not help{updates}");
+            let message =
+                format!("{name} has had no patches since {deprecated}, and rebuilding does not help{updates}");
             (ReasonCode::RuntimeDeprecated, message)
         }
     };

@@ -31,13 +31,13 @@ pub enum Severity {
     None,
     /// For information.
     Info,
-    /// To be reviewed at some time.
+    /// Review when convenient.
     Low,
-    /// To be planned.
+    /// Plan a fix.
     Medium,
-    /// To be done now.
+    /// Fix now.
     High,
-    /// Overdue.
+    /// Fix immediately.
     Critical,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum PublishedSource {
     /// The dated tag that carries the digest.
     DatedTag,
-    /// The catalog observed the line's tag move to it: published between the observation before and this one.
+    /// The catalog observed the line's tag move to it: published between the previous observation and this one.
     Observed,
     /// An estimate: `org.opencontainers.image.created` of its descriptor in the index.
     DescriptorCreated,
