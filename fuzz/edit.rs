@@ -85,7 +85,7 @@ const VALUES: [&str; 22] = [
 /// The longest input, in bytes: more than parsers keep of one document.
 const MOST_BYTES: usize = 160 * 1024;
 
-/// An input that prints as text, for whoever reads why it failed.
+/// An input that prints as text in failure reports.
 pub(super) struct Input(pub(super) Vec<u8>);
 
 impl fmt::Debug for Input {
@@ -94,7 +94,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// A seed and what is changed in it.
+/// A seed and its edits.
 #[derive(Clone, Debug, TypeGenerator)]
 pub(super) struct EditedSeed {
     seed: u8,
@@ -228,7 +228,7 @@ fn insert(input: &mut Vec<u8>, at: u16, bytes: &[u8]) {
     input.splice(at..at, bytes.iter().copied());
 }
 
-/// Replaces the value at `at`; what has none gets `bytes` inserted.
+/// Replaces the value at `at`; inserts `bytes` if there is none.
 fn replace(input: &mut Vec<u8>, at: u16, bytes: &[u8]) {
     let place = value(input, at).unwrap_or_else(|| range(input, at, 0));
     input.splice(place, bytes.iter().copied());
@@ -241,7 +241,7 @@ fn value(json: &[u8], at: u16) -> Option<Range<usize>> {
     values.get(first.min(values.len().checked_sub(1)?)).cloned()
 }
 
-/// The keys and values of JSON, by where they begin. Of what is no JSON, what looks like that.
+/// The positions of keys and values of JSON, or of similar parts in other text.
 fn values(json: &[u8]) -> Vec<Range<usize>> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._".contains(byte);
     let (mut values, mut open, mut at) = (Vec::new(), Vec::new(), 0);

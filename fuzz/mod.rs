@@ -1,7 +1,7 @@
-//! Fuzz targets: the parsers of text from outside, on edited copies of real inputs.
+//! Fuzz targets: parsers of external text, on edited copies of real inputs.
 //!
-//! `fuzz/corpus/TARGET/` holds the seeds. Each is checked as it is, then edited copies of it: for a few seconds in
-//! `cargo test`, for ten minutes in `scripts/fuzz`. An input that failed becomes a seed and stays one.
+//! `fuzz/corpus/TARGET/` holds the seeds. Each seed is checked unchanged, then with edits: for a few seconds in `cargo
+//! test`, for ten minutes in `scripts/fuzz`. A failing input becomes a permanent seed.
 //!
 //! They are unit tests of the crate: half of the parsers are private, and the dependencies are not built twice.
 
@@ -20,11 +20,10 @@ use bolero::generator::{ValueGenerator as _, produce};
 
 use self::edit::{EditedSeed, Input};
 
-/// How long a target runs, unless `BOLERO_RANDOM_TEST_TIME_MS` says otherwise.
+/// The default duration of a target; `BOLERO_RANDOM_TEST_TIME_MS` overrides it.
 const TEST_TIME: Duration = Duration::from_secs(3);
 
-/// Names the folder in which each target keeps the input that it is checking: a stack overflow ends the process without
-/// a report.
+/// Names the folder where each target writes its current input: a stack overflow ends the process without a report.
 const KEEP_IN: &str = "FUZZ_KEEP_IN";
 
 /// Checks `property` on each seed of `target`, then on edited copies of them.

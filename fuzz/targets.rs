@@ -1,4 +1,4 @@
-//! The targets, and what holds for every input of each.
+//! The targets, with the properties of every input.
 
 use std::{fs, sync::Arc};
 
@@ -28,12 +28,12 @@ use crate::{
 
 /// The longest reference, in bytes: a host, a port, a repository, a tag and a digest of the greatest lengths.
 const REFERENCE_BYTES: usize = 253 + ":65535/".len() + 255 + ":".len() + 128 + "@sha512:".len() + 128;
-/// The longest error of a document, in bytes: what its parser says, and a few words before it.
+/// The longest error of a document, in bytes: the message of its parser with a prefix.
 const ERROR_BYTES: usize = MESSAGE_BYTES + 100;
-/// How much the annotations or labels of one document take, in bytes.
+/// The longest annotations or labels of one document, in bytes.
 const ANNOTATIONS_BYTES: usize = 64 * 1024;
 
-/// The media types that a document may be served as, and none.
+/// The media types of documents, and `None`.
 const SERVED: [Option<&str>; 4] = [
     None,
     Some("application/vnd.oci.image.index.v1+json"),
@@ -41,14 +41,14 @@ const SERVED: [Option<&str>; 4] = [
     Some("text/html"),
 ];
 
-/// A secret that seeds hold, or name.
+/// The secret in seeds.
 const SECRET: &str = "correct-horse-battery-staple";
 
 fn text(input: &[u8]) -> String {
     String::from_utf8_lossy(input).into_owned()
 }
 
-/// Text that somebody may read in a terminal: short, on one line, and without characters that act.
+/// Text for a terminal: short, on one line, and without control characters.
 fn assert_readable(message: &str, most_bytes: usize) {
     assert!(message.len() <= most_bytes, "{} bytes: {message}", message.len());
     let acts = |c: char| {
@@ -58,7 +58,7 @@ fn assert_readable(message: &str, most_bytes: usize) {
     assert!(!message.contains(acts), "{message:?}");
 }
 
-/// What is written is read as what it was: nothing becomes unreadable or something else on its way through the store.
+/// Values survive a round trip through the store.
 fn assert_survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kept: &T) {
     let written = serde_json::to_string(kept).expect("has a JSON form");
     assert_eq!(serde_json::from_str::<T>(&written).as_ref().map_err(ToString::to_string), Ok(kept), "{written}");
@@ -80,7 +80,7 @@ fn assert_index_bounded(index: &Index) {
 }
 
 #[test]
-fn a_reference_is_refused_or_prints_as_one_that_is_equal() {
+fn a_reference_is_rejected_or_prints_as_an_equal_one() {
     fuzz("reference", |input| {
         let text = text(input);
         match text.parse::<Reference>() {
@@ -103,7 +103,7 @@ fn manifest() -> Manifest {
     Manifest::new(Digest::of(b""), None)
 }
 
-/// Settings in which every way to name a base has a meaning.
+/// Settings that accept every form of a base.
 fn settings() -> Settings {
     let rule = |repository: &str, is_bare: bool| BaseRule {
         default_tag: Some("latest".to_owned()),
@@ -154,7 +154,7 @@ fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
 }
 
 #[test]
-fn a_document_is_refused_or_read_within_bounds() {
+fn a_document_is_rejected_or_parsed_within_limits() {
     fuzz("document", |input| {
         for served in SERVED {
             let document = Document::parse(input, served);
@@ -183,7 +183,7 @@ fn a_document_is_refused_or_read_within_bounds() {
 }
 
 #[test]
-fn an_image_config_is_refused_or_survives_the_catalog() {
+fn an_image_config_is_rejected_or_survives_the_catalog() {
     fuzz("image_config", |input| match ImageFacts::read(manifest(), input) {
         Ok(facts) => {
             assert_bounded(&facts.labels);
@@ -207,7 +207,7 @@ fn a_lambda_tag_is_a_tag_and_prints_as_it_was_written() {
     });
 }
 
-/// A statement means the same in an envelope of DSSE and in a bundle of Sigstore.
+/// A statement is equivalent in a DSSE envelope and in a Sigstore bundle.
 #[test]
 fn the_images_of_a_build_are_few_and_references_with_a_digest() {
     let image = format!("sha256:{}", "d".repeat(64)).parse().expect("a digest");
@@ -235,7 +235,7 @@ fn the_images_of_a_build_are_few_and_references_with_a_digest() {
 }
 
 #[test]
-fn what_refers_to_an_image_is_a_short_list_of_digests() {
+fn referrers_are_a_short_list_of_digests() {
     fuzz("referrers", |input| match provenance_referrers(input) {
         Ok(referrers) => assert!(referrers.len() <= 8, "{} referrers", referrers.len()),
         Err(why) => assert_readable(&why.to_string(), ERROR_BYTES),
@@ -243,7 +243,7 @@ fn what_refers_to_an_image_is_a_short_list_of_digests() {
 }
 
 #[test]
-fn a_challenge_that_is_written_again_reads_the_same() {
+fn a_challenge_survives_a_round_trip() {
     fuzz("challenge", |input| {
         let text = text(input);
         let lines: Vec<_> = text.lines().collect();
@@ -266,7 +266,7 @@ fn a_challenge_that_is_written_again_reads_the_same() {
 }
 
 #[test]
-fn a_link_leads_to_a_page_of_the_same_origin() {
+fn a_link_has_the_same_origin() {
     let page: Url = "https://registry.example/v2/x/tags/list?n=1000".parse().expect("a URL");
     fuzz("link", |input| {
         let text = text(input);
@@ -296,7 +296,7 @@ fn an_error_body_becomes_one_short_readable_line_without_secrets() {
 }
 
 #[test]
-fn an_event_is_understood_or_refused_in_a_short_sentence() {
+fn an_event_is_parsed_or_rejected_with_a_short_message() {
     fuzz("event", |input| {
         let Ok(payload) = serde_json::from_slice::<Value>(input) else { return };
         match Event::read(&payload) {
@@ -319,7 +319,7 @@ fn an_event_is_understood_or_refused_in_a_short_sentence() {
 }
 
 #[test]
-fn a_configuration_is_loaded_or_all_that_is_wrong_is_named_without_secrets() {
+fn a_configuration_is_loaded_or_its_problems_are_reported_without_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = format!("https://hooks.example.com/{SECRET}");
     for name in ["ca.pem", "heartbeat-fail", "hook-secret", "password", "trigger-token"] {
@@ -347,7 +347,7 @@ fn a_configuration_is_loaded_or_all_that_is_wrong_is_named_without_secrets() {
 }
 
 #[test]
-fn a_ledger_is_refused_or_survives_being_written_and_made_smaller() {
+fn a_ledger_is_rejected_or_survives_a_round_trip_and_shrinking() {
     fuzz("ledger", |input| {
         let Ok(mut ledger) = store::read_stored::<Ledger>(input) else { return };
         let (due, mut stored_bytes) = (ledger.outbox.len(), usize::MAX);
@@ -365,7 +365,7 @@ fn a_ledger_is_refused_or_survives_being_written_and_made_smaller() {
 }
 
 #[test]
-fn a_dockerfile_is_refused_or_pinned_so_that_pinning_it_again_changes_nothing() {
+fn a_dockerfile_is_rejected_or_pinned_idempotently() {
     let keys = ["sdkBaseVersion".to_owned()];
     let digest = Digest::of(b"current");
     let fixed = |text: &str| {

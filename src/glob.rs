@@ -4,9 +4,9 @@ use std::{fmt, str::FromStr};
 
 /// The longest pattern, in bytes.
 const MOST_BYTES: usize = 4096;
-/// How deep `{a,{b,c}}` may nest: compiling a pattern recurses, and fails where it is too deep.
+/// How deep `{a,{b,c}}` may nest: compiling a pattern recurses.
 const MOST_NESTED: usize = 16;
-/// How much of a pattern that is refused is quoted, in characters.
+/// The longest quoted part of a rejected pattern, in characters.
 const QUOTED_CHARS: usize = 100;
 
 /// A compiled pattern.
@@ -30,7 +30,7 @@ impl Glob {
     }
 }
 
-/// Whether `text` as a pattern matches more than itself.
+/// Whether `text` as a pattern has wildcards.
 #[must_use]
 pub fn has_wildcards(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
@@ -41,11 +41,11 @@ impl FromStr for Glob {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
-            return Err("\"\" is no pattern: write * for everything".to_owned());
+            return Err("\"\" is not a pattern: write * for everything".to_owned());
         }
         let quoted = || format!("{:?}", text.chars().take(QUOTED_CHARS).collect::<String>());
         if text.len() > MOST_BYTES {
-            return Err(format!("{} is longer than the {MOST_BYTES} bytes that a pattern may have", quoted()));
+            return Err(format!("{} exceeds the limit of {MOST_BYTES} bytes for a pattern", quoted()));
         }
         if nested(text) > MOST_NESTED {
             return Err(format!("{} has braces that nest deeper than {MOST_NESTED}", quoted()));
@@ -53,7 +53,7 @@ impl FromStr for Glob {
         let glob = globset::GlobBuilder::new(text)
             .literal_separator(false)
             .build()
-            .map_err(|error| format!("{} is no pattern: {}", quoted(), error.kind()))?;
+            .map_err(|error| format!("{} is not a pattern: {}", quoted(), error.kind()))?;
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
 }

@@ -1,4 +1,4 @@
-//! Single flight: each answer is worked out once a run, however many ask for it at the same time.
+//! Single flight: each value is computed once a run, and concurrent callers share it.
 
 use std::{
     collections::HashMap,
@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// One answer, empty until the first asker has it.
+/// One value, empty until computed.
 type Slot<V> = Arc<futures::lock::Mutex<Option<V>>>;
 
-/// Answers by key.
+/// Values by key.
 #[derive(Debug)]
 pub struct Once<K, V>(Mutex<HashMap<K, Slot<V>>>);
 
@@ -20,7 +20,7 @@ impl<K, V> Default for Once<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Once<K, V> {
-    /// The answer for `key`; the first asker works it out, the others wait for it.
+    /// The value for `key`; the first caller computes it, the others wait.
     pub async fn get(&self, key: K, work_out: impl AsyncFnOnce() -> V) -> V {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! When may the next request leave? One queue for all that share a rate, strictly spaced.
+//! A rate limiter: one queue of evenly spaced requests.
 
 use std::{
     sync::{Mutex as StdMutex, PoisonError},
@@ -10,18 +10,18 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Intervals from here on are measured from the answer to the previous request, not from its start: a
-/// first request that spends its time connecting must not arrive together with the second.
+/// From this interval on, spacing is measured from the response to the previous request instead of its start: a first
+/// request that takes long to connect must not arrive together with the second.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// Below this, what a timer oversleeps is a good part of the interval.
+/// Below this, timer inaccuracy is a considerable part of the interval.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Spaces the requests to one place and holds them back while it throttles.
+/// Spaces the requests to one service, and delays them while it throttles.
 #[derive(Debug)]
 pub(crate) struct Pace {
     times: StdMutex<Times>,
-    /// Whoever holds it is next; the lock is fair.
+    /// The holder sends the next request; the lock is fair.
     queue: Mutex<()>,
     eased: Notify,
 }
@@ -38,22 +38,22 @@ impl Times {
         self.next_at.max(self.paused_until)
     }
 
-    /// When the request after one that leaves `now` may leave.
+    /// When the request after one sent at `now` may be sent.
     fn next_after(&self, now: Instant, span: Duration) -> Instant {
         if span >= SLOW {
-            // Until the answer is there, take it to arrive at most one interval after leaving.
+            // Until the response, assume arrival within one interval.
             return now + span * 2;
         }
         if span >= TICK {
             return now + span;
         }
-        // Timers are not that fine: what one of them oversleeps, the next requests make up for.
+        // Timers are inaccurate: the next requests make up for the delay.
         let due = self.next_at.unwrap_or(now).max(now.checked_sub(TICK).unwrap_or(now));
         due + span
     }
 }
 
-/// One request that has left.
+/// One request that was sent.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pace: &'a Pace,
@@ -71,14 +71,14 @@ impl Pace {
         self.times().interval = interval(rate);
     }
 
-    /// Holds all requests back for `wait`; a longer pause that is under way stays.
+    /// Delays all requests for `wait`, unless a longer pause is in effect.
     pub(crate) fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut times = self.times();
         times.paused_until = times.paused_until.max(Some(until));
     }
 
-    /// Waits until the next request may leave.
+    /// Waits until the next request may be sent.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let _next = self.queue.lock().await;
         loop {
@@ -104,7 +104,7 @@ impl Pace {
 }
 
 impl Turn<'_> {
-    /// The request has been answered, so it has certainly arrived.
+    /// Records the response, so the request has certainly arrived.
     pub(crate) fn answered(self) {
         let mut times = self.pace.times();
         if let Some(span) = times.interval.filter(|span| *span >= SLOW) {
@@ -130,7 +130,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(526);
 
     #[tokio::test]
-    async fn at_a_slow_rate_the_gap_is_measured_from_the_answer() {
+    async fn at_a_slow_rate_the_interval_is_measured_from_the_response() {
         let pace = Arc::new(Pace::new(Some(RATE)));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..3 {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_is_never_answered_holds_the_queue_for_two_intervals_only() {
+    async fn a_request_without_a_response_blocks_the_queue_for_two_intervals_only() {
         let pace = Pace::new(Some(RATE));
         let start = Instant::now();
         for _ in 0..2 {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_a_fast_rate_nobody_waits_for_answers() {
+    async fn at_a_fast_rate_no_request_waits_for_responses() {
         let pace = Pace::new(Some(100.0));
         let start = Instant::now();
         for _ in 0..11 {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pause_holds_every_request_of_the_host_and_is_never_shortened() {
+    async fn a_pause_delays_every_request_of_the_host_and_is_never_shortened() {
         let pace = Pace::new(None);
         let start = Instant::now();
         pace.turn().await.answered();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiter_that_gives_up_does_not_use_its_turn() {
+    async fn a_cancelled_waiter_does_not_use_a_permit() {
         let pace = Pace::new(Some(RATE));
         pace.turn().await.answered();
         let start = Instant::now();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rate_can_be_raised_on_the_way() {
+    async fn a_rate_can_be_raised_while_requests_wait() {
         let pace = Pace::new(Some(RATE));
         pace.set_rate(Some(1000.0));
         let start = Instant::now();

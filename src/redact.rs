@@ -1,7 +1,7 @@
-//! Secrets removed from text that others wrote: many services repeat what they were sent when they refuse it.
+//! Redaction of secrets in texts from services: many repeat the request when they reject it.
 //!
-//! Registries and webhooks share this. It covers the forms in which a secret is sent, and parts of them; it cannot
-//! cover a service that encodes a secret in a way of its own.
+//! Used for registries and webhooks. It covers the forms in which a secret is sent, and parts of them, but not other
+//! encodings.
 
 use std::collections::HashSet;
 
@@ -10,33 +10,32 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-/// Shorter texts are no secrets, and hiding them would take words apart.
+/// Shorter texts do not count as secrets, because hiding them would break words.
 const MIN_BYTES: usize = 4;
-/// A part of a secret that is at least this long is hidden as well: a service may quote it cut off or in pieces.
+/// The shortest part of a secret that is hidden as well, because a service may quote it cut or in pieces.
 const PART_BYTES: usize = 12;
-/// Secrets that are shorter are not looked for in documents: a common word may be somebody's password, and hiding it
-/// there would change what the document says.
+/// Shorter secrets are not searched in documents: a common word may be a password, and hiding it would change the
+/// document.
 const MIN_DOCUMENT_BYTES: usize = 12;
-/// What stands in place of a secret.
+/// The replacement of a secret.
 const MASK: &str = "…";
 
-/// Secrets in use, in every form in which they are sent. Upper and lower case make no difference: the host of a URL
-/// loses its capitals on the way.
+/// Secrets in use, in every form in which they are sent. Case-insensitive, because hosts of URLs are lower-cased.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Hidden as a whole only. In lower case, as the secrets are.
+    /// Texts hidden as a whole only, in lower case.
     texts: Vec<String>,
-    /// Hidden in parts as well.
+    /// Secrets hidden in parts as well, in lower case.
     secrets: Vec<String>,
 }
 
 impl Redactor {
-    /// Hides `text`, as it is.
+    /// Hides `text` as a whole.
     pub fn hide(&mut self, text: &str) {
         insert(&mut self.texts, text);
     }
 
-    /// Hides `secret` as it is, URL-encoded, in base64 and escaped as in JSON; and longer parts of these.
+    /// Hides `secret` in plain text, URL-encoded, in base64 and JSON-escaped; and longer parts of these.
     pub fn hide_secret(&mut self, secret: &str) {
         if secret.len() < MIN_BYTES {
             return;
@@ -55,7 +54,7 @@ impl Redactor {
         }
     }
 
-    /// Hides `password`, and both together as HTTP's Basic authentication sends them. The user name alone is no secret.
+    /// Hides `password`, and both together as in HTTP Basic authentication. The user name alone is not a secret.
     pub fn hide_login(&mut self, username: &str, password: &str) {
         self.hide_secret(password);
         self.hide_secret(&format!("{username}:{password}"));
@@ -77,10 +76,10 @@ impl Redactor {
         hidden.masked().unwrap_or_else(|| text.to_owned())
     }
 
-    /// `document`, a text such as JSON, without the secrets that it repeats as a whole; `None` if it repeats none.
+    /// `document`, a text such as JSON, without the whole secrets that it contains; `None` if it contains none.
     #[must_use]
     pub fn redact_document(&self, document: &[u8]) -> Option<Vec<u8>> {
-        // What is not UTF-8 is no JSON either.
+        // A document that is not UTF-8 is not JSON.
         let text = str::from_utf8(document).ok().filter(|_| !self.secrets.is_empty())?;
         let lower = text.to_ascii_lowercase();
         let mut hidden = Hidden::new(text);
@@ -97,7 +96,7 @@ fn insert(known: &mut Vec<String>, text: &str) {
     }
 }
 
-/// Which parts of a text are not to be shown.
+/// The parts of a text to hide.
 struct Hidden<'a> {
     text: &'a str,
     /// Begin and length, in bytes.
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_hidden_in_every_form_that_it_is_sent_in() {
+    fn a_secret_is_hidden_in_every_encoding() {
         let url = form_urlencoded::byte_serialize(PASSWORD.as_bytes()).collect::<String>();
         let login = format!("auditor:{PASSWORD}");
         for form in [
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_no_secret_stay() {
+    fn words_that_are_not_secrets_stay() {
         let mut redactor = redactor();
         redactor.hide("/services/T0/B0");
         redactor.hide_secret("abc");
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_keeps_its_shape_and_loses_the_secrets_it_repeats() {
+    fn a_document_keeps_its_shape_without_its_secrets() {
         let mut redactor = redactor();
         redactor.hide_secret("created");
         let document = serde_json::json!({ "created": "x", "labels": { "a": PASSWORD, "b": "hunter2" } }).to_string();
@@ -213,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_secret_survives_whatever_stands_around_it(
+        fn no_secret_survives_in_any_context(
             secret in "[!-~é]{8,40}", before in ".{0,30}", after in ".{0,30}",
         ) {
             let mut redactor = Redactor::default();

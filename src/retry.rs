@@ -1,21 +1,21 @@
-//! How long to wait before a transient failure is tried again. Pure but for the dice.
+//! Backoff before the retry of a transient failure.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// The span of the first wait; each further one doubles it.
+/// The longest first wait; it doubles with each retry.
 const BASE: Duration = Duration::from_millis(250);
 
-/// The wait before try number `tries` + 1: exponential with full jitter, at least what was asked for, never more than `cap`.
+/// The wait after `tries` attempts: exponential with full jitter, at least the requested wait, at most `cap`.
 pub(crate) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> Duration {
     let ceiling = BASE.saturating_mul(1 << tries.min(16)).min(cap);
     let jittered = ceiling.mul_f64(fastrand::f64());
-    // A little on top, so that those who were told the same instant do not come back together.
+    // A little jitter, so that clients with the same `Retry-After` do not return at the same instant.
     retry_after.map_or(jittered, |asked| asked.saturating_add(jittered / 10)).max(jittered).min(cap)
 }
 
-/// The span that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110, section 10.2.3).
+/// The wait of a `Retry-After` header: seconds or an HTTP date (RFC 9110, section 10.2.3).
 pub(crate) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u64>() {

@@ -1,6 +1,6 @@
-//! Secrets: values that never show, and the places they are kept in.
+//! Secrets: values that are never shown, and their sources.
 //!
-//! Knows no place itself: whoever may talk to one fetches what it holds.
+//! It reads no source itself; adapters do.
 
 use crate::image::Arn;
 use std::{fmt, str::FromStr};
@@ -16,29 +16,29 @@ impl Secret {
         Self(value)
     }
 
-    /// The value, for the one place that sends it.
+    /// The value, for sending it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a text is not a secret. Never holds a part of it.
+/// Why a text is not a valid secret. Never includes a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// There is nothing in it but white space.
+    /// It is empty, or white space only.
     #[error("it is empty")]
     Empty,
-    /// It holds a character that no header may, or that is invisible.
-    #[error("it holds a {0}, which cannot be sent: store the secret again without it")]
+    /// It has a character that is invisible or not allowed in a header.
+    #[error("it contains a {0}, which cannot be sent: store the secret again without it")]
     Character(String),
 }
 
 impl FromStr for Secret {
     type Err = InvalidSecret;
 
-    /// Reads a secret as an environment variable, a file or AWS Secrets Manager holds it: without the white space around
-    /// it, such as the line break that `echo` and editors add.
+    /// Parses a secret from an environment variable, a file or AWS Secrets Manager, without surrounding white space
+    /// such as the line break that `echo` and editors add.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         if text.is_empty() {
@@ -51,12 +51,12 @@ impl FromStr for Secret {
     }
 }
 
-/// Marks that take no place, such as the byte order mark that some editors put in front of a file.
+/// Invisible characters, such as the byte order mark that some editors write at the start of a file.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// What a character is called that cannot be shown: `line feed (U+000A)`.
+/// The name of a character that cannot be shown: `line feed (U+000A)`.
 pub(crate) fn character_name(c: char) -> String {
     let name = match c {
         '\n' => "line feed",
@@ -78,10 +78,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is.
+/// The source of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// It was in the environment or in a file, and is here.
+    /// A value from the environment or a file.
     Here(Secret),
     /// In AWS Secrets Manager; fetched when it is first needed.
     SecretsManager {
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_around_a_secret_is_no_part_of_it() {
+    fn white_space_around_a_secret_is_trimmed() {
         for text in ["hush", "hush\n", "hush\r\n", " hush ", "\thush\n\n", "\u{a0}hush"] {
             assert_eq!(
                 text.parse::<Secret>().map(|secret| secret.reveal().to_owned()),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_named_and_the_secret_is_not() {
+    fn an_invalid_character_is_named_without_the_secret() {
         for (text, name) in [
             ("hu\nsh", "line feed (U+000A)"),
             ("hu\tsh", "tab (U+0009)"),

@@ -1,8 +1,9 @@
-//! Does the code keep to its map? Which folder may name which, who may talk to the network, how long a file is.
+//! The rules of the code base: which module may depend on which, which modules do I/O, how long a file may be, and how
+//! types are named.
 //!
-//! A new edge is a design decision: make it here, with its reason.
+//! A new dependency between modules is a design decision: add it here, with its reason.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+#![expect(clippy::unwrap_used, reason = "a failing test shows its location")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,15 +11,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The stages, in the order data flows. A stage may name the types of earlier ones, never of later ones.
+/// The stages, in the order data flows. A stage may name the types of earlier stages, never of later ones.
 const STAGES: [&str; 7] = ["inventory", "identify", "resolve", "judge", "report", "rebuild", "notify"];
 
-/// The outside world. An adapter never names a stage.
+/// The adapters. An adapter never names a stage.
 const ADAPTERS: [&str; 4] = ["registry", "store", "aws", "webhook"];
 
 /// Which modules each top-level module may name, besides itself.
 const EDGES: &[(&str, &[&str])] = &[
-    // The vocabulary names nobody.
+    // Vocabulary and utilities: no dependencies.
     ("glob", &[]),
     ("once", &[]),
     ("address", &[]),
@@ -29,28 +30,28 @@ const EDGES: &[(&str, &[&str])] = &[
     ("secret", &["image"]),
     ("schedule", &[]),
     ("image", &[]),
-    // The grammar of Dockerfiles; what they name are references.
+    // Parses image references in Dockerfiles.
     ("dockerfile", &["image"]),
-    // Reads tags and manifests itself, from ECR through the SDK, and images through registry and catalog.
+    // Reads tags and manifests through the SDK, and images through registry and catalog.
     ("inventory", &["glob", "once", "image", "registry", "store", "aws"]),
     ("identify", &["glob", "image", "inventory"]),
-    // Asks registries what a line is now, and remembers the answers in the catalog.
+    // Reads lines from registries and caches them in the catalog.
     ("resolve", &["glob", "once", "schedule", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "schedule", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
-    // Asks for builds: through webhooks. A registry's host says whose account a repository is in.
+    // Requests builds through webhooks. The host of a registry contains the account of a repository.
     ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),
-    // Tells people, through topics and webhooks; the ledger remembers rebuilds too.
+    // Sends messages to topics and webhooks; the ledger records rebuilds too.
     (
         "notify",
         &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
     ),
     ("registry", &["glob", "address", "pace", "redact", "retry", "secret", "image"]),
-    // What is remembered was fetched: through the `Registry` port. A bucket is reached through AWS.
+    // Fetches through the `Registry` port; S3 is reached through `aws`.
     ("store", &["image", "registry", "aws"]),
-    // Crawls through the `Registry` port; where a catalog is published may be an object of S3.
+    // Crawls through the `Registry` port; a catalog may be published as an object in S3.
     ("release_catalog", &["glob", "secret", "image", "registry", "store"]),
-    // Provides the logins that the `registry` port asks for, and keeps to quotas.
+    // Implements the logins of the `registry` port, within API quotas.
     ("aws", &["glob", "once", "pace", "secret", "image", "registry"]),
     ("webhook", &["address", "pace", "redact", "retry", "secret", "registry"]),
     // Holds the settings type of each module.
@@ -75,12 +76,12 @@ const EDGES: &[(&str, &[&str])] = &[
             "webhook",
         ],
     ),
-    // Walks the pipeline; the adapters come in through their ports.
+    // Runs the pipeline; adapters are passed in through their ports.
     ("audit", &["image", "inventory", "identify", "resolve", "judge", "report", "registry", "store", "config"]),
     ("telemetry", &[]),
-    // The words of arguments are the words of the stages.
+    // Parses arguments into the types of the stages.
     ("cli", &["glob", "image", "inventory", "judge", "report", "release_catalog", "config"]),
-    // Builds everything once and passes it in.
+    // Builds all components once and passes them in.
     ("run", EVERYTHING),
     ("main", EVERYTHING),
     ("lib", &[]),
@@ -121,8 +122,14 @@ const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
 const MAY_DO_IO: [&str; 11] =
     ["address", "pace", "registry", "aws", "store", "webhook", "inventory", "notify", "run", "main", "telemetry"];
 
-/// More lines than this, tests aside, want splitting.
+/// The longest file, in lines without its test module.
 const MOST_LINES: usize = 400;
+
+/// Type names that several modules define and that are always reached through their module.
+const QUALIFIED_NAMES: [&str; 3] = ["Error", "Result", "Settings"];
+const MOST_HOMONYMS_PERCENT: usize = 31;
+const MOST_ONE_WORD_NAMES_PERCENT: usize = 66;
+const MOST_CONSTRUCTORS_CALLED_OF: usize = 69;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -194,7 +201,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Rust as words and marks: identifiers, `::`, and single other characters. Comments and literals are left out.
+/// Rust tokens: identifiers, `::`, and other single characters. Comments and literals are left out.
 fn tokens(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     let at = |place: usize| characters.get(place).copied().unwrap_or('\0');
@@ -234,14 +241,14 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Behind the next `end` from `place`.
+/// The position after the next `end` from `place`.
 fn skip_until(characters: &[char], place: usize, end: &str) -> usize {
     let end: Vec<char> = end.chars().collect();
     let rest = characters.get(place..).unwrap_or_default();
     rest.windows(end.len()).position(|window| window == end).map_or(characters.len(), |found| place + found + end.len())
 }
 
-/// Behind the quote that ends the string from `place`.
+/// The position after the quote that ends the string from `place`.
 fn skip_string(characters: &[char], mut place: usize) -> usize {
     while place < characters.len() && characters[place] != '"' {
         place += if characters[place] == '\\' { 2 } else { 1 };
@@ -249,7 +256,7 @@ fn skip_string(characters: &[char], mut place: usize) -> usize {
     place + 1
 }
 
-/// Behind the raw string at `place`, if there is one.
+/// The position after the raw string at `place`, if there is one.
 fn raw_string_end(characters: &[char], place: usize) -> Option<usize> {
     let hashes = characters[place + 1..].iter().take_while(|c| **c == '#').count();
     let quote = place + 1 + hashes;
@@ -257,7 +264,7 @@ fn raw_string_end(characters: &[char], place: usize) -> Option<usize> {
         .then(|| skip_until(characters, quote + 1, &format!("\"{}", "#".repeat(hashes))))
 }
 
-/// The names behind `tokens[place]`, which follows the `::` of a path to the crate: one, or each of a group.
+/// The names at `tokens[place]`, which follows the `::` of a path to the crate: one, or each of a group.
 fn named(tokens: &[String], place: usize) -> Vec<String> {
     let is_word = |token: &String| token.chars().all(|c| c.is_alphanumeric() || c == '_');
     match tokens.get(place) {
@@ -292,7 +299,7 @@ fn modules_named(text: &str, depth: usize) -> BTreeSet<String> {
             continue;
         }
         let root = match token.as_str() {
-            // `main` sees the library from outside.
+            // `main` uses the library by its crate name.
             "crate" | "basewatch" => Some(place),
             "super" => {
                 let last = (place..).step_by(2).take_while(|place| tokens.get(*place).is_some_and(|t| t == "super"));
@@ -324,7 +331,7 @@ fn io_crates_named(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn paths_are_read_out_of_code_and_nothing_else() {
+fn paths_are_found_in_code_but_not_in_comments_or_literals() {
     let names = |text: &str, depth| modules_named(text, depth).into_iter().collect::<Vec<_>>().join(" ");
     let table = [
         ("use crate::judge::Verdict;", 1, "judge"),
@@ -352,7 +359,7 @@ fn paths_are_read_out_of_code_and_nothing_else() {
 }
 
 #[test]
-fn the_table_of_edges_keeps_the_order_of_the_stages() {
+fn the_table_of_edges_follows_the_order_of_the_stages() {
     let edges: BTreeMap<_, _> = EDGES.iter().copied().collect();
     assert_eq!(edges.len(), EDGES.len(), "one row each");
     for (place, stage) in STAGES.iter().enumerate() {
@@ -370,7 +377,7 @@ fn the_table_of_edges_keeps_the_order_of_the_stages() {
 }
 
 #[test]
-fn the_page_shows_the_table_of_edges() {
+fn the_architecture_page_shows_the_table_of_edges() {
     let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
     let (_, section) = page.split_once("| module | may name |\n|---|---|\n").unwrap();
     let shown: Vec<_> = section.lines().take_while(|line| line.starts_with("| ")).collect();
@@ -384,7 +391,7 @@ fn the_page_shows_the_table_of_edges() {
 }
 
 #[test]
-fn every_module_names_only_what_it_may() {
+fn every_module_depends_only_on_the_modules_in_its_row() {
     let edges: BTreeMap<_, _> = EDGES.iter().copied().collect();
     let mut wrong = Vec::new();
     for source in sources() {
@@ -402,7 +409,7 @@ fn every_module_names_only_what_it_may() {
 }
 
 #[test]
-fn only_the_edges_talk_to_the_network_or_name_a_runtime() {
+fn only_adapters_and_entry_points_use_io_crates() {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| !MAY_DO_IO.contains(&source.top())) {
         for name in io_crates_named(source.code()) {
@@ -413,7 +420,7 @@ fn only_the_edges_talk_to_the_network_or_name_a_runtime() {
 }
 
 #[test]
-fn only_main_exits() {
+fn only_main_exits_the_process() {
     for source in sources().iter().filter(|source| source.top() != "main") {
         let tokens = tokens(source.code());
         let exits = tokens.windows(3).any(|three| three[0] == "process" && three[1] == "::" && three[2] == "exit");
@@ -422,7 +429,7 @@ fn only_main_exits() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_begins_with_a_module_doc() {
     for folder in ["src", "tests", "benches"].map(|folder| root().join(folder)).iter().filter(|folder| folder.is_dir())
     {
         let mut paths = Vec::new();
@@ -434,15 +441,84 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
-fn no_file_is_too_long_to_read() {
+fn no_file_exceeds_the_line_limit() {
     for source in sources() {
         let lines = source.code().lines().count();
         assert!(lines <= MOST_LINES, "{} has {lines} lines", source.path.display());
     }
 }
 
+/// The types that `code` defines. Associated types, which are indented, are left out.
+fn types_defined(code: &str) -> Vec<&str> {
+    code.lines().filter_map(type_defined).collect()
+}
+
+/// The name of the type whose definition `line` begins.
+fn type_defined(line: &str) -> Option<&str> {
+    let item = line.trim_start();
+    let item = item.strip_prefix("pub").map_or(item, |rest| match rest.strip_prefix('(') {
+        Some(scope) => scope.split_once(')').map_or("", |(_, rest)| rest),
+        None => rest,
+    });
+    let (keyword, rest) = item.trim_start().split_once(' ')?;
+    let is_type =
+        matches!(keyword, "struct" | "enum" | "trait" | "union") || (keyword == "type" && !line.starts_with(' '));
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|name| is_type && name.starts_with(char::is_uppercase))
+}
+
+/// Every type name in `src`, with the files that define it.
+fn type_names(sources: &[Source]) -> BTreeMap<&str, Vec<&Path>> {
+    let mut names = BTreeMap::<_, Vec<&Path>>::new();
+    for source in sources {
+        for name in types_defined(source.code()) {
+            names.entry(name).or_default().push(&source.path);
+        }
+    }
+    names
+}
+
 #[test]
-fn nothing_points_out_of_the_repository() {
+fn type_definitions_are_found_and_associated_types_are_not() {
+    let code = "pub struct A;\npub(super) enum B<T> {}\n    struct Inner(u8);\ntrait C: D {}\npub(in crate::x) type E = A;\n\
+                impl F for A {\n    type G = A;\n    type_of(x)\n}\nlet structure = 1;";
+    assert_eq!(types_defined(code), ["A", "B", "Inner", "C", "E"]);
+}
+
+#[test]
+fn few_type_names_stand_for_more_than_one_type() {
+    let sources = sources();
+    let names = type_names(&sources);
+    let definitions: usize = names.values().map(Vec::len).sum();
+    let homonyms = names.iter().filter(|(name, files)| files.len() > 1 && !QUALIFIED_NAMES.contains(name));
+    let homonyms: Vec<_> = homonyms.collect();
+    let count: usize = homonyms.iter().map(|(_, files)| files.len()).sum();
+    assert!(count * 100 <= definitions * MOST_HOMONYMS_PERCENT, "{count} of {definitions}: {homonyms:#?}");
+}
+
+#[test]
+fn most_type_names_have_more_than_one_word() {
+    let sources = sources();
+    let names = type_names(&sources);
+    let is_one_word = |name: &&&str| name.chars().skip(1).all(|c| !c.is_uppercase());
+    let one_word: Vec<_> = names.keys().filter(is_one_word).collect();
+    let all = names.len();
+    assert!(one_word.len() * 100 <= all * MOST_ONE_WORD_NAMES_PERCENT, "{} of {all}: {one_word:?}", one_word.len());
+}
+
+#[test]
+fn no_function_is_called_of() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let tokens = tokens(source.code());
+        let count = tokens.windows(2).filter(|pair| pair[0] == "fn" && pair[1] == "of").count();
+        found.extend(std::iter::repeat_n(source.path.display().to_string(), count));
+    }
+    assert!(found.len() <= MOST_CONSTRUCTORS_CALLED_OF, "{found:#?}");
+}
+
+#[test]
+fn no_file_contains_a_path_outside_the_repository() {
     // In two pieces each, so that this file passes.
     let foreign =
         [concat!("..", "/shared"), concat!("/wo", "rk/"), concat!("/Us", "ers/"), concat!("/home/", "runner")];

@@ -90,7 +90,7 @@ fn usage_errors_exit_with_2_and_a_hint() {
         (vec!["explain", "a.io/x:1", "a.io/y:1"], "unexpected argument"),
         (vec!["stamp"], "<REF|FILE>"),
         (vec!["stamp", "python:3.12"], "name the registry first"),
-        (vec!["stamp", "a.io/x:1;id"], "is no tag"),
+        (vec!["stamp", "a.io/x:1;id"], "is not a tag"),
         (vec!["stamp", "a.io/x:1", "a.io/y:1"], "add --check"),
         (vec!["stamp", "a.io/x:1", "--format", "sarif"], "docker, buildah, dockerfile, sbt, gradle, cdk, env or json"),
         (vec!["stamp", "--check", "Dockerfile", "--format", "docker"], "table, json or sarif"),
@@ -276,7 +276,7 @@ fn filters_that_exclude_everything_are_an_error() {
             ["--account", "3*"],
             "--account excludes everything: the configuration has the accounts 123456789012, 210987654321",
         ),
-        (["--owner", "["], "\"[\" is no pattern"),
+        (["--owner", "["], "\"[\" is not a pattern"),
         (["--kind", "pod"], "invalid value 'pod'"),
     ] {
         let refusal = refusal(folder.path(), &[&["audit"], &args[..]].concat());

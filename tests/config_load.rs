@@ -190,14 +190,17 @@ fn problems_with_owners_selectors_and_mirrors_are_reported() {
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";
     for (file, expected) in [
         ("[owners]\ntags = [\"\"]".to_owned(), "owners.tags[0]: \"\" is not a tag key"),
-        ("[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(), "owners.rules[0].match: \"[\" is no pattern"),
+        (
+            "[owners]\nrules = [{ match = \"[\", owner = \"x\" }]".into(),
+            "owners.rules[0].match: \"[\" is not a pattern",
+        ),
         ("[owners]\nrules = [{ match = \"a\" }]".into(), "owners.rules[0].owner: "),
         ("[owners]\ndefualt = \"x\"".into(), "unknown key; did you mean default?"),
         ("[[inventory.lambda]]\nexclude = [\"a\"]".into(), "inventory.lambda[0].regions: "),
         ("[[inventory.lambda]]\nregions = []".into(), "inventory.lambda[0].regions: is empty"),
         ("[[inventory.lambda]]\nregions = [\"*\", \"eu-west-1\"]".into(), "\"*\" is not an AWS region"),
         (format!("{lambda}\ninclude = []"), "include: is empty"),
-        (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is no tag pattern"),
+        (format!("{lambda}\nresource_tags = [\"=x\"]"), "\"=x\" is not a tag pattern"),
         ("[[inventory.ecs]]\nregions = [\"eu-west-1\"]\nclusters = []".into(), "clusters: is empty"),
         (
             "[[identify.mirror]]\nprefix = \"https://x\"\nupstream = \"public.ecr.aws\"".into(),
@@ -680,7 +683,7 @@ fn problems_with_notifications_are_reported_with_a_fix() {
         (format!("{hook}secret = {{ secretsmanager = \"hook\" }}"), "is not a secret ARN"),
         (format!("{hook}template = \"{{{{ missing }}}}\""), "is not a valid template"),
         (format!("{hook}template = \"{{}}\"\nformat = \"text\""), "set one of them"),
-        (format!("{hook}owners = [\"[\"]"), "no pattern"),
+        (format!("{hook}owners = [\"[\"]"), "not a pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
         (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "not a header name"),
         (rebuild.to_owned(), "ref"),

@@ -1,5 +1,5 @@
-//! What lines cost at a registry with the manners of public.ecr.aws, through the real client: tokens for
-//! everything, no digest on `GET`, unordered pages.
+//! Requests for lines at a registry that behaves like public.ecr.aws, through the real client: tokens for everything,
+//! no digest on `GET`, unordered pages.
 
 use std::sync::Arc;
 
@@ -74,13 +74,13 @@ impl World {
                 }
             }
         }
-        // The manners are those of ECR Public, the pace is not: counts do not depend on it.
+        // Behaves like ECR Public except for its rate limit, which does not affect counts.
         let manners = Behaviour { rate: None, ..Behaviour::ecr_public() };
         let registry = Loopback::start_as(stock, manners).expect("a loopback port");
         Self { registry, catalog: Arc::new(Catalog::in_memory()), in_use, read: 0 }
     }
 
-    /// One run: every line with a base in use, at once. `recorded` says whether labels name the family.
+    /// One run over every line with a base in use. `recorded`: labels name the family.
     async fn run(&mut self, recorded: bool, built_at: Option<DateTime<Utc>>) -> Vec<Resolution> {
         let host = HostSettings {
             endpoint: Some(self.registry.endpoint()),
@@ -114,7 +114,7 @@ impl World {
         join_all(questions.iter().map(|question| resolver.resolve(question, ImageAge::default()))).await
     }
 
-    /// The requests since the last look: about lines, tag pages, and to be let in.
+    /// The requests since the last call: for lines, tag pages, and tokens.
     fn requests(&mut self) -> (Vec<LoggedRequest>, usize, usize) {
         let mut all = self.registry.requests().split_off(self.read);
         self.read += all.len();
@@ -127,7 +127,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_costs_at_most_eight_requests_cold_and_one_warm() {
+async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_single_request() {
     for (recorded, built_at) in [
         (true, Some(built_at(IN_USE) + Duration::hours(2))), // built on what was new then
         (true, Some(built_at(IN_USE) + Duration::days(40))), // built on an older, pinned base

@@ -1,4 +1,4 @@
-//! The registry client against registries that want to know who asks.
+//! The registry client against registries with authentication.
 
 #[path = "support/toxic.rs"]
 mod toxic;
@@ -30,13 +30,13 @@ use toxic_client::{Rig, settings, settings_with};
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const ECR_PUBLIC: &str = "public.ecr.aws";
 
-/// AWS as far as logins go: each one is numbered.
+/// A fake of AWS logins, which are numbered.
 #[derive(Default)]
 struct FakeAws {
     issued: AtomicUsize,
     expires_at: Option<DateTime<Utc>>,
     public: Option<Result<(), LoginError>>,
-    /// What the first login fails with.
+    /// The error of the first login.
     first: Option<LoginError>,
 }
 
@@ -122,7 +122,7 @@ async fn one_token_of_scope_aws_serves_every_repository() {
 }
 
 #[tokio::test]
-async fn sixty_four_who_ask_at_once_share_one_token() {
+async fn sixty_four_concurrent_requests_share_one_token() {
     let loopback = ecr_public();
     let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
     let reference = reference(ECR_PUBLIC, "lambda/java");
@@ -130,7 +130,7 @@ async fn sixty_four_who_ask_at_once_share_one_token() {
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 1);
     let refused = loopback.requests().iter().filter(|request| !request.is_authorized).count();
-    assert_eq!(refused, 2, "the first request and the token: nobody else goes out to be refused");
+    assert_eq!(refused, 2, "the first request and the token: no other request is sent to be refused");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn an_expired_token_that_gets_400_denied_is_renewed_once() {
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 4);
 }
 
-/// A token server and registry in one; `scope_of` says what a repository's 401 asks for.
+/// A token server and registry in one; `scope_of` is the scope in a repository's 401.
 fn token_registry(expires_in: serde_json::Value) -> Toxic {
     Toxic::start(move |asked| {
         if asked.path.starts_with("/auth") {
@@ -220,7 +220,7 @@ async fn a_token_that_is_always_refused_is_renewed_once_and_then_denied() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_is_down_is_an_error_for_all_who_waited() {
+async fn an_unavailable_token_server_is_an_error_for_all_waiting_requests() {
     let toxic = Toxic::start(|asked| {
         if asked.path.starts_with("/auth") {
             Reply::new(503, "")
@@ -236,7 +236,7 @@ async fn a_token_server_that_is_down_is_an_error_for_all_who_waited() {
 }
 
 #[tokio::test]
-async fn a_missing_token_server_does_not_read_as_a_missing_image() {
+async fn a_missing_token_server_is_not_reported_as_a_missing_image() {
     let toxic = Toxic::start(|asked| {
         if asked.path.starts_with("/auth") {
             Reply::error(404, "NOT_FOUND", "no such page")
@@ -250,7 +250,7 @@ async fn a_missing_token_server_does_not_read_as_a_missing_image() {
 }
 
 #[tokio::test]
-async fn ecr_logins_go_out_unasked_as_basic_to_the_endpoint() {
+async fn ecr_logins_are_sent_as_basic_without_a_challenge() {
     let toxic = Toxic::start(|_| good());
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
     let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
@@ -294,7 +294,7 @@ async fn an_expired_ecr_login_is_renewed_once_and_another_403_is_denied() {
 }
 
 #[tokio::test]
-async fn an_ecr_login_that_is_issued_already_expired_is_used_all_the_same() {
+async fn an_ecr_login_issued_with_an_expiry_in_the_past_is_used() {
     let toxic = Toxic::start(|_| good());
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() - Duration::hours(12)), ..FakeAws::default() });
     let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
@@ -305,7 +305,7 @@ async fn an_ecr_login_that_is_issued_already_expired_is_used_all_the_same() {
 }
 
 #[tokio::test]
-async fn with_aws_credentials_ecr_public_gets_their_token_as_bearer() {
+async fn with_aws_credentials_ecr_public_receives_a_bearer_token() {
     for auth in [Auth::Auto, Auth::EcrPublic] {
         let toxic = Toxic::start(|asked| match asked.authorization() {
             Some("Bearer public-2") => good(),
@@ -321,7 +321,7 @@ async fn with_aws_credentials_ecr_public_gets_their_token_as_bearer() {
 }
 
 #[tokio::test]
-async fn without_aws_credentials_ecr_public_is_anonymous_unless_that_was_ruled_out() {
+async fn without_aws_credentials_ecr_public_is_anonymous_unless_a_token_is_required() {
     let failed = |kind| Some(Err(LoginError { kind, message: "sts:GetServiceBearerToken".to_owned() }));
     for (public, kind) in [
         (None, CredentialsErrorKind::Denied),
@@ -343,7 +343,7 @@ async fn without_aws_credentials_ecr_public_is_anonymous_unless_that_was_ruled_o
 }
 
 #[tokio::test]
-async fn a_login_that_failed_says_whether_it_may_pass_and_is_asked_for_again() {
+async fn a_failed_login_is_classified_and_requested_again() {
     for (kind, is_transient) in [
         (CredentialsErrorKind::Throttled, true),
         (CredentialsErrorKind::Unreachable, true),
@@ -363,7 +363,7 @@ async fn a_login_that_failed_says_whether_it_may_pass_and_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn anonymous_means_that_no_login_is_sent_even_if_there_is_one() {
+async fn with_anonymous_auth_an_existing_login_is_not_sent() {
     let toxic =
         Toxic::start(
             |asked| {
@@ -385,7 +385,7 @@ fn password_registry() -> Toxic {
 }
 
 #[tokio::test]
-async fn a_password_is_sent_once_it_is_asked_for_and_then_at_once() {
+async fn a_password_is_sent_after_the_first_challenge_and_then_without() {
     let toxic = password_registry();
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
@@ -400,7 +400,7 @@ async fn a_password_is_sent_once_it_is_asked_for_and_then_at_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_denied_without_being_repeated_or_shown() {
+async fn a_wrong_password_is_denied_without_a_retry_and_never_shown() {
     let toxic = password_registry();
     let host = HostSettings { auth: given("alice", "wrong-secret"), ..HostSettings::default() };
     let settings = settings_with(&toxic.host(), host);
@@ -415,7 +415,7 @@ async fn a_wrong_password_is_denied_without_being_repeated_or_shown() {
 }
 
 #[tokio::test]
-async fn a_password_buys_a_token_and_goes_nowhere_else() {
+async fn a_password_is_sent_to_the_token_server_only() {
     let toxic = Toxic::start(|asked| match asked.authorization() {
         Some("Bearer t") => good(),
         Some(sent) if asked.path.starts_with("/auth") && sent == basic("alice", "hush") => {
@@ -431,7 +431,7 @@ async fn a_password_buys_a_token_and_goes_nowhere_else() {
     assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
 }
 
-/// What was logged, by anyone.
+/// Everything that was logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -447,7 +447,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_log_shows_a_password_or_a_token() {
+async fn no_log_has_a_password_or_a_token() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -472,7 +472,7 @@ async fn no_log_shows_a_password_or_a_token() {
 }
 
 #[tokio::test]
-async fn a_password_never_goes_to_a_realm_of_somebody_else() {
+async fn a_password_is_never_sent_to_a_foreign_realm() {
     for realm in ["https://evil.example/token", "http://evil.example/token", "http://169.254.169.254/token", "nonsense"]
     {
         let toxic = Toxic::start(move |_| Reply::challenge(&format!("Bearer realm=\"{realm}\"")));
@@ -485,7 +485,7 @@ async fn a_password_never_goes_to_a_realm_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn authorization_does_not_follow_a_redirect_to_another_port_nor_back() {
+async fn authorization_is_not_sent_after_a_redirect_to_another_port_or_back() {
     let config = b"{}";
     let store = Toxic::start(|asked| {
         let home = asked.path.trim_start_matches("/back-to/").to_owned();
@@ -557,7 +557,7 @@ async fn head_with_dockers_login() {
 }
 
 #[test]
-fn a_login_of_dockers_config_is_used_where_there_is_no_other() {
+fn a_login_of_dockers_config_is_used_if_there_is_no_other() {
     let toxic = password_registry();
     let login = basic("alice", "hush").trim_start_matches("Basic ").to_owned();
     let config = json!({ "auths": { toxic.host(): { "auth": login } } });
@@ -597,7 +597,7 @@ async fn head_without_dockers_login() {
 }
 
 #[test]
-fn without_a_login_of_docker_auto_goes_on_and_docker_config_says_why() {
+fn without_a_docker_login_auto_is_anonymous_and_docker_config_fails() {
     let toxic = password_registry();
     for config in [
         json!({ "auths": { "other.example": { "auth": "YTpi" } } }),
@@ -609,7 +609,7 @@ fn without_a_login_of_docker_auto_goes_on_and_docker_config_says_why() {
 }
 
 #[tokio::test]
-async fn a_token_answer_that_makes_no_sense_is_malformed_and_never_shown() {
+async fn a_malformed_token_response_is_an_error_without_its_content() {
     for answer in ["", "{}", r#"{"token":5}"#, r#"{"token":"secret\nvalue"}"#, "<html>secret</html>"] {
         let toxic = Toxic::start(move |asked| {
             if asked.path.starts_with("/auth") {
@@ -625,11 +625,11 @@ async fn a_token_answer_that_makes_no_sense_is_malformed_and_never_shown() {
     }
 }
 
-/// What a registry is sent that knows `auditor` by this password and this token.
+/// The credentials of `auditor` at the registry: password and token.
 const PASSWORD: &str = "correct horse/battery+staple";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhdWRpdG9yIn0.c2lnbmF0dXJlMDEyMzQ1Njc4OQ";
 
-/// Every form of them that may show nowhere.
+/// Every form of them that must never be shown.
 fn secrets() -> Vec<String> {
     let login = basic("auditor", PASSWORD).trim_start_matches("Basic ").to_owned();
     let encoded = PASSWORD.replace('/', "%2F").replace('+', "%2B");
@@ -637,23 +637,28 @@ fn secrets() -> Vec<String> {
     forms.into_iter().map(str::to_owned).collect()
 }
 
-/// Asks a registry that knows the password for everything, and gives all that it led to.
-async fn all_that_is_told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> String {
+/// Reads everything from a registry with a password, and returns all results as text.
+async fn everything_shown(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> String {
     let toxic = Toxic::start(reply);
     let host = HostSettings { auth: given("auditor", PASSWORD), ..HostSettings::default() };
     let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
     let reference = reference(&toxic.host(), "x");
     let manifest = Manifest::new(Digest::of(b"{}"), Some(2));
     let config = client.config(&reference.repository, &manifest).await.map(|body| String::from_utf8(body.to_vec()));
-    let told = (client.head(&reference).await, client.manifest(&reference).await);
-    let told = (told, client.tags(&reference.repository).await, config);
-    let errors = [told.0.0.as_ref().err(), told.0.1.as_ref().err(), told.1.as_ref().err(), told.2.as_ref().err()];
+    let reported = (client.head(&reference).await, client.manifest(&reference).await);
+    let reported = (reported, client.tags(&reference.repository).await, config);
+    let errors = [
+        reported.0.0.as_ref().err(),
+        reported.0.1.as_ref().err(),
+        reported.1.as_ref().err(),
+        reported.2.as_ref().err(),
+    ];
     let errors: Vec<_> = errors.into_iter().flatten().map(ToString::to_string).collect();
     assert!(toxic.log().iter().any(|asked| asked.authorization().is_some()), "it was sent what it could repeat");
-    format!("{told:?} {errors:?}")
+    format!("{reported:?} {errors:?}")
 }
 
-/// What the client was sent, as a registry may repeat it.
+/// The request, as a registry may repeat it.
 fn echo(asked: &Asked) -> String {
     let sent = asked.authorization().unwrap_or_default().to_owned();
     let url = PASSWORD.replace('/', "%2F").replace('+', "%2B").replace(' ', "+");
@@ -661,7 +666,7 @@ fn echo(asked: &Asked) -> String {
 }
 
 #[tokio::test]
-async fn a_registry_that_repeats_credentials_gets_them_into_no_answer() {
+async fn credentials_repeated_by_a_registry_are_redacted() {
     type Repeats = fn(&Asked) -> Reply;
     let table: [(&str, Repeats); 11] = [
         ("a refusal", |asked| Reply::error(403, "DENIED", &echo(asked))),
@@ -693,20 +698,23 @@ async fn a_registry_that_repeats_credentials_gets_them_into_no_answer() {
         }),
     ];
     for (what, reply) in table {
-        let told = all_that_is_told(move |asked| match asked.authorization() {
+        let reported = everything_shown(move |asked| match asked.authorization() {
             Some(_) => reply(asked),
             None => Reply::challenge("Basic realm=\"x\""),
         })
         .await;
         for secret in secrets() {
-            assert!(!told.contains(&secret) && !told.contains(&secret.to_ascii_lowercase()), "{what}: {told}");
+            assert!(
+                !reported.contains(&secret) && !reported.contains(&secret.to_ascii_lowercase()),
+                "{what}: {reported}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn a_registry_that_repeats_its_token_gets_it_into_no_answer() {
-    let told = all_that_is_told(|asked| match asked.authorization() {
+async fn a_token_repeated_by_a_registry_is_redacted() {
+    let reported = everything_shown(|asked| match asked.authorization() {
         Some(sent) if sent.starts_with("Basic ") => Reply::json(&json!({ "token": TOKEN })),
         Some(_) if asked.path.contains("/tags/") => Reply::json(&json!({ "tags": ["1", TOKEN] })),
         Some(_) => Reply::error(403, "DENIED", &format!("{TOKEN} of {PASSWORD} may not, nor {}", &TOKEN[..30])),
@@ -714,14 +722,17 @@ async fn a_registry_that_repeats_its_token_gets_it_into_no_answer() {
     })
     .await;
     for secret in secrets() {
-        assert!(!told.contains(&secret), "{told}");
+        assert!(!reported.contains(&secret), "{reported}");
     }
-    assert!(!told.contains(&TOKEN[..20]), "{told}");
-    assert!(told.contains("tags: [\"1\"], is_complete: false"), "a list without one of its tags is not whole: {told}");
+    assert!(!reported.contains(&TOKEN[..20]), "{reported}");
+    assert!(
+        reported.contains("tags: [\"1\"], is_complete: false"),
+        "a list without one of its tags is not whole: {reported}"
+    );
 }
 
 #[tokio::test]
-async fn a_token_server_that_repeats_the_password_gets_it_into_no_answer() {
+async fn a_password_repeated_by_a_token_server_is_redacted() {
     let answers: [fn(&Asked) -> Reply; 3] = [
         |asked| Reply::json(&json!({ "error_description": echo(asked) })),
         |asked| Reply::new(401, json!({ "error_description": echo(asked) }).to_string()),
@@ -731,13 +742,13 @@ async fn a_token_server_that_repeats_the_password_gets_it_into_no_answer() {
         },
     ];
     for answer in answers {
-        let told = all_that_is_told(move |asked| match asked.authorization() {
+        let reported = everything_shown(move |asked| match asked.authorization() {
             Some(_) => answer(asked),
             None => Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint)),
         })
         .await;
         for secret in secrets() {
-            assert!(!told.contains(&secret), "{secret}: {told}");
+            assert!(!reported.contains(&secret), "{secret}: {reported}");
         }
     }
 }

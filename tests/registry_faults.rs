@@ -1,4 +1,4 @@
-//! The registry client against registries that fail, lie and dawdle.
+//! The registry client against registries with failures, wrong content and delays.
 
 #[path = "support/toxic.rs"]
 mod toxic;
@@ -39,7 +39,7 @@ fn config_of(digest: Digest, config_bytes: u64) -> Manifest {
 }
 
 #[tokio::test]
-async fn a_transient_failure_is_tried_again() {
+async fn a_transient_failure_is_retried() {
     for status in [500, 502, 503, 504, 408, 429] {
         let (toxic, rig, reference) =
             start(move |asked| if asked.nth < 2 { Reply::error(status, "UNKNOWN", "later") } else { good() });
@@ -50,7 +50,7 @@ async fn a_transient_failure_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_lasting_failure_is_not_tried_again() {
+async fn a_permanent_failure_is_not_retried() {
     for status in [400, 403, 404, 410, 418, 501] {
         let (toxic, rig, reference) = start(move |_| Reply::error(status, "UNKNOWN", "no"));
         assert!(rig.client.manifest(&reference).await.is_err());
@@ -59,7 +59,7 @@ async fn a_lasting_failure_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_refused_is_confirmed_by_a_get() {
+async fn a_refused_head_is_verified_by_a_get() {
     for status in [400, 403, 404, 405, 501] {
         let refuse = move |asked: &Asked| if asked.method == "HEAD" { Reply::new(status, "") } else { good() };
         let (toxic, rig, reference) = start(refuse);
@@ -71,7 +71,7 @@ async fn a_head_that_is_refused_is_confirmed_by_a_get() {
 }
 
 #[tokio::test]
-async fn a_head_that_finds_nothing_is_believed_once_another_found_something() {
+async fn a_head_that_finds_nothing_is_trusted_after_a_successful_head() {
     for status in [403, 404] {
         let (toxic, rig, reference) =
             start(move |asked| if asked.path.ends_with("/1") { good() } else { Reply::new(status, "") });
@@ -82,7 +82,7 @@ async fn a_head_that_finds_nothing_is_believed_once_another_found_something() {
 }
 
 #[tokio::test]
-async fn what_the_get_after_a_refused_head_says_is_what_counts() {
+async fn the_result_of_the_get_after_a_refused_head_counts() {
     let (_toxic, rig, reference) =
         start(|asked| Reply::new(if asked.method == "HEAD" { 404 } else { 503 }, "").after(Duration::ZERO));
     let error = rig.client.head(&reference).await.expect_err("not known");
@@ -98,11 +98,11 @@ async fn what_the_get_after_a_refused_head_says_is_what_counts() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn missing_content_is_named() {
     let (_toxic, rig, reference) = start(|_| Reply::error(404, "UNKNOWN", "no"));
     let Reference { repository, .. } = reference.clone();
     let (pinned, config) = (Reference::pinned(repository.clone(), good_digest()), config_of(Digest::of(CONFIG), 1));
-    let told = [
+    let reported = [
         rig.client.head(&reference).await.expect_err("nothing"),
         rig.client.manifest(&pinned).await.map(drop).expect_err("nothing"),
         rig.client.config(&repository, &config).await.map(drop).expect_err("nothing"),
@@ -115,13 +115,13 @@ async fn what_is_not_there_is_named() {
         Missing::TagList,
     ];
     let not_found = |missing| Error::NotFound { repository: repository.clone(), missing, cache: None };
-    assert_eq!(told, missing.map(not_found));
-    assert_eq!(told[0].to_string(), format!("the tag {reference} is not there"));
-    assert_eq!(told[1].to_string(), format!("the manifest {pinned} is not there"));
+    assert_eq!(reported, missing.map(not_found));
+    assert_eq!(reported[0].to_string(), format!("the tag {reference} was not found"));
+    assert_eq!(reported[1].to_string(), format!("the manifest {pinned} was not found"));
 }
 
 #[tokio::test]
-async fn a_failure_that_lasts_is_reported_after_the_last_try() {
+async fn a_continued_failure_is_reported_after_the_last_attempt() {
     let (toxic, rig, reference) = start(|_| Reply::new(503, ""));
     let what = reference.to_string();
     assert_eq!(rig.client.manifest(&reference).await, Err(Error::Status { registry: toxic.host(), status: 503, what }));
@@ -139,7 +139,7 @@ async fn retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_retry_after_of_a_day_is_capped_and_told() {
+async fn a_retry_after_of_a_day_is_capped_and_reported() {
     let (toxic, rig, reference) = start(|_| Reply::new(429, "").header("retry-after", "86400"));
     let started_at = Instant::now();
     let retry_after = Some(Duration::from_hours(24));
@@ -177,7 +177,7 @@ async fn a_throttled_request_pauses_the_whole_host() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_is_fetched_again() {
+async fn a_truncated_body_is_fetched_again() {
     let (toxic, rig, reference) = start(|asked| if asked.nth == 0 { good().cut_after(40) } else { good() });
     assert_eq!(rig.client.manifest(&reference).await.expect("in the end").digest, good_digest());
     assert_eq!(toxic.log().len(), 2);
@@ -189,7 +189,7 @@ async fn a_body_that_is_cut_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_registry_that_hangs_or_drips_is_left_at_the_deadline() {
+async fn a_hanging_or_slow_registry_times_out() {
     for reply in [Reply::hang(), good().dripping(Duration::from_millis(50)), good().after(Duration::from_secs(3))] {
         let toxic = Toxic::start(move |_| reply.clone());
         let settings =
@@ -204,21 +204,21 @@ async fn a_registry_that_hangs_or_drips_is_left_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_not_there_is_unreachable() {
+async fn a_closed_port_is_unreachable() {
     let host = {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         listener.local_addr().expect("an address").to_string()
     };
     let rig = Rig::new(NetworkSettings { retries: 1, ..settings(&host) });
     let reference: Reference = format!("{host}/x:1").parse().expect("a reference");
-    let error = rig.client.head(&reference).await.expect_err("nobody listens");
+    let error = rig.client.head(&reference).await.expect_err("the port is closed");
     assert!(matches!(&error, Error::Unreachable { registry, .. } if *registry == host), "{error:?}");
     assert!(error.to_string().contains("refused"), "{error}");
     assert_eq!(rig.count(&host, "head"), 2);
 }
 
 #[tokio::test]
-async fn those_who_come_after_a_registry_was_given_up_do_not_wait_for_it() {
+async fn requests_after_the_circuit_opened_fail_at_once() {
     let (toxic, rig, reference) = start(|_| good().cut_head());
     assert!(matches!(rig.client.head(&reference).await, Err(Error::Unreachable { .. })));
     assert_eq!(toxic.log().len(), 5);
@@ -229,7 +229,7 @@ async fn those_who_come_after_a_registry_was_given_up_do_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_document_that_fails_does_not_take_the_registry_with_it() {
+async fn one_failing_document_does_not_open_the_circuit() {
     let (toxic, rig, reference) = start(|asked| if asked.path.ends_with("/bad") { good().cut_head() } else { good() });
     let bad = Reference::tagged(reference.repository.clone(), "bad");
     let (failed, answered) = tokio::join!(rig.client.head(&bad), async {
@@ -262,14 +262,14 @@ async fn a_head_without_a_valid_digest_is_followed_by_a_get() {
 }
 
 #[tokio::test]
-async fn a_registry_without_head_is_asked_by_get() {
+async fn a_registry_without_head_is_read_by_get() {
     let (toxic, rig, reference) = start(|asked| if asked.method == "HEAD" { Reply::new(405, "") } else { good() });
     assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest());
     assert_eq!(toxic.log().len(), 2);
 }
 
 #[tokio::test]
-async fn a_head_that_lies_about_a_pinned_digest_is_caught() {
+async fn a_head_with_a_wrong_pinned_digest_is_rejected() {
     let (toxic, rig, reference) = start(|_| good());
     let pinned = Reference::pinned(reference.repository, Digest::of(b"another"));
     let expected =
@@ -280,7 +280,7 @@ async fn a_head_that_lies_about_a_pinned_digest_is_caught() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_its_header_says_is_caught() {
+async fn a_body_that_differs_from_its_digest_header_is_rejected() {
     let lie = Digest::of(b"a lie");
     let (_toxic, rig, reference) = start(move |_| {
         good().without_header("docker-content-digest").header("docker-content-digest", Digest::of(b"a lie").as_str())
@@ -303,7 +303,7 @@ async fn a_manifest_served_as_an_index_is_malformed() {
 }
 
 #[tokio::test]
-async fn all_four_manifest_types_are_accepted_and_the_client_says_who_it_is() {
+async fn all_four_manifest_types_are_accepted_and_the_user_agent_is_sent() {
     let (toxic, rig, reference) = start(|_| good());
     rig.client.head(&reference).await.expect("there");
     rig.client.manifest(&reference).await.expect("there");
@@ -315,7 +315,7 @@ async fn all_four_manifest_types_are_accepted_and_the_client_says_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_checked_by_digest_and_by_length() {
+async fn a_configuration_is_verified_by_digest_and_length() {
     let (_toxic, rig, reference) = start(|_| Reply::new(200, CONFIG));
     let (repository, bytes) = (reference.repository, CONFIG.len() as u64);
     let right = config_of(Digest::of(CONFIG), bytes);
@@ -329,7 +329,7 @@ async fn a_configuration_is_checked_by_digest_and_by_length() {
 }
 
 #[tokio::test]
-async fn a_blob_may_come_from_another_host_and_is_checked_all_the_same() {
+async fn a_blob_from_another_host_is_verified_as_well() {
     let store = Toxic::start(|asked| Reply::new(200, if asked.path == "/good" { CONFIG } else { b"evil" }));
     let endpoint = store.endpoint();
     let (toxic, rig, reference) =
@@ -366,7 +366,7 @@ async fn redirects_end_after_five_hops() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_a_manifest_when_it_leads_nowhere() {
+async fn a_redirect_without_a_location_is_an_error() {
     let (_toxic, rig, reference) = start(|_| Reply::new(302, ""));
     let error = rig.client.manifest(&reference).await.expect_err("no location");
     assert!(matches!(error, Error::Status { status: 302, .. }), "{error:?}");
@@ -392,7 +392,7 @@ async fn the_foreign_urls_of_a_descriptor_are_never_followed() {
 }
 
 #[tokio::test]
-async fn a_reference_that_names_nothing_or_nonsense_is_never_sent() {
+async fn an_incomplete_or_malformed_reference_is_never_sent() {
     let (toxic, rig, reference) = start(|_| good());
     let bare = Reference { tag: None, ..reference.clone() };
     let nonsense = Reference { tag: Some("../../token".into()), ..reference };

@@ -1,4 +1,4 @@
-//! The registry client against registries that send too much, too long or too often.
+//! The registry client against registries that send too much or too slowly, and its rate limits.
 
 #[path = "support/toxic.rs"]
 mod toxic;
@@ -64,7 +64,7 @@ async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
+async fn a_configuration_over_eight_mebibytes_is_not_requested() {
     let (toxic, rig, reference) = start(|_| Reply::endless(200));
     let manifest = |bytes| Manifest::new(Digest::of(b"x"), Some(bytes));
     too_large(&rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
@@ -74,7 +74,7 @@ async fn a_configuration_over_eight_mebibytes_is_not_even_asked_for() {
 }
 
 #[tokio::test]
-async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other() {
+async fn large_bodies_over_the_memory_budget_are_read_sequentially() {
     // With and without a length, far more than may be in memory together.
     for is_announced in [true, false] {
         let body = vec![b'a'; 8 * MIB];
@@ -82,7 +82,7 @@ async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other()
         let reply = if is_announced { Reply::new(200, body) } else { Reply::unannounced(200, body) };
         let (toxic, rig, reference) = start(move |_| reply.clone());
         let reads = join_all((0..12).map(|_| async {
-            // Dropped at once, as whoever reads them does.
+            // Dropped at once, as by callers.
             rig.client.config(&reference.repository, &manifest).await.map(|body| body.len())
         }));
         assert!(reads.await.iter().all(|read| *read == Ok(8 * MIB)));
@@ -91,7 +91,7 @@ async fn more_large_bodies_than_there_is_room_for_are_read_one_after_the_other()
 }
 
 #[tokio::test]
-async fn bodies_that_trickle_in_do_not_keep_small_ones_waiting() {
+async fn slow_bodies_do_not_delay_small_ones() {
     let (_toxic, rig, reference) = start(|asked| {
         if asked.path.contains("/blobs/") {
             Reply::new(200, vec![b'a'; MIB]).dripping(Duration::from_millis(1))
@@ -112,7 +112,7 @@ async fn bodies_that_trickle_in_do_not_keep_small_ones_waiting() {
 }
 
 #[tokio::test]
-async fn a_page_of_more_tags_than_a_repository_has_is_cut_and_incomplete() {
+async fn a_page_with_too_many_tags_is_cut_and_incomplete() {
     let (toxic, rig, reference) = start(|_| page(&vec!["a".to_owned(); 100_001], None));
     let list = rig.client.tags(&reference.repository).await.expect("some");
     assert_eq!((list.tags.len(), list.is_complete, toxic.log().len()), (100_000, false, 1));
@@ -131,7 +131,7 @@ async fn a_token_over_a_quarter_mebibyte_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_refusal_without_end_is_cut_short_and_made_printable() {
+async fn an_endless_error_body_is_cut_and_made_printable() {
     let (_toxic, rig, reference) = start(|_| Reply::endless(403));
     let error = rig.client.manifest(&reference).await.expect_err("denied");
     let Error::Denied { message, .. } = error else { panic!("denied: {error:?}") };
@@ -160,7 +160,7 @@ async fn an_endless_tag_list_is_read_up_to_the_page_limit_and_is_incomplete() {
 }
 
 #[tokio::test]
-async fn a_tag_list_that_goes_in_circles_ends_and_is_incomplete() {
+async fn a_cyclic_tag_list_ends_and_is_incomplete() {
     let (toxic, rig, reference) = start(|asked| {
         let next = if asked.path.contains("last=a") { "?n=1000&last=b" } else { "?n=1000&last=a" };
         page(&[format!("t{}", asked.nth)], Some(next))
@@ -171,7 +171,7 @@ async fn a_tag_list_that_goes_in_circles_ends_and_is_incomplete() {
 }
 
 #[tokio::test]
-async fn pages_that_hold_more_than_was_asked_for_do_not_fill_the_memory() {
+async fn oversized_pages_do_not_exhaust_memory() {
     let toxic = Toxic::start(|asked| {
         let tags: Vec<_> = (0..5000).map(|number| format!("{}-{number}", asked.nth)).collect();
         page(&tags, Some(&format!("/v2/x/tags/list?last={}", asked.nth)))
@@ -193,7 +193,7 @@ async fn a_next_page_at_another_host_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_later_page_that_fails_is_an_error_and_not_an_end() {
+async fn a_failing_later_page_is_an_error() {
     let (_toxic, rig, reference) = start(|asked| {
         if asked.nth == 0 {
             page(&["t".into()], Some("?last=x"))
@@ -201,12 +201,12 @@ async fn a_later_page_that_fails_is_an_error_and_not_an_end() {
             Reply::error(405, "UNSUPPORTED", "Invalid parameter at 'NextToken'")
         }
     });
-    let error = rig.client.tags(&reference.repository).await.expect_err("half a list is no list");
+    let error = rig.client.tags(&reference.repository).await.expect_err("a partial list is an error");
     assert!(matches!(error, Error::Status { status: 405, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn tags_that_are_none_are_left_out() {
+async fn malformed_tags_are_left_out() {
     let (_toxic, rig, reference) = start(|asked| match asked.nth {
         0 => Reply::json(&json!({ "tags": ["21", "\u{1b}[31m", "", "../x", "a b", "21.2026.07.16.13-x86_64"] })),
         1 => Reply::json(&json!({ "tags": null })),
@@ -219,7 +219,7 @@ async fn tags_that_are_none_are_left_out() {
 }
 
 #[tokio::test]
-async fn no_more_requests_are_under_way_than_connections_are_allowed() {
+async fn concurrent_requests_are_limited_to_the_connections() {
     let toxic = Toxic::start(|_| Reply::manifest(&manifest_of(b"{}")).after(Duration::from_millis(20)));
     let host = HostSettings { connections: 3, ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
@@ -243,7 +243,7 @@ fn ecr_public_settings(loopback: &Loopback, rate: Option<f64>) -> NetworkSetting
 }
 
 #[tokio::test]
-async fn anonymous_requests_to_ecr_public_never_meet_in_one_second() {
+async fn anonymous_requests_to_ecr_public_are_a_second_apart() {
     let (loopback, reference) = ecr_public(1);
     let rig = Rig::new(ecr_public_settings(&loopback, None));
     let started_at = Instant::now();
@@ -267,7 +267,7 @@ impl AwsLogins for PublicLogin {
 }
 
 #[tokio::test]
-async fn with_credentials_ecr_public_is_asked_ten_times_a_second() {
+async fn with_credentials_ecr_public_receives_ten_requests_a_second() {
     let toxic = Toxic::start(|_| Reply::manifest(&manifest_of(b"{}")));
     let host = HostSettings { endpoint: Some(toxic.endpoint()), ..HostSettings::default() };
     let rig = Rig::with_aws(settings_with("public.ecr.aws", host), Some(Arc::new(PublicLogin)));
@@ -279,7 +279,7 @@ async fn with_credentials_ecr_public_is_asked_ten_times_a_second() {
 }
 
 #[tokio::test]
-async fn a_rate_of_ones_own_replaces_the_default() {
+async fn a_configured_rate_replaces_the_default() {
     let (loopback, reference) = ecr_public(1000);
     let rig = Rig::new(ecr_public_settings(&loopback, Some(500.0)));
     let started_at = Instant::now();
@@ -288,7 +288,7 @@ async fn a_rate_of_ones_own_replaces_the_default() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_before_anything_is_contacted() {
+fn invalid_settings_are_rejected_before_any_request() {
     let refuse = |host: HostSettings| {
         let made = DistributionClient::new(settings_with("r.corp", host), None, Arc::new(Requests::default()));
         made.err().expect("refused")
@@ -323,7 +323,7 @@ fn endless_tags(after: Duration) -> Toxic {
 }
 
 #[tokio::test]
-async fn a_tag_list_that_trickles_ends_at_the_deadline_of_the_whole_list() {
+async fn a_slow_tag_list_ends_at_its_total_deadline() {
     let toxic = endless_tags(Duration::from_millis(250));
     let patience = NetworkSettings { request_timeout: Duration::from_millis(500), ..settings(&toxic.host()) };
     let rig = Rig::new(patience);
@@ -353,7 +353,7 @@ async fn retries_of_pages_count_towards_the_deadline_of_the_list() {
 }
 
 #[tokio::test]
-async fn waiting_for_ones_own_rate_does_not_count_towards_the_deadline_of_a_list() {
+async fn waiting_for_the_rate_limiter_does_not_count_towards_the_deadline_of_a_list() {
     let toxic = Toxic::start(|asked| {
         let page = Reply::json(&json!({ "name": "x", "tags": [format!("1.{}", asked.nth)] }));
         let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);

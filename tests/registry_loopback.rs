@@ -1,4 +1,4 @@
-//! The registry client against the registry in this process: what an audit asks, answered.
+//! The registry client against the in-process registry: the requests of an audit.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -90,7 +90,7 @@ async fn an_image_is_read_from_its_tag_down_to_its_configuration() {
 }
 
 #[tokio::test]
-async fn blobs_are_asked_for_by_get_only() {
+async fn blobs_are_requested_by_get_only() {
     let (stock, digest) = stock();
     let rig = rig(stock, Behaviour { denies_blob_head: true, ..Behaviour::default() });
     let Document::Index(index) =
@@ -108,7 +108,7 @@ async fn blobs_are_asked_for_by_get_only() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_costs_one_request_and_is_not_found() {
+async fn missing_content_costs_one_request_and_is_not_found() {
     let (stock, digest) = stock();
     stock.tag("team/x", "1", &digest);
     let rig = rig(stock, Behaviour::default());
@@ -142,7 +142,7 @@ async fn tags_are_read_page_by_page_by_link_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_moved_tag_is_seen_at_once() {
+async fn a_moved_tag_is_noticed_at_once() {
     let (stock, _) = stock();
     let rig = rig(stock, Behaviour::default());
     let moved = rig.loopback.stock().push_image("team/x", &ImageSpec::default());
@@ -199,7 +199,7 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     };
     let hosts = [
         ("public.ecr.aws", at(format!("https://{CACHE}/ecr-public"))),
-        // Where the cache itself is asked: an interface endpoint of a VPC, and here the one in this process.
+        // The endpoint of the cache itself: an interface endpoint of a VPC, here the in-process registry.
         (CACHE, at(loopback.endpoint())),
     ];
     let settings = NetworkSettings {
@@ -224,13 +224,13 @@ async fn a_line_is_read_through_a_pull_through_cache() {
 }
 
 #[tokio::test]
-async fn a_registry_out_of_reach_is_read_through_the_cache_that_is_known() {
+async fn an_unreachable_registry_is_read_through_its_known_cache() {
     const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
     let stock = Stock::new();
     let image = stock.push_image("quay/team/x", &ImageSpec::default());
     stock.tag("quay/team/x", "1", &image);
     let loopback = Loopback::start(stock).expect("a port");
-    // A port on which nobody listens any more.
+    // A closed port.
     let away =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
     let anonymous = || HostSettings { auth: Auth::Anonymous, ..HostSettings::default() };

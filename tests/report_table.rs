@@ -113,7 +113,7 @@ fn without_a_width_nothing_is_truncated_or_wrapped() {
             assert!(text.contains(&reason.message), "{}", reason.message);
         }
     }
-    assert!(text.contains("with-a-name-that-tables-may-shorten:2026-09-20.1"), "{text}");
+    assert!(text.contains("with-a-name-that-does-not-fit-a-row:2026-09-20.1"), "{text}");
 }
 
 #[test]

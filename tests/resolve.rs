@@ -1,4 +1,4 @@
-//! Stage 3 over an imagined registry: which line, which dates, how far behind, and at what cost.
+//! Stage 3 over an in-memory registry: lines, dates, time behind, and the number of requests.
 
 #[path = "resolve/ahead.rs"]
 mod ahead;
@@ -53,7 +53,7 @@ impl Bench {
         bench
     }
 
-    /// Each call is a run of its own over the same catalog. The image on the base was pushed when it was built.
+    /// Each call is a separate run over the same catalog. The image on the base was pushed when it was built.
     async fn resolve(&self, base: Base, built_at: Option<&str>) -> Resolution {
         let images = Arc::new(Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
         let resolver = Resolver::new(images, Settings::default(), self.now, self.now);
@@ -107,7 +107,7 @@ async fn a_digest_without_a_tag_finds_its_release_line_and_distance() {
 }
 
 #[tokio::test]
-async fn a_line_costs_at_most_eight_requests_cold_and_one_head_warm() {
+async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_head() {
     for (recorded, built_at) in [
         (Some("21"), Some("2026-08-10T15:00:00Z")), // built on what was new then
         (Some("21"), Some("2026-08-20T15:00:00Z")), // built on a pinned, older base
@@ -154,7 +154,7 @@ async fn a_moved_line_is_read_again_and_its_list_once() {
 }
 
 #[tokio::test]
-async fn an_index_that_changed_for_the_other_platform_only_is_the_same_base() {
+async fn an_index_changed_for_another_platform_only_is_the_same_base() {
     let bench = Bench::new();
     let first = bench.world.release(JAVA, "21", "2026-08-01T13:00:00Z", "a");
     let amd64 =
@@ -168,7 +168,7 @@ async fn an_index_that_changed_for_the_other_platform_only_is_the_same_base() {
 }
 
 #[tokio::test]
-async fn a_platform_digest_is_told_from_an_index_digest() {
+async fn a_platform_digest_is_distinguished_from_an_index_digest() {
     let bench = Bench::daily();
     let arm64 = bench.world.release(JAVA, "21", "2026-08-10T13:00:00Z", "21 1").arm64;
     digest_at(&bench, "21", 21);
@@ -179,7 +179,7 @@ async fn a_platform_digest_is_told_from_an_index_digest() {
 }
 
 #[tokio::test]
-async fn families_are_compared_whole() {
+async fn families_are_compared_as_a_whole() {
     let bench = Bench::new();
     let python = "public.ecr.aws/lambda/python";
     for (family, day) in [("3.1", 1), ("3.10", 2), ("3.1", 3), ("3.10", 4), ("11", 5), ("11.al2023", 6)] {
@@ -193,20 +193,20 @@ async fn families_are_compared_whole() {
 }
 
 #[tokio::test]
-async fn a_lying_tag_beside_a_digest_is_told_and_the_digest_believed() {
+async fn a_tag_that_contradicts_the_digest_is_reported_and_the_digest_counts() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     for (tag, contradicts) in [("21.2026.08.12.13", true), ("3.13.2025.10.02.09.2025.10.02.09", false)] {
         let resolution = bench.resolve(base(JAVA, Some(tag), Some(&digest)), None).await;
         assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"), "{tag}");
         assert_eq!(resolution.line.expect("a line").0.tag, "21");
-        let told = resolution.problems.iter().any(|problem| problem.kind == ProblemKind::TagContradicted);
-        assert_eq!(told, contradicts, "{tag}");
+        let reported = resolution.problems.iter().any(|problem| problem.kind == ProblemKind::TagContradicted);
+        assert_eq!(reported, contradicts, "{tag}");
     }
 }
 
 #[tokio::test]
-async fn a_recorded_dated_tag_alone_is_enough() {
+async fn a_recorded_dated_tag_identifies_the_release() {
     let bench = Bench::daily();
     let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
     assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
@@ -226,7 +226,7 @@ async fn a_moving_tag_alone_gives_a_bound_and_never_a_digest() {
 }
 
 #[tokio::test]
-async fn the_line_is_configured_before_recorded_before_dated_before_assumed() {
+async fn the_line_comes_from_configuration_then_record_then_dated_tag_then_default() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.world.tag(JAVA, "latest", &digest_at(&bench, "17", 21));
@@ -248,7 +248,7 @@ async fn the_line_is_configured_before_recorded_before_dated_before_assumed() {
 }
 
 #[tokio::test]
-async fn without_dated_tags_the_default_tag_is_assumed_and_the_configuration_dates() {
+async fn without_dated_tags_the_default_tag_is_assumed_and_created_is_the_date() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
     let old = bench.world.image("old", "arm64", Some(at("2026-07-01T10:00:00Z")), &[Digest::of(b"a")]);
@@ -265,7 +265,7 @@ async fn without_dated_tags_the_default_tag_is_assumed_and_the_configuration_dat
         "no list is worth its price here"
     );
 
-    // A base that once was seen on a line belongs to it, without a default.
+    // A base that was observed on a line belongs to it, without a default tag.
     let newest = bench.world.image("newest", "arm64", Some(at("2026-08-20T10:00:00Z")), &[Digest::of(b"c")]);
     bench.world.tag(repository, "stable", &newest);
     let resolution = bench.resolve(base(repository, None, Some(&new)), None).await;
@@ -273,7 +273,7 @@ async fn without_dated_tags_the_default_tag_is_assumed_and_the_configuration_dat
 }
 
 #[tokio::test]
-async fn an_epoch_is_no_date_and_the_image_built_on_it_is_a_bound() {
+async fn an_epoch_date_is_ignored_and_the_image_gives_a_bound() {
     let bench = Bench::new();
     let repository = "registry.example.com/distroless/java";
     let old = bench.world.image("old", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"a")]);
@@ -287,7 +287,7 @@ async fn an_epoch_is_no_date_and_the_image_built_on_it_is_a_bound() {
     assert_eq!(bench.resolve(question, None).await.base.published, None);
 }
 
-/// The ways in which a tag list is no list, each with how the registry failed.
+/// Unreadable tag lists, each with the failure of the registry.
 fn unreadable_lists() -> [(Lists, ErrorCode); 6] {
     let repository: Repository = JAVA.parse().expect("valid");
     let registry = || repository.registry.to_string();
@@ -311,7 +311,7 @@ fn problem(resolution: &Resolution, kind: ProblemKind) -> Option<&Problem> {
 }
 
 #[tokio::test]
-async fn an_unreadable_list_is_told_in_every_run_and_what_is_proven_without_it_stays() {
+async fn an_unreadable_list_is_reported_in_every_run_and_other_evidence_stays() {
     for (lists, failure) in unreadable_lists() {
         let bench = Bench::daily();
         let digest = digest_at(&bench, "21", 10);
@@ -320,8 +320,8 @@ async fn an_unreadable_list_is_told_in_every_run_and_what_is_proven_without_it_s
             let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
             assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
             assert!(!resolution.newer.is_exact);
-            let told = problem(&resolution, ProblemKind::HistoryUnreadable).expect(run);
-            assert_eq!(told.failure, Some(failure), "{run}: {}", told.message);
+            let reported = problem(&resolution, ProblemKind::HistoryUnreadable).expect(run);
+            assert_eq!(reported.failure, Some(failure), "{run}: {}", reported.message);
             assert_eq!(resolution.problems.len(), 1, "{:?}", resolution.problems);
             assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
         }
@@ -333,7 +333,7 @@ async fn an_unreadable_list_is_told_in_every_run_and_what_is_proven_without_it_s
 }
 
 #[tokio::test]
-async fn a_list_that_is_cut_short_gives_bounds() {
+async fn an_incomplete_list_gives_bounds() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     // The last tags by name come first: those of 21, newest first, and `21` itself among them.
@@ -342,13 +342,13 @@ async fn a_list_that_is_cut_short_gives_bounds() {
     assert!(resolution.newer.count < Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
     assert!(resolution.newer.since > Some(at("2026-08-11T13:00:00Z")));
     assert_eq!(
-        problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure,
+        problem(&resolution, ProblemKind::HistoryUnreadable).expect("reported").failure,
         Some(ErrorCode::Incomplete)
     );
 }
 
 #[tokio::test]
-async fn an_unreadable_list_is_no_matter_to_a_dated_base_that_is_current() {
+async fn an_unreadable_list_does_not_affect_a_current_base_with_a_dated_tag() {
     for (lists, _) in unreadable_lists() {
         let bench = Bench::daily();
         let digest = digest_at(&bench, "21", 21);
@@ -367,12 +367,12 @@ async fn a_line_that_is_unknown_because_the_list_is_unreadable_is_a_failure() {
         bench.world.answer_lists(lists);
         let resolution = bench.resolve(base(JAVA, None, Some(&digest)), Some("2026-08-10T15:00:00Z")).await;
         assert!(problem(&resolution, ProblemKind::LineUnknown).is_some());
-        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(failure));
+        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("reported").failure, Some(failure));
     }
 }
 
 #[tokio::test]
-async fn without_a_list_the_releases_that_were_seen_prove_how_long_a_base_is_behind() {
+async fn without_a_list_observed_releases_prove_the_time_behind() {
     let bench = Bench::new();
     let denied = unreadable_lists().into_iter().next().expect("one").0;
     bench.world.answer_lists(denied);
@@ -392,7 +392,7 @@ async fn without_a_list_the_releases_that_were_seen_prove_how_long_a_base_is_beh
 }
 
 #[tokio::test]
-async fn what_was_listed_before_the_list_became_unreadable_still_counts() {
+async fn an_earlier_list_counts_after_the_list_became_unreadable() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     let question = base(JAVA, Some("21"), Some(&digest));
@@ -408,12 +408,12 @@ async fn what_was_listed_before_the_list_became_unreadable_still_counts() {
         let resolution = later.resolve(question.clone(), None).await;
         assert_eq!(resolution.newer.since, Some(at("2026-08-11T13:00:00Z")));
         assert!(resolution.newer.count >= Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
-        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("told").failure, Some(failure));
+        assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("reported").failure, Some(failure));
     }
 }
 
 #[tokio::test]
-async fn a_list_older_than_the_current_release_is_not_the_whole_history() {
+async fn a_list_older_than_the_current_release_is_incomplete() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
@@ -429,7 +429,7 @@ async fn a_list_older_than_the_current_release_is_not_the_whole_history() {
 const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public";
 
 #[tokio::test]
-async fn a_cache_that_holds_some_releases_gives_bounds_and_a_note() {
+async fn a_cache_with_some_releases_gives_bounds_and_a_note() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.10.13", "21.2026.08.21.13"]);
@@ -446,7 +446,7 @@ async fn a_cache_that_holds_some_releases_gives_bounds_and_a_note() {
 }
 
 #[tokio::test]
-async fn what_a_cache_lacks_is_not_called_missing() {
+async fn content_that_a_cache_lacks_is_not_reported_as_missing() {
     let bench = Bench::daily();
     bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.21.13"]);
     let gone = Digest::of(b"not pulled through the cache yet");
@@ -456,8 +456,8 @@ async fn what_a_cache_lacks_is_not_called_missing() {
         (base(JAVA, Some("17"), Some(&gone)), false),
     ] {
         let resolution = bench.resolve(question, Some("2026-08-12T00:00:00Z")).await;
-        let told = problem(&resolution, ProblemKind::NotCached).expect("told");
-        assert!(told.message.contains(&format!("is not in {CACHE}/lambda/java")), "{}", told.message);
+        let reported = problem(&resolution, ProblemKind::NotCached).expect("reported");
+        assert!(reported.message.contains(&format!("is not in {CACHE}/lambda/java")), "{}", reported.message);
         for missing in [ProblemKind::BaseMissing, ProblemKind::LineMissing, ProblemKind::ContentMissing] {
             assert_eq!(problem(&resolution, missing), None);
         }
@@ -467,7 +467,7 @@ async fn what_a_cache_lacks_is_not_called_missing() {
 }
 
 #[tokio::test]
-async fn what_a_cache_said_is_not_believed_of_the_registry_later() {
+async fn responses_of_a_cache_do_not_count_for_the_registry_later() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     let question = base(JAVA, Some("21"), Some(&digest));
@@ -495,7 +495,7 @@ async fn what_a_cache_said_is_not_believed_of_the_registry_later() {
 }
 
 #[tokio::test]
-async fn a_cache_that_lags_behind_what_was_seen_upstream_makes_nothing_fresh() {
+async fn a_cache_behind_observed_upstream_releases_makes_no_base_fresh() {
     let bench = Bench { now: at("2026-08-21T20:00:00Z"), ..Bench::daily() };
     let digest = digest_at(&bench, "21", 21);
     let question = base(JAVA, Some("21"), Some(&digest));
@@ -516,7 +516,7 @@ async fn a_cache_that_lags_behind_what_was_seen_upstream_makes_nothing_fresh() {
 }
 
 #[tokio::test]
-async fn a_list_that_a_cache_gave_is_read_again_at_the_registry() {
+async fn a_list_from_a_cache_is_read_again_from_the_registry() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     let question = base(JAVA, Some("21"), Some(&digest));
@@ -529,18 +529,18 @@ async fn a_list_that_a_cache_gave_is_read_again_at_the_registry() {
 }
 
 #[tokio::test]
-async fn a_moving_tag_that_is_gone_is_a_fact_about_the_line() {
+async fn a_missing_moving_tag_is_a_property_of_the_line() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.world.untag(JAVA, "21");
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
-    assert_eq!((told.kind, told.failure), (ProblemKind::LineMissing, None));
-    assert_eq!(told.message, format!("the tag {JAVA}:21 is not there"));
+    let [reported] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
+    assert_eq!((reported.kind, reported.failure), (ProblemKind::LineMissing, None));
+    assert_eq!(reported.message, format!("the tag {JAVA}:21 was not found"));
 }
 
 #[tokio::test]
-async fn a_child_or_a_configuration_that_is_gone_is_a_fault_of_the_registry() {
+async fn a_missing_child_or_configuration_is_a_failure_of_the_registry() {
     type Loss = fn(&World, &Digest);
     for (lose, what) in [(World::lose as Loss, "the manifest"), (World::lose_config, "the configuration")] {
         for day in [10, 21] {
@@ -557,30 +557,30 @@ async fn a_child_or_a_configuration_that_is_gone_is_a_fault_of_the_registry() {
 }
 
 #[tokio::test]
-async fn an_index_that_a_tag_names_and_that_is_gone_is_a_fault_of_the_registry() {
+async fn a_missing_index_of_a_tag_is_a_failure_of_the_registry() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    // Known to the catalog: the tag is asked by HEAD, and then the new index is not there.
+    // With a known line: the tag is read by HEAD, and then the new index is missing.
     bench.world.tag(JAVA, "21", &Digest::of(b"never pushed"));
     bench.world.announce(&Digest::of(b"never pushed"));
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    let told = problem(&resolution, ProblemKind::ContentMissing).expect("told");
+    let told = problem(&resolution, ProblemKind::ContentMissing).expect("reported");
     assert!(told.message.starts_with("public.ecr.aws/lambda/java:21 is incomplete"), "{}", told.message);
     assert_eq!(told.failure, Some(ErrorCode::NotFound));
 }
 
 #[tokio::test]
-async fn a_dated_tag_that_was_not_there_is_asked_for_again_in_the_next_run() {
+async fn a_missing_dated_tag_is_read_again_in_the_next_run() {
     let bench = Bench::daily();
     let question = base(JAVA, Some("21.2026.08.10.13"), None);
     let digest = Digest::of(b"21.2026.08.10.13");
     bench.world.untag(JAVA, "21.2026.08.10.13");
     let resolution = bench.resolve(question.clone(), None).await;
-    let told = problem(&resolution, ProblemKind::BaseMissing).expect("told");
+    let reported = problem(&resolution, ProblemKind::BaseMissing).expect("reported");
     assert_eq!(
-        (told.message.as_str(), told.failure),
-        ("the tag public.ecr.aws/lambda/java:21.2026.08.10.13 is not there", None)
+        (reported.message.as_str(), reported.failure),
+        ("the tag public.ecr.aws/lambda/java:21.2026.08.10.13 was not found", None)
     );
     bench.world.tag(JAVA, "21.2026.08.10.13", &digest);
     let resolution = bench.resolve(question, None).await;
@@ -588,7 +588,7 @@ async fn a_dated_tag_that_was_not_there_is_asked_for_again_in_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_gone_is_missing_and_bounded() {
+async fn a_deleted_base_is_missing_and_has_a_bound() {
     let bench = Bench::daily();
     let gone = Digest::of(b"never there");
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&gone)), Some("2026-08-01T00:00:00Z")).await;
@@ -598,7 +598,7 @@ async fn a_base_that_is_gone_is_missing_and_bounded() {
 }
 
 #[tokio::test]
-async fn an_unreachable_registry_is_a_problem_and_still_bounds() {
+async fn an_unreachable_registry_is_a_problem_and_the_image_still_gives_a_bound() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     for (error, kind) in [
@@ -615,7 +615,7 @@ async fn an_unreachable_registry_is_a_problem_and_still_bounds() {
 }
 
 #[tokio::test]
-async fn an_earlier_now_steps_back_to_what_was_current_then() {
+async fn an_earlier_now_uses_the_release_that_was_current_then() {
     let bench = Bench { now: at("2026-08-12T06:00:00Z"), ..Bench::daily() };
     let digest = digest_at(&bench, "21", 10);
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
@@ -627,7 +627,7 @@ async fn an_earlier_now_steps_back_to_what_was_current_then() {
 }
 
 #[tokio::test]
-async fn a_line_without_the_platform_says_so() {
+async fn a_line_without_the_platform_is_reported() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     let amd64 = bench.world.image("amd64 only", "amd64", None, &[]);
@@ -638,7 +638,7 @@ async fn a_line_without_the_platform_says_so() {
 }
 
 #[tokio::test]
-async fn many_questions_about_one_line_ask_it_once() {
+async fn many_queries_for_one_line_read_it_once() {
     let bench = Bench::daily();
     let digests: Vec<_> = (10..=14).map(|day| digest_at(&bench, "21", day)).collect();
     let images = Arc::new(Images::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
@@ -654,7 +654,7 @@ async fn many_questions_about_one_line_ask_it_once() {
 }
 
 #[tokio::test]
-async fn a_base_whose_release_is_known_and_whose_manifest_cannot_be_read_is_told() {
+async fn a_base_with_an_unreadable_manifest_is_reported_even_if_its_release_is_known() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     bench.world.announce(&digest);

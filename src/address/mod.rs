@@ -1,5 +1,4 @@
-//! Host names and IP addresses, by how close they are to this machine: decides for registries and webhooks alike which
-//! ones a request may go to.
+//! Network zones of host names and IP addresses, which decide for registries and webhooks where requests may go.
 //!
 //! The name is checked before a request is sent, and the addresses that it resolves to before a connection is opened
 //! ([`Resolver`]). Behind a proxy only the name can be checked: the proxy resolves it.
@@ -10,10 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use resolver::{Refused, Resolver};
 
-/// The network that a host name or an address belongs to.
+/// The network zone of a host name or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// The internet, and every name that does not show that it belongs elsewhere.
+    /// The internet, and every other name.
     Public,
     /// A private network: RFC 1918, shared and benchmarking addresses, unique and site-local IPv6, and names that exist
     /// only inside a network.
@@ -24,19 +23,19 @@ pub enum Reach {
     Forbidden,
 }
 
-/// The addresses that a host's name may lead to, by who named the host.
+/// The addresses that a host name may resolve to, by the source of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trust {
-    /// Public ones only: an answer named the host.
+    /// Public addresses only: a response named the host.
     Public,
-    /// Private ones as well: a pattern in the configuration covers the host, or it belongs to AWS's own services.
+    /// Private addresses as well: a pattern in the configuration matches the host, or it belongs to an AWS service.
     Private,
-    /// Those of this machine as well: the configuration or the command line names this very host.
+    /// Addresses of this machine as well: the configuration or the command line names exactly this host.
     Loopback,
 }
 
 impl Trust {
-    /// Whether a host that is trusted so far may be at `reach`.
+    /// Whether a host with this trust may be at `reach`.
     #[must_use]
     pub fn permits(self, reach: Reach) -> bool {
         match reach {
@@ -70,8 +69,8 @@ const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
 
 impl Reach {
-    /// The reach of `host`, as it stands in a URL: an address, with or without brackets, or a name. A name that only a
-    /// resolver can tell apart is public.
+    /// The zone of `host` in a URL: an address, with or without brackets, or a name. A name without a known zone is
+    /// public.
     #[must_use]
     pub fn from_host(host: &str) -> Self {
         let host = host.trim_end_matches('.');
@@ -79,7 +78,7 @@ impl Reach {
         bare.parse().map_or_else(|_| Self::from_name(&host.to_ascii_lowercase()), Self::from_address)
     }
 
-    /// The reach of an address.
+    /// The zone of an address.
     #[must_use]
     pub fn from_address(address: IpAddr) -> Self {
         match address {
@@ -129,13 +128,12 @@ impl Reach {
         }
         let low = low_v4(address);
         match address.segments() {
-            // A translator of one's own (RFC 8215): private at best, and what it translates to counts as well.
+            // A local translator (RFC 8215): private at most, and the embedded address counts as well.
             [0x64, 0xff9b, 1, ..] => match Self::from_v4(low) {
                 Self::Public => Self::Private,
                 inner => inner,
             },
-            // The metadata services of EC2 and Google Cloud; and Teredo, which hides an IPv4 address that nothing here
-            // can vouch for.
+            // The metadata services of EC2 and Google Cloud; and Teredo, whose embedded IPv4 address cannot be checked.
             [0xfd00, 0xec2, ..] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] | [0x2001, 0, ..] => Self::Forbidden,
             // Unique local, site-local (deprecated, still routed) and documentation addresses.
             [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x2001, 0xdb8, ..] => Self::Private,
@@ -145,7 +143,7 @@ impl Reach {
     }
 }
 
-/// The IPv4 address that a packet to `address` ends up at, where a gateway or the kernel translates it.
+/// The IPv4 address that a gateway or the kernel translates `address` to.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         // IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 4291, RFC 7915), and NAT64 (RFC 6052).
@@ -302,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_decides_which_of_them_a_name_may_lead_to() {
+    fn trust_decides_which_zones_a_name_may_resolve_to() {
         let permitted = |trust: Trust| {
             [Reach::Public, Reach::Private, Reach::Loopback, Reach::Forbidden].map(|reach| trust.permits(reach))
         };

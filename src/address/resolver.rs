@@ -1,5 +1,4 @@
-//! Name resolution that leaves out the addresses a host may not be at: what it returns is what is connected to, so that
-//! no second lookup can answer otherwise.
+//! Name resolution without forbidden addresses. The connection uses its result, so a second lookup cannot differ.
 
 use std::{
     collections::HashMap,
@@ -19,40 +18,40 @@ use super::{Reach, Trust};
 /// The variables that name proxies, as reqwest reads them.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/// How a name is looked up.
+/// A function that looks up a name.
 type Lookup = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync;
 
-/// A request that is not made because of where it would go.
+/// A request that is not sent because of its destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} leads to an internal address ({address}), which is not contacted")]
+#[error("{host} resolves to an internal address ({address}), which is not contacted")]
 pub struct Refused {
     /// The host.
     host: String,
-    /// The address, or the host itself where its name says enough.
+    /// The address, or the host itself if its name decides.
     address: String,
     reach: Reach,
 }
 
 impl Refused {
-    /// Whether it would be contacted if the configuration named it.
+    /// Whether it would be allowed if the configuration named it.
     #[must_use]
     pub fn is_private(&self) -> bool {
         self.reach == Reach::Private
     }
 }
 
-/// Resolves the names of the hosts that requests go to, and knows how far each host is trusted.
+/// Resolves host names, restricted by the trust of each host.
 pub struct Resolver {
-    /// For hosts that nothing is known of.
+    /// The trust of other hosts.
     standard: Trust,
-    /// By host, in lower case and without a port.
+    /// The trust by host, in lower case and without a port.
     hosts: RwLock<HashMap<String, Trust>>,
     lookup: Arc<Lookup>,
 }
 
 impl Resolver {
-    /// A resolver that trusts each host as far as `standard`, until more is known of it, and the proxies of the
-    /// environment in any case: the operator named them.
+    /// A resolver with the trust `standard` for hosts without their own. Proxies of the environment are always trusted,
+    /// because the operator named them.
     #[must_use]
     pub fn new(standard: Trust) -> Self {
         let resolver = Self::with_lookup(standard, |name| {
@@ -62,7 +61,7 @@ impl Resolver {
             })
         });
         for proxy in PROXY_VARIABLES.iter().filter_map(|name| env::var(name).ok()) {
-            // Some write no scheme.
+            // The scheme may be missing.
             let url =
                 Url::parse(&proxy).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("http://{proxy}")).ok());
             if let Some(host) = url.as_ref().and_then(Url::host_str) {
@@ -81,7 +80,7 @@ impl Resolver {
         Self { standard, hosts: RwLock::default(), lookup: Arc::new(lookup) }
     }
 
-    /// Trusts `host` as far as `trust`, if it is not trusted further already.
+    /// Raises the trust of `host` to `trust`.
     pub fn trust(&self, host: &str, trust: Trust) {
         if trust > self.standard {
             let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +89,7 @@ impl Resolver {
         }
     }
 
-    /// How far `host` is trusted.
+    /// The trust of `host`.
     #[must_use]
     pub fn trust_in(&self, host: &str) -> Trust {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +100,7 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// When it may not be contacted.
+    /// If it must not be contacted.
     pub fn check(&self, url: &Url) -> Result<(), Refused> {
         let host = url.host_str().unwrap_or_default();
         let reach = Reach::from_host(host);
@@ -164,7 +163,7 @@ mod tests {
         for internal in ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "64:ff9b::a9fe:a9fe", "::ffff:192.168.0.1"]
         {
             let error = addresses(&resolver(Trust::Public, &[internal]), "cdn.example.com").await.expect_err(internal);
-            assert!(error.contains("cdn.example.com leads to an internal address"), "{error}");
+            assert!(error.contains("cdn.example.com resolves to an internal address"), "{error}");
         }
         let mixed = resolver(Trust::Public, &["10.0.0.1", "8.8.8.8", "127.0.0.1"]);
         assert_eq!(addresses(&mixed, "cdn.example.com").await, Ok(vec!["8.8.8.8".to_owned()]));
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_not_found_is_told_apart_from_one_that_is_refused() {
+    async fn an_unknown_name_is_distinguished_from_a_forbidden_one() {
         assert_eq!(addresses(&resolver(Trust::Public, &[]), "gone.example.com").await, Ok(Vec::new()));
     }
 

@@ -1,7 +1,7 @@
-//! Bases are resolved while the inventory is still being read: those that an image records and its layers confirm.
+//! Eager resolution: bases that an image records and its layers confirm are resolved while the inventory is still being
+//! read.
 //!
-//! Nothing is decided here. What is learned is in the catalog and in the resolver when the audit asks for it, so a report
-//! does not depend on how far this came.
+//! It only fills the caches of catalog and resolver, so the report does not depend on how far it came.
 
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ pub(super) struct ResolvesAhead<'a> {
 }
 
 impl ResolvesAhead<'_> {
-    /// Resolves the bases of `images` as they are read, until there are no more.
+    /// Resolves the bases of `images` as they arrive.
     pub(super) async fn resolve(&self, images: UnboundedReceiver<InventoryImage>) {
-        // It is not known yet which images the filter leaves.
+        // It is unknown yet which images the filter admits.
         if self.terms.filter != Filter::default() {
             return;
         }
@@ -36,7 +36,7 @@ impl ResolvesAhead<'_> {
 
     async fn resolve_base(&self, read: InventoryImage) {
         let Content::Image(facts) = &*read.content else { return };
-        // What an index says of the image besides is looked at when the inventory is complete.
+        // Annotations of the index are added when the inventory is complete.
         let image = DeployedImage {
             digest: read.digest.clone(),
             facts: Arc::new(facts.clone()),
@@ -51,7 +51,7 @@ impl ResolvesAhead<'_> {
         let Some(layers) = self.searcher.confirm_ahead(compared).await else { return };
         let readings = identification.readings.clone();
         let identification = combine(readings, Arc::new(layers), &image, repository, &self.terms.identify);
-        // The others of a chain are known when all layers were compared.
+        // Inner bases are known after all layers were compared.
         let Some(identified) = identification.chain.first().filter(|base| base.confidence == Confidence::Confirmed)
         else {
             return;

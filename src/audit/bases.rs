@@ -10,8 +10,8 @@ use crate::{
     store::Images,
 };
 
-/// What private ECR holds of the base repositories that are configured, that images name, and that the catalog remembers.
-/// Nothing where no image is to be judged.
+/// The images of base repositories in private ECR: those that the configuration, images or the catalog name. Empty
+/// without images to judge.
 pub(super) async fn read_bases(
     deployments: &[(Deployment, Arc<Identification>)],
     settings: &identify::Settings,
@@ -23,11 +23,11 @@ pub(super) async fn read_bases(
     };
     let readings = deployments.iter().flat_map(|(_, said)| &said.readings);
     let named = readings.filter_map(|reading| Some(reading.base.as_ref().ok()?.repository.clone()));
-    let remembered = images.catalog().repositories();
+    let known = images.catalog().repositories();
     let rules = settings.bases.as_slice();
     let configured = rules.iter().filter_map(|rule| rule.repository.as_str().parse().ok());
-    let mut repositories: BTreeSet<Repository> = named.chain(remembered).chain(configured).collect();
-    // A cache holds what others publish, and only what was pulled through it.
+    let mut repositories: BTreeSet<Repository> = named.chain(known).chain(configured).collect();
+    // A pull-through cache has only the images that were pulled through it.
     let is_cached =
         |repository: &Repository| settings.mirrors.iter().any(|mirror| mirror.upstream_of(repository).is_some());
     repositories.retain(|repository| settings.bases.is_base(repository) && !is_cached(repository));

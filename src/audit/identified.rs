@@ -1,4 +1,4 @@
-//! On which base does each image stand, by its upstream's name?
+//! Identification of all deployments, with bases under their upstream names.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,8 +12,8 @@ use crate::{
     inventory::Deployment,
 };
 
-/// What each deployment's image says of its base, and the settings by which it was read: with the pull-through
-/// caches of the registries that are named, if those can be asked.
+/// The records of each deployment's image, and the settings that they were read with, completed by the pull-through
+/// caches of the named registries.
 pub(super) async fn identify_all(
     deployments: Vec<Deployment>,
     settings: &identify::Settings,
@@ -28,14 +28,14 @@ pub(super) async fn identify_all(
         None => Vec::new(),
     };
     let is_known = rules.is_empty();
-    // What is configured comes after, and so wins where both name the same prefix.
+    // Configured mirrors come last and win for the same prefix.
     let rules = rules.into_iter().map(|rule| Mirror { prefix: rule.prefix, upstream: rule.upstream });
     settings.mirrors.splice(0..0, rules);
     let said = if is_known { said } else { identify_each(&deployments, &settings) };
     (deployments.into_iter().zip(said).collect(), settings)
 }
 
-/// What follows for each deployment from what its image records and what its layers say; once for each image.
+/// Combines records and layer evidence for each deployment, once for each image.
 pub(super) fn combine_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
     evidence: Vec<Arc<LayerEvidence>>,

@@ -1,5 +1,5 @@
-//! The pipeline: inventory → identify → resolve → judge → findings. Walks it once, in bounded steps, and
-//! decides nothing itself.
+//! The audit: runs the pipeline inventory → identify → resolve → judge once, with bounded concurrency. It makes no
+//! decisions itself.
 
 mod ahead;
 mod bases;
@@ -37,46 +37,46 @@ use crate::{
     store::Images,
 };
 
-/// Inventories read at once.
+/// The number of inventories read at once.
 const INVENTORIES: usize = 4;
 
-/// What an audit is told.
+/// The options of an audit.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// What is too old.
+    /// The policy.
     pub policy: Policy,
-    /// Which labels count.
+    /// The settings of identification.
     pub identify: identify::Settings,
-    /// How releases are dated.
+    /// The settings of resolution.
     pub resolve: resolve::Settings,
-    /// How owners are found, where the inventory found none.
+    /// How owners are determined for deployments whose inventory found none.
     pub owners: Owners,
-    /// What is left of what the inventories find.
+    /// The filters of the command line.
     pub filter: Filter,
-    /// Whether they see only a part of what is configured.
+    /// Whether the inventories cover only a part of the configuration.
     pub is_part: bool,
-    /// Bases resolved at once.
+    /// The number of bases resolved at once.
     pub concurrency: usize,
-    /// The instant that counts as now.
+    /// The instant that counts as now; set by `--as-of`.
     pub now: DateTime<Utc>,
-    /// The clock's own time.
+    /// The time of the system clock.
     pub seen_at: DateTime<Utc>,
 }
 
-/// What an audit looks at.
+/// The inputs of an audit.
 pub struct Sources {
     /// The inventories.
     pub inventories: Vec<Box<dyn Inventory>>,
-    /// What they share of AWS, which knows its pull-through caches.
+    /// The AWS scope that they share, which also knows the pull-through caches.
     pub estate: Option<Arc<Estate>>,
 }
 
-/// How far an audit is, for a progress bar.
+/// The progress of an audit, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The inventory is being read.
     Inventory,
-    /// So many of all bases are resolved.
+    /// Bases are being resolved.
     Bases {
         /// Resolved.
         done: usize,
@@ -85,7 +85,7 @@ pub enum Progress {
     },
 }
 
-/// Walks the first three stages: what `sources` show, on which base, and what that is now.
+/// Runs the first three stages: inventory, identification and resolution.
 pub async fn audit(
     sources: &Sources,
     images: &Arc<Images>,
@@ -101,7 +101,7 @@ pub async fn audit(
 
     let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
-    // Boxed: the futures of the SDK lie deep within one another.
+    // Boxed: the futures of the SDK are deeply nested.
     let bases = Box::pin(read_bases(&deployments, &identify, sources, images)).await;
     resolver.set_shelves(bases.shelves);
     let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
@@ -125,7 +125,7 @@ pub async fn audit(
     Audit { replacements, met_holds: resolver.met_holds(), search_request_count, ..audit }
 }
 
-/// What all inventories show. Meanwhile, `ahead` resolves the bases of what they have read so far.
+/// Reads all inventories while `ahead` resolves the bases of the images read so far.
 async fn read_inventories(sources: &Sources, images: &Images, ahead: &ResolvesAhead<'_>) -> Inventoried {
     let read_images = images.listen();
     let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
@@ -143,7 +143,7 @@ async fn read_inventories(sources: &Sources, images: &Images, ahead: &ResolvesAh
     future::join(reading, ahead.resolve(read_images)).await.0
 }
 
-/// The deployments that the filter leaves, by name, each once and with its owner.
+/// The deployments that the filter admits, sorted by name, each once and with its owner.
 fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     deployments.sort_by(|one, other| one.id.cmp(&other.id));
     deployments.dedup_by(|one, other| one.id == other.id);
@@ -155,9 +155,9 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
     deployments
 }
 
-/// Compares the layers of each image with releases, and reads what attestations say of it where that is needed. They cost
-/// less than a search, so they are read before it where an image records no base and no known release is one; and after it
-/// where what an image records turned out to be no base.
+/// Compares the layers of each image with releases, and reads attestations where needed. They cost less than a search,
+/// so they are read before it for images without a record and a known prefix, and after it for images whose records
+/// turned out wrong.
 async fn compare_attested(
     mut deployments: Vec<(Deployment, Arc<Identification>)>,
     attestations: &Attestations<'_>,
@@ -182,13 +182,13 @@ async fn compare_attested(
     deployments
 }
 
-/// The positions of the deployments of which no base is known.
+/// The positions of the deployments without a known base.
 fn without_base(deployments: &[(Deployment, Arc<Identification>)]) -> Vec<usize> {
     let unknown = deployments.iter().enumerate().filter(|(_, (_, identification))| identification.chain.is_empty());
     unknown.map(|(position, _)| position).collect()
 }
 
-/// Compares the layers of each image with the releases of base repositories, and concludes from all evidence.
+/// Compares the layers of each image with the releases of base repositories, and combines all evidence.
 async fn compare_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
     searcher: &Searcher<'_>,
@@ -203,7 +203,7 @@ async fn compare_all(
     let images: Vec<_> = images.collect();
     let readable: Vec<_> = images.iter().flatten().copied().collect();
     let mut evidence = searcher.compare(&readable).await.into_iter();
-    // Those that cannot be read have none.
+    // Images that could not be read have none.
     let evidence: Vec<_> = images.iter().map(|image| image.and_then(|_| evidence.next()).unwrap_or_default()).collect();
     combine_all(deployments, evidence, settings)
 }
@@ -227,8 +227,8 @@ async fn find_all(
     resolutions
 }
 
-/// Dates the base of each deployment by what its own image proves. Deployments of which that says nothing more
-/// share what is known.
+/// Dates the base of each deployment with the age of its image. Deployments for which that adds nothing share a
+/// resolution.
 fn date_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
     found: &BTreeMap<Key, Resolution>,

@@ -1,4 +1,4 @@
-//! What the attestations of images say of their bases. They are read only where nothing else decides.
+//! Provenance attestations of images, read only if nothing else identifies the base.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,7 +15,7 @@ use crate::{
     store::Images,
 };
 
-/// How many indexes of a repository are read to find the one that lists an image.
+/// The most indexes of a repository that are read to find the one that lists an image.
 const INDEXES: usize = 5;
 
 /// Reads attestations.
@@ -27,9 +27,9 @@ pub(super) struct Attestations<'a> {
 }
 
 impl Attestations<'_> {
-    /// Adds to the identifications at `positions` of `deployments` what the provenance of their images says; the positions
-    /// where that is anything. What is remembered is used for all of them, and registries are asked only for those that
-    /// are `wanted`: so one run answers as the one before, which had to ask.
+    /// Adds provenance to the identifications at `positions` of `deployments`, and returns the positions where it found
+    /// some. Cached provenance is used for all of them; registries are read only for those that are `wanted`, so that
+    /// repeated runs agree.
     pub(super) async fn read(
         &self,
         deployments: &mut [(Deployment, Arc<Identification>)],
@@ -42,7 +42,7 @@ impl Attestations<'_> {
             let Ok(image) = &deployment.image else { continue };
             let is_unlisted = identification.provenance.as_ref().is_some_and(|known| known.unlisted.is_some());
             let is_known = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::Provenance);
-            // What could not be listed in this run is not asked for again.
+            // A repository that could not be listed in this run is not tried again.
             if !is_known && !is_unlisted {
                 let key = (image.digest.clone(), deployment.reference.clone());
                 distinct.entry(key).or_default().push(position);
@@ -76,8 +76,8 @@ impl Attestations<'_> {
         changed
     }
 
-    /// The provenance of the image of `deployment`; nothing where it is not looked for. That it cannot be read leaves its
-    /// base unknown.
+    /// The provenance of the image of `deployment`; `None` if it is not needed. If it cannot be read, the base stays
+    /// unknown.
     async fn provenance(&self, deployment: &Deployment, is_wanted: bool) -> Option<Provenance> {
         let image = deployment.image.as_ref().ok()?;
         let repository = match &deployment.reference {
@@ -98,15 +98,15 @@ impl Attestations<'_> {
             let referring = holds.referrers(&image.digest).filter(|digest| !listed.contains(digest)).cloned();
             listed.extend(referring.collect::<Vec<_>>());
         }
-        // A repository that was listed has said already what refers to its images.
+        // The list of a repository includes the referrers of its images.
         Some(match holds {
             Some(_) => self.images.listed_provenance(repository, &image.digest, &listed).await,
             None => self.images.provenance(repository, &image.digest, &listed, self.terms.seen_at).await,
         })
     }
 
-    /// The attestations of `image` that an index of its repository lists: Lambda takes no index, so that what runs is often
-    /// one image of one.
+    /// The attestations of `image` in an index of its repository: Lambda does not accept indexes, so functions often
+    /// run one image of an index.
     async fn listed_beside(&self, repository: &Repository, holds: &Shelf, image: &Digest) -> Vec<Digest> {
         for digest in holds.indexes_near(image, INDEXES) {
             let Ok(content) = self.images.content(repository, digest).await else { continue };

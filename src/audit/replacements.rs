@@ -1,5 +1,5 @@
-//! Does the repository already hold a better image than the one that runs? Looked for only where another
-//! image might help, newest first, and only among images of the same series.
+//! Search for better images in the repositories of workloads: only if another image could help, newest first, and only
+//! among images of the same series.
 
 use std::{collections::BTreeMap, iter, sync::Arc};
 
@@ -16,11 +16,11 @@ use crate::{
     store::Images,
 };
 
-/// How many newer images of its series are looked at for one that runs: there may be a thousand, and each costs
-/// requests. The newest is nearly always enough.
+/// The most newer images that are judged for one deployment: there may be a thousand, and each costs requests. The
+/// newest is nearly always sufficient.
 const MOST: usize = 5;
 
-/// What a search is told.
+/// The inputs of a replacement search.
 pub(super) struct Search<'a> {
     pub(super) images: &'a Images,
     pub(super) resolver: &'a Resolver,
@@ -34,26 +34,26 @@ pub(super) struct Search<'a> {
 /// A newer image and its base.
 #[derive(Debug)]
 pub struct Newer {
-    /// The deployment that it would be.
+    /// The deployment, as if it ran this image.
     deployment: Deployment,
     digest: Digest,
     name: String,
     identification: Identification,
-    /// One for each base in its chain, and so at least one.
+    /// One for each base in its chain, so at least one.
     resolutions: Vec<Resolution>,
 }
 
-/// Which images of a repository may replace the one that runs.
+/// The images of a repository that may replace the deployed one.
 enum Candidates<'a> {
-    /// Those with a tag that a rule of the policy names.
+    /// Images with a tag that a rule of the policy names.
     Named(&'a RedeployRule),
-    /// Those with a tag that follows one of the deployed image.
+    /// Images with a tag that follows one of the deployed image.
     Following(TagSeries, Vec<TagShape>),
 }
 
 impl<'a> Candidates<'a> {
-    /// The candidates for `deployment`, whose repository holds `shelf`. The tags of an image that was deployed by its
-    /// digest are those that its repository shows for it.
+    /// The candidates for `deployment`, whose repository has the images `shelf`. For an image deployed by digest, the
+    /// tags in its repository count.
     fn new(deployment: &Deployment, shelf: &Shelf, rule: Option<&'a RedeployRule>) -> Self {
         if let Some(rule) = rule {
             return Self::Named(rule);
@@ -69,7 +69,7 @@ impl<'a> Candidates<'a> {
         Self::Following(series, shapes)
     }
 
-    /// The tag by which `held` is one.
+    /// The tag that makes `held` a candidate.
     fn tag<'h>(&self, held: &'h Held) -> Option<&'h str> {
         let is_candidate = |tag: &&String| match self {
             Self::Named(rule) => rule.admits(tag),
@@ -82,8 +82,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// What the image that replaces another depends on: the repository, the image that runs, the tag that it was deployed
-/// by, and the place of the rule that names candidates.
+/// The key by which deployments share a replacement: repository, deployed image, deployed tag, and the position of the
+/// rule.
 type Slot = (Repository, Digest, Option<String>, Option<usize>);
 
 /// The best newer image found for deployments, by their ids.
@@ -98,16 +98,16 @@ impl Replacements {
 }
 
 impl Newer {
-    /// The judgement of it in the place of `deployment`.
+    /// Its judgement, as if it were deployed instead of `deployment`.
     pub(super) fn judged(&self, deployment: &Deployment, terms: &Terms) -> Judgement {
         judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), terms).judgement
     }
 
     fn resolution(&self) -> &Resolution {
-        self.resolutions.first().expect("an image without a known base is none")
+        self.resolutions.first().expect("every replacement has a known base")
     }
 
-    /// What there is to compare.
+    /// The data to compare it by.
     pub(super) fn replacement<'a>(&'a self, judgement: &'a Judgement) -> Replacement<'a> {
         Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: self.resolution() }
     }
@@ -125,7 +125,7 @@ impl Newer {
 }
 
 impl Search<'_> {
-    /// The best newer image for each that runs on a base that another one might better.
+    /// The best newer image for each deployment that another image could improve.
     pub(super) async fn replacements(&self, audit: &Audit) -> Replacements {
         let mut wanted = BTreeMap::new();
         let mut slots = Vec::new();
@@ -137,7 +137,7 @@ impl Search<'_> {
             slots.push((traced.deployment.id.clone(), slot));
         }
         let search = |(slot, traced)| async move { Some((slot, Arc::new(self.newer(audit, traced).await?))) };
-        // Laid out first: a stream that maps borrowed items as it goes makes no `Send` future.
+        // Collected first: a stream that maps borrowed items lazily is not `Send`.
         let searches: Vec<_> = wanted.into_iter().map(search).collect();
         let found: Vec<_> = stream::iter(searches).buffer_unordered(self.terms.concurrency).collect().await;
         let found: BTreeMap<Slot, Arc<Newer>> = found.into_iter().flatten().collect();
@@ -164,11 +164,11 @@ impl Search<'_> {
         policy.redeploy_rule_for(subjects.subject())
     }
 
-    /// The first newer image on a base that is good enough, else the best of those looked at.
+    /// The first newer image that needs no rebuild, else the best of those judged.
     async fn newer(&self, audit: &Audit, traced: Traced<'_>) -> Option<Newer> {
         let deployment = traced.deployment;
         let image = deployment.image.as_ref().ok()?;
-        // Of an image that is gone, the repository no longer says when it was pushed.
+        // The push date of a deleted image is unknown.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
         let stored = self.shelves.get(deployment.repository()?)?;
         let candidates = Candidates::new(deployment, stored, self.rule(&traced).map(|(_, rule)| rule));
@@ -196,7 +196,7 @@ impl Search<'_> {
         best
     }
 
-    /// What `held` is on the platform of `image`; nothing if it has none, cannot be read, or names no base.
+    /// The image of `held` for the platform of `image`; `None` if it has none, cannot be read, or has no known base.
     async fn look(
         &self,
         audit: &Audit,
@@ -217,7 +217,7 @@ impl Search<'_> {
             Content::Index(index) => Arc::new(index.annotations.clone()),
             Content::Image(_) => Arc::default(),
         };
-        // It would run where the other does.
+        // It would run in the same place.
         let facts = ImageFacts { platform: platform.clone(), ..facts.clone() };
         let reference = Reference { repository: repository.clone(), tag: Some(tag.to_owned()), digest: None };
         let deployment = Deployment {
@@ -250,7 +250,7 @@ impl Search<'_> {
         (!newer.resolutions.is_empty()).then_some(newer)
     }
 
-    /// On which base the image of `deployment` stands, by its records and its layers.
+    /// Identifies the base of the image of `deployment`.
     async fn identified(&self, deployment: &Deployment) -> Option<Identification> {
         let (image, repository) = (deployment.image.as_ref().ok()?, deployment.repository());
         let said = identify(image, repository, self.identify);

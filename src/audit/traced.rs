@@ -1,4 +1,4 @@
-//! What an audit found out of each deployment, and the finding that it makes.
+//! The result of an audit, and the findings that it makes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,46 +20,46 @@ use crate::{
     resolve::{Key, Resolution},
 };
 
-/// What an audit found out, stage by stage.
+/// The result of the first three stages of an audit.
 #[derive(Debug, Default)]
 pub struct Audit {
     pub(super) deployments: Vec<Dated>,
-    /// What was found of each base, without what single images prove.
+    /// The resolution of each base, without the ages of images.
     pub(super) resolutions: BTreeMap<Key, Resolution>,
     pub(super) replacements: Replacements,
     pub(super) gaps: Vec<Gap>,
     /// Requests that the search for unrecorded bases has sent, without lists of tags.
     pub(super) search_request_count: usize,
-    /// Which holds match a release that was looked at, by their position in the configuration.
+    /// The positions of the configured holds that matched a release.
     pub(super) met_holds: BTreeSet<usize>,
-    /// What is to be known about how bases were looked for.
+    /// Notes about base repositories.
     pub(super) notes: Vec<Note>,
 }
 
-/// A deployment with what its image says of its base, and what is known about that.
+/// A deployment with its identification and resolutions.
 #[derive(Debug)]
 pub(super) struct Dated {
     pub(super) deployment: Deployment,
     pub(super) identification: Arc<Identification>,
-    /// One for each base in its chain. Dated by what this image proves; shared by all of which it is the same.
+    /// One for each base in its chain, dated with the age of this image. Deployments with equal resolutions share them.
     pub(super) resolutions: Vec<Arc<Resolution>>,
 }
 
-/// One deployment with everything known about its base.
+/// One deployment with all evidence about its base.
 #[derive(Clone, Copy, Debug)]
 pub struct Traced<'a> {
     /// The deployment.
     pub deployment: &'a Deployment,
-    /// What its image says of its base.
+    /// How its base was identified.
     pub identification: &'a Identification,
-    /// What is known about that base, and about those that it is built on; empty where it could not be identified.
+    /// The resolutions of that base and its inner bases; empty if it could not be identified.
     pub resolutions: &'a [Arc<Resolution>],
     /// A newer image in its repository on a better base.
     pub replacement: Option<&'a Newer>,
 }
 
 impl Audit {
-    /// Each deployment with what is known about it.
+    /// All deployments.
     pub fn traced(&self) -> impl Iterator<Item = Traced<'_>> {
         self.deployments.iter().map(|Dated { deployment, identification, resolutions }| Traced {
             deployment,
@@ -69,13 +69,13 @@ impl Audit {
         })
     }
 
-    /// The findings, worst first, and what is to be known about base repositories, exemptions and holds: the fourth stage.
+    /// The fourth stage: the findings, worst first, and notes about base repositories, exemptions and holds.
     #[must_use]
     pub fn judge(&self, terms: &Terms) -> (Vec<Finding>, Vec<Note>) {
         let concluded: Vec<_> = self.traced().map(|traced| traced.conclude(terms)).collect();
         let judged: Vec<_> = concluded.iter().map(|one| (one.subjects.subject(), &one.judgement)).collect();
         let is_complete = self.is_complete();
-        // A base that could not be resolved hides no deployment, but which pattern of bases it would match.
+        // A base that could not be resolved hides no deployment, but might match a base pattern.
         let is_whole = |scope: &Scope| {
             let is_listed = !self.gaps.iter().any(|gap| scope.may_match_in(&gap.extent));
             !terms.is_part && is_listed && (is_complete || scope.base.is_none())
@@ -93,7 +93,7 @@ impl Audit {
         (findings, notes)
     }
 
-    /// The lines that `findings` stand on.
+    /// The release lines of `findings`.
     #[must_use]
     pub fn lines(&self, findings: &[Finding]) -> Vec<LineFields> {
         LineFields::of(findings, self.resolutions.values())
@@ -105,7 +105,7 @@ impl Audit {
         self.search_request_count
     }
 
-    /// What could not be seen: an account, a region, a registry.
+    /// The errors: accounts, regions and registries that could not be read.
     #[must_use]
     pub fn errors(&self) -> Vec<ErrorEntry> {
         let gaps = self.gaps.iter().cloned().map(ErrorEntry::from);
@@ -113,8 +113,7 @@ impl Audit {
             .collect()
     }
 
-    /// Whether everything that was to be audited could be. Of an image that its repository says it has lost,
-    /// there is nothing more to be known.
+    /// Whether the audit is complete. A deleted image does not make it incomplete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_told = |deployment: &Deployment| deployment.image.is_ok() || deployment.is_lost();
@@ -153,13 +152,13 @@ impl<'a> Traced<'a> {
         }
     }
 
-    /// What is known about the base that the image was built from.
+    /// The resolution of the image's own base.
     #[must_use]
     pub fn resolution(&self) -> Option<&'a Resolution> {
         self.resolutions.first().map(Arc::as_ref)
     }
 
-    /// The judgement of its image, wherever it runs.
+    /// The judgement of its image, without the workload.
     pub(super) fn judgement(&self, terms: &Terms) -> Judgement {
         self.judged(terms).judgement
     }
@@ -170,16 +169,16 @@ impl<'a> Traced<'a> {
     }
 }
 
-/// What is concluded about a deployment, before it is put as a finding.
+/// The judgements of a deployment, from which its finding is made.
 struct Concluded<'a> {
     traced: Traced<'a>,
     chain: Vec<ChainLink<'a>>,
     subjects: Subjects,
-    /// The judgement of base and workload together.
+    /// The combined judgement of base and workload.
     judgement: Judgement,
     /// The judgement of the base alone.
     base: Judgement,
-    /// The judgement of the workload alone, if anything is wrong with it.
+    /// The judgement of the workload alone, if it has a problem.
     workload: Option<Judgement>,
     replacement: Option<ReplacementFields>,
 }
@@ -196,15 +195,15 @@ impl Concluded<'_> {
     }
 }
 
-/// What is concluded of one image.
+/// The judgements of one image.
 pub(super) struct Judged<'a> {
-    /// Its bases, each judged by itself.
+    /// Its bases, each with its own judgement.
     pub(super) chain: Vec<ChainLink<'a>>,
-    /// The judgement by all of them.
+    /// The judgement of the chain.
     pub(super) judgement: Judgement,
 }
 
-/// What is concluded of the image of `candidate` in the place of `deployment`.
+/// Judges the image of `candidate`, as if it were deployed instead of `deployment`.
 pub(super) fn judged<'a>(
     deployment: &Deployment,
     candidate: &'a Deployment,

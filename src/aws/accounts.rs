@@ -1,4 +1,4 @@
-//! Which accounts are looked at, and as whom? A list, or an organization; a role assumed in each.
+//! The audited accounts and their sessions: a list or an organization, with a role assumed in each.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,19 +28,19 @@ use crate::{
 const ACCOUNT: &str = "{account}";
 /// Roles assumed at once.
 const CONCURRENCY: usize = 16;
-/// Credentials that last no longer than this are not used any more, as the SDK has it.
+/// Credentials that expire within this span are renewed, as in the SDK.
 const LEAST_LEFT: Duration = Duration::from_secs(10);
 
-/// Which accounts are audited, and as whom.
+/// The accounts to audit, and the role for each.
 #[derive(Clone, Debug)]
 pub struct AccountSettings {
-    /// The role assumed in each account.
+    /// The ARN of the role to assume in each account, with `{account}` as placeholder.
     pub role: RoleTemplate,
-    /// The external id that the role's trust policy asks for.
+    /// The external id that the role's trust policy requires.
     pub external_id: Option<Secret>,
     /// The accounts.
     pub members: Members,
-    /// If there are any, only accounts that match one of these.
+    /// Patterns of accounts; empty for all.
     pub only: Vec<Glob>,
 }
 
@@ -98,40 +98,40 @@ impl fmt::Display for RoleTemplate {
     }
 }
 
-/// Which accounts are meant.
+/// The selected accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Members {
-    /// These.
+    /// The listed accounts.
     Listed(BTreeSet<AccountId>),
-    /// All active accounts of the organization that basewatch's own account is in, but these.
+    /// All active accounts of basewatch's own organization.
     Organization {
-        /// The accounts left out.
+        /// The excluded accounts.
         exclude: BTreeSet<AccountId>,
     },
 }
 
-/// Something that could not be asked for.
+/// An account, or the organization, that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What: `account 210987654321`, `organization`, `aws`.
+    /// The scope: `account 210987654321`, `organization`, `aws`.
     pub scope: String,
-    /// The account, where it is about one.
+    /// The account, if it concerns one.
     pub account: Option<AccountId>,
     /// Why.
     pub failure: Failure,
 }
 
-/// The identities that a run asks as.
+/// The sessions of a run.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    /// Those that work, by account.
+    /// The usable sessions, by account.
     pub opened: Vec<Arc<Session>>,
-    /// Those that do not.
+    /// The errors of the others.
     pub refused: Vec<Refused>,
 }
 
 impl Sessions {
-    /// What came of `account`, if it was to be asked at all.
+    /// The session of `account`, or its error, if it is selected.
     fn find(&self, account: &AccountId) -> Option<Result<Arc<Session>, Failure>> {
         let opened = self.opened.iter().find(|session| session.account() == Some(account));
         let scope = account_scope(account);
@@ -145,7 +145,7 @@ fn account_scope(account: &str) -> String {
 }
 
 impl Members {
-    /// Whether `account` may be one of them.
+    /// Whether `account` may be selected.
     fn may_have(&self, account: &AccountId) -> bool {
         match self {
             Self::Listed(accounts) => accounts.contains(account),
@@ -155,24 +155,23 @@ impl Members {
 }
 
 impl Aws {
-    /// The identities that the accounts are asked as, found out once: the roles of [`AccountSettings`], or
-    /// only what the environment provides.
+    /// The sessions of all accounts, opened once: with the roles of [`AccountSettings`], or only with the credentials
+    /// of the environment.
     pub async fn sessions(&self) -> &Sessions {
         self.sessions.get_or_init(|| self.open_sessions()).await
     }
 
-    /// The identity that `account` is asked as: the role assumed there, else basewatch's own.
+    /// The session for `account`: with the role assumed there, else basewatch's own.
     ///
     /// # Errors
     ///
-    /// If the role may exist and could not be assumed for a reason that may pass. Asked with another identity, the account
-    /// would only deny access.
+    /// If assuming the role failed temporarily. With another identity the account would only deny access.
     pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let Some(settings) = &self.accounts else { return Ok(self.own().await) };
         let Ok(account) = &account.parse::<AccountId>() else { return Ok(self.own().await) };
         let session = match self.sessions.get() {
             Some(sessions) => sessions.find(account),
-            // Nothing is inventoried: for the sake of one image, one role is assumed and not all of them.
+            // Without an inventory, only the role for the account of the image is assumed.
             None if !settings.members.may_have(account) => None,
             None => Some(self.single.get(account.clone(), async || self.assume(settings, account).await).await),
         };
@@ -206,7 +205,7 @@ impl Aws {
         };
         let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
         if meant.is_empty() {
-            let message = "none of the accounts that may be looked at is meant".to_owned();
+            let message = "no account is selected".to_owned();
             return refused("accounts", Failure { code: ErrorCode::NotFound, message });
         }
         let mut under_way = stream::iter(meant)
@@ -245,7 +244,7 @@ impl Aws {
         Ok(accounts)
     }
 
-    /// The role of `settings` in `account`. The account that basewatch itself runs in may do without.
+    /// The role of `settings` in `account`. It is optional in the account that basewatch runs in.
     async fn assume(&self, settings: &AccountSettings, account: &AccountId) -> Result<Arc<Session>, Failure> {
         let own = self.own().await;
         let role = settings.role.arn(account);
@@ -267,11 +266,11 @@ impl Aws {
         Ok(Arc::new(own.in_account(account, Some(SharedCredentialsProvider::new(provider)))))
     }
 
-    /// The account that basewatch's own identity is in, where AWS says.
+    /// The account of basewatch's own identity, if AWS returns it.
     ///
     /// # Errors
     ///
-    /// If AWS may say another time.
+    /// If the request failed temporarily.
     async fn own_account(&self) -> Result<Option<AccountId>, Failure> {
         let ask = || async {
             let answer = self.own().await.sts().get_caller_identity().send().await;
@@ -285,7 +284,7 @@ impl Aws {
     }
 }
 
-/// `State` takes the place of `Status`, which AWS retires and stand-ins still give.
+/// `State` replaces `Status`, which AWS retires and emulators still return.
 fn is_active(account: &Account) -> bool {
     match account.state() {
         Some(state) => *state == AccountState::Active,
@@ -293,8 +292,8 @@ fn is_active(account: &Account) -> bool {
     }
 }
 
-/// An assumed role. The first credentials are asked for before the first client needs them, so that an
-/// account whose role cannot be assumed is one failure and not one for each region and service.
+/// An assumed role. Its first credentials are requested in advance, so that a role that cannot be assumed is one error
+/// instead of one for each region and service.
 #[derive(Debug)]
 struct Assumed {
     provider: AssumeRoleProvider,
@@ -320,7 +319,7 @@ impl Assumed {
 
     async fn first_or_ask(&self) -> Result<Credentials, CredentialsError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The last of many accounts may be looked at long after its role was assumed.
+        // The last of many accounts may be read long after its role was assumed.
         let lasts = |first: &Credentials| first.expiry().is_none_or(|until| until > SystemTime::now() + LEAST_LEFT);
         match first.filter(lasts) {
             Some(first) => Ok(first),

@@ -1,4 +1,4 @@
-//! What did AWS calls cost? Every transmitted attempt is counted, retries included.
+//! An SDK interceptor that counts transmitted attempts, including retries.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::registry::{RequestKind, Requests};
 
-/// Counts what one service's client sends.
+/// Counts the requests of one service's client.
 #[derive(Debug)]
 pub(super) struct Counting {
     service: &'static str,

@@ -1,4 +1,4 @@
-//! Whose credentials does AWS get? Looked for once, and if they cannot be used, why and what helps.
+//! AWS credentials: looked up once, with errors that include the remedy.
 
 use std::{error::Error, fmt, fs::File, time::Duration};
 
@@ -12,27 +12,27 @@ use tokio::time::timeout;
 use super::{Aws, Failure, failure, profiles, variables};
 use crate::image::ErrorCode;
 
-/// How long credentials may take that are needed: a role may have to be assumed first.
+/// The timeout of the credential lookup, which may include assuming a role.
 const CREDENTIALS_WAIT: Duration = Duration::from_secs(10);
 /// The variable that names the file of a web identity token.
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 
-/// What came of looking for credentials.
+/// The result of the credential lookup.
 #[derive(Clone, Debug)]
 pub(super) enum Lookup {
-    /// There are some.
+    /// Credentials were found.
     Found,
-    /// There are none; with what is known of why.
+    /// There are none, with the reason.
     Nothing(String),
-    /// Some are configured and cannot be used.
+    /// The configured credentials cannot be used.
     Broken(Failure),
 }
 
 impl Lookup {
-    /// Instance metadata is asked last, when nothing is configured: that it refuses, as it does where it is
-    /// switched off for containers, is no credentials and not broken ones.
+    /// Instance metadata is the last source, when nothing is configured: if it refuses, as when disabled for
+    /// containers, there are no credentials rather than unusable ones.
     fn of(error: &CredentialsError) -> Self {
-        // The SDK lists every place it looked at, each with the reason why it was not looked at.
+        // The SDK lists every source with the reason why it was skipped.
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
             return Self::Nothing(
                 "neither the environment, nor the profile of AWS_PROFILE or the default one, nor a role has any"
@@ -43,19 +43,19 @@ impl Lookup {
         if failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
             return Self::Nothing(why);
         }
-        // The place is in a warning of the SDK only.
+        // The location is only in a warning of the SDK.
         let place = if why.contains("parse profile file") {
-            "; look at ~/.aws/config and ~/.aws/credentials, and for the line with BASEWATCH_LOG=warn"
+            "; check ~/.aws/config and ~/.aws/credentials, and set BASEWATCH_LOG=warn to see the line"
         } else {
             ""
         };
-        let message = format!("the AWS credentials that are configured cannot be used: {why}{place}");
+        let message = format!("the configured AWS credentials cannot be used: {why}{place}");
         Self::Broken(Failure { code: failure::code_of_credentials(error), message })
     }
 }
 
 impl Aws {
-    /// Fails unless there are credentials; the lookup is shared by all who ask.
+    /// Fails without credentials. The lookup is shared.
     pub(crate) async fn require_credentials(&self) -> Result<(), Failure> {
         match self.credentials().await {
             Lookup::Found => Ok(()),
@@ -67,7 +67,7 @@ impl Aws {
         }
     }
 
-    /// What there is in the way of credentials, looked for once.
+    /// The result of the credential lookup, done once.
     pub(super) async fn credentials(&self) -> &Lookup {
         self.found.get_or_init(|| self.look_for_credentials()).await
     }
@@ -79,16 +79,16 @@ impl Aws {
         match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
             Ok(Ok(_)) => Lookup::Found,
             Ok(Err(error)) => Lookup::of(&error),
-            Err(_) => Lookup::Nothing(format!("no answer within {} seconds", CREDENTIALS_WAIT.as_secs())),
+            Err(_) => Lookup::Nothing(format!("no response within {} seconds", CREDENTIALS_WAIT.as_secs())),
         }
     }
 }
 
-/// A provider whose credentials can be sent, and whose errors say what helps.
+/// A provider that rejects credentials that cannot be sent, and adds the remedy to errors.
 #[derive(Debug)]
 pub(super) struct Checked {
     provider: SharedCredentialsProvider,
-    /// Whether the provider is the SDK's own search, and not one that the caller gave.
+    /// Whether the provider is the SDK's default chain instead of one that the caller set.
     is_search: bool,
 }
 
@@ -99,7 +99,7 @@ impl Checked {
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let profiles = if self.is_search && !variables::has_access_key() { profiles::read().await } else { None };
-        // The SDK would go on to the next source, and then use another identity than that of AWS_PROFILE.
+        // The SDK would continue with the next source, and might use an identity other than that of AWS_PROFILE.
         if let Some(why) = profiles.as_ref().and_then(profiles::unknown) {
             return Err(CredentialsError::invalid_configuration(why));
         }
@@ -127,8 +127,8 @@ impl ProvideCredentials for Checked {
     }
 }
 
-/// Why `credentials` cannot be sent: the SDK panics at an access key or a session token that no header may hold
-/// (`aws-sigv4`, `http_request/sign.rs`).
+/// Why `credentials` cannot be sent: the SDK panics for an access key or session token with characters that a header
+/// must not have (`aws-sigv4`, `http_request/sign.rs`).
 fn unsendable(credentials: &Credentials) -> Option<String> {
     let parts = [
         ("access key id", Some(credentials.access_key_id())),
@@ -139,7 +139,7 @@ fn unsendable(credentials: &Credentials) -> Option<String> {
     parts.into_iter().find_map(wrong)
 }
 
-/// An error of the SDK's search, with what helps.
+/// An error of the SDK's default chain, with the remedy.
 #[derive(Debug)]
 struct Explained {
     message: String,
@@ -166,19 +166,19 @@ fn explained(error: CredentialsError, profiles: Option<&ProfileSet>) -> Credenti
     })
 }
 
-/// What helps against `error`, as far as the environment and the profiles show.
+/// The remedy for `error`, from environment and profiles.
 fn advice(error: &CredentialsError, profiles: Option<&ProfileSet>) -> Option<String> {
     if let Some(why) = missing_token_file(profiles) {
         return Some(why);
     }
-    // An answer that did not come, or a mistake in the profile, is not mended by signing in.
+    // Signing in does not fix a timeout or an error in the profile.
     let is_refusal = matches!(error, CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_))
         && failure::code_of_credentials(error) == ErrorCode::Credentials;
     let is_forbidden = failure::chain(error).contains("ForbiddenException");
     profiles.filter(|_| is_refusal && !is_forbidden).and_then(profiles::sign_in)
 }
 
-/// That the file of the web identity token cannot be read, which the SDK says without the file's name.
+/// The message that the web identity token file cannot be read; that of the SDK has no file name.
 fn missing_token_file(profiles: Option<&ProfileSet>) -> Option<String> {
     let in_variable = std::env::var(TOKEN_FILE).ok().filter(|path| !path.is_empty());
     let in_profile = || {
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_that_no_header_may_hold_are_named_and_not_shown() {
+    fn credentials_with_invalid_characters_are_named_but_not_shown() {
         for (id, secret, token, expected) in [
             ("AKIDEXAMPLE", "wJalrXUtnFEMI", Some("token"), None),
             ("AKIDEXAMPLE\n", "wJalrXUtnFEMI", None, Some("the access key id ends in a line feed (U+000A)")),

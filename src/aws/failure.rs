@@ -1,4 +1,4 @@
-//! What did AWS refuse, and why? SDK errors as a stable code and a sentence without secrets.
+//! Errors of AWS calls: SDK errors as a stable code and a message without secrets.
 
 use std::error::Error;
 
@@ -17,19 +17,19 @@ use crate::{
     registry::{CredentialsErrorKind, LoginError, WANTS_LOGIN, proxy_failure},
 };
 
-/// The longest part of a service's own message that is quoted, in characters.
+/// The longest quoted part of a service's message, in characters.
 const QUOTED_CHARS: usize = 400;
 
-/// What the SDK wraps a failed connection in.
+/// The SDK's wrapper of a failed connection.
 const SAYS_NOTHING: [&str; 3] = ["dispatch failure", "io error", "other"];
 
 /// Why an AWS call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// The code in the report.
+    /// A stable code: `access-denied`, `throttled`, `unreachable`, `not-found`, `credentials` or `failed`.
     pub code: ErrorCode,
-    /// What was asked, what AWS said to it, and the request id for its support.
+    /// The call, the error of AWS, and the request id.
     pub message: String,
 }
 
@@ -39,7 +39,7 @@ impl Failure {
         Self { code: ErrorCode::Credentials, message: message.into() }
     }
 
-    /// Whether the same call may succeed a little later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         !matches!(self.code, ErrorCode::AccessDenied | ErrorCode::Credentials | ErrorCode::NotFound)
@@ -69,7 +69,7 @@ impl Failure {
         Self { code, message }
     }
 
-    /// The failure of `call`, which asked for credentials.
+    /// The failure of `call`, which requested credentials.
     pub(super) fn of_credentials(call: &str, error: &CredentialsError) -> Self {
         let answer = causes(error).find_map(|cause| cause.downcast_ref::<AssumeRoleError>());
         let Some(answer) = answer.filter(|answer| answer.code().is_some()) else {
@@ -102,11 +102,11 @@ impl From<Failure> for LoginError {
     }
 }
 
-/// What the service said. Its words about a wrong signature quote the signed request, and with it the
-/// session token: those are not repeated.
+/// The message of the service. Messages about a wrong signature quote the signed request with the session token, so
+/// they are left out.
 fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
     match (code, message) {
-        (Some(code), _) if code.contains("Signature") => format!("{code}: the request's signature was refused"),
+        (Some(code), _) if code.contains("Signature") => format!("{code}: the signature of the request was rejected"),
         (Some(code), Some(message)) => format!("{code}: {}", shorten(message)),
         (Some(code), None) => code.to_owned(),
         (None, Some(message)) => shorten(message),
@@ -114,7 +114,7 @@ fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
     }
 }
 
-/// Our code for a service's error code, and what else to say.
+/// The code for a service's error code, and optional advice.
 ///
 /// The codes: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>, and those the
 /// SDKs retry as throttling. SNS has names of its own for the same:
@@ -168,8 +168,7 @@ fn classify(code: &str, status: u16) -> (ErrorCode, Option<&'static str>) {
     }
 }
 
-/// The code of an `error` that kept credentials from being issued: whether whoever issues them refused, throttled or gave
-/// no answer.
+/// The code of an `error` that prevented credentials: the issuer denied, throttled or timed out.
 pub(super) fn code_of_credentials(error: &(dyn Error + 'static)) -> ErrorCode {
     let code_of = |cause: &(dyn Error + 'static)| {
         let is_late = matches!(cause.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)));
@@ -181,7 +180,7 @@ pub(super) fn code_of_credentials(error: &(dyn Error + 'static)) -> ErrorCode {
     causes(error).find_map(code_of).unwrap_or(ErrorCode::Credentials)
 }
 
-/// The code of `cause` if it is a failure of a call to STS that may pass.
+/// The code of `cause` if it is a temporary failure of STS.
 fn passing<E>(cause: &(dyn Error + 'static)) -> Option<ErrorCode>
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -222,7 +221,7 @@ pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(16)
 }
 
-/// One line of `text`, without the whole request that some errors of the SDK end in.
+/// One line of `text`, without the request that some errors of the SDK append.
 fn in_words(text: &str) -> String {
     let words = text.split(" to request `Request {").next().unwrap_or(text);
     words.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -240,14 +239,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_signature_is_told_without_the_request_it_quotes() {
+    fn a_rejected_signature_is_reported_without_the_quoted_request() {
         let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
         assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
         assert_eq!(classify("SignatureDoesNotMatch", 403).0, ErrorCode::Credentials);
     }
 
     #[test]
-    fn a_wrong_clock_is_named_and_not_taken_for_expired_credentials() {
+    fn a_wrong_clock_is_reported_instead_of_expired_credentials() {
         for code in ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"] {
             let (kind, advice) = classify(code, 403);
             assert_eq!(kind, ErrorCode::Credentials, "{code}");
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_told_from_what_was_refused() {
+    fn temporary_failures_are_distinguished_from_refusals() {
         for (code, kind) in [
             (ErrorCode::Throttled, CredentialsErrorKind::Throttled),
             (ErrorCode::Unreachable, CredentialsErrorKind::Unreachable),
@@ -271,14 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_endpoint_is_told_without_the_request() {
+    fn an_unusable_endpoint_is_reported_without_the_request() {
         let raw = "failed to apply endpoint `garbage` to request `Request { body: SdkBody { inner: Once";
         assert_eq!(in_words(raw), "failed to apply endpoint `garbage`");
         assert_eq!(in_words("none found. Attempted:\n  Environment: no"), "none found. Attempted: Environment: no");
     }
 
     #[test]
-    fn long_answers_are_cut_between_characters() {
+    fn long_messages_are_cut_between_characters() {
         let text = "é".repeat(QUOTED_CHARS + 1);
         assert_eq!(shorten(&text).chars().count(), QUOTED_CHARS + 1);
         assert!(shorten(&text).ends_with('…'));

@@ -1,4 +1,4 @@
-//! How fast may Lambda's control plane be asked? Its quotas for an account and region, kept on our side.
+//! A Lambda client within the quotas of the control plane for an account and region.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::pace::Pace;
 
-/// Requests a second: `GetFunction` 100 (L-37540937), and 15 for all else but `GetPolicy` together
-/// (L-B2AA0F47), neither adjustable (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-/// A little less, so that deployments of others go through meanwhile.
+/// Requests a second: `GetFunction` 100 (L-37540937), and 15 for all else but `GetPolicy` together (L-B2AA0F47),
+/// neither adjustable (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Slightly less, so
+/// that deployments by others succeed meanwhile.
 const GET_FUNCTION_RATE: f64 = 98.5;
 const OTHER_RATE: f64 = 14.8;
 
-/// How long new calls wait after one was throttled: someone else uses the quota as well.
+/// How long new calls wait after one was throttled, because others use the quota as well.
 const EASE: Duration = Duration::from_millis(500);
 
 /// Lambda in one region of one account.
@@ -30,7 +30,7 @@ pub(crate) struct Lambda {
     quotas: Arc<Quotas>,
 }
 
-/// The quotas of one region of one account.
+/// The rate limiters of one region of one account.
 #[derive(Debug)]
 pub(super) struct Quotas {
     get_function: Pace,
@@ -48,20 +48,20 @@ impl Lambda {
         Self { client, quotas }
     }
 
-    /// The client, when the next `GetFunction` may be sent.
+    /// The client, after waiting until the next `GetFunction` may be sent.
     pub(crate) async fn for_get_function(&self) -> &aws_sdk_lambda::Client {
         self.quotas.get_function.turn().await.answered();
         &self.client
     }
 
-    /// The client, when the next call of any other operation may be sent.
+    /// The client, after waiting until the next call of another operation may be sent.
     pub(crate) async fn for_others(&self) -> &aws_sdk_lambda::Client {
         self.quotas.others.turn().await.answered();
         &self.client
     }
 }
 
-/// Holds new calls back while Lambda throttles; the SDK tries again those that were.
+/// Delays new calls while Lambda throttles; the SDK retries the throttled ones.
 #[derive(Debug)]
 pub(super) struct Easing(Arc<Quotas>);
 

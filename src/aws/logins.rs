@@ -1,4 +1,4 @@
-//! Who are we to a registry of AWS? Logins for private ECR and for ECR Public.
+//! Logins for private ECR and ECR Public.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -15,13 +15,13 @@ use crate::{
     secret::Secret,
 };
 
-/// How long to look for credentials that would only raise a rate limit: outside AWS the search ends with
-/// an instance metadata service that is not there.
+/// The timeout of a lookup for credentials that would only raise a rate limit: outside AWS it ends with a missing
+/// instance metadata service.
 const OPTIONAL_WAIT: Duration = Duration::from_secs(3);
 
 impl AwsLogins for Aws {
-    /// The token is good for every registry of that region that the caller may read, so the account only
-    /// says who asks: the role assumed there, if there is one (`registryIds` is deprecated).
+    /// The token is valid for every registry of that region that the caller may read, so the account only selects the
+    /// identity: the role assumed there, if any (`registryIds` is deprecated).
     fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
         Box::pin(async move { Ok(self.ecr_login(account, region).await?) })
     }
@@ -53,7 +53,7 @@ impl Aws {
             .map_err(|error| Failure::of(&call, &error))?;
         let issued = answer.authorization_data().first();
         let unusable =
-            || Failure { code: ErrorCode::Failed, message: format!("{call}: the answer holds no usable token") };
+            || Failure { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
         let login = issued.and_then(|issued| basic(issued.authorization_token()?)).ok_or_else(unusable)?;
         Ok(Issued { login, expires_at: issued.and_then(|issued| issued.expires_at()).and_then(future_instant) })
     }
@@ -80,7 +80,7 @@ impl Aws {
             failure
         })?;
         let unusable =
-            || Failure { code: ErrorCode::Failed, message: format!("{call}: the answer holds no usable token") };
+            || Failure { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
         let issued = answer.authorization_data().ok_or_else(unusable)?;
         let token = issued.authorization_token().ok_or_else(unusable)?;
         Ok(Some(Issued {
@@ -97,7 +97,7 @@ fn basic(token: &str) -> Option<Login> {
     Some(Login::Basic { username: username.to_owned(), password: Secret::new(password.to_owned()) })
 }
 
-/// An expiry that has passed when the login is issued says something about a clock, not about the login.
+/// An expiry in the past at issue is due to a wrong clock and is ignored.
 fn future_instant(at: &AwsTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), at.subsec_nanos()).filter(|at| *at > Utc::now())
 }

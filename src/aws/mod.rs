@@ -1,7 +1,6 @@
-//! Adapter: how is AWS talked to? The one place of SDK configuration: credentials, endpoints, retries,
-//! timeouts, and the count of what was sent.
+//! Adapter: AWS. Configures the SDK: credentials, endpoints, retries, timeouts, and request counts.
 //!
-//! Knows no stage. SDK errors end at the call that got them, as a [`Failure`].
+//! Knows no stage. SDK errors become a [`Failure`] at the call.
 
 mod accounts;
 mod counting;
@@ -46,20 +45,19 @@ use counting::Counting;
 use credentials::{Checked, Lookup};
 use variables::Unusable;
 
-/// How long a connection may take to open.
+/// The connect timeout.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long one transmitted request may take.
+/// The timeout of one attempt.
 const ATTEMPT_WAIT: Duration = Duration::from_secs(30);
-/// How long a call may take, retries included.
+/// The timeout of a call, including retries.
 const CALL_WAIT: Duration = Duration::from_mins(2);
-/// How many times a request is sent at most: more than the SDK's three, because an audit of a large
-/// account is throttled as a matter of course.
+/// The most attempts of a request: more than the SDK's three, because audits of large accounts are throttled regularly.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// AWS, as one run sees it: configured as every AWS tool is (environment, profiles, container and instance
-/// roles, `AWS_ENDPOINT_URL`…), looked up when first needed and never before.
+/// Access to AWS for one run, configured like every AWS tool (environment, profiles, container and instance roles,
+/// `AWS_ENDPOINT_URL`…) when first needed.
 ///
-/// Whether there are credentials is found out once and remembered, so build one for each run.
+/// Credentials are looked up once, so create one for each run.
 #[derive(Debug)]
 pub struct Aws {
     requests: Arc<Requests>,
@@ -81,7 +79,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// AWS as the environment configures it, counting into `requests`. Contacts nothing yet.
+    /// AWS with the configuration of the environment, counting into `requests`. Sends no request.
     #[must_use]
     pub fn new(requests: Arc<Requests>) -> Self {
         Self {
@@ -116,33 +114,33 @@ impl Aws {
         Self { first_backoff: Some(first_backoff), ..self }
     }
 
-    /// Sends everything, lookups of credentials included, through `transport`: for replayed answers.
+    /// Sends all requests, including credential lookups, through `transport`: for replayed responses.
     #[must_use]
     pub fn with_transport(self, transport: impl HttpClient + 'static) -> Self {
         Self { transport: Some(SharedHttpClient::new(transport)), ..self }
     }
 
-    /// Sends everything to what listens at `endpoint` in place of AWS, as `AWS_ENDPOINT_URL` would.
+    /// Sends all requests to `endpoint` instead of AWS, like `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn with_endpoint(self, endpoint: impl Into<String>) -> Self {
         Self { endpoint: Some(endpoint.into()), ..self }
     }
 
-    /// Uses this access key instead of looking for credentials.
+    /// Uses this access key instead of looking up credentials.
     #[must_use]
     pub fn with_access_key(self, id: &str, secret: &Secret) -> Self {
         let key = aws_credential_types::Credentials::new(id, secret.reveal(), None, None, "given");
         self.with_credentials(key)
     }
 
-    /// Uses these credentials instead of looking for some.
+    /// Uses these credentials instead of looking them up.
     #[must_use]
     pub fn with_credentials(self, credentials: impl ProvideCredentials + 'static) -> Self {
         Self { credentials: Some(SharedCredentialsProvider::new(credentials)), ..self }
     }
 
-    /// The same identity for another run, counting into `requests`: its configuration, connections and credentials are
-    /// kept, and nothing of what the runs before found out with them.
+    /// The same identity for another run, counting into `requests`. Configuration, connections and credentials are
+    /// kept; cached results of earlier runs are not.
     pub async fn for_another_run(&self, requests: Arc<Requests>) -> Self {
         Self {
             max_attempts: self.max_attempts,
@@ -157,19 +155,19 @@ impl Aws {
         }
     }
 
-    /// Asks the accounts of `accounts`, as the roles assumed in them.
+    /// Sets the accounts to read and the roles to assume.
     #[must_use]
     pub fn with_accounts(self, accounts: Option<AccountSettings>) -> Self {
         Self { accounts, ..self }
     }
 
-    /// Takes AWS for that of `partition`, which the settings name, unless the role of the accounts says otherwise.
+    /// Sets the configured partition, unless the role of the accounts has another one.
     #[must_use]
     pub fn with_partition(self, partition: Option<Partition>) -> Self {
         Self { partition, ..self }
     }
 
-    /// The partition that is asked: that of the role or the settings, else that of the environment's region.
+    /// The partition: that of the role or the settings, else that of the environment's region.
     pub(crate) async fn partition(&self) -> Partition {
         match self.named_partition() {
             Some(partition) => partition,
@@ -205,8 +203,8 @@ impl Aws {
         self.config.get_or_init(|| self.load()).await
     }
 
-    /// The region is never asked of the instance metadata service: every client is given its own, and
-    /// outside AWS that question only costs seconds.
+    /// The region is never requested from the instance metadata service: every client has its own, and outside AWS the
+    /// request only takes seconds.
     async fn load(&self) -> SdkConfig {
         let mut retry = RetryConfig::standard().with_max_attempts(self.max_attempts);
         if let Some(backoff) = self.first_backoff {
@@ -247,8 +245,8 @@ impl Aws {
         config.into_builder().credentials_provider(provider).build()
     }
 
-    /// The region of the environment or the profile, if it is of the partition that the settings name; else the region
-    /// where that partition's global services are.
+    /// The region of the environment or the profile, if it belongs to the configured partition; else the region of that
+    /// partition's global services.
     async fn default_region(&self) -> String {
         let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new());

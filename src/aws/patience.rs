@@ -1,12 +1,12 @@
-//! Is a refused call worth another try? What the SDK's own classifiers miss.
+//! A retry classifier for throttling errors that the SDK does not recognize.
 
 use aws_smithy_runtime_api::client::{
     interceptors::context::InterceptorContext,
     retries::classifiers::{ClassifyRetry, RetryAction},
 };
 
-/// Takes HTTP status 429 for throttling, whatever the code of the error says: that of SNS is `Throttled`
-/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>), which the SDK does not know and gives up at.
+/// Classifies HTTP status 429 as throttling, whatever the error code: that of SNS is `Throttled`
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>), which the SDK does not retry.
 #[derive(Debug)]
 pub(super) struct TooManyRequests;
 

@@ -1,25 +1,26 @@
-//! Profiles in `~/.aws/config` and `~/.aws/credentials`, as far as they explain why there are no credentials.
+//! Profiles in `~/.aws/config` and `~/.aws/credentials`, for messages about missing credentials.
 
 use aws_config::profile::{self, ProfileSet};
 use aws_types::os_shim_internal::{Env, Fs};
 
-/// How many profiles are named to people.
+/// The most profiles that a message names.
 const MOST_NAMED: usize = 20;
-/// How many `source_profile` steps are followed.
+/// The most `source_profile` steps that are followed.
 const MOST_SOURCES: usize = 8;
 
-/// The profiles there are, read as the SDK reads them; `None` if they cannot be read, which the SDK reports itself.
+/// The profiles, read with the SDK; `None` if they cannot be read, which the SDK reports itself.
 pub(super) async fn read() -> Option<ProfileSet> {
     read_as(&Fs::real(), &Env::real()).await
 }
 
 async fn read_as(files: &Fs, environment: &Env) -> Option<ProfileSet> {
-    #[expect(deprecated, reason = "`load` takes this alias, whose new name is in a crate that is not ours to name")]
+    #[expect(deprecated, reason = "`load` takes this alias; its new name is in a crate that is no direct dependency")]
     let places = profile::profile_file::ProfileFiles::default();
     profile::load(files, environment, &places, None).await.ok()
 }
 
-/// That the selected profile does not exist, and which do. Without `AWS_PROFILE` that is `default`, which need not exist.
+/// The message that the selected profile does not exist, with the existing ones; `None` for the default profile, which
+/// is optional.
 pub(super) fn unknown(profiles: &ProfileSet) -> Option<String> {
     let selected = profiles.selected_profile();
     if selected == "default" || profiles.get_profile(selected).is_some() {
@@ -37,7 +38,7 @@ pub(super) fn unknown(profiles: &ProfileSet) -> Option<String> {
     Some(format!("AWS_PROFILE names the profile {selected:?}, which does not exist: {there}"))
 }
 
-/// How to sign in anew, if the selected profile's credentials come from signing in.
+/// How to sign in again, if the selected profile uses sign-in credentials.
 pub(super) fn sign_in(profiles: &ProfileSet) -> Option<String> {
     let mut name = profiles.selected_profile();
     for _ in 0..MOST_SOURCES {
@@ -95,17 +96,17 @@ sso_start_url = https://corp.awsapps.com/start
     }
 
     #[tokio::test]
-    async fn an_unknown_profile_is_named_with_those_that_exist() {
-        let told = unknown(&profiles("prdo").await).expect("unknown");
+    async fn an_unknown_profile_is_reported_with_the_existing_ones() {
+        let message = unknown(&profiles("prdo").await).expect("unknown");
         let expected = "AWS_PROFILE names the profile \"prdo\", which does not exist: the profiles are audit, console, \
                         default, legacy, loop, people, plain";
-        assert_eq!(told, expected);
+        assert_eq!(message, expected);
         assert_eq!(unknown(&profiles("audit").await), None);
         assert_eq!(unknown(&profiles("default").await), None);
     }
 
     #[tokio::test]
-    async fn the_command_that_signs_in_is_that_of_the_profile_the_credentials_come_from() {
+    async fn the_sign_in_command_is_that_of_the_source_profile() {
         for (selected, expected) in [
             ("people", Some("sign in: aws sso login --profile people")),
             ("legacy", Some("sign in: aws sso login --profile legacy")),

@@ -1,5 +1,5 @@
-//! What refers to an image in private ECR? By `ListImageReferrers`, for not every registry of ECR has the referrers API of
-//! the distribution specification.
+//! Referrers of an image in private ECR, with `ListImageReferrers`: not every ECR registry has the referrers API of the
+//! distribution specification.
 
 use aws_sdk_ecr::types::{ArtifactStatus, ImageReferrer, SubjectIdentifier};
 
@@ -9,13 +9,13 @@ use crate::{
     registry::{EcrHost, Referrer},
 };
 
-/// Entries asked for in one page: the most the API gives.
+/// The page size: the maximum of the API.
 const PAGE: i32 = 50;
 /// The most pages of one list. An image has a few referrers.
 const PAGES: usize = 20;
 
 impl Aws {
-    /// What refers to `image` in `repository` and can be pulled; `None` if the repository is not in private ECR.
+    /// The referrers of `image` in `repository` that can be pulled; `None` if the repository is not in private ECR.
     pub(super) async fn ecr_referrers(
         &self,
         repository: &Repository,
@@ -45,11 +45,11 @@ impl Aws {
                 return Ok(Some(referrers));
             }
         }
-        Err(malformed(format!("the list does not end within {PAGES} pages")))
+        Err(malformed(format!("the list exceeds {PAGES} pages")))
     }
 }
 
-/// A referrer that can be pulled: one in the archive cannot.
+/// A referrer that can be pulled; `None` for an archived one.
 fn referrer(listed: ImageReferrer) -> Option<Referrer> {
     let is_there = listed.artifact_status.is_none_or(|status| status == ArtifactStatus::Active);
     Some(Referrer {

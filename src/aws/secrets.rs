@@ -1,4 +1,4 @@
-//! What does a secret in AWS Secrets Manager hold?
+//! Secrets in AWS Secrets Manager.
 
 use serde_json::Value;
 
@@ -9,11 +9,11 @@ use crate::{
 };
 
 impl Aws {
-    /// What `source` holds: what was read already, else what AWS Secrets Manager says, asked once a run.
+    /// The value of `source`, read from AWS Secrets Manager once a run if needed.
     ///
     /// # Errors
     ///
-    /// When AWS does not tell, or the secret is no text, or has no such key. No error holds a part of a secret.
+    /// If the request fails, the secret is not text, or the key is missing. No error has a part of a secret.
     pub async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
         match source {
             SecretSource::Here(secret) => Ok(secret.clone()),
@@ -29,13 +29,13 @@ impl Aws {
         let client = self.own().await.secrets_manager(arn.parts().region);
         let answer = client.get_secret_value().secret_id(arn.as_str()).send().await;
         let answer = answer.map_err(|error| Failure::of(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
-        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is no text"))?;
+        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is not text"))?;
         let value = match key {
             None => text,
             Some(key) => {
-                let object: Value = serde_json::from_str(&text).map_err(|_| unusable(arn, "it is no JSON"))?;
+                let object: Value = serde_json::from_str(&text).map_err(|_| unusable(arn, "it is not JSON"))?;
                 let value = object.get(key).and_then(Value::as_str);
-                value.ok_or_else(|| unusable(arn, &format!("it has no text {key:?}")))?.to_owned()
+                value.ok_or_else(|| unusable(arn, &format!("it has no text under the key {key:?}")))?.to_owned()
             }
         };
         value.parse().map_err(|error: InvalidSecret| unusable(arn, &error.to_string()))

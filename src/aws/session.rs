@@ -1,4 +1,4 @@
-//! As whom is AWS asked? One identity in one account, with its clients, each made once.
+//! A session: one identity in one account, with its clients, each created once.
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,10 @@ use crate::{
     registry::Requests,
 };
 
-/// How often a request to a service with narrow quotas is sent at most.
+/// The most attempts of a request to a service with low quotas.
 const THROTTLED_ATTEMPTS: u32 = 8;
 
-/// One identity, and AWS as it may see it.
+/// One identity and its clients.
 #[derive(Debug)]
 pub struct Session {
     account: Option<AccountId>,
@@ -51,7 +51,7 @@ macro_rules! client {
             .interceptor(Counting::new($service, Arc::clone(&$self.requests)));
         if let Some(retry) = $self.retry($service) {
             let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
-            // By default all accounts would share one budget of retries.
+            // By default all accounts would share one retry budget.
             config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
         }
         $(let config = $adjust(config);)?
@@ -69,7 +69,7 @@ impl Session {
         Self { account, config, partition, requests, clients: Clients::default() }
     }
 
-    /// The same identity's configuration for `account`, with `credentials` if they are others.
+    /// The same configuration for `account`, with other `credentials` if given.
     pub(super) fn in_account(&self, account: &AccountId, credentials: Option<SharedCredentialsProvider>) -> Self {
         let config = match credentials {
             Some(credentials) => self.config.to_builder().credentials_provider(credentials).build(),
@@ -78,7 +78,7 @@ impl Session {
         Self::new(Some(account.clone()), config, self.partition, Arc::clone(&self.requests))
     }
 
-    /// The account, where it was told: basewatch's own is known only from what AWS lists.
+    /// The account, if configured: basewatch's own is only known from list responses.
     #[must_use]
     pub fn account(&self) -> Option<&AccountId> {
         self.account.as_ref()
@@ -119,9 +119,9 @@ impl Session {
 
     /// S3 in `region`.
     ///
-    /// In place of AWS, buckets are part of the path and not of the host's name: who runs such a server has one
-    /// name for it in DNS, and not one for each bucket. AWS itself is asked at the host of the bucket, as it wants
-    /// to be (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
+    /// With another endpoint than AWS, path-style requests are used: such a server has one name in DNS, not one for
+    /// each bucket. AWS requires virtual-hosted-style requests
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
     pub(crate) fn s3(&self, region: &str) -> aws_sdk_s3::Client {
         let is_elsewhere = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let adjust = |config: aws_sdk_s3::config::Builder| config.force_path_style(is_elsewhere);
@@ -133,7 +133,7 @@ impl Session {
         self.config.region().map_or("us-east-1", AsRef::as_ref)
     }
 
-    /// The regions that the account has enabled, in order.
+    /// The enabled regions of the account, sorted.
     pub(crate) async fn enabled_regions(&self) -> Result<Vec<Region>, Failure> {
         use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
         // One endpoint for the whole partition (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
@@ -159,10 +159,9 @@ impl Session {
         client!(self, region, aws_sdk_organizations, "organizations")
     }
 
-    /// Lambda's control plane and Organizations have quotas of a few requests a second, those of ECS are not much
-    /// wider, so that patience is needed there. What was set for tests stays. The SDK's adaptive mode is not used: in
-    /// a region that goes on throttling it slows down so far that calls end by their deadline, two minutes each;
-    /// `Lambda` holds new calls back itself.
+    /// Lambda's control plane, Organizations and ECS have quotas of a few requests a second, so more attempts are
+    /// needed. Values set for tests stay. The SDK's adaptive mode is not used: with continued throttling it slows down
+    /// until calls time out after two minutes; `Lambda` delays new calls itself.
     fn retry(&self, service: &str) -> Option<RetryConfig> {
         let retry = self.config.retry_config()?;
         let is_narrow =

@@ -1,4 +1,4 @@
-//! AWS's own environment variables: which of them hold what cannot be sent. Pure, but for reading the environment.
+//! Validation of AWS's own environment variables: values that cannot be sent.
 
 use std::env;
 
@@ -27,13 +27,13 @@ const SENT: [&str; 14] = [
 /// The parts of an access key.
 const KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
-/// What is wrong with those of AWS's variables that `get` knows, each with its name. Nothing is trimmed: the AWS CLI and
-/// every SDK take these values as they are, and would fail with another message or use another identity.
+/// The problems of AWS's variables in `get`, each with its name. Nothing is trimmed: the AWS CLI and every SDK use
+/// these values unchanged.
 pub fn unusable_variables(get: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
     let wrong = |name: &'static str| {
         let value = get(name).filter(|value| !is_unset(name, value))?;
         let what = if name.ends_with("TOKEN_FILE") || name == "AWS_PROFILE" {
-            // Names of people's own choice.
+            // Freely chosen names.
             wrong_white_space(&value)
         } else {
             wrong_with(&value)
@@ -43,12 +43,12 @@ pub fn unusable_variables(get: impl Fn(&str) -> Option<String>) -> Vec<(&'static
     SENT.into_iter().filter_map(wrong).collect()
 }
 
-/// The SDK takes a blank key for none.
+/// The SDK treats a blank key as absent.
 fn is_unset(name: &str, value: &str) -> bool {
     value.is_empty() || (value.trim().is_empty() && KEYS.contains(&name))
 }
 
-/// What keeps `value` from being sent, as the end of a sentence; never a part of it that may be secret.
+/// Why `value` cannot be sent, as the end of a sentence; never includes a part of it that may be secret.
 pub(super) fn wrong_with(value: &str) -> Option<String> {
     wrong_white_space(value).or_else(|| {
         let is_sent = |c: char| c.is_ascii_graphic() || c == ' ';
@@ -68,19 +68,18 @@ fn wrong_white_space(value: &str) -> Option<String> {
     Some(format!("holds a {}", character_name(inner)))
 }
 
-/// Whether the environment holds an access key, which the SDK prefers to every profile.
+/// Whether the environment has an access key, which takes precedence over every profile.
 pub(super) fn has_access_key() -> bool {
     let is_set = |name| env::var(name).is_ok_and(|value| !value.trim().is_empty());
     is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY")
 }
 
-/// A provider for an environment that cannot be used: every request for credentials fails with the reason.
+/// A provider for an unusable environment: every request for credentials fails with the reason.
 #[derive(Debug)]
 pub(super) struct Unusable(String);
 
 impl Unusable {
-    /// The provider if the variables of this process, or the region that was found in them or in a profile, cannot be
-    /// used.
+    /// The failing provider, if the variables of this process or the configured region are unusable.
     pub(super) fn find(region: &str) -> Option<Self> {
         let wrong = unusable_variables(|name| env::var(name).ok());
         if let Some((name, what)) = wrong.first() {
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_named_with_its_variable() {
+    fn a_value_that_cannot_be_sent_is_reported_with_its_variable() {
         for (name, value, expected) in [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n", "ends in a line feed (U+000A)"),
             ("AWS_SECRET_ACCESS_KEY", "hush\r", "ends in a carriage return (U+000D)"),
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sdk_takes_is_left_alone() {
+    fn values_that_the_sdk_accepts_are_valid() {
         for (name, value) in [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_ACCESS_KEY_ID", ""),

@@ -1,5 +1,4 @@
-//! What would a build make of each `FROM`? Arguments get their values, names of stages are followed, and the stage that is
-//! built says which base ships.
+//! Evaluates a Dockerfile as a build does: argument values, stage names, and the base of the target stage.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::image::{Platform, Reference};
 
-/// The arguments that BuildKit and buildah set themselves, for each platform.
+/// The arguments that BuildKit and buildah set for each platform.
 const SET_BY_BUILDER: [&str; 11] = [
     "BUILDPLATFORM",
     "BUILDOS",
@@ -31,33 +30,33 @@ const SET_BY_BUILDER: [&str; 11] = [
 pub struct BuildOptions<'a> {
     /// The values of `--build-arg`.
     pub arguments: Option<&'a BuildArguments>,
-    /// The stage of `--target`; the last one without.
+    /// The stage of `--target`; `None` for the last one.
     pub target: Option<&'a str>,
 }
 
-/// Where the value of an argument is from.
+/// The source of an argument's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentSource {
-    /// Its default in the file.
+    /// The default in the file.
     Default,
     /// A `--build-arg`.
     BuildArgument,
-    /// It has none.
+    /// It has no value.
     Unset,
-    /// The builder, for each platform.
+    /// The builder sets it for each platform.
     Builder,
 }
 
-/// What a `FROM` builds on.
+/// The base of a `FROM`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseImage {
-    /// An image of a registry.
+    /// An image in a registry.
     Reference(Reference),
     /// An earlier stage, by its position among the stages.
     Stage(usize),
-    /// Nothing: `scratch`.
+    /// `scratch`, the empty image.
     Scratch,
-    /// What only the build knows, and why.
+    /// Unknown before the build, with the reason.
     Unresolved(String),
 }
 
@@ -66,7 +65,7 @@ pub enum BaseImage {
 pub struct FromInstruction {
     /// The line it begins on, from 1.
     pub line: usize,
-    /// The bytes of the file that the image is written in.
+    /// The byte range of the image in the file.
     pub span: std::ops::Range<usize>,
     /// The image as written.
     pub written: String,
@@ -74,17 +73,17 @@ pub struct FromInstruction {
     pub stage: Option<String>,
     /// The value of `--platform` as written.
     pub platform: Option<String>,
-    /// The platform, where the file says which.
+    /// The platform, if the file determines it.
     pub known_platform: Option<Platform>,
-    /// What it builds on.
+    /// Its base.
     pub image: BaseImage,
-    /// The arguments that it names, and where their values are from.
+    /// The arguments that it uses, and the sources of their values.
     pub arguments: BTreeMap<String, ArgumentSource>,
-    /// Whether the first layers of the image that is built are its.
+    /// Whether it is the base of the target stage.
     pub ships: bool,
-    /// The resolved image, byte by byte.
+    /// The resolved image, with the position of each byte.
     pub(super) resolved: SourceText,
-    /// Where tag and digest stand in that.
+    /// The positions of tag and digest in it.
     pub(super) parts: Parts,
 }
 
@@ -96,7 +95,7 @@ impl FromInstruction {
     }
 }
 
-/// A Dockerfile as a build with given arguments sees it.
+/// A Dockerfile evaluated with build options.
 #[derive(Clone, Debug)]
 pub struct BuildPlan<'a> {
     pub(super) dockerfile: &'a Dockerfile<'a>,
@@ -104,16 +103,16 @@ pub struct BuildPlan<'a> {
     pub(super) global: BTreeMap<String, Variable>,
     /// The `FROM` instructions, in order.
     pub froms: Vec<FromInstruction>,
-    /// The stages whose layers ship: from the one that is built, outwards in.
+    /// The stages whose layers are in the built image: the target stage first.
     pub(super) chain: Vec<usize>,
 }
 
 impl<'a> Dockerfile<'a> {
-    /// What a build with these options makes of it.
+    /// Evaluates the Dockerfile with these options.
     ///
     /// # Errors
     ///
-    /// When there is no such target.
+    /// If the target does not exist.
     pub fn plan(&'a self, options: BuildOptions<'a>) -> Result<BuildPlan<'a>, SyntaxError> {
         let global = self.global_arguments(options.arguments);
         let mut froms: Vec<FromInstruction> = Vec::new();
@@ -128,7 +127,7 @@ impl<'a> Dockerfile<'a> {
                 .ok_or_else(|| SyntaxError { line: 1, message: format!("there is no stage {target:?}") })?,
         };
         let mut chain = vec![built];
-        // Stages name earlier ones only, so this ends.
+        // Stages refer to earlier ones only, so this terminates.
         while let BaseImage::Stage(parent) = froms[built].image {
             built = parent;
             chain.push(built);
@@ -137,7 +136,7 @@ impl<'a> Dockerfile<'a> {
         Ok(BuildPlan { dockerfile: self, arguments: options.arguments, global, froms, chain })
     }
 
-    /// The arguments that `FROM` sees.
+    /// The arguments in the scope of `FROM`.
     fn global_arguments(&self, given: Option<&BuildArguments>) -> BTreeMap<String, Variable> {
         let mut global = BTreeMap::new();
         for (name, default) in self.global.iter().flat_map(|argument| declared(argument, self.escape)) {
@@ -154,7 +153,7 @@ impl<'a> Dockerfile<'a> {
         global
     }
 
-    /// The `FROM` of `stage`, behind those of the `earlier` ones.
+    /// The `FROM` of `stage`, after those of the `earlier` stages.
     fn resolved(
         &self,
         stage: &Stage,
@@ -229,7 +228,7 @@ fn base_image(expansion: Result<Expansion, &'static str>, earlier: &[FromInstruc
     (image, expansion.text)
 }
 
-/// The last of these stages with this name; case makes no difference.
+/// The last of these stages with this name, case-insensitive.
 fn stage_named(froms: &[FromInstruction], name: &str) -> Option<usize> {
     let is_named = |from: &FromInstruction| from.stage.as_ref().is_some_and(|stage| stage.eq_ignore_ascii_case(name));
     froms.iter().rposition(is_named)
@@ -248,7 +247,7 @@ fn global_value(global: &BTreeMap<String, Variable>, given: Option<&BuildArgumen
         .map_or(Variable::Unknown(Unknown::SetByBuilder), |given| Variable::Known(SourceText::from_elsewhere(given)))
 }
 
-/// The value that an expansion comes to.
+/// The value of an expansion.
 pub(super) fn known_or_unknown(expansion: Result<Expansion, &'static str>) -> Variable {
     match expansion {
         Ok(expansion) => match expansion.unknown.values().next() {
@@ -259,7 +258,7 @@ pub(super) fn known_or_unknown(expansion: Result<Expansion, &'static str>) -> Va
     }
 }
 
-/// The arguments that an `ARG` declares, each with its default.
+/// The arguments of an `ARG`, each with its default.
 pub(super) fn declared(argument: &Instruction, escape: char) -> Vec<(String, Option<SourceText>)> {
     let words = words::quoted(&argument.arguments, escape);
     let split = |word: SourceText| match word.split_once('=') {

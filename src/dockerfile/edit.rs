@@ -1,4 +1,4 @@
-//! Which bytes of a Dockerfile pin its bases and record the one that ships? Everything else stays as it is.
+//! Edits of a Dockerfile that pin its bases and record the base of the built image. All other bytes stay unchanged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,17 +14,17 @@ use super::{
 };
 use crate::image::{Digest, Reference};
 
-/// What a `FROM` is to be pinned to.
+/// The tag and digest to pin a `FROM` to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// The tag to write where there is one now; `None` keeps it.
+    /// The tag that replaces the present one; `None` keeps it.
     pub tag: Option<String>,
     /// The digest.
     pub digest: Digest,
 }
 
 impl Pin {
-    /// `reference` pinned to this.
+    /// `reference`, pinned.
     #[must_use]
     pub fn applied_to(&self, reference: &Reference) -> Reference {
         let tag = reference.tag.as_ref().map(|tag| self.tag.as_ref().unwrap_or(tag).clone());
@@ -36,7 +36,7 @@ impl Pin {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Edit {
     start: usize,
-    /// Whole lines come after what else is inserted in the same place.
+    /// Whole lines are inserted after other insertions at the same position.
     is_line: bool,
     end: usize,
     text: String,
@@ -47,7 +47,7 @@ impl Edit {
         Self { start: range.start, is_line: false, end: range.end, text: text.into() }
     }
 
-    /// The bytes that it replaces, or the one that it inserts behind.
+    /// The bytes that it replaces, or the one before an insertion.
     fn touched(&self) -> Range<usize> {
         if self.start == self.end { self.start.saturating_sub(1)..self.start } else { self.start..self.end }
     }
@@ -58,24 +58,24 @@ impl Edit {
     }
 }
 
-/// What is to be changed in a Dockerfile, and what cannot be.
+/// The edits of a Dockerfile, and the ones that are impossible.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     all: BTreeSet<Edit>,
     /// Why a `FROM` cannot be pinned, by its position.
     pub refused: BTreeMap<usize, String>,
-    /// Why the base that ships cannot be recorded by a label, where it cannot.
+    /// Why the base cannot be recorded in a label, if it cannot.
     pub label_refused: Option<String>,
 }
 
 impl Edits {
-    /// Whether nothing is to be changed.
+    /// Whether there are no edits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// `text`, from which the edits were made, with all of them.
+    /// Applies the edits to `text`, from which they were made.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
         let mut edited = String::with_capacity(text.len());
@@ -91,8 +91,8 @@ impl Edits {
 }
 
 impl BuildPlan<'_> {
-    /// The edits that pin the `FROM` instructions at these positions, and record the base that ships in the label `key`
-    /// and in all labels that name it already; `keys` are those that count.
+    /// The edits that pin the `FROM` instructions at these positions, and record the base in the label `key` and in all
+    /// labels of `keys` that name it already.
     #[must_use]
     pub fn edits(&self, pins: &BTreeMap<usize, Pin>, keys: &[String]) -> Edits {
         let mut wanted: BTreeMap<usize, BTreeSet<Edit>> = BTreeMap::new();
@@ -104,7 +104,7 @@ impl BuildPlan<'_> {
                 None => {}
             }
         }
-        // Refusing some may leave others without the edit that both need. Each round refuses at least one, so this ends.
+        // Refusing one may remove an edit that others need. Each round refuses at least one, so this terminates.
         loop {
             let shared = self.shared(&wanted);
             if shared.is_empty() {
@@ -121,7 +121,7 @@ impl BuildPlan<'_> {
         edits
     }
 
-    /// The `FROM` instructions whose edits would change something else as well, and what.
+    /// The `FROM` instructions whose edits would have side effects, with the reasons.
     fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> BTreeMap<usize, String> {
         let shared = wanted.iter().filter_map(|(position, edits)| {
             let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, wanted))?;
@@ -134,7 +134,7 @@ impl BuildPlan<'_> {
         for (other, from) in self.froms.iter().enumerate().filter(|(other, _)| *other != position) {
             let agrees = wanted.get(&other).is_some_and(|edits| edits.contains(edit));
             if edit.touches(&from.resolved) && !agrees {
-                return Some(format!("the FROM in line {} takes its value from the same ARG", from.line));
+                return Some(format!("the FROM in line {} uses the same ARG", from.line));
             }
         }
         let resolved = self.froms[position].resolved.as_str();
@@ -146,11 +146,11 @@ impl BuildPlan<'_> {
             _ => None,
         });
         known.into_iter().find(|global| is_part(*global)).map(|(name, _)| {
-            format!("ARG {name} holds a part of the image, and a stage uses it too: write the whole image into one ARG")
+            format!("ARG {name} is a part of the image and is used in a stage: put the whole image into one ARG")
         })
     }
 
-    /// Adds the edits that make the labels name the base that ships.
+    /// Adds the edits that record the base in the labels.
     fn record(&self, ships: usize, pin: Option<&Pin>, keys: &[String], edits: &mut Edits) {
         let from = &self.froms[ships];
         let BaseImage::Reference(reference) = &from.image else { return };
@@ -175,7 +175,7 @@ impl BuildPlan<'_> {
         }
     }
 
-    /// The edits of a label, if they change nothing but that label, and the `FROM` that is edited in the same way.
+    /// The edits of a label, if they change only that label and a `FROM` with the same edit.
     fn without_side_effect(&self, needed: BTreeSet<Edit>, edits: &Edits) -> Result<BTreeSet<Edit>, &'static str> {
         let is_new = |edit: &&Edit| !edits.all.contains(*edit);
         let is_alone = |edit: &Edit| {
@@ -185,12 +185,12 @@ impl BuildPlan<'_> {
         if needed.iter().filter(is_new).all(is_alone) {
             Ok(needed)
         } else {
-            Err("the label takes its value from an ARG that a FROM uses too")
+            Err("the label uses an ARG that a FROM uses too")
         }
     }
 
-    /// Whether the `FROM` of the stage that is built ends with an escape character and the file with it: what is inserted
-    /// behind that would belong to it.
+    /// Whether the file ends with an escape character in the last `FROM`, so that an insertion after it would continue
+    /// it.
     fn is_left_open(&self) -> bool {
         let (text, escape) = (self.dockerfile.text, self.dockerfile.escape);
         let end = self.dockerfile.stages[self.chain[0]].from.span.end;
@@ -198,7 +198,7 @@ impl BuildPlan<'_> {
         open.is_some_and(|line| !line.ends_with(escape))
     }
 
-    /// The lines after the `FROM` of the stage that is built which record `target`.
+    /// The lines after the `FROM` of the target stage that record `target`.
     fn insertion(&self, from: &FromInstruction, target: &Reference, key: &str, edits: &Edits) -> Edit {
         let stage = &self.dockerfile.stages[self.chain[0]].from;
         let text = self.dockerfile.text;
@@ -214,10 +214,11 @@ impl BuildPlan<'_> {
         Edit { is_line: true, ..Edit::new(stage.span.end..stage.span.end, inserted) }
     }
 
-    /// The image as `from` will write it, if that is by arguments: then the label has to follow them too.
+    /// The image as `from` will have it, if it uses arguments: the label then uses them too.
     fn written(&self, from: &FromInstruction, target: &Reference, edits: &Edits) -> Option<String> {
         let text = &self.dockerfile.text[from.span.clone()];
-        // A `--build-arg` reaches a stage that declares the argument, and FROM only if it is declared before.
+        // A `--build-arg` applies in stages that declare the argument, and in FROM only if declared before the first
+        // FROM.
         let is_seen = |name: &String| self.global.contains_key(name) || is_set_by_builder(name);
         if from.arguments.is_empty() || text != from.written || !from.arguments.keys().all(is_seen) {
             return None;
@@ -226,14 +227,14 @@ impl BuildPlan<'_> {
         let shift =
             |edit: &Edit| Edit::new(edit.start - from.span.start..edit.end - from.span.start, edit.text.as_str());
         let inside = Edits { all: inside.map(shift).collect(), ..Edits::default() };
-        // What is short for an image of Docker Hub is no name of a base elsewhere.
+        // A short name of Docker Hub is not valid in a label.
         let repository = target.repository.to_string();
         let prefix = repository.strip_suffix(from.parts.name(from.resolved.as_str()))?;
         Some(format!("{prefix}{}", inside.apply(text)))
     }
 }
 
-/// The edits that make the reference `text` name the release of `pin`.
+/// The edits that pin the reference `text` to `pin`.
 fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
     let mut edits = BTreeSet::new();
     if let (Some(range), Some(tag)) = (&parts.tag, &pin.tag) {
@@ -249,22 +250,22 @@ fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>,
     Ok(edits)
 }
 
-const NOT_IN_FILE: &str = "its value is from --build-arg, not from the file";
+const NOT_IN_FILE: &str = "its value comes from --build-arg, not from the file";
 
 fn replacement(text: &SourceText, range: Range<usize>, by: &str) -> Result<Option<Edit>, &'static str> {
     if &text.as_str()[range.clone()] == by {
         return Ok(None);
     }
-    let place = text.contiguous(range).ok_or("it is put together from several places, or from --build-arg")?;
+    let place = text.contiguous(range).ok_or("it is composed of several parts, or comes from --build-arg")?;
     Ok(Some(Edit::new(place, by)))
 }
 
-/// The edits that make `label` name `target`.
+/// The edits that set `label` to `target`.
 fn corrected(label: &RecordedLabel, target: &Reference, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
     let text = &label.text;
     let whole = |by: &str| replacement(text, 0..text.len(), by).map(|edit| edit.into_iter().collect());
     if label.state == LabelState::Unresolved {
-        return Err("only the build knows the value of this label");
+        return Err("the value of this label is only known during the build");
     }
     if text.is_empty() {
         return Err("the label is empty");
@@ -287,7 +288,7 @@ fn corrected(label: &RecordedLabel, target: &Reference, pin: &Pin) -> Result<BTr
     }
 }
 
-/// The line break that ends the line which `end` is in; where it has none, that of the file.
+/// The line break after `end`; if there is none, that of the file.
 fn line_break(text: &str, end: usize) -> &'static str {
     let line = text[end..].find('\n').map(|at| &text[..end + at]);
     let line = line.or_else(|| text.find('\n').map(|at| &text[..at]));

@@ -1,5 +1,5 @@
-//! What does a word with variables come to? Quotes and escapes are removed and variables replaced as BuildKit does it, and
-//! of each byte of the result it stays known where in the file it stands.
+//! Variable expansion: removes quotes and escapes and replaces variables as BuildKit does, and tracks the position of
+//! each byte in the file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,21 +8,21 @@ use super::SourceText;
 /// How deep `${a:-${b:-…}}` may nest.
 const MOST_NESTED: usize = 32;
 
-/// How long an expanded text may be, in bytes: arguments that name each other twice would grow without end.
+/// The longest expansion, in bytes: arguments that use each other twice would grow exponentially.
 const MOST_TEXT: usize = 64 << 10;
 
-/// What a variable holds.
+/// The value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Variable {
-    /// This text.
+    /// A known text.
     Known(SourceText),
-    /// Nothing, unless a `--build-arg` sets it.
+    /// No value, unless a `--build-arg` sets it.
     Unset(Unknown),
-    /// Something that only the build knows.
+    /// A value that is only known during the build.
     Unknown(Unknown),
 }
 
-/// Why the value of a variable is not known.
+/// Why the value of a variable is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unknown {
     NoDefault,
@@ -39,7 +39,7 @@ impl fmt::Display for Unknown {
             Self::NoDefault => "has no default value",
             Self::NotDeclared => "is not declared before the first FROM",
             Self::InsideStage => {
-                "is declared inside a stage, and FROM sees only what is declared before the first FROM"
+                "is declared inside a stage, but FROM can only use arguments declared before the first FROM"
             }
             Self::SetByBuilder => "is set by the builder for each platform",
             Self::Inherited => "may be inherited from the base",
@@ -51,11 +51,11 @@ impl fmt::Display for Unknown {
 /// The result of an expansion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expansion {
-    /// The text; without the values that are not known.
+    /// The text, without unknown values.
     pub(super) text: SourceText,
-    /// The variables whose value is needed and not known.
+    /// The variables whose value is needed but unknown.
     pub(super) unknown: BTreeMap<String, Unknown>,
-    /// All variables that the word names.
+    /// All variables in the word.
     pub(super) names: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Expansion {
 ///
 /// # Errors
 ///
-/// What is wrong with the word, in words.
+/// The syntax error of the word.
 pub(super) fn expand(
     word: &SourceText,
     escape: char,
@@ -95,7 +95,7 @@ impl<'a> Expander<'a> {
         &self.word.as_str()[self.at..]
     }
 
-    /// The next character, which is passed.
+    /// Consumes the next character.
     fn next(&mut self) -> Option<char> {
         let next = self.rest().chars().next()?;
         self.at += next.len_utf8();
@@ -110,7 +110,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// Expands up to `end`, which is passed, or to the end of the word; within double quotes, only some characters are
+    /// Expands up to and including `end`, or to the end of the word. Within double quotes, only some characters are
     /// special.
     fn until(&mut self, end: Option<char>, is_quoted: bool) -> Result<Expansion, &'static str> {
         if self.depth == MOST_NESTED {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_build_knows_is_named_and_not_guessed() {
+    fn values_known_only_during_the_build_are_reported_as_unknown() {
         for (word, names) in [
             ("$X", vec!["X"]),
             ("x-${TARGETARCH:-amd64}", vec!["TARGETARCH"]),

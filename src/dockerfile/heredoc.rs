@@ -1,12 +1,12 @@
-//! Which here-documents does an instruction begin? The rule is BuildKit's: a word of the form `<<EOF`, `<<-EOF` or
-//! `3<<"EOF"` in `RUN`, `COPY` or `ADD`, wherever it stands in the line.
+//! Here-documents of an instruction, by BuildKit's rule: a word of the form `<<EOF`, `<<-EOF` or `3<<"EOF"` anywhere in
+//! a `RUN`, `COPY` or `ADD`.
 
 /// A here-document that an instruction begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Heredoc {
-    /// The line that ends it.
+    /// The terminating line.
     pub(super) name: String,
-    /// Whether tabs before that line do not count.
+    /// Whether tabs before that line are ignored.
     is_indented: bool,
 }
 
@@ -23,18 +23,18 @@ pub(super) fn begun_by(keyword: &str, line: &str) -> Vec<Heredoc> {
     if !matches!(keyword.as_str(), "run" | "copy" | "add") || !line.contains("<<") || is_json(line) {
         return Vec::new();
     }
-    // BuildKit takes a line with an unclosed quote for one without here-documents.
+    // For BuildKit, a line with an unclosed quote has no here-documents.
     let words = split(line, Quotes::Keep).unwrap_or_default();
     words.iter().filter_map(|word| heredoc(word)).collect()
 }
 
-/// The keyword and the line of what `ONBUILD` keeps for later.
+/// The keyword and line of an instruction in `ONBUILD`.
 fn trigger(line: &str) -> (String, &str) {
     let line = line.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest).trim_start();
     (line.split_whitespace().next().unwrap_or_default().to_lowercase(), line)
 }
 
-/// Whether the arguments, without flags, are a list in JSON: there, nothing is a shell's.
+/// Whether the arguments, without flags, are a JSON list, which no shell interprets.
 fn is_json(line: &str) -> bool {
     let arguments = line.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest).trim_start();
     let start =
@@ -60,7 +60,7 @@ enum Quotes {
     Remove,
 }
 
-/// The words of a line as a shell would see them; `None` if a quote or a brace is not closed.
+/// The words of a line, split like a shell; `None` if a quote or a brace is not closed.
 fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -101,7 +101,7 @@ fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// How long the quoted text is that `text` begins with, both quotes included.
+/// The length of the quoted text at the start of `text`, including both quotes.
 fn quoted(text: &str) -> Option<usize> {
     let quote = text.chars().next()?;
     let mut characters = text.char_indices().skip(1);
@@ -115,7 +115,7 @@ fn quoted(text: &str) -> Option<usize> {
     None
 }
 
-/// How long the `${…}` is that `text` begins with.
+/// The length of the `${…}` at the start of `text`.
 fn braced(text: &str) -> Option<usize> {
     let mut at = "${".len();
     let mut depth = 1;
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_here_document_begins_wherever_its_word_stands() {
+    fn a_here_document_may_begin_anywhere_in_the_line() {
         let table: [(&str, &[&str]); 14] = [
             ("RUN <<EOF", &["EOF"]),
             ("RUN cat <<EOF > /x", &["EOF"]),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tabs_before_the_end_of_an_indented_here_document_do_not_count() {
+    fn tabs_before_the_end_of_an_indented_here_document_are_ignored() {
         let [plain, indented] = &begun_by("run", "RUN <<A <<-B")[..] else { panic!("two here-documents") };
         assert!(plain.ends_with("A") && !plain.ends_with("\tA") && !plain.ends_with("A "));
         assert!(indented.ends_with("\t\tB") && !indented.ends_with(" B"));

@@ -1,10 +1,10 @@
-//! The image that a `FROM` names: as a reference, and where its tag and digest stand.
+//! The image of a `FROM`: its reference, and the positions of tag and digest.
 
 use std::ops::Range;
 
 use crate::image::{InvalidReference, Reference};
 
-/// The reference that `text` means to Docker: a name without a registry is one of Docker Hub.
+/// Parses `text` like Docker: a name without a registry is on Docker Hub.
 pub(super) fn parse(text: &str) -> Result<Reference, InvalidReference> {
     let has_registry = text.split_once('/').is_some_and(|(first, _)| {
         first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase())
@@ -12,7 +12,7 @@ pub(super) fn parse(text: &str) -> Result<Reference, InvalidReference> {
     if has_registry { text.parse() } else { format!("docker.io/{text}").parse() }
 }
 
-/// Where tag and digest of a reference stand in its text.
+/// The positions of tag and digest in the text of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) tag: Option<Range<usize>>,
@@ -28,7 +28,7 @@ impl Parts {
         Self { tag, digest: at.map(|at| at + 1..text.len()) }
     }
 
-    /// The name in front of them.
+    /// The name before them.
     pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
         let part = self.tag.as_ref().or(self.digest.as_ref());
         &text[..part.map_or(text.len(), |part| part.start - 1)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_without_a_registry_is_one_of_docker_hub() {
+    fn a_name_without_a_registry_is_on_docker_hub() {
         for (text, reference) in [
             ("node:22-alpine", "docker.io/library/node:22-alpine"),
             ("rocker/geospatial:4.3", "docker.io/rocker/geospatial:4.3"),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_and_digest_are_found_and_a_port_is_no_tag() {
+    fn tag_and_digest_are_found_and_a_port_is_not_a_tag() {
         assert_eq!(Parts::of("127.0.0.1:5000/x"), Parts { tag: None, digest: None });
         assert_eq!(Parts::of("a.io:1/x:22@sha256:ab"), Parts { tag: Some(9..11), digest: Some(12..21) });
         assert_eq!(Parts::of("node:22"), Parts { tag: Some(5..7), digest: None });

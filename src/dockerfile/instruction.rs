@@ -1,4 +1,4 @@
-//! Where does each instruction begin and end? Lines, their continuations, comments and here-documents.
+//! Splits a Dockerfile into instructions: lines, continuations, comments and here-documents.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::{MOST_BYTES, SourceText, SyntaxError, heredoc};
 pub(super) struct Instruction {
     /// Its keyword in lower case.
     pub(super) keyword: String,
-    /// What follows the keyword, continuations joined.
+    /// Its arguments, continuation lines joined.
     pub(super) arguments: SourceText,
     /// The line it begins on, from 1.
     pub(super) line: usize,
@@ -48,14 +48,14 @@ impl<'a> Line<'a> {
         self.text.trim().is_empty()
     }
 
-    /// The line before the escape character that continues it on the next one. An escaped escape character does not.
+    /// The line before a trailing escape character; `None` if there is none, or it is escaped.
     fn continued(self, escape: char) -> Option<&'a str> {
         let text = self.text.trim_end_matches([' ', '\t']).strip_suffix(escape)?;
         (!text.ends_with(escape)).then_some(text)
     }
 }
 
-/// The lines of `text`; a byte order mark belongs to none.
+/// The lines of `text`, without a byte order mark.
 fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut offset = start;
@@ -119,7 +119,7 @@ fn instruction(joined: &SourceText, first: Line<'_>, last: Line<'_>) -> Instruct
     }
 }
 
-/// The character that `# escape=` names. Directives are the comments of the form `# name=value` at the very top.
+/// The character of `# escape=`. Directives are comments of the form `# name=value` at the start of the file.
 fn escape_directive(text: &str) -> Result<char, SyntaxError> {
     let mut escape = '\\';
     for line in lines(text) {
@@ -129,7 +129,7 @@ fn escape_directive(text: &str) -> Result<char, SyntaxError> {
             ("syntax" | "check", _) | ("escape", "\\") => {}
             ("escape", "`") => escape = '`',
             ("escape", _) => {
-                let message = "the escape character is either \\ or `".to_owned();
+                let message = "the escape character must be \\ or `".to_owned();
                 return Err(SyntaxError { line: line.number, message });
             }
             _ => break,

@@ -1,4 +1,4 @@
-//! Which base do the labels of the built image record?
+//! The base that the labels of the built image record.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use crate::image::{Digest, Reference};
 pub(super) const OCI_NAME: &str = "org.opencontainers.image.base.name";
 pub(super) const OCI_DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// What the labels of an image say of its base.
+/// How labels record the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelState {
-    /// They name it by the digest that `FROM` names.
+    /// They have the digest of `FROM`.
     Recorded,
     /// No label names it.
     Missing,
-    /// A label names another image or another digest, or no digest.
+    /// A label names another image, another digest or no digest.
     Differs,
-    /// Only the build knows what the label says.
+    /// The value of the label is only known during the build.
     Unresolved,
 }
 
@@ -34,9 +34,9 @@ pub struct RecordedLabel {
     pub key: String,
     /// Its line, from 1.
     pub line: usize,
-    /// Its value, where the file says it.
+    /// Its value, if the file determines it.
     pub value: Option<String>,
-    /// What it says of the base.
+    /// How it records the base.
     pub state: LabelState,
     pub(super) text: SourceText,
 }
@@ -48,8 +48,7 @@ struct Assigned {
 }
 
 impl BuildPlan<'_> {
-    /// The labels with one of these `keys`, or the OCI keys, of the image that is built on `base`, which is the one that
-    /// ships.
+    /// The labels with one of `keys` or the OCI keys in the image that is built on `base`.
     #[must_use]
     pub fn labels(&self, keys: &[String], base: &Reference) -> Vec<RecordedLabel> {
         let mut assigned: BTreeMap<String, Assigned> = BTreeMap::new();
@@ -62,11 +61,11 @@ impl BuildPlan<'_> {
         wanted.map(|(key, assigned)| recorded(key, assigned, base)).collect()
     }
 
-    /// What all labels together say of the base.
+    /// How all labels together record the base.
     #[must_use]
     pub fn label_state(labels: &[RecordedLabel]) -> LabelState {
         let has = |state| labels.iter().any(|label| label.state == state);
-        // `base.name` without a digest says nothing wrong, and not enough.
+        // `base.name` without a digest is correct but insufficient.
         match () {
             () if has(LabelState::Differs) => LabelState::Differs,
             () if has(LabelState::Recorded) => LabelState::Recorded,
@@ -75,7 +74,7 @@ impl BuildPlan<'_> {
         }
     }
 
-    /// Walks through one stage.
+    /// Processes one stage.
     fn assign(
         &self,
         stage: usize,
@@ -127,7 +126,7 @@ impl BuildPlan<'_> {
     }
 }
 
-/// Keys and values of `ENV` and `LABEL`: `a=b c=d`, or the old form `a b c`, which is one pair.
+/// Keys and values of `ENV` and `LABEL`: `a=b c=d`, or the legacy form `a b c`, which is one pair.
 fn pairs(arguments: &SourceText, escape: char) -> Vec<(SourceText, SourceText)> {
     let words = words::quoted(arguments, escape);
     let Some(first) = words.first() else { return Vec::new() };
@@ -154,7 +153,7 @@ fn recorded(key: String, assigned: Assigned, base: &Reference) -> RecordedLabel 
         match image_name::parse(named) {
             Ok(label) if label.repository != base.repository => LabelState::Differs,
             Ok(label) if label.digest.is_some() && label.digest == base.digest => LabelState::Recorded,
-            // The pair names the digest under its other key.
+            // The pair has the digest under its other key.
             Ok(label) if label.digest.is_none() && key == OCI_NAME => LabelState::Missing,
             Ok(_) | Err(_) => LabelState::Differs,
         }

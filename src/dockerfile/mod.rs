@@ -1,11 +1,11 @@
-//! Dockerfiles: which image does each `FROM` name, is it pinned and recorded, and which bytes would pin it?
+//! Dockerfiles: the base of each `FROM`, whether it is pinned and recorded, and the edits that pin it.
 //!
-//! Follows the grammar of BuildKit as far as bases need it: parser directives, line continuations, here-documents,
-//! the scope of `ARG` and the operators of variables. What can only be known when the image is built is
-//! [`BaseImage::Unresolved`], never guessed. Pure: no files, no registry.
+//! Follows the grammar of BuildKit as far as bases need it: parser directives, line continuations, here-documents, the
+//! scope of `ARG` and the operators of variables. Values that are only known during the build are
+//! [`BaseImage::Unresolved`]. Pure: no files, no registry.
 //!
-//! A parser of our own: of the crates, none finds a here-document that begins in the middle of a line
-//! (`RUN cat <<EOF > /x`), and the `FROM` in its text would be taken for an instruction.
+//! No crate is used: none finds a here-document that begins in the middle of a line (`RUN cat <<EOF > /x`), so a `FROM`
+//! in its text would be parsed as an instruction.
 
 mod build;
 mod edit;
@@ -34,7 +34,7 @@ pub const MOST_BYTES: usize = 1 << 20;
 /// Files of more stages are refused: comparing them with each other takes time with the square of their number.
 const MOST_STAGES: usize = 200;
 
-/// Why a text is no Dockerfile.
+/// Why a text is not a Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct SyntaxError {

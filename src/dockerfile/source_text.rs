@@ -1,8 +1,8 @@
-//! Text that was put together from pieces of a file, and where each byte of it stands there.
+//! Text composed of pieces of a file, with the position of each byte.
 
 use std::ops::Range;
 
-/// Text of which each byte knows its place in the file; bytes that are from elsewhere, such as a `--build-arg`, have none.
+/// Text with the position of each byte in the file; bytes from elsewhere, such as a `--build-arg`, have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SourceText {
     text: String,
@@ -10,7 +10,7 @@ pub(super) struct SourceText {
 }
 
 impl SourceText {
-    /// Text that stands nowhere in the file.
+    /// Text that is not in the file.
     pub(super) fn from_elsewhere(text: &str) -> Self {
         Self { text: text.to_owned(), offsets: vec![None; text.len()] }
     }
@@ -27,24 +27,25 @@ impl SourceText {
         self.text.is_empty()
     }
 
-    /// Where the byte at `position` stands in the file.
+    /// The position in the file of the byte at `position`.
     pub(super) fn offset(&self, position: usize) -> Option<usize> {
         self.offsets.get(position).copied().flatten()
     }
 
-    /// The places of all bytes that have one.
+    /// The positions of all bytes that have one.
     pub(super) fn offsets(&self) -> impl Iterator<Item = usize> {
         self.offsets.iter().copied().flatten()
     }
 
-    /// The bytes of the file from the first to the last of this text; `None` where one of them is from elsewhere.
+    /// The byte range in the file from the first to the last byte of this text; `None` if one of them is from
+    /// elsewhere.
     pub(super) fn span(&self) -> Option<Range<usize>> {
         let all: Option<Vec<_>> = self.offsets.iter().copied().collect();
         let all = all?;
         Some(*all.first()?..*all.last()? + 1)
     }
 
-    /// The bytes of the file that `range` is, where they stand there one after the other.
+    /// The byte range in the file of `range`, if contiguous.
     pub(super) fn contiguous(&self, range: Range<usize>) -> Option<Range<usize>> {
         let first = self.offset(range.start)?;
         let is_next = |(place, position): (usize, usize)| self.offset(position) == Some(first + place);
@@ -80,7 +81,7 @@ impl SourceText {
         self.slice(start..start.max(self.text.trim_end().len()))
     }
 
-    /// The text before and behind the first `separator`.
+    /// The text before and after the first `separator`.
     pub(super) fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let at = self.text.find(separator)?;
         Some((self.slice(0..at), self.slice(at + separator.len_utf8()..self.len())))

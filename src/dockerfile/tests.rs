@@ -1,4 +1,4 @@
-//! Real shapes of Dockerfiles with what is right to conclude, and laws of edits.
+//! Tests with real Dockerfiles and their expected results, and properties of edits.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -71,7 +71,7 @@ fn assert_from(file: &str, plan: &BuildPlan<'_>, from: &FromInstruction, expecte
 }
 
 #[test]
-fn real_dockerfiles_mean_what_is_known_to_be_right() {
+fn real_dockerfiles_are_evaluated_as_expected() {
     let expected: Value =
         serde_json::from_str(&fs::read_to_string(shapes().join("expected.json")).expect("a file")).expect("JSON");
     let files = expected["files"].as_array().expect("a list");
@@ -102,7 +102,7 @@ fn reference(text: &str, arguments: &[(&str, &str)], target: Option<&str>) -> St
 }
 
 #[test]
-fn build_arguments_and_targets_decide_what_ships() {
+fn build_arguments_and_targets_determine_the_base() {
     let shape = |name: &str| fs::read_to_string(shapes().join(name)).expect(name);
     let whole = shape("02-arg-whole-reference.Dockerfile");
     assert_eq!(
@@ -125,7 +125,7 @@ fn build_arguments_and_targets_decide_what_ships() {
         assert_eq!(plan.froms.iter().position(|from| from.ships), Some(ships), "{target:?}");
     }
     assert!(dockerfile.plan(BuildOptions { target: Some("none"), arguments: None }).is_err());
-    // An undeclared argument reaches no FROM, whoever passes it.
+    // An undeclared argument is not available in FROM, even if passed.
     let undeclared = "FROM a.io/x:${V}\n";
     assert!(reference(undeclared, &[("V", "1")], None).starts_with("unresolved: V is not declared"));
     assert_eq!(reference("FROM a.io/x:${TARGETARCH}\n", &[("TARGETARCH", "arm64")], None), "a.io/x:arm64");
@@ -135,7 +135,7 @@ fn build_arguments_and_targets_decide_what_ships() {
 }
 
 #[test]
-fn the_grammar_of_lines_is_that_of_buildkit() {
+fn lines_follow_the_grammar_of_buildkit() {
     for (text, ships) in [
         ("\u{feff}FROM a.io/x:1\n", "a.io/x:1"),
         ("# escape=`\nFROM a.io/`\nx:1\nCOPY a b\\\nRUN x `\nFROM b\n", "a.io/x:1"),
@@ -165,7 +165,7 @@ fn the_grammar_of_lines_is_that_of_buildkit() {
 }
 
 #[test]
-fn arguments_that_name_each_other_do_not_grow_without_end() {
+fn expansions_of_nested_arguments_are_limited() {
     let doubled = (1..60).map(|number| format!("ARG A{number}=$A{0}$A{0}\n", number - 1));
     let text = format!("ARG A0=x\n{}FROM a.io/x:$A59\n", doubled.collect::<String>());
     assert!(reference(&text, &[], None).starts_with("unresolved"), "it ends");
@@ -173,7 +173,7 @@ fn arguments_that_name_each_other_do_not_grow_without_end() {
 }
 
 #[test]
-fn labels_of_the_stages_that_ship_record_the_base() {
+fn labels_of_the_target_stage_and_its_bases_record_the_base() {
     let digest = new_digest();
     let pinned = format!("a.io/lambda/x:1@{digest}");
     let other = Digest::of(b"other");
@@ -209,7 +209,7 @@ fn labels_of_the_stages_that_ship_record_the_base() {
 }
 
 #[test]
-fn a_fix_pins_where_the_reference_stands_and_adds_the_label_after_the_final_from() {
+fn a_fix_pins_the_reference_in_place_and_adds_the_label_after_the_final_from() {
     let new = new_digest();
     let old = Digest::of(b"old");
     let table = [
@@ -269,13 +269,13 @@ fn a_fix_pins_where_the_reference_stands_and_adds_the_label_after_the_final_from
 }
 
 #[test]
-fn what_would_change_something_else_is_refused_with_the_reason() {
+fn edits_with_side_effects_are_refused_with_the_reason() {
     let given = BuildArguments::from([("G".to_owned(), "a.io/lambda/x:1".to_owned())]);
     for (text, why) in [
-        ("ARG V=1\nFROM a.io/lambda/x:${V}\nARG V\nRUN use $V\n", "a stage uses it too"),
+        ("ARG V=1\nFROM a.io/lambda/x:${V}\nARG V\nRUN use $V\n", "is used in a stage"),
         ("ARG V=1\nFROM a.io/tool:${V} AS t\nFROM a.io/lambda/x:${V}\n", "same ARG"),
         ("ARG G\nFROM $G\n", "--build-arg"),
-        ("ARG V=1\nARG T=${V}\nFROM a.io/lambda/x:${V}\nARG T\n", "a stage uses it too"),
+        ("ARG V=1\nARG T=${V}\nFROM a.io/lambda/x:${V}\nARG T\n", "is used in a stage"),
     ] {
         let (same, edits) = fixed(text, &given).expect("a Dockerfile");
         assert_eq!(same, text);
@@ -313,7 +313,7 @@ fn without_pins(text: &str) -> String {
         let trimmed = line.trim();
         let is_added = trimmed.starts_with(&format!("LABEL {KEY}=")) || ADDED_ARGUMENTS.contains(&trimmed);
         if is_added {
-            // Where the file ends without a line break, the one before the label was added as well.
+            // If the file ends without a line break, one was added before the label.
             if !line.ends_with('\n') {
                 kept.truncate(kept.trim_end_matches(['\r', '\n']).len());
             }
@@ -328,7 +328,7 @@ fn without_pins(text: &str) -> String {
 const ADDED_ARGUMENTS: [&str; 6] =
     ["ARG BASE", "ARG BASE_IMAGE", "ARG base_os_img", "ARG BASE_IMAGE_URI", "ARG WHOLE", "ARG PART"];
 
-/// Files of lines that mean something together, with every way to end lines.
+/// Files of related lines, with all kinds of line breaks.
 fn files() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         Just("FROM a.io/lambda/x:1"),
@@ -382,7 +382,7 @@ proptest! {
 }
 
 #[test]
-fn a_from_that_a_dangling_escape_leaves_open_is_pinned_and_gets_no_label() {
+fn a_from_with_a_dangling_escape_is_pinned_without_a_label() {
     let digest = Digest::of(b"current");
     let fixed = |text: &str| {
         let dockerfile = Dockerfile::parse(text).expect("a Dockerfile");

@@ -1,5 +1,5 @@
-//! How are arguments split into words? By blanks, as in `FROM`, or as BuildKit splits `ARG`, `ENV` and `LABEL`, where
-//! quotes hold a word together. Quotes and escapes stay: they are removed when variables are expanded.
+//! Splits arguments into words: at blanks, as in `FROM`, or with quotes, as BuildKit splits `ARG`, `ENV` and `LABEL`.
+//! Quotes and escapes are kept until variables are expanded.
 
 use super::SourceText;
 
@@ -17,7 +17,7 @@ pub(super) fn quoted(text: &SourceText, escape: char) -> Vec<SourceText> {
     })
 }
 
-/// Splits at blanks; `step` says how many bytes from the beginning of the rest belong together.
+/// Splits at blanks; `step` returns the number of bytes at the start of the rest that belong together.
 fn split(text: &SourceText, step: impl Fn(&str, char) -> usize) -> Vec<SourceText> {
     let whole = text.as_str();
     let mut words = Vec::new();
@@ -36,7 +36,7 @@ fn split(text: &SourceText, step: impl Fn(&str, char) -> usize) -> Vec<SourceTex
     words
 }
 
-/// How long the quoted text is that `text` begins with; all of it if the quote is not closed.
+/// The length of the quoted text at the start of `text`; all of it if the quote is not closed.
 fn closing(text: &str, quote: char, escape: char) -> usize {
     let mut at = quote.len_utf8();
     while let Some(character) = text[at..].chars().next() {
@@ -51,7 +51,7 @@ fn closing(text: &str, quote: char, escape: char) -> usize {
     at
 }
 
-/// How long an escape character and what it escapes are.
+/// The length of an escape character and the escaped character.
 fn with_next(text: &str, escape: char) -> usize {
     let length = escape.len_utf8();
     length + text[length..].chars().next().map_or(0, char::len_utf8)

@@ -1,36 +1,36 @@
-//! `[[identify.base]]`: which repositories hold bases, and what is known of them that labels do not say.
+//! `[[identify.base]]`: the base repositories and their properties.
 
 use crate::{glob::Glob, image::Repository};
 
-/// What is built in, after everything that is configured. AWS publishes the same images with the same tags on Docker
-/// Hub.
+/// The built-in base repositories, which follow the configured ones. AWS publishes the same images with the same tags
+/// on Docker Hub.
 const BUILT_IN: [&str; 2] = ["public.ecr.aws/lambda/*", "docker.io/amazon/aws-lambda-*"];
 
-/// What is known of the base repositories that a pattern matches. What is `None` or empty is left to later rules.
+/// A rule for the base repositories that a pattern matches. `None` and empty fields are left to later rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseRule {
     /// The base repositories, with their registry.
     pub repository: Glob,
-    /// The images that `tag`, `default_tag` and `bare` are for, by their repository without its registry; `None` means
+    /// The images that `tag`, `default_tag` and `bare` apply to, by their repository without its registry; `None` for
     /// all.
     pub images: Option<Glob>,
     /// The moving tags to follow.
     pub tags: Vec<String>,
-    /// The moving tag that those images follow, whatever else says so.
+    /// The moving tag of those images; overrides all evidence.
     pub tag: Option<String>,
-    /// The moving tag that is assumed where nothing better is known.
+    /// The moving tag that is assumed without better evidence.
     pub default_tag: Option<String>,
-    /// The repository that a bare digest or a bare dated tag in a label of those images means: the one that
-    /// `repository` names exactly.
+    /// Whether a bare digest or dated tag in a label of those images means this repository, which `repository` names
+    /// exactly.
     pub bare: Option<Repository>,
     /// Whether releases carry dated tags, as AWS Lambda's do: `21.2026.07.16.13-x86_64`.
     pub has_dated_tags: Option<bool>,
-    /// Whether these are company bases: built on another base themselves.
+    /// Whether these are company bases, which are built on another base.
     pub is_company: Option<bool>,
 }
 
 impl BaseRule {
-    /// A rule that says only that these repositories hold bases.
+    /// A rule without further properties.
     #[must_use]
     pub fn new(repository: Glob) -> Self {
         Self {
@@ -50,8 +50,7 @@ impl BaseRule {
     }
 }
 
-/// The rules about base repositories, in order. For each thing that a rule can say, the first that matches and says it
-/// wins.
+/// The rules for base repositories, in order. For each property, the first matching rule that sets it wins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseRules(Vec<BaseRule>);
 
@@ -78,7 +77,7 @@ impl BaseRules {
         self.0.iter().filter(move |rule| rule.repository.matches(&name))
     }
 
-    /// Whether `repository` holds bases. Only such a repository can be the answer where layers alone name the base.
+    /// Whether `repository` holds bases. Layers alone can only identify a base in such a repository.
     #[must_use]
     pub fn is_base(&self, repository: &Repository) -> bool {
         self.about(repository).next().is_some()
@@ -90,15 +89,14 @@ impl BaseRules {
         self.about(repository).find_map(|rule| rule.has_dated_tags).unwrap_or_default()
     }
 
-    /// Whether images of `repository` are built on another base themselves.
+    /// Whether images of `repository` are built on another base.
     #[must_use]
     pub fn is_company_base(&self, repository: &Repository) -> bool {
         self.about(repository).find_map(|rule| rule.is_company).unwrap_or_default()
     }
 
-    /// The moving tags of `repository` that are known by configuration, each once: those to follow, and those that
-    /// images are said or assumed to follow. Where there are none, the lines are only known by what images record and,
-    /// if the repository has dated tags, by these.
+    /// The configured moving tags of `repository`, each once. Without them, lines are known only from records of images
+    /// and dated tags.
     #[must_use]
     pub fn followed_tags(&self, repository: &Repository) -> Vec<&str> {
         let listed = self.about(repository).map(|rule| &rule.tags).find(|tags| !tags.is_empty());
@@ -112,17 +110,17 @@ impl BaseRules {
         followed
     }
 
-    /// The moving tag of `repository` that images of the repository `image` follow, whatever else says so.
+    /// The configured moving tag of `repository` for images of the repository `image`.
     pub(super) fn tag(&self, repository: &Repository, image: Option<&str>) -> Option<&str> {
         self.about(repository).filter(|rule| rule.is_for_image(image)).find_map(|rule| rule.tag.as_deref())
     }
 
-    /// The moving tag of `repository` that is assumed for images of the repository `image`.
+    /// The default tag of `repository` for images of the repository `image`.
     pub(super) fn default_tag(&self, repository: &Repository, image: Option<&str>) -> Option<&str> {
         self.about(repository).filter(|rule| rule.is_for_image(image)).find_map(|rule| rule.default_tag.as_deref())
     }
 
-    /// The repository that a bare digest or a bare dated tag means in images of the repository `image`.
+    /// The repository of a bare digest or dated tag in images of the repository `image`.
     pub(super) fn bare_repository(&self, image: Option<&str>) -> Option<&Repository> {
         self.0.iter().filter(|rule| rule.is_for_image(image)).find_map(|rule| rule.bare.as_ref())
     }
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_matching_rule_that_says_something_wins_for_each_thing() {
+    fn for_each_property_the_first_matching_rule_that_sets_it_wins() {
         let rules = BaseRules::new(vec![
             BaseRule { tags: vec!["21".into(), "17".into()], ..rule("*/base/java") },
             BaseRule {
@@ -202,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_some_images_says_nothing_about_others() {
+    fn a_rule_for_some_images_does_not_apply_to_others() {
         let limited = BaseRule {
             images: Some("orders*".parse().unwrap()),
             tag: Some("21".into()),

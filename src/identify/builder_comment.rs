@@ -1,11 +1,11 @@
-//! What buildah and podman write into the history of an image: `FROM` and the reference of its base.
+//! Builder comments: buildah and podman write `FROM` and the base into the history of an image.
 
 use super::{EvidenceKind, Malformed, Reading, Settings, Sources, line};
 
-/// What stands in front of the reference.
+/// The text before the reference.
 const FROM: &str = "FROM";
 
-/// The readings of the bases that the builder noted, outermost first: what the image is built on, then what that is.
+/// The readings of the bases in builder comments, outermost first.
 pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
     let noted = sources.facts.build.builder_bases.iter().rev().map(|noted| {
         let reference = noted.reference.clone();

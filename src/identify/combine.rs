@@ -1,4 +1,4 @@
-//! How the evidence of one image is combined: what it records, and what its layers prove of that.
+//! Combines the evidence of one image: its records, and what its layers prove.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,14 +11,14 @@ use crate::{
     inventory::DeployedImage,
 };
 
-/// So many releases of equal content are named.
+/// The most releases of equal content that are named.
 const EQUAL_RELEASES: usize = 100;
 
-/// Concludes from the `readings` of `image` and from what its `layers` say on which bases it is built. `repository` is
-/// the image's own, which rules of the configuration may be limited to.
+/// Identifies the bases of `image` from its `readings` and its `layers`. `repository` is that of the image, to which
+/// rules of the configuration may be limited.
 ///
-/// What the layers prove is the truth. A record that they disprove is no answer, and one that they can neither prove nor
-/// disprove is an answer only where they prove nothing else.
+/// Proof by layers wins. A record that they disprove is rejected; one that they neither prove nor disprove counts only
+/// if they prove nothing else.
 #[must_use]
 pub fn combine(
     readings: Vec<Reading>,
@@ -41,7 +41,7 @@ struct Evidence<'a> {
     layers: &'a LayerEvidence,
     image: &'a DeployedImage,
     own_name: Option<&'a str>,
-    /// How many layers the image has.
+    /// The number of layers of the image.
     length: usize,
     settings: &'a Settings,
 }
@@ -52,7 +52,7 @@ struct Proof<'a> {
     layer_count: usize,
     /// The reading that names it.
     position: Option<usize>,
-    /// The known releases that are so many layers.
+    /// The known releases with this number of layers.
     releases: &'a [Arc<ReleaseOf>],
 }
 
@@ -82,8 +82,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The release that the image is, if it is one; of a company base, whose own base matters more, only where nothing is
-    /// known of that.
+    /// The release that the image itself is, if any; a company base only if its own base is unknown.
     fn own_release(&self) -> Option<&'a ReleaseOf> {
         let mut releases = self.layers.prefixes.iter().flat_map(|prefix| &prefix.releases);
         let own = releases.find(|known| self.is_own(known) && self.settings.is_base(&known.repository))?;
@@ -106,12 +105,12 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// The longest base of fewer than `limit` layers that the layers prove. A reading that names it comes before the
-    /// releases that are known to be as long, for it tells equal ones apart.
+    /// The longest proven base of fewer than `limit` layers. A reading that names it takes precedence over known
+    /// releases of the same length, because it distinguishes equal ones.
     fn proof_below(&self, limit: usize) -> Option<Proof<'a>> {
         let matched = self.prefixes().find(|prefix| prefix.layer_count < limit);
         let read = self.proven_readings().filter(|(_, layer_count)| *layer_count < limit);
-        // Of equally long ones the first: readings come best first.
+        // Of equally long ones the first: readings are sorted, best first.
         let read = read.reduce(|best, other| if other.1 > best.1 { other } else { best });
         let releases_of = |layer_count| {
             let prefix = self.prefixes().find(|prefix| prefix.layer_count == layer_count);
@@ -130,8 +129,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The readings whose base is proven to be a prefix, with its length: compared, or recorded as what a release that is
-    /// one is called.
+    /// The readings whose base is proven to be a prefix, with its length: by comparison, or because they name a release
+    /// that is a prefix.
     fn proven_readings(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.bases()
             .filter(|(_, reading, base)| !reading.kind.is_candidate() || self.settings.is_base(&base.repository))
@@ -151,8 +150,8 @@ impl<'a> Evidence<'a> {
         readings.filter_map(|(position, reading)| Some((position, reading, reading.base.as_ref().ok()?)))
     }
 
-    /// The first record that the layers neither prove nor disprove. Of fewer layers than the base has, an image is
-    /// flattened only if they begin with no base.
+    /// The first record that the layers neither prove nor disprove. An image with fewer layers than the base counts as
+    /// flattened only if no base is a prefix.
     fn undecided(&self) -> Option<usize> {
         let has_prefix = self.prefixes().next().is_some();
         let is_undecided = |(position, reading, _): &(usize, &Reading, &Base)| {
@@ -166,9 +165,8 @@ impl<'a> Evidence<'a> {
         self.bases().find(is_undecided).map(|(position, ..)| position)
     }
 
-    /// Whether the base that the reading names may be built on what the layers prove, so that both hold: a company base
-    /// is, and so is a language's image on `provided`, the first layers of which are the same. Releases of one repository
-    /// are not built on each other.
+    /// Whether the base that the reading names may be built on the proven one, so that both are correct: as a company
+    /// base is, or a language image on `provided`. Releases of one repository are not built on each other.
     fn may_be_above(&self, position: usize, proof: Proof<'_>) -> bool {
         let Some(Ok(base)) = self.readings.get(position).map(|reading| &reading.base) else { return false };
         let is_same = proof.releases.iter().any(|known| known.repository == base.repository);
@@ -177,20 +175,20 @@ impl<'a> Evidence<'a> {
         !is_same && (is_built_on_others || may_be_part(proof.releases))
     }
 
-    /// Whether no longer release can be a prefix: all were compared, or the image has no more layers.
+    /// Whether no longer prefix is possible: all releases were compared, or the image has no more layers.
     fn is_final(&self, proof: Proof<'_>) -> bool {
         let is_searched = matches!(self.layers.search, Search::Idle | Search::Complete { .. });
         is_searched || proof.layer_count == self.length
     }
 
-    /// The base that `outer` is built on. AWS's own bases are built on none.
+    /// The base that `outer` is built on. AWS bases have none.
     fn below(&self, outer: &IdentifiedBase) -> Option<IdentifiedBase> {
         let repository = &outer.base.repository;
         if self.settings.is_base(repository) && !self.settings.is_company_base(repository) {
             return None;
         }
         let proof = self.proof_below(outer.layer_count.unwrap_or(usize::MAX))?;
-        // A search ends with the outer base: which release of a language that begins with is then not known.
+        // A search ends with the outer base, so the language release below it may be unknown.
         let is_searched = matches!(self.layers.search, Search::Complete { .. });
         let is_part = proof.position.is_none() && may_be_part(proof.releases) && !is_searched;
         let is_same = proof.releases.iter().any(|known| known.repository == *repository);
@@ -198,7 +196,7 @@ impl<'a> Evidence<'a> {
         (inner.base.repository != *repository).then_some(inner)
     }
 
-    /// The places of records that the layers disprove.
+    /// The positions of records that the layers disprove.
     fn contradicted(&self, chain: &[IdentifiedBase]) -> BTreeSet<usize> {
         if chain.first().is_some_and(|base| base.evidence.kind == EvidenceKind::Itself) {
             return BTreeSet::new();
@@ -215,7 +213,7 @@ impl<'a> Evidence<'a> {
         disproven.map(|(position, ..)| position).collect()
     }
 
-    /// What the image records, unconfirmed.
+    /// The recorded base, unconfirmed.
     fn recorded(&self, position: usize) -> IdentifiedBase {
         let evidence = self.readings[position].clone();
         let is_whole = label::unquoted(&evidence.value).contains('/');
@@ -229,7 +227,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// What the layers prove.
+    /// The proven base.
     fn proven(&self, proof: Proof<'_>) -> Option<IdentifiedBase> {
         let Proof { layer_count, position, releases } = proof;
         let recorded = position.map(|position| (position, self.completed(position)));
@@ -268,11 +266,11 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// A known release as a base, and as evidence of that.
+    /// A known release as a base, with its evidence.
     fn released(&self, known: &ReleaseOf, kind: EvidenceKind, key: String) -> (Base, Reading) {
         let ReleaseOf { repository, release } = known;
         let tag = dated_tag(release).map(|tag| tag.to_string());
-        // A dated tag says which index it carried then; of several that list one manifest, the catalog knows any.
+        // A dated tag identifies its index; of several indexes with the same manifest, the catalog may have any.
         let digest = || release.index.clone().unwrap_or_else(|| release.manifest.clone());
         let digest = tag.is_none().then(digest);
         let base = line::base(self.settings, self.own_name, repository.clone(), tag, digest);
@@ -280,7 +278,7 @@ impl<'a> Evidence<'a> {
         (base.clone(), Reading { kind, key, value, base: Ok(base) })
     }
 
-    /// The base that a reading names, completed by what later ones record of it.
+    /// The base that a reading names, completed by later readings of the same release.
     fn completed(&self, position: usize) -> Base {
         let named = |(_, _, base): (usize, &Reading, &Base)| base.clone();
         let mut base =
@@ -292,12 +290,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Whether whole releases of languages may begin with these: `provided` holds no language.
+/// Whether releases of languages may begin with these: `provided` has no language.
 fn may_be_part(releases: &[Arc<ReleaseOf>]) -> bool {
     releases.iter().all(|known| known.repository.name.rsplit('/').next() == Some("provided"))
 }
 
-/// Whether `base` is recorded as what `known` is called.
+/// Whether `base` names the release `known`.
 fn is_named(known: &ReleaseOf, base: &Base) -> bool {
     let ReleaseOf { repository, release } = known;
     let is_digest =
@@ -316,7 +314,7 @@ fn dated_tag(release: &PlatformRelease) -> Option<LambdaTag> {
     dated.min_by_key(|tag| (tag.built_at, tag.to_string())).map(|tag| tag.release())
 }
 
-/// Of releases of equal content the earliest, in whatever order they became known; what is recorded comes first.
+/// Of releases of equal content a recorded one, else the earliest, independent of the order of discovery.
 fn pick<'a>(releases: &'a [Arc<ReleaseOf>], recorded: Option<&Base>, settings: &Settings) -> Option<&'a ReleaseOf> {
     let is_base = |known: &&Arc<ReleaseOf>| settings.is_base(&known.repository);
     let is_recorded = |known: &&Arc<ReleaseOf>| recorded.is_none_or(|base| base.repository == known.repository);
@@ -327,7 +325,7 @@ fn pick<'a>(releases: &'a [Arc<ReleaseOf>], recorded: Option<&Base>, settings: &
     releases.iter().filter(is_base).filter(is_recorded).min_by_key(order).map(Arc::as_ref)
 }
 
-/// Earlier releases first; those without a dated tag last, by when they were first seen.
+/// Earlier releases first; those without a dated tag last, by first observation.
 fn age_order(known: &ReleaseOf) -> impl Ord + use<> {
     let built_at = dated_tag(&known.release).and_then(|tag| tag.built_at);
     (built_at.is_none(), built_at, known.release.first_seen, known.repository.clone(), known.release.manifest.clone())
@@ -350,7 +348,7 @@ fn name_of(known: &ReleaseOf) -> Reference {
     Reference::pinned(repository.clone(), digest.clone())
 }
 
-/// Says which release `base` is, where it records none: a moving tag has carried many.
+/// Sets the release of a `base` that records only a moving tag.
 fn complete(base: &mut Base, release: &PlatformRelease) {
     let is_dated = base.tag.as_deref().and_then(LambdaTag::parse).is_some_and(|tag| tag.built_at.is_some());
     if base.digest.is_some() || is_dated {
@@ -377,9 +375,9 @@ mod tests {
 
     const COMPANY: &str = "registry.example.com/acme/base";
 
-    /// How a row of the table is set up: the readings, each with what became of its comparison; the releases that are a
-    /// prefix, as `repository:tag` or `repository@name of its manifest`, by their number of layers; the number of layers
-    /// of the image, and the search.
+    /// The input of a table row: the readings, each with the result of its comparison; the releases that are a prefix,
+    /// as `repository:tag` or `repository@name of its manifest`, by their number of layers; the number of layers of the
+    /// image, and the search.
     struct Row<'a> {
         readings: &'a [(EvidenceKind, &'a str, Option<PrefixCheck>)],
         prefixes: &'a [(usize, &'a [&'a str])],
@@ -415,7 +413,7 @@ mod tests {
         if name.contains('.') && name.contains('/') { name } else { format!("public.ecr.aws/lambda/{name}") }
     }
 
-    /// A release; with a digest, of the name behind the `@`, for which one is made up otherwise.
+    /// A release; its digest is derived from the name after the `@`, else from the tag.
     fn release(name: &str) -> Arc<ReleaseOf> {
         let name = full(name);
         let (named, manifest) = name.split_once('@').unwrap_or((&name, &name));
@@ -514,17 +512,10 @@ mod tests {
     const LATER: &str = "java:21.2026.08.11.13";
     const PROVIDED: &str = "provided:al2023.2026.08.10.13";
 
-    /// What is recorded, what matches, how many layers the image has, what was searched, and what follows.
+    /// Name, records, prefixes, number of layers, search, and expected result.
     const RULES: &[(&str, Read, Match, usize, Search, &str)] = &[
         ("nothing is known", &[], &[], 9, IDLE, "unknown"),
-        (
-            "a label that nothing was compared with",
-            &[(Label, "java@a", None)],
-            &[],
-            9,
-            IDLE,
-            "java@ by label, unconfirmed",
-        ),
+        ("a label without a comparison", &[(Label, "java@a", None)], &[], 9, IDLE, "java@ by label, unconfirmed"),
         ("confirmed", &[(Label, "java@a", FIRST_6)], &[], 9, IDLE, "java@ by label, confirmed"),
         (
             "confirmed, and the release is known",
@@ -682,7 +673,7 @@ mod tests {
         ),
         ("a material that was not compared", &[(Provenance, "java@b", UNREAD)], &[], 9, IDLE, "unknown"),
         (
-            "a material that is no configured base",
+            "a material that is not a configured base",
             &[(Provenance, "ghcr.io/acme/x@b", FIRST_6)],
             &[],
             9,
@@ -805,7 +796,7 @@ mod tests {
             "BASE@ by layers, confirmed on java@ by label, confirmed",
         ),
         (
-            "earlier releases of a company base are no links",
+            "earlier releases of a company base are not links",
             &[],
             &[(8, &["BASE@c"]), (7, &["BASE@b"])],
             9,
@@ -841,7 +832,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_rule_of_combination_holds() {
+    fn evidence_is_combined_by_the_rules() {
         for (name, readings, prefixes, length, search, expected) in RULES {
             let row = Row { readings, prefixes, length: *length, search: search.clone() };
             assert_eq!(said(&identified(&row)), *expected, "{name}");
@@ -849,7 +840,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_in_which_releases_became_known_changes_nothing() {
+    fn the_order_of_discovery_of_releases_makes_no_difference() {
         let names = ["java:21.2026.08.11.13", "java@m", "java:21.2026.08.10.13", "python:3.12.2026.08.10.12"];
         let mut answers = BTreeSet::new();
         for turn in 0..names.len() {
@@ -864,7 +855,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_the_layers_explain_do_not_dissent() {
+    fn records_of_inner_bases_and_materials_are_not_contradictions() {
         let dissenting = |readings: &[(EvidenceKind, &str, Option<PrefixCheck>)], prefixes: &[(usize, &[&str])]| {
             let found = identified(&Row { readings, prefixes, length: 9, search: SEARCHED });
             found.dissenting(|_| false).map(|(reading, _)| reading.value.clone()).collect::<Vec<_>>()

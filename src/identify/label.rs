@@ -1,33 +1,33 @@
-//! Labels whose value is the base: `repo@digest`, `repo:tag@digest`, `repo:tag`, and bare digests and dated
-//! tags where the configuration says of which repository.
+//! Labels with the base as their value: `repo@digest`, `repo:tag@digest`, `repo:tag`, and bare digests and dated tags
+//! if the configuration sets their repository.
 
 use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
 use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, VALUE_BYTES, is_cut, is_tag};
 
-/// What is wrong with a recorded base.
+/// Why a recorded base is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It is no reference.
+    /// It is not a reference.
     #[error("{0}")]
     Reference(#[from] InvalidReference),
-    /// It is no digest.
+    /// It is not a digest.
     #[error("{0}")]
     Digest(#[from] InvalidDigest),
-    /// A build argument was never filled in.
-    #[error("a variable in it was never expanded")]
+    /// It contains an unexpanded build argument.
+    #[error("it contains a variable that was not expanded")]
     Unexpanded,
-    /// It names a repository and nothing in it.
+    /// It names a repository without tag or digest.
     #[error("it has neither a tag nor a digest")]
     Unpinned,
-    /// It names no repository, and the configuration does not either.
-    #[error("it names no repository; say which by [[identify.base]] with bare = true")]
+    /// It names no repository, and neither does the configuration.
+    #[error("it names no repository; add [[identify.base]] with bare = true")]
     Bare,
-    /// Only its beginning was kept.
-    #[error("no base has so long a name; at most {VALUE_BYTES} bytes are read")]
+    /// It is longer than the part that is kept.
+    #[error("it is longer than {VALUE_BYTES} bytes")]
     TooLong,
 }
 
-/// The readings of the configured labels that the image has. An empty value is how Docker unsets a label.
+/// The readings of the configured labels of the image. Docker unsets a label with an empty value.
 pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
     let read = |key: &String| {
         let value = sources.facts.labels.get(key).filter(|value| !value.trim().is_empty())?;
@@ -54,21 +54,20 @@ fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, M
     Ok(line::base(settings, image, repository, tag, digest))
 }
 
-/// A value without the white space and the quotes around it. A Dockerfile and the scripts that write one quote each
-/// for themselves, and some of their quotes reach the label; no reference has any.
+/// A value without surrounding white space and quotes. Quotes of Dockerfiles and scripts may reach the label;
+/// references have none.
 pub(super) fn unquoted(value: &str) -> &str {
     let value = value.trim();
     let inner = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
     inner.map_or(value, str::trim)
 }
 
-/// The reference `value`. AWS's images on Docker Hub are known without its registry, as `docker build` knows them;
-/// everything else needs one.
+/// The reference `value`. AWS images on Docker Hub may omit the registry, as in `docker build`; others need one.
 pub(super) fn reference(value: &str) -> Result<Reference, InvalidReference> {
     if value.starts_with("amazon/aws-lambda-") { format!("docker.io/{value}").parse() } else { value.parse() }
 }
 
-/// A bare digest, a bare dated tag, or a digest with any tag. A bare moving tag says nothing that lasts; beside a digest,
+/// A bare digest, a bare dated tag, or a digest with any tag. A bare moving tag identifies no release; with a digest,
 /// the tag is only a hint.
 pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
     let (tag, digest) = match value.split_once('@') {
@@ -78,7 +77,7 @@ pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Res
         None => (Some(value), None),
     };
     let is_dated = |tag: &str| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
-    // `python@sha256:…` names a repository of Docker Hub: what is all letters is taken for no version.
+    // `python@sha256:…` names a repository on Docker Hub: a name of letters only is not a tag.
     let is_version = |tag: &str| is_tag(tag) && (tag == "latest" || tag.contains(|c: char| c.is_ascii_digit()));
     if let Some(tag) = tag
         && !(is_dated(tag) || (digest.is_some() && is_version(tag)))
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_accepted_form_is_read() {
+    fn every_accepted_form_is_parsed() {
         let pinned = format!("sha256:{HEX}");
         let cases = [
             (format!("public.ecr.aws/lambda/java@{pinned}"), "java", None, true),
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_images_of_aws_on_docker_hub_are_known_without_their_registry() {
+    fn aws_images_on_docker_hub_may_omit_the_registry() {
         for value in [
             "amazon/aws-lambda-python:3.9",
             "docker.io/amazon/aws-lambda-python:3.9",
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_named_and_never_guessed_around() {
+    fn malformed_values_are_reported_with_the_cause() {
         let cases = [
             ("latest", "name the registry first"),
             ("21", "name the registry first"),
@@ -172,16 +171,16 @@ mod tests {
             ("\"", "name the registry first"),
             ("public.ecr.aws/lambda/java@latest", "a digest starts with sha256:"),
             ("public.ecr.aws/lambda/java", "neither a tag nor a digest"),
-            ("public.ecr.aws/lambda/java:${VERSION}", "never expanded"),
+            ("public.ecr.aws/lambda/java:${VERSION}", "not expanded"),
             (&format!("sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("public.ecr.aws/lambda/java@sha256:{}", &HEX[..63]), "sha256 needs 64"),
             (&format!("sha256:{HEX}"), "it names no repository"),
             (&format!("3.12@sha256:{HEX}"), "it names no repository"),
             (&format!("python@sha256:{HEX}"), "name the registry first"),
-            (&format!("sha256:{}", HEX.to_uppercase()), "'E' is none: write it in lower case"),
-            ("public.ecr.aws/lambda/java:21… (8388608 bytes)", "no base has so long a name"),
-            (&format!("sha256:{HEX}… (1025 bytes)"), "no base has so long a name"),
-            ("${VERSION… (4000 bytes)", "no base has so long a name"),
+            (&format!("sha256:{}", HEX.to_uppercase()), "'E' is not one: write it in lower case"),
+            ("public.ecr.aws/lambda/java:21… (8388608 bytes)", "it is longer than"),
+            (&format!("sha256:{HEX}… (1025 bytes)"), "it is longer than"),
+            ("${VERSION… (4000 bytes)", "it is longer than"),
         ];
         for (value, message) in cases {
             let error = read(value, Some("orders"), &settings()).expect_err(value).to_string();

@@ -1,44 +1,44 @@
-//! What the layers of an image say of its base.
+//! Layer evidence: known releases and recorded bases, compared with the layers of an image.
 
 use std::collections::BTreeMap;
 
 use crate::image::MatchedPrefix;
 
-/// What the layers of one image say of its base, as far as releases were compared with it.
+/// The layer evidence of one image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerEvidence {
-    /// Releases of configured base repositories whose whole lists of layers are a prefix of the image's, longest first.
-    /// The image itself is among them where it is such a release.
+    /// Releases of configured base repositories whose layers are all a prefix of the image's, longest first. Includes
+    /// the image itself if it is such a release.
     pub prefixes: Vec<MatchedPrefix>,
-    /// Whether the base that a reading names is a prefix of the image, by the position of the reading in
-    /// [`super::Identification::readings`]. Readings that name no base have none.
+    /// Whether the base of a reading is a prefix of the image, by the position of the reading in
+    /// [`super::Identification::readings`]. Malformed readings have no entry.
     pub checks: BTreeMap<usize, PrefixCheck>,
-    /// How far releases that were not known were searched.
+    /// How complete the search for unknown releases was.
     pub search: Search,
-    /// How many requests the search sent for this image. Images that are searched together share them.
+    /// The number of requests of the search for this image. Images of one group share them.
     pub request_count: usize,
 }
 
 /// Whether a base is a prefix of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixCheck {
-    /// Its layers are the first of the image.
+    /// Its layers are the first layers of the image.
     Prefix {
-        /// How many they are.
+        /// Their number.
         layer_count: usize,
     },
-    /// They are not, and the image has at least as many.
+    /// They are not, and the image has at least as many layers.
     Different,
-    /// The image has fewer layers than the base, as after `--squash`: nothing can be compared.
+    /// The image has fewer layers than the base, as after `--squash`, so they cannot be compared.
     Fewer,
-    /// The base can no longer be read, or its release is not known: nothing was compared.
+    /// The base cannot be read any more or its release is unknown, so they were not compared.
     Unread,
 }
 
-/// How far the search for releases that are a prefix of the image went.
+/// How complete the search for releases that are a prefix of the image was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Search {
-    /// Nothing was searched: what is known suffices, or nothing shows on which line the base could be.
+    /// No search: known releases suffice, or nothing shows which line the base could belong to.
     #[default]
     Idle,
     /// Every release that the image could be built on was compared.
@@ -46,16 +46,16 @@ pub enum Search {
         /// The lines whose releases were compared, as `repository:tag`.
         lines: Vec<String>,
     },
-    /// The budget of the run ended first; the next run goes on.
+    /// The budget of the run ended first; the next run continues.
     Unfinished {
-        /// How many releases were compared in this run and in earlier ones.
+        /// The number of releases compared in this and earlier runs.
         compared_count: usize,
-        /// How many releases are left, as far as tag lists say.
+        /// The number of releases left, according to tag lists.
         left_count: usize,
     },
     /// The releases could not be listed or read.
     Failed {
-        /// What went wrong.
+        /// The error.
         why: String,
     },
 }

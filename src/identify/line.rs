@@ -1,10 +1,10 @@
-//! What the configuration says about a base repository.
+//! Completes bases with the configuration of their repository.
 
 use super::{Base, Settings, mirror};
 use crate::image::{Digest, Reference, Repository};
 
 impl Base {
-    /// The base that `reference` names, for a build of any image.
+    /// The base that `reference` names, for any image.
     #[must_use]
     pub fn from_reference(reference: &Reference, settings: &Settings) -> Self {
         let Reference { repository, tag, digest } = reference.clone();
@@ -12,7 +12,7 @@ impl Base {
     }
 }
 
-/// A recorded base, with what the configuration adds to it.
+/// A recorded base, completed by the configuration.
 pub(super) fn base(
     settings: &Settings,
     image: Option<&str>,

@@ -1,20 +1,20 @@
-//! Where is it really from? Mirrors and pull-through caches serve another registry's repositories under a
-//! prefix of their own, with the same digests.
+//! Mirrors and pull-through caches, which serve another registry's repositories under their own prefix with the same
+//! digests.
 
 use crate::image::Repository;
 
-/// A place that serves the repositories of another.
+/// A mirror of the repositories of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     /// A registry, or a registry and the first parts of repository names:
     /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     pub prefix: String,
-    /// What stands there instead upstream: `public.ecr.aws`.
+    /// The prefix that replaces it upstream: `public.ecr.aws`.
     pub upstream: String,
 }
 
 impl Mirror {
-    /// What `repository` is called upstream, if it is below this prefix.
+    /// The upstream name of `repository`, if it is below this prefix.
     #[must_use]
     pub fn upstream_of(&self, repository: &Repository) -> Option<Repository> {
         let full = repository.to_string();
@@ -23,7 +23,7 @@ impl Mirror {
     }
 }
 
-/// What `repository` is called upstream, by the longest prefix of `mirrors` that it is below.
+/// The upstream name of `repository`, by the longest matching prefix of `mirrors`.
 pub(super) fn upstream(mirrors: &[Mirror], repository: &Repository) -> Option<Repository> {
     let found = mirrors.iter().filter_map(|mirror| Some((mirror.prefix.len(), mirror.upstream_of(repository)?)));
     found.max_by_key(|(length, _)| *length).map(|(_, repository)| repository)
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_below_a_prefix_is_the_same_upstream() {
+    fn a_repository_below_a_prefix_has_its_upstream_name() {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
         let mirror = |prefix: &str, upstream: &str| Mirror { prefix: prefix.into(), upstream: upstream.into() };
         let mirrors = [

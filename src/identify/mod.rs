@@ -1,6 +1,6 @@
-//! Stage 2: which base is it? Reads what the image records of its base, and combines that with what its layers prove.
+//! Stage 2: identification of the base. Reads the records of an image and combines them with what its layers prove.
 //!
-//! Pure: no registry, no catalog, no clock. Garbage is reported as such, never guessed around.
+//! Pure: no registry, no catalog, no clock. Malformed records are reported, never corrected by guesses.
 
 mod base_rule;
 mod builder_comment;
@@ -31,25 +31,25 @@ use crate::{
     inventory::DeployedImage,
 };
 
-/// What sort of evidence names a base.
+/// The kind of evidence for a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvidenceKind {
     /// A label of the image configuration.
     Label,
     /// An annotation of the manifest, of its descriptor in an index, or of that index.
     Annotation,
-    /// An attestation of how the image was built.
+    /// A provenance attestation of the image.
     Provenance,
-    /// What a builder wrote into the history of the image.
+    /// A comment of the builder in the history of the image.
     BuilderComment,
-    /// The layers of the image, which begin with all of the base's.
+    /// The layers of the image, which begin with all layers of the base.
     Layers,
     /// The image itself, which is a release of a base.
     Itself,
 }
 
 impl EvidenceKind {
-    /// The word in reports.
+    /// The spelling in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl EvidenceKind {
         }
     }
 
-    /// Whether it names images that were used to build this one, of which any or none may be the base.
+    /// Whether it names images used in the build, one or none of which is the base.
     #[must_use]
     pub fn is_candidate(self) -> bool {
         self == Self::Provenance
@@ -72,22 +72,22 @@ impl EvidenceKind {
 /// A base as an image records it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Base {
-    /// Where the base is from.
+    /// The repository of the base.
     pub repository: Repository,
     /// The mirror or pull-through cache that the image names instead.
     pub mirror: Option<Repository>,
-    /// The recorded tag; beside a digest only a hint, for Docker ignores it there.
+    /// The recorded tag; with a digest only a hint, because Docker ignores it.
     pub tag: Option<String>,
     /// The recorded digest.
     pub digest: Option<Digest>,
-    /// Digests recorded beside it in this repository. They may name the same release in another way: the digest of an
-    /// index, of a platform's manifest and of a configuration differ, and only resolution knows.
+    /// Further recorded digests of this repository. They may belong to the same release: digests of an index, of a
+    /// platform's manifest and of a configuration differ. Resolution compares them.
     pub further_digests: Vec<Digest>,
-    /// A tag recorded beside a digest without one: the line, if it is of the same release.
+    /// A tag from another record of the same digest: the line, if it belongs to the same release.
     pub further_tag: Option<String>,
-    /// The moving tag that the configuration says this image follows.
+    /// The moving tag that the configuration sets for this image.
     pub configured_tag: Option<String>,
-    /// The moving tag the configuration lets assume where nothing better is known.
+    /// The configured default tag, if nothing better is known.
     pub default_tag: Option<String>,
 }
 
@@ -98,13 +98,13 @@ impl Base {
         Reference { repository: self.repository.clone(), tag: self.tag.clone(), digest: self.digest.clone() }
     }
 
-    /// Whether both may name one release. Digests that differ may; a tag beside a digest does not count.
+    /// Whether both may name one release. Different digests may; a tag with a digest is ignored.
     fn may_be(&self, other: &Self) -> bool {
         let has_digest = self.digest.is_some() || other.digest.is_some();
         self.repository == other.repository && (has_digest || self.is_tag_of(other))
     }
 
-    /// Whether the tags may be of one release: equal, a release and its line, or `latest`, which is any line.
+    /// Whether the tags may belong to one release: equal, a release and its line, or `latest`, which matches any line.
     fn is_tag_of(&self, other: &Self) -> bool {
         let (Some(own), Some(other)) = (self.tag.as_deref(), other.tag.as_deref()) else { return true };
         let (Some(one), Some(two)) = (LambdaTag::parse(own), LambdaTag::parse(other)) else { return own == other };
@@ -115,14 +115,14 @@ impl Base {
         }
     }
 
-    /// Whether it records `digest`, for itself or beside that.
+    /// Whether it records `digest`, as its own or a further one.
     #[must_use]
     pub fn records(&self, digest: &Digest) -> bool {
         self.digest.as_ref() == Some(digest) || self.further_digests.contains(digest)
     }
 
-    /// Takes from `other` what it records of the same release and this does not. A moving tag says nothing of which
-    /// release it is, so a digest beside it is the truth; to a dated tag it is one more thing to compare.
+    /// Adds missing records of the same release from `other`. A digest identifies the release of a moving tag; for a
+    /// dated tag it is compared.
     fn complete(&mut self, other: &Self) {
         if !self.may_be(other) {
             return;
@@ -142,30 +142,30 @@ impl Base {
     }
 }
 
-/// One piece of evidence and how it reads.
+/// One recorded base: kind, key, value, and the parsed base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// What sort of evidence it is.
+    /// The kind of evidence.
     pub kind: EvidenceKind,
-    /// The label or annotation, or where else it stands.
+    /// The label, the annotation, or other location.
     pub key: String,
-    /// Its value, as it stands there.
+    /// Its original value.
     pub value: String,
-    /// The base it names, or what is wrong with it.
+    /// The base that it names, or why it is malformed.
     pub base: Result<Base, Malformed>,
 }
 
-/// Where evidence is looked for.
+/// The sources of recorded evidence.
 struct Sources<'a> {
     facts: &'a ImageFacts,
     descriptor_annotations: &'a Annotations,
     index_annotations: &'a Annotations,
-    /// The image's own repository, without its registry: rules may be for some images only.
+    /// The image's own repository, without its registry; rules may be limited to some images.
     image: Option<&'a str>,
 }
 
-/// The readings of what `image` records of its base, best first. `repository` is the image's own, which rules of the
-/// configuration may be limited to; an image from a folder has none.
+/// The recorded bases of `image`, best first. `repository` is that of the image, to which rules may be limited; an
+/// image from a folder has none.
 #[must_use]
 pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Vec<Reading> {
     let sources = Sources {
@@ -181,13 +181,13 @@ pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &S
     readings
 }
 
-/// What follows from the records of `image` alone, while its layers have been compared with nothing.
+/// The identification from the records of `image` alone, before its layers are compared.
 #[must_use]
 pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Identification {
     combine(read(image, repository, settings), Arc::default(), image, repository, settings)
 }
 
-/// Completes the first base that was read by what further readings record of it.
+/// Completes the first valid base by further readings of the same release.
 fn complete_best(readings: &mut [Reading]) {
     let Some(best) = readings.iter().position(|reading| reading.base.is_ok()) else { return };
     let (best, others) = readings[best..].split_first_mut().expect("it is one of them");

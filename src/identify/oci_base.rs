@@ -1,5 +1,5 @@
-//! The OCI pair `org.opencontainers.image.base.name` and `.base.digest`: annotations by specification
-//! (OCI image specification, annotations.md), very often written as labels.
+//! The OCI pair `org.opencontainers.image.base.name` and `.base.digest`: annotations by specification (OCI image
+//! specification, annotations.md), often written as labels.
 
 use super::{EvidenceKind, Malformed, Reading, Settings, Sources, label, line};
 use crate::image::{Annotations, Digest, Reference, is_cut};
@@ -9,8 +9,8 @@ pub const NAME: &str = "org.opencontainers.image.base.name";
 /// The key of the base's digest.
 pub const DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// The readings of the pair, what is closest to the image first: in the manifest's annotations, in those of its
-/// descriptor in an index, in the index's, in the labels, which are inherited.
+/// The readings of the pair, closest to the image first: annotations of the manifest, of its descriptor in an index, of
+/// the index, then labels, which are inherited.
 pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
     [
         (EvidenceKind::Annotation, &sources.facts.annotations),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_label_wins_and_what_disagrees_is_said() {
+    fn a_configured_label_wins_and_other_records_are_reported() {
         let label = format!("public.ecr.aws/lambda/java@sha256:{HEX}");
         let found = identified(
             &[(NAME, "public.ecr.aws/lambda/python:3.12")],
@@ -187,16 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn what_one_reading_leaves_open_another_may_say() {
+    fn one_reading_completes_another() {
         let digest = format!("sha256:{HEX}");
         let label = |tag: &str| format!("public.ecr.aws/lambda/java:{tag}");
         for (tag, annotated, has_digest, further, dissent) in [
             // A moving tag and the digest it carried then.
             ("21", "java:21", true, 0, 0),
             ("21", "java:21.2026.08.10.13", true, 0, 0),
-            // A dated tag says which release it is.
+            // A dated tag identifies the release.
             ("21.2026.08.10.13", "java:21", false, 1, 0),
-            // Another line's digest is no answer, nor is another repository's.
+            // A digest of another line or repository does not count.
             ("21", "java:17", false, 1, 0),
             ("21", "python:3.12", false, 0, 1),
         ] {

@@ -1,4 +1,4 @@
-//! Which of the images that a build pulled can be the base, by the word of its provenance.
+//! Bases in provenance: the images that a build pulled.
 
 use super::{EvidenceKind, Reading, Settings, line};
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     inventory::DeployedImage,
 };
 
-/// The field of a provenance that lists what was pulled, in SLSA v1 and v0.2.
+/// The provenance field that lists the pulled images, in SLSA v1 and v0.2.
 const KEY: &str = "materials";
 
-/// A reading for each of `materials` that can be the base of `image`, in no order of merit: only layers
-/// show which one it is. `repository` is the image's own, which rules of the configuration may be limited to.
+/// A reading for each of `materials` that can be the base of `image`. Their order means nothing: only layers show which
+/// one it is. `repository` is that of the image, to which rules may be limited.
 ///
-/// Images for another architecture are left out: stages that run on the builder pull them. Where the provenance lists
-/// the layers of what was pulled, and some are the first ones of the image, the longest of those is the one.
+/// Images for another architecture are left out: stages that run on the builder pull them. If the provenance lists
+/// layers and some are a prefix of the image, the longest of those is the base.
 #[must_use]
 pub fn provenance_readings(
     materials: &[BuildMaterial],
@@ -41,7 +41,7 @@ pub fn provenance_readings(
     readings
 }
 
-/// How many layers a material has, if all of them are the first ones of the image.
+/// The number of layers of a material, if they are a prefix of the image.
 fn shared_layers(material: &BuildMaterial, image: &ImageFacts) -> Option<usize> {
     let layers = &material.layers;
     (!layers.is_empty() && image.layers.starts_with(layers)).then_some(layers.len())

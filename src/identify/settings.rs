@@ -1,29 +1,29 @@
-//! Settings of identification, already validated.
+//! Settings of identification, validated.
 
 use std::time::Duration;
 
 use super::{BaseRules, Mirror};
 use crate::image::Repository;
 
-/// Which labels name a base, and which repositories hold bases.
+/// The labels that name a base, and the repositories that hold bases.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Labels that name the base, tried in order before the OCI annotations.
     pub labels: Vec<String>,
-    /// Which repositories hold bases, and what is known of them.
+    /// The base repositories and their properties.
     pub bases: BaseRules,
-    /// Places that serve the repositories of others.
+    /// Mirrors and pull-through caches.
     pub mirrors: Vec<Mirror>,
-    /// How long a run searches for bases that images do not name.
+    /// The limits of the layer search.
     pub search: SearchLimits,
 }
 
-/// How long one run searches for releases that are a prefix of an image. The next run goes on.
+/// The limits of the layer search of one run. The next run continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchLimits {
-    /// How many requests it sends at the most. Lists of tags are not counted.
+    /// The most requests of a run. Tag lists are not counted.
     pub request_count: usize,
-    /// How long it takes at the most, from the first of these requests on.
+    /// The longest duration, from its first request on.
     pub duration: Duration,
 }
 
@@ -45,14 +45,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether images of others may be built on the releases of `repository`: only such a base is an answer where no
-    /// label names it.
+    /// Whether `repository` holds bases. Only such a base can be identified without a label.
     #[must_use]
     pub fn is_base(&self, repository: &Repository) -> bool {
         self.bases.is_base(repository)
     }
 
-    /// Whether `repository` holds a base that is itself built on another one.
+    /// Whether `repository` holds company bases, which are built on another base.
     #[must_use]
     pub fn is_company_base(&self, repository: &Repository) -> bool {
         self.bases.is_company_base(repository)

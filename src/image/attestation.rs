@@ -1,7 +1,7 @@
-//! Attestations of an image: the envelopes that statements come in, and what was found of all of them.
+//! Attestations of an image: the envelopes of statements, and the provenance that they contain.
 //!
-//! Signatures are not verified, for nothing here is believed: whatever an attestation names is compared with the layers of
-//! the image before it counts.
+//! Signatures are not verified, because attestations are not trusted: an image that they name counts only after its
+//! layers were compared.
 
 use std::borrow::Cow;
 
@@ -13,36 +13,35 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildMaterial, Digest, InvalidDocument, QUOTED_BYTES, clip, lenient};
 
-/// What the payload of an envelope is that holds an in-toto statement (in-toto attestation framework, envelope.md).
+/// The payload type of an in-toto statement (in-toto attestation framework, envelope.md).
 const STATEMENT: &str = "application/vnd.in-toto+json";
-/// Padding may be left out.
+/// Padding is optional.
 const BASE64: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// What the attestations of an image say of its build.
+/// The provenance of an image, from all its attestations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// The images that the build pulled, in no order.
+    /// The images that the build pulled, in arbitrary order.
     pub materials: Vec<BuildMaterial>,
-    /// How many attestations were found that may hold provenance.
+    /// The number of attestations that may hold provenance.
     pub attestation_count: usize,
-    /// Those that cannot be used.
+    /// The unusable attestations.
     pub unusable: Vec<UnusableAttestation>,
-    /// Why it is not known whether there are more.
+    /// Why there may be more attestations.
     pub unlisted: Option<String>,
 }
 
-/// An attestation that cannot be used.
+/// An unusable attestation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnusableAttestation {
     /// The digest of its manifest.
     pub digest: Digest,
-    /// Why, for people.
+    /// The reason, for people.
     pub why: String,
 }
 
-/// Whether layers and artifacts of this media type hold an in-toto statement in an envelope: one of DSSE, or a bundle of
-/// Sigstore around that.
+/// Whether layers and artifacts of this media type hold an in-toto statement in a DSSE envelope or a Sigstore bundle.
 #[must_use]
 pub(super) fn is_envelope(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.dsse.envelope.")
@@ -50,11 +49,11 @@ pub(super) fn is_envelope(media_type: &str) -> bool {
         || (media_type.starts_with("application/vnd.in-toto") && media_type.ends_with("+dsse"))
 }
 
-/// The in-toto statement in `body`: itself, or what an envelope holds. Nothing if that is no statement.
+/// The in-toto statement in `body`: itself, or the payload of an envelope. `None` if it is neither.
 ///
 /// # Errors
 ///
-/// [`InvalidDocument::Json`] when it does not parse.
+/// [`InvalidDocument::Json`] if it does not parse.
 pub(super) fn statement(body: &[u8]) -> Result<Option<Cow<'_, [u8]>>, InvalidDocument> {
     let outline: Outline<'_> = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
     if outline.is_statement {
@@ -66,19 +65,21 @@ pub(super) fn statement(body: &[u8]) -> Result<Option<Cow<'_, [u8]>>, InvalidDoc
     let Some(envelope) = envelope else { return Ok(None) };
     if envelope.payload_type.as_deref() != Some(STATEMENT) {
         let payload_type = clip(envelope.payload_type.unwrap_or_default(), QUOTED_BYTES);
-        return Err(InvalidDocument::json(format!("its envelope holds {payload_type:?}, and no in-toto statement")));
+        return Err(InvalidDocument::json(format!(
+            "its envelope holds {payload_type:?} instead of an in-toto statement"
+        )));
     }
     let payload = envelope.payload.unwrap_or_default();
-    // Either alphabet may be used (DSSE, protocol.md).
+    // Both base64 alphabets are allowed (DSSE, protocol.md).
     let is_url_safe = payload.contains(['-', '_']);
     let alphabet = if is_url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     let decoded = GeneralPurpose::new(alphabet, BASE64).decode(payload.as_bytes());
     decoded
         .map(|payload| Some(Cow::Owned(payload)))
-        .map_err(|error| InvalidDocument::json(format!("the payload of its envelope is no base64: {error}")))
+        .map_err(|error| InvalidDocument::json(format!("the payload of its envelope is not base64: {error}")))
 }
 
-/// What tells a statement, an envelope and a bundle apart.
+/// The fields that distinguish a statement, an envelope and a bundle.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline<'a> {
@@ -88,7 +89,7 @@ struct Outline<'a> {
     payload: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     payload_type: Option<Cow<'a, str>>,
-    /// Of a bundle of Sigstore (sigstore/protobuf-specs, `sigstore_bundle.proto`).
+    /// The envelope of a Sigstore bundle (sigstore/protobuf-specs, `sigstore_bundle.proto`).
     #[serde(default, rename = "dsseEnvelope", borrow)]
     bundled: Option<Envelope<'a>>,
 }
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_found_in_whatever_envelope_it_comes() {
+    fn a_statement_is_found_in_every_kind_of_envelope() {
         // With a character that the two alphabets write in different ways.
         let inner = json!({ "predicateType": "https://slsa.dev/provenance/v1", "x": "\u{3ff}\u{fff}?>" }).to_string();
         let envelope = |payload: String| json!({ "payloadType": STATEMENT, "payload": payload, "signatures": [] });
@@ -134,9 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_statement_says_why() {
+    fn a_body_without_a_statement_is_an_error() {
         for (body, why) in [
-            (json!({ "payloadType": STATEMENT, "payload": "!" }), "the payload of its envelope is no base64"),
+            (json!({ "payloadType": STATEMENT, "payload": "!" }), "the payload of its envelope is not base64"),
             (json!({ "payloadType": "text/plain", "payload": "e30=" }), "its envelope holds \"text/plain\""),
             (json!({ "payload": "e30=" }), "its envelope holds \"\""),
             (json!({ "payloadType": STATEMENT, "payload": 7 }), "it does not parse"),
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn envelopes_are_known_by_their_media_types() {
+    fn envelopes_are_recognized_by_their_media_types() {
         for (media_type, is_one) in [
             ("application/vnd.dsse.envelope.v1+json", true),
             ("application/vnd.dev.sigstore.bundle.v0.3+json", true),

@@ -1,27 +1,28 @@
-//! How much of a text from outside is kept. An image may carry a label of megabytes, and a registry may quote anything:
-//! what is kept of it ends up in the catalog, the ledger and every report.
+//! Limits for texts from outside. A label may have megabytes, and kept texts end up in the catalog, the ledger and
+//! every report.
 
-/// The longest message that quotes others, in bytes.
+/// The longest message that quotes texts from outside, in bytes.
 pub const MESSAGE_BYTES: usize = 1000;
 
-/// How much of a text is quoted where a message says what is wrong with it, in bytes. Escaped, each may become six; the
-/// message is still no longer than [`MESSAGE_BYTES`].
+/// The longest quotation of a malformed text in a message, in bytes. Escaping may multiply it by six, which still fits
+/// [`MESSAGE_BYTES`].
 pub const QUOTED_BYTES: usize = 128;
 
-/// The longest value of a label or an annotation that is kept whole, in bytes. The longest reference has 780: host,
+/// The longest value of a label or annotation that is kept whole, in bytes. The longest reference has 780: host,
 /// repository, tag and digest.
 pub const VALUE_BYTES: usize = 1024;
 
-/// How much is kept of a longer value, in bytes: enough to recognize it.
+/// The part of a longer value that is kept, in bytes.
 const START_BYTES: usize = 100;
-/// The longest value that was cut, in bytes.
+/// The longest cut value, in bytes.
 const CUT_BYTES: usize = 128;
 
-/// What stands between the start of a value and its length. No reference, digest, tag, platform or instant holds it.
+/// The mark between the start of a cut value and its length. No reference, digest, tag, platform or instant contains
+/// it.
 const CUT: &str = "… (";
 const CUT_END: &str = " bytes)";
 
-/// `text`, or its beginning in at most `most_bytes` and `…`.
+/// `text`, or its beginning and `…` in at most `most_bytes`.
 #[must_use]
 pub fn clip(text: impl Into<String>, most_bytes: usize) -> String {
     let mut text = text.into();
@@ -33,8 +34,8 @@ pub fn clip(text: impl Into<String>, most_bytes: usize) -> String {
     text
 }
 
-/// `value` if it has at most `most_bytes`; else its start and its length, which no parser takes for a value. One that was
-/// cut is not cut again.
+/// `value` if it has at most `most_bytes`; else its start and its length, which parses as no value. A cut value is not
+/// cut again.
 pub(super) fn kept(value: &str, most_bytes: usize) -> String {
     if value.len() <= most_bytes || (value.len() <= CUT_BYTES && is_cut(value)) {
         return value.to_owned();
@@ -43,7 +44,7 @@ pub(super) fn kept(value: &str, most_bytes: usize) -> String {
     format!("{start}{CUT}{}{CUT_END}", value.len())
 }
 
-/// Whether `value` is only the start of a label or an annotation that is longer than [`VALUE_BYTES`].
+/// Whether `value` is a cut label or annotation.
 #[must_use]
 pub fn is_cut(value: &str) -> bool {
     value
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_was_cut_parses_as_nothing() {
+    fn a_cut_value_never_parses() {
         let hex = "4".repeat(64);
         for start in ["public.ecr.aws/lambda/java:21", "21.2026.08.22.13", &format!("sha256:{hex}"), "linux", "a/b"] {
             for filler in ["a", "4", " ", "/", "é"] {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_ordinary_length_are_not_taken_for_cut_ones() {
+    fn values_of_ordinary_length_do_not_count_as_cut() {
         for value in ["", "public.ecr.aws/lambda/java:21", "… (", "… ( bytes)", "… (x bytes)", "(12 bytes)"] {
             assert!(!is_cut(value), "{value}");
             assert_eq!(kept(value, VALUE_BYTES), value);

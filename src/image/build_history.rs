@@ -1,8 +1,7 @@
-//! How an image was built, as far as its history shows: the bases that the builder noted, updates of packages, and when
-//! its layers were made.
+//! The build history of an image: bases in builder comments, package updates, and dates of layers.
 //!
-//! Entries are read one by one. Commands may hold secrets and are never kept; builders clamp, omit and misplace dates, so
-//! that they are hints.
+//! Entries are read one by one. Commands may hold secrets and are never kept. Dates are hints, because builders clamp,
+//! omit and misplace them.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,55 +12,54 @@ use super::{
     look, package_update, shell,
 };
 
-/// How many bases that a builder noted are kept: the outermost ones.
+/// The most bases in builder comments that are kept: the outermost ones.
 const BUILDER_BASES: usize = 8;
-/// How many updates of packages are kept: the latest ones.
+/// The most package updates that are kept: the latest ones.
 const PACKAGE_UPDATES: usize = 16;
-/// How many different dates of layers are kept, from the lowest layer on.
+/// The most dates of layers that are kept, from the lowest layer up.
 const LAYER_DATES: usize = 256;
 
-/// What `BuildKit` says of layers that no instruction explains.
+/// The comment of `BuildKit` for layers without an instruction.
 const EXPORTER: &str = "buildkit.exporter.image.";
 
-/// A base as the builder noted it: `FROM public.ecr.aws/lambda/python:3.12` in the comment of a history entry, written
-/// by buildah and podman.
+/// A base in a builder comment: buildah and podman write `FROM public.ecr.aws/lambda/python:3.12` into a history entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuilderBase {
-    /// What the builder called it.
+    /// The reference in the comment.
     pub reference: Reference,
-    /// How many of the image's layers are the base's. `None` where that cannot be told, as in a squashed image.
+    /// The number of layers that belong to the base; `None` if unknown, as in a squashed image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_count: Option<usize>,
 }
 
-/// When a layer and those above it were made, up to the next such entry.
+/// The date of a layer and those above it, up to the next entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerDate {
-    /// The lowest layer that was made then, counted from 0.
+    /// The lowest layer with this date, counted from 0.
     #[serde(rename = "from")]
     pub layer: usize,
-    /// When; `None` where the history does not say.
+    /// The date; `None` if the history has none.
     #[serde(with = "chrono::serde::ts_seconds_option", default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DateTime<Utc>>,
 }
 
-/// What the history of an image shows of its build.
+/// What the history of an image shows about its build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildHistory {
-    /// The bases that the builder noted, innermost first: with a company base between, that of AWS comes before it.
-    /// Images that only the builder knew, such as the steps of a build, are left out.
+    /// The bases in builder comments, innermost first. Images that exist only on the builder, such as build stages, are
+    /// left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub builder_bases: Vec<BuilderBase>,
-    /// The steps that updated packages, oldest first; those of the base are among them.
+    /// The steps that updated packages, oldest first, including those of the base.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub package_updates: Vec<PackageUpdate>,
-    /// When its layers were made, lowest first; each entry holds until the next one. See [`BuildHistory::made_at`].
+    /// The dates of its layers, lowest first; each entry applies up to the next one. See [`BuildHistory::made_at`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layer_dates: Vec<LayerDate>,
 }
 
 impl BuildHistory {
-    /// When `layer`, counted from 0, was made by the word of the history. Whether that is plausible is another question.
+    /// The date of `layer`, counted from 0, as recorded; it may be implausible.
     #[must_use]
     pub fn made_at(&self, layer: usize) -> Option<DateTime<Utc>> {
         self.layer_dates.iter().take_while(|date| date.layer <= layer).last()?.at
@@ -73,14 +71,14 @@ impl BuildHistory {
     }
 }
 
-/// A history as it is read, before it is known how many layers the image has.
+/// A history as read, before the number of layers is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawHistory {
-    /// The youngest `created` of all entries.
+    /// The latest `created` of all entries.
     pub(super) youngest: Option<DateTime<Utc>>,
-    /// How many entries made a layer.
+    /// The number of entries with a layer.
     layer_entries: usize,
-    /// How many of them are by `BuildKit`'s exporter.
+    /// The number of those written by `BuildKit`'s exporter.
     exporter_entries: usize,
     bases: Vec<(Place, Reference)>,
     updates: Vec<(Place, PackageUpdate)>,
@@ -88,20 +86,20 @@ pub(super) struct RawHistory {
     look: RawLook,
 }
 
-/// Where an entry stands.
+/// The position of an entry.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// How many entries before it made a layer.
+    /// The number of earlier entries with a layer.
     below: usize,
-    /// How many of those are by the exporter.
+    /// The number of those written by the exporter.
     exported: usize,
 }
 
-/// What the entries show of the look.
+/// What the entries show about the profile.
 #[derive(Clone, Copy, Debug, Default)]
 struct RawLook {
     distribution: Option<RootFileSystem>,
-    /// What the first entry that made a layer is.
+    /// The kind of the first entry with a layer.
     first: Option<Step>,
     manager: Option<PackageManager>,
     has_step_without_layer: bool,
@@ -121,7 +119,7 @@ struct RawEntry {
     is_empty: bool,
 }
 
-/// What the comment of an entry says.
+/// The meaning of an entry's comment.
 #[derive(Default)]
 enum Comment {
     /// The base of the build.
@@ -136,7 +134,7 @@ enum Comment {
     Other,
 }
 
-/// What sort of step an entry is.
+/// The kind of step of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// Runs a command.
@@ -150,7 +148,7 @@ enum Step {
     Other,
 }
 
-/// What the command of an entry shows.
+/// What an entry's command shows.
 #[derive(Default)]
 struct Command {
     step: Option<Step>,
@@ -161,7 +159,7 @@ struct Command {
 }
 
 impl RawHistory {
-    /// Reads `history` of a configuration; anything that is no list is an empty one.
+    /// Reads `history` of a configuration; any other type counts as an empty list.
     pub(super) fn read<'de, D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut history = Self::default();
         lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawEntry>| {
@@ -176,7 +174,7 @@ impl RawHistory {
         let place = Place { below: self.layer_entries, exported: self.exporter_entries };
         self.youngest = self.youngest.max(entry.created_at);
         self.look.add(&entry);
-        // Whole seconds, as they are kept.
+        // Whole seconds, as stored.
         let at = entry.created_at.and_then(|at| DateTime::from_timestamp(at.timestamp(), 0));
         let is_exported = matches!(entry.comment, Comment::Exporter);
         if let Comment::From(reference) = entry.comment {
@@ -197,7 +195,7 @@ impl RawHistory {
         self.exporter_entries += usize::from(is_exported);
     }
 
-    /// What it shows of an image with `layer_count` layers.
+    /// The build history of an image with `layer_count` layers.
     pub(super) fn build(self, layer_count: usize) -> BuildHistory {
         let Some(missing) = layer_count.checked_sub(self.layer_entries) else {
             return BuildHistory {
@@ -206,8 +204,8 @@ impl RawHistory {
                 layer_dates: Vec::new(),
             };
         };
-        // A base without history is below all entries. `BuildKit` adds what is missing behind its own entries, with the
-        // dates in the order of the layers (exporter/containerimage/writer.go, `normalizeLayersAndHistory`).
+        // A base without history is below all entries. `BuildKit` appends missing entries after its own, with the dates
+        // in the order of the layers (exporter/containerimage/writer.go, `normalizeLayersAndHistory`).
         let layer = |place: Place| place.below + missing + (self.exporter_entries - place.exported);
         let dated = BuildHistory {
             layer_dates: self.dates.into_iter().map(|date| LayerDate { layer: date.layer + missing, ..date }).collect(),
@@ -228,7 +226,7 @@ impl RawHistory {
         }
     }
 
-    /// What an image with `layer_count` layers and this history looks like.
+    /// The profile of an image with `layer_count` layers and this history.
     pub(super) fn look(&self, layer_count: usize) -> Look {
         let RawLook { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.look;
         let copied = first.filter(|_| self.layer_entries == layer_count && self.exporter_entries == 0);
@@ -245,7 +243,7 @@ impl RawHistory {
     }
 }
 
-/// Adds `entry`, and forgets the oldest one if they are too many.
+/// Adds `entry`, and drops the oldest one if there are too many.
 fn push_latest<T>(entries: &mut Vec<T>, entry: T, most: usize) {
     if entries.len() == most {
         entries.remove(0);
@@ -286,10 +284,10 @@ impl<'de> Deserialize<'de> for Comment {
 
 impl Comment {
     fn new(text: &str) -> Self {
-        // Images of steps and `scratch` have no registry, and so are no references.
+        // Build stages and `scratch` have no registry and are not references.
         let base = text.strip_prefix("FROM ").filter(|base| base.len() <= VALUE_BYTES);
         match base.and_then(|base| base.trim().parse::<Reference>().ok()) {
-            // What buildah calls images that were never pushed.
+            // The registry of images that buildah never pushed.
             Some(reference) if &*reference.repository.registry == "localhost" => Self::Other,
             Some(reference) => Self::From(reference),
             None if text.starts_with(EXPORTER) => Self::Exporter,
@@ -327,8 +325,8 @@ impl Command {
     }
 }
 
-/// The instruction that made an entry, and what follows it. Builders write the instruction itself, `#(nop)` and the
-/// instruction, or what its shell ran.
+/// The instruction of an entry, and its arguments. Builders write the instruction itself, `#(nop)` and the instruction,
+/// or the shell command.
 fn step(text: &str) -> (Step, &str) {
     let nop = text.strip_prefix("/bin/sh -c #(nop)").map(str::trim_start);
     let (instruction, arguments) = nop.unwrap_or(text).split_once(' ').unwrap_or((nop.unwrap_or(text), ""));
@@ -343,7 +341,7 @@ fn step(text: &str) -> (Step, &str) {
     (step, arguments)
 }
 
-/// What sort of copy `ADD` or `COPY` is, by its target: `rootfs.tar.gz / # buildkit`, `file:4bf7… in /`, `/ /`.
+/// The kind of copy of `ADD` or `COPY`, by its target: `rootfs.tar.gz / # buildkit`, `file:4bf7… in /`, `/ /`.
 fn copied(instruction: &str, arguments: &str) -> Step {
     let arguments = arguments.split(" # ").next().unwrap_or_default();
     let words: Vec<_> = arguments.split_whitespace().filter(|word| !word.starts_with("--")).take(4).collect();
@@ -389,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_that_buildah_notes_is_read_with_its_layers() {
+    fn the_base_in_a_comment_of_buildah_is_read_with_its_layers() {
         // What buildah 1.28 writes: without `--layers` one layer, and the comment at the last entry …
         let one_layer = on_base(&[
             json!({"created_by": "/bin/sh -c #(nop) ENV TZ=UTC", "empty_layer": true}),
@@ -407,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_base_without_history_the_layers_are_counted_from_the_end() {
+    fn the_layers_of_a_base_without_history_are_counted_from_the_end() {
         let own = json!([
             {"created_by": "/bin/sh -c #(nop) ENV TZ=UTC", "empty_layer": true},
             {"created_by": "/bin/sh -c #(nop) COPY file:89 in /b ", "comment": format!("FROM {PYTHON}")},
@@ -429,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_that_names_no_reference_names_no_base() {
+    fn a_comment_without_a_reference_names_no_base() {
         for comment in [
             "FROM scratch",
             "FROM 24a5949c1be7",
@@ -445,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_buildkit_adds_behind_stand_for_the_layers_below() {
+    fn entries_appended_by_buildkit_belong_to_the_lowest_layers() {
         let base = "2026-10-03T13:00:00Z";
         let history = json!([
             {"created": base, "created_by": "COPY app / # buildkit", "comment": "buildkit.dockerfile.v0"},
@@ -459,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn updates_of_packages_are_found_by_their_layers() {
+    fn package_updates_are_found_with_their_layers() {
         let history = on_base(&[
             json!({"created": "2026-11-01T00:00:00Z", "created_by": "RUN /bin/sh -c TOKEN=hush dnf -y update # buildkit"}),
             json!({"created_by": "COPY dnf update / # buildkit"}),
@@ -497,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_history_is_kept_short() {
+    fn a_long_history_is_cut() {
         let entry = |number: usize| {
             let at = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(i64::try_from(number).expect("small"));
             json!({"created": at, "created_by": "RUN dnf update", "comment": format!("FROM r.corp/base:{number}")})
@@ -510,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_image_looks_like_is_read_off_its_steps() {
+    fn the_profile_of_an_image_is_read_from_its_steps() {
         use RootFileSystem as R;
         for (entry, root) in [
             (json!({"created_by": "COPY bootstrap /bootstrap # buildkit"}), Some(R::Scratch)),

@@ -1,4 +1,4 @@
-//! The steps of a build in a detailed provenance: which layers had the images that it pulled?
+//! Build steps in a detailed provenance (`mode=max`): the layers of pulled images.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,9 +12,9 @@ use super::{
     lenient::{self, First, OrNone, Text},
 };
 
-/// How many steps of a build are looked at for the layers that it pulled.
+/// The most steps of a build that are read.
 const STEPS: usize = 128;
-/// How many layers of a pulled image are kept; longer ones are left out.
+/// The most layers of a pulled image; larger images are left out.
 const STEP_LAYERS: usize = 128;
 
 #[derive(Default, Deserialize)]
@@ -57,8 +57,8 @@ pub(super) struct RawBuildkitMetadata {
     layers: Option<StepLayers>,
 }
 
-/// The layers of each image that a build pulled, by what it is called: the steps say which image, and the metadata which
-/// layers a step had.
+/// The layers of each pulled image, by repository and digest: the steps name the image, and the metadata the layers of
+/// a step.
 pub(super) fn pulled_layers(
     config: RawBuildConfig,
     metadata: RawBuildkitMetadata,
@@ -73,7 +73,7 @@ pub(super) fn pulled_layers(
     pulled.collect()
 }
 
-/// The layers of steps, by the ids of these: `{"step0:0": [[{"digest": "sha256:…"}, …]]}`.
+/// The layers of steps, by step id: `{"step0:0": [[{"digest": "sha256:…"}, …]]}`.
 #[derive(Default)]
 struct StepLayers(BTreeMap<String, Vec<Digest>>);
 

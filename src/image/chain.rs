@@ -2,11 +2,12 @@
 
 use super::Digest;
 
-/// The chain ids of `layers`, lowest layer first: the n-th stands for the first n layers.
+/// The chain ids of `layers`, lowest layer first: the n-th identifies the first n layers.
 ///
-/// Two images share a prefix of n layers exactly if their n-th chain ids are equal. Of `diff_ids` these are the chain
-/// ids of the OCI image specification (config.md, "Layer `ChainID`"); of the layer digests of a manifest they are a
-/// shortcut that needs no configuration, and prove nothing where they differ: the same layer compresses to many digests.
+/// Two images share a prefix of n layers exactly if their n-th chain ids are equal. For `diff_ids` these are the chain
+/// ids of the OCI image specification (config.md, "Layer `ChainID`"). For the layer digests of a manifest they are a
+/// shortcut that needs no configuration; if they differ they prove nothing, because a layer can be compressed to many
+/// digests.
 pub fn chain_ids(layers: &[Digest]) -> impl Iterator<Item = Digest> + '_ {
     layers.iter().scan(None, |below: &mut Option<Digest>, layer| {
         let chain = match below {
@@ -18,7 +19,7 @@ pub fn chain_ids(layers: &[Digest]) -> impl Iterator<Item = Digest> + '_ {
     })
 }
 
-/// The chain id of all `layers`; `None` of none.
+/// The chain id of all `layers`; `None` without layers.
 #[must_use]
 pub fn chain_id(layers: &[Digest]) -> Option<Digest> {
     chain_ids(layers).last()

@@ -1,12 +1,12 @@
-//! Which image of an index does a machine run? By containerd's rules. Pure.
+//! Selects the image of an index that a machine runs, by containerd's rules.
 
 use super::{Child, Platform};
 
-/// The entry among `images` that a machine of `platform` runs: the one for its own platform, else for the highest
-/// variant that it can run, the first of equals.
+/// The entry of `images` that a machine of `platform` runs: the one for its own platform, else the one for the highest
+/// variant that it can run; the first of equal ones.
 ///
-/// Where none fits, the only image of its architecture is taken whatever its variant, and the only image there is
-/// where no document states its platform: an image was built on one of them.
+/// If none matches, the only image of its architecture, whatever the variant; or the only image, if no document states
+/// its platform.
 #[must_use]
 pub fn choose<'a>(images: &'a [Child], platform: &Platform) -> Option<&'a Child> {
     let distance = |image: &&Child| image.platform.as_ref()?.distance_from(platform);
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_that_the_machine_runs_is_chosen() {
+    fn the_entry_that_the_machine_runs_is_selected() {
         for (stated, machine, expected) in [
             (&["linux/arm64", "linux/amd64"][..], "linux/amd64", Some(1)),
             (&["linux/arm64/v8", "linux/amd64"], "linux/arm64", Some(0)),
@@ -47,7 +47,7 @@ mod tests {
             (&["linux/arm/v6", "linux/arm/v7"], "linux/arm", Some(1)),
             (&["linux/arm/v6", "linux/arm/v5"], "linux/arm/v7", Some(0)),
             (&["windows/amd64", "windows/amd64"], "windows/amd64", Some(0)),
-            // Nothing fits, and there is no other image of the architecture that it could be.
+            // Nothing matches, and there is only one image of the architecture.
             (&["linux/amd64/v2", "linux/arm64"], "linux/amd64", Some(0)),
             (&["linux/amd64/v2", "linux/amd64/v3"], "linux/amd64", None),
             (&["linux/arm64"], "linux/amd64", None),

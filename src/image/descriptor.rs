@@ -1,4 +1,4 @@
-//! Descriptors: what names a manifest, an index or a configuration, and the entries of an index.
+//! Descriptors of manifests, indexes and configurations, and the entries of an index.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -9,8 +9,8 @@ use super::{
     lenient::{self, OrNone},
 };
 
-/// The four media types a registry may answer a manifest request with, all of which must be asked for:
-/// a registry converts, or answers 404, when the stored one is not among them.
+/// The four media types of manifests. A request has to accept all of them: a registry converts the manifest or answers
+/// 404 if the stored type is not accepted.
 pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -18,7 +18,7 @@ pub const MANIFEST_MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// What kind of thing a digest names. The three differ for one and the same image.
+/// The kind of a digest. One image has three different digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DigestKind {
@@ -26,13 +26,13 @@ pub enum DigestKind {
     Index,
     /// The manifest of one platform.
     Manifest,
-    /// The configuration of one platform's image: what `docker inspect` calls its `Id`, and some container runtimes
-    /// its image ID.
+    /// The configuration of one platform's image: the `Id` of `docker inspect`, and the image ID of some container
+    /// runtimes.
     Config,
 }
 
 impl DigestKind {
-    /// The kind that one of [`MANIFEST_MEDIA_TYPES`] announces, with parameters or without.
+    /// The kind of one of [`MANIFEST_MEDIA_TYPES`], with or without parameters.
     #[must_use]
     pub fn of_media_type(media_type: &str) -> Option<Self> {
         let media_type = essence(media_type);
@@ -46,11 +46,11 @@ impl DigestKind {
 /// One entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child {
-    /// The digest of the platform's manifest, or of the index within.
+    /// The digest of the platform's manifest or of a nested index.
     pub digest: Digest,
-    /// The platform, where the entry states it; the specification makes it optional.
+    /// The platform, if the entry states it; the specification makes it optional.
     pub platform: Option<Platform>,
-    /// What the entry says it names: an image manifest, or another index.
+    /// The kind that the entry states: an image manifest, or a nested index.
     #[serde(default = "manifest_kind", skip_serializing_if = "is_manifest_kind")]
     pub kind: DigestKind,
     /// The annotations of the entry that basewatch uses: [`CHILD_ANNOTATIONS`].
@@ -60,16 +60,16 @@ pub struct Child {
         skip_serializing_if = "std::collections::BTreeMap::is_empty"
     )]
     pub annotations: Annotations,
-    /// The attestations of the image that the same index lists, by the digests of their manifests.
+    /// The manifest digests of the image's attestations in the same index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attestations: Vec<Digest>,
 }
 
-/// How many attestations of an image are kept. `BuildKit` writes one, with several statements.
+/// The most attestations of an image that are kept. `BuildKit` writes one, with several statements.
 const ATTESTATIONS: usize = 4;
 
 impl Child {
-    /// The entry of an image that says no more than its platform.
+    /// An entry with only a digest and a platform.
     #[must_use]
     pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
         Self { digest, platform, kind: DigestKind::Manifest, annotations: Annotations::new(), attestations: Vec::new() }
@@ -82,12 +82,12 @@ impl Child {
         }
     }
 
-    /// The entry as it reads in an index that `outer` names: with what only that states.
+    /// The entry of a nested index, completed by `outer`, the entry of that index.
     #[must_use]
     pub fn within(&self, outer: &Self) -> Self {
         let inner = self.clone();
         Self {
-            // An index within is for one platform only where it says so, and then all of it is.
+            // A nested index with a platform is for that platform only.
             platform: inner.platform.or_else(|| outer.platform.clone()),
             annotations: if inner.annotations.is_empty() { outer.annotations.clone() } else { inner.annotations },
             ..inner
@@ -95,8 +95,8 @@ impl Child {
     }
 }
 
-/// The annotations of an index entry that are kept: when the image was built, and on which base (OCI image
-/// specification, annotations.md). docker-library writes them there and not into the manifest.
+/// The annotations of an index entry that are kept: build date and base (OCI image specification, annotations.md).
+/// docker-library writes them there instead of into the manifest.
 pub const CHILD_ANNOTATIONS: [&str; 3] =
     ["org.opencontainers.image.created", "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
 
@@ -104,13 +104,13 @@ pub const CHILD_ANNOTATIONS: [&str; 3] =
 const ATTESTATION_TYPES: [&str; 2] =
     ["application/vnd.docker.attestation.manifest.v1+json", "application/vnd.in-toto+json"];
 
-/// What the statement in an attestation states: `BuildKit`, oras and zot say it in the first, bundles of Sigstore in the
-/// second, and cosign says it in the third of a layer.
+/// The annotations with the predicate type: the first by `BuildKit`, oras and zot, the second by Sigstore bundles, the
+/// third by cosign, on a layer.
 const PREDICATE_TYPES: [&str; 3] = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType", "predicateType"];
-/// What is in a bundle of Sigstore: an envelope, or the signature of something.
+/// The annotation with the content of a Sigstore bundle: an envelope or a signature.
 const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
 
-/// How many attestations that refer to an image are kept.
+/// The most referrers of an image that are kept.
 const REFERRERS: usize = 8;
 
 /// Whether an artifact of this type may hold provenance.
@@ -119,7 +119,7 @@ pub fn may_hold_provenance(artifact_type: &str) -> bool {
     ATTESTATION_TYPES.contains(&artifact_type) || is_provenance(artifact_type) || is_envelope(artifact_type)
 }
 
-/// The same of one that refers to an image, by what is said of it there.
+/// The same for a referrer, by its type and annotations.
 #[must_use]
 pub fn is_provenance_referrer(artifact_type: &str, annotations: &Annotations) -> bool {
     may_hold_provenance(artifact_type)
@@ -127,13 +127,13 @@ pub fn is_provenance_referrer(artifact_type: &str, annotations: &Annotations) ->
         && annotations.get(BUNDLE_CONTENT).is_none_or(|content| content == "dsse-envelope")
 }
 
-/// The type of the statement that `annotations` are about, if they say it.
+/// The predicate type in `annotations`.
 pub(super) fn predicate_type(annotations: &Annotations) -> Option<&str> {
     PREDICATE_TYPES.iter().find_map(|key| annotations.get(*key)).map(String::as_str)
 }
 
-/// The attestations among what refers to an image, by the digests of their manifests: of the answer of the referrers API
-/// (OCI distribution specification, "Listing Referrers"), only what may hold provenance.
+/// The manifest digests of those referrers of an image that may hold provenance, from a response of the referrers API
+/// (OCI distribution specification, "Listing Referrers").
 ///
 /// # Errors
 ///
@@ -198,13 +198,13 @@ impl RawDescriptor {
     ///
     /// # Errors
     ///
-    /// [`InvalidDocument::Json`] when that is missing or is no digest.
+    /// [`InvalidDocument::Json`] if it is missing or malformed.
     pub(super) fn digest(&self) -> Result<Digest, InvalidDocument> {
         let text = self.digest.as_deref().unwrap_or_default();
         text.parse().map_err(|error| InvalidDocument::json(format!("digest {:?}: {error}", clip(text, QUOTED_BYTES))))
     }
 
-    /// The platform, if operating system and architecture are both stated. `unknown` states nothing.
+    /// The platform, if operating system and architecture are both stated. `unknown` counts as not stated.
     fn platform(&self) -> Option<Platform> {
         let platform = self.platform.as_ref()?;
         let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -212,7 +212,7 @@ impl RawDescriptor {
         Some(Platform::new(&os, &architecture, platform.variant.as_deref())).filter(|platform| !platform.is_unknown())
     }
 
-    /// The entry of an index that it is: `None` for an attestation, a signature or another artifact. Not every entry
+    /// The descriptor as an index entry: `None` for an attestation, a signature or another artifact. Not every entry
     /// for `unknown/unknown` is an attestation.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl RawDescriptor {
         Ok(Some(Child { kind, annotations, ..Child::new(self.digest()?, self.platform()) }))
     }
 
-    /// The attestation of an image that it is, if it is one: the image, and the attestation's manifest
+    /// The descriptor as an attestation, if it is one: the digests of image and attestation manifest
     /// (docs/attestations/attestation-storage.md of `BuildKit`).
     pub(super) fn attestation(&self) -> Option<(Digest, Digest)> {
         let annotation = |key: &str| self.annotations.get(key).map(String::as_str);
@@ -238,8 +238,8 @@ impl RawDescriptor {
         Some((image.parse().ok()?, self.digest().ok()?))
     }
 
-    /// The digest of an artifact that may hold provenance, among those that refer to an image: what `BuildKit` writes,
-    /// and in-toto statements and envelopes by others.
+    /// The digest, if it is a referrer that may hold provenance: an attestation of `BuildKit`, or an in-toto statement
+    /// or envelope of another tool.
     pub(super) fn provenance(&self) -> Option<Digest> {
         let artifact_type = self.artifact_type.as_deref()?;
         is_provenance_referrer(artifact_type, &self.annotations).then(|| self.digest().ok())?

@@ -1,4 +1,4 @@
-//! Content digests: `algorithm:hex`, checked once and never again.
+//! Content digests: `algorithm:hex`, validated when parsed.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256, Sha512};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(Arc<str>);
 
-/// Why a text is no digest.
+/// Why a text is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigest {
-    /// There is no `sha256:` or `sha512:` in front.
+    /// It does not start with `sha256:` or `sha512:`.
     #[error("a digest starts with sha256: or sha512:")]
     Algorithm,
     /// The digits are too few or too many.
@@ -21,19 +21,19 @@ pub enum InvalidDigest {
     Digits {
         /// The algorithm named.
         algorithm: &'static str,
-        /// How many digits it needs.
+        /// The number of digits that it needs.
         expected: usize,
-        /// How many characters there are in their place.
+        /// The number of characters found.
         found: usize,
     },
-    /// Something in the place of the digits is no lower-case hexadecimal digit.
-    #[error("{algorithm} needs {expected} lower-case hexadecimal digits, and {character:?} is none{}", hint(*character))]
+    /// A character is not a lower-case hexadecimal digit.
+    #[error("{algorithm} needs {expected} lower-case hexadecimal digits, {character:?} is not one{}", hint(*character))]
     Character {
         /// The algorithm named.
         algorithm: &'static str,
-        /// How many digits it needs.
+        /// The number of digits that it needs.
         expected: usize,
-        /// The first character that is none.
+        /// The first invalid character.
         character: char,
     },
 }
@@ -45,7 +45,7 @@ impl Digest {
         Self(format!("sha256:{}", hex(&Sha256::digest(bytes))).into())
     }
 
-    /// Whether `bytes` are the content this digest names, by its own algorithm.
+    /// Whether `bytes` have this digest, by its own algorithm.
     #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let actual = match self.algorithm() {
@@ -67,7 +67,7 @@ impl Digest {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
 
-    /// The bytes that the digits stand for: 32 of SHA-256, 64 of SHA-512.
+    /// The decoded bytes: 32 for SHA-256, 64 for SHA-512.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let digit = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
@@ -88,7 +88,7 @@ impl Digest {
         Some(Self(text.into()))
     }
 
-    /// The first twelve digits, as people quote them.
+    /// The first twelve digits, for display.
     #[must_use]
     pub fn short(&self) -> &str {
         self.hex().get(..12).unwrap_or_default()
@@ -130,7 +130,8 @@ impl FromStr for Digest {
         } else {
             return Err(InvalidDigest::Algorithm);
         };
-        // A catalog has hundreds of thousands: all bytes are looked at, for that is faster than to stop at the first.
+        // A catalog has hundreds of thousands of digests: checking all bytes is faster than stopping at the first
+        // invalid one.
         let is_hex = digits.bytes().fold(true, |is_hex, byte| is_hex & matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let strange = || digits.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f'));
         if let Some(character) = (!is_hex).then(strange).flatten() {
@@ -155,7 +156,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Reads a digest without a copy of its text.
+/// Deserializes a digest without copying its text first.
 struct DigestVisitor;
 
 impl de::Visitor<'_> for DigestVisitor {
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_survives_as_bytes() {
+    fn a_digest_survives_a_round_trip_as_bytes() {
         let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
         for digest in [Digest::of(b""), Digest::of(b"x"), long] {
             assert_eq!(Digest::from_bytes(&digest.bytes()), Some(digest.clone()));
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_refused_with_what_is_wrong() {
+    fn malformed_digests_are_rejected_with_the_cause() {
         let hex63 = format!("sha256:{}", "4".repeat(63));
         assert_eq!(
             hex63.parse::<Digest>().expect_err("63 digits").to_string(),

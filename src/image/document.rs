@@ -1,4 +1,4 @@
-//! Manifests and indexes: one document, read by what it is and not only by what it is called.
+//! Manifests and indexes, checked by their content as well as their media type.
 
 use serde::{Deserialize, Deserializer};
 
@@ -11,10 +11,10 @@ use super::{
     lenient::{self, First, OrNone},
 };
 
-/// How many images of an index are read. Each costs two requests, and nobody builds for more platforms;
-/// an index of a few megabytes can name ten thousand.
+/// The most images of an index that are read. Each costs two requests; an index of a few megabytes can list ten
+/// thousand.
 const INDEX_IMAGES: usize = 128;
-/// How many entries of an index are looked at: images, and what is attached to each.
+/// The most entries of an index that are read: images and their attestations.
 const INDEX_ENTRIES: usize = 1024;
 
 /// A parsed manifest or index.
@@ -31,12 +31,12 @@ pub enum Document {
 pub struct Manifest {
     /// The digest of the image configuration.
     pub config: Digest,
-    /// The size of the image configuration in bytes, where the manifest states it.
+    /// The size of the image configuration in bytes, if the manifest states it.
     pub config_bytes: Option<u64>,
-    /// The digests of its layers, the base's first. Empty where one of them is missing or no digest: a part of the list
-    /// would be a prefix of other images.
+    /// The digests of its layers, lowest first. Empty if one of them is malformed: a partial list would be a prefix of
+    /// other images.
     pub layers: Vec<Digest>,
-    /// Whether its first layers are as large as those of a Lambda base.
+    /// Whether its first layers have the sizes of those of a Lambda base.
     pub has_lambda_sizes: bool,
     /// The in-toto statements among its layers, if it is an attestation.
     pub statements: Vec<Statement>,
@@ -44,14 +44,14 @@ pub struct Manifest {
     pub annotations: Annotations,
 }
 
-/// An in-toto statement as a manifest lists it.
+/// The descriptor of an in-toto statement in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The digest of its blob.
     pub digest: Digest,
-    /// The size of the blob in bytes, where it is stated.
+    /// The size of the blob in bytes, if stated.
     pub bytes: Option<u64>,
-    /// What it states: `https://slsa.dev/provenance/v1`; `None` for an envelope of which that is not said.
+    /// The predicate type: `https://slsa.dev/provenance/v1`; `None` for an envelope without one.
     pub predicate_type: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Statement {
 }
 
 impl Manifest {
-    /// A manifest that names nothing but the configuration `config`, of `config_bytes` where that is known.
+    /// A manifest with only the configuration `config` of `config_bytes`.
     #[must_use]
     pub fn new(config: Digest, config_bytes: Option<u64>) -> Self {
         Self {
@@ -78,33 +78,33 @@ impl Manifest {
     }
 }
 
-/// Why a body is no manifest.
+/// Why a document is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDocument {
-    /// The media type is none of the four.
-    #[error("media type {0:?} is no image manifest or index")]
+    /// The media type is not one of the four.
+    #[error("media type {0:?} is not an image manifest or index")]
     MediaType(String),
-    /// Header and body disagree.
-    #[error("it is served as {served} and says it is {stated}")]
+    /// Header and body have different media types.
+    #[error("it is served as {served}, but its mediaType is {stated}")]
     Contradiction {
-        /// The `Content-Type` of the answer.
+        /// The `Content-Type` of the response.
         served: String,
         /// The `mediaType` in the body.
         stated: String,
     },
-    /// The body holds the fields of a manifest and of an index, so that two readers could see two images.
+    /// The body has the fields of a manifest and of an index, so that readers could interpret it differently.
     #[error("it has the fields of both a manifest and an index")]
     Ambiguous,
-    /// The index names more images than are read.
-    #[error("its index names {0} images, where at most {INDEX_IMAGES} are read")]
+    /// The index lists too many images.
+    #[error("its index lists {0} images; at most {INDEX_IMAGES} are read")]
     TooManyImages(usize),
-    /// The body is no JSON of the shape its type calls for.
+    /// The body is not JSON of the expected shape.
     #[error("it does not parse: {0}")]
     Json(String),
 }
 
 impl InvalidDocument {
-    /// The body is no JSON of its shape; `why` may quote it.
+    /// The body is not JSON of the expected shape; `why` may quote it.
     pub(super) fn json(why: impl std::fmt::Display) -> Self {
         Self::Json(clip(why.to_string(), MESSAGE_BYTES))
     }
@@ -114,7 +114,7 @@ impl InvalidDocument {
     }
 }
 
-/// The fields by which a body is told apart before it is parsed as one or the other.
+/// The fields that distinguish a manifest from an index before it is parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline {
@@ -131,12 +131,12 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`InvalidDocument`] when header, body and shape do not agree (the OCI distribution specification
-    /// asks clients to check this, because of CVE-2021-41190).
+    /// [`InvalidDocument`] if header, body and shape do not agree (the OCI distribution specification requires this
+    /// check, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
         let served = content_type.map(essence).filter(|served| !is_any_bytes(served));
         let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
-            // A login page of a proxy, for one.
+            // For example, a login page of a proxy.
             Some(served) if served.starts_with("text/html") => InvalidDocument::media_type(served),
             _ => InvalidDocument::json(error),
         })?;
@@ -154,7 +154,7 @@ impl Document {
         if let Some(media_type) = stated.or(served) {
             let kind = DigestKind::of_media_type(media_type).ok_or_else(|| InvalidDocument::media_type(media_type))?;
             if is_index != (kind == DigestKind::Index) {
-                return Err(InvalidDocument::json(format!("it is not of the shape of {media_type}")));
+                return Err(InvalidDocument::json(format!("it does not have the shape of {media_type}")));
             }
         }
         if is_index {
@@ -176,8 +176,8 @@ impl Document {
     }
 }
 
-/// A manifest, as far as it is used. Real documents break the specification in fields that basewatch does not
-/// use (`layers: null`, an annotation that is null), and are still images.
+/// The used fields of a manifest. Real documents break the specification in other fields (`layers: null`, an annotation
+/// that is null).
 #[derive(Deserialize)]
 struct RawManifest {
     config: RawDescriptor,
@@ -187,7 +187,7 @@ struct RawManifest {
     annotations: Annotations,
 }
 
-/// How many layers of an image are read. No builder or registry takes as many.
+/// The most layers of an image. No builder or registry accepts as many.
 pub(super) const LAYERS: usize = 1000;
 
 #[derive(Deserialize)]
@@ -202,17 +202,17 @@ struct RawLayer {
     annotations: Annotations,
 }
 
-/// How many statements of an attestation are read. `BuildKit` writes two: what is in an image, and how it was built.
+/// The most statements of an attestation that are read. `BuildKit` writes two: SBOM and provenance.
 const STATEMENTS: usize = 8;
 
-/// Whether the media type in `field` is that of an envelope around a statement.
+/// Whether the media type in `field` is that of an envelope.
 fn read_envelope<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
     lenient::derived(field, is_envelope)
 }
 
 impl RawLayer {
-    /// The in-toto statement that it is, if the annotations of the layer or its media type say so: what it states may also
-    /// be said of the whole artifact, `about` which these annotations are.
+    /// The layer as an in-toto statement, if its annotations or media type mark it as one. `about` are the annotations
+    /// of the artifact, which may have the predicate type.
     fn statement(&self, about: &Annotations) -> Option<Statement> {
         let of_artifact = || predicate_type(about).filter(|_| self.is_envelope);
         let predicate_type = predicate_type(&self.annotations).or_else(of_artifact).map(str::to_owned);
@@ -252,8 +252,7 @@ fn layers(all: First<OrNone<RawLayer>>) -> Option<Vec<Digest>> {
 }
 
 impl Index {
-    /// Keeps what names images, also through a nested index: attestations and signatures are left out, and so is an
-    /// entry that names nothing that could be read, which takes nothing from the others.
+    /// Keeps entries for images and nested indexes. Attestations, signatures and malformed entries are left out.
     fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
         if !index.manifests.is_whole() {
             return Err(InvalidDocument::TooManyImages(index.manifests.count));
@@ -272,7 +271,7 @@ impl Index {
     }
 }
 
-/// Whether `media_type` says no more than that there are bytes, as file servers do.
+/// Whether `media_type` is a generic one, as file servers send it.
 fn is_any_bytes(media_type: &str) -> bool {
     ["application/octet-stream", "binary/octet-stream", "application/json", "text/plain"].contains(&media_type)
 }
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_two_readers_would_read_differently_is_refused() {
+    fn an_ambiguous_body_is_rejected() {
         let oci = MANIFEST_MEDIA_TYPES[1];
         let body = manifest(oci);
         assert!(matches!(
@@ -344,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn media_types_may_have_parameters_and_file_servers_have_none_of_ours() {
+    fn media_types_may_have_parameters_and_generic_ones_are_accepted() {
         let oci = MANIFEST_MEDIA_TYPES[1];
         let body = manifest(oci);
         for served in [
@@ -360,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_may_name_nothing() {
+    fn an_index_may_be_empty() {
         for body in [r#"{"manifests":[]}"#, r#"{"manifests":null}"#, r#"{"manifests":[{}],"annotations":[]}"#] {
             let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])) else {
                 panic!("{body}")
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_not_used_may_break_the_specification() {
+    fn unused_fields_may_break_the_specification() {
         let oci = MANIFEST_MEDIA_TYPES[1];
         let config = format!(r#""config":{{"digest":"sha256:{HEX}","size":2,"annotations":null}}"#);
         for extra in [
@@ -392,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_read_all_or_not_at_all() {
+    fn one_malformed_layer_leaves_all_layers_unknown() {
         let read = |layers: &str| {
             let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{layers}]}}"#);
             match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
@@ -423,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_body_is_said_without_quoting_megabytes() {
+    fn an_error_quotes_a_limited_part_of_the_body() {
         let long = "a".repeat(1 << 20);
         for body in [
             format!(r#"{{"mediaType":"{long}","manifests":[]}}"#),
@@ -437,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_keeps_its_kind_and_says_which_base_and_when() {
+    fn an_entry_keeps_its_kind_and_the_annotations_for_base_and_date() {
         let oci = MANIFEST_MEDIA_TYPES[0];
         let body = format!(
             r#"{{"manifests":[

@@ -1,4 +1,4 @@
-//! What never changes about a digest: the facts that are fetched once ever and remembered.
+//! Image facts: the immutable content of a digest, fetched once ever and cached.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::{
 /// Annotations or labels: untrusted text by key.
 pub type Annotations = BTreeMap<String, String>;
 
-/// What a digest names, read as far as basewatch needs it.
+/// The content of a digest, reduced to the fields that basewatch uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "it is shared by reference, and nearly all digests name images")]
+#[expect(clippy::large_enum_variant, reason = "it is shared by reference, and nearly all digests are images")]
 pub enum Content {
     /// An index over several platforms.
     Index(Index),
@@ -39,7 +39,7 @@ impl Content {
     }
 }
 
-/// An image index: which platforms there are.
+/// An image index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     /// Its images; attestations are left out.
@@ -49,61 +49,60 @@ pub struct Index {
     pub annotations: Annotations,
 }
 
-/// The image of one platform: its manifest and configuration, without what basewatch never asks (so that
-/// no environment variable of an image, which may be a secret, is ever stored).
+/// The image of one platform: the used fields of manifest and configuration. Environment variables may be secrets and
+/// are never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
-    /// The platform, from the configuration; [`Platform::is_unknown`] where that does not say.
+    /// The platform, from the configuration; [`Platform::is_unknown`] if that states none.
     pub platform: Platform,
-    /// The digest of the configuration: what Docker calls the image's id.
+    /// The digest of the configuration, Docker's image ID.
     pub config: Digest,
-    /// `created` of the configuration as it stands there; see [`is_plausible`].
+    /// `created` of the configuration, unchecked; see [`is_plausible`].
     pub created_at: Option<DateTime<Utc>>,
-    /// The youngest `created` among the entries of `history`, as it stands there; see [`is_plausible`].
+    /// The latest `created` of the entries of `history`, unchecked; see [`is_plausible`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_created_at: Option<DateTime<Utc>>,
-    /// The labels of the configuration; of long ones only the beginning, see [`super::is_cut`].
+    /// The labels of the configuration; long ones are cut, see [`super::is_cut`].
     #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Annotations,
     /// The annotations of the manifest, cut like labels.
     #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
-    /// The digests of the uncompressed layers, lowest first: equal content has equal ones, however it
-    /// was compressed.
+    /// The digests of the uncompressed layers, lowest first; independent of compression.
     pub diff_ids: Vec<Digest>,
-    /// The digests of the layers as the manifest lists them, lowest first; empty where they are not known. Equal ones
-    /// are equal content; different ones may be, compressed in another way.
+    /// The layer digests of the manifest, lowest first; empty if unknown. Different digests may have the same content
+    /// with another compression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Digest>,
     /// Whether it is recognizably built on a Lambda base.
     #[serde(default, skip_serializing_if = "Fingerprint::is_empty")]
     pub fingerprint: Fingerprint,
-    /// What its history shows of its build.
+    /// What its history shows about its build.
     #[serde(default, skip_serializing_if = "BuildHistory::is_empty")]
     pub build: BuildHistory,
-    /// What it looks like, for people.
+    /// Its profile, for people.
     #[serde(default, skip_serializing_if = "Look::is_empty")]
     pub look: Look,
 }
 
 impl ImageFacts {
-    /// Reads the facts out of a manifest and the configuration it names.
+    /// Reads the facts from a manifest and its configuration.
     ///
-    /// It must have a `rootfs`, or an operating system and an architecture, by which an image's configuration is told
-    /// from other JSON. Whatever else is missing, null or of another type is left out: real configurations have a `rootfs` without `type`, `diff_ids: null` and null labels
-    /// (siderolabs/talos#12537, moby/moby#27568). A diff_id that is no digest leaves the layers unknown, for a
-    /// shorter list would match images built on another base.
+    /// A configuration must have a `rootfs`, or an operating system and an architecture. Other fields that are missing,
+    /// null or of another type are ignored: real configurations have a `rootfs` without `type`, `diff_ids: null` and
+    /// null labels (siderolabs/talos#12537, moby/moby#27568). One malformed diff_id leaves the layers unknown, because
+    /// a shorter list would match images built on another base.
     ///
     /// # Errors
     ///
-    /// [`InvalidDocument::Json`] when the configuration does not parse.
+    /// [`InvalidDocument::Json`] if the configuration does not parse.
     pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
         let read: RawConfiguration = serde_json::from_slice(config).map_err(InvalidDocument::json)?;
         let stated = |text: Option<String>| text.filter(|text| !text.is_empty());
         let platform = match (stated(read.os), stated(read.architecture)) {
             (Some(os), Some(architecture)) => Platform::new(&os, &architecture, read.variant.as_deref()),
             _ if read.rootfs.is_some() => Platform::unknown(),
-            _ => return Err(InvalidDocument::json("it is no image configuration")),
+            _ => return Err(InvalidDocument::json("it is not an image configuration")),
         };
         let settings = read.config.unwrap_or_default();
         let diff_ids = read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default();
@@ -128,14 +127,14 @@ impl ImageFacts {
         })
     }
 
-    /// Whether all of `base`'s layers are this image's lowest ones. An image without layers proves nothing.
+    /// Whether the lowest layers of this image are all layers of `base`. `false` for an empty `base`.
     #[must_use]
-    pub fn stands_on(&self, base: &[Digest]) -> bool {
+    pub fn is_built_on(&self, base: &[Digest]) -> bool {
         !base.is_empty() && self.diff_ids.starts_with(base)
     }
 }
 
-/// An image configuration, as far as it is used.
+/// The used fields of an image configuration.
 #[derive(Deserialize)]
 struct RawConfiguration {
     #[serde(default, deserialize_with = "lenient::text")]
@@ -163,7 +162,7 @@ struct RawSettings {
     /// Whether the entrypoint names a runtime interface client.
     #[serde(default, rename = "Entrypoint", deserialize_with = "look::runs_runtime_client")]
     entrypoint: bool,
-    /// Whether the command does.
+    /// Whether the command names one.
     #[serde(default, rename = "Cmd", deserialize_with = "look::runs_runtime_client")]
     command: bool,
 }
@@ -175,17 +174,17 @@ struct RawRootfs {
 }
 
 impl RawRootfs {
-    /// The diff_ids, if all of them are digests, and not too many.
+    /// The diff_ids, if all of them are digests and there are not too many.
     fn diff_ids(self) -> Option<Vec<Digest>> {
         let all = Some(self.diff_ids).filter(First::is_whole)?;
         all.entries.into_iter().map(|Text(text)| text?.parse().ok()).collect()
     }
 }
 
-/// Whether `at` can be an instant at which something was built, seen from `now`.
+/// Whether `at` is a plausible build date at `now`.
 ///
-/// Reproducible builds write 1970-01-01, 1980-01-01 or year 1, which say nothing (for one,
-/// GoogleContainerTools/distroless#288). An hour of clock skew is forgiven.
+/// Reproducible builds write 1970-01-01, 1980-01-01 or year 1 (for example GoogleContainerTools/distroless#288). An
+/// hour of clock skew is tolerated.
 #[must_use]
 pub fn is_plausible(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     let containers_exist = Utc.with_ymd_and_hms(2013, 1, 1, 0, 0, 0).single();
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epochs_and_the_future_are_no_dates() {
+    fn epochs_and_future_dates_are_implausible() {
         let now = "2026-11-20T06:00:00Z".parse().expect("valid");
         for text in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1980-01-01T00:00:01Z", "2026-11-20T07:30:00Z"] {
             assert!(!is_plausible(text.parse().expect("valid"), now), "{text}");
@@ -219,14 +218,14 @@ mod tests {
         let facts = ImageFacts::read(manifest.clone(), config.as_bytes()).expect("reads");
         assert_eq!(facts.platform.to_string(), "linux/arm64");
         assert_eq!(facts.labels["sdkBaseVersion"], "x");
-        assert!(facts.stands_on(&[diff_id]) && !facts.stands_on(&[]));
+        assert!(facts.is_built_on(&[diff_id]) && !facts.is_built_on(&[]));
         assert!(!serde_json::to_string(&Content::Image(facts)).expect("serializes").contains("hush"));
         let bare = r#"{"architecture":"amd64","os":"linux","created":"","config":{"Labels":null},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert_eq!(ImageFacts::read(manifest, bare.as_bytes()).expect("reads").created_at, None);
     }
 
     #[test]
-    fn a_configuration_keeps_what_its_environment_and_its_commands_show_and_not_their_text() {
+    fn a_configuration_keeps_facts_derived_from_environment_and_commands_but_not_their_text() {
         // The environment is that of lambda/python:3.12.2026.10.03.13-arm64.
         let config = r#"{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":[
                 "sha256:1fc88f8949f8fef92056fe6339c9dcf45e5437eb9e92c2b655ed20b41561d99f",
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_on_debian_that_imitates_lambda_is_not_taken_for_one_on_a_lambda_base() {
+    fn an_image_on_debian_that_imitates_lambda_is_not_recognized_as_a_lambda_base() {
         let config = r#"{"os":"linux","architecture":"amd64","config":{"Env":["PATH=/usr/local/bin:/usr/bin:/bin",
               "LANG=en_US.UTF-8","LAMBDA_TASK_ROOT=/var/task","LAMBDA_RUNTIME_DIR=/var/runtime"],
               "Entrypoint":["/lambda-entrypoint.sh"],"WorkingDir":"/var/task"},"rootfs":{"diff_ids":[]},
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn of_long_lists_and_long_names_only_as_much_is_kept_as_is_used() {
+    fn long_lists_and_long_names_are_cut() {
         let manifest = Manifest::new(Digest::of(b""), None);
         let layer = Digest::of(b"layer");
         let layers = |count: usize| vec![format!("\"{layer}\""); count].join(",");
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_that_an_earlier_version_kept_whole_are_cut_when_they_are_read() {
+    fn stored_facts_with_long_values_are_cut_when_they_are_read() {
         let kept = format!(
             r#"{{"image":{{"platform":"linux/arm64","config":"{}","created_at":null,"diff_ids":[],
                 "labels":{{"sdkBaseVersion":"{}"}},"annotations":{{"a":"{}"}}}}}}"#,
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_breaks_the_specification_is_read_as_far_as_it_goes() {
+    fn a_configuration_that_breaks_the_specification_is_read_leniently() {
         let manifest = Manifest::new(Digest::of(b""), None);
         let read = |rest: &str| {
             let config = format!(r#"{{"os":"linux","architecture":"amd64",{rest}}}"#);
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_states_no_platform_leaves_it_to_the_index() {
+    fn a_configuration_without_a_platform_has_that_of_the_index() {
         let manifest = Manifest::new(Digest::of(b""), None);
         for config in [r#"{"rootfs":{"diff_ids":[]}}"#, r#"{"os":"","architecture":"amd64","rootfs":{}}"#] {
             let facts = ImageFacts::read(manifest.clone(), config.as_bytes()).expect(config);

@@ -1,7 +1,7 @@
-//! Was an image built on a Lambda base of AWS, whichever release that was? What its configuration and the sizes of its
-//! layers show of it.
+//! The Lambda fingerprint: signs in configuration and layer sizes that an image is built on an AWS Lambda base, of
+//! whatever release.
 //!
-//! Environment values may be secrets: they are compared while they are parsed, and never kept.
+//! Environment values may be secrets: they are compared while they are parsed, and never stored.
 
 use std::collections::BTreeSet;
 
@@ -19,25 +19,25 @@ const VARIABLES: [(&str, &str); 6] = [
     ("LAMBDA_TASK_ROOT", "/var/task"),
     ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
 ];
-/// The variable that images on Debian do not imitate: nothing there is in `/var/lang/lib`.
+/// The variable that images on Debian do not imitate: they have no `/var/lang/lib`.
 const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
-/// How many of the variables have to hold AWS's value: time zone and language are what images change, in places both.
+/// The number of variables that must have AWS's value: images change time zone and language, some both.
 const KEPT_VALUES: usize = 4;
 
 const DOTNET_VERSION: &str = "DOTNET_VERSION";
-/// What the labels of AWS's platform start with (aws/aws-lambda-base-images#352).
+/// The prefix of AWS's platform labels (aws/aws-lambda-base-images#352).
 const PLATFORM_LABELS: &str = "com.amazonaws.lambda.platform.";
 
-/// The compressed sizes of the first four layers of all Lambda bases seen from 2021 to 2026, in bytes: the operating
-/// system, a small one, the entrypoint, the runtime interface emulator. With room for what is to come.
+/// The compressed sizes of the first four layers of all Lambda bases from 2021 to 2026, in bytes and with a margin:
+/// operating system, a small layer, entrypoint, runtime interface emulator.
 const LAYER_BYTES: [std::ops::RangeInclusive<u64>; 4] =
     [25_000_000..=140_000_000, 50_000..=150_000, 380..=480, 2_500_000..=6_000_000];
 
-/// What shows that an image was built on a Lambda base.
+/// A sign that an image is built on a Lambda base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LambdaSign {
-    /// All six environment variables of AWS: their values but for two at most, those that are unchanged in AWS's order.
+    /// All six environment variables of AWS, at most two with other values, the unchanged ones in AWS's order.
     Environment,
     /// A label `com.amazonaws.lambda.platform.…`.
     PlatformLabel,
@@ -56,23 +56,23 @@ pub struct DotnetVersion {
     pub patch: u16,
 }
 
-/// Whether an image is recognizably built on a Lambda base. Of which release is another question.
+/// The signs that an image is built on a Lambda base, of whatever release.
 ///
-/// The entrypoint is no sign, nor are `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` alone: images override the one, and
-/// images on Debian imitate all three.
+/// The entrypoint is not a sign, nor are `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` alone: images override the
+/// entrypoint, and images on Debian imitate all three.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// What shows it; empty where nothing does.
+    /// The signs found.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub signs: BTreeSet<LambdaSign>,
-    /// The version of .NET, where the environment is that of a Lambda base.
+    /// The version of .NET, if the environment is that of a Lambda base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dotnet: Option<DotnetVersion>,
 }
 
 impl Fingerprint {
-    /// The fingerprint of an image with this environment and these labels, of whose layers `has_lambda_sizes` says
-    /// whether they are as large as those of a Lambda base.
+    /// The fingerprint of an image with this environment and these labels. `has_lambda_sizes`: its first layers have
+    /// the sizes of those of a Lambda base.
     pub(super) fn new(environment: &Environment, labels: &Annotations, has_lambda_sizes: bool) -> Self {
         let is_lambda = environment.is_lambda();
         let signs = [
@@ -98,7 +98,7 @@ impl Fingerprint {
     }
 }
 
-/// Whether layers of these compressed sizes, lowest first, may start with those of a Lambda base.
+/// Whether layers of these compressed sizes, lowest first, may begin with those of a Lambda base.
 pub(super) fn has_lambda_sizes(layers: impl ExactSizeIterator<Item = Option<u64>>) -> bool {
     layers.len() >= LAYER_BYTES.len()
         && layers.zip(LAYER_BYTES).all(|(bytes, expected)| bytes.is_some_and(|bytes| expected.contains(&bytes)))
@@ -109,21 +109,21 @@ pub(super) fn has_lambda_sizes(layers: impl ExactSizeIterator<Item = Option<u64>
 enum Value {
     /// AWS's value.
     Kept,
-    /// A search path with all directories of AWS's in one piece, and others around them.
+    /// A search path that contains AWS's directories contiguously, among others.
     Extended,
     Changed,
 }
 
-/// What was seen of an environment.
+/// The signs in an environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
-    /// The variables of AWS that are set, in the order of the image, by their position in [`VARIABLES`].
+    /// The positions in [`VARIABLES`] of the variables that are set, in the order of the image.
     variables: Vec<(usize, Value)>,
     dotnet: Option<DotnetVersion>,
 }
 
 impl Environment {
-    /// Reads `Env` of a configuration; anything that is no list is an empty one.
+    /// Reads `Env` of a configuration; any other type counts as an empty list.
     pub(super) fn read<'de, D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut environment = Self::default();
         lenient::each_entry_or_none(field, |entry| match entry {
@@ -138,7 +138,7 @@ impl Environment {
     }
 
     /// Whether it is that of a Lambda base. BuildKit and kaniko replace a variable in place, buildah moves one that it
-    /// sets to the end: so only those with AWS's value tell of its order.
+    /// sets to the end, so only unchanged variables show AWS's order.
     fn is_lambda(&self) -> bool {
         let kept: Vec<_> =
             self.variables.iter().filter_map(|(position, value)| (*value == Value::Kept).then_some(position)).collect();
@@ -151,7 +151,7 @@ impl Environment {
     }
 }
 
-/// What one entry of an environment is; its text is not kept.
+/// One entry of an environment, without its text.
 #[derive(Default)]
 enum Entry {
     Variable(usize, Value),
@@ -189,7 +189,7 @@ fn compare(name: &str, value: &str, of_aws: &str) -> Value {
 }
 
 impl DotnetVersion {
-    /// The three numbers of `text`, and nothing else in it.
+    /// The three numbers of `text`, if it has nothing else.
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split('.').map(|number| number.parse::<u16>().ok());
         let version = Self { major: numbers.next()??, minor: numbers.next()??, patch: numbers.next()?? };
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_images_change_on_a_lambda_base_leaves_it_recognizable_with_every_builder() {
+    fn a_changed_environment_is_recognized_whatever_the_builder() {
         let library_path = format!("LD_LIBRARY_PATH=/opt/oracle:{}", &AWS[3]["LD_LIBRARY_PATH=".len()..]);
         let path = format!("PATH=/opt/venv/bin:{}:/root/.local/bin", &AWS[2]["PATH=".len()..]);
         for replaced in [
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_dotnet_version_only_numbers_are_kept_and_only_on_a_lambda_base() {
+    fn a_dotnet_version_is_kept_as_numbers_and_only_on_a_lambda_base() {
         let dotnet = |value: &str| read(&[&AWS[..], &[&format!("DOTNET_VERSION={value}")]].concat()).dotnet;
         assert_eq!(dotnet("8.0.10"), Some(DotnetVersion { major: 8, minor: 0, patch: 10 }));
         for value in ["9.0.0-rc.2", "8.0", "8.0.10.1", "hush", "", "8..1", "99999.0.0"] {
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_the_platform_and_sizes_of_layers_are_signs_of_their_own() {
+    fn platform_labels_and_layer_sizes_are_signs_by_themselves() {
         let labels = |key: &str| Annotations::from([(key.to_owned(), "k510ga".to_owned())]);
         let with = |labels: &Annotations, has_sizes| Fingerprint::new(&Environment::default(), labels, has_sizes).signs;
         let kernel = labels("com.amazonaws.lambda.platform.kernel");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layers_of_real_bases_have_the_sizes_and_those_of_other_images_do_not() {
+    fn layers_of_real_bases_have_the_expected_sizes_and_other_layers_do_not() {
         let sizes = |layers: &[u64]| has_lambda_sizes(layers.iter().map(|bytes| Some(*bytes)));
         // python:3.8 and nodejs:12 of 2021, python:3.12 of 2026.
         assert!(sizes(&[100_740_000, 74_990, 415, 3_320_000, 54_770_000, 16_100_000]));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_of_any_shape_is_read_and_nothing_of_it_is_kept() {
+    fn an_environment_of_any_shape_is_parsed_and_not_stored() {
         for json in ["null", "7", "\"A=B\"", "{}", "[null,7,[],{\"LANG\":\"en_US.UTF-8\"}]"] {
             let environment = Environment::read(&mut serde_json::Deserializer::from_str(json)).expect(json);
             assert!(environment.variables.is_empty(), "{json}");

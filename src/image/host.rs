@@ -1,4 +1,4 @@
-//! Registry hosts, and patterns over them: the spellings of one registry become one.
+//! Registry hosts and patterns over them, normalized to one spelling for each registry.
 
 /// Docker Hub, as references name it; its API is at other hosts.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -7,15 +7,14 @@ const DOCKER_HUB_API: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// The namespace of Docker Hub's official images, which references may leave out.
 const OFFICIAL: &str = "library/";
 
-/// The one spelling of the registry `host`: in lower case, without the port that https has anyway, and
-/// `docker.io` for all hosts of Docker Hub.
+/// The normalized registry `host`: lower case, without port 443, and `docker.io` for all hosts of Docker Hub.
 #[must_use]
 pub fn normalize_host(host: &str) -> String {
     let mut host = host.to_ascii_lowercase();
     if let Some((name, port)) = host.rsplit_once(':')
         && let Ok(port) = port.parse::<u16>()
     {
-        // A name without a dot is a registry only by its port, and this machine is spoken to by plain http.
+        // A name without a dot is a registry only with a port, and loopback uses plain HTTP.
         let is_https = port == 443 && name.contains('.') && name.parse::<std::net::IpAddr>().is_err();
         host = if is_https { name.to_owned() } else { format!("{name}:{port}") };
     }
@@ -28,14 +27,14 @@ pub fn host_spellings(host: &str) -> impl Iterator<Item = &str> {
     std::iter::once(host).chain(others.iter().copied())
 }
 
-/// The one spelling of the repository `name` at `host`: `python` at Docker Hub is `library/python`.
+/// The normalized repository `name` at `host`: `python` on Docker Hub is `library/python`.
 pub(super) fn normalize_name(host: &str, name: &str) -> String {
     let is_official = host == DOCKER_HUB && !name.contains('/');
     if is_official { format!("{OFFICIAL}{name}") } else { name.to_owned() }
 }
 
-/// `pattern`, over repositories with their registry or over lines, so that it matches the one spelling of what it
-/// means: `index.docker.io/python:*` becomes `docker.io/library/python:*`.
+/// The normalized `pattern` over repositories with their registry or over lines: `index.docker.io/python:*` becomes
+/// `docker.io/library/python:*`.
 #[must_use]
 pub fn normalize_pattern(pattern: &str) -> String {
     let is_wild = |text: &str| text.contains(['*', '?', '[', '{', '\\']);
@@ -43,7 +42,7 @@ pub fn normalize_pattern(pattern: &str) -> String {
         return pattern.to_owned();
     };
     let host = normalize_host(host);
-    // A pattern that begins with a wildcard matches with the namespace in front, for `*` crosses slashes.
+    // A pattern that begins with a wildcard also matches with the namespace, because `*` crosses slashes.
     let is_official =
         host == DOCKER_HUB && !rest.contains('/') && rest.starts_with(|c: char| c.is_ascii_alphanumeric());
     let name = rest.split([':', '@']).next().unwrap_or(rest);
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_has_one_spelling() {
+    fn spellings_of_a_registry_are_normalized() {
         for (host, expected) in [
             ("Public.ECR.aws", "public.ecr.aws"),
             ("index.docker.io", "docker.io"),
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_matches_the_one_spelling_of_what_it_means() {
+    fn a_pattern_matches_normalized_names() {
         for (pattern, matched) in [
             ("docker.io/python", "docker.io/library/python"),
             ("docker.io/python:3.*", "docker.io/library/python:3.12"),

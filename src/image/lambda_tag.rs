@@ -1,7 +1,7 @@
 //! The tags of `public.ecr.aws/lambda/*`: `<version>[-preview][.YYYY.MM.DD.HH][-x86_64|-arm64]`.
 //!
-//! The grammar was read off 513 real tags. No AWS document states it; that the hour is UTC follows from
-//! commits that pin a tag minutes after its hour and never before.
+//! The grammar comes from 513 real tags; no AWS document states it. The hour is UTC: commits pin a tag minutes after
+//! its hour and never before.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use super::is_tag;
 
-/// One tag of a Lambda base image, taken apart.
+/// A parsed tag of a Lambda base image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LambdaTag {
-    /// The version whole, `3.12`, `11.al2023`, `latest`, with `-preview` where it is one. Families are
-    /// compared by this text: `3.1` is not `3.10`.
+    /// The whole version: `3.12`, `11.al2023`, `latest`, with `-preview` if present. Families are compared as text:
+    /// `3.1` is not `3.10`.
     pub family: String,
-    /// When the build was made, to the hour; absent on a moving tag.
+    /// The hour of the build; `None` for a moving tag.
     pub built_at: Option<DateTime<Utc>>,
     /// The architecture of a single-platform tag.
     pub arch: Option<Arch>,
 }
 
-/// The two architectures Lambda runs, in its own spelling.
+/// The two architectures of Lambda, in its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Arch {
     /// `arm64`.
@@ -35,7 +35,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// The architecture that the OCI specification calls `architecture`, if Lambda runs it.
+    /// The architecture with the OCI name `architecture`, if Lambda supports it.
     #[must_use]
     pub fn from_oci(architecture: &str) -> Option<Self> {
         match architecture {
@@ -45,7 +45,7 @@ impl Arch {
         }
     }
 
-    /// What the OCI specification calls it.
+    /// Its OCI name.
     #[must_use]
     pub fn oci(self) -> &'static str {
         match self {
@@ -65,10 +65,10 @@ impl fmt::Display for Arch {
 }
 
 impl LambdaTag {
-    /// Takes `tag` apart, or says by `None` that it is not of this grammar.
+    /// Parses `tag`; `None` if it does not follow the grammar.
     #[must_use]
     pub fn parse(tag: &str) -> Option<Self> {
-        // Versions have any number of digits, tags do not.
+        // Versions may have any number of digits; dates have a fixed number.
         if !is_tag(tag) {
             return None;
         }
@@ -86,13 +86,13 @@ impl LambdaTag {
         is_family(family).then(|| Self { family: family.to_owned(), built_at, arch })
     }
 
-    /// The release this tag belongs to, `21.2026.08.22.00`: its text without the architecture.
+    /// The release of this tag, `21.2026.08.22.00`: the tag without the architecture.
     #[must_use]
     pub fn release(&self) -> Self {
         Self { arch: None, ..self.clone() }
     }
 
-    /// The release that `tag` is of: itself, without the architecture that dated tags end in.
+    /// The release of `tag`: the tag without the architecture suffix of dated tags.
     #[must_use]
     pub fn release_of(tag: &str) -> String {
         let dated = Self::parse(tag).filter(|tag| tag.built_at.is_some());
@@ -116,7 +116,7 @@ impl fmt::Display for LambdaTag {
     }
 }
 
-/// Splits `.YYYY.MM.DD.HH` off the end; the year is of this century, as all known ones are.
+/// Splits `.YYYY.MM.DD.HH` off the end; the year is of this century.
 fn split_date(text: &str) -> Option<(&str, DateTime<Utc>)> {
     let at = text.len().checked_sub(".YYYY.MM.DD.HH".len())?;
     let (family, date) = (text.get(..at)?, text.get(at..)?);
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_tags_are_taken_apart() {
+    fn real_tags_are_parsed() {
         let at = |y, m, d, h| Some(Utc.with_ymd_and_hms(y, m, d, h, 0, 0).unwrap());
         let cases = [
             ("21", "21", None, None),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn other_tags_are_not_taken_for_dated_ones() {
+    fn other_tags_do_not_parse_as_dated_ones() {
         for text in [
             "3.13.2025.10.02.09.2025.10.02.09", // written by Dependabot, and real
             "",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_tag_of_the_family_is_read() {
+    fn every_known_tag_of_a_family_parses() {
         let tags = include_str!("../../tests/data/lambda_tags.tsv");
         let unread: Vec<_> = tags
             .lines()

@@ -1,4 +1,4 @@
-//! The `index.json` of an OCI image layout: which images are in a folder, and what they are called there.
+//! The `index.json` of an OCI image layout: the images of a folder and their names.
 
 use serde::{Deserialize, Deserializer};
 
@@ -14,14 +14,14 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// An entry of `index.json` that names an image or an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutEntry {
-    /// What it names.
+    /// The image or index.
     pub child: Child,
-    /// What it is called; some tools write a whole reference where the tag belongs.
+    /// Its tag; some tools write a whole reference.
     pub name: Option<String>,
 }
 
-/// The entries of a layout, and why one of the others was left out. Those that name nothing are not kept: there may be
-/// a million.
+/// The valid entries of a layout, and the error of one of the others. Invalid entries are not kept: there may be a
+/// million.
 #[derive(Default)]
 struct Entries {
     named: Vec<LayoutEntry>,
@@ -54,7 +54,7 @@ fn named_entries<'de, D: Deserializer<'de>>(field: D) -> Result<Entries, D::Erro
 ///
 /// # Errors
 ///
-/// [`InvalidDocument::Json`] when it does not parse, or when none of its entries has a digest that is one.
+/// [`InvalidDocument::Json`] if it does not parse, or if no entry has a valid digest.
 pub fn layout_entries(body: &[u8]) -> Result<Vec<LayoutEntry>, InvalidDocument> {
     let layout: RawLayout = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
     let Entries { named: entries, refused } = layout.manifests;

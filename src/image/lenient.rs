@@ -1,7 +1,7 @@
-//! Fields that documents get wrong and that an image does not depend on: what has another type counts as absent.
+//! Lenient deserialization: optional fields with a wrong type count as absent.
 //!
-//! Nothing here keeps more than it has a use for: a document of a few megabytes can hold millions of entries, each of
-//! which takes many times its own length in memory.
+//! Only used values are kept: a document of a few megabytes can have millions of entries, each of which would take many
+//! times its length in memory.
 
 use std::{fmt, marker::PhantomData};
 
@@ -16,20 +16,20 @@ use super::{
     bounds::{VALUE_BYTES, kept},
 };
 
-/// The longest key of a label or an annotation that is kept, in bytes.
+/// The longest key of a label or annotation that is kept, in bytes.
 const KEY_BYTES: usize = 256;
-/// How much the labels or the annotations of one document take in memory at most, in bytes; what follows a cut value is
-/// not counted.
+/// The largest total size of the labels or annotations of one document in memory, in bytes; cut values count with their
+/// cut length.
 const TEXTS_BYTES: usize = 64 * 1024;
-/// What an entry takes besides its texts.
+/// The overhead of an entry, in bytes.
 const ENTRY_BYTES: usize = 64;
 
-/// A text; null or a value of another type is none.
+/// A text; `None` for null or another type.
 pub(super) fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
     Text::deserialize(field).map(|text| text.0)
 }
 
-/// What `read` makes of a text, which is not kept; of anything else the default.
+/// The result of `read` for a text, which is not kept; the default for another type.
 pub(super) fn derived<'de, D, T>(field: D, read: impl FnOnce(&str) -> T) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -38,7 +38,7 @@ where
     field.deserialize_any(Any(Derived(read, PhantomData)))
 }
 
-/// A whole number that is not negative; anything else is none.
+/// A non-negative integer; `None` for anything else.
 pub(super) fn number<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
     field.deserialize_any(Any(ReadNumber))
 }
@@ -48,17 +48,17 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error
     field.deserialize_any(Any(ReadFlag))
 }
 
-/// An instant as RFC 3339 writes it; anything else is none.
+/// An RFC 3339 instant; `None` for anything else.
 pub(super) fn instant<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     Ok(text(field)?.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()).map(|at| at.to_utc()))
 }
 
-/// An object; anything else is none.
+/// An object; `None` for another type.
 pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     field.deserialize_any(Any(ReadObject(PhantomData)))
 }
 
-/// The same for the entries of a list, of which one that is wrong takes nothing from the others.
+/// A list entry; `None` if it has another type, which does not affect other entries.
 #[derive(Debug)]
 pub(super) struct OrNone<T>(pub(super) Option<T>);
 
@@ -68,20 +68,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
     }
 }
 
-/// Whether the field is there, even if it is null.
+/// Whether the field is present, even if it is null.
 pub(super) fn is_there<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(field).map(|_| true)
 }
 
-/// Labels or annotations: the values that are texts, each cut by [`kept`].
+/// Labels or annotations: the text values, each cut by [`kept`].
 ///
-/// Fails when all together are larger than any real ones: which of them are used depends on the configuration, so that
-/// none may be missing.
+/// Fails if the total is too large: any of them may be used by the configuration, so none may be left out.
 pub(super) fn texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
     field.deserialize_any(Any(ReadTexts { is_wanted: |_| true }))
 }
 
-/// The same, without those that no standard names: what an index says of its entries is read by standard keys alone.
+/// The same, limited to standard keys: only those are used in index entries.
 pub(super) fn standard_texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
     let is_standard = |key: &str| {
         let beginnings = [
@@ -96,7 +95,7 @@ pub(super) fn standard_texts<'de, D: Deserializer<'de>>(field: D) -> Result<Anno
     field.deserialize_any(Any(ReadTexts { is_wanted: is_standard }))
 }
 
-/// The first entries of a list, and how many it has; null is an empty list.
+/// The first entries of a list, and its length; null counts as an empty list.
 #[derive(Debug)]
 pub(super) struct First<T> {
     pub(super) entries: Vec<T>,
@@ -110,7 +109,7 @@ impl<T> Default for First<T> {
 }
 
 impl<T> First<T> {
-    /// Whether these are all.
+    /// Whether these are all entries.
     pub(super) fn is_whole(&self) -> bool {
         self.entries.len() == self.count
     }
@@ -134,7 +133,7 @@ where
     Ok(first)
 }
 
-/// The first `MOST` entries of a list; anything else is an empty list.
+/// The first `MOST` entries of a list; another type counts as an empty list.
 pub(super) fn first_or_none<'de, D, T, const MOST: usize>(field: D) -> Result<First<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -145,7 +144,7 @@ where
     Ok(first)
 }
 
-/// Calls `visit` with each entry of a list, and keeps none; null is an empty list.
+/// Calls `visit` with each entry of a list without keeping it; null counts as an empty list.
 pub(crate) fn each_entry<'de, D, T>(field: D, visit: impl FnMut(T)) -> Result<(), D::Error>
 where
     D: Deserializer<'de>,
@@ -154,7 +153,7 @@ where
     field.deserialize_any(Each { visit, entry: PhantomData })
 }
 
-/// The same; anything else than a list is an empty one.
+/// The same; another type counts as an empty list.
 pub(super) fn each_entry_or_none<'de, D, T>(field: D, visit: impl FnMut(T)) -> Result<(), D::Error>
 where
     D: Deserializer<'de>,
@@ -163,7 +162,7 @@ where
     field.deserialize_any(Any(Each { visit, entry: PhantomData }))
 }
 
-/// A text that may be something else.
+/// A text, or `None` for another type.
 #[derive(Debug)]
 pub(super) struct Text(pub(super) Option<String>);
 
@@ -173,7 +172,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// What is read of a value, by its shape: of those that are not given here, nothing.
+/// Reads a value by its shape; shapes without an implementation give the default.
 trait Read<'de>: Sized {
     type Value: Default;
 
@@ -200,7 +199,7 @@ trait Read<'de>: Sized {
     }
 }
 
-/// Takes a value of any shape.
+/// A visitor that accepts any shape.
 struct Any<R>(R);
 
 impl<'de, R: Read<'de>> Visitor<'de> for Any<R> {
@@ -312,7 +311,7 @@ impl<'de> Read<'de> for ReadTexts {
             let Text(Some(value)) = entries.next_value()? else { continue };
             bytes += key.len() + value.len() + ENTRY_BYTES;
             if bytes > TEXTS_BYTES {
-                let why = format!("its labels or annotations take more than {} KiB", TEXTS_BYTES >> 10);
+                let why = format!("its labels or annotations exceed {} KiB", TEXTS_BYTES >> 10);
                 return Err(A::Error::custom(why));
             }
             texts.insert(key, value);
@@ -321,7 +320,7 @@ impl<'de> Read<'de> for ReadTexts {
     }
 }
 
-/// A key, if it is not too long to be kept.
+/// A key; `None` if it is too long.
 struct Key(Option<String>);
 
 impl<'de> Deserialize<'de> for Key {
@@ -414,18 +413,18 @@ mod tests {
     }
 
     #[test]
-    fn more_labels_than_any_image_has_are_refused_and_not_read_in_part() {
+    fn too_many_labels_are_rejected_instead_of_cut() {
         let many = |count: usize| {
             let labels: Vec<_> = (0..count).map(|number| format!(r#""label-{number}":"x""#)).collect();
             read(&format!(r#"{{"texts":{{{}}}}}"#, labels.join(",")))
         };
         assert_eq!(many(700).unwrap().texts.len(), 700);
         let error = many(1000).err().unwrap().to_string();
-        assert!(error.contains("more than 64 KiB"), "{error}");
+        assert!(error.contains("exceed 64 KiB"), "{error}");
     }
 
     #[test]
-    fn of_entries_only_standard_annotations_are_kept() {
+    fn only_standard_annotations_of_entries_are_kept() {
         let many: Vec<_> = (0..10_000).map(|number| format!(r#""x{number}":"y""#)).collect();
         let json = format!(r#"{{"standard":{{{},"org.opencontainers.image.created":"z"}}}}"#, many.join(","));
         assert_eq!(read(&json).unwrap().standard.keys().collect::<Vec<_>>(), ["org.opencontainers.image.created"]);

@@ -1,35 +1,35 @@
-//! What an image looks like, where nothing shows its base: for people, who know what that makes of it.
+//! The profile of an image without a known base, for people.
 //!
-//! Derived words only, and nothing follows from them.
+//! It is shown in reasons and decides nothing.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Annotations, PackageManager, lenient};
 
-/// What the file system of an image starts with.
+/// The lowest part of an image's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RootFileSystem {
-    /// Nothing: files were copied into an empty image.
+    /// Empty: files were copied into `scratch`.
     Scratch,
-    /// A whole file system that was copied out of another image.
+    /// A whole file system copied from another image.
     Flattened,
-    /// An image without a package manager, as of Google's distroless or Chainguard's apko.
+    /// An image without a package manager, built by Google's distroless or Chainguard's apko.
     Distroless,
-    /// Debian, or one that uses its package manager.
+    /// Debian, or a distribution with its package manager.
     Debian,
     /// Ubuntu.
     Ubuntu,
     /// Alpine Linux.
     Alpine,
-    /// Amazon Linux, without what makes it a Lambda base.
+    /// Amazon Linux that is not a Lambda base.
     AmazonLinux,
-    /// A Linux with RPM packages.
+    /// A distribution with RPM packages.
     Rpm,
 }
 
 impl RootFileSystem {
-    /// The words for people.
+    /// The name for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,16 +45,16 @@ impl RootFileSystem {
     }
 }
 
-/// What an image looks like.
+/// The profile of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
-    /// What its file system starts with, where the history shows it.
+    /// The lowest part of its file system, if the history shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<RootFileSystem>,
-    /// Whether it has one layer although its history has more steps that make one.
+    /// Whether it has one layer, but a history with several.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_squashed: bool,
-    /// Whether it has a runtime interface client of its own, which makes any image run on Lambda.
+    /// Whether it includes a runtime interface client, with which any image runs on Lambda.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_runtime_client: bool,
 }
@@ -67,7 +67,7 @@ impl Look {
     }
 }
 
-/// The names of AWS's runtime interface clients and of what stands in for one.
+/// The names of AWS's runtime interface clients and their replacements.
 const RUNTIME_CLIENTS: [&str; 7] = [
     "awslambdaric",
     "aws-lambda-ric",
@@ -83,7 +83,7 @@ pub(super) fn names_runtime_client(text: &str) -> bool {
     RUNTIME_CLIENTS.iter().any(|client| text.contains(client))
 }
 
-/// Whether an entrypoint or a command names a runtime interface client. Both may be a text or a list.
+/// Whether an entrypoint or command, a text or a list, names a runtime interface client.
 pub(super) fn runs_runtime_client<'de, D: serde::Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
     struct Word(bool);
 
@@ -98,7 +98,7 @@ pub(super) fn runs_runtime_client<'de, D: serde::Deserializer<'de>>(field: D) ->
     Ok(is_there)
 }
 
-/// The distribution that a step of a build shows to be a base of its own, by what the builders of distributions write.
+/// The distribution of a build step, by the texts that builders of distributions write.
 pub(super) fn distribution(step: &str) -> Option<RootFileSystem> {
     let starts = [
         ("# debian.sh", RootFileSystem::Debian),
@@ -122,7 +122,7 @@ pub(super) fn labelled(labels: &Annotations) -> Option<RootFileSystem> {
     (name == "ubuntu").then_some(RootFileSystem::Ubuntu)
 }
 
-/// The distribution that a package manager is used on.
+/// The distribution of a package manager.
 pub(super) fn managed_by(manager: PackageManager) -> RootFileSystem {
     match manager {
         PackageManager::Apt => RootFileSystem::Debian,

@@ -1,6 +1,6 @@
-//! The vocabulary: what an image is made of, in the OCI specification's words.
+//! The vocabulary: images in the terms of the OCI specification.
 //!
-//! Pure. Knows no registry, no clock and no policy; everything past the door is one of these types.
+//! Pure: no registry, no clock, no policy. External input is parsed into these types.
 
 mod arn;
 mod attestation;

@@ -1,5 +1,4 @@
-//! Steps of a build that update packages of the operating system: after one, the age of the base is not that of its
-//! packages.
+//! Build steps that update packages of the operating system. After one, packages are newer than the base.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,28 +22,28 @@ pub enum PackageManager {
 /// A step that updates installed packages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageUpdate {
-    /// With which package manager.
+    /// The package manager.
     pub manager: PackageManager,
-    /// When the step ran, where the history says; a hint, as all dates of a history are.
+    /// When the step ran, if the history has a date; a hint.
     #[serde(with = "chrono::serde::ts_seconds_option", default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DateTime<Utc>>,
-    /// In which layer its changes are, counted from 0 at the lowest; `None` where the history does not fit the layers.
+    /// The layer of its changes, counted from 0 at the lowest; `None` if the history does not match the layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
-    /// Whether it updates only packages that it names.
+    /// Whether it updates named packages only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_partial: bool,
 }
 
 impl PackageUpdate {
-    /// Whether the step ran after a base of `layer_count` layers; where that cannot be told, it did not.
+    /// Whether the step ran after a base of `layer_count` layers; `false` if unknown.
     #[must_use]
     pub fn is_after(&self, layer_count: usize) -> bool {
         self.layer.is_some_and(|layer| layer >= layer_count)
     }
 }
 
-/// What a command does that is not to update packages.
+/// Options of commands that do not update packages.
 const OTHER_VERBS: [&str; 22] = [
     "install",
     "reinstall",
@@ -71,7 +70,7 @@ const OTHER_VERBS: [&str; 22] = [
 ];
 
 impl PackageManager {
-    /// The word in reports.
+    /// The spelling in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +82,7 @@ impl PackageManager {
         }
     }
 
-    /// The package manager that `program` is.
+    /// The package manager with the program name `program`.
     pub(super) fn of_program(program: &str) -> Option<Self> {
         Some(match program {
             "dnf" | "dnf5" => Self::Dnf,
@@ -95,7 +94,7 @@ impl PackageManager {
         })
     }
 
-    /// The words that update packages. `apt-get update` and `apk update` fetch lists and update nothing.
+    /// The subcommands that update packages. `apt-get update` and `apk update` only fetch lists.
     fn update_verbs(self) -> &'static [&'static str] {
         match self {
             Self::Dnf | Self::Yum | Self::Microdnf => {
@@ -107,7 +106,7 @@ impl PackageManager {
     }
 }
 
-/// The update that a command is, and whether it is limited to packages that it names.
+/// The package manager of an update command, and whether it is limited to named packages.
 pub(super) fn update(words: &[&str]) -> Option<(PackageManager, bool)> {
     let (program, arguments) = words.split_first()?;
     let manager = PackageManager::of_program(program)?;
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn updates_are_told_from_other_commands() {
+    fn updates_are_distinguished_from_other_commands() {
         use PackageManager::{Apk, Apt, Dnf, Microdnf, Yum};
         for (command, expected) in [
             ("dnf -y update", Some((Dnf, false))),
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_whose_layer_is_unknown_is_after_no_base() {
+    fn an_update_with_an_unknown_layer_does_not_count_as_after_the_base() {
         let update = |layer| PackageUpdate { manager: PackageManager::Dnf, at: None, layer, is_partial: false };
         assert!(update(Some(6)).is_after(6) && !update(Some(5)).is_after(6) && !update(None).is_after(0));
     }

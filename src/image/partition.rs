@@ -1,4 +1,4 @@
-//! Partitions of AWS: groups of regions with accounts, credentials and endpoints of their own.
+//! AWS partitions: groups of regions with their own accounts, credentials and endpoints.
 //!
 //! Source of names, prefixes and domains: the partitions of the AWS SDKs (`partitions.json` in botocore).
 
@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
     name: &'static str,
-    /// What the names of its regions begin with; empty for the commercial partition.
+    /// The prefix of its region names; empty for the commercial partition.
     region_prefix: &'static str,
     global_region: &'static str,
     domain: &'static str,
@@ -27,7 +27,7 @@ const PARTITIONS: [Partition; 8] = [
 ];
 
 impl Partition {
-    /// The partition that most accounts are in, `aws`.
+    /// The commercial partition, `aws`.
     pub const COMMERCIAL: Self = Self::new("aws", "", "us-east-1", "amazonaws.com");
 
     const fn new(
@@ -39,14 +39,14 @@ impl Partition {
         Self { name, region_prefix, global_region, domain }
     }
 
-    /// The partition of `region`. A region of no known partition counts as commercial.
+    /// The partition of `region`; the commercial one for unknown regions.
     #[must_use]
     pub fn from_region(region: &str) -> Self {
         let found = PARTITIONS.into_iter().find(|partition| region.starts_with(partition.region_prefix));
         found.unwrap_or(Self::COMMERCIAL)
     }
 
-    /// The partition that is called `name` in ARNs; `None` if it is not known.
+    /// The partition of `arn`; `None` if it is malformed or unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         PARTITIONS.into_iter().find(|partition| partition.name == name)
@@ -58,20 +58,20 @@ impl Partition {
         self.name
     }
 
-    /// The region of services that have one endpoint in the whole partition, such as AWS Organizations
+    /// The region of global services, such as AWS Organizations
     /// (<https://docs.aws.amazon.com/general/latest/gr/ao.html>).
     #[must_use]
     pub fn global_region(self) -> &'static str {
         self.global_region
     }
 
-    /// What the host names of its services end in.
+    /// The domain of its endpoints.
     #[must_use]
     pub fn domain(self) -> &'static str {
         self.domain
     }
 
-    /// Whether ECR Public issues tokens to its accounts: only the commercial partition has that service
+    /// Whether it has ECR Public, which only the commercial partition has
     /// (<https://docs.aws.amazon.com/general/latest/gr/ecr-public.html>).
     #[must_use]
     pub fn has_ecr_public(self) -> bool {

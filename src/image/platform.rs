@@ -1,5 +1,4 @@
-//! Platforms: `os/architecture[/variant]`, normalized so that equal platforms compare equal, and which of them a
-//! machine can run.
+//! Platforms: `os/architecture[/variant]`, normalized, and their compatibility.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{QUOTED_BYTES, bounds::kept, clip};
 
-/// The longest name of an operating system, an architecture or a variant that is kept whole, in bytes.
+/// The longest name of an operating system, architecture or variant, in bytes.
 const NAME_BYTES: usize = 64;
 
 /// The platform an image runs on, `linux/arm64`.
@@ -23,20 +22,20 @@ pub struct Platform {
     variant: Option<String>,
 }
 
-/// Why a text is no platform.
+/// Why a text is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no platform: write os/architecture, as in linux/arm64")]
+#[error("{0:?} is not a platform: write os/architecture, as in linux/arm64")]
 pub struct InvalidPlatform(String);
 
-/// What an operating system or an architecture is called that is not known.
+/// The name of an unknown operating system or architecture.
 const UNKNOWN: &str = "unknown";
 
-/// How far the images of an older architecture are from what a machine runs best: farther than all variants.
+/// The distance of an older architecture: greater than that of all variants.
 const OLDER_ARCHITECTURE: u32 = 1 << 16;
 
 impl Platform {
-    /// The platform of an operating system, an architecture and, where it matters, a variant; [`Platform::unknown`]
-    /// where they have no text form that reads as the same platform.
+    /// The platform of an operating system, an architecture and an optional variant; [`Platform::unknown`] if their
+    /// text form would not parse back to them.
     #[must_use]
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let has_slash = [Some(os), Some(architecture), variant].into_iter().flatten().any(|name| name.contains('/'));
@@ -59,46 +58,46 @@ impl Platform {
         Self { os, architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
     }
 
-    /// The platform of an image that says nothing of it.
+    /// The platform of an image that states none.
     #[must_use]
     pub fn unknown() -> Self {
         Self::new(UNKNOWN, UNKNOWN, None)
     }
 
-    /// The operating system in the OCI specification's words: `linux`, `windows`.
+    /// The operating system, in OCI spelling: `linux`, `windows`.
     #[must_use]
     pub fn os(&self) -> &str {
         &self.os
     }
 
-    /// The architecture in the OCI specification's words: `amd64`, `arm64`.
+    /// The architecture, in OCI spelling: `amd64`, `arm64`.
     #[must_use]
     pub fn architecture(&self) -> &str {
         &self.architecture
     }
 
-    /// Whether nothing is known of it; `BuildKit` marks attestations this way.
+    /// Whether it is unknown; `BuildKit` marks attestations this way.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == UNKNOWN || self.architecture == UNKNOWN
     }
 
-    /// What an image is for that an index lists for this platform and whose configuration states `own`: the index is
-    /// what a machine goes by, and the configuration may know the variant better.
+    /// The platform of an image that an index lists with this platform and whose configuration states `own`: that of
+    /// the index, with the variant of the configuration if the index has none.
     #[must_use]
     pub fn refined_by(&self, own: &Self) -> Self {
         let knows_better = self.variant.is_none() && self.has_architecture_of(own);
         if knows_better { own.clone() } else { self.clone() }
     }
 
-    /// Whether both are for one operating system and architecture, whatever the variants.
+    /// Whether operating system and architecture are equal, whatever the variants.
     #[must_use]
     pub fn has_architecture_of(&self, other: &Self) -> bool {
         (&self.os, &self.architecture) == (&other.os, &other.architecture)
     }
 
-    /// How far an image of this platform is from what `machine` runs best: 0 for its own platform, more the older
-    /// the variant, `None` where it cannot run it. The order is containerd's (containerd/platforms, `compare.go`).
+    /// The distance of an image of this platform from the platform of `machine`: 0 if equal, greater for older
+    /// variants, `None` if it cannot run. The order is containerd's (containerd/platforms, `compare.go`).
     #[must_use]
     pub fn distance_from(&self, machine: &Self) -> Option<u32> {
         if self == machine {
@@ -118,20 +117,21 @@ impl Platform {
         }
     }
 
-    /// How many levels the variant of this platform is above that of `image`, which is of the same architecture.
+    /// The number of levels between the variant of this platform and the lower one of `image`, of the same
+    /// architecture.
     fn above(&self, image: &Self) -> Option<u32> {
         match (self.level(), image.level()) {
             (Some(own), Some(other)) => own.checked_sub(other),
-            // Variants of architectures of which no order is known.
+            // Architectures whose variants have no known order.
             _ => image.variant.is_none().then_some(1),
         }
     }
 
-    /// The variant as a number: a machine runs all images of the same or a lower one.
+    /// The variant as a number: a machine runs images of the same or a lower variant.
     fn level(&self) -> Option<u32> {
         let default = match self.architecture.as_str() {
             "amd64" => "v1",
-            // `arm` has a variant, unless it is what a machine of arm64 runs of the older architecture.
+            // `arm` always has a variant, except for an arm64 machine that runs the older architecture.
             "arm64" | "arm" => "v8",
             _ => return None,
         };
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ways_to_write_one_platform_are_equal() {
+    fn spellings_of_one_platform_are_equal() {
         for (text, expected) in [
             ("linux/arm64/v8", "linux/arm64"),
             ("linux/aarch64", "linux/arm64"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_read_as_another_platform_state_none() {
+    fn names_that_would_parse_as_another_platform_are_unknown() {
         for (os, architecture, variant) in [
             ("linux", "arm64/v8", None),
             ("linux", "a/b", Some("c")),

@@ -1,7 +1,8 @@
-//! Provenance attestations: which images a build pulled.
+//! Provenance attestations: the images that a build pulled.
 //!
-//! In-toto statements with a SLSA v0.2 or v1 predicate, as `BuildKit` writes them (docs/attestations/slsa-definitions.md
-//! there). They are read leniently and within bounds, and only the images are kept: build arguments may be secrets.
+//! In-toto statements with a SLSA v0.2 or v1 predicate, as `BuildKit` writes them
+//! (docs/attestations/slsa-definitions.md there). They are parsed leniently and within limits. Only the images are
+//! kept, because build arguments may be secrets.
 
 use packageurl::PackageUrl;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,22 +13,22 @@ use super::{
     lenient::{self, First, OrNone},
 };
 
-/// How many images of a build are kept.
+/// The most images of a build that are kept.
 const MATERIALS: usize = 64;
-/// How many subjects of a statement are looked at.
+/// The most subjects of a statement that are read.
 const SUBJECTS: usize = 64;
 
-/// What the predicates of provenance start with.
+/// The prefix of provenance predicate types.
 const SLSA: &str = "https://slsa.dev/provenance/v";
-/// What `BuildKit` calls its builds, in v1 and in v0.2.
+/// The build types of `BuildKit`, in v1 and v0.2.
 const BUILDKIT: [&str; 2] = [
     "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
     "https://mobyproject.org/buildkit@v",
 ];
-/// The repositories of Docker's frontends, which read a Dockerfile and are no base of it.
+/// The repositories of Docker's frontends, which interpret a Dockerfile and are not its base.
 const FRONTENDS: [&str; 2] = ["docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"];
 
-/// Whether the annotation `in-toto.io/predicate-type` promises provenance.
+/// Whether the annotation `in-toto.io/predicate-type` is a provenance predicate.
 #[must_use]
 pub fn is_provenance(predicate_type: &str) -> bool {
     predicate_type.starts_with(SLSA)
@@ -36,25 +37,24 @@ pub fn is_provenance(predicate_type: &str) -> bool {
 /// An image that a build pulled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildMaterial {
-    /// What it is called, with the digest that the tag had then.
+    /// Its reference, with the digest that the tag had then.
     pub reference: Reference,
-    /// For which platform it was pulled.
+    /// The platform that it was pulled for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// The digests of its layers, lowest first, where the provenance is detailed enough to list them.
+    /// The digests of its layers, lowest first, if the provenance is detailed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Digest>,
 }
 
-/// The images that the build of `image` pulled, by the statement `body` or the one in the envelope that it is: empty if that
-/// is no provenance, is about another image, or names none.
+/// The images that the build of `image` pulled, from the statement or envelope `body`; empty if that is not provenance,
+/// is about another image, or lists none.
 ///
-/// Left out are the frontend that read the Dockerfile, blobs, Git repositories, and images without a registry, which were
-/// read from a folder of the builder.
+/// The frontend of the Dockerfile, blobs, Git repositories, and local images without a registry are left out.
 ///
 /// # Errors
 ///
-/// [`InvalidDocument::Json`] when the statement does not parse.
+/// [`InvalidDocument::Json`] if the statement does not parse.
 pub fn build_materials(body: &[u8], image: &Digest) -> Result<Vec<BuildMaterial>, InvalidDocument> {
     let Some(body) = attestation::statement(body)? else { return Ok(Vec::new()) };
     let statement: RawStatement = serde_json::from_slice(&body).map_err(InvalidDocument::json)?;
@@ -132,7 +132,7 @@ struct RawRequest {
     args: Option<RawFrontend>,
 }
 
-/// The frontend that a build asked for, as `# syntax=` does.
+/// The requested frontend, as by `# syntax=`.
 #[derive(Default, Deserialize)]
 struct RawFrontend {
     #[serde(default, deserialize_with = "lenient::text")]
@@ -210,7 +210,7 @@ impl RawPredicate {
         let listed = self.materials.entries.into_iter().chain(definition.resolved_dependencies.entries);
         listed.filter_map(|OrNone(material)| material?.image()).filter_map(move |mut material| {
             let name = &material.reference;
-            // BuildKit states a platform for all images but frontends.
+            // BuildKit states a platform for all images except frontends.
             let is_frontend = FRONTENDS.contains(&name.repository.to_string().as_str())
                 || frontends.iter().any(|it| it.repository == name.repository && it.tag == name.tag)
                 || (is_buildkit && material.platform.is_none());
@@ -222,7 +222,7 @@ impl RawPredicate {
 }
 
 impl RawFrontend {
-    /// The frontends that it names, as images of Docker Hub where it names no registry.
+    /// Its frontends; without a registry, images on Docker Hub.
     fn references(&self) -> Vec<Reference> {
         let named = [&self.cmdline, &self.source].into_iter().flatten();
         let reference = |name: &String| name.parse().or_else(|_| format!("docker.io/{name}").parse()).ok();
@@ -231,7 +231,7 @@ impl RawFrontend {
 }
 
 impl RawMaterial {
-    /// The image that it is; `None` for everything else.
+    /// The image; `None` for any other material.
     fn image(self) -> Option<BuildMaterial> {
         let uri = self.uri.filter(|uri| uri.len() <= VALUE_BYTES)?;
         let package: PackageUrl<'_> = uri.parse().ok()?;
@@ -244,7 +244,7 @@ impl RawMaterial {
             None => package.name().to_owned(),
         };
         let repository = match (package.ty(), qualifier("repository_url")) {
-            // The URL of an OCI package names its repository, that of a Docker package its registry.
+            // The URL of an OCI package has its repository, that of a Docker package its registry.
             ("oci", Some(url)) => url.parse::<Repository>().ok()?,
             ("docker", Some(registry)) => format!("{registry}/{path}").parse().ok()?,
             ("docker", None) => path.parse().or_else(|_| format!("docker.io/{path}").parse()).ok()?,
@@ -261,7 +261,7 @@ impl RawMaterial {
     }
 }
 
-/// The SHA-256 digests of what a statement is about.
+/// The SHA-256 digests of a statement's subjects.
 fn subjects<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Digest>, D::Error> {
     #[derive(Deserialize)]
     struct Subject {
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_of_a_registry_is_no_candidate() {
+    fn materials_that_are_not_registry_images_are_no_candidates() {
         let python = format!("public.ecr.aws/lambda/python:3.13@{}", digest('8'));
         assert_eq!(names(shape!("06-v1-local-and-blob-forms.json")), [python]);
         assert!(names(shape!("08-github-attest-no-images.json")).is_empty());
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frontend_of_ones_own_registry_is_told_by_what_the_build_asked_for() {
+    fn a_frontend_in_another_registry_is_recognized_by_the_build_request() {
         let frontend = "pkg:docker/r.corp/dockerfile@1?platform=linux%2Farm64";
         let args = json!({ "cmdline": "r.corp/dockerfile:1", "source": "r.corp/dockerfile:1" });
         let statement = json!({
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detailed_provenance_says_which_layers_were_pulled() {
+    fn a_detailed_provenance_lists_the_layers_of_pulled_images() {
         let base = format!("public.ecr.aws/lambda/python:3.12@{}", digest('8'));
         let material = json!({
             "uri": "pkg:docker/public.ecr.aws/lambda/python@3.12?platform=linux%2Farm64",
@@ -420,17 +420,20 @@ mod tests {
             assert_eq!(layers, [digest('1'), digest('2')]);
         }
         let broken = v1.to_string().replace(&digest('2'), "blake3:00");
-        assert!(build_materials(broken.as_bytes(), &image()).expect("reads")[0].layers.is_empty(), "a part is no base");
+        assert!(
+            build_materials(broken.as_bytes(), &image()).expect("reads")[0].layers.is_empty(),
+            "a part of the layers does not count"
+        );
     }
 
     #[test]
-    fn a_statement_about_another_image_says_nothing() {
+    fn a_statement_about_another_image_is_ignored() {
         let other = digest('e').parse().expect("a digest");
         assert!(build_materials(shape!("03-v1-min-multistage.json").as_bytes(), &other).expect("reads").is_empty());
     }
 
     #[test]
-    fn statements_of_any_shape_are_read_within_bounds() {
+    fn statements_of_any_shape_are_parsed_within_limits() {
         for body in ["{}", "null", "[]", "7", r#"{"predicateType":7}"#] {
             assert!(
                 build_materials(body.as_bytes(), &image()).is_ok_and(|read| read.is_empty()) || body != "{}",
@@ -489,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_attestation_the_statements_with_provenance_are_read() {
+    fn only_provenance_statements_of_an_attestation_are_read() {
         for (manifest, expected) in [
             (
                 shape!("11-attestation-manifest-legacy.json"),

@@ -1,7 +1,7 @@
 //! Image references: `registry/repository[:tag][@digest]`, parsed strictly.
 //!
-//! Nothing is filled in: a name without a registry or without a tag and a digest is an error or an
-//! absence, never silently Docker Hub or `latest`.
+//! No defaults: a missing registry is an error, and a missing tag or digest stays absent, instead of Docker Hub or
+//! `latest`.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -12,10 +12,10 @@ use super::{
     host::{normalize_host, normalize_name},
 };
 
-/// A repository at a registry, `public.ecr.aws/lambda/java`.
+/// A repository in a registry, `public.ecr.aws/lambda/java`.
 ///
-/// Parsing makes the spellings of one repository equal: hosts are in lower case and without port 443, the hosts of
-/// Docker Hub are `docker.io`, and `docker.io/python` is `docker.io/library/python`.
+/// Parsing normalizes spellings: hosts are in lower case and without port 443, the hosts of Docker Hub are `docker.io`,
+/// and `docker.io/python` is `docker.io/library/python`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Repository {
@@ -25,40 +25,40 @@ pub struct Repository {
     pub name: Arc<str>,
 }
 
-/// What names an image: a repository with a tag, a digest, both or neither.
+/// An image reference: a repository with a tag, a digest, both or neither.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
-    /// Where the image is.
+    /// The repository.
     pub repository: Repository,
-    /// Its tag; beside a digest only a hint.
+    /// Its tag; with a digest only a hint.
     pub tag: Option<String>,
-    /// Its digest: the truth when there is one.
+    /// Its digest, which takes precedence over the tag.
     pub digest: Option<Digest>,
 }
 
-/// Why a text is no image reference.
+/// Why a text is not an image reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReference {
-    /// There is nothing.
+    /// It is empty.
     #[error("the reference is empty")]
     Empty,
-    /// The first part is no host name.
+    /// The first part is not a host.
     #[error("name the registry first, as in public.ecr.aws/lambda/java:21")]
     NoRegistry,
     /// It is a URL.
     #[error("write it without {0:?}, as in public.ecr.aws/lambda/java:21")]
     Scheme(String),
-    /// The first part was meant as a host, and is none.
-    #[error("{0:?} is no registry: a host name or IPv4 address, and a port if it needs one")]
+    /// The first part is a malformed host.
+    #[error("{0:?} is not a registry: write a host name or IPv4 address, and a port if needed")]
     Host(String),
-    /// The path breaks the grammar of repository names.
-    #[error("{0:?} is no repository name: lower-case letters, digits, and . _ - / between them")]
+    /// The path is a malformed repository name.
+    #[error("{0:?} is not a repository name: use lower-case letters and digits, separated by . _ - /")]
     Repository(String),
-    /// The tag breaks the grammar of tags.
-    #[error("{0:?} is no tag: up to 128 letters, digits, and _ . - not in front")]
+    /// The tag is malformed.
+    #[error("{0:?} is not a tag: use up to 128 letters, digits, _ . and -, not starting with . or -")]
     Tag(String),
-    /// The part after `@` is no digest.
+    /// The part after `@` is not a digest.
     #[error("the digest is malformed: {0}")]
     Digest(#[from] InvalidDigest),
 }
@@ -129,7 +129,7 @@ impl FromStr for Repository {
             _ => return Err(InvalidReference::NoRegistry),
         };
         let registry = normalize_host(registry);
-        // The limit is that of the name which is requested and printed.
+        // The limit applies to the normalized name.
         let requested = normalize_name(&registry, name);
         if requested.len() > 255 || !requested.split('/').all(is_component) {
             return Err(InvalidReference::Repository(clip(name, QUOTED_BYTES)));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_says_what_is_wrong() {
+    fn malformed_references_are_rejected_with_the_cause() {
         use InvalidReference as E;
         let cases = [
             ("", E::Empty),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_only_too_long_with_its_namespace_is_refused() {
+    fn a_name_that_is_too_long_with_its_namespace_is_rejected() {
         let text = |length: usize| format!("docker.io/{}", "a".repeat(length));
         let longest: Reference = text(247).parse().expect("255 with library/");
         assert_eq!(longest.to_string().parse(), Ok(longest));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_quoting_megabytes() {
+    fn an_error_quotes_a_limited_part_of_the_reference() {
         let long = "\u{1b}".repeat(1 << 20);
         for text in [
             format!("{long}://x"),

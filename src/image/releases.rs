@@ -1,6 +1,6 @@
-//! Releases of bases by their layers: which known release is a prefix of an image?
+//! An index of base releases by their layers, to find those that are a prefix of an image.
 //!
-//! Whether a release may be an answer, and which of several is, is decided by `identify`.
+//! `identify` decides which of them is the base.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,37 +12,36 @@ use serde::{Deserialize, Serialize};
 
 use super::{Digest, ImageFacts, Manifest, Platform, Repository, chain_id, chain_ids};
 
-/// The image of one release on one platform, as it is matched with others.
+/// The image of one release on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformRelease {
-    /// The tags that were found to carry it, without the architecture that dated Lambda tags end in; in the order of
-    /// their bytes.
+    /// Its known tags, without the architecture suffix of dated Lambda tags.
     pub tags: BTreeSet<String>,
     /// The platform.
     pub platform: Platform,
     /// The digest of its manifest.
     pub manifest: Digest,
-    /// The digest of an index that lists it, where one is known.
+    /// The digest of an index that lists it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Digest>,
-    /// How many layers it has.
+    /// Its number of layers.
     pub layer_count: usize,
-    /// The chain id of all its `diff_ids`; `None` while only its manifest was read.
+    /// The chain id of all its `diff_ids`; `None` if only its manifest was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff_ids: Option<Digest>,
-    /// The chain id of its layer digests; `None` where they are not known.
+    /// The chain id of its layer digests; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Digest>,
-    /// The digest of its lowest layer as the manifest lists it, where that is known. Of a base it is the operating
-    /// system, which the releases of one publishing run share.
+    /// The layer digest of its lowest layer, if known. In a base it is the operating system, which the releases of one
+    /// publishing run share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_layer: Option<Digest>,
-    /// When it was first seen.
+    /// When it was first observed.
     pub first_seen: DateTime<Utc>,
 }
 
 impl PlatformRelease {
-    /// The release whose image `facts` describes; `None` if that has no layers that could be matched.
+    /// The release of the image of `facts`; `None` without layers.
     #[must_use]
     pub fn new(manifest: Digest, facts: &ImageFacts, first_seen: DateTime<Utc>) -> Option<Self> {
         Some(Self {
@@ -59,7 +58,7 @@ impl PlatformRelease {
         .filter(|release| release.layer_count > 0)
     }
 
-    /// The release whose `manifest` was read without its configuration; `None` if it names no layers.
+    /// The release of `manifest`, without its configuration; `None` without layers.
     #[must_use]
     pub fn from_manifest(
         digest: Digest,
@@ -80,7 +79,7 @@ impl PlatformRelease {
         })
     }
 
-    /// Adds what `other` says of the same manifest, in a way that knows no order.
+    /// Merges the data of `other` about the same manifest; commutative.
     pub fn merge(&mut self, other: Self) {
         let first = |one: Option<Digest>, other| one.into_iter().chain(other).min();
         self.tags.extend(other.tags);
@@ -95,7 +94,7 @@ impl PlatformRelease {
         self.first_seen = self.first_seen.min(other.first_seen);
     }
 
-    /// The same where both are shared: what says all of it already is shared by both then.
+    /// The same for shared releases: if one of them has all data, both share it.
     pub fn merge_shared(known: &mut Arc<Self>, other: &Arc<Self>) {
         if known == other {
             return;
@@ -110,21 +109,21 @@ impl PlatformRelease {
     }
 }
 
-/// A release of a repository.
+/// A release in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseOf {
     /// The repository that published it.
     pub repository: Repository,
-    /// The release, shared by all that know it.
+    /// The release.
     pub release: Arc<PlatformRelease>,
 }
 
-/// Known releases whose whole lists of layers are a prefix of an image.
+/// Known releases of equal content whose layers are all a prefix of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchedPrefix {
-    /// How many layers of the image they are.
+    /// Their number of layers.
     pub layer_count: usize,
-    /// The releases, all of equal content, in the order in which they were added.
+    /// The releases, in the order in which they were added.
     pub releases: Vec<Arc<ReleaseOf>>,
 }
 
@@ -137,7 +136,7 @@ pub struct Releases {
     by_layers: HashMap<Digest, Positions>,
 }
 
-/// Positions in [`Releases::all`], in the order in which they were added. Nearly all digests are of one release.
+/// Positions in [`Releases::all`], in the order of insertion. Nearly all digests belong to one release.
 #[derive(Debug)]
 enum Positions {
     One(u32),
@@ -167,7 +166,7 @@ impl Positions {
 }
 
 impl Releases {
-    /// Room for `additional` more releases.
+    /// Reserves capacity for `additional` releases.
     pub fn reserve(&mut self, additional: usize) {
         self.all.reserve_exact(additional);
         for index in [&mut self.by_manifest, &mut self.by_diff_ids, &mut self.by_layers] {
@@ -175,14 +174,14 @@ impl Releases {
         }
     }
 
-    /// Adds a release of `repository`, or what is new about one that is known.
+    /// Adds a release of `repository`, or new data of a known one.
     pub fn add(&mut self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
         let release = release.into();
         let position = if let Some(position) = self.position(repository, &release.manifest) {
             PlatformRelease::merge_shared(&mut Arc::make_mut(&mut self.all[position as usize]).release, &release);
             position
         } else {
-            // There are not four billion.
+            // There are fewer than 2^32.
             let Ok(position) = u32::try_from(self.all.len()) else { return };
             Positions::add(&mut self.by_manifest, &release.manifest, position);
             self.all.push(Arc::new(ReleaseOf { repository: repository.clone(), release }));
@@ -196,19 +195,19 @@ impl Releases {
         }
     }
 
-    /// How many releases are known, each platform counted.
+    /// The number of releases, each platform counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether none is known.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// What is known of the image that `manifest` names in `repository`.
+    /// The release of `repository` with `manifest`.
     #[must_use]
     pub fn release(&self, repository: &Repository, manifest: &Digest) -> Option<&Arc<ReleaseOf>> {
         self.all.get(self.position(repository, manifest)? as usize)
@@ -219,8 +218,8 @@ impl Releases {
         positions.iter().copied().find(|position| self.all[*position as usize].repository == *repository)
     }
 
-    /// The known releases that are a prefix of an image with these `diff_ids` and these layer digests, the longest
-    /// first. Each of the lists may be empty where it is not known. An image is a prefix of itself.
+    /// The releases that are a prefix of an image with these `diff_ids` and layer digests, the longest first. An
+    /// unknown list is empty. An image is a prefix of itself.
     #[must_use]
     pub fn prefixes(&self, diff_ids: &[Digest], layers: &[Digest]) -> Vec<MatchedPrefix> {
         let mut prefixes: Vec<MatchedPrefix> = Vec::new();
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_whole_release_comes_first_and_a_part_of_one_is_none() {
+    fn the_longest_prefix_comes_first_and_a_partial_release_does_not_match() {
         let mut releases = Releases::default();
         releases.add(&repository("provided"), release("p", "al2023.1", &["os", "rie"], &["os.gz", "rie.gz"]));
         releases
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn releases_of_equal_content_are_all_named_and_one_that_is_seen_again_is_one() {
+    fn all_releases_of_equal_content_match_and_a_repeated_release_counts_once() {
         let mut releases = Releases::default();
         releases.add(&repository("java"), release("a", "21.1", &["os", "jdk"], &[]));
         releases.add(&repository("java"), release("b", "21.2", &["os", "jdk"], &["os.gz", "jdk.gz"]));
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_several_know_is_in_memory_once() {
+    fn a_shared_release_is_in_memory_once() {
         let (java, known) = (repository("java"), Arc::new(release("a", "21.1", &["os", "jdk"], &["os.gz"])));
         let mut releases = Releases::default();
         releases.add(&java, Arc::clone(&known));
@@ -321,6 +320,6 @@ mod tests {
         PlatformRelease::merge_shared(&mut part, &known);
         assert!(Arc::ptr_eq(&part, &known), "who knew less shares what the other knows");
         releases.add(&java, release("a", "21.2", &["os", "jdk"], &[]));
-        assert!(!shared(&releases) && known.tags.len() == 1, "what is new changes nobody else's");
+        assert!(!shared(&releases) && known.tags.len() == 1, "new data does not change shared releases");
     }
 }

@@ -1,25 +1,25 @@
-//! Commands of a shell, as far as a build's history shows them: enough to tell which programs a step runs.
+//! Shell commands in a build history, parsed as far as needed to find the programs that a step runs.
 //!
-//! Commands may hold secrets. What is read here lives as long as the line is looked at, and is never kept.
+//! Commands may hold secrets; nothing of them is stored.
 
-/// How deep `sh -c` may lie within one another.
+/// How deep `sh -c` may nest.
 const DEPTH: usize = 3;
-/// How much of a step is looked at, in bytes.
+/// The part of a step that is parsed, in bytes.
 const STEP_BYTES: usize = 64 * 1024;
 
 const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "busybox"];
-/// What may stand in front of a command without changing which one it is.
+/// Prefix programs that run the command after them.
 const PREFIXES: [&str; 11] = ["sudo", "exec", "time", "nice", "env", "if", "then", "else", "do", "while", "!"];
 
 /// Calls `visit` with the words of each simple command in `text`, the program first, without its folder.
 pub(super) fn each_command(text: &str, mut visit: impl FnMut(&[&str])) {
     let text = &text[..text.floor_char_boundary(STEP_BYTES)];
-    // The classic builder writes `|1 NAME=value /bin/sh -c …` for build arguments, without quotes around their values.
+    // The classic builder writes `|1 NAME=value /bin/sh -c …` for build arguments, with unquoted values.
     let text = match text.strip_prefix('|') {
         Some(rest) => rest.split_once(" -c ").map_or("", |(_, command)| command),
         None => text,
     };
-    // buildah writes its shell in front of commands that no shell runs, too.
+    // buildah writes its shell also before commands in exec form.
     let text = text.strip_prefix("/bin/sh -c ").filter(|rest| rest.starts_with('[')).unwrap_or(text);
     visit_each(text, DEPTH, &mut visit);
 }
@@ -43,7 +43,7 @@ fn visit_command(words: &[String], depth: usize, visit: &mut impl FnMut(&[&str])
     match script.filter(|_| SHELLS.contains(&program)) {
         Some(_) if depth == 0 => {}
         Some(option) => match &arguments[option + 1..] {
-            // Builders write what `/bin/sh -c` runs without quotes: then its words are ours already.
+            // Builders write the command of `/bin/sh -c` without quotes; then the words are already split.
             [script] if script.contains(char::is_whitespace) || script.starts_with('[') => {
                 visit_each(script, depth - 1, visit);
             }
@@ -56,8 +56,8 @@ fn visit_command(words: &[String], depth: usize, visit: &mut impl FnMut(&[&str])
     }
 }
 
-/// The words of each simple command: what stands between `;`, `&&`, `||`, `|`, brackets and line ends, none of them in
-/// quotes. Comments and redirections are left out.
+/// The words of each simple command, separated by unquoted `;`, `&&`, `||`, `|`, brackets and line ends. Comments and
+/// redirections are left out.
 fn simple_commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word = String::new();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_of_a_step_are_told_apart() {
+    fn the_commands_of_a_step_are_separated() {
         for (text, expected) in [
             ("/bin/sh -c dnf -y update && dnf clean all # buildkit", &["dnf -y update", "dnf clean all"][..]),
             ("|1 A=x y /bin/sh -c set -ex; yum update -y", &["set -ex", "yum update -y"]),

@@ -1,4 +1,4 @@
-//! Which repositories of private ECR are another registry's? The rules of its pull-through caches.
+//! The pull-through cache rules of private ECR registries.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +7,27 @@ use futures::{StreamExt, stream};
 use super::Estate;
 use crate::{image::normalize_host, registry::EcrHost};
 
-/// A rule of a pull-through cache.
+/// A pull-through cache rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PullThroughRule {
-    /// The cached repositories: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
+    /// The prefix of the cached repositories: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     pub prefix: String,
-    /// What stands there instead upstream: `public.ecr.aws`.
+    /// The prefix that replaces it upstream: `public.ecr.aws`.
     pub upstream: String,
 }
 
-/// How ECR writes that a rule is for all repositories. Of such a registry's repositories, its own cannot be
-/// told from cached ones.
+/// The prefix of a rule for all repositories. In such a registry, its own repositories cannot be distinguished from
+/// cached ones.
 const ROOT: &str = "ROOT";
 
 impl Estate {
-    /// The rules of those of the registries `hosts` that are in audited accounts. One that may not be asked
-    /// has none: its caches can be configured instead.
+    /// The rules of those registries of `hosts` that are in audited accounts. Without permission there are none; the
+    /// caches can be configured instead.
     pub async fn pull_through_rules(&self, hosts: BTreeSet<String>) -> Vec<PullThroughRule> {
         let asked: Vec<_> = hosts.into_iter().filter(|host| self.is_audited(host)).collect();
         let answers = stream::iter(asked).map(|host| async move {
             let rules = self.rules_of(&host).await;
-            rules.inspect_err(|why| tracing::info!("the pull-through caches of {host} are not known: {why}"))
+            rules.inspect_err(|why| tracing::info!("the pull-through caches of {host} could not be listed: {why}"))
         });
         let rules: Vec<_> = answers.buffer_unordered(self.concurrency).collect().await;
         let mut rules: Vec<_> = rules.into_iter().flatten().flatten().collect();
@@ -43,7 +43,7 @@ impl Estate {
     }
 
     async fn rules_of(&self, host: &str) -> Result<Vec<PullThroughRule>, String> {
-        let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is no registry of ECR")?;
+        let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is not an ECR registry")?;
         let session = self.aws.session_of(account).await.map_err(|failure| failure.message)?;
         let client = session.ecr(region);
         let mut pages = client.describe_pull_through_cache_rules().registry_id(account).into_paginator().send();
@@ -61,7 +61,7 @@ impl Estate {
                 let (Some(prefix), Some(url)) = (rule.ecr_repository_prefix(), rule.upstream_registry_url()) else {
                     continue;
                 };
-                // Docker Hub is called `registry-1.docker.io` there.
+                // Rules call Docker Hub `registry-1.docker.io`.
                 let upstream = normalize_host(url);
                 if prefix != ROOT {
                     rules.push(PullThroughRule {

@@ -1,4 +1,4 @@
-//! Which of what is found is meant? By name, resource tag and owner. Pure.
+//! Selectors: resources by name, resource tag and owner.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -8,40 +8,40 @@ use crate::glob::Glob;
 /// The tags of an AWS resource.
 pub type ResourceTags = BTreeMap<String, String>;
 
-/// What a table of the configuration chooses. What is left out is left out whatever chose it.
+/// The resources that one table of the configuration selects. Exclusions take precedence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// By name; at least one has to match.
+    /// Patterns of names; at least one has to match.
     pub include: Vec<Glob>,
-    /// Left out, by name.
+    /// Excluded patterns of names.
     pub exclude: Vec<Glob>,
-    /// By tag of the resource; if there are any, at least one has to match.
+    /// Patterns of resource tags; at least one has to match, unless the list is empty.
     pub resource_tags: Vec<TagPattern>,
-    /// Left out, by tag of the resource.
+    /// Excluded patterns of resource tags.
     pub exclude_resource_tags: Vec<TagPattern>,
-    /// By owner; if there are any, at least one has to match.
+    /// Patterns of owners; at least one has to match, unless the list is empty.
     pub owners: Vec<Glob>,
-    /// Left out, by owner.
+    /// Excluded patterns of owners.
     pub exclude_owners: Vec<Glob>,
 }
 
-/// A pattern of a resource's tag: `team=pay*`, or `team` for any value.
+/// A pattern of a resource tag: `team=pay*`, or `team` for any value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagPattern {
     key: Glob,
     value: Option<Glob>,
 }
 
-/// What the command line leaves of all inventories. An empty list leaves everything.
+/// The filters of the command line, for all inventories. An empty list admits everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Of the deployments' owners.
+    /// Patterns of owners.
     pub owners: Vec<Glob>,
-    /// Of the regions.
+    /// Patterns of regions.
     pub regions: Vec<Glob>,
-    /// Of the AWS accounts.
+    /// Patterns of AWS accounts.
     pub accounts: Vec<Glob>,
-    /// The kinds.
+    /// Kinds of deployment.
     pub kinds: Vec<DeploymentKind>,
 }
 
@@ -60,25 +60,25 @@ impl Default for Choice {
 }
 
 impl Choice {
-    /// Whether a resource of this name may be meant.
+    /// Whether a resource of this name may be selected.
     #[must_use]
     pub fn admits_name(&self, name: &str) -> bool {
         is_match(&self.include, name) && !is_match(&self.exclude, name)
     }
 
-    /// Whether tags of resources choose.
+    /// Whether resource tags are needed to decide.
     #[must_use]
     pub fn needs_tags(&self) -> bool {
         !self.resource_tags.is_empty() || !self.exclude_resource_tags.is_empty()
     }
 
-    /// Whether nothing but names chooses.
+    /// Whether names alone decide.
     #[must_use]
     pub fn is_by_name(&self) -> bool {
         !self.needs_tags() && self.owners.is_empty() && self.exclude_owners.is_empty()
     }
 
-    /// Whether a resource with these tags and this owner may be meant.
+    /// Whether a resource with these tags and this owner may be selected.
     #[must_use]
     pub fn admits(&self, tags: &ResourceTags, owner: Option<&str>) -> bool {
         let has = |patterns: &[TagPattern]| patterns.iter().any(|pattern| pattern.matches(tags));
@@ -91,25 +91,25 @@ impl Choice {
 }
 
 impl Filter {
-    /// Whether `region` may be looked in.
+    /// Whether `region` is admitted.
     #[must_use]
     pub fn admits_region(&self, region: &str) -> bool {
         self.regions.is_empty() || is_match(&self.regions, region)
     }
 
-    /// Whether `account` may be looked in.
+    /// Whether `account` is admitted.
     #[must_use]
     pub fn admits_account(&self, account: &str) -> bool {
         self.accounts.is_empty() || is_match(&self.accounts, account)
     }
 
-    /// Whether deployments of `kind` are looked for.
+    /// Whether deployments of `kind` are admitted.
     #[must_use]
     pub fn admits_kind(&self, kind: DeploymentKind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 
-    /// Whether `deployment` is left. One without a region is in none, and so on.
+    /// Whether `deployment` is admitted. One without a region, account or owner matches no pattern of that list.
     #[must_use]
     pub fn admits(&self, deployment: &Deployment) -> bool {
         let Deployment { kind, owner, region, account, .. } = deployment;
@@ -137,7 +137,7 @@ impl FromStr for TagPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
-        let refusal = |why: String| format!("{text:?} is no tag pattern: {why}; write \"team=pay*\", or \"team\"");
+        let refusal = |why: String| format!("{text:?} is not a tag pattern: {why}; write \"team=pay*\", or \"team\"");
         let parse = |part: &str| part.parse::<Glob>().map_err(refusal);
         Ok(Self { key: parse(key)?, value: value.map(parse).transpose()? })
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_left_out_whatever_chose_it() {
+    fn exclusions_take_precedence() {
         let choice = Choice {
             exclude: vec!["sandbox-*".parse().unwrap()],
             resource_tags: vec!["env=prod".parse().unwrap()],
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_that_is_not_known_is_not_a_chosen_one() {
+    fn an_unknown_owner_matches_no_owner_pattern() {
         let choice = Choice { owners: vec!["payments".parse().unwrap()], ..Choice::default() };
         assert!(choice.admits(&ResourceTags::new(), Some("payments")));
         assert!(!choice.admits(&ResourceTags::new(), Some("orders")) && !choice.admits(&ResourceTags::new(), None));

@@ -1,4 +1,4 @@
-//! Where in AWS does a run look, and what do its inventories share? Accounts, regions, repositories, owners.
+//! The AWS scope of a run, shared by its inventories: accounts, regions, repositories, owners.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,31 +19,31 @@ use crate::{
     store::{Images, TagsMemory},
 };
 
-/// How long the resource tags of a repository are believed.
+/// How long cached resource tags of a repository are used.
 const TAGS_LAST: TimeDelta = TimeDelta::days(1);
 
-/// Told each AWS account whose repositories are read, before any of its registries is asked.
+/// Called with each AWS account whose repositories are read, before the first request to its registries.
 pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Told each registry that a pull-through cache serves, with the cache.
+/// Called with each upstream registry that has a pull-through cache, and with the cache.
 pub type OfferCache = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
-/// The part of AWS that a run looks at, and what is found out about it once.
+/// The accounts and regions that a run reads, with the data that is read once for all inventories.
 pub struct Estate {
-    /// AWS.
+    /// AWS, with the sessions of all accounts.
     pub(super) aws: Arc<Aws>,
     /// Images, through the catalog.
     pub(super) images: Arc<Images>,
-    /// Told of accounts.
+    /// Allows the registries of an account.
     allow_account: AllowAccount,
     pub(super) offer_cache: OfferCache,
-    /// Requests under way at once.
+    /// The number of concurrent requests.
     pub(super) concurrency: usize,
-    /// How owners are found.
+    /// How owners are determined.
     pub(super) owners: Owners,
-    /// What the command line leaves.
+    /// The filters of the command line.
     pub(super) filter: Filter,
-    /// The clock's now.
+    /// The time of the system clock when the run started.
     pub(super) seen_at: DateTime<Utc>,
     regions: Once<Option<AccountId>, Result<Vec<Region>, Failure>>,
     shelves: Once<Repository, Result<Arc<Shelf>, Gap>>,
@@ -53,7 +53,7 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// The estate that `aws` shows. What is read of images goes through `images`.
+    /// The scope that `aws` can read. Images are read through `images`.
     #[must_use]
     pub fn new(aws: Arc<Aws>, images: Arc<Images>, allow_account: AllowAccount, seen_at: DateTime<Utc>) -> Self {
         Self {
@@ -73,31 +73,31 @@ impl Estate {
         }
     }
 
-    /// With so many requests under way at once.
+    /// Sets the number of concurrent requests, at least 1.
     #[must_use]
     pub fn with_concurrency(self, concurrency: usize) -> Self {
         Self { concurrency: concurrency.max(1), ..self }
     }
 
-    /// With `offer_cache` told of pull-through caches.
+    /// Calls `offer_cache` for each pull-through cache.
     #[must_use]
     pub fn with_caches(self, offer_cache: OfferCache) -> Self {
         Self { offer_cache, ..self }
     }
 
-    /// With owners found by `owners`.
+    /// Sets how owners are determined.
     #[must_use]
     pub fn with_owners(self, owners: Owners) -> Self {
         Self { owners, ..self }
     }
 
-    /// With only what `filter` leaves.
+    /// Restricts the scope to `filter`.
     #[must_use]
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { filter, ..self }
     }
 
-    /// The regions of all accounts that are meant; those that cannot be asked are in `gaps`.
+    /// The selected regions of all accounts. Accounts whose regions cannot be listed are added to `gaps`.
     pub(super) async fn spots(&self, regions: &Regions, gaps: &mut Vec<Gap>) -> Vec<Spot> {
         let sessions = self.aws.sessions().await;
         gaps.extend(sessions.refused.iter().map(|refused| {
@@ -130,7 +130,7 @@ impl Estate {
         spots
     }
 
-    /// Notes that images of `account` are audited, so that its registries may be asked.
+    /// Allows requests to the registries of `account`, whose images are audited.
     pub(super) fn see(&self, account: &str) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.insert(account.to_owned()) {
@@ -143,8 +143,8 @@ impl Estate {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }
 
-    /// What `repository` of something that runs holds: no image if it was deleted; not told if it cannot be
-    /// listed, which is then a gap.
+    /// The images of a workload's `repository`: empty if it was deleted; `None`, with a recorded error, if it cannot be
+    /// listed.
     pub(super) async fn shelf(&self, repository: &EcrRepository) -> Option<Arc<Shelf>> {
         match self.listed(repository).await {
             Ok(listed) => Some(listed),
@@ -156,13 +156,12 @@ impl Estate {
         }
     }
 
-    /// What `repository` holds, asked once a run.
+    /// The images of `repository`, listed once a run.
     pub(super) async fn listed(&self, repository: &EcrRepository) -> Result<Arc<Shelf>, Gap> {
         self.shelves.get(repository.repository.clone(), async || shelf(repository).await.map(Arc::new)).await
     }
 
-    /// The resource tags of `repository`, if owners are found by tags or `is_needed` otherwise. Remembered for
-    /// a day.
+    /// The resource tags of `repository`, if owners are determined by tags or `is_needed` is set. Cached for a day.
     pub(super) async fn repository_tags(&self, repository: &EcrRepository, is_needed: bool) -> Arc<ResourceTags> {
         if self.owners.tags.is_empty() && !is_needed {
             return Arc::default();
@@ -180,7 +179,7 @@ impl Estate {
                     Arc::new(tags)
                 }
                 Err(failure) => {
-                    // Only the owner is not known then, but owners and tags may choose what is read.
+                    // Only the owner is unknown then, but owners and tags may select what to read.
                     self.note(Gap::new(repository.scope(), repository.extent(None), failure));
                     Arc::default()
                 }
@@ -189,13 +188,13 @@ impl Estate {
         self.tags.get(repository.repository.clone(), ask).await
     }
 
-    /// Notes what could not be seen; one gap for each place and code.
+    /// Records an error; errors of the same scope and code are merged.
     pub(super) fn note(&self, gap: Gap) {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
         gaps.entry(format!("{} {}", gap.scope, gap.code)).and_modify(|known| known.absorb(&gap)).or_insert(gap);
     }
 
-    /// What was noted since the last time.
+    /// The errors recorded since the last call.
     pub(super) fn take_gaps(&self) -> Vec<Gap> {
         std::mem::take(&mut *self.gaps.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
     }

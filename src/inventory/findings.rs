@@ -1,4 +1,4 @@
-//! What digests were found to name, shared by all places where they run.
+//! Contents of digests, shared by all deployments of them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,13 +11,13 @@ use crate::{
     store::{Images, Known},
 };
 
-/// How many indexes may lie within one another. Two are in use.
+/// How deep indexes may nest. Two levels occur.
 pub(super) const INDEX_DEPTH: usize = 4;
 
-/// How many images of an index are deployments, with those of the indexes within it: as many as one index may name.
+/// The most images of an index and its nested indexes that become deployments: as many as one index may list.
 const INDEX_IMAGES: usize = 128;
 
-/// What a digest was found to name, shared by all deployments of it.
+/// The content of a digest, shared by all deployments of it.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     Image(Arc<ImageFacts>),
@@ -25,15 +25,14 @@ pub(super) enum Found {
         children: Arc<[Child]>,
         annotations: Arc<Annotations>,
     },
-    /// An attestation, a signature, a chart: no image, and so no deployment.
+    /// An attestation, a signature or a chart, which is not a deployment.
     Artifact,
-    /// An image that an index lists and that is not where the index is, beside one that is: `docker save` lists all
-    /// platforms and holds one.
+    /// An image that an index lists but its folder lacks: `docker save` lists all platforms and saves one.
     Elsewhere,
 }
 
 impl Found {
-    /// What `digest` in `repository` names, and where that is an image, announced to who works on images meanwhile.
+    /// Reads the content of `digest` in `repository`. An image is announced to the stages that run meanwhile.
     pub(super) async fn read(images: &Images, repository: &Repository, digest: &Digest) -> Result<Self, Unreadable> {
         let known = images.content(repository, digest).await.map_err(|error| Unreadable::of_registry(&error))?;
         images.announce(repository, digest, &known);
@@ -53,16 +52,16 @@ impl From<Known> for Found {
     }
 }
 
-/// An image as an index lists it.
+/// One image of an index.
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
-    /// Its entry, with the platform that its configuration states where the entry states none.
+    /// Its entry; if that states no platform, with the platform of the configuration.
     pub(super) child: Child,
-    /// The annotations of the innermost index around it that has any.
+    /// The annotations of the innermost index that lists it and has annotations.
     pub(super) index_annotations: Arc<Annotations>,
 }
 
-/// What was found, by digest. Content is the same wherever it was read; why it could not be read is not.
+/// Contents by digest, whatever repository they were read from, and errors by digest and repository.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: HashMap<Digest, Found>,
@@ -70,7 +69,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Keeps what `digest` was found to name in `repository` (none for a folder).
+    /// Stores the content of `digest` in `repository` (`None` for a folder), or the error.
     pub(super) fn add(&mut self, digest: Digest, repository: Option<Repository>, found: Result<Found, Unreadable>) {
         match found {
             Ok(found) => drop(self.found.insert(digest, found)),
@@ -78,17 +77,17 @@ impl Findings {
         }
     }
 
-    /// Whether it is known what `digest` names.
+    /// Whether the content of `digest` is known.
     pub(super) fn has(&self, digest: &Digest) -> bool {
         self.found.contains_key(digest)
     }
 
-    /// Whether `digest` was read, or could not be read in `repository`.
+    /// Whether `digest` was read, or reading it from `repository` failed.
     pub(super) fn has_tried(&self, digest: &Digest, repository: Option<&Repository>) -> bool {
         self.has(digest) || self.unreadable.contains_key(&(digest.clone(), repository.cloned()))
     }
 
-    /// All that the index `digest` lists, and the indexes within it, as far as these were read.
+    /// All digests that the index `digest` and its nested indexes list, as far as those were read.
     pub(super) fn listed(&self, digest: &Digest) -> BTreeSet<Digest> {
         let mut listed = BTreeSet::new();
         let mut level = vec![digest.clone()];
@@ -103,8 +102,8 @@ impl Findings {
         listed
     }
 
-    /// The images of the index `digest`, and of the indexes within it that were read; what was not read may be either.
-    /// None if it is no index.
+    /// The images of the index `digest` and its nested indexes. An entry that was not read may be an image or an index.
+    /// Empty if `digest` is not an index.
     pub(super) fn images(&self, digest: &Digest) -> Vec<Listed> {
         let mut images = Vec::new();
         let mut opened = BTreeSet::from([digest.clone()]);
@@ -142,12 +141,12 @@ impl Findings {
         children.iter().map(listed).collect()
     }
 
-    /// Whether `digest` is not in its folder, or not whole.
+    /// Whether `digest` is missing or incomplete in its folder.
     pub(super) fn is_missing(&self, digest: &Digest) -> bool {
         self.unreadable.get(&(digest.clone(), None)).is_some_and(|why| why.code == ImageErrorCode::ImageMissing)
     }
 
-    /// Leaves out the images of the index `digest` that are not in its folder, if one of them is.
+    /// Leaves out images of the index `digest` that are missing in its folder, if at least one is present.
     pub(super) fn leave_out_missing(&mut self, digest: &Digest) {
         let images = self.images(digest).into_iter().map(|image| image.child.digest);
         let (missing, there): (Vec<_>, Vec<_>) = images.partition(|digest| self.is_missing(digest));
@@ -156,7 +155,7 @@ impl Findings {
         }
     }
 
-    /// What `digest` names, or why it could not be read in `repository`.
+    /// The content of `digest`, or the error of reading it from `repository`.
     pub(super) fn get(&self, digest: &Digest, repository: Option<&Repository>) -> Result<&Found, Unreadable> {
         self.found.get(digest).ok_or_else(|| {
             let place = (digest.clone(), repository.cloned());
@@ -167,8 +166,8 @@ impl Findings {
 }
 
 impl Listed {
-    /// The same with the platform that its configuration states, if its entry states none. An image that says that it is
-    /// for `unknown` is an attestation that its entry does not call so.
+    /// The same with the platform of its configuration, if its entry states none. An image for `unknown` is an
+    /// attestation without the annotation that marks it; `None`.
     fn with_own(self, facts: &ImageFacts) -> Option<Self> {
         let own = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
         let platform = Some(self.child.platform.or(own)?);

@@ -1,4 +1,4 @@
-//! A part of the inventory that could not be read, and the deployments that it may hide.
+//! Collection errors: parts of the inventory that could not be read, and the deployments that they may hide.
 
 use super::DeploymentKind;
 use crate::{
@@ -6,21 +6,23 @@ use crate::{
     image::{AccountId, ErrorCode, Region},
 };
 
-/// Something that kept a part of the inventory from being seen; the audit goes on and is incomplete.
+/// The error that kept a part of the inventory from being read. The audit continues and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// What could not be seen: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
+    /// The part that could not be read: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
     pub scope: String,
     /// The deployments that it may hide.
     pub extent: Extent,
-    /// The code in the report.
+    /// A stable code: `access-denied`, `throttled` (after all retries), `unreachable` (no connection or a timeout),
+    /// `not-found`, `credentials` (none, expired or refused), `malformed` (a malformed response) or `failed` (any other
+    /// error).
     pub code: ErrorCode,
-    /// What happened, for people.
+    /// The message for people.
     pub message: String,
 }
 
-/// The deployments that a gap may hide: their absence proves nothing. What is `None` is not narrowed down, so that
-/// the default hides deployments of any kind, everywhere.
+/// The deployments that a collection error may hide: their absence proves nothing. `None` matches everything, so the
+/// default hides all deployments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Only deployments of this kind.
@@ -34,13 +36,13 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Everything in `account`, whatever its kind and region.
+    /// All kinds and regions of `account`.
     #[must_use]
     pub fn of_account(account: Option<&AccountId>) -> Self {
         Self { account: account.cloned(), ..Self::default() }
     }
 
-    /// The smallest extent that covers both.
+    /// The smallest scope that covers both.
     fn widened(self, other: &Self) -> Self {
         Self {
             kind: self.kind.filter(|kind| other.kind == Some(*kind)),
@@ -57,12 +59,12 @@ fn both<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
 }
 
 impl Gap {
-    /// What `failure` kept from being seen.
+    /// The error that `failure` is for `scope`.
     pub(super) fn new(scope: String, extent: Extent, failure: Failure) -> Self {
         Self { scope, extent, code: failure.code, message: failure.message }
     }
 
-    /// Makes one gap of each place and code out of `gaps`; it hides what any of them hides.
+    /// Merges errors of the same scope and code into one that covers the deployments of all.
     #[must_use]
     pub fn merged(mut gaps: Vec<Self>) -> Vec<Self> {
         gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
@@ -76,7 +78,7 @@ impl Gap {
         gaps
     }
 
-    /// Hides what `other` hides, too.
+    /// Covers the deployments of `other`, too.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.extent = std::mem::take(&mut self.extent).widened(&other.extent);
     }
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_of_one_place_and_code_are_one_that_hides_what_any_of_them_hides() {
+    fn errors_of_one_scope_and_code_merge_into_one_that_covers_all_their_deployments() {
         let extent = |kind, repository: &str| Extent {
             kind,
             account: "123456789012".parse().ok(),

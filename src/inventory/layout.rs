@@ -1,7 +1,7 @@
-//! Which images are in a folder? OCI image layouts, as `buildah`, `skopeo` and `docker buildx` write them.
+//! OCI image layout folders as deployments, as `buildah`, `skopeo` and `docker buildx` write them.
 //!
-//! Paths are made of checked digests only, every file has a size limit, and every blob is hashed
-//! (OCI image specification, image-layout.md).
+//! Paths are built from validated digests only, every file has a size limit, and every blob is verified (OCI image
+//! specification, image-layout.md).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ use crate::{
     store::Known,
 };
 
-/// The largest manifest or index that is read; registries must take no less and usually take no more.
+/// The largest manifest or index that is read, in bytes: the limit that registries have to accept at least.
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// The largest image configuration that is read.
 const CONFIG_BYTES: u64 = 8 << 20;
@@ -40,7 +40,7 @@ pub struct LayoutInventory {
 }
 
 impl LayoutInventory {
-    /// The images tagged so in these folders; all images of a folder that comes without a tag.
+    /// The images with these tags in these folders; all images of a folder without a tag.
     #[must_use]
     pub fn new(mut layouts: Vec<(PathBuf, Option<String>)>) -> Self {
         layouts.sort();
@@ -78,16 +78,16 @@ fn deployments(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
         Ok(entries) => entries.into_iter().map(|entry| Image::read(folder, entry)).collect(),
         Err(why) => return vec![place(folder, tag, None).unreadable(why)],
     };
-    // Platforms that are missing are reported only where none of that name is there.
+    // Missing platforms are reported only if no image of that name is present.
     let held: BTreeSet<_> = images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
-    let is_told = |image: &Image| !image.is_missing() || !held.contains(&image.name);
-    let told = images.into_iter().filter(is_told);
-    let mut deployments: Vec<_> = told.flat_map(|image| image.deployments(folder)).collect();
+    let is_reported = |image: &Image| !image.is_missing() || !held.contains(&image.name);
+    let reported = images.into_iter().filter(is_reported);
+    let mut deployments: Vec<_> = reported.flat_map(|image| image.deployments(folder)).collect();
     tell_apart(&mut deployments);
     deployments
 }
 
-/// Entries may share a tag, one for each platform; their ids may not.
+/// Makes ids unique: entries may share a tag, one for each platform.
 fn tell_apart(deployments: &mut [Deployment]) {
     let mut counts = BTreeMap::<String, usize>::new();
     for deployment in &*deployments {
@@ -117,20 +117,20 @@ fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
         return Err(Unreadable::new(ImageErrorCode::ImageMissing, format!("there is no folder {}", folder.display())));
     }
     let no_layout = |why: String| {
-        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{} is no OCI layout: {why}", folder.display()))
+        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{} is not an OCI layout: {why}", folder.display()))
     };
     let marker = read_file(&folder.join("oci-layout"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
     let version = serde_json::from_slice::<serde_json::Value>(&marker).ok();
     let version = version.as_ref().and_then(|marker| marker.get("imageLayoutVersion")?.as_str());
     if !version.is_some_and(|version| version.starts_with("1.")) {
-        return Err(no_layout("its oci-layout file does not say imageLayoutVersion 1".into()));
+        return Err(no_layout("its oci-layout file does not have imageLayoutVersion 1".into()));
     }
     let index = read_file(&folder.join("index.json"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
     layout_entries(&index).map_err(|error| no_layout(format!("index.json: {error}")))
 }
 
-/// The entries that `tag` asks for. Some tools write a whole reference where the tag belongs, so the end of
-/// one counts when no entry is called exactly so.
+/// The entries that `tag` selects. Some tools write a whole reference as the tag; its end counts if no entry has
+/// exactly this tag.
 fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result<Vec<LayoutEntry>, Unreadable> {
     if entries.is_empty() {
         return Err(Unreadable::new(
@@ -159,7 +159,7 @@ fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result
     Ok(chosen)
 }
 
-/// An entry with all that is in the folder of what it names.
+/// An entry, with the contents that the folder has of it.
 struct Image {
     name: Option<String>,
     child: Child,
@@ -185,7 +185,7 @@ impl Image {
         Self { name, child, findings }
     }
 
-    /// Whether the folder does not hold it.
+    /// Whether the folder lacks it.
     fn is_missing(&self) -> bool {
         self.findings.is_missing(&self.child.digest)
     }
@@ -212,7 +212,7 @@ fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
     }
 }
 
-/// What the build of `image` in `folder` pulled, by its attestations there.
+/// The provenance of `image` in `folder`, from its attestations there.
 pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Provenance {
     let (folder, image) = (folder.to_owned(), image.clone());
     let read = tokio::task::spawn_blocking(move || {
@@ -228,7 +228,7 @@ pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Provenan
     read.await.unwrap_or_default()
 }
 
-/// The images that the build of `image` pulled, by the attestation `digest`; why it says nothing.
+/// The images that the build of `image` pulled, by the attestation `digest`, or why it is unusable.
 fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Vec<BuildMaterial>, String> {
     let body = read_blob(folder, digest, MANIFEST_BYTES).map_err(|why| why.message)?;
     let Document::Manifest(manifest) = Document::parse(&body, None).map_err(|error| error.to_string())? else {
@@ -242,7 +242,7 @@ fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Ve
     Ok(materials)
 }
 
-/// The blob `digest`, verified. A file that is there but is not what it is called is malformed.
+/// The blob `digest`, verified. A file with different content is malformed.
 fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>, Unreadable> {
     let file = folder.join("blobs").join(digest.algorithm()).join(digest.hex());
     let body = read_file(&file, limit_bytes).map_err(|error| {
@@ -262,11 +262,11 @@ fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>
     ))
 }
 
-/// Reads a regular file of at most `limit_bytes`; a pipe would never end. Errors name the file.
+/// Reads a regular file of at most `limit_bytes`; a pipe might never end. Errors name the file.
 fn read_file(file: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     if !file.metadata().map_err(named)?.is_file() {
-        return Err(named(io::Error::other("it is no regular file")));
+        return Err(named(io::Error::other("it is not a regular file")));
     }
     let mut body = Vec::new();
     File::open(file).map_err(named)?.take(limit_bytes + 1).read_to_end(&mut body).map_err(named)?;

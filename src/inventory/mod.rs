@@ -1,4 +1,4 @@
-//! Stage 1: what runs? Every place where an image runs or is meant to, and what that image is.
+//! Stage 1: the inventory. Deployments and the facts of their images.
 //!
 //! Knows no base, no policy and no report.
 
@@ -43,17 +43,17 @@ pub use unreadable::ImageErrorCode;
 
 use crate::image::{AccountId, Annotations, Arch, Arn, Digest, ImageFacts, Platform, Region, Repository};
 
-/// What sort of place a deployment is.
+/// The kind of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeploymentKind {
-    /// A Lambda function: its unpublished version, or one that an alias points to.
+    /// A Lambda function version: `$LATEST`, or one that an alias points to.
     Lambda,
     /// A container of an ECS service, or of tasks that are in no service.
     Ecs,
     /// A tag, or an untagged image, of an ECR repository.
     Ecr,
-    /// An image named by hand: in the configuration or on the command line.
+    /// An image named in the configuration or on the command line.
     Image,
     /// An image in an OCI layout folder.
     Layout,
@@ -63,7 +63,7 @@ impl DeploymentKind {
     /// All kinds, in order.
     pub const ALL: [Self; 5] = [Self::Lambda, Self::Ecs, Self::Ecr, Self::Image, Self::Layout];
 
-    /// The word in reports and on the command line.
+    /// The spelling in reports and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -76,47 +76,47 @@ impl DeploymentKind {
     }
 }
 
-/// One place where an image runs, or is meant to.
+/// One place where an image runs or is meant to run.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// Stable over runs: `ecr:eu-west-1:123456789012:orders:421`; with `#linux/arm64` behind it for the
-    /// platforms of a multi-platform image.
+    /// Stable across runs: `ecr:eu-west-1:123456789012:orders:421`, with the suffix `#linux/arm64` for one platform of
+    /// a multi-platform image.
     pub id: String,
-    /// What sort of place it is.
+    /// The kind.
     pub kind: DeploymentKind,
-    /// What people call it: `orders:421`, the name of the function, `prod/orders`.
+    /// The display name: `orders:421`, the name of the function, `prod/orders`.
     pub name: String,
-    /// Which part of it: a Lambda alias or `$LATEST`, an ECS container.
+    /// A Lambda alias or `$LATEST`, or an ECS container.
     pub qualifier: Option<String>,
-    /// The AWS account, where there is one.
+    /// The AWS account, if there is one.
     pub account: Option<AccountId>,
-    /// The AWS region, where there is one.
+    /// The AWS region, if there is one.
     pub region: Option<Region>,
-    /// The ARN, where there is one.
+    /// The ARN, if there is one.
     pub arn: Option<Arn>,
-    /// Whose it is, where that is known.
+    /// The owner, if known.
     pub owner: Option<String>,
-    /// How it is run, where it runs.
+    /// The workload, if the image runs.
     pub workload: Option<Arc<Workload>>,
-    /// How the image is referred to: by its tag if it has one, else by its digest.
+    /// The image reference: with its tag if it has one, else with its digest.
     pub reference: ImageSource,
-    /// When the image was pushed to its repository, where the repository says.
+    /// When the image was pushed to its repository, if the repository reports it.
     pub pushed_at: Option<DateTime<Utc>>,
-    /// Whether the repository still has it.
+    /// Whether the repository still has the image.
     pub holding: Holding,
-    /// The image itself, or why it cannot be read.
+    /// The image, or the error that kept it from being read.
     pub image: Result<DeployedImage, Unreadable>,
 }
 
 impl Deployment {
-    /// Whether an image runs here, so that another one could be deployed.
+    /// Whether it is a workload, so that another image could be deployed to it.
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(self.kind, DeploymentKind::Lambda | DeploymentKind::Ecs)
     }
 
-    /// Whether the image that runs can no longer be pulled: by the word of its repository, or by that of Lambda
-    /// where the repository was not asked.
+    /// Whether the running image can no longer be pulled, according to its repository, or to Lambda if the repository
+    /// was not listed.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         let is_deleted = || self.workload.as_ref().is_some_and(|workload| workload.is_image_deleted());
@@ -128,46 +128,46 @@ impl Deployment {
             }
     }
 
-    /// The repository its image is in.
+    /// The repository of its image.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {
         self.reference.repository()
     }
 }
 
-/// How a deployment is run.
+/// How a deployment runs, as AWS reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// The published version of a function, or the revision of a service.
     pub version: Option<String>,
-    /// Its state, in the words of AWS: `Active`, `Inactive`, `Failed`, `ACTIVE`, `DRAINING`.
+    /// Its state, as AWS spells it: `Active`, `Inactive`, `Failed`, `ACTIVE`, `DRAINING`.
     pub state: Option<String>,
     /// The code of the reason for that state: `ImageDeleted`.
     pub state_reason_code: Option<String>,
-    /// The reason in the words of AWS.
+    /// AWS's text for that reason.
     pub state_reason: Option<String>,
-    /// How the last update of a function ended, in the word of AWS: `Failed`, `InProgress`; none where it succeeded.
+    /// The status of the last update of a function, as AWS spells it: `Failed`, `InProgress`; `None` if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status: Option<String>,
-    /// The code of the reason for that: `ImageAccessDenied`.
+    /// The code of the reason for that status: `ImageAccessDenied`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status_reason_code: Option<String>,
-    /// The reason for that, in the words of AWS.
+    /// AWS's text for that reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status_reason: Option<String>,
-    /// What it runs on.
+    /// The architecture that it runs on.
     pub architecture: Option<Arch>,
     /// Its memory in MiB.
     pub memory_mb: Option<u32>,
-    /// The command that it runs in the image, where that is not the image's own.
+    /// The command, if it overrides that of the image.
     pub command: Vec<String>,
-    /// When Lambda last changed it: its image existed by then.
+    /// When Lambda last changed it, which is not before its image existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<DateTime<Utc>>,
 }
 
 impl Workload {
-    /// The same, running another image: when it was changed says nothing of that.
+    /// The same workload with another image, without the time of the last change.
     #[must_use]
     pub fn with_another_image(&self) -> Self {
         Self { modified_at: None, ..self.clone() }
@@ -175,10 +175,9 @@ impl Workload {
 }
 
 impl Workload {
-    /// Whether AWS reports nothing that prevents a function from being invoked. An idle function is invocable:
-    /// Lambda restores it on the next call
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>). A reason that is not known is not
-    /// taken for harmless.
+    /// Whether the function can be invoked, as far as AWS reports. An idle function can: Lambda restores it on the next
+    /// call (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>). An unknown reason counts as a
+    /// failure.
     #[must_use]
     pub fn is_invocable(&self) -> bool {
         match self.state.as_deref() {
@@ -188,14 +187,14 @@ impl Workload {
         }
     }
 
-    /// Whether Lambda found the image of the function deleted
+    /// Whether Lambda reports the image of the function as deleted
     /// (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html>, `StateReasonCode`).
     #[must_use]
     pub fn is_image_deleted(&self) -> bool {
         self.state_reason_code.as_deref() == Some("ImageDeleted")
     }
 
-    /// Whether the last update of a function failed, so that an earlier deployment is still in use.
+    /// Whether the last update of a function failed, so that an earlier version still runs.
     #[must_use]
     pub fn is_update_failed(&self) -> bool {
         self.last_update_status.as_deref() == Some("Failed")
@@ -209,46 +208,45 @@ pub struct DeployedImage {
     pub digest: Digest,
     /// The facts of the image.
     pub facts: Arc<ImageFacts>,
-    /// The annotations of its descriptor in the index it was reached through, as far as basewatch uses them:
-    /// [`crate::image::CHILD_ANNOTATIONS`].
+    /// The annotations of its descriptor in the index that lists it, limited to [`crate::image::CHILD_ANNOTATIONS`].
     pub descriptor_annotations: Arc<Annotations>,
-    /// The annotations of the index it was reached through; empty for a single manifest.
+    /// The annotations of the index that lists it; empty for a single manifest.
     pub index_annotations: Arc<Annotations>,
-    /// Its attestations that the index lists, by the digests of their manifests.
+    /// The manifest digests of its attestations in the index.
     pub attestations: Arc<[Digest]>,
 }
 
-/// Why a deployment's image cannot be read: a finding of its own, never the end of an audit.
+/// The error that kept an image from being read. The deployment becomes a finding; the audit continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Why it cannot be read.
+    /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …
     pub code: ImageErrorCode,
-    /// What happened, for people.
+    /// The message for people.
     pub message: String,
-    /// What the deployment names, where known.
+    /// The digest that the deployment names, if known.
     pub digest: Option<Digest>,
-    /// The platform, where known.
+    /// The platform, if known.
     pub platform: Option<Platform>,
 }
 
-/// What an inventory found.
+/// The result of an inventory.
 #[derive(Clone, Debug, Default)]
 pub struct Inventoried {
     /// The deployments.
     pub deployments: Vec<Deployment>,
-    /// What could not be seen.
+    /// The parts that could not be read.
     pub gaps: Vec<Gap>,
-    /// What the repositories of these deployments hold, as far as they were listed.
+    /// The images in the repositories of these deployments, as far as those could be listed.
     pub shelves: BTreeMap<Repository, Arc<Shelf>>,
 }
 
-/// A place to look for deployments.
+/// A source of deployments.
 pub trait Inventory: Send + Sync {
-    /// Looks. What cannot be seen is a [`Gap`], what cannot be read an [`Unreadable`] image.
+    /// Reads the deployments. A part that cannot be read is a [`Gap`], an image that cannot be read an [`Unreadable`].
     fn deployments(&self) -> BoxFuture<'_, Inventoried>;
 }
 
-/// One that somebody keeps, to ask it afterwards what it made of what it saw.
+/// An inventory whose caller keeps a handle to it.
 impl<T: Inventory> Inventory for Arc<T> {
     fn deployments(&self) -> BoxFuture<'_, Inventoried> {
         (**self).deployments()

@@ -1,4 +1,4 @@
-//! Which images were named by hand, at whatever registry?
+//! Images named in the configuration or on the command line, in any registry.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     store::{Images, Pointing},
 };
 
-/// Images by reference: the digest is asked of the registry where the reference has none.
+/// Images by reference. A reference without a digest is resolved by its registry.
 pub struct NamedInventory {
     references: BTreeSet<Reference>,
     images: Arc<Images>,
@@ -25,14 +25,14 @@ pub struct NamedInventory {
 }
 
 impl NamedInventory {
-    /// The images `references`, `concurrency` at once. What their tags point at is remembered as seen at
-    /// `seen_at`, the clock's now.
+    /// The images `references`, read `concurrency` at once. The digests of their tags are stored as observed at
+    /// `seen_at`, the time of the system clock.
     #[must_use]
     pub fn new(references: Vec<Reference>, images: Arc<Images>, concurrency: usize, seen_at: DateTime<Utc>) -> Self {
         Self { references: references.into_iter().collect(), images, concurrency: concurrency.max(1), seen_at }
     }
 
-    /// The references, each with its digest or why there is none.
+    /// The references, each with its digest or the error of resolving it.
     async fn pointers(&self) -> Vec<(Reference, Result<Digest, Unreadable>)> {
         stream::iter(self.references.clone())
             .map(|reference| async move {
@@ -53,7 +53,7 @@ impl NamedInventory {
             .await
     }
 
-    /// Reads each of `wanted`; a digest that is in several repositories is read once.
+    /// Reads the digests of `wanted`; one that is in several repositories is read once.
     async fn read(&self, wanted: BTreeSet<(Digest, Repository)>, findings: &mut Findings) {
         let mut answers = stream::iter(wanted)
             .map(|(digest, repository)| async move {
@@ -94,7 +94,7 @@ impl NamedInventory {
 }
 
 fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, findings: &Findings) -> Vec<Deployment> {
-    // An ECR host says where it is; repeating it in the name would only push the rest out of sight.
+    // The account and region of an ECR host are shown in their own columns.
     let host = EcrHost::parse(&reference.repository.registry);
     let full = reference.to_string();
     let name = match host {

@@ -1,43 +1,43 @@
-//! Whose is it? From resource tags, then patterns, then a default. Pure.
+//! Owners of deployments: from resource tags, then patterns, then a default.
 
 use super::ResourceTags;
 use crate::glob::Glob;
 
-/// How owners are found.
+/// How owners are determined.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Owners {
-    /// The keys of tags that name an owner; the first that is there counts.
+    /// The tag keys that name an owner; the first one present counts.
     pub tags: Vec<String>,
-    /// Tried in order where no tag names an owner.
+    /// Rules for deployments without such a tag, tried in order.
     pub rules: Vec<OwnerRule>,
-    /// Where nothing else names one.
+    /// The owner if no tag or rule names one.
     pub default: Option<String>,
 }
 
-/// An owner by pattern.
+/// An owner for a pattern of names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerRule {
-    /// Of the deployment's name, or of its image's repository without the registry.
+    /// Matched against the deployment's name, and its image's repository without the registry.
     pub pattern: Glob,
-    /// Who owns what matches.
+    /// The owner of matching deployments.
     pub owner: String,
 }
 
 impl Owners {
-    /// The owner that `tags` name: a key earlier in the list wins, keys are compared as AWS does, by case. An
-    /// empty value names nobody.
+    /// The owner that `tags` name. Earlier keys win; keys are case-sensitive, as in AWS. An empty value counts as
+    /// absent.
     #[must_use]
     pub fn tagged<'a>(&self, tags: &'a ResourceTags) -> Option<&'a str> {
         let value = |key: &String| tags.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
-        // The value is kept without the white space that people leave around it.
+        // White space around the value is trimmed.
         self.tags.iter().find_map(value)
     }
 
-    /// The owner of what no tag gives one: the first rule that matches its `name` or its image's
-    /// `repository`, else the default.
+    /// The owner without a tag: that of the first rule that matches `name` or the image's `repository`, else the
+    /// default.
     #[must_use]
     pub fn ruled(&self, name: &str, repository: Option<&str>) -> Option<&str> {
-        // A service is named with its cluster, and people think of it without.
+        // A service is named with its cluster; rules may name it without.
         let names = [Some(name), name.rsplit_once('/').map(|(_, service)| service), repository];
         let holds = |rule: &&OwnerRule| names.into_iter().flatten().any(|name| rule.pattern.matches(name));
         self.rules.iter().find(holds).map(|rule| rule.owner.as_str()).or(self.default.as_deref())

@@ -1,4 +1,4 @@
-//! Which deployments stand for one place? One for a single image, one for each platform of an index.
+//! From a deployment draft to deployments: one for a single image, one for each platform of an index.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,9 +11,9 @@ use crate::image::{Annotations, Digest, ImageFacts, Platform, choose};
 /// A deployment before its image is read.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// The deployment, with an image that is not read.
+    /// The deployment, without its image.
     pub(super) deployment: Deployment,
-    /// What a folder's `index.json` says of the image, or of the index.
+    /// The annotations of a folder's `index.json` for the image or index.
     pub(super) descriptor_annotations: Arc<Annotations>,
 }
 
@@ -24,7 +24,7 @@ impl From<Deployment> for Place {
 }
 
 impl Deployment {
-    /// A deployment about which only this is known; its image is not read.
+    /// A draft with the required fields only.
     pub(super) fn unread(kind: DeploymentKind, id: String, name: String, reference: ImageSource) -> Self {
         Self {
             id,
@@ -45,14 +45,14 @@ impl Deployment {
 }
 
 impl Place {
-    /// What has still to be read of the index `digest`: indexes within it, and the images that are meant here.
+    /// The digests of the index `digest` that have still to be read: nested indexes, and images that may run here.
     pub(super) fn unread(&self, digest: &Digest, findings: &Findings) -> Vec<Digest> {
         let repository = self.deployment.reference.repository();
         let images = findings.images(digest).into_iter().filter(|image| self.may_run(image.child.platform.as_ref()));
         images.map(|image| image.child.digest).filter(|digest| !findings.has_tried(digest, repository)).collect()
     }
 
-    /// The machine that an image of `platform` runs on here, where its architecture is known.
+    /// The platform of the machine that an image of `platform` runs on here, if its architecture is known.
     fn machine(&self, platform: &Platform) -> Option<Platform> {
         let arch = self.deployment.workload.as_ref()?.architecture?;
         Some(Platform::new(platform.os(), arch.oci(), None))
@@ -66,8 +66,8 @@ impl Place {
         platform.is_none_or(suits)
     }
 
-    /// Those of `images` that are meant here: the one that runs, where that is known. Which operating system that is for
-    /// is not known.
+    /// The images that are deployed here: the one for the machine, if its architecture is known. Its operating system
+    /// is unknown.
     fn chosen(&self, images: Vec<Listed>) -> Vec<Listed> {
         let systems: BTreeSet<_> =
             images.iter().filter_map(|image| self.machine(image.child.platform.as_ref()?)).collect();
@@ -107,8 +107,8 @@ impl Place {
         }
     }
 
-    /// The facts of an image that an index lists for `stated`. Where no document states a platform, it is the one that it
-    /// runs on.
+    /// The facts of an image that an index lists for `stated`. If no document states a platform, it is that of the
+    /// machine.
     fn facts(&self, stated: Option<&Platform>, facts: &Arc<ImageFacts>) -> Arc<ImageFacts> {
         let own = &facts.platform;
         let arch = self.deployment.workload.as_ref().and_then(|workload| workload.architecture);
@@ -130,7 +130,7 @@ impl Place {
         let mut deployments = Vec::new();
         let images = self.chosen(findings.images(index));
         if let ([image], Some(_)) = (images.as_slice(), &self.deployment.workload) {
-            // What runs is one of them, so that the place needs no platform to be told from others.
+            // Exactly one of them runs, so the id needs no platform.
             let image = self.platform_image(image, findings);
             return image.map(|image| self.with(image)).into_iter().collect();
         }
@@ -140,7 +140,7 @@ impl Place {
             let named = named.map_or_else(|| listed.child.digest.short().to_owned(), ToString::to_string);
             let mut id = format!("{}#{named}", self.deployment.id);
             if ids.contains(&id) {
-                // Two entries of one platform, as Windows versions are: told apart by what they are.
+                // Entries of the same platform, such as Windows versions, are distinguished by their digest.
                 id = format!("{id}@{}", listed.child.digest.short());
             }
             if ids.insert(id.clone()) {
@@ -150,14 +150,14 @@ impl Place {
         if deployments.is_empty() {
             return vec![
                 self.unreadable(
-                    Unreadable::new(ImageErrorCode::ImageMalformed, "its index names no image").about(index),
+                    Unreadable::new(ImageErrorCode::ImageMalformed, "its index lists no image").about(index),
                 ),
             ];
         }
         deployments
     }
 
-    /// One platform's image, or nothing if it turned out to be no image.
+    /// The image of one platform, or `None` if it is not an image.
     fn platform_image(&self, listed: &Listed, findings: &Findings) -> Option<Result<DeployedImage, Unreadable>> {
         let child = &listed.child;
         let image = match findings.get(&child.digest, self.deployment.reference.repository()) {
@@ -174,7 +174,7 @@ impl Place {
                 attestations: child.attestations.as_slice().into(),
             }),
             Ok(Found::Index { .. }) => {
-                let why = "its indexes lie too deep within one another";
+                let why = "its indexes are nested too deep";
                 Err(Unreadable::new(ImageErrorCode::ImageMalformed, why).about(&child.digest))
             }
             Err(why) => Err(self.listed_unreadable(why)),
@@ -182,7 +182,7 @@ impl Place {
         Some(image.map_err(|why| why.on(child.platform.as_ref())))
     }
 
-    /// Why an image cannot be read whose index was: a registry that lacks what its index lists is incomplete.
+    /// The error for an image whose index was read: a registry that lacks an image that its index lists is incomplete.
     fn listed_unreadable(&self, why: Unreadable) -> Unreadable {
         let is_incomplete =
             why.code == ImageErrorCode::ImageMissing && self.deployment.reference.repository().is_some();

@@ -1,4 +1,4 @@
-//! From where something runs to deployments: owners, what the repositories still hold, and the images.
+//! From observed workloads to deployments: owners, image availability, and image contents.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,26 +18,26 @@ use crate::{
     image::{Digest, Repository},
 };
 
-/// Somewhere an image was seen to run, before the image is looked at.
+/// A workload that runs an image, before the image is read.
 #[derive(Clone)]
 pub(super) struct Sighting {
-    /// The place.
+    /// The deployment, as far as it is known.
     pub(super) place: Place,
-    /// What runs there, or why that cannot be told.
+    /// The digest that runs, or the error that keeps it unknown.
     pub(super) digest: Result<Digest, Unreadable>,
-    /// Its own tags.
+    /// Its resource tags.
     pub(super) tags: ResourceTags,
-    /// As whom it was seen: its repository is asked as the same, unless that is in an audited account.
+    /// The session that read it. It also reads the repository, unless that is in another audited account.
     pub(super) session: Arc<Session>,
 }
 
-/// The ECR repositories of sightings.
+/// The ECR repositories of observed workloads.
 type Repositories = BTreeMap<Repository, Arc<EcrRepository>>;
-/// What they hold.
+/// Their images.
 type Shelves = BTreeMap<Repository, Arc<Shelf>>;
 
 impl Estate {
-    /// The deployments at `sightings` that `choice` and the command line leave.
+    /// The deployments of those `sightings` that `choice` and the command line admit.
     pub(super) async fn read(&self, sightings: Vec<Sighting>, choice: &Choice) -> Inventoried {
         let seen = sightings.iter().filter_map(|sighting| Some((sighting.repository()?, &sighting.session)));
         let repositories = self.repositories(seen).await;
@@ -51,7 +51,7 @@ impl Estate {
         Inventoried { deployments, gaps: self.take_gaps(), shelves }
     }
 
-    /// Reads `images`, seen as `session`, into the catalog, where they will be asked for when all are known.
+    /// Reads `images` as `session` into the catalog, before the list is complete.
     pub(super) async fn read_ahead(&self, images: BTreeSet<(Digest, Repository)>, session: &Arc<Session>) {
         let repositories = self.repositories(images.iter().map(|(_, repository)| (repository, session))).await;
         let named = images.iter().map(|(_, repository)| repository.clone()).collect();
@@ -61,11 +61,11 @@ impl Estate {
             matches!(holding, Holding::Unknown | Holding::Held)
         };
         let wanted = images.into_iter().filter(is_there).collect();
-        // What cannot be read is asked for again when it is needed, and told then.
+        // An image that cannot be read is read again when it is needed, and reported then.
         self.fetch(wanted, &repositories, &mut Findings::default()).await;
     }
 
-    /// The ECR repositories that are named, each asked as its own account where that is audited.
+    /// The ECR repositories of `sightings`, each with the session of its own account if that is audited.
     async fn repositories<'a>(
         &self,
         named: impl Iterator<Item = (&'a Repository, &'a Arc<Session>)> + Send,
@@ -86,7 +86,7 @@ impl Estate {
         repositories
     }
 
-    /// The sightings with their owners, as far as they are meant.
+    /// The selected workloads, with their owners.
     async fn owned(&self, sightings: Vec<Sighting>, repositories: &Repositories, choice: &Choice) -> Vec<Sighting> {
         let asked: Repositories = sightings
             .iter()
@@ -123,7 +123,7 @@ impl Estate {
             .await
     }
 
-    /// What the digests name: first what runs, then the platforms of what is an index.
+    /// The contents of the digests: first those that run, then the platforms of indexes.
     async fn images(&self, sightings: &[Sighting], repositories: &Repositories, shelves: &Shelves) -> Findings {
         let mut findings = Findings::default();
         let mut wanted = BTreeSet::new();
@@ -131,7 +131,7 @@ impl Estate {
             let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
             match shelves.get(repository).map_or(Holding::Unknown, |shelf| shelf.holding(digest)) {
                 Holding::Unknown | Holding::Held => drop(wanted.insert((digest.clone(), repository.clone()))),
-                lost => self.remember(digest, repository, lost, &mut findings),
+                lost => self.read_lost(digest, repository, lost, &mut findings),
             }
         }
         self.fetch(wanted, repositories, &mut findings).await;
@@ -150,14 +150,14 @@ impl Estate {
         findings
     }
 
-    /// What cannot be pulled any more may be known from before.
-    fn remember(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
+    /// Reads an image that can no longer be pulled from the catalog.
+    fn read_lost(&self, digest: &Digest, repository: &Repository, lost: Holding, findings: &mut Findings) {
         let known = self.images.catalog().content(digest).map(Found::from);
         let found = known.ok_or_else(|| match lost {
             Holding::Archived => {
                 Unreadable::new(ImageErrorCode::ImageArchived, format!("{repository}@{digest} is archived"))
             }
-            _ => Unreadable::new(ImageErrorCode::ImageMissing, format!("{repository} does not hold {digest} any more")),
+            _ => Unreadable::new(ImageErrorCode::ImageMissing, format!("{digest} was deleted from {repository}")),
         });
         findings.add(digest.clone(), Some(repository.clone()), found);
     }

@@ -1,4 +1,4 @@
-//! Settings of the inventories, already validated.
+//! Settings of the inventories, validated.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -8,54 +8,54 @@ use crate::{
     image::{QUOTED_BYTES, Reference, Region, Repository, clip, is_tag},
 };
 
-/// Which images of private ECR are audited.
+/// The images of private ECR to audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcrSettings {
-    /// The regions to look in.
+    /// The regions.
     pub regions: Regions,
     /// The repositories.
     pub choice: Choice,
-    /// Tags of images.
+    /// Patterns of image tags.
     pub tags: Vec<Glob>,
-    /// Only the newest this many images of each repository, by push date.
+    /// The number of newest images of each repository, by push date; `None` for all.
     pub newest: Option<usize>,
     /// Whether untagged images are audited as well.
     pub untagged: bool,
 }
 
-/// Which Lambda functions are audited.
+/// The Lambda functions to audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LambdaSettings {
-    /// The regions to look in.
+    /// The regions.
     pub regions: Regions,
     /// The functions.
     pub choice: Choice,
-    /// How long what `GetFunction` said of a function is believed while the list shows no change of it.
+    /// How long a cached `GetFunction` response is used while the function list shows no change.
     pub refresh: Duration,
 }
 
-/// Which ECS services and tasks are audited.
+/// The ECS services and tasks to audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcsSettings {
-    /// The regions to look in.
+    /// The regions.
     pub regions: Regions,
     /// The clusters, by name.
     pub clusters: Vec<Glob>,
-    /// The services, and the families of tasks that are in no service.
+    /// The services, and the families of standalone tasks.
     pub choice: Choice,
 }
 
-/// The regions to look in.
+/// The regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Regions {
-    /// These.
+    /// The listed regions.
     Listed(Vec<Region>),
-    /// All that the account has enabled.
+    /// All regions that the account has enabled.
     Enabled,
 }
 
 impl Regions {
-    /// Those that are listed, if it is not all that are enabled.
+    /// The listed regions; `None` for all enabled ones.
     #[must_use]
     pub fn as_listed(&self) -> Option<&[Region]> {
         match self {
@@ -65,24 +65,24 @@ impl Regions {
     }
 }
 
-/// How an image is named: at a registry or in a folder.
+/// Where an image is: in a registry or in a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageSource {
-    /// At a registry; with a tag or a digest.
+    /// In a registry, with a tag or a digest.
     Reference(Reference),
     /// In an OCI layout folder: `oci:DIR[:TAG]`.
     Layout {
         /// The folder.
         folder: PathBuf,
-        /// One of its tags; all images in it if there is none.
+        /// One of its tags; `None` for all images in it.
         tag: Option<String>,
     },
-    /// Nobody says: of a function, for one, that may be listed and not be asked for.
+    /// Unknown, for example for a function that may be listed but not read.
     Unknown,
 }
 
 impl ImageSource {
-    /// The repository, for an image at a registry.
+    /// The repository, for an image in a registry.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {
         match self {

@@ -1,4 +1,4 @@
-//! What does a repository hold besides what runs? Its images by digest, and whether one is still there. Pure.
+//! The images of a repository by digest, and their availability.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::image::Digest;
 
-/// How far apart an image and its index are pushed at the most. Images of several platforms may be built one by one.
+/// The longest time between the pushes of an image and its index. Images of several platforms may be built one by one.
 const INDEX_DELAY: TimeDelta = TimeDelta::hours(1);
 
-/// Whether a repository has an image.
+/// The availability of an image in its repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Holding {
-    /// It was not asked, or did not answer.
+    /// The repository was not listed, or could not be.
     #[default]
     Unknown,
-    /// It has the image.
+    /// The image can be pulled.
     Held,
-    /// It has archived the image, which cannot be pulled until it is brought back.
+    /// The image is archived, and cannot be pulled until it is restored.
     Archived,
-    /// It does not have it any more.
+    /// The image was deleted.
     Gone,
 }
 
-/// An image that a repository holds.
+/// One image of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The digest: of an index or of a manifest.
@@ -36,11 +36,11 @@ pub struct Held {
     pub is_archived: bool,
     /// Whether it is an index.
     pub is_index: bool,
-    /// The image that it refers to, if it is an artifact that may hold provenance.
+    /// The image that it attests, if it is an artifact that may hold provenance.
     pub attested: Option<Digest>,
 }
 
-/// Everything that a repository holds.
+/// All images of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shelf {
     images: BTreeMap<Digest, Held>,
@@ -58,7 +58,7 @@ impl Shelf {
         self.images.get(digest)
     }
 
-    /// Whether the image with `digest` is there.
+    /// The availability of the image with `digest`.
     #[must_use]
     pub fn holding(&self, digest: &Digest) -> Holding {
         match self.images.get(digest) {
@@ -73,8 +73,8 @@ impl Shelf {
         self.images.values().flat_map(|held| &held.tags).map(String::as_str)
     }
 
-    /// The indexes that may list the image with `digest`: builders push an index right behind its images. The nearest first,
-    /// at most `most`.
+    /// The indexes that may list the image with `digest`, at most `most`: those pushed at nearly the same time, the
+    /// nearest first. Builders push an index right after its images.
     #[must_use]
     pub fn indexes_near(&self, digest: &Digest, most: usize) -> Vec<&Digest> {
         let Some(pushed_at) = self.images.get(digest).and_then(|held| held.pushed_at) else { return Vec::new() };
@@ -85,7 +85,7 @@ impl Shelf {
         near.into_iter().take(most).map(|(_, digest)| digest).collect()
     }
 
-    /// What refers to the image with `digest` and may hold provenance.
+    /// The referrers of the image with `digest` that may hold provenance.
     pub fn referrers<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a Digest> {
         let refers = move |held: &&Held| held.attested.as_ref() == Some(digest) && !held.is_archived;
         self.images.values().filter(refers).map(|held| &held.digest)
@@ -103,7 +103,7 @@ impl Shelf {
 }
 
 impl FromIterator<Held> for Shelf {
-    /// Some list an image once for each of its tags: those are one.
+    /// Merges entries of one digest: some registries list an image once for each tag.
     fn from_iter<I: IntoIterator<Item = Held>>(images: I) -> Self {
         let mut shelf = Self::default();
         for image in images {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tagged_images_that_can_be_pulled_are_newer_ones() {
+    fn only_tagged_images_that_can_be_pulled_count_as_newer() {
         let images =
             [("a", &["1"][..], 1), ("b", &["2"], 2), ("untagged", &[], 3), ("archived", &["3"], 4), ("c", &["4"], 5)];
         let shelf: Shelf = images.iter().map(|(name, tags, at)| held(name, tags, *at)).collect();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_indexes_that_were_pushed_with_an_image_are_near_it() {
+    fn indexes_pushed_at_the_time_of_an_image_may_list_it() {
         let images =
             [("a", 10_000), ("index late", 10_500), ("index soon", 10_001), ("b", 10_000), ("index other", 20_000)];
         let shelf: Shelf = images.iter().map(|(name, at)| held(name, &[], *at)).collect();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_an_image_is_found_by_it() {
+    fn referrers_are_found_by_the_image_they_refer_to() {
         let shelf: Shelf =
             ["a", "attestation of a", "attestation of b"].iter().map(|name| held(name, &[], 1)).collect();
         assert_eq!(shelf.referrers(&Digest::of(b"a")).collect::<Vec<_>>(), [&Digest::of(b"attestation of a")]);

@@ -1,23 +1,23 @@
-//! Several tables of one kind in the configuration: each place is looked at once, and what is found there is
-//! given to the tables that choose it.
+//! Several inventory tables of one kind: each region is read once, and its workloads are assigned to the tables that
+//! select them.
 
 use std::collections::BTreeMap;
 
 use super::{Choice, Estate, Gap, Inventoried, Regions, read::Sighting, spot::Spot};
 
-/// A place, and which of the tables mean it.
+/// A region, with the indexes of the tables that select it.
 pub(super) type Meant = (Spot, Vec<usize>);
 
-/// A table of the configuration that chooses among what is found in regions.
+/// An inventory table of the configuration that selects regions and workloads in them.
 pub(super) trait Table {
-    /// Where it looks.
+    /// The regions that it selects.
     fn regions(&self) -> &Regions;
-    /// What it chooses.
+    /// The workloads that it selects.
     fn choice(&self) -> &Choice;
 }
 
 impl Estate {
-    /// The places that any of `tables` means, each once.
+    /// The regions that at least one of `tables` selects, each once.
     pub(super) async fn spots_of<T: Table>(&self, tables: &[T], gaps: &mut Vec<Gap>) -> Vec<Meant> {
         let mut spots = BTreeMap::<_, Meant>::new();
         for (index, table) in tables.iter().enumerate() {
@@ -29,8 +29,8 @@ impl Estate {
         spots.into_values().collect()
     }
 
-    /// What was sighted for each of `tables`, read; a deployment that several choose is there once. `gaps` is
-    /// what could not be seen before.
+    /// The deployments of the workloads assigned to each of `tables`, each deployment once. `gaps` are earlier errors,
+    /// which the result includes.
     pub(super) async fn read_all<T: Table>(
         &self,
         tables: &[T],

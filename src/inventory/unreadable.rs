@@ -1,4 +1,4 @@
-//! Why can an image not be read? One mapping of what registries and AWS say to reason codes.
+//! Maps errors of registries and AWS to reason codes of unreadable images.
 
 use super::Unreadable;
 use crate::{
@@ -35,12 +35,12 @@ pub enum ImageErrorCode {
 }
 
 impl Unreadable {
-    /// An image that cannot be read for the reason `code`.
+    /// An error with the reason code `code`.
     pub(super) fn new(code: ImageErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: clip(message, MESSAGE_BYTES), digest: None, platform: None }
     }
 
-    /// What a registry's error means for the image that was asked for.
+    /// The error of an image for which the registry returned `error`.
     pub(super) fn of_registry(error: &Error) -> Self {
         let code = match error {
             Error::NotFound { cache: Some(_), .. } => ImageErrorCode::NotCached,
@@ -64,7 +64,7 @@ impl Unreadable {
         Self::new(code, error.to_string())
     }
 
-    /// What a failed AWS call means for the images it asked for.
+    /// The error of the images of a failed AWS call.
     pub(super) fn of_aws(failure: &Failure) -> Self {
         let code = match failure.code {
             ErrorCode::NotFound => ImageErrorCode::ImageMissing,
@@ -75,12 +75,12 @@ impl Unreadable {
         Self::new(code, &failure.message)
     }
 
-    /// The same, about the image with `digest`.
+    /// Adds the digest of the image.
     pub(super) fn about(self, digest: &Digest) -> Self {
         Self { digest: Some(digest.clone()), ..self }
     }
 
-    /// The same, on `platform`, where known.
+    /// Adds the platform, if known.
     pub(super) fn on(self, platform: Option<&Platform>) -> Self {
         Self { platform: platform.cloned(), ..self }
     }

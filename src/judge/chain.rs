@@ -1,4 +1,4 @@
-//! How do the bases below the base of an image count? Each is judged by itself; the worst decides.
+//! Judgement of a base chain: each base is judged by itself, and the worst verdict decides.
 
 use super::{Action, Judgement, Reason, ReasonCode, Standing, Verdict};
 use crate::{
@@ -7,20 +7,20 @@ use crate::{
     resolve::Resolution,
 };
 
-/// One base in the chain of an image, as it was judged.
+/// One base in the chain of an image, with its judgement.
 #[derive(Clone, Debug)]
 pub struct ChainLink<'a> {
     /// The base.
     pub base: &'a IdentifiedBase,
-    /// What is known about it.
+    /// Its resolution.
     pub resolution: &'a Resolution,
     /// Its judgement, as if the image were built on it alone.
     pub judgement: Judgement,
 }
 
 impl ChainLink<'_> {
-    /// Whether the base above has adopted the current release of this one: the `outer` base's own current release is
-    /// built on it. `Some(false)` if that is still built on the release below the image; `None` where neither is proven.
+    /// Whether the current release of the `outer` base is built on the current release of this one. `Some(false)` if it
+    /// is still built on the release in use; `None` if neither is proven.
     #[must_use]
     pub fn is_adopted_by(&self, outer: &Resolution, image: &ImageFacts) -> Option<bool> {
         let current = outer.current.as_ref()?.diff_ids.as_deref()?;
@@ -39,7 +39,7 @@ impl ChainLink<'_> {
         matches!(self.judgement.standing, Standing::Behind | Standing::Held) && !self.judgement.is_deprecated
     }
 
-    /// The line, else the base as recorded.
+    /// The release line, or the base as recorded if the line is unknown.
     fn name(&self) -> String {
         let line = self.resolution.line.as_ref().map(|(line, _)| line.to_string());
         line.unwrap_or_else(|| self.base.base.reference().to_string())
@@ -50,8 +50,8 @@ fn is_prefix(layers: &[Digest], of: &[Digest]) -> bool {
     !layers.is_empty() && of.starts_with(layers)
 }
 
-/// The link of `chain` that is behind although the base above it could be rebuilt on a newer release; the innermost one,
-/// because that has to be done first. The chain begins with the base of `image`.
+/// The innermost link of `chain` that is behind because the base above it has not been rebuilt, and that base. The
+/// chain begins with the base of `image`.
 #[must_use]
 pub fn awaited<'a, 'b>(
     chain: &'b [ChainLink<'a>],
@@ -64,10 +64,10 @@ pub fn awaited<'a, 'b>(
     pairs.rev().find(is_awaited)
 }
 
-/// The judgement of `image` by all bases of its `chain`, which begins with its own; `None` of no base.
+/// The judgement of `image` by all bases of its `chain`, outermost first; `None` for an empty chain.
 ///
-/// The verdict is that of the worst base. Where a base further in is behind, the one above it has to be rebuilt first: the
-/// image waits for that, and is not to be rebuilt itself.
+/// The verdict is that of the worst base. If an inner base is behind, the base above it has to be rebuilt first: the
+/// image waits for that and needs no rebuild of its own.
 #[must_use]
 pub fn judge_chain(chain: &[ChainLink<'_>], image: &ImageFacts) -> Option<Judgement> {
     let (outer, below) = chain.split_first()?;
@@ -106,12 +106,12 @@ pub fn judge_chain(chain: &[ChainLink<'_>], image: &ImageFacts) -> Option<Judgem
     Some(judgement)
 }
 
-/// Whether something below is to be looked at that is not merely quiet.
+/// Whether an inner base needs a rebuild or an investigation.
 fn is_open(below: &[ChainLink<'_>]) -> bool {
     below.iter().any(|link| matches!(link.judgement.action, Action::Rebuild | Action::Investigate))
 }
 
-/// The worse verdict. Nothing is fresh as long as one base is unknown; of anything else, what is known counts.
+/// The worse verdict. An unknown base makes a fresh chain unknown; otherwise the known verdict counts.
 fn worse(one: Verdict, other: Verdict) -> Verdict {
     match (one, other) {
         (Verdict::Unknown, Verdict::Fresh) | (Verdict::Fresh, Verdict::Unknown) => Verdict::Unknown,

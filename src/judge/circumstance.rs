@@ -1,4 +1,4 @@
-//! What does the place add to the judgement of its image? That the image is gone, that the function fails.
+//! The state of the workload itself: an image that was deleted, a function that cannot be invoked.
 
 use super::{Action, Judgement, Reason, ReasonCode, Severity, remedy::remedy};
 use crate::{
@@ -7,13 +7,12 @@ use crate::{
     resolve::Resolution,
 };
 
-/// How bad it is at least when an image can no longer be started: it is not about its base, and it breaks at
-/// the worst moment.
+/// The lowest severity of a workload that can no longer start: it fails at the next scale-up, whatever its base is.
 const UNSTARTABLE: Severity = Severity::Medium;
 
 impl Judgement {
-    /// The judgement of what runs at `deployment`, where that is known. An image that is gone or archived is
-    /// to be restored and a function that cannot be invoked to be repaired, whatever else is known.
+    /// Adds the state of the workload to the judgement. A deleted or archived image gets the action `restore`, a
+    /// function that cannot be invoked `repair`, whatever the state of the base.
     #[must_use]
     pub fn at(mut self, deployment: &Deployment, resolution: Option<&Resolution>) -> Self {
         if let Some(reason) = mismatch(deployment, resolution) {
@@ -34,7 +33,7 @@ impl Judgement {
         self
     }
 
-    /// Adds what AWS says of the state of a function. The first reason is the one that the action is for.
+    /// Adds the function state that AWS reports. The first reason is the one that the action addresses.
     fn note_state(&mut self, workload: &Workload) {
         if let Some(reason) = failed_update(workload) {
             self.severity = self.severity.max(Severity::Low);
@@ -51,8 +50,9 @@ impl Judgement {
             self.reasons.insert(0, failed(workload));
         } else if workload.state.as_deref() == Some("Inactive") {
             let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
-            let message =
-                format!("the function has not been invoked for weeks, and its image is fetched anew when it is{said}");
+            let message = format!(
+                "the function has not been invoked for weeks; Lambda pulls its image again on the next invocation{said}"
+            );
             self.reasons.push(Reason::new(ReasonCode::FunctionInactive, message));
         }
     }
@@ -64,24 +64,24 @@ fn lost(deployment: &Deployment) -> Option<Reason> {
         return None;
     }
     let name = deployment.repository().map_or_else(String::new, |repository| repository.name.to_string());
-    let cannot = "it can be neither audited nor rolled back to, and one day no longer started";
+    let cannot = "it cannot be audited, rolled back to or cold-started";
     match deployment.holding {
         Holding::Archived => {
-            let message = format!("the image that runs is archived in {name}: {cannot}");
+            let message = format!("the running image was archived in {name}: {cannot}");
             Some(Reason::new(ReasonCode::ImageArchived, message))
         }
         Holding::Gone => {
-            let message = format!("the image that runs is no longer in {name}: {cannot}");
+            let message = format!("the running image was deleted from {name}: {cannot}");
             Some(Reason::new(ReasonCode::ImageMissing, message))
         }
         Holding::Unknown | Holding::Held => {
-            let message = format!("Lambda found the image that runs deleted from {name}: {cannot}");
+            let message = format!("Lambda reports that the running image was deleted from {name}: {cannot}");
             Some(Reason::new(ReasonCode::ImageMissing, message))
         }
     }
 }
 
-/// Why the function cannot be invoked, and what to do about that.
+/// Why the function cannot be invoked, with the remedy.
 fn failed(workload: &Workload) -> Reason {
     let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
     let remedy = remedy(workload.state_reason_code.as_deref());
@@ -95,29 +95,31 @@ fn failed_update(workload: &Workload) -> Option<Reason> {
         let said = said(code, workload.last_update_status_reason.as_deref());
         let remedy = remedy(code);
         let message = format!(
-            "the last update of the function failed, so an earlier deployment may still be in use{said}; \
+            "the last update of the function failed, so an earlier version may still be running{said}; \
              before the next update, {remedy}"
         );
         Reason::new(ReasonCode::UpdateFailed, message)
     })
 }
 
-/// `: CODE: reason`, as far as AWS gives them.
+/// `: CODE: reason`, as far as AWS provides them.
 fn said(code: Option<&str>, reason: Option<&str>) -> String {
     let reason = reason.map(|reason| reason.trim().trim_end_matches('.'));
     code.into_iter().chain(reason).fold(String::new(), |said, part| format!("{said}: {part}"))
 }
 
-/// Where deployment, image and base are for different architectures.
+/// The reason for deployment, image and base with different architectures.
 fn mismatch(deployment: &Deployment, resolution: Option<&Resolution>) -> Option<Reason> {
     let image = &deployment.image.as_ref().ok()?.facts.platform;
     let arch = |platform: &Platform| Arch::from_oci(platform.architecture());
     let workload = deployment.workload.as_deref().and_then(|workload| workload.architecture);
     let message = match (workload, arch(image)) {
-        (Some(workload), Some(of)) if workload != of => format!("it runs on {workload}, and its image is for {image}"),
+        (Some(workload), Some(of)) if workload != of => {
+            format!("the workload runs on {workload}, but its image is built for {image}")
+        }
         _ => {
             let base = resolution?.base.platform.as_ref().filter(|base| base.architecture() != image.architecture())?;
-            format!("the image is for {image}, and the base it records is for {base}")
+            format!("the image is built for {image}, but the base that it records is built for {base}")
         }
     };
     Some(Reason::new(ReasonCode::ArchitectureMismatch, message))

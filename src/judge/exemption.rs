@@ -1,5 +1,4 @@
-//! What is put up with for a while? Findings that somebody answers for until a day; they stay what they are, and
-//! no run fails for them.
+//! Exemptions: findings that an owner accepts until a date. They keep their verdict, but no run fails for them.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +7,24 @@ use chrono::{DateTime, Utc};
 use super::{Judgement, Policy, ReasonCode, Scope, Severity, Subject, Verdict};
 use crate::schedule::LastDay;
 
-/// Why some findings are put up with, who answers for that, and until when.
+/// The findings that are accepted, with reason, owner and end date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exemption {
-    /// Why.
+    /// The reason, as the configuration has it.
     pub reason: String,
-    /// Who answers for it: a person or a team.
+    /// The person or team that accepted them.
     pub owner: String,
     /// The last day on which it holds, in UTC.
     pub until: LastDay,
-    /// Which deployments.
+    /// The deployments that it applies to.
     pub scope: Scope,
-    /// What the leading reason of a finding has to be; anything if empty.
+    /// The reason codes that may lead a covered finding; empty for any.
     pub codes: Vec<ReasonCode>,
 }
 
 impl Exemption {
-    /// Whether it covers `judgement`, of a deployment of its scope: there is something to put up with, and the
-    /// leading reason, which the action is for, is one that it names. Once another one leads, it is about
-    /// something else, and nobody has accepted that.
+    /// Whether it covers `judgement` of a deployment in its scope: the judgement is not fresh, and its first reason is
+    /// one of `codes`. Once another reason comes first, the finding is a different one that no exemption has accepted.
     #[must_use]
     pub fn covers(&self, judgement: &Judgement) -> bool {
         let is_something = judgement.verdict != Verdict::Fresh || judgement.severity > Severity::None;
@@ -35,19 +33,19 @@ impl Exemption {
     }
 }
 
-/// What an exemption met in an audit.
+/// The findings that an exemption covered in one audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encounter<'a> {
     /// The exemption.
     pub exemption: &'a Exemption,
-    /// How many deployments are of its scope.
+    /// The number of deployments in its scope.
     pub matched: u64,
-    /// Findings that it exempts, by verdict; of one that has expired, those that it would exempt, and no other
-    /// does.
+    /// The number of findings that it covers, by verdict. For an expired exemption, those that it would cover and no
+    /// other one does.
     pub covered: BTreeMap<Verdict, u64>,
 }
 
-/// What each exemption of `policy` met among these judgements.
+/// The usage of each exemption of `policy`, in the order of the configuration.
 #[must_use]
 pub fn encounters<'a>(
     policy: &'a Policy,

@@ -1,4 +1,4 @@
-//! The reasons about which base an image is built on, in words.
+//! Reason texts about the identification of a base.
 
 use chrono::{DateTime, Utc};
 
@@ -9,10 +9,10 @@ use crate::{
     resolve::Resolution,
 };
 
-/// How much of a label is quoted, in bytes: what is wrong with it has to follow.
+/// The longest part of a label that a reason quotes, in bytes: the error that follows has to fit as well.
 const QUOTED_BYTES: usize = 300;
 
-/// Why no base could be identified, and what would change that.
+/// The reasons why no base was identified, with the remedy.
 pub(super) fn of_unidentified(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Vec<Reason> {
     let identification = unidentified.identification;
     let mut reasons = malformed(identification);
@@ -21,13 +21,13 @@ pub(super) fn of_unidentified(unidentified: Unidentified<'_>, now: DateTime<Utc>
     reasons.extend(not_published(unidentified, now));
     if reasons.is_empty() {
         let what = looks_like(unidentified, now);
-        let message = format!("the image records no base, and its layers begin with no known release; {what}");
+        let message = format!("the image records no base, and no known release is a prefix of its layers; {what}");
         reasons.push(Reason::new(ReasonCode::BaseUnidentified, message));
     }
     reasons
 }
 
-/// That the image shows a Lambda base, and all releases that it could be were compared.
+/// The reason of an image that is recognizably built on a Lambda base that no published release matches.
 fn not_published(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
     let Search::Complete { lines } = &unidentified.identification.layers.search else { return None };
     if !unidentified.image.fingerprint.is_lambda_base() {
@@ -35,36 +35,36 @@ fn not_published(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<R
     }
     let (bound, lines, advice) = (bound(unidentified, now), lines.join(", "), advice(unidentified));
     let message = format!(
-        "the image looks like one that is built on an AWS Lambda base image, and its layers begin with no release of \
+        "the image is recognizably built on an AWS Lambda base image, but its layers begin with no release of \
          {lines}{bound}; {advice}"
     );
     Some(Reason::new(ReasonCode::BaseNotPublishedHere, message))
 }
 
-/// What the image looks like, and what would make its base known.
+/// What the image is built on as far as its history shows, and how to make its base known.
 fn looks_like(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
     let look = unidentified.image.look;
     if let Some(base) = unconfigured(unidentified.identification) {
-        let advice = format!("to have it judged, add [[identify.base]] with repository = \"{base}\"");
+        let advice = format!("to judge it, add [[identify.base]] with repository = \"{base}\"");
         return format!("it is built on {base}, which is not configured as a base; {advice}");
     }
     let advice = advice(unidentified);
     if unidentified.image.fingerprint.is_lambda_base() {
         let bound = bound(unidentified, now);
-        return format!("it looks like one that is built on an AWS Lambda base image{bound}; {advice}");
+        return format!("it is recognizably built on an AWS Lambda base image{bound}; {advice}");
     }
     let root = look.root.map(|root| match root {
         RootFileSystem::Scratch => "built from scratch, without a base".to_owned(),
         RootFileSystem::Flattened => "flattened, so that the layers of its base are lost".to_owned(),
         root => format!("built on {}", root.as_str()),
     });
-    let client = look.has_runtime_client.then(|| "with a Lambda runtime interface client of its own".to_owned());
+    let client = look.has_runtime_client.then(|| "with its own Lambda runtime interface client".to_owned());
     let squashed = look.is_squashed.then(|| "squashed into one layer".to_owned());
     let parts: Vec<_> = [root, client, squashed].into_iter().flatten().collect();
-    if parts.is_empty() { advice } else { format!("it looks {}; {advice}", parts.join(", ")) }
+    if parts.is_empty() { advice } else { format!("it appears to be {}; {advice}", parts.join(", ")) }
 }
 
-/// A base that the provenance names, that is a prefix of the image, and that is not configured as a base.
+/// The base that provenance names and the layers prove, but that is not configured as a base.
 fn unconfigured(identification: &Identification) -> Option<&Repository> {
     let is_prefix =
         |position: &usize| matches!(identification.layers.checks.get(position), Some(PrefixCheck::Prefix { .. }));
@@ -73,27 +73,28 @@ fn unconfigured(identification: &Identification) -> Option<&Repository> {
     proven.find_map(|(_, reading)| Some(&reading.base.as_ref().ok()?.repository))
 }
 
-/// What to write where, so that the base is known.
+/// How to make the base known.
 fn advice(unidentified: Unidentified<'_>) -> String {
     let label = unidentified.label;
     format!(
-        "to have it judged, add LABEL {label}=\"REPOSITORY:TAG@DIGEST\" of its base to the Dockerfile, or, if it is built \
-         on a base of your own, add [[identify.base]] with the repository of that"
+        "to judge it, add LABEL {label}=\"REPOSITORY:TAG@DIGEST\" with its base to the Dockerfile; if it is built on a base \
+         of your own, add [[identify.base]] with the repository of that base"
     )
 }
 
-/// How old the base is at least: ECR received the image then. What the image says of its dates proves nothing.
+/// The lower bound of the age of the base: the time since ECR received the image. Dates that the image itself records
+/// prove nothing.
 fn bound(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
     match unidentified.pushed_at.map(|at| (now - at).num_days()) {
         None | Some(..=0) => String::new(),
         Some(days) => {
             let plural = if days == 1 { "" } else { "s" };
-            format!("; that was published at least {days} day{plural} ago, because the image was pushed then")
+            format!("; the base was published at least {days} day{plural} ago, because the image was pushed then")
         }
     }
 }
 
-/// What has to be known about how the base was identified.
+/// The reasons about the evidence for an identified base.
 pub(super) fn of_identified(
     identification: &Identification,
     image: &ImageFacts,
@@ -107,11 +108,11 @@ pub(super) fn of_identified(
     reasons
 }
 
-/// That packages were updated in layers of the image's own.
+/// The reason of packages that were updated above the layers of the base.
 fn updated(identification: &Identification, image: &ImageFacts) -> Option<Reason> {
     let base_layers = identification.base()?.layer_count?;
     let updates = image.build.package_updates.iter().filter(|update| update.is_after(base_layers));
-    // The last one that was not limited to a few packages says most.
+    // The last complete update counts; a partial one only if there is no complete one.
     let update = updates.max_by_key(|update| (!update.is_partial, update.layer))?;
     let on = update.at.map(|at| format!(" on {}", at.format("%Y-%m-%d"))).unwrap_or_default();
     let what = if update.is_partial {
@@ -131,7 +132,7 @@ fn malformed(identification: &Identification) -> Vec<Reason> {
     identification.malformed().map(|pair| Reason::new(ReasonCode::LabelMalformed, message(pair))).collect()
 }
 
-/// What the image records and its layers disprove.
+/// The recorded bases that the layers disprove.
 fn contradicted(identification: &Identification) -> Option<Reason> {
     let says: Vec<_> = identification.contradicted().map(says).collect();
     if says.is_empty() {
@@ -145,40 +146,46 @@ fn contradicted(identification: &Identification) -> Option<Reason> {
                 Some(count) => format!("its first {count} layers are those of {name}"),
                 None => format!("{name} is used instead"),
             };
-            format!("{says}, but the image does not begin with the layers of that; {how}")
+            format!("{says}, but the image does not begin with the layers of that base; {how}")
         }
-        None => format!("{says}, but the image does not begin with the layers of that, nor of any known release"),
+        None => format!(
+            "{says}, but the image begins neither with the layers of that base nor with those of a known release"
+        ),
     };
     Some(Reason::new(ReasonCode::LabelContradicted, message))
 }
 
-/// Why the layers do not confirm the base.
+/// The reason why the layers do not confirm the base.
 fn unconfirmed(identification: &Identification) -> Option<Reason> {
     let (reading, base) = identification.best()?;
     let says = says((reading, base));
     let message = match identification.unconfirmed()? {
         PrefixCheck::Fewer => {
-            format!("{says}, and the image has fewer layers than that: it was squashed, so nothing can be compared")
+            format!(
+                "{says}, but the image has fewer layers than that base: it was squashed, so the layers cannot be compared"
+            )
         }
-        PrefixCheck::Unread => format!("{says}, and the layers of that cannot be read, so nothing can be compared"),
+        PrefixCheck::Unread => {
+            format!("{says}, but the layers of that base cannot be read, so the layers cannot be compared")
+        }
         PrefixCheck::Prefix { .. } | PrefixCheck::Different => return None,
     };
     Some(Reason::new(ReasonCode::LabelUnconfirmed, message))
 }
 
-/// Why not all releases were compared that the image may be built on.
+/// The reason of a layer search that is not finished.
 fn unfinished(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
     let is_lambda = unidentified.image.fingerprint.is_lambda_base();
     let bound = if is_lambda { bound(unidentified, now) } else { String::new() };
     let message = match &unidentified.identification.layers.search {
         Search::Idle | Search::Complete { .. } => return None,
         Search::Unfinished { compared_count, left_count } => format!(
-            "the image records no base that holds; {compared_count} releases were compared with its layers, about \
+            "the image records no usable base; {compared_count} releases were compared with its layers, about \
              {left_count} are left, and the next run continues with them{bound}"
         ),
         Search::Failed { why } => {
             format!(
-                "the image records no base that holds, and the releases to compare with its layers cannot be read: {why}{bound}"
+                "the image records no usable base, and the releases to compare with its layers cannot be read: {why}{bound}"
             )
         }
     };
@@ -186,18 +193,18 @@ fn unfinished(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reas
 }
 
 fn says((reading, base): (&Reading, &Base)) -> String {
-    format!("{} {} says {}", reading.kind.as_str(), reading.key, base.reference())
+    format!("{} {} names {}", reading.kind.as_str(), reading.key, base.reference())
 }
 
 fn dissent(identification: &Identification, resolution: &Resolution) -> Option<Reason> {
     let (best, base) = identification.best()?;
     let dissenting: Vec<_> = identification.dissenting(|base| resolution.contradicts(base)).collect();
     let mut others: Vec<_> = dissenting.iter().map(|pair| says(*pair)).collect();
-    // A pair may contradict itself.
+    // A tag and a digest in one record may contradict each other.
     let records = |digest: &&crate::image::Digest| dissenting.iter().any(|(_, base)| base.records(digest));
     let own =
         base.further_digests.iter().filter(|digest| resolution.base.contradicting.contains(digest) && !records(digest));
-    others.extend(own.map(|digest| format!("{digest} beside it names another release")));
+    others.extend(own.map(|digest| format!("{digest} in the same record names another release")));
     (!others.is_empty()).then(|| {
         let message = format!("{} was used; {}", best.key, others.join("; "));
         Reason::new(ReasonCode::EvidenceDisagrees, message)

@@ -1,4 +1,4 @@
-//! The judgement of one deployment.
+//! The judgement of one deployment: verdict, severity, action and reasons.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -13,7 +13,7 @@ use crate::{
     resolve::{ProblemKind, Resolution},
 };
 
-/// What is judged: as much as the earlier stages found out.
+/// The input of a judgement: what the earlier stages found.
 #[derive(Clone, Copy, Debug)]
 pub enum Case<'a> {
     /// The image cannot be read.
@@ -24,27 +24,27 @@ pub enum Case<'a> {
     Identified {
         /// The image.
         image: &'a ImageFacts,
-        /// How its base was identified; `None` of a base further in, which is judged by itself.
+        /// How its base was identified; `None` for an inner base of a chain.
         identification: Option<&'a Identification>,
-        /// What is known about that base.
+        /// The resolution of that base.
         resolution: &'a Resolution,
     },
 }
 
-/// An image of which no base is known.
+/// An image whose base is unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct Unidentified<'a> {
     /// The image.
     pub image: &'a ImageFacts,
-    /// What is known of its base.
+    /// The evidence about its base.
     pub identification: &'a Identification,
     /// When its repository received it.
     pub pushed_at: Option<DateTime<Utc>>,
-    /// The label that would name its base.
+    /// The label to name its base with, for the advice in the reason.
     pub label: &'a str,
 }
 
-/// What is concluded, how bad that is, what to do and why.
+/// Verdict, severity, action and reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// The worst verdict that holds.
@@ -55,17 +55,17 @@ pub struct Judgement {
     pub is_out_of_date: bool,
     /// Whether the line's runtime is past its deprecation date.
     pub is_deprecated: bool,
-    /// The runtime that the line carries, and where that is in its life.
+    /// The Lambda runtime of the line and its support status.
     pub runtime: Option<(Runtime, RuntimeStatus)>,
-    /// How bad it is.
+    /// The severity, after overrides.
     pub severity: Severity,
     /// What to do.
     pub action: Action,
-    /// Why, the leading reason first.
+    /// The reasons, the one that the action addresses first.
     pub reasons: Vec<Reason>,
-    /// Where the base stands on its line.
+    /// The position of the base on its release line.
     pub standing: Standing,
-    /// Whether the current release differs in content; `None` when that is not known or moot.
+    /// Whether the current release differs in content; `None` if that is unknown or if the base is not behind.
     pub content_changed: Option<bool>,
     /// The override that was applied.
     pub rule: Option<String>,
@@ -73,8 +73,8 @@ pub struct Judgement {
 
 /// Judges one deployment as of `now`.
 ///
-/// A base that could not be identified or resolved is [`Verdict::Unknown`], never fresh: a registry
-/// outage must not turn a dashboard green. A date that is a bound can still prove a base stale.
+/// A base that could not be identified or resolved is [`Verdict::Unknown`], never fresh: a registry outage must not
+/// turn a dashboard green. A date that is a lower bound of the age can still prove a base stale.
 #[must_use]
 pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
     let (terms, rule) = policy.terms_for(subject);
@@ -136,7 +136,7 @@ fn identified(
     let action = match standing {
         _ if is_deprecated => Action::Upgrade,
         Standing::Behind | Standing::Held => Action::Rebuild,
-        // Whatever its line has, nothing of it is to be built on.
+        // Every known release of the line is held, so a rebuild has no target.
         Standing::Unknown if is_held && has_no_other(resolution) => Action::None,
         Standing::Unknown => Action::Investigate,
         _ => Action::None,
@@ -170,7 +170,7 @@ fn identified(
     }
 }
 
-/// The runtime of the base in use: that of its own release, for `latest` moves across runtimes.
+/// The runtime of the base in use, taken from its release: `latest` moves across runtimes.
 fn runtime(
     resolution: &Resolution,
     calendar: &Calendar,
@@ -190,8 +190,8 @@ fn has_no_other(resolution: &Resolution) -> bool {
     resolution.problems.iter().any(|problem| problem.kind == ProblemKind::LineHeld)
 }
 
-/// Whether the layers differ. An image with fewer layers than the current release was flattened, and its
-/// layers say nothing unless the base's own are known.
+/// Whether the layers differ. An image with fewer layers than the current release was flattened; its layers prove
+/// nothing unless the layers of the base itself are known.
 fn content_changed(image: &ImageFacts, resolution: &Resolution) -> Option<bool> {
     let current = resolution.current.as_ref()?.diff_ids.as_ref()?;
     match &resolution.base.diff_ids {

@@ -1,4 +1,4 @@
-//! Stage 4: so what? Verdict, severity, action and reasons. Pure: no clock, no network, no files.
+//! Stage 4: verdict, severity, action and reasons for each deployment. Pure: no clock, no network, no files.
 
 mod chain;
 mod circumstance;

@@ -1,4 +1,4 @@
-//! The policy: what is too old, how long behind is tolerable, how bad each verdict is.
+//! The policy: thresholds, overrides, exemptions and severities.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use chrono::{DateTime, Duration, Utc};
 use super::{Calendar, Exemption, Judgement, Scope, Severity, Subject, Verdict};
 use crate::glob::Glob;
 
-/// The general terms, overrides of them, and exemptions.
+/// The default thresholds, their overrides, and exemptions.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// What holds where no override matches.
+    /// The thresholds where no override matches.
     pub terms: Terms,
-    /// Tried in order; the first that matches wins.
+    /// Tried in order; the first match wins.
     pub overrides: Vec<Override>,
-    /// What is put up with for a while. Tried in order; the first that holds wins.
+    /// Findings that are accepted until a date. Tried in order; the first match wins.
     pub exemptions: Vec<Exemption>,
-    /// Which images of a repository may replace a deployed one, where the tags alone do not show it. Tried in order; the
-    /// first that matches wins.
+    /// Which images of a repository may replace a deployed one, if their tags do not show it. Tried in order; the first
+    /// match wins.
     pub redeploy: Vec<RedeployRule>,
-    /// When runtimes end.
+    /// The support dates of Lambda runtimes.
     pub calendar: Calendar,
-    /// The part of the fleet, 0 to 1, that has to be judged: with less, most is unknown.
+    /// The share of the fleet, from 0 to 1, that has to be judged; below it a run exits with 3.
     pub min_known: f64,
 }
 
@@ -38,27 +38,27 @@ impl Default for Policy {
     }
 }
 
-/// What is too old, and how bad that is.
+/// Age limits and severities.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The age over which a base is stale.
+    /// The age above which a base is `stale`.
     pub max_age: Duration,
-    /// How long a deployment may be behind.
+    /// How long a deployment may be behind before it is `out-of-date`.
     pub grace: Duration,
-    /// How long ahead the end of a runtime is told.
+    /// How long before its deprecation date a runtime is reported as ending.
     pub runtime_warning: Duration,
     /// The severity of each verdict.
     pub severities: BTreeMap<Verdict, Severity>,
 }
 
-/// Other terms for some deployments.
+/// Thresholds for the deployments of a scope.
 #[derive(Clone, Debug)]
 pub struct Override {
-    /// What findings call it.
+    /// The name that findings show.
     pub name: String,
     /// Which deployments.
     pub scope: Scope,
-    /// The terms in force.
+    /// The thresholds, complete: those that the override does not set are the defaults.
     pub terms: Terms,
 }
 
@@ -98,7 +98,7 @@ impl Default for Terms {
 }
 
 impl Policy {
-    /// The terms for `subject`, and the name of the override they are from.
+    /// The thresholds for `subject`, and the name of the override that set them.
     #[must_use]
     pub fn terms_for(&self, subject: Subject<'_>) -> (&Terms, Option<&str>) {
         self.overrides
@@ -107,13 +107,13 @@ impl Policy {
             .map_or((&self.terms, None), |rule| (&rule.terms, Some(&rule.name)))
     }
 
-    /// The rule that says which images may replace that of `subject`, if there is one, and its place among the rules.
+    /// The first rule that applies to `subject`, with its index.
     #[must_use]
     pub fn redeploy_rule_for(&self, subject: Subject<'_>) -> Option<(usize, &RedeployRule)> {
         self.redeploy.iter().enumerate().find(|(_, rule)| rule.scope.matches(subject))
     }
 
-    /// The exemption that holds for `judgement` of `subject` at `now`.
+    /// The first exemption that covers `judgement` of `subject` at `now`.
     #[must_use]
     pub fn exemption_for(&self, subject: Subject<'_>, judgement: &Judgement, now: DateTime<Utc>) -> Option<&Exemption> {
         self.exemptions.iter().find(|exemption| {

@@ -1,20 +1,20 @@
-//! Reason codes: stable, and each documented once in `docs/verdicts.md`.
+//! Reason codes. They are stable, and `docs/verdicts.md` documents each once.
 
 use std::{fmt, str::FromStr};
 
 use crate::image::{MESSAGE_BYTES, clip};
 
-/// Why a finding is what it is, or what kept more from being known.
+/// One reason of a judgement, or one problem that limited it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The stable code.
     pub code: ReasonCode,
-    /// The reason in words, cut at [`MESSAGE_BYTES`]; may quote untrusted text, which renderers make harmless.
+    /// The text, cut at [`MESSAGE_BYTES`]. It may quote untrusted text, which renderers sanitize.
     pub message: String,
 }
 
 impl Reason {
-    /// A reason.
+    /// A reason whose message is cut at [`MESSAGE_BYTES`].
     #[must_use]
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
         Self { code, message: clip(message, MESSAGE_BYTES) }
@@ -49,7 +49,7 @@ codes! {
     LineQuiet = "line-quiet",
     /// The moving tag was rolled back behind the base in use.
     BaseAhead = "base-ahead",
-    /// The release in use is held: nothing is to be built on it for a while.
+    /// The release in use is held by `[[policy.hold]]`.
     ReleaseHeld = "release-held",
     /// The line's moving tag points at a release that is held, and no other release is known.
     LineHeld = "line-held",
@@ -59,21 +59,21 @@ codes! {
     RuntimeDeprecated = "runtime-deprecated",
     /// The line's runtime will be deprecated soon.
     RuntimeEnding = "runtime-ending",
-    /// Neither what the image records nor its layers name a base.
+    /// Neither the records of the image nor its layers identify a base.
     BaseUnidentified = "base-unidentified",
     /// The image is recognizably built on a Lambda base, and no published release is a prefix of it.
     BaseNotPublishedHere = "base-not-published-here",
     /// Not all releases could be compared with the layers of the image yet.
     BaseSearchUnfinished = "base-search-unfinished",
-    /// What the image records of its base is disproved by its layers.
+    /// The layers of the image disprove the base that it records.
     LabelContradicted = "label-contradicted",
-    /// What the image records of its base can be neither proved nor disproved by its layers.
+    /// The layers of the image neither prove nor disprove the base that it records.
     LabelUnconfirmed = "label-unconfirmed",
-    /// A base further in is behind, so the base of the image has to be rebuilt first.
+    /// An inner base is behind, so the base of the image has to be rebuilt first.
     WaitsForBase = "waits-for-base",
     /// Packages of the operating system were updated when the image was built.
     PackagesUpdated = "packages-updated",
-    /// A label or annotation names a base, and its value is garbage.
+    /// A label or annotation for the base has a malformed value.
     LabelMalformed = "label-malformed",
     /// Two pieces of evidence name different bases.
     EvidenceDisagrees = "evidence-disagrees",
@@ -83,11 +83,11 @@ codes! {
     BaseDigestUnrecorded = "base-digest-unrecorded",
     /// The registry no longer has the base in use.
     BaseMissing = "base-missing",
-    /// The line could not be told.
+    /// The release line is unknown.
     LineUnknown = "line-unknown",
-    /// The line's moving tag is not there: it was withdrawn, or never existed.
+    /// The line's moving tag does not exist: it was withdrawn or never published.
     LineMissing = "line-missing",
-    /// The tag list, and so the line's history, could not be read, or only in part.
+    /// The tag list, and with it the line's history, could not be read completely.
     HistoryUnreadable = "history-unreadable",
     /// The line is assumed from the configured default tag.
     LineAssumed = "line-assumed",
@@ -99,15 +99,15 @@ codes! {
     BaseNotPinned = "base-not-pinned",
     /// No label of the image that a Dockerfile builds records its base.
     BaseNotRecorded = "base-not-recorded",
-    /// Only the build knows which base a Dockerfile names.
+    /// The base of a Dockerfile depends on a value that is only known during the build.
     BaseUnresolved = "base-unresolved",
-    /// A better image is in the repository and is not deployed.
+    /// The repository has a better image that is not deployed.
     NotDeployed = "not-deployed",
     /// The deployed image is not in its repository.
     ImageMissing = "image-missing",
     /// The deployed image is archived in its repository.
     ImageArchived = "image-archived",
-    /// AWS does not tell which digest runs.
+    /// AWS does not report which digest runs.
     DigestUnknown = "digest-unknown",
     /// The deployment, its image and its base are not all for one architecture.
     ArchitectureMismatch = "architecture-mismatch",
@@ -123,17 +123,17 @@ codes! {
     RegistryNotAllowed = "registry-not-allowed",
     /// The registry refused access.
     RegistryDenied = "registry-denied",
-    /// The registry cannot be reached, or fails.
+    /// The registry cannot be reached, or answers with a server error.
     RegistryUnreachable = "registry-unreachable",
-    /// The registry throttles and did not stop.
+    /// The registry throttled every attempt.
     RegistryThrottled = "registry-throttled",
-    /// The registry has a tag or an index, and not what that points at.
+    /// The registry has a tag or an index, but not the manifest that it points at.
     RegistryIncomplete = "registry-incomplete",
     /// The base's registry is read through a pull-through cache or mirror.
     ReadThroughCache = "read-through-cache",
-    /// The pull-through cache or mirror that is read does not have it.
+    /// The pull-through cache or mirror does not have it.
     NotCached = "not-cached",
-    /// The registry answered what no registry should: a wrong digest, a malformed or an oversized document.
+    /// The registry returned a wrong digest, or a malformed or oversized document.
     RegistryMalformed = "registry-malformed",
 }
 

@@ -1,4 +1,4 @@
-//! The reasons of a judgement, in words.
+//! Reason texts for an identified base: age, position on the line, runtime, holds.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -10,9 +10,9 @@ use crate::{
     resolve::{Current, Hold, LineSource, PublishedSource, Resolution},
 };
 
-/// What the reasons of an identified base are made from.
+/// The data that the reasons of an identified base are written from.
 pub(super) struct Facts<'a> {
-    /// How the base was identified; of a base further in, that of the image says nothing.
+    /// How the base was identified; `None` for an inner base of a chain.
     pub(super) identification: Option<&'a Identification>,
     pub(super) image: &'a ImageFacts,
     pub(super) resolution: &'a Resolution,
@@ -23,16 +23,16 @@ pub(super) struct Facts<'a> {
     pub(super) runtime: Option<&'a (Runtime, RuntimeStatus)>,
 }
 
-/// Why an image cannot be read.
+/// The reason of an image that could not be read.
 pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
     vec![Reason::new(unreadable.code.into(), &unreadable.message)]
 }
 
-/// Why an identified base is judged as it is: what decides first, then what is missing, then what disagrees.
+/// The reasons of an identified base: first those that decide, then missing data, then contradictions.
 pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
     let mut reasons: Vec<_> =
         [held(facts), too_old(facts), position(facts), ended(facts)].into_iter().flatten().collect();
-    // Nobody should be sent to rebuild what rebuilding cannot help: that comes first.
+    // Reasons for which a rebuild does not help come first.
     reasons.sort_by_key(|reason| match reason.code {
         ReasonCode::RuntimeDeprecated => 0,
         ReasonCode::ReleaseHeld => 1,
@@ -41,10 +41,14 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
     });
     reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
     if facts.resolution.base.published.is_none() {
-        reasons.push(Reason::new(ReasonCode::PublishDateUnknown, "no source says when the base was published"));
+        reasons.push(Reason::new(
+            ReasonCode::PublishDateUnknown,
+            "the publish date of the base is unknown: no source has it",
+        ));
     }
     if let Some((line, LineSource::DefaultTag)) = &facts.resolution.line {
-        let message = format!("nothing says which line the digest follows; {line} is assumed, as configured");
+        let message =
+            format!("the release line of the digest is unknown; {line} is assumed, the configured default tag");
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
     reasons.extend(
@@ -68,8 +72,8 @@ fn too_old(facts: &Facts<'_>) -> Option<Reason> {
         PublishedSource::DescriptorCreated | PublishedSource::HistoryCreated | PublishedSource::ConfigCreated => {
             ("built", "")
         }
-        PublishedSource::Observed => ("published at least", ": basewatch saw the line move to it then"),
-        PublishedSource::FirstSeen => ("published at least", ": basewatch saw it then"),
+        PublishedSource::Observed => ("published at least", ": basewatch observed the line move to it then"),
+        PublishedSource::FirstSeen => ("published at least", ": basewatch first observed it then"),
         PublishedSource::AtLeast if published.is_estimated => {
             ("published at least", ": the image built on it is that old, by its own build date")
         }
@@ -85,16 +89,16 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
     match facts.standing {
         Standing::Behind => Some(Reason::new(ReasonCode::BaseSuperseded, behind(facts, &name))),
         Standing::Ahead => {
-            let message = format!("{line} points at {name}, which is older than the base in use: it was rolled back");
+            let message = format!("{line} was rolled back: it points at {name}, which is older than the base in use");
             Some(Reason::new(ReasonCode::BaseAhead, message))
         }
         Standing::Current | Standing::SameContent if facts.is_stale => {
             let message = match current.hold.as_deref() {
                 Some(Hold { reason, until, .. }) => format!(
-                    "what {line} points at is held until {until} ({reason}), and nothing else has been published on it \
-                     since: rebuilding cannot help"
+                    "the release that {line} points at is held until {until} ({reason}), and no other one has been published \
+                     since: rebuilding does not help"
                 ),
-                None => format!("nothing newer has been published on {line}: rebuilding cannot help"),
+                None => format!("nothing newer has been published on {line}: rebuilding does not help"),
             };
             Some(Reason::new(ReasonCode::LineQuiet, message))
         }
@@ -111,16 +115,15 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
     let deprecated = deprecation_date.map(|date| date.to_string()).unwrap_or_default();
     let (code, message) = match status {
         RuntimeStatus::Supported => return None,
-        RuntimeStatus::Ending => {
-            (ReasonCode::RuntimeEnding, format!("{name} gets no more patches from {deprecated} on"))
-        }
+        RuntimeStatus::Ending => (ReasonCode::RuntimeEnding, format!("{name} gets no patches after {deprecated}")),
         RuntimeStatus::Deprecated | RuntimeStatus::Blocked => {
             let updates = match (status, block_update_date) {
-                (RuntimeStatus::Blocked, Some(date)) => format!("; functions can no longer be updated since {date}"),
+                (RuntimeStatus::Blocked, Some(date)) => format!("; functions cannot be updated since {date}"),
                 (_, Some(date)) => format!("; functions can be updated until {date}"),
                 (_, None) => String::new(),
             };
-            let message = format!("{name} has had no patches since {deprecated}, and rebuilding cannot help{updates}");
+            let message =
+                format!("{name} has had no patches since {deprecated}, and rebuilding does not help{updates}");
             (ReasonCode::RuntimeDeprecated, message)
         }
     };
@@ -130,11 +133,11 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
 fn behind(facts: &Facts<'_>, current: &str) -> String {
     let newer = facts.resolution.newer;
     let Some(since) = newer.since else {
-        // Nothing proves which of the two is the newer.
+        // No evidence proves which of the two is newer.
         return match facts.resolution.current.as_ref().and_then(|current| current.hold.as_ref()) {
-            Some(_) => format!("the current release is another one, {current}{}", pointer_held(facts)),
+            Some(_) => format!("the current release is {current}, which is a different one{}", pointer_held(facts)),
             None => {
-                format!("the line points at another release, {current}; when that was published is not known")
+                format!("the line points at a different release, {current}, whose publish date is unknown")
             }
         };
     };
@@ -154,7 +157,7 @@ fn behind(facts: &Facts<'_>, current: &str) -> String {
     format!("{least}{releases}, {since}; the current one is {current}{}", pointer_held(facts))
 }
 
-/// That the line's moving tag is not what to build on.
+/// The advice to pin the base while the moving tag points at a held release.
 fn pointer_held(facts: &Facts<'_>) -> String {
     let hold = facts.resolution.current.as_ref().and_then(|current| current.hold.as_deref());
     let line = facts.resolution.line.as_ref().map(|(line, _)| line);

@@ -1,6 +1,6 @@
-//! What to do about a function that cannot be invoked or updated, by the reason that Lambda gives. Pure.
+//! Remedies for functions that cannot be invoked or updated, by Lambda's reason code.
 
-/// What to do about the reason `code`, as the end of a sentence that begins with "to repair it".
+/// The remedy for the reason `code`, as the end of a sentence that begins with "to repair it".
 ///
 /// The codes are those of `StateReasonCode` and `LastUpdateStatusReasonCode`
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html>).
@@ -46,7 +46,7 @@ pub(super) fn remedy(code: Option<&str>) -> &'static str {
     }
 }
 
-/// What to do about a code that is not known here.
+/// The remedy for an unknown code.
 const OTHERWISE: &str = "follow the reason that Lambda gives, then update the function";
 
 #[cfg(test)]

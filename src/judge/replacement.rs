@@ -1,32 +1,32 @@
-//! Would another image of the repository be better? Both are judged by the same terms.
+//! Newer images of the same repository: whether deploying one beats a rebuild.
 
 use chrono::{DateTime, Utc};
 
 use super::{Action, Judgement, Reason, ReasonCode, Verdict};
 use crate::resolve::Resolution;
 
-/// A newer image of the same repository, judged as if it ran instead.
+/// A newer image of the same repository, judged as if it were deployed.
 #[derive(Clone, Copy, Debug)]
 pub struct Replacement<'a> {
-    /// How it is referred to: `orders:422`.
+    /// Repository and tag: `orders:422`.
     pub name: &'a str,
     /// When it was pushed.
     pub pushed_at: Option<DateTime<Utc>>,
-    /// Its judgement.
+    /// Its judgement, with the thresholds of the deployed image.
     pub judgement: &'a Judgement,
-    /// What is known of its base.
+    /// The resolution of its base.
     pub resolution: &'a Resolution,
 }
 
 impl Replacement<'_> {
-    /// Whether deploying it leaves nothing to do.
+    /// Whether deploying it needs no rebuild afterwards.
     #[must_use]
     pub fn is_enough(&self) -> bool {
         matches!(self.judgement.verdict, Verdict::Fresh | Verdict::Superseded)
     }
 
-    /// Whether its base is better than one that was judged so: a better verdict, or the same with a base that
-    /// was published later. What is not known is not better.
+    /// Whether its base is better than the deployed one: a better verdict, or the same verdict with a base that was
+    /// published later. An unknown base is not better.
     #[must_use]
     pub fn is_better(&self, judgement: &Judgement, resolution: &Resolution) -> bool {
         let verdict = self.judgement.verdict;
@@ -43,23 +43,23 @@ impl Replacement<'_> {
 }
 
 impl Judgement {
-    /// Whether another image might help: a newer base exists, or the line has ended.
+    /// Whether another image could help: the action is `rebuild` or `upgrade`.
     #[must_use]
     pub fn wants_another_image(&self) -> bool {
         matches!(self.action, Action::Rebuild | Action::Upgrade)
     }
 
-    /// The judgement with `replacement`, which is better, at hand. One that is itself too old does not spare
-    /// the rebuild.
+    /// The judgement with a better image, `replacement`, in the repository. If its base is too old as well, the action
+    /// stays `rebuild`.
     #[must_use]
     pub fn with(mut self, replacement: &Replacement<'_>) -> Self {
         let Replacement { name, pushed_at, judgement, .. } = replacement;
         let pushed = pushed_at.map(|at| format!(", pushed {}", at.format("%Y-%m-%d"))).unwrap_or_default();
         let verdict = judgement.verdict;
         let message = if replacement.is_enough() {
-            format!("{name}{pushed}, stands on a better base ({verdict}) and is not deployed here")
+            format!("{name}{pushed}, is built on a better base ({verdict}) but is not deployed")
         } else {
-            format!("{name}{pushed}, stands on a better base and is not deployed here, but is {verdict} itself")
+            format!("{name}{pushed}, is built on a better base but is not deployed; it is {verdict} itself")
         };
         let reason = Reason::new(ReasonCode::NotDeployed, message);
         if replacement.is_enough() && self.wants_another_image() {

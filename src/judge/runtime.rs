@@ -1,6 +1,6 @@
-//! The support calendar of Lambda's runtimes: which line carries which, and until when it is patched.
+//! The support calendar of Lambda runtimes: the runtime of each line and its support dates.
 //!
-//! Data, with the day it was true: `config/runtimes.toml`.
+//! The data, with the day of its last review, is `config/runtimes.toml`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,15 +15,15 @@ use crate::image::Repository;
 pub struct Runtime {
     /// The identifier: `java21`.
     pub name: String,
-    /// From this day on it gets no more patches; `None` while none is scheduled.
+    /// The day from which it gets no patches; `None` if none is scheduled.
     #[serde(default, rename = "deprecation")]
     pub deprecation_date: Option<NaiveDate>,
-    /// From this day on functions can no longer be updated; `None` while none is scheduled.
+    /// The day from which functions cannot be updated; `None` if none is scheduled.
     #[serde(default, rename = "block_update")]
     pub block_update_date: Option<NaiveDate>,
 }
 
-/// Where a runtime is in its life.
+/// The support status of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuntimeStatus {
     /// It is patched.
@@ -50,7 +50,7 @@ impl RuntimeStatus {
 }
 
 impl Runtime {
-    /// Where it is in its life at `now`, when its end is told `warning` ahead.
+    /// The support status at `now`; `Ending` from `warning` before the deprecation date on.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>, warning: Duration) -> RuntimeStatus {
         let is_past = |date: Option<NaiveDate>, ahead: Duration| {
@@ -68,7 +68,7 @@ impl Runtime {
     }
 }
 
-/// The calendar as it is written down.
+/// The calendar as `config/runtimes.toml` has it.
 #[derive(Deserialize)]
 struct Written {
     as_of: NaiveDate,
@@ -76,10 +76,10 @@ struct Written {
     images: BTreeMap<String, BTreeMap<String, Runtime>>,
 }
 
-/// Which line carries which runtime.
+/// The runtime of each line.
 #[derive(Clone, Debug)]
 pub struct Calendar {
-    /// The day the calendar was true.
+    /// The day of the last review.
     pub as_of: NaiveDate,
     images: Arc<BTreeMap<String, BTreeMap<String, Runtime>>>,
 }

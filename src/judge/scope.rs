@@ -1,11 +1,11 @@
-//! Which deployments does a rule speak of? Patterns over the names of a deployment.
+//! The scope of a policy rule: patterns over the names of a deployment.
 
 use crate::{
     glob::Glob,
     inventory::{DeploymentKind, Extent},
 };
 
-/// What rules are matched against.
+/// The names that a rule's patterns are matched against.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The deployment's name.
@@ -16,12 +16,12 @@ pub struct Subject<'a> {
     pub account: Option<&'a str>,
     /// The owner.
     pub owner: Option<&'a str>,
-    /// The base's line, else its repository.
+    /// The release line of the base, or its repository if the line is unknown.
     pub base: Option<&'a str>,
 }
 
-/// The deployments that a rule is for. A pattern that is absent matches everything; of what is not known, only
-/// that matches.
+/// The deployments that a rule applies to. An absent pattern matches everything; a pattern never matches an unknown
+/// name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
     /// Of the deployment's name.
@@ -50,7 +50,7 @@ impl Scope {
             && holds(&self.base, subject.base)
     }
 
-    /// Whether it may match a deployment that a gap of this `extent` hides.
+    /// Whether it may match a deployment that a collection error with this `extent` hides.
     #[must_use]
     pub fn may_match_in(&self, extent: &Extent) -> bool {
         let may_hold = |pattern: &Option<Glob>, text: Option<&str>| {

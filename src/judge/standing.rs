@@ -1,11 +1,11 @@
-//! Where a base stands on its line: at its end, behind it, or ahead of a tag that was rolled back.
+//! The position of a base on its release line: current, behind, or ahead of a tag that was rolled back.
 
 use crate::{
     image::{Digest, DigestKind, ImageFacts},
     resolve::{BaseInUse, Current, Resolution},
 };
 
-/// Where a base stands relative to its line's current release.
+/// The position of a base relative to the current release of its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is the current release.
@@ -16,22 +16,22 @@ pub enum Standing {
     Ahead,
     /// A newer release exists.
     Behind,
-    /// It is held, and no newer release exists, but another one to use instead.
+    /// It is held; no newer release exists, but another one can be used.
     Held,
-    /// It cannot be told.
+    /// Not enough is known to compare.
     Unknown,
 }
 
 impl Standing {
-    /// Whether nothing newer exists, so that rebuilding cannot help.
+    /// Whether nothing newer exists, so that rebuilding does not help.
     #[must_use]
     pub fn is_newest(self) -> bool {
         matches!(self, Self::Current | Self::SameContent | Self::Ahead)
     }
 
-    /// Compares the base in use with the current release, per platform and by content, and only then by
-    /// date. A date that is a bound counts only in the direction it proves, and an estimate proves no roll-back:
-    /// a newer release may have an older `created`.
+    /// Compares the base in use with the current release: per platform, then by content, then by date. A bound counts
+    /// only in the direction that it proves. An estimate proves no rollback: a newer release may have an older
+    /// `created`.
     #[must_use]
     pub fn of(resolution: &Resolution, image: &ImageFacts) -> Self {
         match Self::on_line(resolution, image) {
@@ -52,7 +52,7 @@ impl Standing {
         if is_same_content(base, current, image) {
             return Self::SameContent;
         }
-        // Of two different releases, nothing less than proof makes the one in use the newer.
+        // If two releases differ, the one in use counts as newer only with proof.
         let differ = |one: &Option<Digest>, other: &Option<Digest>| one.is_some() && other.is_some() && one != other;
         let releases_differ = differ(&base.platform_digest, &current.platform_digest)
             || (base.kind == Some(DigestKind::Config) && differ(&base.config, &current.config));
@@ -66,12 +66,11 @@ fn is_same_digest(base: &BaseInUse, current: &Current) -> bool {
     base.digest.as_ref() == Some(&current.digest) || same_platform || same_config
 }
 
-/// Layers of an image that start with all of the current release's prove what it stands on, whatever the
-/// digests say.
+/// An image whose layers start with all layers of the current release is built on it, whatever the digests.
 fn is_same_content(base: &BaseInUse, current: &Current, image: &ImageFacts) -> bool {
     let Some(layers) = &current.diff_ids else { return false };
     let same_layers = !layers.is_empty() && base.diff_ids.as_ref() == Some(layers);
-    same_layers || image.stands_on(layers)
+    same_layers || image.is_built_on(layers)
 }
 
 fn is_ahead(base: &BaseInUse, current: &Current) -> bool {

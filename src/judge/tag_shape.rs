@@ -1,25 +1,24 @@
-//! Which tags belong to one series of images? `3.4.0` follows `3.3.9`; the image of a branch, of a pull request or of
-//! a build cache follows neither. Pure.
+//! Tag series: `3.4.0` follows `3.3.9`; the tag of a branch, a pull request or a build cache follows neither.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
 /// How many hexadecimal digits a commit or content hash has in a tag: an abbreviated commit at least, SHA-256 at most.
 const HASH_LENGTHS: std::ops::RangeInclusive<usize> = 7..=64;
 
-/// Words that stand before a hash, as in `sha-5f3a9c0`.
+/// Prefixes of a hash, as in `sha-5f3a9c0`.
 const HASH_WORDS: [&str; 4] = ["sha", "git", "commit", "digest"];
 
-/// Words before the number of a change under review, as in `pr-77`. The number tells changes apart and does not order
-/// them.
+/// Prefixes of the number of a change under review, as in `pr-77`. The number identifies a change and does not order
+/// images.
 const REVIEW_WORDS: [&str; 4] = ["pr", "mr", "pull", "merge"];
 
-/// A tag as the series that it belongs to, and its place in that.
+/// A tag, split into the texts that identify its series and the numbers that order it.
 ///
-/// What is no digit has to be equal in two tags of one series, `rc` and `-alpine` too. Runs of digits compare as
-/// numbers, from left to right.
+/// Tags of one series differ in digits only; `rc` and `-alpine` have to be equal. Runs of digits compare as numbers,
+/// from left to right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagShape {
-    /// What stands before, between and after the runs of digits: one more than there are of these.
+    /// The texts before, between and after the runs of digits: one more than `numbers`.
     texts: Vec<String>,
     numbers: Vec<Digits>,
 }
@@ -28,17 +27,17 @@ pub struct TagShape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Digits(String);
 
-/// The tags of a repository, as far as they say what one of them means.
+/// What all tags of a repository show about single ones: which are moving, and which are hashes.
 #[derive(Clone, Debug, Default)]
 pub struct TagSeries {
-    /// Versions that other tags continue, with what stands behind them: `3` and `-alpine` beside `3.4-alpine`.
+    /// Versions that other tags continue, with their suffixes: `3` and `-alpine` beside `3.4-alpine`.
     continued: BTreeSet<(String, String)>,
-    /// The lengths of tags that are hashes for certain.
+    /// The lengths of tags that are certainly hashes.
     hash_lengths: BTreeSet<usize>,
 }
 
 impl TagShape {
-    /// Whether `other` is of the same series, and at the same place or later in it.
+    /// Whether `other` belongs to the same series, at the same position or later.
     #[must_use]
     pub fn is_followed_by(&self, other: &Self) -> bool {
         self.texts == other.texts && self.numbers <= other.numbers
@@ -68,7 +67,7 @@ impl<'a> FromIterator<&'a str> for TagSeries {
 }
 
 impl TagSeries {
-    /// The shape of `tag`; none if it is a hash, or moves from image to image.
+    /// The shape of `tag`; `None` for a hash or a moving tag.
     #[must_use]
     pub fn shape(&self, tag: &str) -> Option<TagShape> {
         let is_hash = is_hash(tag) && (!is_digits(tag) || self.hash_lengths.contains(&tag.len()));
@@ -95,14 +94,14 @@ impl TagSeries {
         (!shape.numbers.is_empty()).then_some(shape)
     }
 
-    /// Whether another tag continues the version of `tag`, as `3.4.1` continues `3`: it is moved along then.
+    /// Whether another tag continues the version of `tag`, as `3.4.1` continues `3`; then `tag` is a moving tag.
     fn is_moving(&self, tag: &str) -> bool {
         let (version, rest) = version_of(tag);
         self.continued.contains(&(version.to_owned(), rest.to_owned()))
     }
 }
 
-/// The version at the start of a tag, and what stands behind it: `v3.4` and `-alpine`.
+/// The version at the start of a tag and its suffix: `v3.4` and `-alpine`.
 fn version_of(tag: &str) -> (&str, &str) {
     let start = usize::from(tag.starts_with('v'));
     let end = tag[start..].find(|c: char| !c.is_ascii_digit() && c != '.').map_or(tag.len(), |end| start + end);
@@ -118,7 +117,7 @@ fn is_hash(tag: &str) -> bool {
     HASH_LENGTHS.contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether `tag` is a hash behind a word that says so.
+/// Whether `tag` is a hash with a prefix of `HASH_WORDS`.
 fn is_named_hash(tag: &str) -> bool {
     tag.split_once(['-', '_', '.'])
         .is_some_and(|(word, hash)| is_hash(hash) && HASH_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_shape_or_an_earlier_number_does_not_follow() {
+    fn a_tag_of_another_shape_or_an_earlier_number_does_not_follow() {
         for (deployed, candidate) in [
             ("3.3.9", "3.4.0-feature_x-1234"),
             ("421", "3.4.0-feature_x-1234"),
@@ -214,7 +213,7 @@ mod tests {
             ("3-alpine", ["3.4", "4.1-alpine"], true),
             ("3", ["30.1", "2.9"], true),
             ("3.4.1", ["3", "3.4"], true),
-            // Nothing but its neighbours tells a number from a hash of digits alone.
+            // Only other tags distinguish a number from a hash that has digits only.
             ("1234567", ["1234568", "x"], true),
             ("1234567", ["5f3a9c0", "x"], false),
             ("20261120", ["5f3a9c0", "x"], true),

@@ -1,11 +1,11 @@
-//! The words of a judgement, worst last, in the spelling of the report.
+//! Verdict, severity and action, in the spelling of the report.
 
 use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is concluded about a deployment's base, in the order of the documentation.
+/// The verdict about a deployment's base, in the order of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -29,15 +29,15 @@ pub enum Verdict {
 pub enum Severity {
     /// Nothing to do.
     None,
-    /// Worth knowing.
+    /// For information.
     Info,
-    /// Worth a look some time.
+    /// Review when convenient.
     Low,
-    /// Worth planning.
+    /// Plan a fix.
     Medium,
-    /// Worth doing now.
+    /// Fix now.
     High,
-    /// Doing it is overdue.
+    /// Fix immediately.
     Critical,
 }
 
@@ -45,19 +45,19 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Nothing, or nothing that would help.
+    /// Nothing to do, or nothing would help.
     None,
     /// Build the image again on the current base.
     Rebuild,
-    /// Deploy the better image that is already there.
+    /// Deploy the better image that is already in the repository.
     Redeploy,
     /// Move to a supported runtime.
     Upgrade,
     /// Bring the deployed image back into its repository.
     Restore,
-    /// Make the function invocable again: its image exists, and something else that it needs does not.
+    /// Make the function invocable again: its image exists, but access to the image or a key was lost.
     Repair,
-    /// Find out what basewatch could not.
+    /// Find out why the verdict is `unknown`.
     Investigate,
 }
 
@@ -81,8 +81,8 @@ impl Verdict {
 }
 
 impl Verdict {
-    /// How bad the verdict is, as `--fail-on` compares: in the order of the verdicts, with `unknown`
-    /// between `superseded` and `out-of-date`, where its default severity puts it.
+    /// The rank for `--fail-on`: the order of the verdicts, with `unknown` between `superseded` and `out-of-date`, as
+    /// its default severity `low` is.
     #[must_use]
     pub fn rank(self) -> u8 {
         match self {
@@ -146,7 +146,7 @@ impl FromStr for Verdict {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|verdict| verdict.as_str()).collect();
-            format!("no verdict {text:?}; there are {}", known.join(", "))
+            format!("no verdict {text:?}; the verdicts are {}", known.join(", "))
         })
     }
 }

@@ -1,10 +1,10 @@
-//! What is wrong with a workload by itself, whatever its base is: a problem of its own beside the verdict.
+//! The judgement of a workload without its base: a deleted image or a function that cannot be invoked.
 
 use super::{Action, Judgement, Severity, Standing, Verdict};
 use crate::inventory::Deployment;
 
 impl Judgement {
-    /// The judgement of `deployment` as if nothing were to be said about its base; `None` if then nothing is wrong.
+    /// The judgement of `deployment` without its base; `None` if the workload has no problem.
     #[must_use]
     pub fn of_workload(deployment: &Deployment) -> Option<Self> {
         Some(Self::without_fault().at(deployment, None)).filter(|judgement| judgement.severity > Severity::None)

@@ -1,4 +1,4 @@
-//! May this registry be contacted at all? A label can name any host on the internet.
+//! The allow-list of registries. A label can name any host on the internet.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 use super::ecr_host::EcrHost;
 use crate::{address::Trust, image::host_spellings};
 
-/// The registries that may be contacted.
+/// The allowed registries.
 #[derive(Debug)]
 pub(super) struct AllowList {
     patterns: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct AllowList {
 }
 
 impl AllowList {
-    /// The list of `patterns`: exact hosts, or with `*` for one or more characters.
+    /// The allow-list of `patterns`: exact hosts, or with `*` for one or more characters.
     pub(super) fn new(patterns: &[String]) -> Self {
         let patterns = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
         Self { patterns, accounts: RwLock::default() }
@@ -27,10 +27,10 @@ impl AllowList {
         self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned());
     }
 
-    /// How far `host` is trusted; `None` if it may not be contacted.
+    /// The trust of `host`; `None` if it is not allowed.
     ///
-    /// A registry that is listed by its own name may be on this machine. One that only a pattern covers may not: a label
-    /// could name it. Private ECR is at private addresses in a VPC with an endpoint for it (AWS PrivateLink).
+    /// A registry listed by its exact name may be on this machine. One that only a pattern matches may not, because a
+    /// label could name it. Private ECR has private addresses in a VPC with an endpoint (AWS PrivateLink).
     pub(super) fn trust(&self, host: &str) -> Option<Trust> {
         let host = host.to_ascii_lowercase();
         let is_audited = |account: &str| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(account);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audited_account_brings_its_ecr_registries_and_no_others() {
+    fn an_audited_account_allows_its_ecr_registries_and_no_others() {
         let list = AllowList::new(&[]);
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(list.trust(host), None);

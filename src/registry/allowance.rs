@@ -1,4 +1,4 @@
-//! How many requests a piece of work may send, and for how long: so that a search that finds nothing ends.
+//! A budget of requests and time for a search.
 
 use std::{
     sync::{
@@ -10,39 +10,39 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 
-/// A number of requests and a time that they must not exceed together, whichever registry they go to.
+/// A number of requests and a duration for work that may use several registries.
 ///
-/// Whoever begins a piece of work asks first whether the allowance [is used up](Self::is_used_up). A piece that was begun may
-/// send all requests that it takes: otherwise one that takes two would never be done where one request is allowed.
+/// Check [`is_used_up`](Self::is_used_up) before each unit of work. A unit that has begun may send all its requests:
+/// otherwise one that needs two would never complete with a budget of one.
 #[derive(Debug)]
 pub struct RequestAllowance {
     most: usize,
     span: Duration,
     sent: AtomicUsize,
-    /// The time runs from the first request on.
+    /// The time of the first request.
     ends_at: OnceLock<Instant>,
 }
 
 impl RequestAllowance {
-    /// Work is begun until `most` requests were sent, within `span` of the first one.
+    /// A budget of `most` requests within `span` of the first one.
     #[must_use]
     pub fn new(most: usize, span: Duration) -> Self {
         Self { most, span, sent: AtomicUsize::new(0), ends_at: OnceLock::new() }
     }
 
-    /// Whether no work may be begun any more.
+    /// Whether no further work may begin.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
         self.sent_count() >= self.most || self.ends_at.get().is_some_and(|ends_at| *ends_at <= Instant::now())
     }
 
-    /// How many requests were sent.
+    /// The number of requests sent.
     #[must_use]
     pub fn sent_count(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// What `request` answers; `None` if the time ends before the answer is there.
+    /// The result of `request`; `None` if the time ends first.
     pub async fn send<T>(&self, request: impl Future<Output = T>) -> Option<T> {
         let ends_at = *self.ends_at.get_or_init(|| {
             let now = Instant::now();
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_was_begun_is_finished_and_no_more_is_begun() {
+    async fn work_that_has_begun_is_finished_and_no_more_begins() {
         let allowance = RequestAllowance::new(2, Duration::from_mins(5));
         assert_eq!(allowance.send(ready(1)).await, Some(1));
         assert!(!allowance.is_used_up());
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_time_runs_from_the_first_request_and_ends_one_that_is_not_answered() {
+    async fn the_time_starts_with_the_first_request_and_ends_a_pending_one() {
         let span = Duration::from_millis(100);
         let allowance = RequestAllowance::new(100, span);
         tokio::time::sleep(span).await;

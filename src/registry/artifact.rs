@@ -1,8 +1,7 @@
-//! Artifacts: files that a registry keeps as the layers of a manifest without an image. The one thing that is ever
-//! pushed, and only where a command says so.
+//! OCI artifacts: files stored in a registry as layers of a manifest. They are pushed by explicit commands only.
 //!
 //! The manifest is the one of the OCI image specification for artifacts (manifest.md, "Guidelines for Artifact Usage");
-//! it is pushed last, so that whoever reads the tag finds all of it.
+//! it is pushed last, so that the tag never points at an incomplete artifact.
 
 use std::{fmt, sync::Arc};
 
@@ -15,13 +14,13 @@ use crate::image::{Digest, Reference, Repository};
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const BYTES: &str = "application/octet-stream";
-/// How much of what is said to a write is read.
+/// The longest response to a write, in bytes.
 const ANSWER_BYTES: u64 = 64 * 1024;
 
-/// Files, as a registry keeps them.
+/// An artifact: files with a common type.
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// What they are together, as a media type.
+    /// The artifact type.
     pub artifact_type: &'static str,
     /// The files.
     pub layers: Vec<ArtifactLayer>,
@@ -30,11 +29,11 @@ pub struct Artifact {
 /// One file of an artifact.
 #[derive(Clone)]
 pub struct ArtifactLayer {
-    /// What it is.
+    /// Its media type.
     pub media_type: &'static str,
-    /// The name that clients give it which write artifacts to a folder.
+    /// The file name that clients use when they write the artifact to a folder.
     pub title: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Arc<[u8]>,
 }
 
@@ -44,7 +43,7 @@ impl fmt::Debug for ArtifactLayer {
     }
 }
 
-/// The body of a request that writes.
+/// The body of a write request.
 #[derive(Clone)]
 pub(super) struct Upload {
     pub(super) content_type: &'static str,
@@ -58,7 +57,7 @@ impl fmt::Debug for Upload {
 }
 
 impl Artifact {
-    /// Its manifest: the same for the same files.
+    /// Its manifest, which is deterministic.
     fn manifest(&self) -> Vec<u8> {
         let layers = self.layers.iter().map(|layer| {
             json!({
@@ -80,11 +79,11 @@ impl Artifact {
 }
 
 impl DistributionClient {
-    /// Pushes `artifact` as the tag of `reference`, and says its digest.
+    /// Pushes `artifact` to the tag of `reference`, and returns its digest.
     ///
     /// # Errors
     ///
-    /// When the registry is not on the allow-list, is read through a cache, or refuses a part of it.
+    /// If the registry is not on the allow-list, is read through a cache, or refuses a part.
     pub async fn push(&self, reference: &Reference, artifact: &Artifact) -> Result<Digest> {
         let pushed = self.push_all(reference, artifact).await;
         pushed.map_err(|error| self.redacted(&reference.repository.registry, error))
@@ -96,7 +95,10 @@ impl DistributionClient {
         let what = format!("the push of {reference}");
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         if let Some(cache) = &host.cache {
-            return Err(malformed(&format!("{} is read through {cache}, which takes no pushes", repository.registry)));
+            return Err(malformed(&format!(
+                "{} is read through {cache}, which accepts no pushes",
+                repository.registry
+            )));
         }
         let tag = reference.tag.as_deref().ok_or_else(|| malformed("it has no tag"))?;
         for layer in &artifact.layers {
@@ -113,15 +115,15 @@ impl DistributionClient {
     }
 }
 
-/// Pushes one blob in two requests: where to, and the whole of it.
+/// Pushes one blob in two requests: one for the upload URL, and one with the content.
 async fn push_blob(host: &Host, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
     let ask = host.ask(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
     let begin = Ask { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
     let answer = host.answer(&repository.name, &begin).await?;
     let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
-    let location = answer.header(LOCATION).ok_or_else(|| malformed("it is not said where to".to_owned()))?;
+    let location = answer.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
     let mut url = link::resolve(&begin.url, location)
-        .map_err(|_| malformed("it leads to another host, or to no URL".to_owned()))?;
+        .map_err(|_| malformed("its upload URL is invalid or at another host".to_owned()))?;
     url.query_pairs_mut().append_pair("digest", Digest::of(bytes).as_str());
     let upload = Upload { content_type: BYTES, bytes: Arc::clone(bytes) };
     let put = Ask { method: Method::PUT, url, upload: Some(upload), ..begin };

@@ -1,7 +1,7 @@
-//! How does one registry want to be asked? Remembers what it demanded and keeps grants for it.
+//! Authentication at one registry: stores its challenges and caches tokens.
 //!
-//! Authentication is that of the host that references name, wherever its requests go; only a pull-through
-//! cache has a login of its own.
+//! Credentials are those of the host in references, even if a mirror serves the requests; a pull-through cache has its
+//! own.
 
 use std::{
     collections::HashMap,
@@ -26,31 +26,31 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// The longest answer of a token server.
+/// The longest response of a token server, in bytes.
 const TOKEN_BYTES: u64 = 256 * 1024;
 
-/// How old a grant is at least before a refusal that does not say why is taken for its expiry.
+/// The age from which a refusal without a reason counts as expiry of the token.
 const SUSPECT_AGE: Duration = Duration::from_mins(1);
 
-/// What a registry demands of whoever asks.
+/// The authentication scheme that a registry demands.
 #[derive(Clone, Debug)]
 enum Scheme {
     Basic,
     Bearer(Demand),
 }
 
-/// Where the login comes from.
+/// The source of credentials.
 enum Plan {
-    /// A private ECR registry, by AWS credentials; sent before it is asked for.
+    /// A private ECR registry with AWS credentials, sent without waiting for a challenge.
     Ecr { logins: Arc<dyn AwsLogins>, account: String, region: String },
-    /// An ECR Public token; without `is_required`, anonymous where there is none.
+    /// An ECR Public token; without `is_required`, anonymous if there is none.
     EcrPublic { logins: Option<Arc<dyn AwsLogins>>, is_required: bool },
-    /// Whatever the registry demands, with these credentials.
+    /// The scheme that the registry demands, with these credentials.
     OnDemand(Source),
 }
 
 enum Source {
-    Nobody,
+    Anonymous,
     Given(Credential),
     Docker { is_required: bool },
 }
@@ -60,28 +60,28 @@ pub(super) struct Authority {
     host: Arc<str>,
     plan: Plan,
     rules: TokenRules,
-    /// The rates without and with an ECR Public token, where no other was set.
+    /// The default rates without and with an ECR Public token, if none was configured.
     default_rates: Option<(f64, f64)>,
     login: Slot,
     scheme: Mutex<Option<Scheme>>,
-    /// By scope; the scopes that single repositories were told.
+    /// The scopes that the registry demanded, by repository.
     tokens: Mutex<HashMap<Option<String>, Arc<Slot>>>,
     scopes: Mutex<HashMap<String, String>>,
     docker: OnceCell<Option<Credential>>,
     used: Mutex<&'static str>,
-    /// What no error and no document of the registry may repeat.
+    /// The secrets to redact from errors and documents of the registry.
     pub(super) sent: Sent,
 }
 
 /// The settings of an [`Authority`].
 pub(super) struct AuthorityBuilder {
     pub(super) host: Arc<str>,
-    /// The host whose login counts: the same, or the ECR registry that is a pull-through cache for it.
+    /// The host to authenticate at: the same, or the ECR registry that is a pull-through cache for it.
     pub(super) issuer: Arc<str>,
     pub(super) auth: Auth,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) rules: TokenRules,
-    /// What it is known to demand before it was asked.
+    /// The scheme known in advance.
     pub(super) demand: Option<Demand>,
     pub(super) default_rates: Option<(f64, f64)>,
 }
@@ -114,7 +114,7 @@ fn plan(host: &str, auth: Auth, aws: Option<Arc<dyn AwsLogins>>) -> Plan {
         (Auth::EcrPublic, _, logins) => Plan::EcrPublic { logins, is_required: true },
         (Auth::Auto, ..) => Plan::OnDemand(Source::Docker { is_required: false }),
         (Auth::DockerConfig, ..) => Plan::OnDemand(Source::Docker { is_required: true }),
-        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Nobody),
+        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Anonymous),
         (Auth::Basic { username, password }, ..) => {
             Plan::OnDemand(Source::Given(Credential::Basic { username, password }))
         }
@@ -122,12 +122,12 @@ fn plan(host: &str, auth: Auth, aws: Option<Arc<dyn AwsLogins>>) -> Plan {
 }
 
 impl Authority {
-    /// How requests were authenticated so far: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
+    /// The authentication of the requests so far: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     pub(super) fn used(&self) -> &'static str {
         *lock(&self.used)
     }
 
-    /// What to send with a request about `repository` before anything was refused.
+    /// The authorization of the first request about `repository`.
     pub(super) async fn grant(&self, transport: &Transport, repository: &str) -> Result<Grant> {
         if let Some(grant) = self.aws_grant(transport, None).await? {
             return Ok(grant);
@@ -135,16 +135,16 @@ impl Authority {
         let scheme = lock(&self.scheme).clone();
         match scheme {
             None => Ok(Grant::anonymous()),
-            // Without credentials it goes out as it is, and what the registry answers is the reason.
+            // Without credentials the request is sent without, and the response of the registry is the error.
             Some(Scheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Grant::anonymous)),
             Some(Scheme::Bearer(demand)) => self.token(transport, &demand, repository, None).await,
         }
     }
 
-    /// Whether `answer` refuses `grant` in a way that a new one may cure.
+    /// Whether `answer` is a refusal of `grant` that a new authorization may cure.
     ///
-    /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403
-    /// "expired". The answer to a `HEAD` has no body to say so.
+    /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403 "expired".
+    /// The response to a `HEAD` has no body with the reason.
     pub(super) fn is_curable(method: &Method, answer: &Answer, grant: &Grant) -> bool {
         if !answer.is_from_registry {
             return false;
@@ -160,7 +160,7 @@ impl Authority {
         }
     }
 
-    /// What to send after `answer` refused `grant`.
+    /// The authorization after `answer` refused `grant`.
     pub(super) async fn renew(
         &self,
         transport: &Transport,
@@ -187,7 +187,7 @@ impl Authority {
         renewed.ok_or_else(|| refusal::failure(&self.host, &ask.what, answer).error)
     }
 
-    /// Remembers what the registry demands, Bearer rather than Basic.
+    /// Stores the challenge of the registry; Bearer takes precedence over Basic.
     fn learn(&self, repository: &str, challenges: &[Challenge]) -> Result<(), String> {
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(challenge) = of("bearer") {
@@ -234,12 +234,12 @@ impl Authority {
         match found {
             Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
             Ok(None) if is_required => {
-                Err(self.no_credentials("there are no AWS credentials to which ECR Public issues a token"))
+                Err(self.no_credentials("there are no AWS credentials that ECR Public issues a token for"))
             }
             Err(error) if is_required => Err(self.login_failed(error)),
             Ok(None) => Ok(Grant::anonymous_for_now()),
             Err(error) => {
-                tracing::warn!(host = %self.host, %error, "going on without the ECR Public token");
+                tracing::warn!(host = %self.host, %error, "continuing without the ECR Public token");
                 Ok(Grant::anonymous_for_now())
             }
         }
@@ -261,13 +261,13 @@ impl Authority {
                 grant.map(Some).ok_or_else(|| grant::unsendable(&self.host))
             }
             Some((Credential::Identity(_), _)) => {
-                Err(self.no_credentials("it wants a password, and Docker's login is for a token server"))
+                Err(self.no_credentials("it requires a password, but Docker's login is a token for a token server"))
             }
             None => Ok(None),
         }
     }
 
-    /// The login of somebody's own and what it is called in reports.
+    /// The configured login and its name in reports.
     async fn credential(&self) -> Result<Option<(Credential, &'static str)>> {
         let found = self.find_credential().await?;
         if let Some((credential, _)) = &found {
@@ -283,7 +283,7 @@ impl Authority {
                 let found = self.docker.get_or_try_init(|| async {
                     match credentials::of_docker(&self.host).await {
                         Err(error) if !is_required => {
-                            tracing::warn!(%error, "going on without Docker's login");
+                            tracing::warn!(%error, "continuing without Docker's login");
                             Ok(None)
                         }
                         found => found,
@@ -307,8 +307,8 @@ impl Authority {
         refused: Option<&Grant>,
     ) -> Result<Grant> {
         let scope = if demand.is_per_repository() {
-            let told = lock(&self.scopes).get(repository).cloned();
-            Some(told.unwrap_or_else(|| format!("repository:{repository}:pull")))
+            let demanded = lock(&self.scopes).get(repository).cloned();
+            Some(demanded.unwrap_or_else(|| format!("repository:{repository}:pull")))
         } else {
             demand.scope.clone()
         };
@@ -330,13 +330,14 @@ impl Authority {
         };
         let answer = transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
-        let read: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| malformed("it is no token answer"))?;
-        let token = read.token().ok_or_else(|| malformed("the answer holds no token"))?;
+        let read: TokenAnswer =
+            serde_json::from_slice(&answer.body).map_err(|_| malformed("it is not a token response"))?;
+        let token = read.token().ok_or_else(|| malformed("the response has no token"))?;
         if let Some((_, name)) = credential {
             *lock(&self.used) = name;
         }
         let grant = Grant::bearer(token, Some(read.lifetime(Utc::now())));
-        let grant = grant.ok_or_else(|| malformed("no header may hold it"))?;
+        let grant = grant.ok_or_else(|| malformed("it contains characters that are not allowed in a header"))?;
         self.sent.add_token(&grant);
         Ok(grant)
     }
@@ -350,7 +351,7 @@ impl Authority {
     }
 }
 
-/// The request for a token: a `GET`, or with a refresh token the OAuth2 form of it.
+/// The request for a token: a `GET`, or an OAuth2 `POST` with a refresh token.
 fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Credential>, what: &str) -> Ask {
     let mut url = demand.realm.clone();
     url.set_fragment(None);
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_request_keeps_what_the_realm_already_asks_for() {
+    fn a_token_request_keeps_the_query_of_the_realm() {
         let demand = demand(r#"Bearer realm="https://a.io/t?account=1#x",service="a b&c""#);
         let ask = token_request(&demand, Some("repository:x/y:pull"), None, "a token");
         assert_eq!(ask.url.as_str(), "https://a.io/t?account=1&service=a+b%26c&scope=repository%3Ax%2Fy%3Apull");
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_sent_in_a_form_and_shows_nowhere() {
+    fn a_refresh_token_is_sent_in_a_form_and_never_shown() {
         let credential = Credential::Identity(Secret::new("hush".into()));
         let ask = token_request(&demand(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
         assert!(!format!("{ask:?}").contains("hush"));
@@ -418,22 +419,22 @@ mod tests {
     }
 
     #[test]
-    fn only_refusals_of_an_old_grant_are_worth_a_new_one() {
+    fn only_a_refusal_of_an_old_authorization_leads_to_a_new_one() {
         let denied = r#"{"errors":[{"code":"DENIED","message":"x"}]}"#;
         let young = Grant::bearer("t", None).expect("sendable");
         let old = Grant::bearer("t", None).expect("sendable").aged(SUSPECT_AGE);
-        let nobody = Grant::anonymous();
+        let anonymous = Grant::anonymous();
         for (method, status, body, grant, expected) in [
-            (Method::GET, 401, "", &nobody, true),
+            (Method::GET, 401, "", &anonymous, true),
             (Method::GET, 401, "", &young, true),
             (Method::GET, 400, denied, &young, true),
             (Method::GET, 400, "{}", &young, false),
-            (Method::GET, 400, denied, &nobody, false),
+            (Method::GET, 400, denied, &anonymous, false),
             (Method::HEAD, 400, "", &young, true),
-            (Method::HEAD, 400, "", &nobody, false),
+            (Method::HEAD, 400, "", &anonymous, false),
             (Method::GET, 403, "denied: Your Authorization Token has EXPIRED.", &young, true),
             (Method::GET, 403, denied, &old, false),
-            (Method::GET, 403, "expired", &nobody, false),
+            (Method::GET, 403, "expired", &anonymous, false),
             (Method::HEAD, 403, "", &old, true),
             (Method::HEAD, 403, "", &young, false),
             (Method::GET, 404, "expired", &old, false),

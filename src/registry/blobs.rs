@@ -1,16 +1,15 @@
-//! The blobs that are read: configurations of images, statements of attestations, files of artifacts. Never the layer of
-//! an image.
+//! Blobs: image configurations, attestation statements, files of artifacts. Image layers are never read.
 
 use super::{Body, DistributionClient, Error, Missing, RequestKind, Result, transport::Ask, verify::verify};
 use crate::image::{Digest, Manifest, Repository, Statement};
 
-/// The longest image configuration.
+/// The longest image configuration, in bytes.
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
-/// The longest statement. In its most detailed form, provenance holds the whole build graph and the Dockerfiles.
+/// The longest statement, in bytes. Detailed provenance has the whole build graph and the Dockerfiles.
 const STATEMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 impl DistributionClient {
-    /// The blob `digest` in `repository`, verified; nothing of more than `limit_bytes` is read.
+    /// The verified blob `digest` in `repository`, of at most `limit_bytes`.
     ///
     /// # Errors
     ///
@@ -60,7 +59,7 @@ impl DistributionClient {
         let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing))?;
         let body = &answer.body;
         if let Some(stated) = stated_bytes.filter(|stated| *stated != body.len() as u64) {
-            let why = format!("it has {} bytes where its manifest says {stated}", body.len());
+            let why = format!("it has {} bytes, but its manifest states {stated}", body.len());
             return Err(Error::Malformed { what: ask.what, why });
         }
         verify(&ask.what, digest, body)?;
@@ -74,11 +73,11 @@ impl DistributionClient {
 /// A blob that a manifest names.
 struct WantedBlob<'a> {
     digest: &'a Digest,
-    /// Its size, where the manifest states it.
+    /// Its size, if the manifest states it.
     stated_bytes: Option<u64>,
     limit_bytes: u64,
-    /// What it is, for errors.
+    /// Its name in errors.
     what: String,
-    /// The same, where it is not there.
+    /// The content that is missing if it is not found.
     missing: Missing,
 }

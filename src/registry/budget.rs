@@ -1,25 +1,26 @@
-//! How many bytes of answers are in memory at once, over all registries? Each document has a limit of its own, but one
-//! image may have hundreds of them.
+//! A memory budget for responses of all registries. Each document has its own limit, but one image may have hundreds of
+//! documents.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A body up to this size waits for nothing: all but hostile ones are this small, and connections are few.
+/// A body up to this size, in bytes, needs no reservation: nearly all are smaller, and the number of connections is
+/// limited.
 pub(super) const FREE_BYTES: u64 = 64 * 1024;
 
-/// How much memory larger bodies take together. Each counts twice, for the buffer that it is decoded in.
+/// The memory of all larger bodies, in bytes. Each counts twice, for the buffer that it is decoded in.
 const TOTAL_BYTES: usize = 64 << 20;
 const COUNTS: u64 = 2;
 
-/// What all registries share.
+/// The budget that all registries share.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     total: Arc<Semaphore>,
     bytes: usize,
 }
 
-/// What one registry may take of it: half, so that one that sends slowly leaves the rest to the others.
+/// The share of one registry: half of the budget, so that a slow registry does not block others.
 #[derive(Clone, Debug)]
 pub(super) struct Share {
     total: Arc<Semaphore>,
@@ -27,7 +28,7 @@ pub(super) struct Share {
     bytes: usize,
 }
 
-/// A part of the budget, given back when dropped.
+/// A reserved part of the budget, released when dropped.
 #[derive(Debug)]
 pub(super) struct Reserved {
     _own: OwnedSemaphorePermit,
@@ -45,7 +46,7 @@ impl Budget {
         Self { total: Arc::new(Semaphore::new(bytes)), bytes }
     }
 
-    /// The share of one registry.
+    /// A share for one registry.
     pub(super) fn share(&self) -> Share {
         let bytes = self.bytes / 2;
         Share { total: Arc::clone(&self.total), own: Arc::new(Semaphore::new(bytes)), bytes }
@@ -53,9 +54,9 @@ impl Budget {
 }
 
 impl Share {
-    /// Waits until a body of `bytes` may be held. Nobody may wait here while holding another one.
+    /// Reserves memory for a body of `bytes`. Must not be called while holding another reservation.
     ///
-    /// A body that is larger than the share takes all of it. `None` after the client was shut down.
+    /// A body larger than the share takes the whole share. `None` after the client was shut down.
     pub(super) async fn reserve(&self, bytes: u64) -> Option<Reserved> {
         let counted = usize::try_from(bytes.saturating_mul(COUNTS)).unwrap_or(usize::MAX).min(self.bytes);
         let counted = u32::try_from(counted).unwrap_or(u32::MAX);
@@ -65,7 +66,7 @@ impl Share {
     }
 }
 
-/// The bytes of an answer. As long as they are there they count as being in memory, so they are best read and dropped.
+/// The bytes of a response, which count against the budget until dropped.
 pub struct Body {
     bytes: Vec<u8>,
     reserved: Option<Reserved>,
@@ -76,7 +77,7 @@ impl Body {
         Self { bytes, reserved }
     }
 
-    /// The same with `bytes` in place of these.
+    /// The same reservation with other `bytes`.
     pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
         Self { bytes, ..self }
     }
@@ -96,7 +97,7 @@ impl Deref for Body {
     }
 }
 
-/// Without the content: it may be a token.
+/// Without the content, which may be a token.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} bytes, reserved: {})", self.bytes.len(), self.reserved.is_some())
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_wait_until_there_is_room_for_them() {
+    fn a_large_body_waits_for_memory() {
         let share = Budget::new(400).share();
         let first = share.reserve(60).now_or_never().flatten().expect("there is room");
         assert!(share.reserve(60).now_or_never().is_none(), "each counts twice, and a registry has half");
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_holds_its_share_leaves_the_rest_to_others() {
+    fn a_registry_that_uses_its_share_does_not_block_others() {
         let budget = Budget::new(400);
         let (slow, other) = (budget.share(), budget.share());
         let _held = slow.reserve(u64::MAX).now_or_never().flatten().expect("no body is too large to be held alone");

@@ -1,9 +1,9 @@
-//! What does a registry demand? `WWW-Authenticate` (RFC 9110, section 11.6.1), read without trust. Pure.
+//! Parses `WWW-Authenticate` challenges (RFC 9110, section 11.6.1) from untrusted registries.
 
-/// How many characters of one header are read; more is no challenge of a registry.
+/// The longest header that is parsed, in characters.
 const MAX_CHARS: usize = 8 * 1024;
 
-/// One way to authenticate that a registry offers.
+/// One challenge of a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Challenge {
     /// The scheme in lower case: `bearer`, `basic`.
@@ -12,14 +12,13 @@ pub(crate) struct Challenge {
 }
 
 impl Challenge {
-    /// The value of the first parameter called `name`, which is given in lower case.
+    /// The value of the first parameter `name`, in lower case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// All challenges in the values of `WWW-Authenticate` headers, in their order. What does not parse ends
-/// that header, never the program.
+/// All challenges in the values of `WWW-Authenticate` headers, in order. A syntax error ends its header.
 pub(crate) fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     values.into_iter().flat_map(parse_one).collect()
 }
@@ -49,15 +48,15 @@ fn parse_one(value: &str) -> Vec<Challenge> {
     }
 }
 
-/// A token (RFC 9110, section 5.6.2) in front of `text`, and what follows it.
+/// A token (RFC 9110, section 5.6.2) at the start of `text`, and the rest.
 fn token(text: &str) -> Option<(&str, &str)> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let end = text.bytes().position(|byte| !is_token(byte)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// A quoted string or a bare value in front of `text`, and what follows it. Bare values may hold `:` and
-/// `/`, which registries write although tokens do not have them.
+/// A quoted string or bare value at the start of `text`, and the rest. Bare values may have `:` and `/`, which
+/// registries write although tokens exclude them.
 fn parameter_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_challenges_of_real_registries_are_read() {
+    fn the_challenges_of_real_registries_parse() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
             read(r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#),
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn two_challenges_in_one_header_stay_apart() {
+    fn two_challenges_in_one_header_are_separated() {
         assert_eq!(
             read(r#"BEARER Realm = "a\"b" , scope=repository:x:pull, Basic realm="c", Negotiate"#),
             [
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_ends_the_header_and_nothing_else() {
+    fn a_syntax_error_ends_only_its_header() {
         assert_eq!(read(""), []);
         assert_eq!(read("=x"), []);
         assert_eq!(read(r#"realm="x""#), []);

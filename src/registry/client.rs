@@ -1,4 +1,4 @@
-//! The real [`Registry`]: which documents are asked for, and what is checked before one is believed.
+//! The [`Registry`] over HTTP: requests for documents, and their verification.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -30,13 +30,13 @@ use crate::{
     image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement, is_tag},
 };
 
-/// The longest manifest or index (OCI distribution specification, "Pushing Manifests").
+/// The longest manifest or index, in bytes (OCI distribution specification, "Pushing Manifests").
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
-/// The longest page of a tag list.
+/// The longest page of a tag list, in bytes.
 const TAGS_BYTES: u64 = 4 * 1024 * 1024;
-/// How long a tag list may take, all pages and tries together, in time limits of one request.
+/// The time limit of a tag list with all pages and retries, in timeouts of one request.
 const TAGS_TIMEOUTS: u32 = 6;
-/// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies what is not asked for.
+/// All of [`crate::image::MANIFEST_MEDIA_TYPES`]; a registry converts or denies types that are not accepted.
 const ACCEPT_MANIFEST: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
@@ -46,7 +46,7 @@ pub struct DistributionClient {
     network: NetworkSettings,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     requests: Arc<Requests>,
-    /// What all clients resolve names with.
+    /// Resolves host names for all clients.
     resolver: Arc<Resolver>,
     budget: Budget,
     clients: Mutex<HashMap<ClientKey, Client>>,
@@ -55,16 +55,16 @@ pub struct DistributionClient {
     offered: Mutex<HashMap<String, String>>,
 }
 
-/// What tells HTTP clients apart: the CA file, and whether requests stay on this machine.
+/// The key of HTTP clients: the CA file, and whether requests stay on this machine.
 pub(super) type ClientKey = (Option<PathBuf>, bool);
 
 impl DistributionClient {
-    /// A client by `settings`, with the logins of `aws` where there are AWS credentials; each request is
-    /// counted in `requests`.
+    /// A client with `settings`, and the logins of `aws` if there are AWS credentials. Requests are counted in
+    /// `requests`.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] when an endpoint or a CA file is unusable; nothing is contacted yet.
+    /// [`SettingsError`] if an endpoint or a CA file is unusable. No request is sent.
     pub fn new(
         settings: NetworkSettings,
         aws: Option<Arc<dyn AwsLogins>>,
@@ -92,7 +92,7 @@ impl DistributionClient {
             }
         }
         let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
-        // A host that is named may also be where a redirect leads.
+        // A configured host may also be the target of a redirect.
         for host in settings.allow.iter().filter(|pattern| !pattern.contains('*')) {
             resolver.trust(host::without_port(host), Trust::Private);
         }
@@ -114,15 +114,14 @@ impl DistributionClient {
         self.allow.add_account(account);
     }
 
-    /// How each host that was contacted was authenticated to: `anonymous`, `ecr`, `ecr-public`, `basic` or
-    /// `docker-config`.
+    /// The authentication of each contacted host: `anonymous`, `ecr`, `ecr-public`, `basic` or `docker-config`.
     #[must_use]
     pub fn authentication(&self) -> BTreeMap<String, String> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.iter().map(|(name, host)| (name.to_string(), host.authority.used().to_owned())).collect()
     }
 
-    /// The hosts that were contacted through a pull-through cache or a mirror, each with that:
+    /// The hosts read through a pull-through cache or a mirror, each with that:
     /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     #[must_use]
     pub fn caches(&self) -> BTreeMap<String, String> {
@@ -131,14 +130,14 @@ impl DistributionClient {
     }
 
     /// Lets `registry` be read through the pull-through cache `prefix`, as in
-    /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`, once it cannot be reached itself.
+    /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`, if it is unreachable.
     pub fn offer_cache(&self, registry: &str, prefix: &str) {
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
         offered.entry(registry.to_owned()).or_insert_with(|| format!("https://{prefix}"));
     }
 
-    /// The answer of `registry`, or that of its pull-through cache where there is one and it is out of reach:
-    /// as it is from a VPC without internet.
+    /// The response of `registry`, or that of its pull-through cache if the registry is unreachable, as from a VPC
+    /// without internet access.
     fn reach<'a, T: Send>(
         &'a self,
         registry: &'a Arc<str>,
@@ -153,7 +152,7 @@ impl DistributionClient {
         })
     }
 
-    /// `error` without the credentials that it quotes from what `registry` said.
+    /// `error`, with credentials redacted that it quotes from `registry`.
     pub(super) fn redacted(&self, registry: &str, error: Error) -> Error {
         let host = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
         match host {
@@ -173,13 +172,13 @@ impl DistributionClient {
         if hosts.get(registry).is_some_and(|host| host.cache.is_some()) {
             return true;
         }
-        // A cache is in ECR, and so perhaps behind an endpoint of the VPC.
+        // A cache is in ECR and may be reachable through a VPC endpoint.
         let Ok(host) = self.connect_by(registry, &settings, Trust::Private) else { return false };
         hosts.insert(Arc::clone(registry), Arc::new(host));
         true
     }
 
-    /// The host, if it may be contacted.
+    /// The host, if it is allowed.
     pub(super) fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
         let registry = &repository.registry;
         let not_allowed = || Error::NotAllowed { registry: registry.to_string() };
@@ -196,7 +195,7 @@ impl DistributionClient {
 
     fn connect(&self, name: &Arc<str>, trust: Trust) -> Result<Host, SettingsError> {
         let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
-        // The configuration names the endpoint.
+        // The endpoint is configured.
         let trust = if settings.endpoint.is_some() { Trust::Loopback } else { trust };
         self.connect_by(name, &settings, trust)
     }
@@ -213,8 +212,7 @@ impl DistributionClient {
         Host::new(name, settings, &self.network, means)
     }
 
-    /// The HTTP client for one TLS setting. Loading the system's certificates takes a while, so that none is
-    /// built before it is needed.
+    /// The HTTP client for one TLS setting, built on demand because loading the system's certificates is slow.
     fn http(&self, key: ClientKey) -> Result<Client, SettingsError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
@@ -259,8 +257,8 @@ impl DistributionClient {
         let answer = host.answer(&reference.repository.name, &ask).await;
         let missing = || Missing::from_reference(reference);
         let answer = answer.map_err(|error| host.naming(error, &ask, &reference.repository, missing()))?;
-        // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so what
-        // the body hashes to is what counts; a header that says otherwise is still a contradiction.
+        // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so the hash of the
+        // body counts; a different header is still an error.
         for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
             verify(&ask.what, expected, &answer.body)?;
         }
@@ -283,7 +281,7 @@ impl DistributionClient {
         let malformed = |why: String| Error::Malformed { what: format!("the tag list of {repository}"), why };
         let mut tags = Vec::new();
         let mut asked = HashSet::new();
-        // A tag that repeats our credentials is left out, and whatever it stood for is not in the list.
+        // A tag that contains our credentials is left out, so the list is incomplete.
         let mut is_whole = true;
         for _ in 0..self.network.tag_pages {
             asked.insert(ask.url.clone());
@@ -298,7 +296,7 @@ impl DistributionClient {
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: is_whole }) };
             ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
-            // Going in circles, or pages that hold more than they were asked for.
+            // The list repeats itself, or pages exceed the requested size.
             if asked.contains(&ask.url) || tags.len() >= TAGS_PER_PAGE.saturating_mul(self.network.tag_pages) {
                 break;
             }
@@ -347,14 +345,14 @@ impl Registry for DistributionClient {
     }
 }
 
-/// The question for the manifest of `reference`: its digest, else its tag.
+/// The request for the manifest of `reference`: by digest, else by tag.
 pub(super) fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Result<Ask> {
     let what = reference.to_string();
     let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.as_str(),
         (None, Some(tag)) if is_tag(tag) => tag,
-        (None, Some(_)) => return Err(malformed("its tag breaks the grammar of tags")),
+        (None, Some(_)) => return Err(malformed("its tag is malformed")),
         (None, None) => return Err(malformed("it names neither a tag nor a digest")),
     };
     let ask = host.ask(&reference.repository.name, &["manifests", name], kind, what.clone());
@@ -399,13 +397,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_contacted_only_if_the_configuration_has_that_name() {
+    async fn a_name_that_resolves_to_this_machine_is_contacted_only_if_it_is_configured() {
         let (loopback, port) = registry();
         let host = format!("dev.example.com:{port}");
         let reference = format!("{host}/x:1").parse().expect("a reference");
         let covered = client(&[&format!("*.example.com:{port}")], &host, "127.0.0.1");
         let error = covered.manifest(&reference).await.expect_err("not by a pattern").to_string();
-        assert!(error.contains("dev.example.com leads to an internal address (127.0.0.1)"), "{error}");
+        assert!(error.contains("dev.example.com resolves to an internal address (127.0.0.1)"), "{error}");
         assert!(loopback.requests().is_empty());
         let named = client(&[&host], &host, "127.0.0.1");
         named.manifest(&reference).await.expect("the configuration names it");
@@ -413,7 +411,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_a_metadata_service_is_contacted_by_nobody() {
+    async fn a_name_that_resolves_to_a_metadata_service_is_never_contacted() {
         let reference = "dev.example.com/x:1".parse().expect("a reference");
         for address in ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "240.0.0.1"]
         {
@@ -424,7 +422,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ecr_and_its_layers_are_read_through_the_endpoints_of_a_vpc() {
+    async fn ecr_and_its_layers_are_read_through_vpc_endpoints() {
         const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
         const S3: &str = "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com";
         let client = client(&[], ECR, "10.0.1.5");

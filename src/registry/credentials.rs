@@ -1,4 +1,4 @@
-//! Whose name does basewatch go by at a registry? Settings and Docker's `config.json`.
+//! Registry credentials from the settings and from Docker's `config.json`.
 
 use std::{env, path::PathBuf};
 
@@ -14,16 +14,16 @@ use crate::{
     secret::Secret,
 };
 
-/// A login of somebody's own.
+/// A configured credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
     /// A user name and a password.
     Basic { username: String, password: Secret },
-    /// A refresh token that only a token server takes.
+    /// A refresh token for a token server.
     Identity(Secret),
 }
 
-/// The login for `registry` in Docker's `config.json` or one of its helpers; `None` when there is none.
+/// The login for `registry` in Docker's `config.json` or a credential helper; `None` if there is none.
 pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     match read_config().await {
         Some(config) => login_in(config, registry).await,
@@ -31,10 +31,10 @@ pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
     }
 }
 
-/// The login for `registry` in `config`, under the first of its names that has one.
+/// The login for `registry` in `config`, under its first name that has one.
 async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Option<Credential>> {
     let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
-    // Helpers are run here, so that one that hangs can be ended.
+    // Helpers are run here, so that a hanging one can be terminated.
     let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let (helpers, store) = (config.remove("credHelpers"), config.remove("credsStore").and_then(text));
     let mut found = Err(HelperError::Failed(CredentialRetrievalError::NoCredentialConfigured));
@@ -57,7 +57,7 @@ async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Opti
         }
         Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(Secret::new(token)))),
         Err(HelperError::TimedOut) => {
-            Err(error(CredentialsErrorKind::Unreachable, "Docker's credential helper gave no answer in time"))
+            Err(error(CredentialsErrorKind::Unreachable, "Docker's credential helper timed out"))
         }
         Err(HelperError::Failed(why)) => {
             why_not(&why).map_or(Ok(None), |why| Err(error(CredentialsErrorKind::Denied, why)))
@@ -65,7 +65,7 @@ async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Opti
     }
 }
 
-/// Docker's `config.json`; `None` where there is none that can be read.
+/// Docker's `config.json`; `None` if there is no readable one.
 async fn read_config() -> Option<Map<String, Value>> {
     let of_home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
     let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(of_home)?;
@@ -73,31 +73,33 @@ async fn read_config() -> Option<Map<String, Value>> {
     serde_json::from_slice(&text).ok()
 }
 
-/// The login for `server` that stands in `config` itself.
+/// The login for `server` in `config` itself.
 fn stored(config: &Map<String, Value>, server: &str) -> Result<DockerCredential, CredentialRetrievalError> {
     let text = Value::Object(config.clone()).to_string();
     docker_credential::get_credential_from_reader(text.as_bytes(), server)
 }
 
-/// The names that a registry's login may be kept under, the usual one first: `docker login` writes Docker Hub's as a
-/// URL of its old API, other tools and people write its hosts.
+/// The names under which a registry's login may be stored, the usual one first: for Docker Hub, `docker login` writes a
+/// URL of its old API, other tools its hosts.
 fn docker_names(registry: &str) -> Vec<String> {
     let hub = (registry == DOCKER_HUB).then_some("https://index.docker.io/v1/");
     hub.into_iter().chain(host_spellings(registry)).map(str::to_owned).collect()
 }
 
-/// Why there is no login although there should be one. The error's own text is not repeated: it holds what
-/// a helper printed.
+/// Why there is no login although one is configured. The text of the error is not included, because it has the output
+/// of the helper.
 fn why_not(error: &CredentialRetrievalError) -> Option<&'static str> {
     use CredentialRetrievalError as E;
     match error {
         E::NoCredentialConfigured | E::ConfigNotFound | E::ConfigReadError => None,
-        // A helper answers "not found" this way, with a text that depends on the helper.
+        // A helper reports "not found" this way, with its own text.
         E::HelperFailure { stdout, stderr, .. } if is_not_found(stdout) || is_not_found(stderr) => None,
         E::HelperFailure { .. } => Some("Docker's credential helper failed"),
         E::HelperCommunicationError => Some("Docker's credential helper could not be started"),
-        E::MalformedHelperResponse => Some("Docker's credential helper gave no login"),
-        E::CredentialDecodingError | E::CredentialMismatchError => Some("the login in Docker's config.json is garbled"),
+        E::MalformedHelperResponse => Some("Docker's credential helper returned no login"),
+        E::CredentialDecodingError | E::CredentialMismatchError => {
+            Some("the login in Docker's config.json is malformed")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Is this host a private ECR registry, and whose? Pure.
+//! Hosts of private ECR registries: account, region, partition.
 
 use crate::image::{Partition, is_account_id, is_region};
 
@@ -35,7 +35,7 @@ impl EcrHost<'_> {
 }
 
 impl<'a> EcrHost<'a> {
-    /// Reads `host` as `<account>.dkr.ecr.<region>.<domain>`, with the FIPS and dual-stack spellings.
+    /// Parses `host` as `<account>.dkr.ecr.<region>.<domain>`, including FIPS and dual-stack forms.
     #[must_use]
     pub fn parse(host: &'a str) -> Option<Self> {
         let account = host.get(..12).filter(|digits| is_account_id(digits))?;
@@ -46,8 +46,8 @@ impl<'a> EcrHost<'a> {
 }
 
 impl<'a> EcrHost<'a> {
-    /// The registry that `pattern` of whole repository names is limited to, if it names one, and the pattern of the
-    /// repositories in it.
+    /// The registry of `pattern`, a pattern of full repository names, if it names one; and the pattern of repositories
+    /// in it.
     #[must_use]
     pub fn of_pattern(pattern: &'a str) -> Option<(Self, &'a str)> {
         let (host, name) = pattern.split_once('/')?;
@@ -61,7 +61,8 @@ pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {
     let Some(partition) = EcrHost::parse(registry).map(|ecr| ecr.partition()) else { return false };
     let store = store.trim_end_matches('.').to_ascii_lowercase();
     let name = store.strip_suffix(partition.domain()).and_then(|name| name.strip_suffix('.')).unwrap_or_default();
-    // `BUCKET.s3.REGION` and `BUCKET.s3.dualstack.REGION`, the bucket in front or in the path; `s3-REGION` of old.
+    // `BUCKET.s3.REGION` and `BUCKET.s3.dualstack.REGION`, with the bucket as host prefix or in the path; the legacy
+    // form is `s3-REGION`.
     let mut labels = name.rsplit('.');
     let region = match labels.next().unwrap_or_default() {
         "s3" => return partition == Partition::COMMERCIAL,
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_only_looks_like_ecr_gets_no_credentials() {
+    fn a_host_similar_to_ecr_gets_no_credentials() {
         for host in [
             "public.ecr.aws",
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example",

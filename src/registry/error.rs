@@ -1,4 +1,4 @@
-//! What can go wrong at a registry, in the field's words. No variant ever holds a credential.
+//! Errors of registries. No variant ever holds a credential.
 
 use std::{fmt, time::Duration};
 
@@ -7,10 +7,10 @@ use crate::{
     redact::Redactor,
 };
 
-/// The result of asking a registry.
+/// The result of a request to a registry.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a registry gave no usable answer. Cheap to clone: one answer may serve many askers.
+/// Why a request to a registry failed. Cheap to clone, because one result may serve many callers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The registry is not on the allow-list; nothing was sent.
@@ -19,117 +19,117 @@ pub enum Error {
         /// The host.
         registry: String,
     },
-    /// What was asked for is not there.
+    /// The requested content was not found.
     #[error("{}", not_found(repository, missing, cache.as_ref()))]
     NotFound {
-        /// Where it was asked for.
+        /// The repository.
         repository: Repository,
-        /// What is not there.
+        /// The missing content.
         missing: Missing,
-        /// The pull-through cache or mirror that gave the answer. What a cache lacks may exist upstream.
+        /// The pull-through cache or mirror that responded. Content that a cache lacks may exist upstream.
         cache: Option<Repository>,
     },
-    /// The registry refused: no or insufficient credentials.
+    /// The registry denied access: no or insufficient credentials.
     #[error("{registry} denied access to {what}: {message}")]
     Denied {
         /// The host.
         registry: String,
-        /// The HTTP status: 401 asks for other credentials, 403 and ECR Public's 400 refuse these.
+        /// The HTTP status: 401 demands other credentials; 403, and 400 of ECR Public, deny these.
         status: u16,
-        /// What was asked for.
+        /// The requested content.
         what: String,
-        /// What the registry said, shortened.
+        /// The message of the registry, shortened.
         message: String,
     },
-    /// Credentials could not be had, or may not be sent where the registry wants them.
+    /// There are no credentials, or they must not be sent to the token server of the registry.
     #[error("no credentials for {registry}: {why}")]
     Credentials {
         /// The host.
         registry: String,
-        /// Whether that is an answer, or only a failed attempt to get one.
+        /// Whether they were denied, or the attempt failed.
         kind: CredentialsErrorKind,
         /// Why.
         why: String,
     },
-    /// The registry throttled, and went on after all retries.
+    /// The registry throttled all attempts.
     #[error("{registry} is throttling requests")]
     RateLimited {
         /// The host.
         registry: String,
-        /// How long it asked to wait, if it said.
+        /// The requested wait, if any.
         retry_after: Option<Duration>,
     },
-    /// No connection, no answer in time, or a connection cut midway.
+    /// No connection, a timeout, or an interrupted connection.
     #[error("{registry} cannot be reached: {why}")]
     Unreachable {
         /// The host.
         registry: String,
-        /// What failed, from the transport.
+        /// The error of the transport.
         why: String,
     },
-    /// The registry failed (5xx), or answered what no registry should.
+    /// The registry returned a server error (5xx) or an unexpected status.
     #[error("{registry} answered {status} for {what}")]
     Status {
         /// The host.
         registry: String,
         /// The HTTP status.
         status: u16,
-        /// What was asked for.
+        /// The requested content.
         what: String,
     },
-    /// A body is larger than its kind may be.
+    /// A body exceeds the size limit of its kind.
     #[error("{what} is larger than {limit_bytes} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The requested content.
         what: String,
         /// The limit.
         limit_bytes: u64,
     },
-    /// A body does not hash to the digest it was asked by, or that was announced for it.
-    #[error("the content of {what} has digest {actual} where {expected} was expected")]
+    /// A body does not have the requested or announced digest.
+    #[error("the content of {what} has digest {actual}, expected {expected}")]
     DigestMismatch {
-        /// What was asked for.
+        /// The requested content.
         what: String,
-        /// The digest it should have.
+        /// The expected digest.
         expected: Digest,
-        /// The digest it has.
+        /// The actual digest.
         actual: Digest,
     },
-    /// The registry answered with a redirect that is not followed.
+    /// The registry returned a redirect that is not followed.
     #[error("{registry} answered {what} with {why}")]
     Redirected {
         /// The host.
         registry: String,
-        /// What was asked for.
+        /// The requested content.
         what: String,
-        /// The kind of redirect, and what helps.
+        /// The kind of redirect, and the remedy.
         why: String,
     },
-    /// An answer could not be understood.
+    /// A response is malformed.
     #[error("{what} is malformed: {why}")]
     Malformed {
-        /// What was asked for.
+        /// The requested content.
         what: String,
         /// Why.
         why: String,
     },
 }
 
-/// Why there are no credentials for a registry.
+/// The kind of a credentials error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialsErrorKind {
     /// There are none, they were refused, or they may not be sent there.
     Denied,
     /// The service that issues them throttled.
     Throttled,
-    /// The service or program that issues them failed or gave no answer.
+    /// The service or program that issues them failed or timed out.
     Unreachable,
 }
 
-/// What a registry does not have.
+/// Content that a registry does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// The tag: it was withdrawn, or never existed.
+    /// The tag: it was withdrawn or never published.
     Tag(String),
     /// The manifest or index with this digest.
     Manifest(Digest),
@@ -142,7 +142,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// What is asked for by `reference`: its digest, else its tag.
+    /// The content of `reference`: by digest, else by tag.
     pub(super) fn from_reference(reference: &Reference) -> Self {
         match &reference.digest {
             Some(digest) => Self::Manifest(digest.clone()),
@@ -161,14 +161,14 @@ fn not_found(repository: &Repository, missing: &Missing, cache: Option<&Reposito
     };
     match cache {
         Some(cache) => format!("{what} is not in {cache}, through which {} is read", repository.registry),
-        None => format!("{what} is not there"),
+        None => format!("{what} was not found"),
     }
 }
 
 impl Error {
-    /// The same, without the secrets that it quotes from what the registry said.
+    /// The same, with secrets redacted from quoted messages.
     pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        // The rest says only what was asked for, where, and figures.
+        // The other variants quote no message of the registry.
         if let Self::Denied { message: quoted, .. }
         | Self::Credentials { why: quoted, .. }
         | Self::Unreachable { why: quoted, .. }
@@ -180,15 +180,15 @@ impl Error {
         self
     }
 
-    /// The registry itself has nothing by `reference` (its digest, else its tag).
+    /// The error that the registry does not have `reference` (by digest, else by tag).
     #[must_use]
     pub fn not_found(reference: &Reference) -> Self {
         let missing = Missing::from_reference(reference);
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
     }
 
-    /// The same error with `missing` in `repository` named, where it says that `asked` was not found. A token server that
-    /// is not there must not read as an image that is not.
+    /// The same error for `missing` in `repository`, if it reports that `asked` was not found. A missing token server
+    /// must not be reported as a missing image.
     pub(super) fn naming(
         self,
         asked: &str,
@@ -204,7 +204,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed a little later; drives retries.
+    /// Whether the same request may succeed later, so that it is retried.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

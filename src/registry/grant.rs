@@ -1,4 +1,4 @@
-//! What goes into an `Authorization` header, how long it lasts, and how many askers share one.
+//! Authorizations: the `Authorization` header, its lifetime, and its sharing between requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,10 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{CredentialsErrorKind, Error, Issued, Login, Result};
 use crate::{redact::Redactor, secret::Secret};
 
-/// How long a login is used whose end is unknown, or lies in the past already when it is issued (moto's
-/// ECR does that).
+/// The lifetime of a login without an expiry, or with one in the past (as moto's ECR issues them).
 const UNKNOWN_LIFETIME: Duration = Duration::from_mins(15);
 
-/// What proves to a registry who asks: an `Authorization` header, or nothing for anonymous.
+/// An authorization for a registry: an `Authorization` header, or none for anonymous requests.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     header: Option<HeaderValue>,
@@ -30,12 +29,12 @@ impl Grant {
         Self { header, issued_at, renew_at, identity: Arc::new(()) }
     }
 
-    /// Nothing, for as long as it works.
+    /// Anonymous, without an expiry.
     pub(super) fn anonymous() -> Self {
         Self::new(None, None)
     }
 
-    /// Nothing for a while, then look again.
+    /// Anonymous for a while, before credentials are looked up again.
     pub(super) fn anonymous_for_now() -> Self {
         Self::new(None, Some(UNKNOWN_LIFETIME))
     }
@@ -46,12 +45,12 @@ impl Grant {
         Some(Self::new(Some(sensitive(&header)?), lifetime))
     }
 
-    /// A token; `None` when it holds what no header may.
+    /// A token; `None` if it has characters that a header must not have.
     pub(super) fn bearer(token: &str, lifetime: Option<Duration>) -> Option<Self> {
         Some(Self::new(Some(sensitive(&format!("Bearer {token}"))?), lifetime))
     }
 
-    /// What AWS issued at `now`.
+    /// A login that AWS issued at `now`.
     pub(super) fn issued(issued: &Issued, now: DateTime<Utc>) -> Option<Self> {
         let left = issued.expires_at.and_then(|at| at.signed_duration_since(now).to_std().ok());
         let lifetime = left.filter(|left| !left.is_zero()).unwrap_or(UNKNOWN_LIFETIME);
@@ -61,7 +60,7 @@ impl Grant {
         }
     }
 
-    /// Adds what it is made of to `redactor`: a token, or a user name and a password.
+    /// Adds its token, or user name and password, to `redactor`.
     pub(super) fn hide_in(&self, redactor: &mut Redactor) {
         let header = self.header.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
         let Some((scheme, credentials)) = header.split_once(' ') else { return };
@@ -77,7 +76,7 @@ impl Grant {
         self.header.as_ref()
     }
 
-    /// How long ago it was issued.
+    /// Its age.
     pub(super) fn age(&self) -> Duration {
         self.issued_at.elapsed()
     }
@@ -97,8 +96,8 @@ impl Grant {
     }
 }
 
-/// How long before its end a grant is renewed: a tenth of its life, at least ten seconds, and for
-/// short-lived ones half of it.
+/// How long before its end an authorization is renewed: a tenth of its lifetime, at least ten seconds, but half of a
+/// short lifetime.
 fn margin(lifetime: Duration) -> Duration {
     (lifetime / 10).max(Duration::from_secs(10)).min(lifetime / 2)
 }
@@ -109,7 +108,7 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// One grant for all who need it: whoever comes first gets it, the others wait for that one.
+/// A cache of one authorization: the first caller fetches it, concurrent callers wait.
 #[derive(Debug, Default)]
 pub(super) struct Slot(Mutex<Option<Kept>>);
 
@@ -120,9 +119,9 @@ struct Kept {
 }
 
 impl Slot {
-    /// The grant, from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
+    /// The authorization; from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
     ///
-    /// A failure is shared by those who waited for it, and tried again by those who come later.
+    /// A failure is shared by waiting callers; later callers fetch again.
     pub(super) async fn get(
         &self,
         refused: Option<&Grant>,
@@ -145,9 +144,9 @@ impl Slot {
     }
 }
 
-/// The error for a login that cannot be put into a header.
+/// The error for a login that cannot be sent in a header.
 pub(super) fn unsendable(registry: &str) -> Error {
-    let why = "they hold characters that no header may".to_owned();
+    let why = "they contain characters that are not allowed in a header".to_owned();
     Error::Credentials { registry: registry.to_owned(), kind: CredentialsErrorKind::Denied, why }
 }
 
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_askers_share_one_fetch_and_one_failure() {
+    async fn concurrent_requests_share_one_fetch_and_one_failure() {
         let slot = Arc::new(Slot::default());
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |is_good: bool| {
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_grant_is_renewed_when_it_is_due_and_once_when_refused() {
+    async fn an_authorization_is_renewed_when_due_and_once_when_refused() {
         let slot = Slot::default();
         let fetches = AtomicUsize::new(0);
         let get = async |refused: Option<&Grant>, lifetime: u64| {
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_due_a_tenth_of_its_life_before_it_ends() {
+    fn an_authorization_is_due_a_tenth_of_its_lifetime_before_its_end() {
         let grant = Grant::bearer("t", Some(seconds(1000))).expect("sendable");
         assert!(grant.is_fresh(grant.issued_at + seconds(899)));
         assert!(!grant.is_fresh(grant.issued_at + seconds(900)));
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_is_issued_already_expired_lasts_a_quarter_of_an_hour() {
+    fn a_login_issued_with_an_expiry_in_the_past_lasts_a_quarter_of_an_hour() {
         let now: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("valid");
         let login = Login::Basic { username: "AWS".into(), password: Secret::new("p".into()) };
         for expires_at in [None, Some(now - chrono::Duration::hours(1)), Some(now)] {
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_never_shows_its_secret() {
+    fn an_authorization_never_shows_its_secret() {
         let grant = Grant::basic("user", &Secret::new("hush".into()), None).expect("sendable");
         assert_eq!(grant.header().expect("a header").as_bytes(), b"Basic dXNlcjpodXNo");
         let shown = format!("{grant:?}");

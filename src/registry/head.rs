@@ -1,5 +1,5 @@
-//! May a registry's answer to `HEAD` be believed? Nexus and others answer some with 404, 403, 400 or 501 where a `GET`
-//! brings the manifest (<https://github.com/crazy-max/diun/issues/1614>).
+//! Support of `HEAD` by a registry: Nexus and others answer some with 404, 403, 400 or 501 although a `GET` returns the
+//! manifest (<https://github.com/crazy-max/diun/issues/1614>).
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -9,30 +9,30 @@ const UNPROVEN: u8 = 0;
 const WORKS: u8 = 1;
 const LIES: u8 = 2;
 
-/// What is known of how one registry answers `HEAD`. Forgotten with the process.
+/// The `HEAD` support of one registry, as observed by this process.
 #[derive(Debug, Default)]
 pub(super) struct HeadSupport(AtomicU8);
 
 impl HeadSupport {
-    /// Whether `HEAD` is worth a request.
+    /// Whether to try `HEAD`.
     pub(super) fn is_useful(&self) -> bool {
         self.0.load(Ordering::Acquire) != LIES
     }
 
-    /// `HEAD` was answered with what was asked for. A registry that has refused what it had does not get better by it.
+    /// Records a successful `HEAD`. It does not restore trust after a wrong refusal.
     pub(super) fn succeeded(&self) {
         let _ = self.0.compare_exchange(UNPROVEN, WORKS, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// `HEAD` was refused and the `GET` after it was not.
+    /// Records a refused `HEAD` whose `GET` succeeded.
     pub(super) fn contradicted(&self) {
         self.0.store(LIES, Ordering::Release);
     }
 
-    /// Whether only a `GET` can show if `error`, the answer to a `HEAD`, is true.
+    /// Whether `error`, the response to a `HEAD`, has to be verified by a `GET`.
     pub(super) fn is_doubtful(&self, error: &Error) -> bool {
         match error {
-            // What a registry answers that does not do HEAD, or not everywhere. 400 has no body that says why.
+            // Responses of registries without complete HEAD support. 400 has no body with the reason.
             Error::Status { status: 400 | 405 | 501, .. } => true,
             // The credentials are refused, which a `GET` does not change.
             Error::Denied { status: 401, .. } => false,
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_believed_once_a_head_has_succeeded() {
+    fn a_refusal_is_trusted_after_a_successful_head() {
         let support = HeadSupport::default();
         assert!(
             [status(404), status(400), status(405), status(501), denied(403)].iter().all(|e| support.is_doubtful(e))
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_refused_what_it_had_is_asked_by_get_from_then_on() {
+    fn a_registry_with_a_wrong_head_refusal_is_read_by_get_from_then_on() {
         let support = HeadSupport::default();
         assert!(support.is_useful());
         support.succeeded();

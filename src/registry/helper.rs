@@ -1,4 +1,4 @@
-//! Docker's credential helpers: programs that know a login. One that does not answer in time is ended.
+//! Docker's credential helpers, programs that return a login. They are terminated after a timeout.
 
 use std::{process::Stdio, time::Duration};
 
@@ -9,22 +9,21 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// How long a helper may take; it may ask a keychain, but there is no one to type.
+/// The timeout of a helper, which may use a keychain but cannot prompt.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The user name with which a helper says that the secret is a refresh token.
+/// The user name that marks the secret as a refresh token.
 const TOKEN_USER: &str = "<token>";
 
-/// Why a helper gave no login.
+/// Why a helper returned no login.
 #[derive(Debug)]
 pub(super) enum HelperError {
-    /// It was ended, as it gave no answer in time.
+    /// It timed out.
     TimedOut,
-    /// What went wrong otherwise.
+    /// Any other error.
     Failed(CredentialRetrievalError),
 }
 
-/// What a helper prints
-/// (<https://github.com/docker/docker-credential-helpers#development>).
+/// The output of a helper (<https://github.com/docker/docker-credential-helpers#development>).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Printed {
@@ -48,7 +47,7 @@ async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<Dock
     let exchange = async {
         let mut child = child;
         if let Some(mut input) = child.stdin.take() {
-            // One that has ended without reading has its reasons on its outputs.
+            // A helper that ended without reading has its error on its outputs.
             let _ = input.write_all(server.as_bytes()).await;
         }
         child.wait_with_output().await
@@ -69,7 +68,7 @@ async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<Dock
     })
 }
 
-/// The helper and what it started: many are scripts around another program. Ended when dropped.
+/// The process group of a helper, terminated when dropped: many helpers are scripts around another program.
 struct Group(Option<u32>);
 
 impl Group {
@@ -87,7 +86,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.0.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-            // It may be over already.
+            // It may have ended already.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
@@ -99,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// A program in `folder` that does what `script` says.
+    /// A program in `folder` that runs `script`.
     fn program(folder: &Path, script: &str) -> String {
         let path = folder.join("docker-credential-test");
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
@@ -107,14 +106,14 @@ mod tests {
         path.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Whether a process of this id runs; one that has ended and waits for its parent does not.
+    /// Whether the process `id` runs; a zombie does not.
     fn runs(id: &str) -> bool {
         let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
     }
 
     #[tokio::test]
-    async fn a_helper_that_hangs_is_ended_with_all_that_it_started() {
+    async fn a_hanging_helper_is_terminated_with_its_children() {
         let folder = tempfile::tempdir().expect("a folder");
         let ids = folder.path().join("ids");
         let script = format!("sleep 600 & echo $$ $! > {}; wait", ids.display());
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_is_asked_for_the_server_and_gives_a_login_or_a_token() {
+    async fn a_helper_returns_a_login_or_a_token_for_the_server() {
         let folder = tempfile::tempdir().expect("a folder");
         let limit = Duration::from_secs(10);
         let login = program(folder.path(), r#"read -r server; echo "{\"Username\":\"$server\",\"Secret\":\"s\"}""#);

@@ -1,4 +1,4 @@
-//! One registry: where its requests go, by which rules, and how a question to it is carried through.
+//! One registry: its endpoint, its settings, and authenticated requests to it.
 
 use std::{
     sync::{
@@ -36,31 +36,31 @@ use crate::{
 const ANONYMOUS_RATE: f64 = 1.0;
 const GRANTED_RATE: f64 = 10.0;
 
-/// What a host is asked with.
+/// The dependencies of a host.
 pub(super) struct Means {
     pub(super) http: Client,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) requests: Arc<Requests>,
-    /// What `http` resolves names with.
+    /// Resolves names for `http`.
     pub(super) resolver: Arc<Resolver>,
-    /// How far the host is trusted.
+    /// The trust of the host.
     pub(super) trust: Trust,
-    /// How much of its answers may be in memory.
+    /// Its share of the memory budget.
     pub(super) share: Share,
 }
 
 /// One registry.
 pub(super) struct Host {
-    /// Without a trailing slash in its path.
+    /// The endpoint, without a trailing slash in its path.
     base: Url,
-    /// What stands in front of every repository name: the prefix of a pull-through cache.
+    /// The prefix of every repository name: that of a pull-through cache.
     prefix: Vec<String>,
-    /// The pull-through cache or mirror that answers for it, as references name it.
+    /// The pull-through cache or mirror that serves it, as references name it.
     pub(super) cache: Option<String>,
     pub(super) head: HeadSupport,
     transport: Transport,
     pub(super) authority: Authority,
-    /// Held by the first request, and whether it has been answered or has failed; see [`Host::first`].
+    /// Held by the first request until its result; see [`Host::first`].
     meeting: Mutex<()>,
     is_met: AtomicBool,
 }
@@ -75,7 +75,7 @@ impl Host {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
         if let Some(cache) = cache.as_ref().filter(|cache| *cache.host != **host) {
-            // The cache is a registry of its own, which may have an endpoint of its own.
+            // The cache is a registry itself and may have its own endpoint.
             if let Some(settings) = network.hosts.get(&*cache.host) {
                 base = base_of(&cache.host, settings)?;
             }
@@ -126,7 +126,7 @@ impl Host {
         })
     }
 
-    /// Whether requests to `host` have somewhere to go.
+    /// Checks that the endpoint of `host` is usable.
     pub(super) fn check(host: &str, settings: &HostSettings) -> Result<(), SettingsError> {
         base_of(host, settings).map(drop)
     }
@@ -145,7 +145,7 @@ impl Host {
         base_of(host, settings).is_ok_and(|base| is_loopback(&base))
     }
 
-    /// The question for `path` below `/v2/<repository>/`.
+    /// The request for `path` below `/v2/<repository>/`.
     pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> Ask {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -165,7 +165,7 @@ impl Host {
         }
     }
 
-    /// The answer to `ask` about `repository`: authenticated, tried again while that may help.
+    /// The response to `ask` about `repository`, with authentication and retries.
     pub(super) async fn answer(&self, repository: &str, ask: &Ask) -> Result<Answer> {
         let mut first = self.first().await;
         let mut grant = self.authority.grant(&self.transport, repository).await?;
@@ -185,8 +185,8 @@ impl Host {
                 Ok(answer) => refusal::failure(&self.transport.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            // What failed may be this one document: the others need not wait for its retries. A registry
-            // that throttles has not yet said what it demands.
+            // The failure may concern this document only, so others need not wait for its retries. A throttling
+            // registry has sent no challenge yet.
             if !matches!(failure.error, Error::RateLimited { .. }) {
                 drop(first.take());
             }
@@ -196,13 +196,12 @@ impl Host {
         }
     }
 
-    /// `error`, which `ask` met, with what is missing in `repository` named.
+    /// `error` of `ask`, with the missing content of `repository`.
     pub(super) fn naming(&self, error: Error, ask: &Ask, repository: &Repository, missing: Missing) -> Error {
         error.naming(&ask.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
-    /// The first request to a registry finds out what it demands while the others wait, instead of each
-    /// being refused for it.
+    /// Lets the first request to a registry receive its challenge while the others wait, instead of each being refused.
     async fn first(&self) -> Option<First<'_>> {
         if self.is_met.load(Ordering::Acquire) {
             return None;
@@ -212,7 +211,7 @@ impl Host {
     }
 }
 
-/// Held by the first request until it is answered or has failed.
+/// Held by the first request until its result.
 struct First<'a> {
     is_met: &'a AtomicBool,
     _turn: MutexGuard<'a, ()>,
@@ -225,7 +224,7 @@ impl Drop for First<'_> {
 }
 
 impl Transport {
-    /// The answer to `ask` with a fixed `grant`, tried again while that may help. Errors pass through `redact`.
+    /// The response to `ask` with a fixed `grant`, with retries. Errors pass through `redact`.
     pub(super) async fn ask(&self, ask: &Ask, grant: &Grant, redact: impl Fn(Error) -> Error) -> Result<Answer> {
         let (mut tries, begun) = (0, Instant::now());
         loop {
@@ -245,13 +244,13 @@ fn is_loopback(url: &Url) -> bool {
     Reach::from_host(url.host_str().unwrap_or_default()) == Reach::Loopback
 }
 
-/// The host in `listed`, which may have a port.
+/// The host of `listed` without its port.
 pub(super) fn without_port(listed: &str) -> &str {
     let port = listed.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     port.map_or(listed, |(host, _)| host)
 }
 
-/// Where requests to `host` go.
+/// The endpoint of `host`.
 fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
     let wrong = |why: String| SettingsError::Endpoint { host: host.to_owned(), why };
     let text = match &settings.endpoint {
@@ -259,15 +258,15 @@ fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
         None if host == DOCKER_HUB => "https://registry-1.docker.io".to_owned(),
         None => default_endpoint(host, settings),
     };
-    let mut base: Url = text.parse().map_err(|error| wrong(format!("it is no URL: {error}")))?;
+    let mut base: Url = text.parse().map_err(|error| wrong(format!("it is not a URL: {error}")))?;
     if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-        return Err(wrong("it starts with neither https:// nor http://".to_owned()));
+        return Err(wrong("it must start with https:// or http://".to_owned()));
     }
     if !base.username().is_empty() || base.password().is_some() {
-        return Err(wrong("credentials do not belong into a URL".to_owned()));
+        return Err(wrong("it must not contain credentials".to_owned()));
     }
     if base.query().is_some() || base.fragment().is_some() {
-        return Err(wrong("it has a query or a fragment".to_owned()));
+        return Err(wrong("it must not have a query or fragment".to_owned()));
     }
     if base.scheme() == "http" && !is_loopback(&base) && !settings.plain_http {
         return Err(SettingsError::PlainHttp { host: host.to_owned() });
@@ -283,8 +282,8 @@ struct PullThroughCache {
     prefix: Vec<String>,
 }
 
-/// The pull-through cache that `base` is, with its path taken out: ECR serves `/v2/` at its root, so a path
-/// at an ECR host is the prefix of the cached repositories
+/// The pull-through cache of `base`, whose path is removed: ECR serves `/v2/` at its root, so a path at an ECR host is
+/// the prefix of the cached repositories
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
 fn pull_through_cache(base: &mut Url) -> Option<PullThroughCache> {
     let host: Arc<str> = base.host_str().filter(|host| EcrHost::parse(host).is_some())?.into();
@@ -293,15 +292,15 @@ fn pull_through_cache(base: &mut Url) -> Option<PullThroughCache> {
     Some(PullThroughCache { host, prefix })
 }
 
-/// What `repository` is called in `cache`.
+/// The name of `repository` in `cache`.
 pub(super) fn cached(cache: &str, repository: &Repository) -> Repository {
     let (registry, prefix) = cache.split_once('/').unwrap_or((cache, ""));
     let name = if prefix.is_empty() { repository.name.to_string() } else { format!("{prefix}/{}", repository.name) };
     Repository { registry: registry.into(), name: name.into() }
 }
 
-/// The mirror that requests to `host` go to, if its endpoint is one. A private ECR registry has addresses of its own in
-/// a VPC, and keeps nothing of another's but under a prefix.
+/// The mirror that serves `host`, if its endpoint is one. A private ECR endpoint is not a mirror: it may be a VPC
+/// endpoint, and caches repositories under a prefix only.
 fn mirror(host: &str, settings: &HostSettings, base: &Url) -> Option<String> {
     let is_itself = settings.endpoint.is_none() || settings.full_mirror || EcrHost::parse(host).is_some();
     let place = match (base.host_str()?, base.port()) {
@@ -319,7 +318,7 @@ fn default_endpoint(host: &str, settings: &HostSettings) -> String {
     if is_plain { format!("http://{host}") } else { https }
 }
 
-/// ECR Public demands the same token for everything, so the first 401 can be spared.
+/// ECR Public uses the same token for everything, so the first 401 is not needed.
 fn ecr_public_demand() -> Option<Demand> {
     Some(Demand {
         realm: format!("https://{ECR_PUBLIC}/token/").parse().ok()?,
@@ -339,7 +338,7 @@ pub(super) fn http_client(
         .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect_timeout)
         .dns_resolver(resolver)
-        // Each hop is judged by `redirect`, and none follows by itself.
+        // `redirect` checks each hop; the client follows none itself.
         .redirect(reqwest::redirect::Policy::none())
         .tls_certs_merge(ca.unwrap_or_default());
     if is_loopback {
@@ -391,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_elsewhere_is_a_mirror_unless_it_is_said_to_have_everything() {
+    fn an_endpoint_elsewhere_is_a_mirror_unless_it_is_configured_as_complete() {
         let named = |host: &str, endpoint: &str, full_mirror| {
             let settings = HostSettings { endpoint: Some(endpoint.into()), full_mirror, ..HostSettings::default() };
             mirror(host, &settings, &base_of(host, &settings).expect("a base"))
@@ -411,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn ecr_public_is_asked_for_a_token_before_it_refuses() {
+    fn a_token_of_ecr_public_is_requested_before_the_first_refusal() {
         let demand = ecr_public_demand().expect("a demand");
         assert_eq!(demand.realm.as_str(), "https://public.ecr.aws/token/");
         assert!(!demand.is_per_repository(), "one token for all repositories");
@@ -420,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_beyond_loopback_has_to_be_told() {
+    fn plain_http_beyond_loopback_has_to_be_configured() {
         let at = |endpoint: &str, plain_http| HostSettings {
             endpoint: Some(endpoint.into()),
             plain_http,

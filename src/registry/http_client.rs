@@ -22,5 +22,5 @@ fn certificates_in(file: &Path) -> Result<Vec<reqwest::Certificate>, SettingsErr
     let wrong = |why: String| SettingsError::CaFile { file: file.to_owned(), why };
     let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-    if certificates.is_empty() { Err(wrong("it holds no PEM certificate".to_owned())) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(wrong("it contains no PEM certificate".to_owned())) } else { Ok(certificates) }
 }

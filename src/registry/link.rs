@@ -1,4 +1,4 @@
-//! Where is the next page? The `Link` header (RFC 8288), read without trust. Pure.
+//! Parses `Link` headers (RFC 8288) from untrusted registries for the next page.
 
 use reqwest::Url;
 
@@ -19,7 +19,7 @@ fn next_in(mut value: &str) -> Option<&str> {
     }
 }
 
-/// The length of the parameters in front of `text`: up to the first comma outside quotes.
+/// The length of the parameters at the start of `text`: up to the first comma outside quotes.
 fn end_of_parameters(text: &str) -> usize {
     let mut is_quoted = false;
     for (index, byte) in text.bytes().enumerate() {
@@ -41,7 +41,7 @@ fn is_next(parameters: &str) -> bool {
 
 /// Resolves the `target` of a page's link; it must stay at the origin of that page.
 pub(crate) fn resolve(page: &Url, target: &str) -> Result<Url, String> {
-    let url = page.join(target).map_err(|error| format!("its next page is no URL: {error}"))?;
+    let url = page.join(target).map_err(|error| format!("its next page is not a URL: {error}"))?;
     if url.origin() == page.origin() && url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {

@@ -1,4 +1,4 @@
-//! Logins that AWS issues for its registries. The adapter that gets them is `aws`; this client only asks.
+//! Logins that AWS issues for its registries, as a port that `aws` implements.
 
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, ready};
@@ -9,7 +9,7 @@ use crate::{
     secret::Secret,
 };
 
-/// What proves who asks.
+/// A login for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// A user name and a password, sent as `Basic` or exchanged for a token.
@@ -24,12 +24,12 @@ pub enum Login {
     Bearer(Secret),
 }
 
-/// A login and how long it lasts.
+/// A login and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     /// The login.
     pub login: Login,
-    /// When it ends, if the issuer said.
+    /// When it expires, if the issuer stated it.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -37,26 +37,26 @@ pub struct Issued {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct LoginError {
-    /// Whether it was refused, throttled or not reached: another attempt may help in the last two cases.
+    /// Whether it was denied, throttled or unreachable; the last two may be retried.
     pub kind: CredentialsErrorKind,
-    /// What was asked and what AWS answered, for people and without secrets.
+    /// The call and the error of AWS, for people, without secrets.
     pub message: String,
 }
 
-/// What refers to an image, as ECR lists it.
+/// A referrer of an image, as ECR lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
     /// The digest of its manifest.
     pub digest: Digest,
-    /// What it is, where it says so.
+    /// Its artifact type, if any.
     pub artifact_type: Option<String>,
     /// Its annotations.
     pub annotations: Annotations,
 }
 
-/// Logins for ECR and ECR Public, and what only the API of ECR says of an image.
+/// Logins for ECR and ECR Public, and referrers from the API of ECR.
 pub trait AwsLogins: Send + Sync {
-    /// What refers to `image` in `repository` of private ECR and can be read; `None` where ECR is not asked by its API.
+    /// The readable referrers of `image` in `repository` of private ECR; `None` if the API of ECR is not used.
     fn referrers<'a>(
         &'a self,
         repository: &'a Repository,

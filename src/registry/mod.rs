@@ -1,6 +1,6 @@
-//! Adapter: what does a registry say? The OCI distribution API, frugally and within limits.
+//! Adapter: OCI registries through the distribution API, with few requests and within limits.
 //!
-//! Knows no stage: neither bases nor lines nor policies.
+//! Knows no stage: no bases, no lines, no policy.
 
 mod allow;
 mod allowance;
@@ -58,19 +58,19 @@ pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
 
 use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement};
 
-/// The host of ECR Public, whose tokens, rates and answers are its own.
+/// The host of ECR Public, which has its own tokens, rates and error codes.
 const ECR_PUBLIC: &str = "public.ecr.aws";
 
-/// What a tag points at, by `HEAD`.
+/// The target of a tag, from a `HEAD`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     /// The validated digest.
     pub digest: Digest,
-    /// What it names, if the media type was one of the four.
+    /// Its kind, if the media type is one of the four.
     pub kind: Option<DigestKind>,
 }
 
-/// A manifest or index whose bytes hash to its digest.
+/// A manifest or index, verified by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The digest of the body.
@@ -82,35 +82,34 @@ pub struct Fetched {
 /// The tags of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagList {
-    /// The tags, in whatever order the registry gives them.
+    /// The tags, in the order of the registry.
     pub tags: Vec<String>,
-    /// Whether every page was read; a list that hit the page limit proves nothing by absence.
+    /// Whether every page was read. Absence from a list over the page limit proves nothing.
     pub is_complete: bool,
 }
 
-/// Registries by the distribution API: `DistributionClient` for the real ones, fakes for tests.
+/// The OCI distribution API: `DistributionClient` for real registries, fakes for tests.
 ///
-/// Every method fails with [`Error::NotAllowed`] without a request when the registry is not on the
-/// allow-list, and with [`Error::NotFound`] when what is asked for is not there.
+/// Every method fails with [`Error::NotAllowed`], without a request, if the registry is not on the allow-list, and with
+/// [`Error::NotFound`] if the content does not exist.
 pub trait Registry: Send + Sync {
-    /// What `reference` (its digest, else its tag) points at now: one `HEAD`, or a `GET` where `HEAD`
-    /// carries no digest.
+    /// The digest of `reference` (by digest, else by tag): one `HEAD`, or a `GET` if the `HEAD` has no digest.
     fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>>;
 
-    /// The manifest or index of `reference` (its digest, else its tag), verified against its digest.
+    /// The manifest or index of `reference` (by digest, else by tag), verified by its digest.
     fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>>;
 
-    /// The image configuration that `manifest` names, verified against its digest.
+    /// The image configuration of `manifest`, verified by its digest.
     fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>>;
 
-    /// The in-toto statement that an attestation in `repository` names, verified against its digest.
+    /// The in-toto statement of an attestation in `repository`, verified by its digest.
     fn statement<'a>(&'a self, repository: &'a Repository, statement: &'a Statement) -> BoxFuture<'a, Result<Body>> {
         let missing = Missing::Statement(statement.digest.clone());
         Box::pin(ready(Err(Error::NotFound { repository: repository.clone(), missing, cache: None })))
     }
 
-    /// The attestations that refer to `image` in `repository` and may hold provenance, by the digests of their manifests;
-    /// none where the registry does not say what refers to an image.
+    /// The manifest digests of the referrers of `image` in `repository` that may hold provenance; empty if the registry
+    /// does not list referrers.
     fn attestations<'a>(&'a self, repository: &'a Repository, image: &'a Digest) -> BoxFuture<'a, Result<Vec<Digest>>> {
         let _ = (repository, image);
         Box::pin(ready(Ok(Vec::new())))
@@ -119,17 +118,16 @@ pub trait Registry: Send + Sync {
     /// All tags of `repository`, page by page.
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;
 
-    /// Whether `repository` may be asked at all: whether its registry is on the allow-list.
+    /// Whether the registry of `repository` is on the allow-list.
     fn may_ask(&self, repository: &Repository) -> bool {
         let _ = repository;
         true
     }
 
-    /// The repository of the pull-through cache or mirror through which `repository` is read now; `None` where it is
-    /// read itself.
+    /// The repository of the pull-through cache or mirror that serves `repository` now; `None` if it is read directly.
     ///
-    /// A cache has only what was pulled through it, and its tags may lag behind. Once a registry is read through a
-    /// cache, it stays so for the life of the client: asked after an answer, this never misses that a cache gave it.
+    /// A cache is incomplete, and its tags may be outdated. Once a registry is read through a cache, it stays so for
+    /// the lifetime of the client, so a call after a response is never wrong about it.
     fn cache_of(&self, repository: &Repository) -> Option<Repository> {
         let _ = repository;
         None

@@ -1,6 +1,6 @@
-//! Is a registry away? Once a request has failed through all its tries and nothing else was answered
-//! meanwhile, the rest fail at once with the same error: thousands of images must not each wait in vain.
-//! Now and then one goes out to see whether the registry is back.
+//! A circuit breaker for an unreachable registry: after one request has failed with all its retries and no other has
+//! succeeded meanwhile, further requests fail at once with the same error, so that thousands of images do not each wait
+//! for a timeout. At intervals one request tests whether the registry has recovered.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::Error;
 
-/// How long nothing is sent to a registry that is away.
+/// The interval between test requests to an unreachable registry.
 const REST: Duration = Duration::from_secs(30);
 
-/// Whether a registry answers.
+/// The circuit breaker of one registry.
 #[derive(Debug, Default)]
 pub(super) struct Outage(Mutex<State>);
 
@@ -31,7 +31,7 @@ struct Away {
 }
 
 impl Outage {
-    /// Fails while the registry is away; lets one request through at the end of each rest.
+    /// Fails while the circuit is open; lets one request through at the end of each interval.
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut state = self.state();
         let now = Instant::now();
@@ -45,14 +45,14 @@ impl Outage {
         }
     }
 
-    /// The registry answered as one does that works.
+    /// Records a response of a working registry.
     pub(super) fn answered(&self) {
         let mut state = self.state();
         state.answered_at = Some(Instant::now());
         state.away = None;
     }
 
-    /// A request that began at `begun` was given up with a transient `error`.
+    /// Records that a request that began at `begun` failed with a transient `error` after all retries.
     pub(super) fn gave_up(&self, begun: Instant, error: &Error) {
         let mut state = self.state();
         if state.answered_at.is_none_or(|answered_at| answered_at < begun) {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn after_one_has_given_up_the_others_fail_at_once_until_there_is_an_answer() {
+    fn after_one_request_has_failed_others_fail_at_once_until_a_response() {
         let outage = Outage::default();
         assert_eq!(outage.check(), Ok(()));
         outage.gave_up(Instant::now(), &away());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn one_document_that_hangs_does_not_make_a_registry_away_that_answers_for_others() {
+    fn one_hanging_document_does_not_open_the_circuit_if_others_succeed() {
         let outage = Outage::default();
         let begun = Instant::now();
         outage.answered();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_of_a_rest_one_goes_out_to_see() {
+    fn at_the_end_of_an_interval_one_request_tests_the_registry() {
         let outage = Outage::default();
         outage.gave_up(Instant::now(), &away());
         outage.state().away.as_mut().expect("away").until = Instant::now();

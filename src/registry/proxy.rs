@@ -1,11 +1,11 @@
-//! Did a proxy refuse the connection? Its refusals are distinguished from those of the server behind it.
+//! Failures of a proxy, distinguished from those of the server behind it.
 
 use std::error::Error;
 
-/// How errors of the HTTP library begin that come from an HTTPS connection through a proxy (`CONNECT`).
+/// The prefix of HTTP library errors from an HTTPS connection through a proxy (`CONNECT`).
 const TUNNEL: &str = "tunnel error: ";
 
-/// What a proxy did, if `error` or one of its causes comes from one.
+/// The failure of a proxy, if `error` or one of its causes comes from one.
 pub(crate) fn proxy_failure(error: &(dyn Error + 'static)) -> Option<String> {
     let causes = std::iter::successors(Some(error), |error| (*error).source()).take(16);
     let texts: Vec<_> = causes.map(ToString::to_string).collect();
@@ -22,7 +22,7 @@ pub(crate) fn proxy_failure(error: &(dyn Error + 'static)) -> Option<String> {
     Some(format!("{what}; check HTTPS_PROXY and NO_PROXY"))
 }
 
-/// What the HTTP status 407 says: only proxies answer it
+/// The message for HTTP status 407, which only proxies return
 /// (<https://www.rfc-editor.org/rfc/rfc9110#name-407-proxy-authentication-re>).
 pub(crate) const WANTS_LOGIN: &str =
     "the proxy requires a login (407); check the user name and password in HTTPS_PROXY or HTTP_PROXY";
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_proxy_did_is_said_of_a_proxy() {
+    fn only_failures_of_a_proxy_are_reported_as_such() {
         let of_connect = "client error (Connect)";
         for (texts, expected) in [
             (&[of_connect, "tunnel error: proxy authorization required"][..], "requires a login (407)"),

@@ -1,25 +1,25 @@
-//! May a request go where an answer points? Pure.
+//! Rules for following redirects.
 
 use reqwest::Url;
 
 use super::ecr_host;
 use crate::address::{Reach, Trust};
 
-/// How many redirects are followed.
+/// The most redirects that are followed.
 pub(super) const MAX_HOPS: usize = 5;
 
-/// The URL to go to from `at`, a hop of a request that started at `origin`, and how far that redirect alone makes its
-/// host trusted. The caller still checks the host itself.
+/// The next URL after `at`, a hop of a request that started at `origin`, and the trust that the redirect gives to its
+/// host. The caller still has to check the host itself.
 ///
-/// `may_leave` is whether another host may answer: blobs live in object stores, but a manifest or a token
-/// from elsewhere would be somebody else's word.
+/// `may_leave`: another host may respond. Blobs are in object stores, but a manifest or a token must come from the
+/// registry itself.
 pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> Result<(Url, Trust), String> {
-    let to = at.join(location).map_err(|_| "a redirect to no URL".to_owned())?;
+    let to = at.join(location).map_err(|_| "a redirect to a malformed URL".to_owned())?;
     if !matches!(to.scheme(), "http" | "https") || !to.has_host() {
-        return Err("a redirect to no web address".to_owned());
+        return Err("a redirect to a URL that is not HTTP".to_owned());
     }
     if !to.username().is_empty() || to.password().is_some() {
-        return Err("a redirect that carries credentials".to_owned());
+        return Err("a redirect to a URL with credentials".to_owned());
     }
     if at.scheme() == "https" && to.scheme() == "http" {
         return Err("a redirect from https to http".to_owned());
@@ -35,10 +35,10 @@ pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> R
     Ok((to, trust))
 }
 
-/// How far a request from `origin` may follow an answer to `to`; `None` for not at all.
+/// The trust of `to` as a redirect target from `origin`; `None` if it must not be followed.
 ///
-/// Only a registry on this machine leads to this machine, even where the configuration names what listens there. ECR
-/// leads to S3, which is at private addresses in a VPC with an endpoint for it (AWS PrivateLink).
+/// Only a registry on this machine may redirect to this machine, even if the target is configured. ECR redirects to S3,
+/// which has private addresses in a VPC with an endpoint (AWS PrivateLink).
 pub(super) fn trust_between(origin: &Url, to: &Url) -> Option<Trust> {
     let (from_host, to_host) = (origin.host_str().unwrap_or_default(), to.host_str().unwrap_or_default());
     match (Reach::from_host(from_host), Reach::from_host(to_host)) {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_may_leave_for_the_internet_but_not_for_this_machine() {
+    fn a_blob_may_be_redirected_to_the_internet_but_not_to_this_machine() {
         let go =
             |from: &str, to: &str| next(&url(from), &url(from), to, true).map(|(to, trust)| (to.to_string(), trust));
         let public = |to: &str| Ok((to.to_owned(), Trust::Public));
@@ -111,11 +111,11 @@ mod tests {
         let china = "https://prod-cn-north-1-starport-layer-bucket.s3.cn-north-1.amazonaws.com.cn/z";
         assert_eq!(trust("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/x", china), Trust::Private);
         assert_eq!(trust(ecr, china), Trust::Public);
-        assert_eq!(trust(ecr, "https://10.0.0.1/z"), Trust::Public, "an address is no name of S3");
+        assert_eq!(trust(ecr, "https://10.0.0.1/z"), Trust::Public, "an address is not an S3 host");
     }
 
     #[test]
-    fn a_manifest_stays_at_its_host_and_port() {
+    fn a_manifest_is_redirected_within_its_host_and_port_only() {
         let go = |from: &str, to: &str| next(&url(from), &url(from), to, false).is_ok();
         assert!(go("https://r.io/a", "/b"));
         assert!(go("http://r.io/a", "https://r.io/a"));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_is_judged_by_where_it_started_too() {
+    fn a_hop_is_checked_against_its_origin_too() {
         let origin = url("https://r.io/a");
         assert!(next(&origin, &url("https://cdn.net/b"), "https://127.0.0.1/", true).is_err());
         assert!(next(&origin, &url("https://cdn.net/b"), "http://cdn.net/", true).is_err());

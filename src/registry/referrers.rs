@@ -1,4 +1,4 @@
-//! What refers to an image? Of the answer, attestations that may hold provenance.
+//! Referrers of an image: those attestations that may hold provenance.
 
 use super::{
     CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, RequestKind, Result,
@@ -8,15 +8,15 @@ use crate::image::{
     Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer, provenance_referrers,
 };
 
-/// How many attestations that ECR lists are taken.
+/// The most attestations of a list of ECR.
 const MOST_LISTED: usize = 8;
 
-/// The longest list of referrers: that of an index.
+/// The longest list of referrers, in bytes: that of an index.
 const REFERRERS_BYTES: u64 = 4 * 1024 * 1024;
 
 impl DistributionClient {
-    /// By ECR's own API, which says more; elsewhere by the referrers API, and by the tag that stands in for it where a
-    /// registry has none (OCI distribution specification, "Referrers Tag Schema").
+    /// The attestations of `image`: from ECR's own API, else from the referrers API, or from the referrers tag if a
+    /// registry has no such API (OCI distribution specification, "Referrers Tag Schema").
     pub(super) async fn attestations_of(&self, repository: &Repository, image: &Digest) -> Result<Vec<Digest>> {
         let host = self.host(repository)?;
         if let Some(listed) = self.listed_by_ecr(repository, image).await? {
@@ -42,7 +42,7 @@ impl DistributionClient {
         provenance_referrers(answer.document()).map_err(malformed)
     }
 
-    /// What ECR lists, if it is asked by its API.
+    /// The referrers from the API of ECR, if it is used.
     async fn listed_by_ecr(&self, repository: &Repository, image: &Digest) -> Result<Option<Vec<Digest>>> {
         let Some(aws) = &self.aws else { return Ok(None) };
         let referrers = match aws.referrers(repository, image).await {

@@ -1,4 +1,4 @@
-//! What does a refusal mean? From status and body of an answer to an [`Error`]. Pure.
+//! Maps the status and body of an error response to an [`Error`].
 
 use serde::Deserialize;
 
@@ -7,15 +7,15 @@ use super::{
     transport::{Answer, Failure},
 };
 
-/// How much of what a registry says is repeated to people.
+/// The longest quoted message of a registry, in characters.
 const MESSAGE_CHARS: usize = 200;
 
-/// The error body of the OCI distribution specification, as far as it is there.
+/// The error body of the OCI distribution specification.
 #[derive(Debug, Default, Deserialize)]
 struct Body {
     #[serde(default)]
     errors: Vec<Entry>,
-    /// Token servers say it this way (RFC 6749, section 5.2).
+    /// The error of token servers (RFC 6749, section 5.2).
     #[serde(default)]
     error_description: String,
 }
@@ -28,17 +28,17 @@ struct Entry {
     message: Option<String>,
 }
 
-/// What a registry says beside the status of a refusal.
+/// The message of an error response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Said {
     /// The first error code, `DENIED`.
     pub(super) code: String,
-    /// The message, shortened and without control characters; the code where there is none.
+    /// The message, shortened and without control characters; the code if there is none.
     pub(super) message: String,
 }
 
 impl Said {
-    /// Reads the body of a refusal.
+    /// Parses the body of an error response.
     pub(super) fn read(body: &[u8]) -> Self {
         let Ok(read) = serde_json::from_slice::<Body>(body) else {
             return Self { code: String::new(), message: shorten(&String::from_utf8_lossy(body)) };
@@ -51,7 +51,7 @@ impl Said {
     }
 }
 
-/// The message in the body of a refusal, for the fuzz targets.
+/// The message in the body of an error response, for the fuzz targets.
 #[cfg(test)]
 pub(crate) fn message(body: &[u8]) -> String {
     Said::read(body).message
@@ -67,19 +67,18 @@ fn shorten(text: &str) -> String {
     words
 }
 
-/// What others wrote, as one line that shows as it is: without control characters, and without those that reorder or
-/// hide the text around them.
+/// External text as one printable line, without control characters and characters that reorder or hide text.
 pub(crate) fn one_line(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Marks that reorder or hide the text around them.
+/// Characters that reorder or hide text.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The failure that an unsuccessful `answer` to a question about `what` is.
+/// The failure for the error response `answer` to a request for `what`.
 pub(super) fn failure(registry: &str, what: &str, answer: &Answer) -> Failure {
     let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
     let retry_after = answer.retry_after();
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_error() {
+    fn every_error_response_has_its_error() {
         let expired = r#"{"errors":[{"code":"DENIED","message":"Your Authorization Token is invalid."}]}"#;
         let throttled = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"Rate exceeded"}]}"#;
         let limited = Error::RateLimited { registry: "r.io".into(), retry_after: Some(Duration::from_secs(7)) };
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_failures_that_may_pass_are_transient() {
+    fn only_temporary_failures_are_transient() {
         for (status, is_transient) in
             [(429, true), (500, true), (502, true), (503, true), (504, true), (408, true), (501, false), (404, false)]
         {
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_registry_says_comes_out_as_one_short_printable_line() {
+    fn the_message_of_a_registry_becomes_one_short_printable_line() {
         let said = Said::read(format!("\u{1b}[31mred\r\n\u{202e}{}", "é".repeat(500)).as_bytes());
         assert!(said.message.starts_with("[31mred é") && said.message.ends_with("é…"), "{}", said.message);
         assert_eq!(said.message.chars().count(), MESSAGE_CHARS + 1);

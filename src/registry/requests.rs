@@ -1,11 +1,11 @@
-//! How many requests went where: what an audit cost.
+//! Counts of requests by service and kind.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 
-/// What a request was for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestKind {
     /// A `HEAD` of a manifest.
@@ -48,7 +48,7 @@ impl Requests {
         *counts.entry(service.to_owned()).or_default().entry(kind.as_str()).or_default() += 1;
     }
 
-    /// How many there were so far.
+    /// The number of requests so far.
     #[must_use]
     pub fn total(&self) -> u64 {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The credentials that a registry and its token server were sent, so that nothing they say repeats them to people.
+//! The credentials that were sent to a registry and its token server, to redact them from its messages.
 
 use std::{
     collections::VecDeque,
@@ -8,22 +8,22 @@ use std::{
 use super::{Error, credentials::Credential, grant::Grant};
 use crate::redact::Redactor;
 
-/// How many tokens are kept: each scope has one, and a busy registry many.
+/// The most tokens that are kept: one for each scope.
 const MAX_TOKENS: usize = 32;
 
-/// What was sent to one registry and its token server.
+/// The secrets that were sent to one registry and its token server.
 #[derive(Default)]
 pub(super) struct Sent(Mutex<Credentials>);
 
 #[derive(Default)]
 struct Credentials {
     logins: Redactor,
-    /// The latest at the end.
+    /// The latest token at the end.
     tokens: VecDeque<Grant>,
 }
 
 impl Sent {
-    /// Notes a login, which is sent to the registry or exchanged for tokens.
+    /// Adds a login, which is sent to the registry or exchanged for tokens.
     pub(super) fn add_login(&self, credential: &Credential) {
         let logins = &mut self.lock().logins;
         match credential {
@@ -32,7 +32,7 @@ impl Sent {
         }
     }
 
-    /// Notes a token, or a login that lasts as long as one.
+    /// Adds a token, or a login with the lifetime of one.
     pub(super) fn add_token(&self, grant: &Grant) {
         let tokens = &mut self.lock().tokens;
         if tokens.len() == MAX_TOKENS {
@@ -41,7 +41,7 @@ impl Sent {
         tokens.push_back(grant.clone());
     }
 
-    /// `error` without them.
+    /// `error`, redacted.
     pub(super) fn removed_from(&self, error: Error) -> Error {
         let redactor = {
             let credentials = self.lock();
@@ -52,7 +52,7 @@ impl Sent {
         error.redacted(&redactor)
     }
 
-    /// `document` without the login and without what it was asked for by, `grant`; `None` if it repeats neither.
+    /// `document` without the login and without `grant`, which it was requested with; `None` if it contains neither.
     pub(super) fn removed_from_document(&self, document: &[u8], grant: &Grant) -> Option<Vec<u8>> {
         let mut redactor = self.lock().logins.clone();
         grant.hide_in(&mut redactor);

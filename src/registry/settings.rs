@@ -1,21 +1,21 @@
-//! Settings of the registry client, already validated.
+//! Settings of the registry client, validated.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::secret::Secret;
 
-/// How a registry is authenticated to.
+/// How to authenticate at a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// ECR credentials for private ECR, an ECR Public token for public.ecr.aws when AWS credentials
-    /// exist, Docker's `config.json` for others; anonymous where there is none.
+    /// ECR credentials for private ECR, an ECR Public token for public.ecr.aws when AWS credentials exist, Docker's
+    /// `config.json` for others; anonymous if there is none.
     #[default]
     Auto,
     /// No credentials, even if there are some.
     Anonymous,
     /// `ecr-public:GetAuthorizationToken`, or an error.
     EcrPublic,
-    /// A user name and a password of one's own.
+    /// A configured user name and password.
     Basic {
         /// The user name.
         username: String,
@@ -29,20 +29,19 @@ pub enum Auth {
 /// Settings of one registry, by the host that references name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostSettings {
-    /// Where requests go instead of `https://<host>`: a mirror, a pull-through cache, a stand-in.
-    /// Without a trailing slash; may hold a path in front of `/v2/`.
+    /// The endpoint instead of `https://<host>`: a mirror, a pull-through cache, an emulator. Without a trailing slash;
+    /// may have a path before `/v2/`.
     pub endpoint: Option<String>,
-    /// Whether the endpoint has all that the registry has. Otherwise it counts as a cache of it, which has only what was
-    /// asked for before.
+    /// Whether the endpoint has the complete content of the registry. Otherwise it counts as a cache.
     pub full_mirror: bool,
     /// How to authenticate.
     pub auth: Auth,
     /// Requests per second; `None` is the default for that registry (public.ecr.aws: 1 anonymous,
     /// 10 with credentials; others: unlimited).
     pub rate: Option<f64>,
-    /// Requests under way at once.
+    /// The most concurrent requests.
     pub connections: usize,
-    /// Certificates (PEM) trusted besides the system's.
+    /// A file with PEM certificates that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Whether plain HTTP is accepted beyond loopback.
     pub plain_http: bool,
@@ -68,7 +67,7 @@ impl Default for HostSettings {
 /// Why the client cannot be built from its settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The endpoint is no base of requests.
+    /// The endpoint is invalid.
     #[error("the endpoint of {host} cannot be used: {why}")]
     Endpoint {
         /// The host.
@@ -76,8 +75,8 @@ pub enum SettingsError {
         /// Why.
         why: String,
     },
-    /// The endpoint is plain HTTP, and not on this machine.
-    #[error("the endpoint of {host} is plain HTTP beyond loopback: set plain_http if that is meant")]
+    /// The endpoint is plain HTTP beyond loopback.
+    #[error("the endpoint of {host} is plain HTTP beyond loopback: set plain_http to allow it")]
     PlainHttp {
         /// The host.
         host: String,
@@ -95,10 +94,10 @@ pub enum SettingsError {
     NotPositive {
         /// The host.
         host: String,
-        /// What is not positive.
+        /// The setting.
         what: &'static str,
     },
-    /// There is no TLS to be had on this machine.
+    /// TLS cannot be set up on this machine.
     #[error("TLS cannot be set up: {why}")]
     Tls {
         /// Why.
@@ -107,7 +106,7 @@ pub enum SettingsError {
 }
 
 impl HostSettings {
-    /// Checks what no type holds.
+    /// Checks the constraints that types do not express.
     pub(super) fn check(&self, host: &str) -> Result<(), SettingsError> {
         let not_positive = |what| Err(SettingsError::NotPositive { host: host.to_owned(), what });
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
@@ -128,15 +127,15 @@ pub struct NetworkSettings {
     pub allow: Vec<String>,
     /// By host; hosts without an entry have the default settings.
     pub hosts: BTreeMap<String, HostSettings>,
-    /// How long a connection may take to open.
+    /// The connect timeout.
     pub connect_timeout: Duration,
-    /// How long one request may take, body included.
+    /// The timeout of one request, including the body.
     pub request_timeout: Duration,
-    /// How many times a transient failure is tried again.
+    /// The number of retries of a transient failure.
     pub retries: u32,
-    /// The longest wait between tries, `Retry-After` included.
+    /// The longest wait between attempts, including `Retry-After`.
     pub retry_wait: Duration,
-    /// How many pages of a tag list are read (1,000 tags each).
+    /// The most pages of a tag list that are read (1,000 tags each).
     pub tag_pages: usize,
 }
 

@@ -4,16 +4,16 @@ use serde::{Deserialize, Deserializer};
 
 use crate::image::{each_entry, is_tag};
 
-/// How many tags a page may have: the most that ECR takes.
+/// The page size: the maximum of ECR.
 pub(super) const TAGS_PER_PAGE: usize = 1000;
-/// How many tags of one page are kept. Some registries give all they have at once.
+/// The most tags of one page that are kept. Some registries return all tags at once.
 const MOST_OF_PAGE: usize = 100 * TAGS_PER_PAGE;
 
-/// The tags of a page that follow the grammar.
+/// The well-formed tags of a page.
 #[derive(Default)]
 pub(super) struct TagPage {
     pub(super) tags: Vec<String>,
-    /// Whether it has more than are kept.
+    /// Whether it has more tags than are kept.
     pub(super) has_more: bool,
 }
 
@@ -29,7 +29,7 @@ impl TagPage {
     ///
     /// # Errors
     ///
-    /// When it is no JSON of that shape.
+    /// If it is not JSON of that shape.
     pub(super) fn parse(body: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(body).map(|page: RawPage| page.tags)
     }

@@ -1,11 +1,11 @@
-//! How long may several requests take together? A tag list is one answer in many pages.
+//! A time budget for several requests, such as the pages of a tag list.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-/// Time for several requests together. What they wait for their turn does not count: that is our own pace.
+/// The time budget of several requests. Time spent in the rate limiter does not count.
 #[derive(Debug)]
 pub(super) struct TimeBudget {
     total: Duration,
@@ -13,22 +13,22 @@ pub(super) struct TimeBudget {
 }
 
 impl TimeBudget {
-    /// So much of it, nothing of it spent.
+    /// A budget of this total, unspent.
     pub(super) fn new(total: Duration) -> Self {
         Self { total, spent: Mutex::default() }
     }
 
-    /// All of it.
+    /// The total.
     pub(super) fn total(&self) -> Duration {
         self.total
     }
 
-    /// What is left of it.
+    /// The remaining time.
     pub(super) fn left(&self) -> Duration {
         self.total.saturating_sub(*self.spent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes `span` off it.
+    /// Subtracts `span`.
     pub(super) fn spend(&self, span: Duration) {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += span;
     }

@@ -1,4 +1,4 @@
-//! Tokens: where may one be asked for, with which credentials, and how long does it last? Pure.
+//! Bearer tokens: challenges, allowed token servers, and lifetimes.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use serde::Deserialize;
 use super::{challenge::Challenge, redirect};
 use crate::address::{Reach, Trust};
 
-/// How long a token lasts when nobody says (Docker registry token specification).
+/// The default lifetime of a token (Docker registry token specification).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 
-/// What a Bearer challenge demands.
+/// A Bearer challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Demand {
     /// The token server.
@@ -26,18 +26,18 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    /// Reads a Bearer challenge; an error is a sentence for people.
+    /// Parses a Bearer challenge; an error is text for people.
     pub(super) fn read(challenge: &Challenge) -> Result<Self, String> {
         let realm = challenge.parameter("realm").ok_or("its challenge names no realm")?;
-        let realm = realm.parse::<Url>().map_err(|_| "the realm of its challenge is no URL")?;
+        let realm = realm.parse::<Url>().map_err(|_| "the realm of its challenge is not a URL")?;
         if !matches!(realm.scheme(), "http" | "https") || !realm.has_host() || !realm.username().is_empty() {
-            return Err("the realm of its challenge is no web address".to_owned());
+            return Err("the realm of its challenge is not an HTTP URL".to_owned());
         }
         let owned = |name| challenge.parameter(name).filter(|value| !value.is_empty()).map(str::to_owned);
         Ok(Self { realm, service: owned("service"), scope: owned("scope") })
     }
 
-    /// Whether each repository needs a token of its own.
+    /// Whether each repository needs its own token.
     pub(super) fn is_per_repository(&self) -> bool {
         self.scope.as_deref().is_some_and(|scope| scope.starts_with("repository:"))
     }
@@ -53,39 +53,39 @@ impl Demand {
     }
 }
 
-/// Whom a registry's tokens may be asked from.
+/// The token servers that a registry's credentials may be sent to.
 #[derive(Clone, Debug)]
 pub(super) struct TokenRules {
-    /// Where the registry's requests go.
+    /// The endpoint of the registry.
     pub(super) base: Url,
     /// Further hosts that credentials may go to.
     pub(super) token_hosts: Vec<String>,
 }
 
 impl TokenRules {
-    /// Whether a token may be asked from `realm` at all, and how far that makes its host trusted; the caller still
-    /// checks the host itself. An error is a sentence for people.
+    /// Whether tokens may be requested from `realm`, and the trust of its host; the caller still has to check the host
+    /// itself. An error is text for people.
     pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<Trust, String> {
         let host = realm.host_str().unwrap_or_default();
         let is_same_host = realm.host_str() == self.base.host_str();
         let trust = redirect::trust_between(&self.base, realm);
         let is_both_loopback = trust == Some(Trust::Loopback);
-        // A registry that was allowed to speak plain HTTP may hand out tokens the same way, itself.
+        // A registry with plain HTTP allowed may issue tokens itself the same way.
         let is_like_base = realm.origin() == self.base.origin();
         if realm.scheme() != "https" && !is_both_loopback && !is_like_base {
             return Err(format!("its tokens come from {host} over plain HTTP"));
         }
         if Reach::from_host(host) != Reach::Forbidden && (is_same_host || self.is_listed(realm)) {
-            // It is trusted as far as it is already: a registry does not vouch for itself.
+            // Its trust stays unchanged: a registry cannot raise its own trust.
             return Ok(trust.unwrap_or(Trust::Public));
         }
         if has_credentials && !is_both_loopback && !self.is_known_pair(host) {
-            return Err(format!("it wants them sent to {host}; list that host under token_hosts if it may have them"));
+            return Err(format!("its token server is {host}; add that host to token_hosts to allow it"));
         }
         trust.ok_or_else(|| format!("its tokens come from the internal address {host}"))
     }
 
-    /// Registries whose token server is known to be elsewhere.
+    /// Registries with a known token server at another host.
     fn is_known_pair(&self, realm_host: &str) -> bool {
         matches!(
             (self.base.host_str().unwrap_or_default(), realm_host),
@@ -103,7 +103,7 @@ impl TokenRules {
     }
 }
 
-/// A token server's answer (Docker registry token specification).
+/// The response of a token server (Docker registry token specification).
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     token: Option<String>,
@@ -118,7 +118,7 @@ impl TokenAnswer {
         [&self.token, &self.access_token].into_iter().flatten().map(String::as_str).find(|token| !token.is_empty())
     }
 
-    /// How long it lasts from `now` on.
+    /// Its lifetime from `now`.
     pub(super) fn lifetime(&self, now: DateTime<Utc>) -> Duration {
         let stated = self.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let Some(stated) = stated.filter(|span| !span.is_zero()) else {
@@ -129,7 +129,7 @@ impl TokenAnswer {
             .zip(chrono::Duration::from_std(stated).ok())
             .and_then(|(at, span)| at.to_utc().checked_add_signed(span))
             .and_then(|ends_at| until(ends_at, now));
-        // A clock that disagrees must neither stretch a token's life nor end it before it began.
+        // A different clock must not extend the lifetime of a token or end it before it began.
         left.map_or(stated, |left| left.min(stated))
     }
 }
@@ -138,7 +138,7 @@ fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
     at.signed_duration_since(now).to_std().ok().filter(|left| !left.is_zero())
 }
 
-/// The `expiration` that an ECR Public token holds: base64 of JSON (oras-project/oras-go#1227).
+/// The `expiration` in an ECR Public token, which is base64 of JSON (oras-project/oras-go#1227).
 fn expiration_inside(token: &str) -> Option<DateTime<Utc>> {
     #[derive(Deserialize)]
     struct Inside {
@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_is_its_own_token_server_is_trusted_no_further_for_it() {
+    fn a_registry_that_is_its_own_token_server_keeps_its_trust() {
         for realm in ["https://r.io/token", "https://r.io:8443/token", "https://auth.corp/token"] {
             assert_eq!(check("https://r.io", realm, true), Ok(Trust::Public), "{realm}");
         }
     }
 
     #[test]
-    fn a_challenge_becomes_a_demand_or_says_what_is_wrong() {
+    fn a_challenge_parses_or_is_rejected_with_the_cause() {
         let read = |header| Demand::read(&challenge::parse([header])[0]);
         let aws = read(r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#).unwrap();
         assert_eq!((aws.service.as_deref(), aws.scope.as_deref()), (Some("public.ecr.aws"), Some("aws")));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn either_name_of_the_token_is_read() {
+    fn both_field_names_of_a_token_are_accepted() {
         let token = |json| serde_json::from_str::<TokenAnswer>(json).expect("an answer").token().map(str::to_owned);
         assert_eq!(token(r#"{"token":"a"}"#), Some("a".into()));
         assert_eq!(token(r#"{"access_token":"b"}"#), Some("b".into()));

@@ -1,7 +1,7 @@
-//! How does one request get to a registry and its answer back? Within time, bytes, rate and connections;
-//! counted; followed only where it may go.
+//! Sends single requests to a registry, within limits for time, size, rate and connections; counts them, and follows
+//! allowed redirects.
 //!
-//! Knows nothing of tokens: it sends the authorization it is given, to the origin it was given for.
+//! It sends the given authorization to its origin only.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,15 +30,15 @@ use crate::{
     secret::Secret,
 };
 
-/// How much of the body of a refusal is read.
+/// The longest body of an error response that is read, in bytes.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
 
-/// How rustls begins what it says of a certificate.
+/// The prefix of rustls errors about a certificate.
 const BAD_CERTIFICATE: &str = "invalid peer certificate:";
-/// What rustls says of an answer that is no TLS.
+/// The rustls error for a response that is not TLS.
 const NO_TLS: &str = "corrupt message of type InvalidContentType";
 
-/// The way to one registry, shared by all who ask it.
+/// The transport of one registry, shared by all requests.
 #[derive(Debug)]
 pub(super) struct Transport {
     /// The host that references name.
@@ -52,18 +52,18 @@ pub(super) struct Transport {
     pub(super) patience: Patience,
     /// How much of its answers may be in memory.
     pub(super) share: Share,
-    /// Whether it answers at all.
+    /// Whether the registry is reachable.
     pub(super) outage: Outage,
 }
 
-/// How long a request may take, and how often it is tried.
+/// Timeout and retries of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// One try, body included.
+    /// The timeout of one attempt, including the body.
     pub(super) request_timeout: Duration,
-    /// Further tries after a transient failure.
+    /// The number of retries after a transient failure.
     pub(super) retries: u32,
-    /// The longest wait between tries.
+    /// The longest wait between attempts.
     pub(super) retry_wait: Duration,
 }
 
@@ -73,43 +73,43 @@ pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) kind: RequestKind,
-    /// What it is about, for errors.
+    /// The name of the content in errors.
     pub(super) what: String,
-    /// The longest body of a success.
+    /// The longest body of a success, in bytes.
     pub(super) limit_bytes: u64,
     /// The `Accept` header.
     pub(super) accept: &'static str,
-    /// A form to send; it may hold a refresh token.
+    /// A form to send; it may have a refresh token.
     pub(super) form: Option<Secret>,
     /// Bytes to send.
     pub(super) upload: Option<Upload>,
-    /// The time that this request shares with others; none of its own besides a try's.
+    /// The time budget that this request shares with others.
     pub(super) budget: Option<Arc<TimeBudget>>,
 }
 
-/// An answer, read to its end. Not to be shown: it may hold a token.
+/// A complete response. It must not be logged, because it may have a token.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The bytes that a digest is checked against.
+    /// The body, for digests.
     pub(super) body: Body,
-    /// The body without the credentials that it repeats; `None` where it repeats none.
+    /// The body with credentials redacted; `None` if it contains none.
     pub(super) redacted: Option<Vec<u8>>,
-    /// Whether the host that was asked gave it, and not one it redirected to.
+    /// Whether the requested host sent it, not a redirect target.
     pub(super) is_from_registry: bool,
 }
 
-/// A try that did not give what was asked for.
+/// A failed attempt.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) retry_after: Option<Duration>,
-    /// Whether trying again is pointless although the error sounds transient.
+    /// Whether a retry would not help although the error is of a transient kind.
     pub(super) is_lasting: bool,
 }
 
 impl Failure {
-    /// A failure that is not worth another try.
+    /// A failure that is not retried.
     fn lasting(error: Error) -> Self {
         Self { error, retry_after: None, is_lasting: true }
     }
@@ -122,11 +122,11 @@ impl From<Error> for Failure {
 }
 
 impl Transport {
-    /// One try of `ask`: any answer is a success here, whatever its status.
+    /// One attempt of `ask`: any response counts as a success here, whatever its status.
     pub(super) async fn exchange(&self, ask: &Ask, authorization: Option<&HeaderValue>) -> Result<Answer, Failure> {
         let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
         let turn = self.pace.turn().await;
-        // Asked last: it may have gone away while this request waited for its turn.
+        // Checked last: the circuit may have opened while this request waited.
         self.outage.check().map_err(Failure::lasting)?;
         self.requests.count(&self.host, ask.kind);
         let limit = self.patience.request_timeout;
@@ -145,8 +145,8 @@ impl Transport {
         Ok(answer)
     }
 
-    /// Waits as long as a failed try calls for; fails with its error when there is no point, no try or no
-    /// time left. `begun` is when the first try was made.
+    /// Waits before a retry; returns the error if retrying would not help, or attempts or time are used up. `begun` is
+    /// when the first attempt began.
     pub(super) async fn wait_after(
         &self,
         ask: &Ask,
@@ -157,7 +157,7 @@ impl Transport {
         if failure.is_lasting || !failure.error.is_transient() {
             return Err(failure.error);
         }
-        // A registry that hangs costs two time limits, not one for each try.
+        // A hanging registry costs two timeouts, not one for each attempt.
         let is_last = tries >= self.patience.retries || begun.elapsed() >= self.patience.request_timeout * 2;
         if is_last {
             self.outage.gave_up(begun, &failure.error);
@@ -175,7 +175,7 @@ impl Transport {
         Ok(())
     }
 
-    /// The answer to `ask`, complete by `deadline`, which moves on while others leave the memory.
+    /// The response to `ask`, complete by `deadline`, which is extended while waiting for memory.
     async fn answer(
         &self,
         ask: &Ask,
@@ -188,7 +188,7 @@ impl Transport {
         self.read(ask, response, is_from_registry, deadline).await
     }
 
-    /// The response of the host that has what was asked for, and whether that is the one that was asked.
+    /// The response after redirects, and whether the requested host sent it.
     async fn travel(
         &self,
         ask: &Ask,
@@ -217,7 +217,7 @@ impl Transport {
             let (to, trust) = redirect::next(&ask.url, &url, &location, may_leave).map_err(redirected)?;
             self.resolver.trust(to.host_str().unwrap_or_default(), trust);
             url = to;
-            // Once a request has left its origin, nothing that comes after it sees the credentials.
+            // After a redirect away from the origin, credentials are never sent again.
             is_home = is_home && url.origin() == ask.url.origin();
         }
         Err(self.redirected(ask, "too many redirects".to_owned()).into())
@@ -237,7 +237,7 @@ impl Transport {
         request.send().await.map_err(|error| self.transport_failure(error))
     }
 
-    /// Reads `response` to its end. The time that it waits for others to leave the memory does not count.
+    /// Reads `response` completely. Time spent waiting for memory does not count.
     async fn read(
         &self,
         ask: &Ask,
@@ -264,7 +264,7 @@ impl Transport {
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                // What a refusal says is only a comment on its status.
+                // The body of an error response is optional.
                 Err(_) if !status.is_success() => break,
                 Err(error) => return Err(self.transport_failure(error)),
             };
@@ -276,7 +276,7 @@ impl Transport {
                 let waiting = Instant::now();
                 reserved = self.share.reserve(most_bytes).await;
                 *deadline += waiting.elapsed();
-                // Not doubled again and again, which would take more than was reserved.
+                // Reserved once instead of growing, which would exceed the reservation.
                 body.reserve_exact(usize::try_from(most_bytes).unwrap_or_default().saturating_sub(body.len()));
             }
             body.extend_from_slice(&chunk);
@@ -288,7 +288,7 @@ impl Transport {
         Ok(Answer { status, headers, body: Body::new(body, reserved), redacted: None, is_from_registry })
     }
 
-    /// No answer in time, before anything is spent of what the request shares with others.
+    /// A timeout.
     fn late(&self, ask: &Ask) -> Failure {
         let limit = self.patience.request_timeout;
         match &ask.budget {
@@ -296,7 +296,7 @@ impl Transport {
                 let why = format!("{} was not complete within {:?}", ask.what, budget.total());
                 Failure::lasting(self.unreachable(why))
             }
-            _ => self.unreachable(format!("no complete answer within {limit:?}")).into(),
+            _ => self.unreachable(format!("no complete response within {limit:?}")).into(),
         }
     }
 
@@ -308,16 +308,16 @@ impl Transport {
         Error::Unreachable { registry: self.host.to_string(), why: why.into() }
     }
 
-    /// A host that is not contacted, whoever is asked.
+    /// The failure for a host that must not be contacted.
     fn refused(&self, refused: &Refused) -> Failure {
-        let hint = if refused.is_private() { "; list the host under network.allow if it is yours" } else { "" };
+        let hint = if refused.is_private() { "; add the host to network.allow if it is yours" } else { "" };
         Failure::lasting(self.unreachable(format!("{refused}{hint}")))
     }
 
     fn transport_failure(&self, error: reqwest::Error) -> Failure {
         let is_timeout = error.is_timeout();
         let is_connect = error.is_connect();
-        // The chain below the URL, which may be a presigned one.
+        // The causes without the URL, which may be presigned.
         let error = error.without_url();
         if let Some(why) = proxy_failure(&error) {
             let is_lasting = why == WANTS_LOGIN;
@@ -333,8 +333,8 @@ impl Transport {
         let cause = cause.to_string();
         let is_lasting = cause.starts_with(BAD_CERTIFICATE) || cause.contains(NO_TLS);
         let why = match (is_timeout, is_connect) {
-            (true, true) => "no connection in time".to_owned(),
-            (true, false) => "no answer in time".to_owned(),
+            (true, true) => "connection timed out".to_owned(),
+            (true, false) => "no response in time".to_owned(),
             _ => tls_trouble(&cause).unwrap_or(cause),
         };
         Failure { error: self.unreachable(why), retry_after: None, is_lasting }
@@ -342,7 +342,7 @@ impl Transport {
 }
 
 impl Answer {
-    /// The body to read: whatever it says may be shown to people.
+    /// The body, with credentials redacted.
     pub(super) fn document(&self) -> &[u8] {
         self.redacted.as_deref().unwrap_or(&self.body)
     }
@@ -352,25 +352,27 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The span that the registry asks to wait.
+    /// The wait that the registry requests.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.header(RETRY_AFTER).and_then(|value| retry::retry_after(value, Utc::now()))
     }
 }
 
-/// What is wrong with the TLS of a registry, where that is what `cause` says in the words of its library.
+/// The TLS problem of a registry, from the error text `cause` of the library.
 fn tls_trouble(cause: &str) -> Option<String> {
     if cause.contains(NO_TLS) {
-        return Some("it does not speak TLS there; is its endpoint http:// and not https://?".to_owned());
+        return Some(
+            "it does not use TLS at this port; should its endpoint be http:// instead of https://?".to_owned(),
+        );
     }
     let why = cause.strip_prefix(BAD_CERTIFICATE)?.trim();
     Some(match why {
-        "UnknownIssuer" => "its certificate is of no authority known here: name its file by ca_file".to_owned(),
+        "UnknownIssuer" => "its certificate is from an unknown authority: set ca_file".to_owned(),
         "Expired" => "its certificate has expired".to_owned(),
         why if why.contains("CaUsedAsEndEntity") => {
-            "its certificate is that of an authority, which no server may show".to_owned()
+            "its certificate is that of an authority, which a server must not use".to_owned()
         }
-        // In words already, unlike the names of types.
+        // Text for people, unlike type names.
         why if why.contains(' ') && !why.contains('(') => format!("its certificate is not accepted: {why}"),
         why => format!("its certificate is not accepted ({why})"),
     })

@@ -1,9 +1,9 @@
-//! Is an answer what was asked for? Digests, checked.
+//! Verification of response digests.
 
 use super::{Error, Result, transport::Answer};
 use crate::image::{Digest, Reference};
 
-/// The digest in the header, if it is one.
+/// The digest in the header, if it is valid.
 pub(super) fn announced_digest(answer: &Answer) -> Option<Digest> {
     answer.header("docker-content-digest")?.trim().parse().ok()
 }

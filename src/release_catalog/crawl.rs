@@ -1,8 +1,8 @@
-//! Crawling: reads the releases of base repositories through the `Registry` port, whatever the pace of that.
+//! The crawl: reads the releases of base repositories through the `Registry` port.
 //!
-//! Of each architecture, one `GET` brings the manifest, and with it the layer digests. The `diff_ids`, which prove a base
-//! however its layers were compressed, take a second one for the configuration, unless a release with the same layers
-//! was read before. A `HEAD` of the tag without an architecture brings the digest of the index, which labels record.
+//! For each architecture, one `GET` returns the manifest with the layer digests. A second one for the configuration
+//! returns the `diff_ids`, which are independent of compression, unless a release with the same layers was read before.
+//! A `HEAD` of the plain tag returns the digest of the index, which labels record.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,63 +24,64 @@ use crate::{
     registry::{Error, Missing, Registry},
 };
 
-/// How many releases are read at once: a kill costs what was read of these.
+/// The number of releases read at once; after a kill these are read again.
 const RELEASES_AT_ONCE: usize = 16;
 
 /// Why a crawl ended early. What it read is in its journal.
 #[derive(Debug, thiserror::Error)]
 pub enum CrawlError {
-    /// A registry does not answer.
+    /// A registry does not respond.
     #[error("{repository} can no longer be read: {error}")]
     Registry {
-        /// What was being read.
+        /// The repository that was being read.
         repository: Repository,
-        /// What went wrong.
+        /// The error.
         error: Error,
     },
-    /// The journal cannot be kept.
+    /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// How far a crawl is.
+/// The progress of a crawl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrawlProgress {
-    /// So many of the tag lists are read.
+    /// Tag lists are being read.
     Lists {
         /// Read.
         done: usize,
         /// All.
         total: usize,
     },
-    /// So many of the requests for releases are done.
+    /// Releases are being read.
     Releases {
-        /// Done, those of earlier processes included.
+        /// Requests done, including those of earlier processes.
         done: usize,
-        /// All, at the most.
+        /// Requests in total, at most.
         total: usize,
     },
 }
 
-/// What a crawl came to.
+/// The result of a crawl.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crawled {
-    /// The releases: those known before and those read.
+    /// The known and the new releases.
     pub catalog: ReleaseCatalog,
-    /// How many releases are new, each platform counted.
+    /// The number of new releases, each platform counted.
     pub added: usize,
-    /// What could not be read, and why: it is not in the catalog.
+    /// What could not be read and is not in the catalog, with the errors.
     pub skipped: Vec<String>,
 }
 
 /// The diff_ids of releases by their layers.
 type KnownLayers = Mutex<HashMap<Digest, (Platform, usize, Digest)>>;
 
-/// Reads what `scope` wants and neither `known` nor `journal` has. A tag list counts as read at what `clock` says then.
+/// Reads the releases in `scope` that neither `known` nor `journal` has. `clock` gives the times at which tag lists
+/// were read.
 ///
 /// # Errors
 ///
-/// When a registry does not answer, or the journal cannot be written. The journal then has what was read by then.
+/// If a registry does not respond, or the journal cannot be written. The journal has everything read by then.
 pub async fn crawl(
     registry: &dyn Registry,
     scope: &CrawlScope,
@@ -102,7 +103,7 @@ pub async fn crawl(
     }
     read_all(registry, &repositories, &known, journal, progress, &mut skipped).await?;
     let before = known.len();
-    // A catalog never takes the place of one that it is made from without being newer.
+    // A catalog is always newer than the one that it is made from.
     let built_at = journal.began_at().max(known.built_at() + chrono::TimeDelta::seconds(i64::from(before > 0)));
     let mut catalog = known.with_built_at(built_at);
     for (repository, release) in journal.releases() {
@@ -111,7 +112,7 @@ pub async fn crawl(
     Ok(Crawled { added: catalog.len() - before, catalog, skipped })
 }
 
-/// The tag list of `repository`, or why there is none.
+/// The tag list of `repository`, or the error of reading it.
 async fn list(
     registry: &dyn Registry,
     scope: &CrawlScope,
@@ -182,7 +183,7 @@ async fn read_all(
     Ok(())
 }
 
-/// Whether the error is about one document, and the others may be read nonetheless.
+/// Whether the error affects one document only, so that others may still be read.
 fn is_about_one(error: &Error) -> bool {
     matches!(
         error,
@@ -229,13 +230,13 @@ impl Reader<'_> {
         Ok(releases)
     }
 
-    /// What the tag without an architecture adds: the digest of the index, or all there is.
+    /// Adds the plain tag: the digest of its index, or all images if there are no others.
     async fn plain(&self, listed: &ListedRelease, releases: &mut Vec<PlatformRelease>) -> Result<(), Error> {
         let reference = self.tagged(listed.tag.to_string());
         if !releases.is_empty() {
             let pointer = match self.registry.head(&reference).await {
                 Ok(pointer) => pointer,
-                // The images are there, and what is missing is only another name for them.
+                // The images are known; only the digest of the index is missing.
                 Err(Error::NotFound { missing: Missing::Tag(_), .. }) => return Ok(()),
                 Err(error) => return Err(error),
             };
@@ -265,7 +266,7 @@ impl Reader<'_> {
         let mut releases = Vec::new();
         for child in children {
             let fetched = self.registry.manifest(&Reference::pinned(self.repository.clone(), child)).await?;
-            // What an index lists may be an index again; nobody publishes releases like that.
+            // Nested indexes are not supported; no release has them.
             if let Document::Manifest(manifest) = fetched.document {
                 let release = self.image(fetched.digest, manifest).await?;
                 releases.extend(release.map(|release| PlatformRelease { index: Some(index.clone()), ..release }));

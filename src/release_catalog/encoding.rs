@@ -1,8 +1,8 @@
 //! The bytes of a release catalog: a line that names the format, then a sequence of postcard values.
 //!
-//! Names are interned and dated tags kept as hours, so that a platform release takes about 130 bytes, nearly all of them
-//! digests, which no compression makes smaller. Every count has a limit, because a file is read before anything is
-//! known of it but its size; what is allocated is at most proportional to the bytes that are there.
+//! Names are interned and dated tags stored as hours, so that a platform release takes about 130 bytes, nearly all of
+//! them incompressible digests. Every count has a limit, because a file is untrusted; allocations are at most
+//! proportional to its size.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,44 +13,44 @@ use serde::{Deserialize, Serialize};
 use super::{MOST_LAYERS, MOST_TAGS, ReleaseCatalog};
 use crate::image::{Digest, LambdaTag, Platform, PlatformRelease, Repository, is_tag};
 
-/// What files of this version begin with.
+/// The prefix of files of this version.
 const SCHEMA: &str = "basewatch.releases/v1";
-/// What files of every version begin with.
+/// The prefix of files of every version.
 const SCHEMA_PREFIX: &str = "basewatch.releases/";
 
 /// The longest file that is read: ten times what AWS has ever published.
 pub const MOST_BYTES: u64 = 32 << 20;
-/// The most releases in it.
+/// The most releases.
 const MOST_RELEASES: usize = 250_000;
 /// The most names of each kind.
 const MOST_NAMES: usize = 65_536;
 /// The longest name in bytes.
 const NAME_BYTES: usize = 512;
-/// The hours of a century.
+/// The number of hours of a century.
 const MOST_HOURS: u32 = 36_525 * 24;
 
-/// The hours of dated tags count from the beginning of this century.
+/// The hours of dated tags are counted from the beginning of this century.
 const CENTURY: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0).expect("an instant");
 
-/// Why bytes are no release catalog.
+/// Why bytes are not a release catalog.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// They do not begin as one.
-    #[error("it is no release catalog of basewatch")]
+    /// They do not begin like one.
+    #[error("it is not a release catalog of basewatch")]
     NoCatalog,
-    /// Another version of basewatch wrote them.
-    #[error("its format is {found}, and this basewatch reads {SCHEMA}")]
+    /// They have another format version.
+    #[error("its format is {found}; this version of basewatch reads {SCHEMA}")]
     Schema {
-        /// The format that they name.
+        /// The format of the bytes.
         found: String,
     },
-    /// They are more than a catalog may have.
+    /// They exceed the size limit.
     #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
     TooLarge,
-    /// They end early, or say what no catalog says.
+    /// They are truncated or corrupt.
     #[error("it is damaged: {why}")]
     Damaged {
-        /// What is wrong.
+        /// The error.
         why: &'static str,
     },
 }
@@ -62,7 +62,7 @@ enum RawDigest {
     Sha512([u8; 32], [u8; 32]),
 }
 
-/// A tag: a name alone, or the family of a dated tag and its hour, counted from 1.
+/// A tag: a plain tag, or the family of a dated tag and its hour, counted from 1.
 #[derive(Debug, Serialize, Deserialize)]
 struct RawTag {
     name: u32,
@@ -111,7 +111,7 @@ fn damaged(why: &'static str) -> DecodeError {
     DecodeError::Damaged { why }
 }
 
-/// A tag apart: the family of a dated tag and its hour, or the whole tag and 0.
+/// Splits a tag into the family of a dated tag and its hour, or the whole tag and 0.
 fn split(tag: &str) -> (String, u32) {
     let parsed = LambdaTag::parse(tag).filter(|parsed| parsed.arch.is_none() && parsed.to_string() == tag);
     let dated = parsed.and_then(|parsed| {
@@ -132,10 +132,10 @@ fn join(name: &str, hour: u32) -> Result<String, DecodeError> {
             dated.ok_or(damaged("a dated tag has no family or no date"))?.to_string()
         }
     };
-    if is_tag(&tag) { Ok(tag) } else { Err(damaged("a tag breaks the grammar of tags")) }
+    if is_tag(&tag) { Ok(tag) } else { Err(damaged("a tag is malformed")) }
 }
 
-/// Names by their position.
+/// Names and their positions.
 struct Names(BTreeMap<String, u32>);
 
 impl Names {
@@ -155,7 +155,7 @@ impl Names {
     }
 }
 
-/// Whether a release could be read again: its names are short enough, and are what they look like.
+/// Whether a release would be read back unchanged: its names are short and well-formed.
 pub(super) fn is_writable(repository: &Repository, platform: &Platform) -> bool {
     let (repository_name, platform_name) = (repository.to_string(), platform.to_string());
     let is_short = repository_name.len() <= NAME_BYTES && platform_name.len() <= NAME_BYTES;
@@ -178,7 +178,7 @@ pub(super) fn encode(catalog: &ReleaseCatalog) -> Vec<u8> {
     let tags = catalog.iter().flat_map(|(_, release)| &release.tags);
     let names = Names::new(tags.map(|tag| split(tag).0).collect());
     let platforms = Names::new(catalog.iter().map(|(_, release)| release.platform.to_string()).collect());
-    // The platforms of a release share an index, and the releases of a day the layer of the operating system.
+    // The platforms of a release share an index; the releases of a day share the operating system layer.
     let shared = |release: &PlatformRelease| [release.index.clone(), release.first_layer.clone()];
     let shared: BTreeSet<_> = catalog.iter().flat_map(|(_, release)| shared(release)).flatten().collect();
     let mut bytes = format!("{SCHEMA}\n").into_bytes();
@@ -223,13 +223,13 @@ struct Reader<'a>(Deserializer<'a, Slice<'a>>);
 
 impl<'a> Reader<'a> {
     fn next<T: Deserialize<'a>>(&mut self) -> Result<T, DecodeError> {
-        T::deserialize(&mut self.0).map_err(|_| damaged("it ends early, or a value in it is none"))
+        T::deserialize(&mut self.0).map_err(|_| damaged("it is truncated, or a value in it is invalid"))
     }
 
     fn count(&mut self, most: usize) -> Result<usize, DecodeError> {
         let count: u32 = self.next()?;
         let count = usize::try_from(count).ok().filter(|count| *count <= most);
-        count.ok_or(damaged("it counts more than a catalog may hold"))
+        count.ok_or(damaged("a count exceeds the limit of a catalog"))
     }
 
     fn name(&mut self) -> Result<&'a str, DecodeError> {
@@ -242,17 +242,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What releases refer to.
+/// The tables that releases refer to.
 struct Tables<'a> {
     built_at: DateTime<Utc>,
     tags: Vec<&'a str>,
     platforms: Vec<Platform>,
-    /// The digests of several releases.
+    /// Digests that several releases share.
     shared: Vec<Digest>,
 }
 
 impl Tables<'_> {
-    /// The digest at `position`, counted from 1; none at 0.
+    /// The digest at `position`, counted from 1; `None` at 0.
     fn shared(&self, position: u32) -> Result<Option<Digest>, DecodeError> {
         let Some(position) = position.checked_sub(1) else { return Ok(None) };
         let digest = usize::try_from(position).ok().and_then(|position| self.shared.get(position));
@@ -266,11 +266,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
         return Err(DecodeError::TooLarge);
     }
     let mut reader = Reader(Deserializer::from_bytes(body(bytes)?));
-    let built_at = DateTime::from_timestamp(reader.next()?, 0).ok_or(damaged("the time it was built is none"))?;
+    let built_at = DateTime::from_timestamp(reader.next()?, 0).ok_or(damaged("its build time is invalid"))?;
     let tags = reader.names()?;
     let platforms = reader.names()?.into_iter().map(|name| {
         let platform: Option<Platform> = name.parse().ok();
-        platform.filter(|platform| platform.to_string() == name).ok_or(damaged("a platform is none"))
+        platform.filter(|platform| platform.to_string() == name).ok_or(damaged("a platform is malformed"))
     });
     let platforms = platforms.collect::<Result<_, _>>()?;
     let shared = (0..reader.count(2 * MOST_RELEASES)?).map(|_| reader.next::<RawDigest>()?.digest());
@@ -282,22 +282,22 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
         let name = reader.name()?;
         let repository: Option<Repository> = name.parse().ok();
         let repository = repository.filter(|repository| repository.to_string() == name);
-        let repository = repository.ok_or(damaged("a repository is none"))?;
+        let repository = repository.ok_or(damaged("a repository is malformed"))?;
         let releases = reader.count(left)?;
         left -= releases;
         let rows = (0..releases).map(|_| release(&mut reader, &tables));
         let rows: BTreeMap<_, _> = rows.collect::<Result<_, _>>()?;
         if rows.len() != releases || catalog.repositories.insert(repository, rows).is_some() {
-            return Err(damaged("it says the same thing twice"));
+            return Err(damaged("it has a duplicate entry"));
         }
     }
     match reader.0.finalize() {
         Ok([]) => Ok(catalog),
-        _ => Err(damaged("something follows its end")),
+        _ => Err(damaged("it has trailing bytes")),
     }
 }
 
-/// What follows the line that names the format.
+/// The bytes after the format line.
 fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let end = bytes.iter().take(64).position(|byte| *byte == b'\n').ok_or(DecodeError::NoCatalog)?;
     let schema = std::str::from_utf8(&bytes[..end]).map_err(|_| DecodeError::NoCatalog)?;
@@ -317,7 +317,7 @@ fn release(reader: &mut Reader<'_>, tables: &Tables<'_>) -> Result<(Digest, Plat
     let first_seen = TimeDelta::try_seconds(row.first_seen);
     let first_seen = first_seen.and_then(|span| tables.built_at.checked_sub_signed(span));
     if !(1..=MOST_LAYERS).contains(&at(row.layer_count)) || at(row.tag_count) > MOST_TAGS {
-        return Err(damaged("a release has no layers, or more layers or tags than there can be"));
+        return Err(damaged("a release has no layers, or too many layers or tags"));
     }
     let tags = (0..row.tag_count).map(|_| {
         let tag: RawTag = reader.next()?;
@@ -334,7 +334,7 @@ fn release(reader: &mut Reader<'_>, tables: &Tables<'_>) -> Result<(Digest, Plat
         layer_count: at(row.layer_count),
         diff_ids: row.diff_ids.as_ref().map(RawDigest::digest).transpose()?,
         layers: row.layers.as_ref().map(RawDigest::digest).transpose()?,
-        first_seen: first_seen.ok_or(damaged("a date is none"))?,
+        first_seen: first_seen.ok_or(damaged("a date is malformed"))?,
     };
     Ok((manifest, release))
 }

@@ -1,7 +1,6 @@
-//! What an unfinished crawl has read: a journal beside the file that it will write, so that a crawl that was stopped goes
-//! on where it was.
+//! The journal of an unfinished crawl, next to its output file, from which an interrupted crawl continues.
 //!
-//! One JSON document a line, appended as soon as it is known. A line that a kill cut short is read again.
+//! One JSON document a line, appended as soon as it is read. A truncated last line is dropped, and its data read again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +21,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// The format of a journal.
 const FORMAT: u32 = 1;
 
-/// What went wrong with a journal.
+/// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// It cannot be read or written.
@@ -30,7 +29,7 @@ pub enum JournalError {
     Unusable {
         /// The journal.
         file: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         why: String,
     },
     /// Another process is crawling.
@@ -39,15 +38,15 @@ pub enum JournalError {
         /// The journal.
         file: PathBuf,
     },
-    /// It is of another crawl.
+    /// It belongs to another crawl.
     #[error(
-        "{} is the unfinished crawl of something else ({found}): go on with that, or remove the file to begin anew",
+        "{} belongs to an unfinished crawl with another scope ({found}): continue that crawl, or remove the file to start over",
         .file.display()
     )]
     OtherScope {
         /// The journal.
         file: PathBuf,
-        /// What is being crawled there.
+        /// The scope of that crawl.
         found: String,
     },
 }
@@ -56,7 +55,7 @@ pub enum JournalError {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
-    /// The first line: which crawl this is.
+    /// The first line: the scope of the crawl.
     Begun { format: u32, scope: String, began_at: DateTime<Utc> },
     /// A tag list.
     Listed { repository: Repository, listed_at: DateTime<Utc>, is_complete: bool, tags: Vec<String> },
@@ -76,11 +75,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journal in `path` of the crawl that `scope` describes: the one that is there, or a new one that begins `now`.
+    /// Opens the journal `path` of the crawl with `scope`, or creates one that begins `now`.
     ///
     /// # Errors
     ///
-    /// When it cannot be used, another process uses it, or it is of another crawl.
+    /// If it cannot be used, another process uses it, or it belongs to another crawl.
     pub fn open(path: &Path, scope: &str, now: DateTime<Utc>) -> Result<Self, JournalError> {
         let unusable = |why: String| JournalError::Unusable { file: path.to_owned(), why };
         let mut options = OpenOptions::new();
@@ -88,7 +87,7 @@ impl Journal {
         let file = file.map_err(|error| unusable(error.to_string()))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { file: path.to_owned() }),
-            // A folder that knows no locks, as some network file systems: two crawls at once are the user's care there.
+            // Some network file systems have no locks; there the user has to prevent concurrent crawls.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let mut journal = Self {
@@ -116,7 +115,7 @@ impl Journal {
         self.began_at
     }
 
-    /// How many releases it has, each platform counted.
+    /// The number of releases, each platform counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.releases.len()
@@ -143,13 +142,13 @@ impl Journal {
         self.read.contains(&(repository.clone(), tag.to_owned()))
     }
 
-    /// Notes a tag list.
+    /// Appends a tag list.
     pub(super) fn add_listing(&mut self, listing: LineListing) -> Result<(), JournalError> {
         let LineListing { repository, listed_at, tags, is_complete } = listing;
         self.add(Entry::Listed { repository, listed_at, is_complete, tags })
     }
 
-    /// Notes a release.
+    /// Appends a release.
     pub(super) fn add_release(
         &mut self,
         repository: &Repository,
@@ -159,11 +158,11 @@ impl Journal {
         self.add(Entry::Read { repository: repository.clone(), tag, releases })
     }
 
-    /// Removes the journal of a crawl whose file is written.
+    /// Removes the journal after the output file was written.
     ///
     /// # Errors
     ///
-    /// When it cannot be removed.
+    /// If it cannot be removed.
     pub fn remove(self) -> Result<(), JournalError> {
         std::fs::remove_file(&self.path)
             .map_err(|error| JournalError::Unusable { file: self.path.clone(), why: error.to_string() })
@@ -183,12 +182,12 @@ impl Journal {
         written.map_err(|error| JournalError::Unusable { file: self.path.clone(), why: error.to_string() })
     }
 
-    /// Reads the lines that are whole, drops what follows the last of them, and says of which crawl they are.
+    /// Reads the complete lines, truncates the rest, and returns the scope of the crawl.
     fn recover(&mut self) -> io::Result<Option<String>> {
         let mut bytes = Vec::new();
         (&self.file).take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MOST_BYTES {
-            return Err(io::Error::other("it is larger than a journal gets"));
+            return Err(io::Error::other("it is too large for a journal"));
         }
         let mut scope = None;
         let mut end = 0;
@@ -204,9 +203,9 @@ impl Journal {
             }
             end += line.len();
         }
-        // What is no journal is somebody's file, and is left alone; a first line that was cut is ours.
+        // A file that is not a journal is left alone; a truncated first line is one of ours.
         if scope.is_none() && bytes.contains(&b'\n') {
-            return Err(io::Error::other("it is no journal of a crawl"));
+            return Err(io::Error::other("it is not the journal of a crawl"));
         }
         self.file.set_len(end as u64)?;
         self.file.seek(SeekFrom::End(0))?;

@@ -1,4 +1,4 @@
-//! Which releases a crawl reads: those of the wanted lines that tag lists name. Pure.
+//! The releases that a crawl reads: those of the selected lines in tag lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use crate::{
     image::{Arch, LambdaTag, Repository},
 };
 
-/// What a crawl reads.
+/// The scope of a crawl.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CrawlScope {
     /// The repositories.
     pub repositories: Vec<Repository>,
-    /// Patterns of lines, as `REPOSITORY:LINE`; all lines without one.
+    /// Patterns of lines, as `REPOSITORY:LINE`; empty for all lines.
     pub lines: Vec<Glob>,
-    /// Only releases whose tag has this date or a later one.
+    /// The earliest date of a release's tag.
     pub since: Option<DateTime<Utc>>,
 }
 
@@ -26,31 +26,31 @@ pub struct CrawlScope {
 pub struct LineListing {
     /// The repository.
     pub repository: Repository,
-    /// When it was read: all that it names was published by then.
+    /// When it was read, by which its tags were published.
     pub listed_at: DateTime<Utc>,
-    /// Its dated tags within the scope.
+    /// Its dated tags in the scope.
     pub tags: Vec<String>,
-    /// Whether the whole list was read, from the registry itself.
+    /// Whether it is complete and from the registry itself.
     pub is_complete: bool,
 }
 
-/// A release that a tag list names.
+/// A release in a tag list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListedRelease {
     /// Its tag, without an architecture.
     pub(super) tag: LambdaTag,
-    /// The architectures that have a tag of their own.
+    /// The architectures with their own tag.
     pub(super) architectures: BTreeSet<Arch>,
     /// Whether there is a tag without an architecture.
     pub(super) has_plain_tag: bool,
 }
 
-/// What reading a manifest and its configuration takes.
+/// The number of requests for a manifest and its configuration.
 const REQUESTS_PER_IMAGE: usize = 2;
 
 impl ListedRelease {
-    /// How many requests it takes to read it: for each architecture the manifest and the configuration, and a `HEAD` for
-    /// the digest of the index; where only that is named, the index as well.
+    /// The number of requests to read it: manifest and configuration for each architecture, a `HEAD` for the digest of
+    /// the index, and the index itself if it is the only tag.
     pub(super) fn request_count(&self) -> usize {
         let images = if self.architectures.is_empty() { 2 } else { self.architectures.len() };
         images * REQUESTS_PER_IMAGE + usize::from(self.has_plain_tag)
@@ -58,14 +58,14 @@ impl ListedRelease {
 }
 
 impl CrawlScope {
-    /// Whether the line of `family` in `repository` is wanted.
+    /// Whether the line of `family` in `repository` is in the scope.
     #[must_use]
     pub fn has_line(&self, repository: &Repository, family: &str) -> bool {
         let line = format!("{repository}:{family}");
         self.lines.is_empty() || self.lines.iter().any(|pattern| pattern.matches(&line))
     }
 
-    /// Whether `tag` in `repository` names a release that is wanted.
+    /// Whether `tag` in `repository` names a release in the scope.
     #[must_use]
     pub fn has_tag(&self, repository: &Repository, tag: &str) -> bool {
         LambdaTag::parse(tag).is_some_and(|tag| {
@@ -74,7 +74,7 @@ impl CrawlScope {
         })
     }
 
-    /// The scope in one line: crawls of the same text read the same.
+    /// The scope in one line. Crawls with the same text have the same scope.
     #[must_use]
     pub fn describe(&self) -> String {
         let repositories: BTreeSet<_> = self.repositories.iter().map(ToString::to_string).collect();
@@ -91,7 +91,7 @@ impl CrawlScope {
 }
 
 impl LineListing {
-    /// The releases that the list names and that `known` does not have on all the architectures that are listed.
+    /// The listed releases that `known` lacks on at least one listed architecture.
     pub(super) fn releases(&self, known: &KnownTags) -> Vec<ListedRelease> {
         let mut releases: BTreeMap<LambdaTag, ListedRelease> = BTreeMap::new();
         for tag in self.tags.iter().filter_map(|tag| LambdaTag::parse(tag)) {
@@ -112,12 +112,12 @@ impl LineListing {
     }
 }
 
-/// The architectures on which tags are known, by the tag without an architecture.
+/// The architectures with known releases, by the tag without architecture.
 #[derive(Debug, Default)]
 pub(super) struct KnownTags(BTreeMap<(Repository, String), BTreeSet<Arch>>);
 
 impl KnownTags {
-    /// Those of `catalog`.
+    /// The tags of `catalog`.
     pub(super) fn new(catalog: &ReleaseCatalog) -> Self {
         let mut known = Self::default();
         for (repository, release) in catalog.iter() {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listed_release_has_all_its_tags_and_knows_its_cost() {
+    fn a_listed_release_has_all_its_tags_and_its_number_of_requests() {
         let listing = LineListing {
             repository: "public.ecr.aws/lambda/java".parse().unwrap(),
             listed_at: DateTime::UNIX_EPOCH,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_chooses_dated_tags_by_line_and_date() {
+    fn a_scope_selects_dated_tags_by_line_and_date() {
         let java: Repository = "public.ecr.aws/lambda/java".parse().unwrap();
         let scope = CrawlScope {
             repositories: vec![java.clone()],

@@ -1,7 +1,6 @@
 //! The release catalog: a record of base releases that one machine crawls and signs, and that all others load.
 //!
-//! Which release a record proves an image to be built on is decided by `identify`. A record is as old as its file, so
-//! nothing here says what the current release of a line is.
+//! It may prove which base an image has, but never which release of a line is current.
 
 mod crawl;
 mod encoding;
@@ -31,9 +30,9 @@ pub use self::{
 };
 use crate::image::{Digest, LambdaTag, PlatformRelease, Releases, Repository, is_tag};
 
-/// The most layers that a release may have: a manifest with more is not read.
+/// The most layers of a release; a manifest with more is not read.
 const MOST_LAYERS: usize = 1000;
-/// The most tags of one release that are kept.
+/// The most tags of a release.
 const MOST_TAGS: usize = 64;
 
 /// Releases of base repositories, each by the digest of its manifest.
@@ -43,27 +42,27 @@ pub struct ReleaseCatalog {
     repositories: BTreeMap<Repository, BTreeMap<Digest, PlatformRelease>>,
 }
 
-/// What a catalog holds of one line.
+/// The summary of one line in a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LineSummary {
     /// The line: the repository and the tag without date and architecture. Of releases whose tags have no date, the tag.
     pub line: String,
-    /// How many releases of it there are, each platform counted.
+    /// The number of releases, each platform counted.
     pub platform_releases: usize,
-    /// The date in the tag of its first release, where that has one.
+    /// The date of its first dated tag, if there is one.
     pub first_at: Option<DateTime<Utc>>,
-    /// The date in the tag of its last release, where that has one.
+    /// The date of its last dated tag, if there is one.
     pub last_at: Option<DateTime<Utc>>,
 }
 
 impl ReleaseCatalog {
-    /// An empty catalog of what was published until `built_at`, to the second.
+    /// An empty catalog as of `built_at`, in whole seconds.
     #[must_use]
     pub fn new(built_at: DateTime<Utc>) -> Self {
         Self { built_at: built_at.trunc_subsecs(0), repositories: BTreeMap::new() }
     }
 
-    /// When the crawl began that the catalog is from: what was published later is not in it.
+    /// When the crawl of this catalog began. Later releases are not in it.
     #[must_use]
     pub fn built_at(&self) -> DateTime<Utc> {
         self.built_at
@@ -75,16 +74,15 @@ impl ReleaseCatalog {
         Self { built_at: built_at.trunc_subsecs(0), ..self }
     }
 
-    /// Adds a release, or what is new about one that is known. The order in which releases are added makes no
-    /// difference. One without layers, with more than images have, or
-    /// of a platform that is none is left out.
+    /// Adds a release, or new data of a known one. The order makes no difference. Releases without layers, with too
+    /// many layers or with an unknown platform are ignored.
     pub fn insert(&mut self, repository: &Repository, mut release: PlatformRelease) {
         let has_layers = (1..=MOST_LAYERS).contains(&release.layer_count);
         let has_platform = !release.platform.is_unknown() && encoding::is_writable(repository, &release.platform);
         if !has_layers || !has_platform {
             return;
         }
-        // "First seen" is an upper bound of the publish date, so that a part of a second is rounded up.
+        // `first_seen` is an upper bound of the publish date, so it is rounded up to a second.
         let seconds = release.first_seen.trunc_subsecs(0);
         let rest = if seconds < release.first_seen { TimeDelta::seconds(1) } else { TimeDelta::zero() };
         release.first_seen = seconds.checked_add_signed(rest).unwrap_or(seconds);
@@ -115,24 +113,24 @@ impl ReleaseCatalog {
         releases.flat_map(|(repository, releases)| releases.values().map(move |release| (repository, release)))
     }
 
-    /// The repositories that it has releases of.
+    /// The repositories with releases.
     pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
         self.repositories.keys()
     }
 
-    /// How many releases there are, each platform counted.
+    /// The number of releases, each platform counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.repositories.values().map(BTreeMap::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.repositories.values().all(BTreeMap::is_empty)
     }
 
-    /// All releases, apart.
+    /// All releases, by value.
     #[must_use]
     pub fn into_releases(self) -> Vec<(Repository, Arc<PlatformRelease>)> {
         let releases = self.repositories.into_iter();
@@ -152,7 +150,7 @@ impl ReleaseCatalog {
         }
     }
 
-    /// What it holds, by line.
+    /// The summaries of its lines.
     #[must_use]
     pub fn lines(&self) -> Vec<LineSummary> {
         let mut lines: BTreeMap<(Repository, String), LineSummary> = BTreeMap::new();
@@ -179,17 +177,17 @@ impl ReleaseCatalog {
         encoding::encode(self)
     }
 
-    /// Reads the bytes of a file, whoever wrote them.
+    /// Decodes the bytes of a file, which may be untrusted.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], when they are no catalog, are of another version of the format, or break its rules.
+    /// [`DecodeError`] if they are not a catalog, have another format version, or are corrupt.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         encoding::decode(bytes)
     }
 }
 
-/// The line and, where `tag` has one, the date of a release.
+/// The line of a release, and the date in its `tag`, if any.
 fn line_of(tag: &str) -> (String, Option<DateTime<Utc>>) {
     match LambdaTag::parse(tag) {
         Some(parsed) => (parsed.family, parsed.built_at),
@@ -205,16 +203,16 @@ fn by_line(names: BTreeSet<(String, Option<DateTime<Utc>>)>) -> BTreeMap<String,
     lines
 }
 
-/// The first of `tags`, so many as are kept: whatever the order in which they were added.
+/// The first of `tags`, up to the limit, independent of the order in which they were added.
 fn first_tags(tags: BTreeSet<String>) -> BTreeSet<String> {
     if tags.len() <= MOST_TAGS { tags } else { tags.into_iter().take(MOST_TAGS).collect() }
 }
 
-/// Writes `bytes` to `file` as a whole, so that a reader sees the old file or the new one.
+/// Writes `bytes` to `file` atomically.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     crate::store::replace_file(file, bytes)
 }

@@ -1,4 +1,4 @@
-//! Signatures of release catalogs: Ed25519, in the format of `minisign`, whose own tool reads and makes them too.
+//! Signatures of release catalogs: Ed25519 in the format of `minisign`, compatible with its tool.
 
 use std::{fmt, io::Cursor, str::FromStr};
 
@@ -9,13 +9,13 @@ use minisign_verify as verifier;
 use super::Refusal;
 use crate::secret::Secret;
 
-/// The longest signature or key that is read: a real one has less than half of it.
+/// The longest signature or key that is read, in bytes: twice that of a real one.
 const MOST_BYTES: usize = 2048;
 
-/// How long a private key is, apart from the text around it.
+/// The length of a private key without comment, in bytes.
 const PRIVATE_KEY_BYTES: usize = 158;
 
-/// A public key: what a catalog must be signed for.
+/// A public key, to verify the signature of a catalog.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     base64: String,
@@ -25,44 +25,43 @@ pub struct PublicKey {
 /// A private key, without a password.
 pub struct SigningKey(minisign::SecretKey);
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// It is no public key.
+    /// It is not a public key.
     #[error(
-        "it is no public key of minisign: write the line that begins with RW, as `basewatch catalog keygen` prints it"
+        "it is not a public key of minisign: write the line that begins with RW, as `basewatch catalog keygen` prints it"
     )]
     Public,
-    /// It is no private key.
-    #[error("it is no private key of minisign")]
+    /// It is not a private key.
+    #[error("it is not a private key of minisign")]
     Private,
-    /// It is a private key with a password, and there is nobody to ask for it.
-    #[error("the private key has a password: make one without, with `basewatch catalog keygen` or `minisign -G -W`")]
+    /// It is a private key with a password, which is not supported.
+    #[error("the private key has a password: create one without, with `basewatch catalog keygen` or `minisign -G -W`")]
     Encrypted,
-    /// The system gave no random numbers.
-    #[error("the system gives no random numbers")]
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
     NoRandomness,
 }
 
 impl PublicKey {
-    /// The key in one line, as configurations have it.
+    /// The key in one line, as in the configuration.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.base64
     }
 
-    /// Whether `signature` is one of `bytes`, made with the private key that belongs to this one.
+    /// Verifies that `signature` signs `bytes` with the private key of this public key.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Signature`] when it is not.
+    /// [`Refusal::Signature`] if it does not.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), Refusal> {
         let refused = |why: &'static str| Refusal::Signature { why };
         if signature.len() > MOST_BYTES {
-            return Err(refused("what stands in the place of its signature is none"));
+            return Err(refused("its signature is malformed"));
         }
-        let decoded = verifier::Signature::decode(signature)
-            .map_err(|_| refused("what stands in the place of its signature is none"))?;
+        let decoded = verifier::Signature::decode(signature).map_err(|_| refused("its signature is malformed"))?;
         self.key.verify(bytes, &decoded, false).map_err(|error| match error {
             verifier::Error::UnexpectedKeyId => refused("it was signed with another key"),
             _ => refused("it was changed after it was signed"),
@@ -73,7 +72,7 @@ impl PublicKey {
 impl FromStr for PublicKey {
     type Err = InvalidKey;
 
-    /// The key in one line, or the file in which `minisign` keeps it.
+    /// The key in one line, or a key file of `minisign`.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).ok_or(InvalidKey::Public)?;
         let key = verifier::PublicKey::from_base64(line).map_err(|_| InvalidKey::Public)?;
@@ -98,7 +97,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When the system gives no random numbers.
+    /// When the system has no random numbers.
     pub fn generate() -> Result<Self, InvalidKey> {
         KeyPair::generate_unencrypted_keypair().map(|pair| Self(pair.sk)).map_err(|_| InvalidKey::NoRandomness)
     }
@@ -107,7 +106,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When it is no private key, or one with a password.
+    /// If it is not a private key, or has a password.
     pub fn parse(text: &Secret) -> Result<Self, InvalidKey> {
         if text.reveal().len() > MOST_BYTES {
             return Err(InvalidKey::Private);
@@ -119,38 +118,38 @@ impl SigningKey {
         if key.0.is_encrypted() {
             return Err(InvalidKey::Encrypted);
         }
-        // `minisign -G -W` leaves the checksum out, so that a key that was damaged only shows by what it signs.
+        // `minisign -G -W` writes no checksum, so a corrupt key is detected only by its signatures.
         let signature = key.sign(b"", "")?;
         key.public_key()?.verify(b"", &signature).map_err(|_| InvalidKey::Private)?;
         Ok(key)
     }
 
-    /// The public key that belongs to it.
+    /// Its public key.
     ///
     /// # Errors
     ///
-    /// When the key is damaged.
+    /// If the key is corrupt.
     pub fn public_key(&self) -> Result<PublicKey, InvalidKey> {
         let public = minisign::PublicKey::from_secret_key(&self.0).map_err(|_| InvalidKey::Private)?;
         public.to_base64().parse()
     }
 
-    /// The file to keep it in.
+    /// The content of its key file.
     ///
     /// # Errors
     ///
-    /// When the key is damaged.
+    /// If the key is corrupt.
     pub fn to_file(&self) -> Result<Secret, InvalidKey> {
         let comment = "private key of basewatch release catalogs";
         let file = self.0.to_box(Some(comment)).map_err(|_| InvalidKey::Private)?;
         Ok(Secret::new(file.into_string()))
     }
 
-    /// A signature of `bytes`, with a comment that it covers too.
+    /// A signature of `bytes` and of a comment.
     ///
     /// # Errors
     ///
-    /// When the key is damaged, or the system gives no random numbers.
+    /// When the key is damaged, or the system has no random numbers.
     pub fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, InvalidKey> {
         let signature = minisign::sign(
             None,

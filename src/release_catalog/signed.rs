@@ -1,19 +1,19 @@
-//! Which catalog is believed: one that is signed, whole, and no older than what was believed before.
+//! Acceptance of release catalogs: signed, intact, and not older than the last accepted one.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{DecodeError, PublicKey, ReleaseCatalog};
 
-/// The bytes of a catalog and of its signature, from wherever they are.
+/// The bytes of a catalog and of its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCatalog {
     /// The file.
     pub bytes: Vec<u8>,
-    /// The file of its signature; `None` where there is none.
+    /// The file of its signature, if there is one.
     pub signature: Option<String>,
 }
 
-/// A catalog that is believed.
+/// An accepted catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The catalog.
@@ -22,41 +22,41 @@ pub struct Accepted {
     pub signed: SignedCatalog,
 }
 
-/// Why a catalog is not believed.
+/// Why a catalog is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nobody signed it.
+    /// It has no signature.
     #[error("it is not signed: sign it with `basewatch catalog export --key KEY`")]
     Unsigned,
-    /// Its signature is of something else, or by somebody else.
+    /// Its signature was made for other bytes or with another key.
     #[error("its signature does not verify: {why}")]
     Signature {
-        /// What is wrong.
+        /// The error.
         why: &'static str,
     },
-    /// It cannot be read, although its signature verifies.
+    /// It cannot be decoded, although its signature is valid.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A newer one was believed before: somebody may be playing an old one back.
+    /// A newer one was accepted before: this may be a replay.
     #[error(
-        "it was built at {}, and one that was built at {} was accepted before",
+        "it was built at {}, but one built at {} was accepted before",
         .built_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         .accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
     Older {
         /// When it was built.
         built_at: DateTime<Utc>,
-        /// When the newest was built that was accepted.
+        /// When the newest accepted catalog was built.
         accepted_at: DateTime<Utc>,
     },
 }
 
-/// Reads `signed` if it is signed for `key` and no older than `newest`, when the newest was built that was accepted
-/// before. The signature is verified before anything else is read.
+/// Accepts `signed` if its signature is valid for `key` and it was not built before `newest`, the build time of the
+/// newest accepted catalog. The signature is verified before anything is decoded.
 ///
 /// # Errors
 ///
-/// [`Refusal`] for the first thing that is wrong with it.
+/// [`Refusal`] for the first failed check.
 pub fn accept(signed: SignedCatalog, key: &PublicKey, newest: Option<DateTime<Utc>>) -> Result<Accepted, Refusal> {
     key.verify(&signed.bytes, signed.signature.as_deref().ok_or(Refusal::Unsigned)?)?;
     let catalog = ReleaseCatalog::decode(&signed.bytes)?;

@@ -8,22 +8,22 @@ use std::{
 
 use crate::{image::Reference, store::ObjectPlace};
 
-/// What the name of a signature ends with, after that of what it signs; as `minisign` has it.
+/// The suffix of signature files, as in `minisign`.
 pub const SIGNATURE_SUFFIX: &str = ".minisig";
 
-/// Where a catalog is, with its signature.
+/// The location of a catalog and its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogSource {
-    /// A file; its signature is in the file beside it.
+    /// A file; the signature is a file next to it.
     File(PathBuf),
-    /// An object; its signature is in the object beside it.
+    /// An S3 object; the signature is an object next to it.
     S3(ObjectPlace),
-    /// An OCI artifact; its signature is its second layer.
+    /// An OCI artifact; the signature is its second layer.
     Oci(Reference),
 }
 
 impl CatalogSource {
-    /// The file that has the signature of `file`.
+    /// The signature file of `file`.
     #[must_use]
     pub fn signature_file(file: &Path) -> PathBuf {
         let mut name = file.as_os_str().to_owned();
@@ -51,15 +51,20 @@ impl FromStr for CatalogSource {
             return text.parse().map(Self::S3);
         }
         if let Some(named) = text.strip_prefix("oci://") {
-            let reference: Reference = named.parse().map_err(|error| format!("{text:?} names no artifact: {error}"))?;
+            let reference: Reference =
+                named.parse().map_err(|error| format!("{text:?} is not an artifact reference: {error}"))?;
             return match (&reference.tag, &reference.digest) {
                 (Some(_), None) => Ok(Self::Oci(reference)),
-                _ => Err(format!("{text:?} names no artifact by its tag: write oci://REGISTRY/REPOSITORY:TAG")),
+                _ => Err(format!("{text:?} has no tag: write oci://REGISTRY/REPOSITORY:TAG")),
             };
         }
         match text.split_once("://") {
-            Some((scheme, _)) => Err(format!("{scheme}:// is not read: write s3://…, oci://…, or the path of a file")),
-            None if text.trim().is_empty() => Err("it names no place: write s3://…, oci://…, or a file".to_owned()),
+            Some((scheme, _)) => {
+                Err(format!("{scheme}:// is not supported: write s3://…, oci://…, or the path of a file"))
+            }
+            None if text.trim().is_empty() => {
+                Err("it is empty: write s3://…, oci://…, or the path of a file".to_owned())
+            }
             None => Ok(Self::File(text.into())),
         }
     }

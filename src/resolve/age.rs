@@ -1,4 +1,4 @@
-//! How long an image has existed at least: its base was published by then.
+//! The age of an image: a bound for the publish date of its base.
 
 use chrono::{DateTime, Utc};
 
@@ -8,16 +8,16 @@ use crate::{
     inventory::{DeployedImage, Deployment},
 };
 
-/// When one image existed. It says something about the base of this image only, whatever others record the same.
+/// When one image existed. This bounds the base of this image only, not of other images that record the same base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ImageAge {
-    /// When ECR had received it or Lambda had deployed it: proof.
+    /// When ECR had received it or Lambda had deployed it, which is proof.
     pub existed_at: Option<DateTime<Utc>>,
-    /// When it was built by its own word, where nothing contradicts that: an estimate.
+    /// Its own build date, if nothing contradicts it; an estimate.
     pub built_at: Option<DateTime<Utc>>,
 }
 
-/// When the images of repositories were built by their own word: what two of them say alike is no build date.
+/// The build dates that the images of repositories record. A date that two images share is not a build date.
 #[derive(Default)]
 pub struct ImageDates(KnownDates<(Repository, Platform)>);
 
@@ -34,7 +34,7 @@ impl ImageDates {
         Self(known)
     }
 
-    /// The age of the image of `deployment`. `now` is the clock's: an instant after it is not plausible.
+    /// The age of the image of `deployment`. Instants after `now`, the time of the system clock, are implausible.
     #[must_use]
     pub fn age(&self, deployment: &Deployment, now: DateTime<Utc>) -> ImageAge {
         let modified_at = deployment.workload.as_ref().and_then(|workload| workload.modified_at);
@@ -56,7 +56,7 @@ impl ImageDates {
     }
 }
 
-/// Images for two platforms may be one build, so that only those of one platform are compared.
+/// Images for several platforms may be one build, so only images of the same platform are compared.
 fn scope(deployment: &Deployment) -> Option<(Repository, Platform)> {
     let image = deployment.image.as_ref().ok()?;
     Some((deployment.repository()?.clone(), image.facts.platform.clone()))

@@ -1,4 +1,4 @@
-//! The base in use: what its digest names, and which dated tag carries it.
+//! The base in use: its digests, and the dated tag that carries it.
 
 use super::{
     BaseInUse, Current, LineSource, Problem, ProblemKind, Published, PublishedSource, Question, Resolution, Resolver,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl BaseInUse {
-    /// Its digests, as far as they are known.
+    /// Its known digests.
     pub(super) fn digests(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: self.digest.as_ref(), platform_digest: self.platform_digest.as_ref() }
     }
@@ -27,7 +27,7 @@ impl Resolver {
             (_, Some(tag)) => self.try_recorded_tag(question, &tag, resolution).await,
             (None, None) => {
                 let tag = base.tag.as_deref().unwrap_or_default();
-                let message = format!("only the moving tag {tag:?} is recorded, and it has carried many digests");
+                let message = format!("only the moving tag {tag:?} is recorded, which has pointed at many digests");
                 resolution.step("base digest", StepOutcome::NotFound, &message);
                 resolution.problems.push(Problem::new(ProblemKind::DigestUnrecorded, message));
             }
@@ -40,22 +40,22 @@ impl Resolver {
         }
     }
 
-    /// A recorded dated tag: the truth when it stands alone, a hint beside a digest.
+    /// A recorded dated tag: it identifies the release if no digest is recorded, else it is only a hint.
     async fn try_recorded_tag(&self, question: &Question, tag: &LambdaTag, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         let text = tag.to_string();
-        // Beside a digest, which names what is read, only where the tag points is of interest.
+        // With a recorded digest, only the digest that the tag points at is needed.
         let carried = match &question.base.digest {
             Some(_) => self.carried(repository, &text).await,
             None => self.carried_image(repository, &text).await,
         };
         match carried {
             Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
-                resolution.step("recorded tag", StepOutcome::Found, format!("{text} carries {}", seen.digest));
+                resolution.step("recorded tag", StepOutcome::Found, format!("{text} points at {}", seen.digest));
                 settle(resolution, tag.release(), seen);
             }
             Ok(Some(seen)) => {
-                let message = format!("the recorded tag {text} carries {}, not the recorded digest", seen.digest);
+                let message = format!("the recorded tag {text} points at {}, not at the recorded digest", seen.digest);
                 resolution.step("recorded tag", StepOutcome::Contradiction, &message);
                 resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
             }
@@ -76,14 +76,14 @@ impl Resolver {
         }
     }
 
-    /// Finds the dated tag of a digest: one known to carry it; a good guess; the tags around its build time.
+    /// Finds the dated tag of a digest: a known one, a likely one, or one near its build time.
     async fn date_digest(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         if self.is_current(question, digest, resolution).await {
             return;
         }
         if let Some(release) = self.known_release(repository, &[digest]) {
-            resolution.step("dated tag", StepOutcome::Found, format!("{release} is known to carry {digest}"));
+            resolution.step("dated tag", StepOutcome::Found, format!("{release} is known to point at {digest}"));
             resolution.base.published = dated(&release);
             resolution.base.release = Some(release);
             return;
@@ -91,7 +91,7 @@ impl Resolver {
         if self.has_dated_tags(repository) {
             match self.guess(question, digest).await {
                 Ok(Some((release, seen))) => {
-                    let detail = format!("{release}, the newest when the image was built, carries {digest}");
+                    let detail = format!("{release}, the newest when the image was built, points at {digest}");
                     resolution.step("dated tag", StepOutcome::Found, detail);
                     return settle(resolution, release, seen);
                 }
@@ -116,7 +116,7 @@ impl Resolver {
         }
     }
 
-    /// A base that is the current release of a line that is asked for anyway needs no search of its own.
+    /// A base that is the current release of its line needs no search: the line is read anyway.
     async fn is_current(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) -> bool {
         let Some((line, _)) = self
             .lines(question, resolution)
@@ -138,8 +138,8 @@ impl Resolver {
         true
     }
 
-    /// An image is mostly built on the release that was the newest just then: one `HEAD` instead of three
-    /// documents. Tried only while the base is unread, so that a later run need not try again.
+    /// Most images are built on the release that was the newest at that time, which takes one `HEAD` instead of three
+    /// documents. Tried only while the base is unread, so that later runs do not repeat it.
     async fn guess(&self, question: &Question, digest: &Digest) -> registry::Result<Option<(LambdaTag, Seen)>> {
         let repository = &question.base.repository;
         let family = family_of(question);
@@ -177,7 +177,7 @@ impl Resolver {
         resolution.base.platform = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
         let is_config = facts.config == *digest;
         if is_config {
-            // Known from an earlier run, when nothing may have been known of its image.
+            // Known from an earlier run, which may not have read its image.
             if resolution.base.kind.replace(DigestKind::Config) != Some(DigestKind::Config) {
                 self.recall_configuration(question, digest, resolution).await;
             }
@@ -188,7 +188,7 @@ impl Resolver {
             resolution.base.kind = Some(content.kind());
             resolution.base.platform_digest = Some(platform_digest);
         }
-        // Where to look for its dated tag; whether it dates the base is decided when all bases are known.
+        // Near this date its dated tag is searched. Whether it dates the base is decided when all bases are known.
         let created_at = facts.created_at.filter(|at| is_plausible(*at, self.seen_at));
         if let Some(created_at) = created_at
             && self.has_dated_tags(repository)
@@ -208,13 +208,13 @@ impl Resolver {
                     return Ok(());
                 }
             } else if let Some((release, seen)) = self.search(&search).await? {
-                resolution.step("dated tag", StepOutcome::Found, format!("{release} carries {digest}"));
+                resolution.step("dated tag", StepOutcome::Found, format!("{release} points at {digest}"));
                 settle(resolution, release, seen);
                 return Ok(());
             }
-            let detail = format!("no dated tag around {created_at} carries {digest}");
+            let detail = format!("no dated tag near {created_at} points at {digest}");
             resolution.step("dated tag", StepOutcome::NotFound, detail);
-            // Which release it is, and so its date and its line, might have been found in the list.
+            // The tag list might have shown its release, and with it date and line.
             if let Some(problem) = unread {
                 resolution.add_problem(problem);
             }
@@ -222,8 +222,8 @@ impl Resolver {
         Ok(())
     }
 
-    /// Makes sure the base's platform manifest is known where it differs from the current release: an index
-    /// that changed while this platform's manifest did not is not a newer base.
+    /// Reads the platform manifest of a base that differs from the current release: an index that changed while this
+    /// platform's manifest did not is not a newer base.
     pub(super) async fn compare_platforms(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
         if resolution.base.platform_digest.is_none() {
             self.find_platform(question, current, resolution).await;
@@ -275,8 +275,8 @@ impl Resolver {
         }
     }
 
-    /// The image of `platform` in what `digest` names, with its digest. A manifest is what it is, for whatever platform
-    /// it says that it is.
+    /// The image for `platform` of the index or manifest `digest`, with its digest. A manifest counts whatever platform
+    /// it states.
     pub(super) async fn platform_image(
         &self,
         repository: &Repository,
@@ -290,7 +290,7 @@ impl Resolver {
         let image = self.images.image_for(repository, digest, content, platform).await?;
         Ok(image.and_then(|(entry, known)| match &*known {
             Content::Image(facts) => {
-                // What an index says of an image is what a machine goes by.
+                // A container runtime selects by the platform that the index states.
                 let platform = entry.platform.map(|stated| stated.refined_by(&facts.platform));
                 let platform = platform.unwrap_or_else(|| facts.platform.clone());
                 Some((entry.digest, ImageFacts { platform, ..facts.clone() }))
@@ -300,7 +300,7 @@ impl Resolver {
     }
 }
 
-/// What a registry's `error` means for the base in `question`.
+/// The problem that a registry's `error` is for the base of `question`.
 pub(super) fn base_problem(error: &registry::Error, question: &Question) -> Problem {
     let base = &question.base;
     Problem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
@@ -317,14 +317,14 @@ fn settle(resolution: &mut Resolution, release: LambdaTag, seen: Seen) {
     resolution.base.digest = Some(seen.digest);
 }
 
-/// The family that the recorded tag or a configured one names. `latest` moves across families.
+/// The family of the recorded tag or a configured one. `latest` moves across families.
 fn recorded_family(question: &Question) -> Option<String> {
     let base = &question.base;
     let tag = base.configured_tag.as_deref().or(base.tag.as_deref())?;
     LambdaTag::parse(tag).map(|tag| tag.family).filter(|family| family != "latest")
 }
 
-/// The same, or else that of the default tag: good enough for a guess that is checked.
+/// The same, or that of the default tag: sufficient for a guess that is verified.
 fn family_of(question: &Question) -> Option<String> {
     let assumed = || {
         let tag = LambdaTag::parse(question.base.default_tag.as_deref()?)?;

@@ -1,9 +1,9 @@
-//! What a resolution does not cover: history that could not be read, and what a pull-through cache cannot know.
+//! The limits of a resolution: unread history, and pull-through caches.
 
 use super::{Current, Line, Problem, ProblemKind, Resolution, Resolver};
 
 impl Resolver {
-    /// Adds to `resolution` what keeps its numbers from being exact and the current release from being the newest.
+    /// Adds the problems that make counts inexact or the current release possibly outdated.
     pub(super) async fn note_coverage(&self, line: &Line, current: &Current, resolution: &mut Resolution) {
         if !is_dated_and_current(resolution, current)
             && let Some(problem) = self.unread_history(line).await
@@ -20,7 +20,7 @@ impl Resolver {
         }
     }
 
-    /// Why the history of `line` up to what it points at now is not known; asks nothing that was asked in this run.
+    /// Why the history of `line` is incomplete, from requests of this run.
     async fn unread_history(&self, line: &Line) -> Option<Problem> {
         if !self.has_dated_tags(&line.repository) {
             return None;
@@ -30,7 +30,7 @@ impl Resolver {
     }
 }
 
-/// Whether the base is the current release and a dated tag carries it: then no history could change anything.
+/// Whether the base is the current release and has a dated tag: then history makes no difference.
 fn is_dated_and_current(resolution: &Resolution, current: &Current) -> bool {
     let base = &resolution.base;
     let is_same_manifest = base.platform_digest.is_some() && base.platform_digest == current.platform_digest;

@@ -1,5 +1,5 @@
-//! When were a base and its line's current release published? The best of all sources, each checked against the
-//! others. Asks no registry: what it needs was read to find the base.
+//! Publish dates of a base and of its line's current release: the best source, checked against the others. Sends no
+//! requests.
 
 use std::{
     collections::HashMap,
@@ -18,23 +18,23 @@ use crate::{
     store::Seen,
 };
 
-/// How far apart two looks at a line may be before an estimate between them says more than they do.
+/// The longest interval between two observations of a line that is more precise than an estimate within it.
 const WIDE_INTERVAL: Duration = Duration::days(7);
 
-/// The most changes of a line that are looked through, newest last: ten years of a line that moves each week.
+/// The most changes of a line that are considered: ten years of a line that moves weekly.
 const MOST_STAYS: usize = 520;
 
 /// A line on one platform.
 type PlatformLine = (Line, Platform);
 
-/// What is known of lines when dates are checked.
+/// The data of lines that dates are checked against.
 #[derive(Default)]
 pub(super) struct LineDates {
     observations: Mutex<HashMap<PlatformLine, Arc<Observations>>>,
     builds: Mutex<KnownDates<PlatformLine>>,
 }
 
-/// A release with all that its date is checked against.
+/// A release with the data that its date is checked against.
 struct Candidate<'a> {
     repository: &'a Repository,
     line: Option<&'a PlatformLine>,
@@ -44,15 +44,15 @@ struct Candidate<'a> {
 }
 
 impl Resolver {
-    /// Dates what was `found` about `key` for an image of this `age`. All bases of a run are to be found before
-    /// one is dated, for they contradict each other's estimates.
+    /// Dates the resolution `found` of `key` for an image of this `age`. All bases of a run have to be found first,
+    /// because they may contradict each other's estimates.
     #[must_use]
     pub fn date(&self, key: &Key, found: &Resolution, age: ImageAge) -> Resolution {
         let mut resolution = found.clone();
         let is_base_tagged = is_tagged(found.base.published);
         let is_current_tagged = found.current.as_ref().is_none_or(|current| is_tagged(current.published));
         let line = found.line.as_ref().map(|(line, _)| (line.clone(), key.platform.clone()));
-        // Nothing that was observed says more of a base that has a dated tag and is the current release.
+        // For a current release with a dated tag, no observation adds anything.
         let is_current = found.current.as_ref().is_none_or(|current| is_same(found.base.digests(), current.digests()));
         let observed = line.as_ref().filter(|_| !(is_base_tagged && is_current_tagged && is_current));
         let observations = observed.map_or_else(Arc::default, |line| self.observations(line));
@@ -82,7 +82,7 @@ impl Resolver {
         resolution
     }
 
-    /// The publish date of what `line` points at, which has no dated tag.
+    /// The publish date of the current release of `line`, which has no dated tag.
     pub(super) fn undated(&self, line: &Line, platform: &Platform, release: ReleaseDigests<'_>) -> Option<Published> {
         let line = (line.clone(), platform.clone());
         self.note_builds(&line, release);
@@ -97,7 +97,7 @@ impl Resolver {
         self.publish_date(&candidate).0
     }
 
-    /// Remembers for this run when the base and the current release that were `found` were built, by their own word.
+    /// Adds the recorded build dates of the base and the current release that were `found`.
     pub(super) fn note_found(&self, platform: &Platform, found: &Resolution) {
         if let Some((line, _)) = &found.line {
             let line = (line.clone(), platform.clone());
@@ -128,7 +128,7 @@ impl Resolver {
             let before =
                 observations.before(release).and_then(|before| self.build_dates(before.release(), Some(before)));
             let [before, dates] = [before, dates].map(|dates| dates?.youngest(self.seen_at));
-            // An older build that arrives may be a line that is rolled back: its arrival proves no order.
+            // The arrival of an older build may be a rollback, so it proves no order.
             before.zip(dates).is_none_or(|(before, dates)| before <= dates)
         });
         let published = match (arrival, estimate) {
@@ -160,7 +160,7 @@ impl Resolver {
         })
     }
 
-    /// When the catalog first saw the release behind any moving tag of its repository, or ECR received it.
+    /// When the catalog first observed the release at any moving tag of its repository, or ECR received it.
     fn first_seen(&self, candidate: &Candidate<'_>) -> Option<DateTime<Utc>> {
         let digests = [candidate.release.digest, candidate.release.platform_digest];
         let seen_in = self.recall_both(candidate.repository, |memory| {
@@ -172,8 +172,8 @@ impl Resolver {
         seen_in.into_iter().flatten().chain(on_line).chain(received).min()
     }
 
-    /// When `release` was built by its own word, if its configuration was read. `stay` may know the index that a
-    /// platform's manifest is of.
+    /// The recorded build dates of `release`, if its configuration was read. `stay` may have the index that lists the
+    /// manifest.
     fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&Stay>) -> Option<BuildDates> {
         let catalog = self.images.catalog();
         let platform_digest = release.platform_digest.or(release.digest)?;
@@ -189,7 +189,7 @@ impl Resolver {
         Some(BuildDates::new(facts, descriptor.as_ref()))
     }
 
-    /// What the catalog saw the line point at; worked out once a run, for a line is asked once a run.
+    /// The releases that the line was observed at, read once a run.
     pub(super) fn observations(&self, line: &PlatformLine) -> Arc<Observations> {
         let mut known = self.line_dates.observations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(line) {
@@ -221,7 +221,7 @@ fn is_same(one: ReleaseDigests<'_>, other: ReleaseDigests<'_>) -> bool {
     one.platform_digest.is_some() && one.platform_digest == other.platform_digest
 }
 
-/// The manifest of `platform` in what `digest` names, as far as its own entries show.
+/// The manifest for `platform` of the index or manifest `digest`, from the catalog.
 fn platform_digest(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
     match content {
         Content::Image(_) => Some(digest.clone()),
@@ -237,8 +237,8 @@ fn is_wide(arrival: Published) -> bool {
     arrival.not_before.is_some_and(|not_before| arrival.at - not_before > WIDE_INTERVAL)
 }
 
-/// The earliest instant by which a release is known to have been published. An estimate has to say more than a proof
-/// by more than a build takes, for every image is built some minutes before it is pushed.
+/// The earliest instant by which a release is known to have been published. An estimate replaces a proof only if it is
+/// earlier by more than a build takes: every image is built some minutes before its push.
 fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> {
     let proofs = [(first_seen, PublishedSource::FirstSeen), (age.existed_at, PublishedSource::AtLeast)];
     let proofs = proofs.into_iter().filter_map(|(at, source)| Some(Published::new(at?, source)));
@@ -250,8 +250,7 @@ fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> 
 }
 
 fn contradicted(contradiction: &Contradiction) -> ExplanationStep {
-    let detail =
-        format!("{} is {}, which proves nothing: {}", contradiction.what(), contradiction.at, contradiction.why);
+    let detail = format!("{} is {}, which is ignored: {}", contradiction.what(), contradiction.at, contradiction.why);
     ExplanationStep { title: "build date".into(), outcome: StepOutcome::Contradiction, detail }
 }
 

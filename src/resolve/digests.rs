@@ -1,7 +1,7 @@
-//! Digests of different kinds: whether several name one release, and what a configuration's digest stands for.
+//! Digests of different kinds: whether they belong to one release, and which image a configuration digest belongs to.
 //!
-//! One image has an index digest, a manifest digest for each platform and a configuration digest for each of these,
-//! and builders record any of them.
+//! An image has an index digest, and a manifest digest and a configuration digest for each platform; builders record
+//! any of them.
 
 use super::{
     Current, Line, Problem, ProblemKind, Question, Resolution, Resolver, StepOutcome,
@@ -14,11 +14,11 @@ use crate::{
     registry,
 };
 
-/// How many digests beside the base's own are looked at. Real images record two.
+/// The most further digests that are compared. Real images record two.
 const FURTHER_DIGESTS: usize = 4;
 
 impl Resolution {
-    /// Whether `recorded`, in the base's repository, was found to name another release than the base in use.
+    /// Whether `recorded`, in the base's repository, belongs to a release other than the base in use.
     #[must_use]
     pub fn contradicts(&self, recorded: &Base) -> bool {
         let is_other = |digest: &Digest| self.base.contradicting.contains(digest);
@@ -32,8 +32,8 @@ impl Resolution {
 }
 
 impl Resolver {
-    /// What `line` points at now for the base of `question`: on the image's platform, or on the base's own where that is
-    /// one that the image's platform cannot run, for manifests of one platform are compared.
+    /// The current release of `line` for the base of `question`: on the image's platform, or on the base's own platform
+    /// if the image's platform cannot run it.
     pub(super) async fn current_of_base(
         &self,
         line: &Line,
@@ -53,8 +53,8 @@ impl Resolver {
         }
     }
 
-    /// What `line` points at now on `platform`; on another one if `digest` is what it points at, or one of its images:
-    /// such a base is the current release whatever is said of platforms.
+    /// The current release of `line` on `platform`. If `digest` is the current index or one of its images, the platform
+    /// of that: such a base is current whatever platform it states.
     pub(super) async fn current_with(
         &self,
         line: &Line,
@@ -75,7 +75,7 @@ impl Resolver {
         answer.map(|current| (current, platform.clone()))
     }
 
-    /// The platform of the image `digest` in what `line` points at; any, if it points at `digest` itself.
+    /// The platform of the image `digest` in the current index of `line`; any platform if `digest` is that index.
     async fn platform_with(&self, line: &Line, digest: &Digest) -> Option<Platform> {
         let (pointed, content) = self.points_at(line).await.ok()?;
         let images = self.images.images_of(&line.repository, &pointed, &content).await.ok()?;
@@ -83,7 +83,7 @@ impl Resolver {
         images.iter().find(is_meant)?.platform.clone()
     }
 
-    /// Finds out which of the digests recorded beside the base's own name another release.
+    /// Determines which of the further recorded digests belong to another release.
     pub(super) async fn compare_digests(&self, question: &Question, resolution: &mut Resolution) {
         let further = question.base.further_digests.iter().take(FURTHER_DIGESTS);
         let further: Vec<_> = further.filter(|further| resolution.base.digest.as_ref() != Some(further)).collect();
@@ -95,19 +95,19 @@ impl Resolver {
             let (outcome, detail) = match self.is_same_release(question, digest, &own).await {
                 Some(true) => {
                     resolution.base.agreeing.push(digest.clone());
-                    (StepOutcome::Found, format!("{digest} names the same release"))
+                    (StepOutcome::Found, format!("{digest} belongs to the same release"))
                 }
                 Some(false) => {
                     resolution.base.contradicting.push(digest.clone());
-                    (StepOutcome::Contradiction, format!("{digest} names another release"))
+                    (StepOutcome::Contradiction, format!("{digest} belongs to another release"))
                 }
-                None => (StepOutcome::NotFound, format!("whether {digest} names the same release is not known")),
+                None => (StepOutcome::NotFound, format!("whether {digest} belongs to the same release is unknown")),
             };
             resolution.step("further digest", outcome, detail);
         }
     }
 
-    /// What is known to go with the base in use.
+    /// The digests and layers of the base in use.
     async fn own_names(&self, question: &Question, resolution: &Resolution) -> Names {
         let (base, repository) = (&resolution.base, &question.base.repository);
         let readable =
@@ -124,7 +124,7 @@ impl Resolver {
         names
     }
 
-    /// Whether `digest` names the release that `own` is of; `None` if that is not known.
+    /// Whether `digest` belongs to the release of `own`; `None` if unknown.
     async fn is_same_release(&self, question: &Question, digest: &Digest, own: &Names) -> Option<bool> {
         if own.digests.contains(digest) {
             return Some(true);
@@ -148,12 +148,12 @@ impl Resolver {
         if release(&other.digests).is_some_and(|other| release(&own.digests) == Some(other)) {
             return Some(true);
         }
-        // A rebuild without change has other digests and is the same base for all that counts.
+        // A rebuild without change has other digests but counts as the same base.
         let is_known = !own.diff_ids.is_empty() && !other.diff_ids.is_empty();
         is_known.then(|| own.diff_ids == other.diff_ids)
     }
 
-    /// All that goes with `digest`: its images, and the configuration and layers of the one for `platform`.
+    /// The digests that belong to `digest`: its images, and configuration and layers of the one for `platform`.
     async fn read_names(
         &self,
         repository: &Repository,
@@ -171,8 +171,8 @@ impl Resolver {
         Ok(names)
     }
 
-    /// What the base is whose `digest` names no manifest: an image with that configuration, else that configuration.
-    /// Whether it was found.
+    /// Finds a base whose `digest` is not a manifest: the image with that configuration, else the configuration.
+    /// Returns whether it was found.
     pub(super) async fn find_configuration(
         &self,
         question: &Question,
@@ -193,7 +193,7 @@ impl Resolver {
         true
     }
 
-    /// Settles a base by the configuration `digest` if an image with it is known.
+    /// Resolves a base with the configuration `digest` if an image with it is known.
     pub(super) async fn recall_configuration(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         let Some((named, manifest, facts)) = self.known_configuration(question, digest).await else { return };
@@ -203,7 +203,7 @@ impl Resolver {
         resolution.base.platform_digest = Some(manifest);
     }
 
-    /// The dated tag of the platform whose image has the configuration that `search` is for.
+    /// The dated tag of the platform image whose configuration `search` is for.
     pub(super) async fn search_configuration(
         &self,
         search: &Search<'_>,
@@ -219,7 +219,7 @@ impl Resolver {
                 resolution.step(
                     "dated tag",
                     StepOutcome::Found,
-                    format!("{tag} carries the image of {}", search.digest),
+                    format!("{tag} points at the image of {}", search.digest),
                 );
                 settle(&facts, Some(tag.release()), resolution);
                 resolution.base.platform_digest = Some(manifest);
@@ -229,8 +229,8 @@ impl Resolver {
         Ok(false)
     }
 
-    /// The image with the configuration `digest`, among those that the catalog knows of the repository, and those that
-    /// the image records beside it: the digest that is known, that of the manifest, and the image.
+    /// The image with the configuration `digest`, among the images of the repository in the catalog and the further
+    /// recorded digests: the recorded digest, the manifest digest, and the image.
     async fn known_configuration(&self, question: &Question, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
         let repository = &question.base.repository;
         let catalog = self.images.catalog();
@@ -265,7 +265,7 @@ impl Resolver {
     }
 }
 
-/// The base whose configuration was recorded is the image of `facts`.
+/// Sets the base to the image of `facts`, whose configuration was recorded.
 fn settle(facts: &ImageFacts, release: Option<LambdaTag>, resolution: &mut Resolution) {
     let base = &mut resolution.base;
     base.kind = Some(DigestKind::Config);
@@ -277,7 +277,7 @@ fn settle(facts: &ImageFacts, release: Option<LambdaTag>, resolution: &mut Resol
     }
 }
 
-/// The digests that name one release, and the layers of its image.
+/// The digests of one release, and the layers of its image.
 #[derive(Default)]
 struct Names {
     digests: Vec<Digest>,

@@ -1,4 +1,4 @@
-//! The release of a line before the one that its tag points at: for an instant in the past, and where that one is held.
+//! Earlier releases of a line, for an instant in the past and for a held current release.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::{
     registry,
 };
 
-/// How many releases in a row are asked for that may be held by their digests.
+/// The most consecutive releases that are read to check holds by digest.
 const MOST_HELD: usize = 16;
 
 impl Resolver {
-    /// The newest dated release of the line that is not held, else the newest that it was seen at; without a `hold` on
-    /// what its tag points at, on an instant before that was published.
+    /// The newest dated release of the line that is not held, else the newest observed one. Without a `hold` on the
+    /// current release: the newest before an instant in the past.
     pub(super) async fn step_back(
         &self,
         line: &Line,
@@ -35,7 +35,9 @@ impl Resolver {
         };
         let digest = digest.ok_or_else(|| match &hold {
             Some(hold) => line_held(line, hold),
-            None => Problem::new(ProblemKind::LineUnknown, format!("what {line} pointed at then is not known")),
+            None => {
+                Problem::new(ProblemKind::LineUnknown, format!("the release that {line} pointed at then is unknown"))
+            }
         })?;
         let content = self.images.content(repository, &digest).await.map_err(failed)?;
         let image = self.platform_image(repository, &digest, &content, platform).await.map_err(failed)?;
@@ -54,8 +56,8 @@ impl Resolver {
         })
     }
 
-    /// The newest dated release of `line` with its digest; if what its tag points at `is_held`, the newest that is not held
-    /// by its digest either.
+    /// The newest dated release of `line` with its digest; if the current release `is_held`, the newest whose digest is
+    /// not held either.
     async fn tagged_before(
         &self,
         line: &Line,
@@ -68,7 +70,7 @@ impl Resolver {
         let is_other = |tag: &&LambdaTag| !is_held || current.release.as_ref() != Some(*tag);
         for tag in current.releases.tags.iter().rev().filter(is_other).take(MOST_HELD) {
             let Some(seen) = self.carried_image(repository, &tag.to_string()).await? else {
-                // What the line was at on an instant is not known then; an older release can still be built on.
+                // For an instant in the past the release is unknown then; for a hold an older release still works.
                 if is_held {
                     continue;
                 }
@@ -81,7 +83,8 @@ impl Resolver {
         Ok(None)
     }
 
-    /// What `line`, which has no dated tags, was seen at now; if what it is at now `is_held`, the newest before that is not.
+    /// The newest observed release of `line`, which has no dated tags; if the current one `is_held`, the newest before
+    /// it that is not.
     fn seen_before(&self, line: &Line, platform: &Platform, is_held: bool) -> Option<Digest> {
         let observations = self.observations(&(line.clone(), platform.clone()));
         let is_free = |stay: &&Stay| stay.first_seen <= self.now && self.hold_of_stay(&line.repository, stay).is_none();
@@ -90,11 +93,10 @@ impl Resolver {
     }
 }
 
-/// No release of `line` is known that is not held, as what its tag points at is.
+/// The problem that all known releases of `line` are held.
 fn line_held(line: &Line, hold: &Hold) -> Problem {
     let Hold { reason, until, .. } = hold;
-    let message = format!(
-        "{line} points at a release that is held until {until} ({reason}), and no other one is known to use instead"
-    );
+    let message =
+        format!("{line} points at a release that is held until {until} ({reason}), and no other release is known");
     Problem::new(ProblemKind::LineHeld, message)
 }

@@ -1,4 +1,4 @@
-//! When a release was built, by its own word, and what contradicts that word. Pure.
+//! Recorded build dates of releases, and what contradicts them.
 //!
 //! Official images carry the commit date of their Dockerfile as `created`, the same in every rebuild
 //! (docker-library/httpd#266); reproducible builds carry 1970 or 1980.
@@ -10,16 +10,16 @@ use chrono::{DateTime, Duration, Utc};
 use super::{Published, PublishedSource};
 use crate::image::{Annotations, Digest, ImageFacts, is_plausible};
 
-/// The annotation that says when an image was built (OCI image specification, annotations.md).
+/// The annotation with the build date of an image (OCI image specification, annotations.md).
 const CREATED: &str = "org.opencontainers.image.created";
 
-/// How far two clocks may differ before they contradict each other.
+/// The clock difference that is tolerated.
 const CLOCK_SKEW: Duration = Duration::hours(1);
 
-/// How long a build may take: `created` is that much younger than the youngest history entry at the most.
+/// The longest build: `created` may be younger than the youngest history entry by this much.
 pub(super) const BUILD_TIME: Duration = Duration::days(1);
 
-/// What the documents of one image say about when it was built, unchecked.
+/// The build dates that the documents of one image record, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BuildDates {
     /// The digest of the configuration, by which two images are distinguished.
@@ -29,11 +29,11 @@ pub(super) struct BuildDates {
     config: Option<DateTime<Utc>>,
 }
 
-/// What a build date is checked against.
+/// The data that a build date is checked against.
 pub(super) struct Evidence<'a> {
-    /// The clock's now.
+    /// The time of the system clock.
     pub(super) now: DateTime<Utc>,
-    /// The release had not been published then: the line still pointed at another one.
+    /// The release was not published then: the line still pointed at another one.
     pub(super) not_before: Option<DateTime<Utc>>,
     /// The release existed then.
     pub(super) not_after: Option<DateTime<Utc>>,
@@ -41,7 +41,7 @@ pub(super) struct Evidence<'a> {
     pub(super) is_repeated: &'a dyn Fn(PublishedSource, DateTime<Utc>, &Digest) -> bool,
 }
 
-/// A build date that proves nothing, and why.
+/// A contradicted build date, with the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contradiction {
     pub(super) source: PublishedSource,
@@ -50,7 +50,7 @@ pub(super) struct Contradiction {
 }
 
 impl BuildDates {
-    /// The dates in `facts` and in the annotations of the image's descriptor, where it is in an index.
+    /// The dates in `facts` and in the annotations of the image's descriptor in an index.
     pub(super) fn new(facts: &ImageFacts, descriptor: Option<&Annotations>) -> Self {
         let annotated = descriptor.and_then(|annotations| annotations.get(CREATED));
         let annotated = annotated.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
@@ -62,7 +62,7 @@ impl BuildDates {
         }
     }
 
-    /// The best estimate that nothing contradicts, and those before it that something does.
+    /// The best uncontradicted estimate, and the better sources that are contradicted.
     pub(super) fn estimate(&self, evidence: &Evidence<'_>) -> (Option<Published>, Vec<Contradiction>) {
         let mut contradictions = Vec::new();
         for (source, at) in self.each() {
@@ -98,17 +98,17 @@ impl BuildDates {
             other.is_some_and(|other| is_plausible(other, evidence.now) && other > at + by)
         };
         if !is_plausible(at, evidence.now) {
-            Some("no image was built then")
+            Some("the date is implausible")
         } else if source != PublishedSource::HistoryCreated && is_younger(self.history, CLOCK_SKEW) {
-            Some("an entry of the history is younger")
+            Some("a history entry is younger")
         } else if source == PublishedSource::HistoryCreated && is_younger(self.config, BUILD_TIME) {
-            Some("the configuration is younger, so that the history is not whole")
+            Some("the configuration is younger, so the history is incomplete")
         } else if evidence.not_after.is_some_and(|existed| at > existed + CLOCK_SKEW) {
-            Some("it existed before")
+            Some("the release existed before")
         } else if evidence.not_before.is_some_and(|elsewhere| at + CLOCK_SKEW < elsewhere) {
-            Some("the line pointed at another release after that")
+            Some("the line still pointed at another release later")
         } else if (evidence.is_repeated)(source, at, &self.image) {
-            Some("another image has the same, as a commit date would be")
+            Some("another image has the same date, so it may be a commit date")
         } else {
             None
         }
@@ -116,7 +116,7 @@ impl BuildDates {
 }
 
 impl Contradiction {
-    /// What is contradicted, in words.
+    /// The name of the contradicted source.
     pub(super) fn what(&self) -> &'static str {
         match self.source {
             PublishedSource::DescriptorCreated => "org.opencontainers.image.created in the index",
@@ -126,7 +126,8 @@ impl Contradiction {
     }
 }
 
-/// Which build dates images of one scope (a line, a repository) have, to distinguish build dates from commit dates.
+/// The build dates of the images of one scope (a line or a repository). A date that several images share may be a
+/// commit date.
 pub(super) struct KnownDates<S>(HashMap<(S, PublishedSource, DateTime<Utc>), Option<Digest>>);
 
 impl<S> Default for KnownDates<S> {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_date_that_nothing_contradicts_is_the_estimate() {
+    fn the_best_uncontradicted_date_is_the_estimate() {
         for (dates, expected) in [
             // An official image: `created` is the commit date of the Dockerfile.
             (dates(Some(6), Some(6), Some(94)), Some((Source::DescriptorCreated, ago(6)))),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_date_is_contradicted_by_when_the_release_was_seen() {
+    fn a_build_date_is_contradicted_by_observations_of_the_release() {
         let dates = dates(None, Some(20), Some(20));
         for (not_before, not_after, is_used) in [
             (None, None, true),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_two_images_have_is_no_build_date() {
+    fn a_date_that_two_images_share_is_not_a_build_date() {
         let ours = dates(None, Some(6), Some(94));
         let other = BuildDates { image: Digest::of(b"other"), history: Some(ago(2)), ..ours.clone() };
         let mut known = KnownDates::default();

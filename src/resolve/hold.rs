@@ -1,4 +1,4 @@
-//! Holds: releases that the policy takes out of their lines for a while, because they are known to be bad.
+//! Holds: releases that `[[policy.hold]]` takes out of their line until a date.
 
 use std::{
     collections::BTreeSet,
@@ -15,12 +15,12 @@ use crate::{
     store::{RepositoryMemory, Seen},
 };
 
-/// Releases that nothing is to be built on for a while.
+/// A hold on the releases that match a pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
-    /// Which: a pattern of `REPOSITORY:DATED-TAG`, without an architecture or with one, or of `REPOSITORY@DIGEST`.
+    /// The pattern of `REPOSITORY:DATED-TAG`, with or without architecture, or of `REPOSITORY@DIGEST`.
     pub release: Glob,
-    /// Why.
+    /// The reason, as the configuration has it.
     pub reason: String,
     /// The last day on which it holds.
     pub until: LastDay,
@@ -29,13 +29,13 @@ pub struct Hold {
 // Patterns are equal if their texts are.
 impl Eq for Hold {}
 
-/// What a release is called, in all ways that are known.
+/// The names of a release that holds are matched against.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReleaseNames<'a> {
     pub(super) repository: &'a Repository,
     /// Its dated tag.
     pub(super) release: Option<&'a LambdaTag>,
-    /// The architecture whose tag counts beside the plain one.
+    /// The architecture whose tag counts as well as the plain one.
     pub(super) arch: Option<Arch>,
     /// The digests of its index and of the platform's manifest.
     pub(super) digests: [Option<&'a Digest>; 2],
@@ -55,7 +55,7 @@ impl Hold {
     }
 }
 
-/// The holds of a run, and which of them were met.
+/// The holds of a run, and which of them matched a release.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     in_force: Vec<(usize, Arc<Hold>)>,
@@ -63,7 +63,7 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    /// Those of `holds` that are not over at `now`.
+    /// The holds that have not ended at `now`.
     pub(super) fn new(holds: &[Hold], now: DateTime<Utc>) -> Self {
         let in_force = holds.iter().enumerate().filter(|(_, hold)| !hold.until.is_over(now));
         Self {
@@ -72,7 +72,7 @@ impl Holds {
         }
     }
 
-    /// The first that takes the release with these names out of its line.
+    /// The first hold that matches the release with these names.
     pub(super) fn of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
         let mut matching = self.in_force.iter().filter(|(_, hold)| hold.matches(names)).peekable();
         let first = matching.peek().map(|(_, hold)| Arc::clone(hold))?;
@@ -82,19 +82,19 @@ impl Holds {
 }
 
 impl Resolver {
-    /// The hold that takes a release out of its line, if one does.
+    /// The hold on a release.
     pub(super) fn hold_of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
         self.holds.of(names)
     }
 
-    /// The same by its dated tag, which may not be enough: digests can be held as well.
+    /// The hold on a dated tag. Its digest may be held as well.
     pub(super) fn hold_of_tag(
         &self,
         repository: &Repository,
         tag: &LambdaTag,
         arch: Option<Arch>,
     ) -> Option<Arc<Hold>> {
-        // Which digest it carries is asked for nowhere but where it counts.
+        // Its digest is read only where it matters.
         let carried = |name: String| {
             let known = |memory: &RepositoryMemory| memory.carried.get(&name).map(|seen| seen.digest.clone());
             self.images.catalog().recall(repository, known)
@@ -107,7 +107,7 @@ impl Resolver {
         self.hold_of(&ReleaseNames { repository, release: Some(tag), arch, digests })
     }
 
-    /// Whether a digest in `repository` is held of which the release is not known, so that it may count as newer.
+    /// Whether a held digest in `repository` belongs to an unknown release, which might count as newer.
     pub(super) fn holds_unknown_release(&self, repository: &Repository) -> bool {
         let is_unknown = |hold: &Hold| {
             let Some((of, _)) = hold.release.as_str().split_once('@') else { return false };
@@ -118,12 +118,12 @@ impl Resolver {
         self.holds.in_force.iter().any(|(_, hold)| is_unknown(hold))
     }
 
-    /// The same of what a line of `repository` was seen at.
+    /// The hold on an observed release of a line in `repository`.
     pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &Stay) -> Option<Arc<Hold>> {
         self.hold_of_digests(repository, [Some(&stay.digest), stay.platform_digest.as_ref()])
     }
 
-    /// The same by its digests, and by the dated tag that is known to carry one of them.
+    /// The hold on digests, or on the dated tag that is known to carry one of them.
     pub(super) fn hold_of_digests(&self, repository: &Repository, digests: [Option<&Digest>; 2]) -> Option<Arc<Hold>> {
         if self.holds.in_force.is_empty() {
             return None;
@@ -132,7 +132,7 @@ impl Resolver {
         self.hold_of(&ReleaseNames { repository, release: release.as_ref(), arch: None, digests })
     }
 
-    /// Notes whether the base in use is held.
+    /// Sets the hold on the base in use.
     pub(super) fn find_hold(&self, question: &Question, resolution: &mut Resolution) {
         let base = &resolution.base;
         let hold = self.hold_of(&ReleaseNames {
@@ -148,7 +148,7 @@ impl Resolver {
         resolution.base.hold = hold;
     }
 
-    /// Which of the configured holds were met, by their position: they name a release that was looked at.
+    /// The positions of the configured holds that matched a release.
     #[must_use]
     pub fn met_holds(&self) -> BTreeSet<usize> {
         self.holds.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -191,11 +191,11 @@ mod tests {
             assert_eq!(hold(&pattern).matches(&names), is_held, "{pattern}");
         }
         let no_names = ReleaseNames { release: None, digests: [None, None], ..names };
-        assert!(!hold("*").matches(&no_names), "what has no name cannot be held");
+        assert!(!hold("*").matches(&no_names), "a release without names cannot be held");
     }
 
     #[test]
-    fn a_hold_that_is_over_holds_nothing_and_all_that_match_are_met() {
+    fn an_ended_hold_is_ignored_and_every_matching_hold_counts() {
         let repository: Repository = "public.ecr.aws/lambda/java".parse().expect("a repository");
         let release = LambdaTag::parse("21.2026.07.16.13").expect("a tag");
         let names = ReleaseNames { repository: &repository, release: Some(&release), arch: None, digests: [None; 2] };

@@ -1,7 +1,7 @@
-//! The line of a base and its current release: what the moving tag points at now.
+//! The release line of a base, and its current release.
 //!
-//! Cold: the index, the newest dated tag (whose manifest is the platform's) and its configuration. Warm:
-//! one `HEAD`, and nothing more while the tag has not moved.
+//! Requests for a new line: the index, the newest dated tag (whose manifest is the platform's) and its configuration.
+//! For a known line: one `HEAD`, if the tag has not moved.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     store::{Known, Pointing},
 };
 
-/// A moving tag and all it has pointed at: `public.ecr.aws/lambda/java:21`.
+/// A release line: a moving tag and all it has pointed at, such as `public.ecr.aws/lambda/java:21`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Line {
     /// The repository.
@@ -36,23 +36,23 @@ impl fmt::Display for Line {
     }
 }
 
-/// How the line of a base was found, best first.
+/// How the line of a base was determined, best source first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineSource {
-    /// The configuration maps the image to it.
+    /// The configuration sets it for the image.
     Configured,
-    /// The image records it beside the digest.
+    /// The image records it with the digest.
     RecordedTag,
     /// The dated tag that carries the digest is of its family.
     DatedTag,
-    /// Its moving tag was once seen to carry the digest.
+    /// The catalog observed its moving tag at the digest.
     Catalog,
-    /// The configuration lets it be assumed.
+    /// The configured default tag.
     DefaultTag,
 }
 
 impl LineSource {
-    /// The word in reports.
+    /// The spelling in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,16 +65,16 @@ impl LineSource {
     }
 }
 
-/// What a line's moving tag points at, on one platform.
+/// The current release of a line on one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Current {
-    /// What the tag points at.
+    /// The digest that the moving tag points at.
     pub digest: Digest,
-    /// What that names.
+    /// The kind of that digest.
     pub kind: DigestKind,
     /// The manifest of the platform.
     pub platform_digest: Option<Digest>,
-    /// The configuration that this names.
+    /// The configuration of that manifest.
     pub config: Option<Digest>,
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
@@ -84,7 +84,7 @@ pub struct Current {
     pub diff_ids: Option<Vec<Digest>>,
     /// The dated releases of its family.
     pub releases: Arc<Releases>,
-    /// The hold on what the moving tag points at, where this is the newest release that is not held instead.
+    /// The hold on the release that the moving tag points at, if this is the newest release that is not held.
     pub hold: Option<Arc<Hold>>,
 }
 
@@ -94,14 +94,14 @@ impl Current {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
     }
 
-    /// The reference to build on so that it stays this release of `line`: its dated tag, if it has one, and its digest.
+    /// The reference that pins this release of `line`: its dated tag, if it has one, and its digest.
     #[must_use]
     pub fn pinned(&self, line: &Line) -> String {
         let tag = self.release.as_ref().map(ToString::to_string);
         Reference { repository: line.repository.clone(), tag, digest: Some(self.digest.clone()) }.to_string()
     }
 
-    /// What `digest` names of this release; `None` if it names something else.
+    /// The kind of `digest` in this release; `None` if it belongs to something else.
     #[must_use]
     pub fn kind_of(&self, digest: &Digest) -> Option<DigestKind> {
         let kinds = [
@@ -117,7 +117,7 @@ pub(super) type PointerAnswer = registry::Result<Pointing>;
 pub(super) type CurrentAnswer = Result<Current, Problem>;
 
 impl Resolver {
-    /// Finds the line, trying each source that names one until its moving tag exists.
+    /// Finds the line: the first source whose moving tag exists.
     pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
         let mut missing = None;
         for (line, source) in self.lines(question, resolution) {
@@ -144,20 +144,18 @@ impl Resolver {
         if let Some(problem) = missing.filter(|problem| problem.kind == ProblemKind::LineMissing) {
             return resolution.add_problem(problem);
         }
-        let message = format!(
-            "no moving tag is known for {}; say which by [[identify.base]] with default_tag",
-            question.base.reference()
-        );
+        let message =
+            format!("no moving tag is known for {}; set default_tag in [[identify.base]]", question.base.reference());
         resolution.problems.push(Problem::new(ProblemKind::LineUnknown, message));
     }
 
-    /// The lines the base may belong to, best source first.
+    /// The lines that the base may belong to, best source first.
     pub(super) fn lines(&self, question: &Question, resolution: &Resolution) -> Vec<(Line, LineSource)> {
         let base = &question.base;
         let has_dated_tags = self.has_dated_tags(&base.repository);
         let is_moving = |tag: &&str| match LambdaTag::parse(tag) {
             Some(tag) => tag.built_at.is_none(),
-            // Where tags follow the grammar, one that does not (Dependabot wrote some) is no line.
+            // In repositories with dated tags, other tags (Dependabot wrote some) are not lines.
             None => !has_dated_tags,
         };
         let recorded = base.tag.as_deref().filter(is_moving);
@@ -177,7 +175,7 @@ impl Resolver {
         sources.into_iter().filter_map(|(tag, source)| Some((line(tag?), source))).collect()
     }
 
-    /// The moving tag that carries `digest`, or last carried it, as far as the catalog saw.
+    /// The moving tag that carries `digest`, or last carried it, according to the catalog.
     fn line_seen_with(&self, repository: &Repository, digest: &Digest) -> Option<String> {
         let seen_in = self.recall_both(repository, |memory| {
             let seen = |tag: &String| {
@@ -189,7 +187,7 @@ impl Resolver {
         seen_in.into_iter().flatten().min().map(|(_, tag)| tag)
     }
 
-    /// What `line` points at now on `platform`; worked out once a run.
+    /// The current release of `line` on `platform`, resolved once a run.
     pub async fn current(&self, line: &Line, platform: &Platform) -> Result<Current, Problem> {
         let key = (line.clone(), platform.clone());
         self.currents.get(key, async || self.work_out_current(line, platform).await).await
@@ -213,7 +211,7 @@ impl Resolver {
         self.step_back(line, platform, &current, hold.filter(|_| !is_yet_to_come)).await
     }
 
-    /// What `line` points at now, on all its platforms; asked once a run.
+    /// The digest that `line` points at, for all platforms, read once a run.
     pub(super) async fn points_at(&self, line: &Line) -> Result<(Digest, Known), Problem> {
         let pointer = self.point(line).await;
         pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(|error| line_problem(line, &error))
@@ -238,7 +236,7 @@ impl Resolver {
         let platform_digest = entry.digest;
         let mut release = self.known_release(repository, &[&pointer.digest, &platform_digest]);
         if let Some(tag) = tag {
-            // A list that cannot be read costs the exactness of dates, not the answer: `note_coverage` says so.
+            // Without the list, dates are not exact; `note_coverage` reports that.
             drop(self.list_tags(repository, pointer.first_seen).await);
             if release.is_none() {
                 release = self.try_newest(repository, &tag.family, platform, &platform_digest).await.map_err(failed)?;
@@ -271,8 +269,8 @@ impl Resolver {
         })
     }
 
-    /// The newest dated tag of this architecture mostly carries the current release; getting it answers
-    /// that and brings the platform's manifest in one request.
+    /// The newest dated tag of this architecture usually carries the current release: one `GET` verifies that and
+    /// returns the platform's manifest.
     async fn try_newest(
         &self,
         repository: &Repository,
@@ -316,7 +314,7 @@ impl Resolver {
     }
 }
 
-/// What a registry's `error` means for `line`. A tag that is gone was withdrawn, or never existed.
+/// The problem that a registry's `error` is for `line`. A missing tag was withdrawn or never published.
 pub(super) fn line_problem(line: &Line, error: &registry::Error) -> Problem {
     Problem::from_error(error, &line.to_string(), None, ProblemKind::LineMissing)
 }

@@ -1,4 +1,4 @@
-//! A base asked for by name: what a reference points at, on which platforms, and the history of its line.
+//! Lookup of a base by reference: its digest, its platforms, and the history of its line.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,16 +14,16 @@ use crate::{
     store::Known,
 };
 
-/// One release of a line, as its dated tags tell it.
+/// One release of a line, from its dated tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastRelease {
     /// Its dated tag, without architecture.
     pub tag: LambdaTag,
     /// When it was built, to the hour.
     pub built_at: DateTime<Utc>,
-    /// The architectures that have a tag of their own.
+    /// The architectures with their own tag.
     pub architectures: BTreeSet<Arch>,
-    /// What the plain tag carries, where that was ever asked.
+    /// The digest of the plain tag, if it was ever read.
     pub digest: Option<Digest>,
     /// The hold that takes it out of the line.
     pub hold: Option<Arc<Hold>>,
@@ -32,14 +32,14 @@ pub struct PastRelease {
 /// The history of a line, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// The releases up to now.
+    /// The releases until now.
     pub releases: Vec<PastRelease>,
-    /// Whether the tag list was read to its end.
+    /// Whether the tag list is complete.
     pub is_complete: bool,
 }
 
 impl Resolver {
-    /// The line that `reference` names, if it names a moving tag and nothing more exact.
+    /// The line that `reference` names; `None` with a digest or a dated tag.
     #[must_use]
     pub fn line_of(&self, reference: &Reference) -> Option<Line> {
         let tag = reference.tag.as_ref().filter(|_| reference.digest.is_none())?;
@@ -48,11 +48,11 @@ impl Resolver {
         (!is_dated).then(|| Line { repository: reference.repository.clone(), tag: tag.clone() })
     }
 
-    /// What `reference` points at now: of a line, what is to be built on now, which is not held.
+    /// The digest that `reference` points at now; for a line, the newest release that is not held.
     ///
     /// # Errors
     ///
-    /// A [`Problem`] when it is not there or cannot be read.
+    /// A [`Problem`] if it does not exist or cannot be read.
     pub async fn look_up(&self, reference: &Reference) -> Result<(Digest, Known), Problem> {
         let missing = || base_problem(&self.absence(reference), reference);
         if let Some(line) = self.line_of(reference) {
@@ -73,7 +73,7 @@ impl Resolver {
         }
     }
 
-    /// What is to be built on instead of what `line` points at, if that is held on its first platform.
+    /// The release to use instead of the one that `line` points at, if that is held on its first platform.
     async fn instead_of_held(&self, line: &Line, digest: Digest, content: Known) -> Result<(Digest, Known), Problem> {
         let platforms = self.platforms(&line.repository, &digest, &content).await?;
         let Some((platform, _)) = platforms.first() else { return Ok((digest, content)) };
@@ -87,11 +87,11 @@ impl Resolver {
         Ok((current.digest, content))
     }
 
-    /// The platforms of what was looked up, each with the digest of its manifest.
+    /// The platforms of the reference, each with its manifest digest.
     ///
     /// # Errors
     ///
-    /// A [`Problem`] when an entry of an index does not say what it is and cannot be read.
+    /// A [`Problem`] if an index entry states no platform and cannot be read.
     pub async fn platforms(
         &self,
         repository: &Repository,
@@ -104,11 +104,11 @@ impl Resolver {
         Ok(images.into_iter().filter_map(|image| Some((image.platform?, image.digest))).collect())
     }
 
-    /// The releases of `family` in `repository` up to now, from its tag list.
+    /// The releases of `family` in `repository` until now, from its tag list.
     ///
     /// # Errors
     ///
-    /// A [`Problem`] when the list cannot be read.
+    /// A [`Problem`] if the list cannot be read.
     pub async fn history(&self, repository: &Repository, family: &str) -> Result<History, Problem> {
         let problem = self.list_tags(repository, self.seen_at).await;
         if let Some(problem) = problem.filter(|problem| problem.failure != Some(ErrorCode::Incomplete)) {

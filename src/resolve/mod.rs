@@ -1,7 +1,7 @@
-//! Stage 3: what is that base now? Its line, the line's current release, when each was published.
+//! Stage 3: resolution of a base: its release line, the line's current release, and their publish dates.
 //!
-//! Asks registries through the `Registry` port and remembers in the catalog. Knows no policy: how far
-//! behind is said here, whether that is too far is not.
+//! Reads registries through the `Registry` port and caches in the catalog. It determines how far behind a base is; the
+//! policy, which it does not know, decides whether that is too far.
 
 mod age;
 mod base;
@@ -53,20 +53,20 @@ use crate::{
     store::{Images, Seen},
 };
 
-/// What is known about a base.
+/// The resolution of a base.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// The base in use.
     pub base: BaseInUse,
-    /// The line it belongs to.
+    /// The line that it belongs to, with the source.
     pub line: Option<(Line, LineSource)>,
-    /// What the line's moving tag points at now, on this platform.
+    /// The current release of the line on this platform.
     pub current: Option<Current>,
-    /// What the line has published after the base in use.
+    /// The releases that the line published after the base in use.
     pub newer: Newer,
-    /// What could not be found out, and what contradicts what.
+    /// Missing data and contradictions.
     pub problems: Vec<Problem>,
-    /// What was done, in order.
+    /// The steps, in order.
     pub steps: Vec<ExplanationStep>,
 }
 
@@ -75,30 +75,30 @@ pub struct Resolution {
 pub struct BaseInUse {
     /// The recorded digest, or that of the recorded dated tag.
     pub digest: Option<Digest>,
-    /// What that digest names.
+    /// The kind of that digest.
     pub kind: Option<DigestKind>,
-    /// The manifest of the platform; equal to `digest` where that is a manifest.
+    /// The manifest of the platform; equal to `digest` if that is a manifest.
     pub platform_digest: Option<Digest>,
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
     /// When it was published.
     pub published: Option<Published>,
-    /// The configuration of the platform's image, where it was read.
+    /// The configuration of the platform's image, if it was read.
     pub config: Option<Digest>,
-    /// What the platform's manifest is for, by the index that lists it, else by its configuration.
+    /// The platform of that manifest, as the index states it, else its configuration.
     pub platform: Option<Platform>,
-    /// Its layers, where its configuration was read.
+    /// Its layers, if its configuration was read.
     pub diff_ids: Option<Vec<Digest>>,
-    /// The digests recorded beside its own that were found to name the same release.
+    /// The further recorded digests that belong to the same release.
     pub agreeing: Vec<Digest>,
-    /// Those that were found to name another one.
+    /// The further recorded digests that belong to another release.
     pub contradicting: Vec<Digest>,
     /// The hold that takes it out of its line.
     pub hold: Option<Arc<Hold>>,
 }
 
 impl Resolution {
-    /// Adds a problem, each once.
+    /// Adds a problem, unless it is already there.
     fn add_problem(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -110,7 +110,7 @@ impl Resolution {
     }
 }
 
-/// Resolves bases; each line and each tag list is asked for once a run.
+/// Resolves bases. Each line and each tag list is read once a run.
 pub struct Resolver {
     images: Arc<Images>,
     settings: Settings,
@@ -124,13 +124,13 @@ pub struct Resolver {
     dated: Mutex<HashMap<Repository, tags::Dated>>,
     line_dates: dating::LineDates,
     holds: hold::Holds,
-    /// What base repositories in private ECR hold, as far as they were listed.
+    /// The images of base repositories in private ECR, as far as they could be listed.
     shelves: OnceLock<BTreeMap<Repository, Arc<Shelf>>>,
 }
 
 impl Resolver {
-    /// A resolver that judges time by `now` and dates what it remembers by `seen_at`, the clock's own
-    /// time: the two differ when an old verdict is reproduced or a future one rehearsed.
+    /// A resolver as of `now` that stores observations with `seen_at`, the time of the system clock. The two differ
+    /// with `--as-of`.
     #[must_use]
     pub fn new(images: Arc<Images>, settings: Settings, now: DateTime<Utc>, seen_at: DateTime<Utc>) -> Self {
         Self {
@@ -150,26 +150,25 @@ impl Resolver {
         }
     }
 
-    /// Takes what private ECR listed of base repositories, and when it received that; the first time only.
+    /// Sets the images of base repositories in private ECR. Only the first call has an effect.
     pub fn set_shelves(&self, shelves: BTreeMap<Repository, Arc<Shelf>>) {
         // A second list would be of the same run.
         let _ = self.shelves.set(shelves);
     }
 
-    /// What private ECR holds of `repository`, if it was listed.
+    /// The images of `repository` in private ECR, if it was listed.
     fn shelf(&self, repository: &Repository) -> Option<&Arc<Shelf>> {
         self.shelves.get()?.get(repository)
     }
 
-    /// What is known about the base in question, for an image of this `age`. What cannot be found out is a
-    /// [`Problem`] in the answer.
+    /// Resolves the base of `question` for an image of this `age`. Missing data is a [`Problem`] of the resolution.
     pub async fn resolve(&self, question: &Question, age: ImageAge) -> Resolution {
         let found = self.find(question).await;
         self.date(&Key::from(question), &found, age)
     }
 
-    /// The first half of [`resolve`](Self::resolve), the same for all images that record this base: its digest, its
-    /// line, and the line's current release; worked out once a run. [`date`](Self::date) is the other half.
+    /// The first half of [`resolve`](Self::resolve), shared by all images that record this base: its digest, its line,
+    /// and the line's current release. Done once a run. [`date`](Self::date) is the second half.
     pub async fn find(&self, question: &Question) -> Resolution {
         self.found.get(Key::from(question), async || self.find_anew(question).await).await
     }
@@ -189,17 +188,17 @@ impl Resolver {
         resolution
     }
 
-    /// Whether images of `repository` may be the base of others.
+    /// Whether `repository` holds bases.
     fn is_base(&self, repository: &Repository) -> bool {
         self.settings.bases.is_base(repository)
     }
 
-    /// Whether images of `repository` have a base themselves.
+    /// Whether `repository` holds company bases, which have a base themselves.
     fn is_company_base(&self, repository: &Repository) -> bool {
         self.settings.bases.is_company_base(repository)
     }
 
-    /// Whether releases of `repository` carry dated tags.
+    /// Whether releases of `repository` have dated tags.
     fn has_dated_tags(&self, repository: &Repository) -> bool {
         self.settings.bases.has_dated_tags(repository)
     }

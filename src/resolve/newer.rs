@@ -1,27 +1,26 @@
-//! How far behind a base is: the releases its line has published after it.
+//! The releases that a line published after a base.
 
 use chrono::{DateTime, Utc};
 
 use super::{BaseInUse, Current, Published, PublishedSource, Resolver, estimate::BUILD_TIME, observed::Observations};
 use crate::image::{LambdaTag, Repository};
 
-/// What a line has published after a base.
+/// The releases that a line published after a base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Newer {
-    /// When the first of them was published; then or earlier when not exact. `None` where nothing proves that
-    /// one was.
+    /// When the first of them was published, or then or earlier if not exact. `None` without proof that there is one.
     pub since: Option<DateTime<Utc>>,
-    /// How many there are; at least that many when not exact.
+    /// Their number; at least that many if not exact.
     pub count: Option<u64>,
     /// Whether both are exact.
     pub is_exact: bool,
-    /// Whether `since` is when the release was built, by its own word.
+    /// Whether `since` is a recorded build date.
     pub is_estimated: bool,
 }
 
 impl Resolver {
-    /// The releases of a line after `base`, up to the current one: from its dated tags, from what was observed, from
-    /// what was `received`, and from the dates of both, whichever says the most. Those that are held do not count.
+    /// The releases of a line after `base`, up to the current one: from dated tags, observations, images `received` by
+    /// ECR, and publish dates, whichever proves most. Held releases do not count.
     pub(super) fn newer(
         &self,
         repository: &Repository,
@@ -37,16 +36,16 @@ impl Resolver {
             observed.map(|(since, count)| Newer { since: Some(since), count: Some(count), ..at_least_one() });
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));
         let dated = dated.map(|its| Newer { since: Some(its.at), is_estimated: its.is_estimated, ..at_least_one() });
-        // Each of them is a bound: the earliest says the most. Of equal ones, what the tags say is better.
+        // Each is a bound, so the earliest proves most; of equal ones, dated tags come first.
         let all = [tagged, observed, received, dated];
         let count = all.iter().flatten().filter_map(|newer| newer.count).max();
         let first = all.into_iter().flatten().min_by_key(|newer| newer.since).unwrap_or_else(at_least_one);
-        // A line that was seen at more releases than it has tags, or earlier, has not all of its tags any more.
+        // A line with more or earlier observations than dated tags has lost some of its tags.
         let is_exact = first.is_exact && count == first.count;
         Newer { count: count.or(first.count), is_exact, ..first }
     }
 
-    /// The dated releases that are certainly after `base`, up to the current one.
+    /// The dated releases that are certainly newer than `base`, up to the current one.
     fn tagged_after(&self, last_seen: Option<DateTime<Utc>>, current: &Current, base: &BaseInUse) -> Option<Newer> {
         let upper = current.release.as_ref().and_then(|release| release.built_at).unwrap_or(self.now);
         let published = base.published?;
@@ -64,16 +63,16 @@ impl Resolver {
     }
 }
 
-/// What is known where nothing else is: the line points at another release.
+/// The minimum: the line points at another release.
 fn at_least_one() -> Newer {
     Newer { since: None, count: Some(1), is_exact: false, is_estimated: false }
 }
 
-/// An instant such that every release dated after it is another one than the base, and newer. `last_seen` is when
-/// the line was last seen at the base.
+/// An instant after which every dated release is newer than the base. `last_seen` is when the line was last observed at
+/// the base.
 fn certainly_after(published: Published, last_seen: Option<DateTime<Utc>>) -> DateTime<Utc> {
     let after = if published.source.is_estimate() { published.at + BUILD_TIME } else { published.at };
-    // The hour of a dated tag is that of the build: the tag moves some hours later.
+    // The hour of a dated tag is that of the build; the moving tag follows some hours later.
     let last_seen = last_seen.filter(|_| published.source != PublishedSource::DatedTag);
     last_seen.map_or(after, |last_seen| last_seen.max(after))
 }

@@ -1,39 +1,38 @@
-//! What the catalog saw a line's moving tag point at, on one platform. Pure.
+//! The observed history of a line's moving tag on one platform.
 
 use chrono::{DateTime, Utc};
 
 use super::{Published, PublishedSource};
 use crate::image::Digest;
 
-/// The releases that a moving tag was seen at, oldest first.
+/// The releases that a moving tag was observed at, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Observations(Vec<Stay>);
 
-/// A time during which the tag was seen at one release.
+/// A period in which the tag was observed at one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
-    /// What the tag pointed at.
+    /// The digest that the tag pointed at.
     pub(super) digest: Digest,
-    /// The manifest of the platform, where it is known.
+    /// The manifest of the platform, if known.
     pub(super) platform_digest: Option<Digest>,
-    /// When it was first seen there.
+    /// The first observation.
     pub(super) first_seen: DateTime<Utc>,
-    /// When it was last seen there.
+    /// The last observation.
     pub(super) last_seen: DateTime<Utc>,
 }
 
 /// The digests of a release.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReleaseDigests<'a> {
-    /// What is recorded, or what the tag points at.
+    /// The recorded digest, or the one that the tag points at.
     pub(super) digest: Option<&'a Digest>,
     /// The manifest of the platform.
     pub(super) platform_digest: Option<&'a Digest>,
 }
 
 impl Observations {
-    /// Puts `stays`, oldest first, together. An index that changed while this platform's manifest did not is no
-    /// other release.
+    /// Merges `stays`, oldest first: an index that changed while this platform's manifest did not is the same release.
     pub(super) fn new(stays: impl IntoIterator<Item = Stay>) -> Self {
         let mut joined: Vec<Stay> = Vec::new();
         for stay in stays {
@@ -45,35 +44,35 @@ impl Observations {
         Self(joined)
     }
 
-    /// All of them.
+    /// All periods.
     pub(super) fn stays(&self) -> &[Stay] {
         &self.0
     }
 
-    /// When the tag was first seen at `release`.
+    /// When the tag was first observed at `release`.
     pub(super) fn first(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
         self.0.get(self.position(release)?)
     }
 
-    /// The stay before the first one at `release`, if the tag was seen to arrive there.
+    /// The period before the first one at `release`, if the arrival was observed.
     pub(super) fn before(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
         self.0.get(self.position(release)?.checked_sub(1)?)
     }
 
-    /// When the tag was seen to move to `release`: published then, or since it was last seen elsewhere.
+    /// When the tag was observed to move to `release`: published between the observation before and this one.
     pub(super) fn arrival(&self, release: ReleaseDigests<'_>) -> Option<Published> {
         let (before, first) = (self.before(release)?, self.first(release)?);
         let not_before = Some(before.last_seen).filter(|last_seen| *last_seen <= first.first_seen)?;
         Some(Published { not_before: Some(not_before), ..Published::new(first.first_seen, PublishedSource::Observed) })
     }
 
-    /// When the tag was last seen at `release`.
+    /// When the tag was last observed at `release`.
     pub(super) fn last_seen(&self, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         self.0.iter().rfind(|stay| stay.is(release)).map(|stay| stay.last_seen)
     }
 
-    /// When the tag had left `release` for the first time for good, up to `now`, and how many releases that `counts` admits it was
-    /// seen at since. Those that it was at before `release` are older.
+    /// When the tag left `release` for a newer one, until `now`, and the number of releases since that `counts` admits.
+    /// Releases that it pointed at before `release` are older.
     pub(super) fn after(
         &self,
         release: ReleaseDigests<'_>,
@@ -90,7 +89,7 @@ impl Observations {
         Some((newer.peek()?.first_seen, newer.count() as u64))
     }
 
-    /// What the tag was at on `instant`, where that was seen.
+    /// The release that the tag pointed at on `instant`, if observed.
     pub(super) fn on(&self, instant: DateTime<Utc>) -> Option<&Stay> {
         self.0.iter().rfind(|stay| stay.first_seen <= instant && instant <= stay.last_seen)
     }
@@ -105,7 +104,7 @@ impl Stay {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
     }
 
-    /// Whether the tag was at `release`: by either digest, for builders record one or the other.
+    /// Whether the tag pointed at `release`, by either digest: builders record one or the other.
     fn is(&self, release: ReleaseDigests<'_>) -> bool {
         let ours = [Some(&self.digest), self.platform_digest.as_ref()];
         let its = [release.digest, release.platform_digest];
@@ -121,7 +120,7 @@ mod tests {
         DateTime::UNIX_EPOCH + chrono::Duration::hours(hour)
     }
 
-    /// A tag seen at each of these, from one hour to another.
+    /// A tag observed at each of these, from one hour to another.
     fn seen(stays: &[(&str, i64, i64)]) -> Observations {
         Observations::new(stays.iter().map(|(name, first, last)| Stay {
             digest: Digest::of(format!("{name} {first}").as_bytes()),
@@ -137,20 +136,24 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_published_between_two_looks() {
+    fn a_release_is_published_between_two_observations() {
         let line = seen(&[("a", 1, 5), ("b", 6, 6), ("b", 7, 8), ("c", 9, 9)]);
         let arrival = |name| with(name, |release| line.arrival(release));
         let b = arrival("b").unwrap();
         assert_eq!((b.not_before, b.at, b.source), (Some(at(5)), at(6), PublishedSource::Observed));
         assert_eq!(arrival("c").unwrap().not_before, Some(at(8)), "two indexes with one manifest are one release");
-        assert_eq!(arrival("a"), None, "it was there when the catalog began");
+        assert_eq!(arrival("a"), None, "it was there at the first observation");
         assert_eq!(arrival("d"), None);
         let overlapping = seen(&[("a", 1, 7), ("b", 6, 8)]);
-        assert_eq!(with("b", |release| overlapping.arrival(release)), None, "two runs saw different things");
+        assert_eq!(
+            with("b", |release| overlapping.arrival(release)),
+            None,
+            "two concurrent runs observed different releases"
+        );
     }
 
     #[test]
-    fn what_came_after_a_release_counts_from_the_first_of_it() {
+    fn releases_after_one_count_from_its_first_successor() {
         let line = seen(&[("a", 1, 5), ("b", 6, 8), ("c", 9, 9)]);
         let after = |line: &Observations, name, now| with(name, |release| line.after(release, at(now), |_| true));
         assert_eq!(after(&line, "a", 20), Some((at(6), 2)));
@@ -161,7 +164,7 @@ mod tests {
         let is_free = |stay: &Stay| stay.platform_digest != Some(Digest::of(b"b"));
         let after_held = with("a", |release| line.after(release, at(20), is_free));
         assert_eq!(after_held, Some((at(9), 1)), "a held release does not count");
-        // b was withdrawn: who is on a is behind since c, who is on b is not behind a.
+        // b was withdrawn: a deployment on a is behind since c, one on b is not behind a.
         let rolled_back = seen(&[("a", 1, 5), ("b", 6, 7), ("a", 8, 9), ("c", 10, 10)]);
         assert_eq!(after(&rolled_back, "a", 20), Some((at(10), 1)));
         assert_eq!(after(&rolled_back, "b", 20), Some((at(10), 1)));
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tag_was_at_on_an_instant_is_known_while_it_was_seen_there() {
+    fn the_release_of_a_tag_is_known_at_instants_between_observations() {
         let line = seen(&[("a", 1, 5), ("b", 8, 9)]);
         let on = |hour| line.on(at(hour)).and_then(|stay| stay.platform_digest.clone());
         assert_eq!(on(3), Some(Digest::of(b"a")));

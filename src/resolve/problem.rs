@@ -1,52 +1,51 @@
-//! What kept something from being known, or contradicts something else.
+//! Problems of a resolution: what could not be read, and what contradicts something else.
 
 use crate::{
     image::{Digest, ErrorCode, MESSAGE_BYTES, Repository, clip},
     registry::{self, CredentialsErrorKind, Missing},
 };
 
-/// Something that could not be found out.
+/// One problem of a resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What sort of problem.
+    /// The kind, which becomes a reason code.
     pub kind: ProblemKind,
-    /// What happened, for people.
+    /// The message for people.
     pub message: String,
-    /// What failed, where a registry did not give what it should have: then the resolution is incomplete. `None` for
-    /// what is true of the base or its line, and for what cannot be known.
+    /// The failure of the registry that makes the resolution incomplete; `None` for a property of the base or its line.
     pub failure: Option<ErrorCode>,
 }
 
-/// The sorts of problem.
+/// The kinds of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProblemKind {
     /// The registry is not on the allow-list.
     NotAllowed,
     /// The registry refused.
     Denied,
-    /// The registry cannot be reached, or fails.
+    /// The registry cannot be reached, or answers with a server error.
     Unreachable,
     /// The registry throttles.
     Throttled,
-    /// The registry answered what it must not.
+    /// The registry returned a malformed response.
     Malformed,
-    /// The registry has a tag or an index, and not what that points at: a push or a copy that was never finished.
+    /// The registry has a tag or an index, but not the manifest that it points at: an unfinished push or copy.
     ContentMissing,
-    /// The tag list, and so the line's history, could not be read, or only in part.
+    /// The tag list, and with it the line's history, could not be read completely.
     HistoryUnreadable,
-    /// The pull-through cache or mirror that is read does not have it; upstream may.
+    /// The pull-through cache or mirror does not have it; upstream may.
     NotCached,
-    /// The answers are those of a pull-through cache or mirror.
+    /// The responses come from a pull-through cache or mirror.
     ReadThroughCache,
-    /// The base in use is not in its registry any more.
+    /// The base in use was deleted from its registry.
     BaseMissing,
     /// The image records no digest of its base.
     DigestUnrecorded,
-    /// The recorded tag carries another digest than the recorded one.
+    /// The recorded tag points at a digest other than the recorded one.
     TagContradicted,
-    /// No line is known.
+    /// The release line is unknown.
     LineUnknown,
-    /// The line's moving tag is not there: it was withdrawn, or never existed.
+    /// The line's moving tag does not exist: it was withdrawn or never published.
     LineMissing,
     /// The line has no image for the platform.
     PlatformMissing,
@@ -55,14 +54,13 @@ pub enum ProblemKind {
 }
 
 impl Problem {
-    /// A problem that is no failure of a registry.
+    /// A problem that is not a failure of a registry.
     pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
         Self { kind, message: clip(message, MESSAGE_BYTES), failure: None }
     }
 
-    /// What a registry's `error` means for what `about` names, a base or a line; `missing` is what it means that the tag
-    /// or the manifest with `digest` is not there. That anything else is not there is a fault of the registry, which has
-    /// what points at it.
+    /// The problem that a registry's `error` is for `about`, a base or a line. `missing` is the kind if the tag or the
+    /// manifest `digest` is not found; if anything else is not found, the registry itself is incomplete.
     pub(super) fn from_error(
         error: &registry::Error,
         about: &str,
@@ -97,8 +95,8 @@ impl Problem {
         Self { failure, ..Self::new(kind, error.to_string()) }
     }
 
-    /// That the history of `repository` is not known because of `error`; `None` where a cache has no list of it, which is
-    /// no failure of the cache.
+    /// The problem that the history of `repository` cannot be read because of `error`; `None` if a pull-through cache
+    /// has no tag list, which is normal.
     pub(super) fn unreadable_history(repository: &Repository, error: &registry::Error) -> Option<Self> {
         let failure = match error {
             registry::Error::NotFound { cache: Some(_), .. } => return None,
@@ -106,21 +104,21 @@ impl Problem {
             error => Self::from_error(error, "", None, ProblemKind::HistoryUnreadable).failure,
         };
         let message = format!(
-            "the release history of {repository} could not be read, so it may be further behind than is known: {error}"
+            "the release history of {repository} could not be read, so the base may be further behind than shown: {error}"
         );
         Some(Self { failure, ..Self::new(ProblemKind::HistoryUnreadable, message) })
     }
 
-    /// That only a part of the history of `repository` is known: `why`.
+    /// The problem that only a part of the history of `repository` could be read.
     pub(super) fn partial_history(repository: &Repository, why: &str) -> Self {
         let message = format!(
-            "only a part of the release history of {repository} could be read, so it may be further behind than is \
-             known: {why}"
+            "only a part of the release history of {repository} could be read, so the base may be further behind than \
+             shown: {why}"
         );
         Self { failure: Some(ErrorCode::Incomplete), ..Self::new(ProblemKind::HistoryUnreadable, message) }
     }
 
-    /// Whether the base could not be read because of it, so that asking once more is of no use.
+    /// Whether the base could not be read because of it, so that another request would not help.
     pub(super) fn keeps_from_reading(&self) -> bool {
         !matches!(
             self.kind,

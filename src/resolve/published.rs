@@ -1,16 +1,16 @@
-//! Publish dates, each with its source and with what it proves.
+//! Publish dates with their source and the bounds that they prove.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a publish date is from, best first.
+/// The source of a publish date, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PublishedSource {
     /// The dated tag that carries the digest.
     DatedTag,
-    /// The catalog saw the line's tag move to it: published then, or since the tag was last seen elsewhere.
+    /// The catalog observed the line's tag move to it: published between the previous observation and this one.
     Observed,
     /// An estimate: `org.opencontainers.image.created` of its descriptor in the index.
     DescriptorCreated,
@@ -18,7 +18,7 @@ pub enum PublishedSource {
     HistoryCreated,
     /// An estimate: `created` in the image configuration.
     ConfigCreated,
-    /// A bound: published then or earlier, because the catalog saw the digest then.
+    /// A bound: published then or earlier, because the catalog observed the digest then.
     FirstSeen,
     /// A bound: published then or earlier, because an image built on it existed then.
     AtLeast,
@@ -27,44 +27,43 @@ pub enum PublishedSource {
 /// When a release was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The instant; then or earlier where [`PublishedSource::is_bound`].
+    /// The instant; for [`PublishedSource::is_bound`], then or earlier.
     pub at: DateTime<Utc>,
-    /// Where it is from.
+    /// Its source.
     pub source: PublishedSource,
-    /// Whether it rests on a `created`, which builders can set to anything.
+    /// Whether it is based on a `created`, which builders can set to any value.
     pub is_estimated: bool,
-    /// When it was certainly not yet published, where observations prove that.
+    /// When it was certainly not published, if observations prove that.
     pub not_before: Option<DateTime<Utc>>,
-    /// When an estimated release had certainly been published, where observations prove that.
+    /// When an estimated release was certainly published, if observations prove that.
     pub not_after: Option<DateTime<Utc>>,
 }
 
 impl Published {
-    /// A date from `source` of which nothing more is proven.
+    /// A date from `source` without further bounds.
     #[must_use]
     pub fn new(at: DateTime<Utc>, source: PublishedSource) -> Self {
         Self { at, source, is_estimated: source.is_estimate(), not_before: None, not_after: None }
     }
 
-    /// Whether the date is an upper bound and not the date itself.
+    /// Whether the date is an upper bound instead of the date itself.
     #[must_use]
     pub fn is_bound(self) -> bool {
         self.source.is_bound()
     }
 
-    /// Whether this release was published before `other`. An estimate counts as the date, a bound only in the
+    /// Whether this release was published before `other`. An estimate counts as the date; a bound counts only in the
     /// direction that it proves.
     #[must_use]
     pub fn is_before(self, other: Self) -> bool {
         other.earliest().is_some_and(|earliest| self.at < earliest)
     }
 
-    /// The same by more than a `created` on either side: a commit date must not turn a newer release into one
-    /// that was rolled back.
+    /// The same without estimates: a commit date must not turn a newer release into a rollback.
     #[must_use]
     pub fn is_proven_before(self, other: Self) -> bool {
         let (Some(latest), Some(earliest)) = (self.proven_latest(), other.proven_earliest()) else { return false };
-        // At `not_before` the line still pointed elsewhere, so that what had been published by then came first.
+        // At `not_before` the line still pointed elsewhere, so a release published by then came first.
         latest < earliest || (latest == earliest && other.source != PublishedSource::DatedTag)
     }
 
@@ -102,13 +101,13 @@ impl PublishedSource {
         }
     }
 
-    /// Whether a date from it says when the release was built and not when it was published.
+    /// Whether it is a build date instead of a publish date.
     #[must_use]
     pub fn is_estimate(self) -> bool {
         matches!(self, Self::DescriptorCreated | Self::HistoryCreated | Self::ConfigCreated)
     }
 
-    /// Whether a date from it means "then or earlier".
+    /// Whether it means "then or earlier".
     #[must_use]
     pub fn is_bound(self) -> bool {
         matches!(self, Self::Observed | Self::FirstSeen | Self::AtLeast)
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_before_another_only_where_both_prove_it() {
+    fn a_date_is_before_another_only_if_both_prove_it() {
         for (one, other, is_before, is_proven) in [
             (on(1, Source::DatedTag), on(2, Source::DatedTag), true, true),
             (on(2, Source::DatedTag), on(2, Source::DatedTag), false, false),
@@ -138,7 +137,7 @@ mod tests {
             (on(1, Source::ConfigCreated), on(2, Source::DatedTag), true, false),
             (on(1, Source::DatedTag), on(2, Source::DescriptorCreated), true, false),
             (on(1, Source::HistoryCreated), on(2, Source::HistoryCreated), true, false),
-            // A bound says that it was then or earlier, and never that it was then or later.
+            // A bound means then or earlier, never then or later.
             (on(1, Source::FirstSeen), on(2, Source::DatedTag), true, true),
             (on(1, Source::AtLeast), on(2, Source::DatedTag), true, true),
             (on(1, Source::DatedTag), on(2, Source::FirstSeen), false, false),

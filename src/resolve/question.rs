@@ -1,4 +1,4 @@
-//! What is asked: each base once on each platform, however many images stand on it.
+//! Base queries: one for each base and platform, however many images are built on it.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::{
     inventory::Deployment,
 };
 
-/// What is asked about one base on one platform.
+/// A query for one base on one platform.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The base as recorded.
     pub base: Base,
-    /// The platform of the image that stands on it.
+    /// The platform of the image that is built on it.
     pub platform: Platform,
-    /// About when an image built on it was built: where to look first. It proves nothing, for images that record
-    /// the same may be built on different releases; what one image proves is its [`ImageAge`](super::ImageAge).
+    /// The approximate build date of an image on it, as a hint for searches. It proves nothing: images with the same
+    /// record may be built on different releases. The proof of one image is its [`ImageAge`](super::ImageAge).
     pub built_at: Option<DateTime<Utc>>,
 }
 
-/// What makes two questions one.
+/// The key by which queries are shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     base: Base,
@@ -30,19 +30,18 @@ pub struct Key {
 }
 
 impl Key {
-    /// The questions that `deployment` raises, one for each base in the chain of its image; none where its image or its
-    /// base is not known.
+    /// The queries for `deployment`, one for each base in the chain of its image; none if image or base is unknown.
     pub fn all<'a>(deployment: &'a Deployment, identification: &'a Identification) -> impl Iterator<Item = Self> + 'a {
         let image = deployment.image.as_ref().ok();
         let platform = image.map(|image| &image.facts.platform);
         identification.chain.iter().zip(platform.into_iter().cycle()).map(|(identified, platform)| {
-            // It is one base, through whichever mirror it was read.
+            // It is the same base through any mirror.
             let base = Base { mirror: None, ..identified.base.clone() };
             Self { base, platform: platform.clone() }
         })
     }
 
-    /// Where the base is from.
+    /// The repository of the base.
     #[must_use]
     pub fn repository(&self) -> &Repository {
         &self.base.repository
@@ -55,8 +54,8 @@ impl From<&Question> for Key {
     }
 }
 
-/// The questions that deployments raise, each with the earliest instant at which an image on it was built.
-/// `now` is the clock's: an instant after it is not plausible.
+/// The queries of all deployments, each with the earliest build date of an image on it. Instants after `now`, the time
+/// of the system clock, are implausible.
 pub fn questions<'a>(
     identified: impl Iterator<Item = (&'a Deployment, &'a Identification)>,
     now: DateTime<Utc>,

@@ -1,7 +1,7 @@
-//! When private ECR received releases, and which releases of a line it received after a base.
+//! Push dates of releases in private ECR, and the releases of a line that were pushed after a base.
 //!
-//! That an image was received proves that it was published by then. It never proves that it was not published before:
-//! an image that is pushed again, copied or replicated counts as received then.
+//! A push date proves that an image was published by then, not that it was unpublished before: a repeated push, a copy
+//! or a replication counts as a push.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use crate::{
     inventory::Held,
 };
 
-/// The least number of digits of a date or build number: fewer are a version, which may be of another line.
+/// The fewest digits of a date or build number; fewer are a version, which may belong to another line.
 const BUILD_DIGITS: usize = 3;
-/// The least length of the abbreviated commit that may follow it.
+/// The shortest abbreviated commit that may follow it.
 const COMMIT_DIGITS: usize = 7;
 
 impl Resolver {
-    /// When ECR received `release`, if it listed `repository`.
+    /// When ECR received `release`, if `repository` was listed.
     pub(super) fn received_at(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let stored = self.shelf(repository)?;
         let digests = [release.digest, release.platform_digest];
@@ -27,8 +27,8 @@ impl Resolver {
         received.filter(|at| is_plausible(*at, self.seen_at)).min()
     }
 
-    /// The releases of `line` that ECR received after `base` had been published, up to its current one. Of those between
-    /// them, only tagged ones count whose tag says that they are builds of this line: others may be of another one.
+    /// The releases of `line` that ECR received after `base` was published, up to the current one. Between them, only
+    /// images whose tag marks them as builds of this line count.
     pub(super) fn received_after(&self, line: &Line, base: &BaseInUse, current: &Current) -> Option<Newer> {
         let base_at = self.known_since(&line.repository, base.digests())?;
         let current_at = self.received_at(&line.repository, current.digests()).filter(|at| *at <= self.now)?;
@@ -49,7 +49,7 @@ impl Resolver {
         })
     }
 
-    /// When `release` is known to have been published at the latest: the catalog or ECR had seen it by then.
+    /// The latest possible publish date of `release`: the catalog or ECR had it by then.
     fn known_since(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let digests = [release.digest, release.platform_digest];
         let recorded = self.images.catalog().recall(repository, |memory| {
@@ -60,8 +60,8 @@ impl Resolver {
     }
 }
 
-/// Whether `tag` is that of one build of the line `line`: it goes on with a date or a build number, and at the most with a
-/// commit behind that, as in `21-20260901` and `21-421-0a1b2c3`.
+/// Whether `tag` is one build of the line `line`: the line's tag, a date or build number, and optionally a commit, as
+/// in `21-20260901` and `21-421-0a1b2c3`.
 fn is_build_of(line: &str, tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix(line).and_then(|rest| rest.strip_prefix(['-', '.', '_'])) else { return false };
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_dates_and_build_numbers_behind_the_tag_of_a_line_say_that_a_build_is_of_it() {
+    fn only_a_date_or_build_number_after_the_tag_of_a_line_marks_its_builds() {
         for (line, tag, is_build) in [
             ("21", "21-20260901", true),
             ("21", "21-2026-09-01", true),
@@ -87,7 +87,7 @@ mod tests {
             ("21", "21", false),
             ("21", "211", false),
             ("21", "2120260901", false),
-            // Versions, which may be of a line of their own.
+            // Versions, which may be lines of their own.
             ("3", "3.12", false),
             ("3", "3.12-20260901", false),
             ("21", "21-20260901-slim", false),

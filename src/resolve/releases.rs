@@ -1,11 +1,11 @@
-//! Releases of base repositories, remembered by their layers whenever one is read.
+//! Adds releases of base repositories to the catalog, with their layers, whenever one is read.
 
 use super::{Question, Resolution, Resolver};
 use crate::image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository};
 
 impl Resolver {
-    /// The image `manifest` as a release of `repository`, which `tag` and an entry of `index` were found to name; `None`
-    /// if that is no base repository, or the image has no layers.
+    /// The image `manifest` as a release of `repository` with `tag` and `index`; `None` if `repository` holds no bases,
+    /// or the image has no layers.
     pub(super) fn base_release(
         &self,
         repository: &Repository,
@@ -20,7 +20,7 @@ impl Resolver {
         Some(PlatformRelease { tags: tag.into_iter().collect(), index: index.cloned(), ..release })
     }
 
-    /// Remembers the base in use and the current release of its line, as far as they were read.
+    /// Adds the base in use and the current release of its line, as far as they were read.
     pub(super) fn note_releases(&self, question: &Question, resolution: &Resolution) {
         let base = &resolution.base;
         if let Some(manifest) = &base.platform_digest {

@@ -1,14 +1,14 @@
-//! Settings of resolution, already validated.
+//! Settings of resolution, validated.
 
 use std::sync::Arc;
 
 use super::Hold;
 use crate::identify::BaseRules;
 
-/// What is known of base repositories before one is asked.
+/// The settings of resolution.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The rules of identification, which also say where releases carry dated tags.
+    /// The rules for base repositories, including which of them have dated tags.
     pub bases: BaseRules,
     /// Releases that are taken out of their lines.
     pub holds: Arc<[Hold]>,

@@ -1,7 +1,7 @@
-//! Dated tags: which there are, which one carries a digest, and which releases a line has.
+//! Dated tags: the tags of a repository, the tag of a digest, and the releases of a line.
 //!
-//! A digest's tag is found by jumping to the tags around its build time, not by walking the list; what
-//! a dated tag carries is remembered for good, because dated tags are never re-pointed (0 of 284 observed).
+//! The tag of a digest is searched near its build time instead of through the whole list. The digest of a dated tag is
+//! cached forever, because dated tags never move (0 of 284 observed).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,30 +17,30 @@ use crate::{
     store::{RepositoryMemory, Seen, TagMemory},
 };
 
-/// How far from a build time its dated tag can be.
+/// The longest time between a build and the hour of its dated tag.
 const NEAR: Duration = Duration::days(7);
 
-/// How many dated tags are asked for a digest at the most, besides those of the hour of its build where the family is not
-/// known. Each is one request, and the nearest one is mostly right.
+/// The most dated tags that are tried for a digest, one request each; usually the nearest is right. If the family is
+/// unknown, the builds of the same hour come on top.
 pub(super) const PROBES: usize = 4;
 
-/// How many builds of one hour are asked at the most: more than any repository has families.
+/// The most builds of one hour that are tried: more than any repository has families.
 const SAME_HOUR: usize = 24;
 
-/// Where the dated tag of a digest is looked for.
+/// A search for the dated tag of a digest.
 pub(super) struct Search<'a> {
     pub(super) repository: &'a Repository,
     pub(super) digest: &'a Digest,
-    /// The family, if known; else all are tried, the nearest builds first.
+    /// The family, if known; `None` tries all, the nearest builds first.
     pub(super) family: Option<&'a str>,
-    /// The architecture of a single-platform tag; `None` looks among the plain tags.
+    /// The architecture of a single-platform tag; `None` for plain tags.
     pub(super) arch: Option<Arch>,
-    /// When it was built.
+    /// The build date.
     pub(super) around: DateTime<Utc>,
 }
 
-/// Dated tags taken apart, oldest first, and what they are from: when each list was read, and how many tags were found
-/// without one.
+/// Parsed dated tags, oldest first, with their sources: when each list was read, and how many tags were found without a
+/// list.
 pub(super) type Dated = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
 
 /// The dated releases of one family on one architecture, oldest first.
@@ -48,18 +48,18 @@ pub(super) type Dated = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
 pub struct Releases {
     /// The releases that are not held, without architecture.
     pub tags: Vec<LambdaTag>,
-    /// Those that are, each with its hold.
+    /// The held releases, each with its hold.
     pub held: Vec<(LambdaTag, Arc<Hold>)>,
-    /// Whether the list they are from was read to its end.
+    /// Whether their tag list is complete.
     pub is_complete: bool,
 }
 
 impl Resolver {
-    /// Makes sure the remembered tag list of `repository` is not older than `until`, asking at most once
-    /// a run. The answer is why it could not be read.
+    /// Reads the tag list of `repository` unless the cached one is as new as `until`, at most once a run. Returns the
+    /// problem of reading it.
     ///
-    /// A list that was read in part is asked for again in the next run. What a cache lists is never complete, which is
-    /// no problem of the list: `note_coverage` says that there is a cache.
+    /// A partial list is read again in the next run. The list of a pull-through cache is never complete, which is not a
+    /// problem: `note_coverage` reports the cache.
     pub(super) async fn list_tags(&self, repository: &Repository, until: DateTime<Utc>) -> Option<Problem> {
         let place = self.images.remembered_as(repository);
         let is_enough =
@@ -76,17 +76,17 @@ impl Resolver {
             Err(error) => return Problem::unreadable_history(repository, &error),
         };
         let problem = match (tags.len(), is_complete) {
-            // Asked for only where something is tagged.
+            // The list is read only for repositories that have tags.
             (0, _) => Some(Problem::partial_history(repository, "its tag list is empty, although it has tags")),
             (_, true) => None,
             (count, false) => {
-                let why = format!("its tag list goes on after {count} tags, or repeats itself; see tag_pages");
+                let why = format!("its tag list continues after {count} tags or repeats itself; see tag_pages");
                 Some(Problem::partial_history(repository, &why))
             }
         };
         let is_dated = |tag: &String| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
         let mut dated: BTreeSet<_> = tags.into_iter().filter(is_dated).collect();
-        // Asked after the answer, which may have been the first to come through a cache.
+        // Checked after the response, which may have been the first one from a cache.
         let place = self.images.remembered_as(repository);
         let is_complete = problem.is_none() && place == *repository;
         self.images.catalog().note(&place, |memory| {
@@ -97,15 +97,15 @@ impl Resolver {
         problem.filter(|_| place == *repository)
     }
 
-    /// Whether all dated tags of `repository` up to `until` are known. Of what is read through a cache they never are.
+    /// Whether all dated tags of `repository` up to `until` are known. Through a cache they never are.
     pub(super) fn is_list_complete(&self, repository: &Repository, until: DateTime<Utc>) -> bool {
         let is_complete = |tags: &TagMemory| tags.is_complete && tags.read_at >= until.min(self.seen_at);
         self.images.registry().cache_of(repository).is_none()
             && self.images.catalog().recall(repository, |memory| memory.tags.as_ref().is_some_and(is_complete))
     }
 
-    /// What `look` finds in the memory of `repository`, and in that of the cache it is read through: for what is true of
-    /// both. Which of two digests a tag carried first is not, for a cache lags behind.
+    /// Applies `look` to the cached data of `repository` and of the pull-through cache that it is read through. Not for
+    /// the order in which a tag carried digests: a cache lags behind.
     pub(super) fn recall_both<T>(&self, repository: &Repository, look: impl Fn(&RepositoryMemory) -> T) -> Vec<T> {
         let cache = self.images.registry().cache_of(repository);
         [Some(repository), cache.as_ref()]
@@ -115,7 +115,7 @@ impl Resolver {
             .collect()
     }
 
-    /// That nothing was found by `reference`, as the registry or its cache would say it.
+    /// The error for `reference` that was not found, as the registry or its cache would return it.
     pub(super) fn absence(&self, reference: &Reference) -> registry::Error {
         match registry::Error::not_found(reference) {
             registry::Error::NotFound { repository, missing, .. } => {
@@ -126,8 +126,8 @@ impl Resolver {
         }
     }
 
-    /// The known dated tags of `repository`, oldest first: those listed, here and in the cache it is read through. Where
-    /// the list is not complete, also those that were found to carry something.
+    /// The known dated tags of `repository`, oldest first: those listed, also by its pull-through cache. If the list is
+    /// incomplete, also those found by other requests.
     pub(super) fn dated_tags(&self, repository: &Repository) -> Arc<[LambdaTag]> {
         let mut all = self.dated.lock().unwrap_or_else(PoisonError::into_inner);
         let lists = self.recall_both(repository, |memory| {
@@ -135,7 +135,7 @@ impl Resolver {
             let found = if is_complete { 0 } else { memory.carried.len() };
             (memory.tags.as_ref().map(|tags| tags.read_at), found)
         });
-        // Taken apart once a list, for every base asks.
+        // Parsed once for each list, because every base needs it.
         if let Some((_, known)) = all.get(repository).filter(|(of, _)| *of == lists) {
             return Arc::clone(known);
         }
@@ -152,9 +152,8 @@ impl Resolver {
         dated
     }
 
-    /// The releases of `family` for `platform` up to now. A release is dated by its architecture's own
-    /// tag; by the plain one where it has no tag for any architecture. They are complete if all are known that were
-    /// published until `until`.
+    /// The releases of `family` for `platform` until now. A release is dated by the tag of its architecture, or by the
+    /// plain tag if it has none. Complete if all releases until `until` are known.
     pub(super) fn releases(
         &self,
         repository: &Repository,
@@ -184,7 +183,7 @@ impl Resolver {
         releases
     }
 
-    /// The dated tag that is already known to carry one of `digests`.
+    /// The dated tag that is known to carry one of `digests`.
     pub(super) fn known_release(&self, repository: &Repository, digests: &[&Digest]) -> Option<LambdaTag> {
         self.images.catalog().recall(repository, |memory| {
             let (tag, _) = memory.carried.iter().find(|(_, seen)| digests.contains(&&seen.digest))?;
@@ -192,13 +191,13 @@ impl Resolver {
         })
     }
 
-    /// What the dated `tag` is remembered to carry.
+    /// The cached digest of the dated `tag`.
     pub(super) fn known_carried(&self, repository: &Repository, tag: &str) -> Option<Seen> {
         self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned())
     }
 
-    /// What the dated `tag` carries: remembered, else one `HEAD`. `None` if there is no such tag, which is remembered
-    /// for this run only.
+    /// The digest of the dated `tag`: cached, else one `HEAD`. `None` if it does not exist, which is cached for this
+    /// run only.
     pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
         let known = self.known_carried(repository, tag);
         if known.is_some() {
@@ -219,8 +218,7 @@ impl Resolver {
         Ok(Some(seen))
     }
 
-    /// The same where its image is needed as well: if it is not remembered what the tag carries, a `GET` says that and
-    /// brings the manifest.
+    /// The same if its image is needed as well: if the digest is not cached, one `GET` returns it with the manifest.
     pub(super) async fn carried_image(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
         let known = self.known_carried(repository, tag);
         if known.is_some() {
@@ -229,22 +227,22 @@ impl Resolver {
         let reference = Reference::tagged(repository.clone(), tag);
         let ask = async || match self.read_dated(repository, tag).await? {
             Some(seen) => Ok(Some(seen)),
-            // The tag may be there and its manifest not, which a `GET` does not tell apart.
+            // A `GET` does not distinguish a missing tag from a missing manifest.
             None => self.ask_tag(&reference, tag).await,
         };
         self.tags_asked.get(reference.clone(), ask).await
     }
 
-    /// Reads what the dated `tag` carries into the catalog.
+    /// Reads the image of the dated `tag` into the catalog.
     pub(super) async fn read_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
         let Some(fetched) = self.fetch_dated(repository, tag).await? else { return Ok(None) };
         let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
-        // A configuration that cannot be read is asked for again, and its error reported, where it is needed.
+        // A configuration that cannot be read is read again where it is needed, and its error reported there.
         drop(self.images.complete(repository, &fetched.digest, fetched.document).await);
         Ok(Some(seen))
     }
 
-    /// Fetches what the dated `tag` carries, and remembers which digest that is.
+    /// Fetches the manifest of the dated `tag`, and caches its digest.
     pub(super) async fn fetch_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Fetched>> {
         let reference = Reference::tagged(repository.clone(), tag);
         let fetched = match self.images.registry().manifest(&reference).await {
@@ -263,8 +261,8 @@ impl Resolver {
         });
     }
 
-    /// Looks for the dated tag that carries a digest, nearest builds first, with a bounded number of
-    /// `HEAD`s. The same search asks the same tags again, and those are remembered.
+    /// Searches the dated tag of a digest, nearest builds first, with a bounded number of `HEAD`s. A repeated search
+    /// uses cached digests.
     pub(super) async fn search(&self, search: &Search<'_>) -> registry::Result<Option<(LambdaTag, Seen)>> {
         for tag in self.candidates(search) {
             if let Some(seen) = self.carried(search.repository, &tag.to_string()).await?
@@ -298,8 +296,8 @@ impl Resolver {
         tags
     }
 
-    /// The nearest tags, as many as may be asked. Families are built in the same hours, so where the family
-    /// is not known, all the builds of an hour may be asked, and a few more.
+    /// The nearest tags, within the limits. Families are built in the same hours: if the family is unknown, all builds
+    /// of the hour may be tried, and a few more.
     fn within_budget(search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
         if search.family.is_some() {
             return tags.into_iter().take(PROBES).collect();
@@ -310,13 +308,12 @@ impl Resolver {
     }
 }
 
-/// How far `instant` is outside the hour that begins at `hour`: the tag names the hour of the build.
+/// The distance of `instant` from the hour that begins at `hour`, which is the hour of the build.
 fn gap(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
     if instant < hour { hour - instant } else { (instant - hour - Duration::hours(1)).max(Duration::zero()) }
 }
 
-/// The tags a release would have, for a repository of which not all tags are known: of its hour, the one before
-/// and the one after.
+/// The tags that a release would have if the tag list is incomplete: of its hour, the one before and the one after.
 fn unlisted(search: &Search<'_>) -> Vec<LambdaTag> {
     let Ok(hour) = search.around.duration_trunc(Duration::hours(1)) else { return Vec::new() };
     let family = search.family.unwrap_or_default();

@@ -93,7 +93,7 @@ async fn repositories_and_images_come_in_pages_of_at_most_a_thousand() {
 }
 
 #[tokio::test]
-async fn the_archive_is_seen_by_those_who_ask_for_it() {
+async fn archived_images_are_listed_on_request() {
     let cloud = Cloud::new(OWN);
     let (_, image, index) = stocked(&cloud);
     assert!(cloud.archive_image(OWN, REGION, "orders", &image));
@@ -113,7 +113,7 @@ async fn the_archive_is_seen_by_those_who_ask_for_it() {
 }
 
 #[tokio::test]
-async fn a_removed_image_is_gone_and_a_moved_tag_is_elsewhere() {
+async fn a_removed_image_is_not_found_and_a_moved_tag_names_another_image() {
     let cloud = Cloud::new(OWN);
     let (stock, image, index) = stocked(&cloud);
     let moved = StoredImage::of(&stock, "orders", image.as_str()).unwrap().tagged("1").tagged("2");
@@ -130,7 +130,7 @@ async fn a_removed_image_is_gone_and_a_moved_tag_is_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_refers_to_an_image_is_listed_in_pages_of_at_most_fifty() {
+async fn referrers_are_listed_in_pages_of_at_most_fifty() {
     let cloud = Cloud::new(OWN);
     let (stock, image, _) = stocked(&cloud);
     for number in 0..60 {
@@ -160,7 +160,7 @@ async fn what_refers_to_an_image_is_listed_in_pages_of_at_most_fifty() {
 }
 
 #[tokio::test]
-async fn tags_rules_and_tokens_are_told() {
+async fn tags_rules_and_tokens_are_returned() {
     let cloud = Cloud::new(OWN);
     cloud.tag_repository(OWN, REGION, "orders", "team", "payments");
     cloud.pull_through(OWN, REGION, PullThroughRule::ecr_public("ecr-public"));

@@ -1,4 +1,4 @@
-//! ECS: clusters, services and what they run, tasks on their own.
+//! ECS: clusters, services and their revisions, and standalone tasks.
 
 use aws_sdk_ecs::types::{ServiceField, TaskField};
 use basewatch::aws::loopback::{
@@ -37,7 +37,7 @@ fn filled() -> Cloud {
 }
 
 #[tokio::test]
-async fn a_service_leads_to_the_digests_it_runs() {
+async fn the_digests_of_a_service_are_found_through_its_revision() {
     let cloud = filled();
     for way in both_ways(&cloud) {
         let ecs = way.ecs();
@@ -61,7 +61,7 @@ async fn a_service_leads_to_the_digests_it_runs() {
             .collect();
         assert_eq!(images, [("app", IMAGE, Some(digest("app").as_str())), ("proxy", "envoy:1", None)]);
         let untold = ecs.describe_services().cluster("prod-a").services("shop").send().await.unwrap();
-        assert!(untold.services()[0].tags().is_empty(), "tags are told to those who ask");
+        assert!(untold.services()[0].tags().is_empty(), "tags are returned on request");
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_deployment_under_way_shows_both_revisions_and_another_controller_show
 }
 
 #[tokio::test]
-async fn running_tasks_tell_their_group_architecture_and_digest() {
+async fn running_tasks_have_group_architecture_and_digest() {
     let cloud = filled();
     for way in both_ways(&cloud) {
         let listed = way.ecs().list_tasks().cluster("prod-a").send().await.unwrap();
@@ -113,7 +113,7 @@ async fn running_tasks_tell_their_group_architecture_and_digest() {
 }
 
 #[tokio::test]
-async fn a_family_alone_means_its_newest_revision() {
+async fn a_family_without_a_revision_is_its_newest_revision() {
     let cloud = filled();
     let [way, _] = both_ways(&cloud);
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/shop:6";
@@ -131,7 +131,7 @@ async fn a_family_alone_means_its_newest_revision() {
 }
 
 #[tokio::test]
-async fn more_than_the_api_takes_at_once_is_refused() {
+async fn a_batch_over_the_limit_of_the_api_is_rejected() {
     let cloud = filled();
     let [way, _] = both_ways(&cloud);
     let names = |count: usize| Some((0..count).map(|number| format!("n{number}")).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: denied calls, throttled ones, regions that do not answer, quotas; and the log of it.
+//! Injected faults: denied and throttled calls, silent regions, quotas; and the call log.
 
 use std::{
     sync::Arc,
@@ -40,7 +40,7 @@ async fn a_denied_operation_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn a_throttled_region_says_so_in_the_words_of_each_service() {
+async fn a_throttled_region_returns_the_error_code_of_each_service() {
     let cloud = cloud();
     cloud.throttle(Scope::of("*").in_region(REGION), None);
     for way in both_ways(&cloud) {
@@ -56,7 +56,7 @@ async fn a_throttled_region_says_so_in_the_words_of_each_service() {
 }
 
 #[tokio::test]
-async fn a_throttle_that_ends_is_outlasted_by_the_sdks_retries() {
+async fn the_sdk_retries_until_throttling_ends() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         cloud.forget_calls();
@@ -70,7 +70,7 @@ async fn a_throttle_that_ends_is_outlasted_by_the_sdks_retries() {
 }
 
 #[tokio::test]
-async fn a_silent_region_gives_no_answer_until_it_heals() {
+async fn a_silent_region_does_not_respond_until_it_recovers() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         cloud.refuse_connections(Scope::of("*").in_region(REGION));
@@ -84,7 +84,7 @@ async fn a_silent_region_gives_no_answer_until_it_heals() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_not_known_is_refused() {
+async fn an_unknown_call_is_rejected() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         assert_eq!(refusal(way.ecs().list_account_settings().send().await).0, "UnknownOperationException");
@@ -103,7 +103,7 @@ async fn our_own_adapter_is_served() {
 }
 
 #[tokio::test]
-async fn no_more_calls_are_answered_than_the_quotas_allow() {
+async fn calls_over_the_quotas_are_throttled() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         cloud.forget_calls();
@@ -140,11 +140,11 @@ async fn no_more_calls_are_answered_than_the_quotas_allow() {
 }
 
 #[tokio::test]
-async fn every_call_is_on_the_list_and_in_the_counts() {
+async fn every_call_is_logged_and_counted() {
     let cloud = cloud();
     let [way, _] = both_ways(&cloud);
     let _ = way.lambda().list_functions().send().await.unwrap();
-    let _ = way.lambda().get_function().function_name("nobody").send().await.unwrap_err();
+    let _ = way.lambda().get_function().function_name("unknown").send().await.unwrap_err();
     let _ = way.lambda().list_functions().send().await.unwrap();
     let list: Vec<_> = cloud.call_list().iter().map(Call::action).collect();
     assert_eq!(list, ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListFunctions"]);

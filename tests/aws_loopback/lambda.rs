@@ -24,7 +24,7 @@ fn orders() -> Function {
 }
 
 #[tokio::test]
-async fn functions_come_in_pages_of_fifty_whatever_is_asked_for() {
+async fn functions_come_in_pages_of_at_most_fifty() {
     let cloud = Cloud::new(OWN);
     for number in 0..120 {
         let function = Function::new(&format!("f{number:03}"), Version::image(URI, &digest("x")));
@@ -55,7 +55,7 @@ async fn functions_come_in_pages_of_fifty_whatever_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_list_stays_whole_while_functions_come_and_go() {
+async fn a_list_stays_complete_while_functions_are_created_and_deleted() {
     let cloud = Cloud::new(OWN);
     for number in 0..60 {
         cloud.function(OWN, REGION, Function::new(&format!("f{number:02}"), Version::default()));
@@ -71,7 +71,7 @@ async fn a_list_stays_whole_while_functions_come_and_go() {
 }
 
 #[tokio::test]
-async fn a_list_tells_neither_the_state_nor_the_image_and_the_function_itself_does() {
+async fn a_list_has_neither_state_nor_image_and_get_function_has_both() {
     let cloud = Cloud::new(OWN);
     let state = FunctionState::new("Failed", "ImageDeleted", "The image was deleted.");
     cloud.function(OWN, REGION, Function { latest: orders().latest.being(state), ..orders() });
@@ -126,7 +126,7 @@ async fn a_version_is_found_by_number_by_alias_and_by_arn() {
             assert_eq!(configuration.version(), Some(version), "{name} {qualifier:?}");
             assert!(found.code().unwrap().resolved_image_uri().unwrap().ends_with(digest(content).as_str()));
         }
-        for (name, qualifier) in [("orders", "3"), ("orders", "dead"), ("nobody", "$LATEST")] {
+        for (name, qualifier) in [("orders", "3"), ("orders", "dead"), ("unknown", "$LATEST")] {
             let missing = lambda.get_function().function_name(name).qualifier(qualifier).send().await;
             assert_eq!(refusal(missing), ("ResourceNotFoundException".to_owned(), 404), "{name} {qualifier}");
         }
@@ -154,13 +154,13 @@ async fn aliases_name_their_versions_and_weights() {
         assert_eq!((rest.aliases().len(), rest.next_marker()), (12, None));
         let of_one = way.lambda().list_aliases().function_name("orders").function_version("1").send().await.unwrap();
         assert_eq!(of_one.aliases().len(), 2);
-        let missing = way.lambda().list_aliases().function_name("nobody").send().await;
+        let missing = way.lambda().list_aliases().function_name("unknown").send().await;
         assert_eq!(refusal(missing).0, "ResourceNotFoundException");
     }
 }
 
 #[tokio::test]
-async fn a_deployment_changes_revision_and_code_and_the_passing_of_time_does_not() {
+async fn a_deployment_changes_revision_and_code_hash_but_time_does_not() {
     let cloud = Cloud::new(OWN);
     cloud.function(OWN, REGION, orders());
     let [way, _] = both_ways(&cloud);
@@ -189,7 +189,7 @@ async fn a_deployment_changes_revision_and_code_and_the_passing_of_time_does_not
     let after = look().await;
     assert!(after[0][0] != again[0][0] && after[0][1] != again[0][1]);
     assert_eq!(after[1..], before[1..], "published versions stay");
-    assert!(!cloud.update_function(OWN, REGION, "nobody", |_| {}));
+    assert!(!cloud.update_function(OWN, REGION, "unknown", |_| {}));
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn archives_have_a_runtime_and_no_image() {
 }
 
 #[tokio::test]
-async fn wrong_parameters_are_refused() {
+async fn wrong_parameters_are_rejected() {
     let cloud = Cloud::new(OWN);
     for way in both_ways(&cloud) {
         let lambda = way.lambda();

@@ -1,4 +1,4 @@
-//! The cloud on loopback against the real SDK: what AWS answers, refuses and limits, without a socket and over HTTP.
+//! The cloud on loopback against the real SDK, without a socket and over HTTP.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 

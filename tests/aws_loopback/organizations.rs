@@ -1,4 +1,4 @@
-//! Organizations and Account Management: which accounts there are, and which regions they have.
+//! Organizations and Account Management: accounts and their regions.
 
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_organizations::types::AccountStatus as Status;
@@ -42,7 +42,7 @@ async fn without_an_organization_there_is_nothing_to_list() {
 }
 
 #[tokio::test]
-async fn only_the_account_that_manages_the_organization_sees_into_it() {
+async fn only_the_management_account_can_list_the_organization() {
     let cloud = Cloud::new(OWN);
     cloud.member(OTHER, "other", AccountStatus::Active);
     cloud.enable_regions(OTHER, &["eu-west-1"]);
@@ -71,7 +71,7 @@ async fn only_the_account_that_manages_the_organization_sees_into_it() {
 }
 
 #[tokio::test]
-async fn regions_tell_whether_they_are_enabled() {
+async fn regions_have_their_opt_in_status() {
     let cloud = Cloud::new(OWN);
     for way in both_ways(&cloud) {
         let account = aws_sdk_account::Client::new(&way.config);
@@ -93,7 +93,7 @@ async fn regions_tell_whether_they_are_enabled() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_not_enabled_knows_no_key() {
+async fn a_region_that_is_not_enabled_rejects_every_key() {
     let cloud = Cloud::new(OWN);
     cloud.function(OWN, REGION, Function::new("orders", Version::default()));
     for way in both_ways(&cloud) {

@@ -69,7 +69,7 @@ impl Way {
     }
 }
 
-/// Code and HTTP status of what a service refused.
+/// Code and HTTP status of a service error.
 pub(crate) fn refusal<T: fmt::Debug, E>(result: Result<T, SdkError<E, Response>>) -> (String, u16)
 where
     E: ProvideErrorMetadata + fmt::Debug,
@@ -80,7 +80,7 @@ where
     (code.unwrap_or_else(|| panic!("no code: {error:?}")).to_owned(), status)
 }
 
-/// Whether no answer came at all.
+/// Whether there was no response.
 pub(crate) fn is_unreachable<T, E>(result: &Result<T, SdkError<E, Response>>) -> bool {
     matches!(result, Err(SdkError::DispatchFailure(_)))
 }

@@ -1,4 +1,4 @@
-//! STS: whom a key belongs to, roles of other accounts, and sessions that end.
+//! STS: caller identity, roles of other accounts, and session expiry.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn two_accounts() -> Cloud {
 }
 
 #[tokio::test]
-async fn a_role_leads_into_its_account_and_nowhere_else() {
+async fn a_role_gives_access_to_its_account_only() {
     let cloud = two_accounts();
     for way in both_ways(&cloud) {
         let own = way.sts().get_caller_identity().send().await.unwrap();
@@ -80,7 +80,7 @@ async fn the_sdks_own_provider_of_assumed_roles_is_served() {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_what_the_account_asks_for() {
+async fn a_role_requires_the_external_id_of_its_trust_policy() {
     let cloud = two_accounts();
     cloud.require_external_id(OTHER, "shared");
     cloud.member("333333333333", "closed", AccountStatus::Suspended);
@@ -98,7 +98,7 @@ async fn nobody_gets_in_without_what_the_account_asks_for() {
 }
 
 #[tokio::test]
-async fn a_session_lasts_no_longer_than_roles_allow() {
+async fn a_session_lasts_no_longer_than_its_role_allows() {
     let cloud = two_accounts();
     for way in both_ways(&cloud) {
         for seconds in [899, 3601, 43_201] {
@@ -124,7 +124,7 @@ async fn an_expired_session_is_refused_by_every_protocol_until_the_next_one() {
         assert_eq!(refusal(ecr), ("ExpiredTokenException".to_owned(), 400));
         let sts = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         assert_eq!(refusal(sts), ("ExpiredToken".to_owned(), 403));
-        assert!(way.lambda().list_functions().send().await.is_ok(), "the own key is no session");
+        assert!(way.lambda().list_functions().send().await.is_ok(), "the account's own key does not expire");
         let config = way.with(session(&assume(&way, OTHER, None, None).await.unwrap()), REGION);
         assert!(aws_sdk_lambda::Client::new(&config).list_functions().send().await.is_ok());
     }
@@ -142,7 +142,7 @@ async fn a_lifetime_that_is_set_is_kept() {
 }
 
 #[tokio::test]
-async fn the_key_of_another_cloud_is_not_known() {
+async fn the_key_of_another_cloud_is_rejected() {
     let (cloud, other) = (two_accounts(), two_accounts());
     let [there, _] = both_ways(&other);
     let foreign = session(&assume(&there, OTHER, None, None).await.unwrap());

@@ -1,4 +1,4 @@
-//! The base that buildah and podman note in the history of an image.
+//! Builder comments: the base that buildah and podman write into the history of an image.
 
 use basewatch::image::Digest;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn push(rig: &Rig, layers: &[&str], history: &[Value]) -> Digest {
 const IMAGE: [&str; 4] = ["os", "emulator", "python", "app"];
 
 #[tokio::test]
-async fn a_noted_base_whose_layers_are_the_first_of_the_image_is_confirmed() {
+async fn a_base_in_a_comment_is_confirmed_if_its_layers_are_a_prefix() {
     let rig = Rig::new(false);
     let base = format!("{BASE}@{}", rig.base);
     let image = push(&rig, &IMAGE, &[json!({ "comment": format!("FROM {base}") })]);
@@ -31,7 +31,7 @@ async fn a_noted_base_whose_layers_are_the_first_of_the_image_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_noted_base_that_the_layers_disprove_is_no_answer() {
+async fn a_base_in_a_comment_that_the_layers_disprove_is_rejected() {
     let rig = Rig::new(false);
     let base = format!("{BASE}@{}", rig.base);
     let image = push(&rig, &["os", "emulator", "node", "app"], &[json!({ "comment": format!("FROM {base}") })]);
@@ -40,17 +40,17 @@ async fn a_noted_base_that_the_layers_disprove_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_noted_line_is_believed_like_a_label_where_nothing_disproves_it() {
+async fn a_line_in_a_comment_counts_like_a_label_unless_disproved() {
     let rig = Rig::new(false);
     let line = format!("{BASE}:3.12");
     let steps = [json!({ "comment": format!("FROM {line}") }), json!({ "comment": "FROM 20af36793e93" })];
     let found = rig.named(&push(&rig, &IMAGE, &steps)).await;
     assert_eq!(answer(&found), Some(("builder-comment", "unconfirmed", line)));
-    assert_eq!(found.readings.len(), 1, "images of steps are no bases");
+    assert_eq!(found.readings.len(), 1, "images of build stages are not bases");
 }
 
 #[tokio::test]
-async fn of_two_noted_bases_the_outer_one_comes_first() {
+async fn the_outer_of_two_bases_in_comments_comes_first() {
     let rig = Rig::new(false);
     let base = format!("{BASE}@{}", rig.base);
     let steps = [json!({ "comment": format!("FROM {base}") }), json!({ "comment": "FROM r.corp/base:7" })];

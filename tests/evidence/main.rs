@@ -1,5 +1,5 @@
-//! Which base is it, by what builders left beside the layers? Stories over a registry in this process: the images of an
-//! orders service on a Lambda base, with the attestations and comments of their builds.
+//! Evidence that builders leave: images of an orders service on a Lambda base, with attestations and comments, in an
+//! in-process registry.
 
 mod builder_comments;
 mod provenance;

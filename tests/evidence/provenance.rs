@@ -24,7 +24,7 @@ fn expected(rig: &Rig) -> (&'static str, &'static str, String) {
 }
 
 #[tokio::test]
-async fn the_base_is_the_material_whose_layers_are_the_first_of_the_image() {
+async fn the_base_is_the_material_whose_layers_are_a_prefix() {
     let rig = Rig::new(false);
     let image = rig.image();
     let other = |uri: &str| json!({ "uri": uri, "digest": { "sha256": "a".repeat(64) } });
@@ -37,11 +37,11 @@ async fn the_base_is_the_material_whose_layers_are_the_first_of_the_image() {
     let attestation = rig.attest(&image, &materials);
     let identification = rig.named(&rig.index(&image, &attestation)).await;
     assert_eq!(answer(&identification), Some(expected(&rig)), "{:#?}", identification.readings);
-    assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "what is no base repository is not read");
+    assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "other repositories than bases are not read");
 }
 
 #[tokio::test]
-async fn a_base_that_is_not_configured_is_found_and_is_no_answer() {
+async fn a_base_that_is_not_configured_is_reported_but_not_used() {
     let rig = Rig::new(false);
     let image = rig.image();
     let copy = rig.copied_base("team/python");
@@ -66,7 +66,7 @@ async fn an_attestation_is_read_once_ever() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_a_material_only_of_another_platform_is_none() {
+async fn a_material_of_another_platform_is_not_the_base() {
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/amd64")]);
@@ -74,7 +74,7 @@ async fn a_base_that_is_a_material_only_of_another_platform_is_none() {
 }
 
 #[tokio::test]
-async fn a_material_whose_layers_are_not_in_the_image_is_no_base() {
+async fn a_material_whose_layers_are_not_in_the_image_is_not_the_base() {
     let rig = Rig::new(false);
     let image = rig.stock.push_image(
         "orders",
@@ -89,7 +89,7 @@ async fn a_material_whose_layers_are_not_in_the_image_is_no_base() {
 }
 
 #[tokio::test]
-async fn one_image_of_an_index_has_the_attestation_that_the_registry_says_refers_to_it() {
+async fn the_attestation_of_one_image_of_an_index_is_found_by_referrers() {
     let rig = Rig::new(true);
     let image = rig.image();
     rig.attest(&image, &[rig.material("linux/arm64")]);
@@ -97,13 +97,13 @@ async fn one_image_of_an_index_has_the_attestation_that_the_registry_says_refers
 }
 
 #[tokio::test]
-async fn without_the_referrers_api_the_tag_that_stands_in_for_it_is_asked() {
+async fn without_the_referrers_api_the_referrers_tag_is_read() {
     let rig = Rig::new(false);
     let image = rig.image();
     assert_eq!(answer(&rig.named(&image).await), None);
     let asked = rig.requests("/referrers/");
     assert_eq!(answer(&rig.named(&image).await), None);
-    assert_eq!(rig.requests("/referrers/"), asked, "that there is none is remembered for days");
+    assert_eq!(rig.requests("/referrers/"), asked, "the absence is cached for days");
 
     let rig = Rig::new(false);
     let image = rig.image();
@@ -119,7 +119,7 @@ async fn without_the_referrers_api_the_tag_that_stands_in_for_it_is_asked() {
 }
 
 #[tokio::test]
-async fn a_function_that_runs_one_image_of_an_index_has_the_attestation_that_the_index_lists() {
+async fn the_attestation_of_a_function_image_is_found_in_the_index_that_lists_it() {
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
@@ -131,7 +131,7 @@ async fn a_function_that_runs_one_image_of_an_index_has_the_attestation_that_the
 }
 
 #[tokio::test]
-async fn what_a_listed_repository_says_refers_to_an_image_is_read_without_asking_more() {
+async fn referrers_in_a_listed_repository_need_no_further_list() {
     let rig = Rig::new(true);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
@@ -142,7 +142,7 @@ async fn what_a_listed_repository_says_refers_to_an_image_is_read_without_asking
 }
 
 #[tokio::test]
-async fn attestations_that_are_missing_or_nonsense_leave_the_base_unknown() {
+async fn missing_or_malformed_attestations_leave_the_base_unknown() {
     let rig = Rig::new(false);
     let image = rig.image();
     let config = rig.stock.push_blob("orders", b"{}".to_vec());
@@ -155,14 +155,14 @@ async fn attestations_that_are_missing_or_nonsense_leave_the_base_unknown() {
             assert_eq!(answer(&found), None);
             let provenance = found.provenance.expect("it was looked for");
             let unusable: Vec<_> = provenance.unusable.iter().map(|it| &it.digest).collect();
-            assert!(unusable.contains(&&attestation), "it is said, and remembered: {provenance:?}");
+            assert!(unusable.contains(&&attestation), "it is reported and cached: {provenance:?}");
         }
     }
     assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::of(b"nowhere"))).await), None);
 }
 
 #[tokio::test]
-async fn the_statement_in_an_envelope_or_a_bundle_is_read_as_a_plain_one() {
+async fn a_statement_in_an_envelope_or_bundle_is_read_like_a_plain_one() {
     for form in [Form::Dsse, Form::Bundle] {
         let rig = Rig::new(true);
         let image = rig.image();
@@ -184,18 +184,18 @@ async fn a_bundle_that_signs_something_else_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_malformed_envelope_is_evidence_that_cannot_be_used() {
+async fn a_malformed_envelope_is_reported_as_unusable() {
     let rig = Rig::new(true);
     let image = rig.image();
     rig.attest_as(Form::Broken, &image, &[rig.material("linux/arm64")]);
     let found = rig.named(&image).await;
     assert_eq!(answer(&found), None);
     let provenance = found.provenance.expect("it was looked for");
-    assert!(provenance.unusable[0].why.contains("no base64"), "{provenance:?}");
+    assert!(provenance.unusable[0].why.contains("not base64"), "{provenance:?}");
 }
 
 #[tokio::test]
-async fn provenance_is_not_looked_for_where_other_evidence_decides() {
+async fn provenance_is_not_read_if_other_evidence_decides() {
     let rig = Rig::new(true);
     let label = format!("{BASE}:3.12@{}", rig.base);
     let layers = ["os", "emulator", "python", "app"].map(|layer| layer.as_bytes().to_vec()).to_vec();
@@ -207,7 +207,7 @@ async fn provenance_is_not_looked_for_where_other_evidence_decides() {
 }
 
 #[tokio::test]
-async fn an_image_in_a_folder_has_the_attestations_of_its_folder() {
+async fn the_attestations_of_an_image_in_a_folder_are_read_from_that_folder() {
     let rig = Rig::new(false);
     let image = rig.image();
     let folder = tempfile::tempdir().expect("a folder");

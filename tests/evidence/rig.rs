@@ -50,7 +50,7 @@ fn spec(layers: &[&str]) -> ImageSpec {
 }
 
 impl Rig {
-    /// A registry that says what refers to an image, if it `has_referrers`.
+    /// A registry with the referrers API, if it `has_referrers`.
     pub(crate) fn new(has_referrers: bool) -> Self {
         let stock = Stock::new();
         let image = stock.push_image("lambda/python", &spec(&["os", "emulator", "python"]));
@@ -127,7 +127,7 @@ impl Rig {
         self.stock.push_raw("orders", OCI_INDEX, index.to_string().into_bytes())
     }
 
-    /// What an audit finds of the base of the images in `inventory`.
+    /// The bases that an audit identifies for the images of `inventory`.
     async fn audit(&self, inventory: impl FnOnce(&Arc<Images>) -> Box<dyn Inventory>) -> Vec<Identification> {
         let endpoint = format!("http://{}", self.loopback.host());
         let host = HostSettings { endpoint: Some(endpoint), auth: Auth::Anonymous, ..HostSettings::default() };
@@ -155,7 +155,7 @@ impl Rig {
         audit.traced().map(|traced| traced.identification.clone()).collect()
     }
 
-    /// What is found of the image that `digest` names in the repository of the orders service.
+    /// The base of the image `digest` in the repository of the orders service.
     pub(crate) async fn named(&self, digest: &Digest) -> Identification {
         let reference = Reference::pinned(self.orders(), digest.clone());
         let named =
@@ -163,7 +163,7 @@ impl Rig {
         self.audit(named).await.remove(0)
     }
 
-    /// The same of a function that runs it, in a repository that holds `held`.
+    /// The same for a function that runs it, in a repository with the images `held`.
     pub(crate) async fn deployed(&self, digest: &Digest, held: Vec<Held>) -> Identification {
         let reference = Reference::pinned(self.orders(), digest.clone());
         let stored: Shelf = held.into_iter().collect();
@@ -175,13 +175,13 @@ impl Rig {
         self.audit(deployed).await.remove(0)
     }
 
-    /// The same of the images in a folder.
+    /// The same for the images in a folder.
     pub(crate) async fn layout(&self, folder: &std::path::Path) -> Identification {
         let folder = folder.to_owned();
         self.audit(|_| Box::new(LayoutInventory::new(vec![(folder, None)])) as _).await.remove(0)
     }
 
-    /// The paths that were asked for since the last call and hold `part`.
+    /// The requested paths since the last call that contain `part`.
     pub(crate) fn requests(&self, part: &str) -> usize {
         self.loopback.requests().iter().filter(|request| request.path.contains(part)).count()
     }
@@ -262,7 +262,7 @@ pub(crate) fn index(image: &Digest, attestation: &Digest) -> Value {
     })
 }
 
-/// How the base was identified, and which it is.
+/// How the base was identified, and the base.
 pub(crate) fn answer(identification: &Identification) -> Option<(&'static str, &'static str, String)> {
     let base = identification.chain.first()?;
     Some((base.evidence.kind.as_str(), base.confidence.as_str(), base.base.reference().to_string()))

@@ -1,4 +1,4 @@
-//! Whose functions are seen: accounts by list and by organization, as roles that last or run out.
+//! Fleets over accounts: by list and by organization, with sessions that expire.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -23,7 +23,7 @@ fn four_places() -> Company {
     company
 }
 
-/// The accounts whose role was asked for.
+/// The accounts whose role was assumed.
 fn assumed(company: &Company) -> u64 {
     company.cloud.calls().of("sts:AssumeRole").calls
 }
@@ -49,7 +49,7 @@ async fn functions_of_all_accounts_and_regions_are_in_one_report() {
 }
 
 #[tokio::test]
-async fn an_account_that_lets_nobody_in_is_one_error_and_the_others_are_seen() {
+async fn an_account_that_denies_the_role_is_one_error_and_the_others_are_read() {
     let mut company = four_places();
     company.cloud.require_external_id(SHOP, "the-right-one");
     company.settings.accounts.as_mut().unwrap().external_id = Some(Secret::new("the-right-one".into()));
@@ -60,7 +60,7 @@ async fn an_account_that_lets_nobody_in_is_one_error_and_the_others_are_seen() {
 }
 
 #[tokio::test]
-async fn an_organization_is_audited_without_what_is_excluded_and_what_is_suspended() {
+async fn an_organization_is_audited_without_excluded_and_suspended_accounts() {
     let mut company = four_places();
     for (account, name) in [(SHOP, "shop"), (BANK, "bank"), (SANDBOX, "sandbox")] {
         company.cloud.member(account, name, AccountStatus::Active);
@@ -76,7 +76,7 @@ async fn an_organization_is_audited_without_what_is_excluded_and_what_is_suspend
 }
 
 #[tokio::test]
-async fn an_organization_that_may_not_be_listed_is_an_error() {
+async fn an_organization_without_permission_to_list_is_an_error() {
     let mut company = four_places();
     company.accounts(Members::Organization { exclude: BTreeSet::new() });
     let report = company.audit().await;
@@ -96,7 +96,7 @@ fn eight_accounts() -> Company {
 }
 
 #[tokio::test]
-async fn sessions_that_run_out_during_a_run_are_renewed() {
+async fn sessions_that_expire_during_a_run_are_renewed() {
     let company = eight_accounts();
     // The SDK renews them at an instant that it draws from the ten seconds before their end, so that each of these
     // is renewed for the next call with a chance of four in five.
@@ -107,7 +107,7 @@ async fn sessions_that_run_out_during_a_run_are_renewed() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_nearly_run_out_before_its_first_call_is_renewed() {
+async fn a_session_about_to_expire_before_its_first_call_is_renewed() {
     let company = eight_accounts();
     company.cloud.let_sessions_last(Duration::from_secs(9));
     let report = company.audit().await;
@@ -116,7 +116,7 @@ async fn a_session_that_has_nearly_run_out_before_its_first_call_is_renewed() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_revoked_midway_cost_what_is_not_yet_seen_and_nothing_else() {
+async fn sessions_revoked_midway_lose_only_the_parts_not_read_yet() {
     let mut company = four_places();
     company.run(OWN, EU, "landing-zone", OLD);
     company.cloud.deny_roles_of(OWN);
@@ -127,7 +127,7 @@ async fn sessions_that_are_revoked_midway_cost_what_is_not_yet_seen_and_nothing_
     let scopes = errors(&report);
     assert!(scopes.iter().all(|(_, code)| *code == "credentials"), "{scopes:?}");
     assert!(scopes.contains(&("lambda eu-west-1 of 222222222222", "credentials")), "{scopes:?}");
-    assert_eq!(codes(finding(&report, "ledger")), ["registry-denied"], "it was listed and not told");
+    assert_eq!(codes(finding(&report, "ledger")), ["registry-denied"], "it was listed but not readable");
     assert_eq!(finding(&report, "landing-zone").verdict, Verdict::Stale, "its own account is asked with its own key");
 
     let again = company.audit().await;

@@ -1,4 +1,4 @@
-//! Company bases in private ECR: their releases and the dates of these come from ECR's API.
+//! Company bases in private ECR: their releases and dates come from ECR's API.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const BASE: &str = "base/python";
 /// When the releases of the company base were pushed.
 const PUSHED: [&str; 3] = ["2026-08-02T10:00:00Z", "2026-10-13T10:00:00Z", "2026-11-19T10:00:00Z"];
 
-/// A company whose base is a repository of its own, of which `repository` is the pattern in the configuration.
+/// A company with a base repository that the pattern `repository` configures.
 fn company(repository: &str) -> Company {
     let mut company = Company::new();
     let rule = BaseRule {
@@ -84,13 +84,13 @@ fn notes(report: &Report) -> Vec<&str> {
     report.notes.iter().map(|note| note.code.as_str()).collect()
 }
 
-/// Where the behind of its company base begins, and how many releases came since.
+/// Since when the company base is behind, and by how many releases.
 fn behind(finding: &Finding) -> (Option<DateTime<Utc>>, Option<u64>) {
     let behind = finding.behind.as_ref().unwrap();
     (behind.since, behind.releases)
 }
 
-/// The manifests that were asked of the registry of the company base, each with how.
+/// The manifests requested from the registry of the company base, with the method.
 fn manifests(company: &Company) -> Vec<String> {
     let requests: Vec<LoggedRequest> = company.fetched(BASE);
     let asked = requests.iter().filter(|request| request.path.contains("/manifests/"));
@@ -141,7 +141,7 @@ async fn a_label_with_the_moving_tag_is_confirmed_by_a_release_that_has_lost_it(
 }
 
 #[tokio::test]
-async fn a_base_without_a_build_date_was_published_when_ecr_received_it_or_earlier() {
+async fn a_base_without_a_build_date_is_bounded_by_its_push_date() {
     let company = company(&base());
     let [first, _, third] = PUSHED;
     for created in [None, Some("1970-01-01T00:00:01Z")] {
@@ -157,9 +157,9 @@ async fn a_base_without_a_build_date_was_published_when_ecr_received_it_or_earli
 }
 
 #[tokio::test]
-async fn a_release_that_was_received_again_never_makes_an_older_line_fresh() {
+async fn a_release_pushed_again_never_makes_an_older_line_fresh() {
     let company = company(&base());
-    // The line's release was received before the base in use, which somebody copied there later.
+    // The line's release was pushed before the base in use, which was copied there later.
     release(&company, NEWEST, PUSHED[0], None, &["3.12"]);
     release(&company, OLD, PUSHED[2], None, &[]);
     run(&company, "orders", OLD, PUSHED[2], None);
@@ -171,7 +171,7 @@ async fn a_release_that_was_received_again_never_makes_an_older_line_fresh() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_listed_is_read_by_its_tags_and_noted_once() {
+async fn an_unlistable_repository_is_read_by_its_tags_and_noted_once() {
     for action in ["ecr:DescribeImages", "ecr:BatchGetImage"] {
         let mut company = company(&format!("{}/{BASE}", host(BANK, EU)));
         company.settings.lambda[0].choice.include = vec!["orders".parse().unwrap()];

@@ -1,4 +1,4 @@
-//! What cannot be seen somewhere: denied, throttled and silent regions.
+//! Fleets with faults: denied, throttled and silent regions.
 
 use basewatch::{
     aws::loopback::Scope,
@@ -26,7 +26,7 @@ fn bank_in_us(action: &str) -> Scope {
     Scope::of(action).in_account(BANK).in_region(US)
 }
 
-/// The bank's functions in one region are missing for this reason, and nothing else is.
+/// Checks that only the bank's functions in one region are missing, for this reason.
 fn assert_only_payout_is_missing(report: &Report, code: &str) {
     assert_eq!(errors(report), [("lambda us-east-1 of 222222222222", code)]);
     let error = &report.errors[0];
@@ -59,7 +59,7 @@ async fn a_region_that_refuses_connections_is_one_error() {
 }
 
 #[tokio::test]
-async fn a_throttle_that_ends_is_outlasted() {
+async fn temporary_throttling_is_retried_until_it_ends() {
     let company = four_places();
     company.cloud.throttle(bank_in_us("lambda:*"), Some(2));
     let report = company.audit().await;
@@ -67,7 +67,7 @@ async fn a_throttle_that_ends_is_outlasted() {
 }
 
 #[tokio::test]
-async fn a_function_that_may_be_listed_and_not_asked_for_is_an_unknown_finding_and_one_error() {
+async fn a_listed_but_unreadable_function_is_an_unknown_finding_and_one_error() {
     let company = four_places();
     company.run(BANK, US, "refund", OLD);
     company.cloud.deny(Scope::of("lambda:GetFunction").in_account(BANK));
@@ -82,7 +82,7 @@ async fn a_function_that_may_be_listed_and_not_asked_for_is_an_unknown_finding_a
 }
 
 #[tokio::test]
-async fn what_was_known_of_functions_is_used_while_they_may_not_be_asked_for() {
+async fn cached_functions_are_used_while_they_are_unreadable() {
     let company = four_places();
     company.audit().await;
     company.cloud.deny(Scope::of("lambda:GetFunction").in_account(BANK));
@@ -96,7 +96,7 @@ async fn what_was_known_of_functions_is_used_while_they_may_not_be_asked_for() {
 }
 
 #[tokio::test]
-async fn repositories_of_one_name_that_may_not_be_listed_are_told_apart_by_account() {
+async fn unlistable_repositories_of_the_same_name_are_distinguished_by_account() {
     let company = Company::new();
     for account in [SHOP, BANK] {
         company.run(account, EU, "api", OLD);
@@ -109,7 +109,7 @@ async fn repositories_of_one_name_that_may_not_be_listed_are_told_apart_by_accou
 }
 
 #[tokio::test]
-async fn an_unchanged_fleet_is_listed_and_nothing_more() {
+async fn an_unchanged_fleet_needs_list_calls_only() {
     let company = four_places();
     let first = company.audit().await;
     company.cloud.forget_calls();

@@ -1,4 +1,4 @@
-//! What happened to the images of functions: deleted, archived, replaced by better ones, shared.
+//! Images of functions: deleted, archived, replaced by better ones, shared.
 
 use basewatch::{
     aws::loopback::{Function, FunctionState, PullThroughRule, Scope, Version},
@@ -11,7 +11,7 @@ use crate::company::{
 };
 
 #[tokio::test]
-async fn a_deleted_image_is_to_be_restored_whether_or_not_it_was_seen_before() {
+async fn a_deleted_image_is_to_be_restored_whether_or_not_it_is_in_the_catalog() {
     let company = Company::new();
     let cart = company.run(SHOP, EU, "cart", OLD);
     company.audit().await;
@@ -43,7 +43,7 @@ async fn an_archived_image_is_to_be_restored() {
 }
 
 #[tokio::test]
-async fn a_function_that_failed_for_its_deleted_image_says_so() {
+async fn a_function_that_failed_because_of_its_deleted_image_is_reported() {
     let company = Company::new();
     let cart = company.run(SHOP, EU, "cart", OLD);
     assert!(company.cloud.remove_image(SHOP, EU, "cart", &cart));
@@ -71,7 +71,7 @@ async fn a_better_image_in_the_repository_is_to_be_deployed_and_named() {
 }
 
 #[tokio::test]
-async fn a_better_image_that_is_out_of_date_itself_does_not_spare_the_rebuild() {
+async fn a_better_image_that_is_out_of_date_itself_still_needs_a_rebuild() {
     let company = Company::new();
     company.run(SHOP, EU, "cart", OLD);
     company.push(SHOP, EU, "cart:2", AGING);
@@ -102,7 +102,7 @@ fn deploy(company: &Company, tag: &str, is_by_digest: bool) {
 }
 
 #[tokio::test]
-async fn an_image_of_a_branch_a_pull_request_or_a_build_cache_does_not_spare_the_rebuild() {
+async fn an_image_of_a_branch_a_pull_request_or_a_build_cache_is_no_replacement() {
     for deployed in ["3.3.9", "421"] {
         let company = Company::new();
         deploy(&company, deployed, false);
@@ -117,7 +117,7 @@ async fn an_image_of_a_branch_a_pull_request_or_a_build_cache_does_not_spare_the
 }
 
 #[tokio::test]
-async fn images_of_another_shape_do_not_use_up_the_five_that_are_looked_at() {
+async fn images_of_another_tag_series_do_not_count_towards_the_limit_of_five() {
     let company = Company::new();
     deploy(&company, "1", false);
     company.push(SHOP, EU, "cart:2", NEWEST);
@@ -128,7 +128,7 @@ async fn images_of_another_shape_do_not_use_up_the_five_that_are_looked_at() {
 }
 
 #[tokio::test]
-async fn a_function_deployed_by_digest_has_the_tags_that_its_repository_shows_for_it() {
+async fn a_function_deployed_by_digest_has_the_tags_of_its_repository() {
     let company = Company::new();
     deploy(&company, "421", true);
     company.push(SHOP, EU, "cart:pr-77", NEWEST);
@@ -138,7 +138,7 @@ async fn a_function_deployed_by_digest_has_the_tags_that_its_repository_shows_fo
 }
 
 #[tokio::test]
-async fn functions_that_run_one_image_by_different_tags_have_replacements_of_their_own() {
+async fn functions_that_run_one_image_by_different_tags_have_separate_replacements() {
     let company = Company::new();
     let digest = company.push(SHOP, EU, "cart:421", OLD);
     for (name, tag) in [("by-number", "421"), ("by-name", "latest")] {
@@ -152,7 +152,7 @@ async fn functions_that_run_one_image_by_different_tags_have_replacements_of_the
 }
 
 #[tokio::test]
-async fn hashes_and_moving_tags_are_continued_by_no_image_unless_a_rule_says_which() {
+async fn hashes_and_moving_tags_have_no_replacement_without_a_rule() {
     for (deployed, newer) in [("5f3a9c0", "6a4b0d1"), ("latest", "main"), ("3", "4"), ("main", "main-2")] {
         let mut company = Company::new();
         deploy(&company, deployed, false);
@@ -191,7 +191,7 @@ async fn many_functions_on_one_image_are_many_findings_and_one_row() {
 }
 
 #[tokio::test]
-async fn aliases_are_judged_by_the_versions_that_they_give_traffic() {
+async fn aliases_are_judged_by_the_versions_that_receive_traffic() {
     let company = Company::new();
     let [old, new] = [("cart:1", OLD), ("cart:2", NEWEST)].map(|(name, base)| {
         let digest = company.push(SHOP, EU, name, base);
@@ -224,7 +224,7 @@ async fn an_image_of_another_accounts_repository_is_read_where_that_is_shared() 
 }
 
 #[tokio::test]
-async fn a_central_repository_that_may_not_be_described_is_one_error_and_its_images_are_audited() {
+async fn a_central_repository_without_permission_is_one_error_and_its_images_are_audited() {
     let company = Company::new();
     let digest = company.push(OWN, EU, "golden:1", OLD);
     for number in 0..7 {
@@ -246,7 +246,7 @@ async fn a_central_repository_that_may_not_be_described_is_one_error_and_its_ima
 }
 
 #[tokio::test]
-async fn a_base_from_a_pull_through_cache_is_known_by_its_upstream() {
+async fn a_base_from_a_pull_through_cache_has_its_upstream_name() {
     let company = Company::new();
     let cached = format!("{}/ecr-public/{PYTHON}@{}", host(SHOP, EU), company.release(OLD));
     let digest = company.push_labelled(SHOP, EU, "cart:1", OLD, &cached);
@@ -262,7 +262,7 @@ async fn a_base_from_a_pull_through_cache_is_known_by_its_upstream() {
 }
 
 #[tokio::test]
-async fn a_base_from_a_cache_whose_rules_may_not_be_read_is_looked_for_in_the_cache() {
+async fn a_base_from_a_cache_with_unreadable_rules_is_resolved_in_the_cache() {
     let company = Company::new();
     let repository = format!("ecr-public/{PYTHON}");
     for at in [OLD, NEWEST] {

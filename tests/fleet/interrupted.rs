@@ -1,4 +1,4 @@
-//! An audit that is cut short: what it learned is not asked for again.
+//! A cancelled audit: functions that it read are not read again.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::company::{Company, EU, OLD, SHOP};
 const FUNCTIONS: u64 = 30;
 
 #[tokio::test]
-async fn functions_that_were_asked_for_before_the_audit_was_cut_short_are_not_asked_again() {
+async fn functions_read_before_the_audit_was_cancelled_are_not_read_again() {
     let mut company = Company::new();
     company.settings.concurrency = Concurrency(1);
     for number in 0..FUNCTIONS {
@@ -30,6 +30,6 @@ async fn functions_that_were_asked_for_before_the_audit_was_cut_short_are_not_as
     assert!((10..FUNCTIONS).contains(&before), "{before}");
     let report = company.audit().await;
     assert_eq!((report.complete, report.findings.len() as u64), (true, FUNCTIONS));
-    // The one that was under way is asked once more.
+    // The one in progress is read again.
     assert!(asked() <= FUNCTIONS + 1, "{} of {FUNCTIONS}, {before} before it was cut short", asked());
 }

@@ -1,4 +1,4 @@
-//! Stories of fleets over several accounts and regions: what goes wrong somewhere is told, and the rest is seen.
+//! Fleets over several accounts and regions: failures are reported, and the rest is read.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 

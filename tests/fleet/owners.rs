@@ -1,4 +1,4 @@
-//! Whose functions are they? By their tags, those of their repositories, by rules and by default.
+//! Owners of functions: from their tags, the tags of their repositories, rules and the default.
 
 use basewatch::{
     inventory::{OwnerRule, Owners},
@@ -41,11 +41,11 @@ async fn tags_of_functions_come_before_tags_of_repositories_before_rules_before_
     company.cloud.forget_calls();
     assert_eq!(owners(&company.audit().await), expected);
     let calls = company.cloud.calls();
-    assert_eq!((calls.of("ecr:ListTagsForResource").calls, calls.of("lambda:GetFunction").calls), (0, 0), "remembered");
+    assert_eq!((calls.of("ecr:ListTagsForResource").calls, calls.of("lambda:GetFunction").calls), (0, 0), "cached");
 }
 
 #[tokio::test]
-async fn only_what_the_filter_leaves_is_reported_and_looked_at() {
+async fn only_deployments_admitted_by_the_filter_are_read_and_reported() {
     let mut company = owned();
     company.settings.filter.owners = vec!["pay*".parse().unwrap(), "shop".parse().unwrap()];
     let report = company.audit().await;

@@ -1,4 +1,4 @@
-//! What refers to an image in private ECR.
+//! Referrers of images in private ECR.
 
 use basewatch::{
     aws::loopback::{Scope, StoredImage},
@@ -62,7 +62,7 @@ fn lists(company: &Company) -> u64 {
 }
 
 #[tokio::test]
-async fn what_refers_to_an_image_is_listed_by_ecr_once_in_days() {
+async fn referrers_are_listed_once_in_several_days() {
     let (company, image) = company();
     attest(&company, &image);
     for _ in 0..2 {
@@ -77,16 +77,16 @@ async fn what_refers_to_an_image_is_listed_by_ecr_once_in_days() {
 }
 
 #[tokio::test]
-async fn an_image_that_names_its_base_is_not_asked_about() {
+async fn referrers_of_an_image_that_records_its_base_are_not_listed() {
     let (company, _) = company();
-    // On another release: one that is known by its own label would be known of the other image as well.
+    // On another release, because a labelled release would be known for the other image as well.
     company.push(SHOP, EU, "payments:1", NEWEST);
     company.audit().await;
     assert_eq!(lists(&company), 1, "for the other image only");
 }
 
 #[tokio::test]
-async fn an_attestation_in_the_archive_cannot_be_read() {
+async fn an_archived_attestation_is_not_read() {
     let (company, image) = company();
     let attestation = attest(&company, &image);
     assert!(company.cloud.archive_image(SHOP, EU, "orders", &attestation));
@@ -95,7 +95,7 @@ async fn an_attestation_in_the_archive_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_listed_is_asked_for_again_in_the_next_run() {
+async fn unlistable_referrers_are_listed_again_in_the_next_run() {
     let (company, image) = company();
     attest(&company, &image);
     company.cloud.deny(Scope::of("ecr:ListImageReferrers"));

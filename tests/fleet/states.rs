@@ -1,4 +1,4 @@
-//! What Lambda really runs, and whether it can: Managed Instances, and functions that cannot be invoked.
+//! States of functions: Managed Instances, and functions that cannot be invoked.
 
 use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
@@ -82,7 +82,7 @@ async fn a_function_that_cannot_be_invoked_is_to_be_repaired_until_it_can() {
 }
 
 #[tokio::test]
-async fn an_update_that_failed_is_shown_with_the_reason_that_lambda_gives() {
+async fn a_failed_update_is_shown_with_the_reason_of_lambda() {
     let company = Company::new();
     company.run(SHOP, EU, "cart", NEWEST);
     assert!(company.cloud.change_function(SHOP, EU, "cart", |function| {
@@ -101,7 +101,7 @@ async fn an_update_that_failed_is_shown_with_the_reason_that_lambda_gives() {
 }
 
 #[tokio::test]
-async fn a_run_fails_for_a_deleted_image_and_not_for_what_nobody_can_change() {
+async fn a_run_fails_for_a_deleted_image_but_not_for_findings_without_a_remedy() {
     let company = Company::new();
     let cart = company.run(SHOP, EU, "cart", OLD);
     company.run(SHOP, EU, "search", OLD);

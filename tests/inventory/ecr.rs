@@ -1,4 +1,4 @@
-//! Which images of private ECR are chosen, and how little is asked to read them.
+//! The ECR inventory: selection of images, and the number of requests.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_tagged_image_is_one_deployment_with_all_that_ecr_says_of_it() {
+async fn a_tagged_image_is_one_deployment_with_the_data_of_ecr() {
     let registry = MemoryRegistry::new();
     let image = registry.image("orders").tagged(&["421"]).pushed_at(1_755_000_000);
     let digest = image.digest();
@@ -67,7 +67,7 @@ async fn manifests_are_fetched_in_hundreds() {
 }
 
 #[tokio::test]
-async fn an_image_is_fetched_once_under_however_many_tags_and_repositories() {
+async fn an_image_with_many_tags_and_repositories_is_fetched_once() {
     let registry = MemoryRegistry::new();
     let image = registry.image("same");
     let tags: Vec<_> = (0..50).map(|n| format!("v{n}")).collect();
@@ -87,7 +87,7 @@ async fn an_image_is_fetched_once_under_however_many_tags_and_repositories() {
 }
 
 #[tokio::test]
-async fn a_second_look_asks_for_lists_only() {
+async fn a_second_run_sends_list_calls_only() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
@@ -102,7 +102,7 @@ async fn a_second_look_asks_for_lists_only() {
 }
 
 #[tokio::test]
-async fn repositories_and_tags_are_chosen_by_pattern() {
+async fn repositories_and_tags_are_selected_by_pattern() {
     let registry = MemoryRegistry::new();
     let image = |name: &str, tags: &[&str]| registry.image(name).tagged(tags);
     let model = EcrModel::default()
@@ -119,7 +119,7 @@ async fn repositories_and_tags_are_chosen_by_pattern() {
 }
 
 #[tokio::test]
-async fn the_newest_are_chosen_by_push_date_in_each_repository() {
+async fn the_newest_images_of_each_repository_are_selected_by_push_date() {
     let registry = MemoryRegistry::new();
     let image = |n: u32, tags: &[&str]| registry.image(&format!("{n}{tags:?}")).tagged(tags).pushed_at(n);
     let model = EcrModel::default()
@@ -131,7 +131,7 @@ async fn the_newest_are_chosen_by_push_date_in_each_repository() {
 }
 
 #[tokio::test]
-async fn untagged_images_are_audited_when_asked_for_but_platforms_are_not_images_of_their_own() {
+async fn untagged_images_are_audited_if_configured_but_platforms_of_an_index_are_not() {
     let registry = MemoryRegistry::new();
     let (arm, loose) = (registry.image_on("arm", "arm64"), registry.image("loose"));
     let all = index(&[("linux", "arm64", &arm)], &[]).tagged(&["v1"]);
@@ -167,7 +167,7 @@ async fn each_platform_of_an_index_is_a_deployment_and_attestations_are_not() {
 }
 
 #[tokio::test]
-async fn a_platform_that_is_gone_is_told_beside_the_one_that_is_there() {
+async fn a_deleted_platform_is_reported_beside_the_existing_one() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
@@ -180,7 +180,7 @@ async fn a_platform_that_is_gone_is_told_beside_the_one_that_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_archived_or_no_image_is_left_out_without_an_error() {
+async fn archived_images_and_other_artifacts_are_left_out_without_an_error() {
     let registry = MemoryRegistry::new();
     let tagged = |name: &str| registry.image(name).tagged(&[name]);
     let signature_tag = format!("sha256-{}.sig", "a".repeat(64));
@@ -217,7 +217,7 @@ fn live() -> basewatch::image::Digest {
 }
 
 #[tokio::test]
-async fn an_image_chosen_twice_is_one_deployment() {
+async fn an_image_selected_twice_is_one_deployment() {
     let registry = MemoryRegistry::new();
     let model = EcrModel::default().with(REGION, "orders", [registry.image("1").tagged(&["421"])]);
     let found = Rig::new(registry, model).look(&[settings(), settings()]).await;
@@ -225,7 +225,7 @@ async fn an_image_chosen_twice_is_one_deployment() {
 }
 
 #[tokio::test]
-async fn without_settings_nothing_is_asked() {
+async fn without_settings_no_request_is_sent() {
     let rig = Rig::new(MemoryRegistry::new(), EcrModel::default());
     assert!(rig.look(&[]).await.deployments.is_empty());
     assert!(rig.replay.all_calls().is_empty());

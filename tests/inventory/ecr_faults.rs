@@ -1,4 +1,4 @@
-//! What goes wrong in private ECR is in the result, with its code, and the rest is still seen.
+//! Failures of private ECR: each is a collection error or an image error with its code, and the rest is still read.
 
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
@@ -68,7 +68,7 @@ async fn a_denied_repository_leaves_the_others_intact() {
 }
 
 #[tokio::test]
-async fn a_repository_that_goes_away_meanwhile_is_not_found() {
+async fn a_repository_deleted_during_the_run_is_not_found() {
     let rig = rig_with(|call| {
         let gone = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         gone.then(|| Answer::error("RepositoryNotFoundException", "gone"))
@@ -112,7 +112,7 @@ async fn throttling_is_waited_out_and_every_attempt_counted() {
 }
 
 #[tokio::test]
-async fn throttling_without_end_is_a_gap_after_the_last_attempt() {
+async fn continued_throttling_is_an_error_after_the_last_attempt() {
     let rig = rig_with(|call| {
         let endless = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         endless.then(|| Answer::error("ThrottlingException", "Rate exceeded"))
@@ -123,7 +123,7 @@ async fn throttling_without_end_is_a_gap_after_the_last_attempt() {
 }
 
 #[tokio::test]
-async fn an_unreachable_region_is_a_gap() {
+async fn an_unreachable_region_is_an_error() {
     let rig = rig_with(|call| call.host.contains("us-east-1").then_some(Answer::Refused));
     let found = rig.look(&[both_regions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.gaps)), (2, vec![("ecr us-east-1", "unreachable")]));
@@ -131,7 +131,7 @@ async fn an_unreachable_region_is_a_gap() {
 }
 
 #[tokio::test]
-async fn expired_credentials_are_told_as_such_and_never_shown() {
+async fn expired_credentials_are_reported_and_never_shown() {
     let rig = rig_with(|_| {
         Some(Answer::error("ExpiredTokenException", "The security token included in the request is expired"))
     });
@@ -143,7 +143,7 @@ async fn expired_credentials_are_told_as_such_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_refused_signature_is_told_without_the_request_that_aws_quotes() {
+async fn a_rejected_signature_is_reported_without_the_request_that_aws_quotes() {
     let quoted = "The Canonical String for this request should have been 'x-amz-security-token:FwoGZXIvYXdz'";
     let rig = rig_with(move |_| Some(Answer::error("InvalidSignatureException", quoted)));
     let found = rig.look(&[settings()]).await;
@@ -152,9 +152,9 @@ async fn a_refused_signature_is_told_without_the_request_that_aws_quotes() {
 }
 
 #[derive(Debug)]
-struct Nobody;
+struct NoCredentials;
 
-impl ProvideCredentials for Nobody {
+impl ProvideCredentials for NoCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -164,9 +164,9 @@ impl ProvideCredentials for Nobody {
 }
 
 #[tokio::test]
-async fn without_credentials_there_is_one_gap_and_no_call() {
+async fn without_credentials_there_is_one_error_and_no_call() {
     let rig = rig_with(|_| None);
-    let estate = rig.estate_of(rig.aws().with_credentials(Nobody));
+    let estate = rig.estate_of(rig.aws().with_credentials(NoCredentials));
     let found = EcrInventory::new(vec![both_regions()], estate).deployments().await;
     assert_eq!(codes(&found.gaps), [("aws", "credentials")]);
     assert!(found.gaps[0].message.starts_with("no AWS credentials were found"));
@@ -174,7 +174,7 @@ async fn without_credentials_there_is_one_gap_and_no_call() {
 }
 
 #[tokio::test]
-async fn failures_inside_an_http_200_are_told_image_by_image() {
+async fn failures_inside_an_http_200_are_reported_for_each_image() {
     let registry = MemoryRegistry::new();
     let image = |name: &str| registry.image(name).tagged(&[name]);
     let images = [image("fine"), image("gone"), image("locked"), image("busy"), image("odd")];
@@ -221,7 +221,7 @@ async fn denied_manifests_are_deployments_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_digest_that_one_repository_refuses_is_read_from_another_that_holds_it() {
+async fn a_digest_refused_by_one_repository_is_read_from_another_one() {
     let registry = MemoryRegistry::new();
     let image = registry.image("same").tagged(&["v1"]);
     let model = EcrModel::default().with(REGION, "a", [image.clone()]).with(REGION, "b", [image]);
@@ -239,7 +239,7 @@ async fn a_digest_that_one_repository_refuses_is_read_from_another_that_holds_it
 }
 
 #[tokio::test]
-async fn a_manifest_that_is_not_what_its_digest_says_is_refused() {
+async fn a_manifest_with_another_digest_is_rejected() {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
     let rig = Rig::answering(registry, move |call| {
@@ -255,7 +255,7 @@ async fn a_manifest_that_is_not_what_its_digest_says_is_refused() {
 }
 
 #[tokio::test]
-async fn manifests_that_are_too_large_for_one_answer_are_asked_for_in_halves() {
+async fn manifests_too_large_for_one_response_are_read_in_halves() {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
     let images: Vec<_> =
@@ -264,7 +264,7 @@ async fn manifests_that_are_too_large_for_one_answer_are_asked_for_in_halves() {
     let rig = Rig::answering(registry, move |call| {
         let Answer::Http(status, mut answer) = model.answer(call) else { panic!("the model answers") };
         let count = answer["images"].as_array().map_or(0, Vec::len);
-        // Whitespace that is in the answer and in no manifest.
+        // White space in the response but in no manifest.
         if call.operation == "BatchGetImage" && count > 1 {
             answer["filler"] = " ".repeat(3 << 20).into();
         }
@@ -280,14 +280,14 @@ async fn manifests_that_are_too_large_for_one_answer_are_asked_for_in_halves() {
 }
 
 #[tokio::test]
-async fn a_manifest_ecr_does_not_mention_is_told() {
+async fn a_manifest_missing_in_the_response_is_reported() {
     let rig = rig_with(|call| (call.operation == "BatchGetImage").then(|| Answer::ok(json!({}))));
     let found = rig.look(&[settings()]).await;
     assert_eq!(unreadable(&found), [("a:v1", "registry-malformed"), ("b:v1", "registry-malformed")]);
 }
 
 #[tokio::test]
-async fn a_configuration_the_registry_does_not_give_is_told_in_its_words() {
+async fn an_unreadable_configuration_is_reported_with_the_error_of_the_registry() {
     let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
     let credentials = |kind| Error::Credentials { registry: host.clone(), kind, why: "expired".into() };
     let cases = [
@@ -310,7 +310,7 @@ async fn a_configuration_the_registry_does_not_give_is_told_in_its_words() {
 }
 
 #[tokio::test]
-async fn a_repository_without_a_usable_address_is_a_gap() {
+async fn a_repository_with_a_malformed_uri_is_an_error() {
     let rig = rig_with(|call| {
         let odd = json!({ "repositoryName": "x", "registryId": "1", "repositoryUri": "no host" });
         let none = json!({ "repositoryName": "y" });

@@ -1,4 +1,4 @@
-//! What services and tasks of ECS are found to run, and how little is asked for that.
+//! The ECS inventory: images of services and tasks, and the number of requests.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ use crate::{
     rig::{REGION, Rig, codes, ids, named, regions, unreadable},
 };
 
-/// What a warm look asks of one cluster.
+/// The calls of a repeated run for one cluster.
 const LISTS: &str = "DescribeServices 1, DescribeTasks 1, ListClusters 1, ListServices 1, ListTasks 1";
 /// The image that containers of these tests name.
 pub(crate) const ORDERS: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421";
 
-/// An index in the repository `orders`, and what else is there.
+/// The repository `orders` with an index and other images.
 pub(crate) struct Stock {
     /// The index over the two platforms.
     pub(crate) index: Digest,
@@ -45,7 +45,7 @@ pub(crate) fn rig_with(model: impl FnOnce(&Stock) -> EcsModel) -> (Rig, Stock) {
     rig_but(model, |_| None)
 }
 
-/// The same where `fault` answers first.
+/// The same, with `fault` responding first.
 pub(crate) fn rig_but(
     model: impl FnOnce(&Stock) -> EcsModel,
     fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
@@ -70,7 +70,7 @@ pub(crate) async fn look(rig: &Rig, settings: &[EcsSettings]) -> Inventoried {
     EcsInventory::new(settings.to_vec(), rig.estate()).deployments().await
 }
 
-/// How often each operation of ECS was called since there were `before` calls.
+/// The number of calls of each ECS operation after the first `before` calls.
 pub(crate) fn asked(rig: &Rig, before: usize) -> String {
     let calls = rig.replay.all_calls();
     let mut counts = std::collections::BTreeMap::<_, usize>::new();
@@ -90,7 +90,7 @@ pub(crate) fn orders(id: &str, digest: &Digest) -> Service {
 }
 
 #[tokio::test]
-async fn a_container_is_one_deployment_with_all_that_ecs_says_of_it() {
+async fn a_container_is_one_deployment_with_the_data_of_ecs() {
     let (rig, stock) = rig_with(|stock| {
         let sidecar: Container<'_> = ("proxy", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders", Some(&stock.old));
         let app: Container<'_> = ("app", ORDERS, Some(&stock.index));
@@ -123,7 +123,7 @@ async fn a_container_is_one_deployment_with_all_that_ecs_says_of_it() {
 }
 
 #[tokio::test]
-async fn a_digest_is_that_of_an_index_or_of_a_platform() {
+async fn the_digest_of_a_container_may_be_that_of_an_index_or_of_a_platform() {
     let on = |architecture: Option<&'static str>, launch_type: &'static str, digest: fn(&Stock) -> &Digest| {
         let (rig, stock) = rig_with(|stock| {
             let service = Service::new("orders", "orders:7").with("launchType", launch_type.into());
@@ -149,11 +149,11 @@ async fn a_digest_is_that_of_an_index_or_of_a_platform() {
     );
     assert_eq!(on(None, "EC2", |stock| &stock.amd).await, ["orders:app amd"]);
     let all = on(None, "EC2", |stock| &stock.index).await;
-    assert_eq!(all, ["amd64 amd", "arm64 arm"], "nobody says which platform runs");
+    assert_eq!(all, ["amd64 amd", "arm64 arm"], "the running platform is unknown");
 }
 
 #[tokio::test]
-async fn a_rolling_deployment_is_both_of_its_revisions() {
+async fn during_a_rolling_deployment_both_revisions_are_deployments() {
     let (rig, stock) = rig_with(|stock| {
         let service = Service::new("orders", "orders:8")
             .revision("1", "orders:7", 1, &[("app", ORDERS, Some(&stock.old)), ("proxy", ORDERS, Some(&stock.amd))])
@@ -174,7 +174,7 @@ async fn a_rolling_deployment_is_both_of_its_revisions() {
 }
 
 #[tokio::test]
-async fn tasks_of_no_service_are_found_and_those_of_services_are_not_found_twice() {
+async fn standalone_tasks_are_found_and_tasks_of_services_are_not_counted_twice() {
     let (rig, stock) = rig_with(|stock| {
         let app = [("app", ORDERS, Some(&stock.old))];
         let job =
@@ -205,7 +205,7 @@ async fn tasks_of_no_service_are_found_and_those_of_services_are_not_found_twice
 }
 
 #[tokio::test]
-async fn clusters_services_and_families_are_chosen_by_pattern() {
+async fn clusters_services_and_families_are_selected_by_pattern() {
     let (rig, _) = rig_with(|stock| {
         let job = |family: &str| task("x", &format!("{family}:1"), 1, &[("job", ORDERS, Some(&stock.old))]);
         ["prod-a", "prod-b", "test"].into_iter().fold(EcsModel::default(), |model, cluster| {
@@ -229,7 +229,7 @@ async fn clusters_services_and_families_are_chosen_by_pattern() {
 }
 
 #[tokio::test]
-async fn a_second_look_asks_for_no_revision_and_no_definition_again() {
+async fn a_second_run_reads_no_revision_or_definition_again() {
     let model = |ids: &'static [&'static str]| {
         move |stock: &Stock| {
             let service = ids.iter().fold(Service::new("orders", "orders:7"), |service, id| {
@@ -295,7 +295,7 @@ async fn services_revisions_and_tasks_are_described_in_the_largest_batches() {
     let (rig, _) = rig_with(|stock| {
         let app = [("app", ORDERS, Some(&stock.old))];
         let model = (0..45).fold(EcsModel::default().definition("x:1", None, &app), |model, n| {
-            // Of several clusters, for revisions are asked for without naming one.
+            // Revisions of several clusters, because the call names no cluster.
             let cluster = if n < 25 { "prod" } else { "test" };
             model.service(cluster, Service::new(&format!("s{n}"), "x:1").revision("1", "x:1", 1, &app))
         });
@@ -334,7 +334,7 @@ async fn owners_come_from_the_tags_of_services_and_tasks() {
 }
 
 #[tokio::test]
-async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown() {
+async fn a_digest_that_ecs_does_not_report_is_read_from_the_image_name_or_unknown() {
     let pinned = Digest::of(b"pinned");
     let name = format!("quay.io/x/pinned:1@{pinned}");
     let (rig, _) = rig_with(|_| {
@@ -344,11 +344,11 @@ async fn a_digest_that_is_not_told_is_taken_from_the_name_or_said_to_be_unknown(
     });
     rig.registry.fail("quay.io/x/pinned", Error::not_found(&name.parse().unwrap()));
     let found = look(&rig, &[everything()]).await;
-    let told: Vec<_> = found.deployments.iter().map(|it| (it.reference.to_string(), image_error(it))).collect();
-    let missing = format!("the manifest quay.io/x/pinned@{pinned} is not there");
-    let message = "ECS does not tell which digest of nginx runs".to_owned();
-    assert_eq!(told[0], ("quay.io/x/pinned:1".to_owned(), ("image-missing", Some(pinned), missing)));
-    assert_eq!(told[1], ("docker.io/library/nginx:latest".to_owned(), ("digest-unknown", None, message)));
+    let reported: Vec<_> = found.deployments.iter().map(|it| (it.reference.to_string(), image_error(it))).collect();
+    let missing = format!("the manifest quay.io/x/pinned@{pinned} was not found");
+    let message = "ECS does not report which digest of nginx runs".to_owned();
+    assert_eq!(reported[0], ("quay.io/x/pinned:1".to_owned(), ("image-missing", Some(pinned), missing)));
+    assert_eq!(reported[1], ("docker.io/library/nginx:latest".to_owned(), ("digest-unknown", None, message)));
     assert_eq!(codes(&found.gaps), []);
 }
 
@@ -358,7 +358,7 @@ fn image_error(deployment: &Deployment) -> (&'static str, Option<Digest>, String
 }
 
 #[tokio::test]
-async fn services_without_revisions_are_told_by_their_tasks_or_their_definition() {
+async fn services_without_revisions_run_the_images_of_their_tasks_or_task_definition() {
     let (rig, stock) = rig_with(|stock| {
         let set = json!([{ "status": "PRIMARY", "taskDefinition": definition_arn("sets:2"), "launchType": "EC2" }]);
         let external = Service::new("sets", "none:0").with("taskDefinition", json!(null)).with("taskSets", set);
@@ -383,7 +383,7 @@ async fn services_without_revisions_are_told_by_their_tasks_or_their_definition(
 }
 
 #[tokio::test]
-async fn a_revision_that_is_rolled_back_gives_up_its_place() {
+async fn a_revision_that_is_rolled_back_is_not_the_main_one() {
     let (rig, stock) = rig_with(|stock| {
         let service = Service::new("orders", "orders:7")
             .revision("1", "orders:7", 1, &[("app", ORDERS, Some(&stock.old))])
@@ -402,9 +402,9 @@ async fn a_revision_that_is_rolled_back_gives_up_its_place() {
     assert_eq!(digests, [stock.old, stock.amd]);
 }
 
-/// The model here and the cloud on loopback were written apart: they agree on what may be asked.
+/// The ECS model and the cloud on loopback were written independently and agree on the calls.
 #[tokio::test]
-async fn a_large_cluster_of_the_cloud_on_loopback_is_read_whole() {
+async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     let cloud = Cloud::new(ACCOUNT);
     let containers = |n: usize| {
         let digest = |name: &str| Some(Digest::of(format!("{name}{n}").as_bytes()));
@@ -444,7 +444,7 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_whole() {
 }
 
 #[tokio::test]
-async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_asked_for_as_a_task_definition() {
+async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_task_definition() {
     let (rig, stock) = rig_with(|stock| {
         let agent: [Container<'_>; 2] = [("agent", ORDERS, Some(&stock.old)), ("init", "quay.io/x:1", None)];
         let silent: [Container<'_>; 1] = [("agent", "quay.io/x:1", None)];

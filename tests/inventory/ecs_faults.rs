@@ -1,4 +1,4 @@
-//! What goes wrong in ECS is in the result, with its code, and the rest is still seen.
+//! Failures of ECS: each is a collection error with its code, and the rest is still read.
 
 use std::sync::Arc;
 
@@ -58,14 +58,14 @@ async fn a_denied_region_leaves_the_others_intact() {
 }
 
 #[tokio::test]
-async fn a_denied_cluster_is_one_gap_and_leaves_the_others_intact() {
+async fn a_denied_cluster_is_one_error_and_leaves_the_others_intact() {
     let found = look(&faulty(|call| of_test(call).then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
     assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "access-denied")]);
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_denied_for_a_while_is_not_forgotten() {
+async fn a_temporarily_denied_cluster_stays_cached() {
     let first = faulty(|_| None);
     look(&first, &[everything()]).await;
     let since = |rig: Rig| Rig { catalog: Arc::clone(&first.catalog), ..rig };
@@ -77,7 +77,7 @@ async fn a_cluster_that_is_denied_for_a_while_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_throttled_cluster_is_a_gap_after_the_last_attempt_and_one_that_recovers_is_none() {
+async fn a_throttled_cluster_is_an_error_unless_it_recovers_before_the_last_attempt() {
     let found = look(&faulty(|call| of_test(call).then(throttled)), &[everything()]).await;
     assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "throttled")]);
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
@@ -86,7 +86,7 @@ async fn a_throttled_cluster_is_a_gap_after_the_last_attempt_and_one_that_recove
 }
 
 #[tokio::test]
-async fn a_place_that_goes_on_without_an_answer_is_given_up() {
+async fn a_region_without_responses_is_given_up() {
     let (rig, _) = rig_but(
         |stock| (0..50).fold(EcsModel::default(), |model, n| model.service(&format!("c{n}"), orders("1", &stock.old))),
         |call| (call.operation != "ListClusters" && call.host.starts_with("ecs.")).then(throttled),
@@ -94,13 +94,13 @@ async fn a_place_that_goes_on_without_an_answer_is_given_up() {
     let found = look(&rig, &[everything()]).await;
     let whole: Vec<_> = found.gaps.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
     assert_eq!((whole.len(), whole[0].code.as_str()), (1, "throttled"));
-    assert!(whole[0].message.ends_with("; nothing more was asked there"), "{}", whole[0].message);
-    // What is under way when it is given up, eight at once, still ends by itself.
+    assert!(whole[0].message.ends_with("; the rest of this region was skipped"), "{}", whole[0].message);
+    // The eight concurrent calls at that time still finish.
     assert!(found.gaps.len() <= 1 + 5 + 8, "{:?}", codes(&found.gaps));
 }
 
 #[tokio::test]
-async fn what_is_missing_is_gone_and_other_failures_are_gaps() {
+async fn a_missing_resource_is_left_out_and_other_failures_are_errors() {
     let failing = |reason: &'static str| {
         move |call: &Call| {
             let failure = |arn: String| json!([{ "arn": arn, "reason": reason }]);
@@ -125,7 +125,7 @@ async fn what_is_missing_is_gone_and_other_failures_are_gaps() {
 }
 
 #[tokio::test]
-async fn where_revisions_are_denied_the_tasks_tell() {
+async fn without_permission_for_revisions_the_images_come_from_tasks() {
     let found =
         look(&faulty(|call| (call.operation == "DescribeServiceRevisions").then(denied)), &[everything()]).await;
     assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
@@ -134,7 +134,7 @@ async fn where_revisions_are_denied_the_tasks_tell() {
 }
 
 #[tokio::test]
-async fn where_tasks_are_denied_the_services_are_still_told() {
+async fn without_permission_for_tasks_services_are_still_read() {
     let found = look(&faulty(|call| (call.operation == "ListTasks").then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "test/orders"]);
     let expected = [("ecs eu-west-1 prod", "access-denied"), ("ecs eu-west-1 test", "access-denied")];
@@ -142,7 +142,7 @@ async fn where_tasks_are_denied_the_services_are_still_told() {
 }
 
 #[tokio::test]
-async fn where_definitions_are_denied_only_what_they_say_is_missing() {
+async fn without_permission_for_task_definitions_only_their_data_is_missing() {
     let rig = faulty(|call| (call.operation == "DescribeTaskDefinition").then(denied));
     let found = look(&rig, &[everything()]).await;
     assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
@@ -150,7 +150,7 @@ async fn where_definitions_are_denied_only_what_they_say_is_missing() {
 }
 
 #[tokio::test]
-async fn a_denied_definition_is_not_asked_for_in_vain_a_hundred_times() {
+async fn a_denied_task_definition_stops_further_requests_for_definitions() {
     let (rig, _) = rig_but(
         |stock| {
             (0..100).fold(EcsModel::default(), |model, n| {
@@ -186,14 +186,14 @@ async fn a_list_that_repeats_its_token_ends() {
 }
 
 #[tokio::test]
-async fn no_connection_is_told_as_such() {
+async fn a_failed_connection_is_reported_as_unreachable() {
     let rig = faulty(|call| call.host.starts_with("ecs.").then_some(Answer::Refused));
     let found = look(&rig, &[everything()]).await;
     assert_eq!((codes(&found.gaps), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_deleted_meanwhile_is_not_found() {
+async fn a_cluster_deleted_during_the_run_is_not_found() {
     let gone = |call: &Call| of_test(call).then(|| Answer::error("ClusterNotFoundException", "Cluster not found."));
     let found = look(&faulty(gone), &[everything()]).await;
     assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "not-found")]);
@@ -201,7 +201,7 @@ async fn a_cluster_that_is_deleted_meanwhile_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_is_told_and_harms_nothing_else() {
+async fn a_malformed_image_name_is_reported_and_affects_no_other_container() {
     let (rig, _) = rig_with(|stock| {
         let images = [("bad", "Not an image", Some(&stock.old)), ("good", ORDERS, Some(&stock.old))];
         EcsModel::default()

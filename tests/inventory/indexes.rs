@@ -1,4 +1,4 @@
-//! Indexes as they are found in the field: which of their entries are deployments, and of what.
+//! Real-world indexes: which of their entries are deployments.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn on(os: &str, architecture: &str) -> Value {
     json!({ "os": os, "architecture": architecture })
 }
 
-/// The deployments of `image` and what it leads to, all of which the registry holds.
+/// The deployments of `image`, all of whose content is in the registry.
 async fn look(registry: &Arc<MemoryRegistry>, image: &Image, held: &[&Image]) -> Inventoried {
     for held in held {
         registry.put(held.manifest.as_bytes());
@@ -69,11 +69,11 @@ async fn images_within_a_nested_index_are_deployments() {
     assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/amd64", "image:ghcr.io/a/x:1#linux/arm64"]);
     assert_eq!(platforms(&found), ["linux/amd64", "linux/arm64"]);
     let annotations = found.deployments.iter().map(|one| one.image.as_ref().unwrap().descriptor_annotations.len());
-    assert_eq!(annotations.collect::<Vec<_>>(), [0, 1], "what is said of an index within is said of its images");
+    assert_eq!(annotations.collect::<Vec<_>>(), [0, 1], "annotations of a nested index apply to its images");
 }
 
 #[tokio::test]
-async fn an_entry_is_for_the_platform_it_states_and_a_silent_one_for_that_of_its_image() {
+async fn an_entry_has_its_stated_platform_or_else_that_of_its_image() {
     let registry = MemoryRegistry::new();
     let config = |os: Option<&str>, architecture: Option<&str>, variant: Option<&str>| json!({ "os": os, "architecture": architecture, "variant": variant, "rootfs": { "diff_ids": [] } });
     for (stated, own, expected) in [
@@ -91,10 +91,10 @@ async fn an_entry_is_for_the_platform_it_states_and_a_silent_one_for_that_of_its
 }
 
 #[tokio::test]
-async fn what_names_no_image_takes_nothing_from_the_others() {
+async fn an_entry_that_is_not_an_image_does_not_affect_the_others() {
     let registry = MemoryRegistry::new();
     let amd64 = registry.image_on("b", "amd64");
-    // An attestation whose entry does not say that it is one.
+    // An attestation whose entry is not marked as one.
     let attestation = image(&registry, &json!({ "os": "unknown", "architecture": "unknown", "rootfs": {} }));
     let entries = [
         entry(&amd64, &on("linux", "amd64")),
@@ -111,7 +111,7 @@ async fn what_names_no_image_takes_nothing_from_the_others() {
 }
 
 #[tokio::test]
-async fn ecr_reads_nested_indexes_and_counts_none_of_their_images_twice() {
+async fn nested_indexes_in_ecr_are_read_and_their_images_are_not_counted_twice() {
     let registry = MemoryRegistry::new();
     let (arm64, amd64) = (registry.image_on("a", "arm64"), registry.image_on("b", "amd64"));
     let inner = index(&[entry(&arm64, &on("linux", "arm64"))]);
@@ -128,7 +128,7 @@ async fn ecr_reads_nested_indexes_and_counts_none_of_their_images_twice() {
 }
 
 #[tokio::test]
-async fn of_an_index_that_runs_only_the_image_that_runs_is_a_deployment() {
+async fn only_the_running_image_of_an_index_is_a_deployment() {
     let registry = MemoryRegistry::new();
     let [v1, v2, arm64] = [("v1", "amd64"), ("v2", "amd64"), ("arm", "arm64")].map(|(n, a)| registry.image_on(n, a));
     let mut v2_entry = entry(&v2, &on("linux", "amd64"));

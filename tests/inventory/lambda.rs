@@ -1,4 +1,4 @@
-//! Which functions are found, with what AWS says of them, and how little is asked for that.
+//! The Lambda inventory: functions with the data of AWS, and the number of requests.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub(crate) fn functions() -> LambdaSettings {
     LambdaSettings { regions: regions(&[REGION]), choice: Choice::default(), refresh: Duration::from_hours(24) }
 }
 
-/// One image in `orders` of two regions, and what is made of it.
+/// One image in `orders` of two regions.
 pub(crate) fn rig_with(model: impl FnOnce(&Image) -> LambdaModel) -> Rig {
     rig_but(model, |_| None)
 }
 
-/// The same where `fault` answers first.
+/// The same, with `fault` responding first.
 pub(crate) fn rig_but(
     model: impl FnOnce(&Image) -> LambdaModel,
     fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
@@ -40,12 +40,12 @@ pub(crate) fn rig_but(
     })
 }
 
-/// The calls of Lambda since there were `before` of any service.
+/// The calls of Lambda after the first `before` calls of any service.
 pub(crate) fn since(rig: &Rig, before: usize) -> Vec<String> {
     asked(&rig.replay.all_calls()[before..])
 }
 
-/// The calls of Lambda that another look at all functions takes.
+/// The calls of Lambda of another run over all functions.
 async fn look_again(rig: &Rig) -> Vec<String> {
     let before = rig.replay.all_calls().len();
     rig.look_at_functions(&[functions()]).await;
@@ -58,7 +58,7 @@ pub(crate) fn find<'a>(deployments: &'a [Deployment], id: &str) -> &'a Deploymen
 }
 
 #[tokio::test]
-async fn a_function_is_one_deployment_with_all_that_lambda_says_of_it() {
+async fn a_function_is_one_deployment_with_the_data_of_lambda() {
     let rig = rig_with(|image| {
         let function = Function::new(REGION, "orders", image)
             .configured("Architectures", json!(["arm64"]))
@@ -98,7 +98,7 @@ async fn a_function_is_one_deployment_with_all_that_lambda_says_of_it() {
 }
 
 #[tokio::test]
-async fn lists_are_read_to_their_last_page_and_archives_ignored() {
+async fn lists_are_read_to_their_last_page_and_zip_functions_are_ignored() {
     let rig = rig_with(|image| {
         let names = ["a", "b", "c", "d", "e"];
         let images = names.map(|name| Function::new(REGION, name, image));
@@ -113,7 +113,7 @@ async fn lists_are_read_to_their_last_page_and_archives_ignored() {
 }
 
 #[tokio::test]
-async fn each_alias_is_a_deployment_of_its_version_and_aliases_are_asked_of_published_functions_only() {
+async fn each_alias_is_a_deployment_and_aliases_are_listed_for_published_functions_only() {
     let rig = rig_with(|image| {
         let published = Function::new(REGION, "orders", image).published("7").published("8").published("9");
         let published = published.aliased("live", "7", &[("8", 0.1)]);
@@ -148,7 +148,7 @@ async fn each_alias_is_a_deployment_of_its_version_and_aliases_are_asked_of_publ
 }
 
 #[tokio::test]
-async fn a_second_look_at_an_unchanged_fleet_lists_and_nothing_more() {
+async fn a_second_run_over_an_unchanged_fleet_sends_list_calls_only() {
     let rig = rig_with(|image| {
         let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
         LambdaModel::default().with([published, Function::new(REGION, "plain", image)])
@@ -168,7 +168,7 @@ async fn a_second_look_at_an_unchanged_fleet_lists_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn only_what_changed_is_asked_again_until_it_is_too_old_to_be_believed() {
+async fn a_function_is_read_again_after_a_change_or_its_maximum_cache_age() {
     let model = |image: &Image| LambdaModel::default().with(["a", "b"].map(|name| Function::new(REGION, name, image)));
     let rig = rig_with(model);
     rig.look_at_functions(&[functions()]).await;
@@ -189,7 +189,7 @@ async fn only_what_changed_is_asked_again_until_it_is_too_old_to_be_believed() {
 }
 
 #[tokio::test]
-async fn a_function_that_was_being_created_or_updated_is_asked_again() {
+async fn a_function_that_was_being_created_or_updated_is_read_again() {
     let rig = rig_with(|image| {
         let function = |name| Function::new(REGION, name, image);
         let creating = function("creating").configured("State", "Pending".into());
@@ -203,7 +203,7 @@ async fn a_function_that_was_being_created_or_updated_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_by_name_costs_no_call_and_is_remembered_for_others() {
+async fn functions_excluded_by_name_cost_no_call_and_stay_cached() {
     let rig = rig_with(|image| {
         let names = ["orders", "sandbox-x"];
         LambdaModel::default().with(names.map(|name| Function::new(REGION, name, image).published("1")))
@@ -219,7 +219,7 @@ async fn what_is_left_out_by_name_costs_no_call_and_is_remembered_for_others() {
 }
 
 #[tokio::test]
-async fn two_tables_over_one_region_ask_once_and_find_each_function_once() {
+async fn two_tables_for_one_region_read_it_once_and_find_each_function_once() {
     let rig = rig_with(|image| {
         let names = ["orders", "payments", "other"];
         LambdaModel::default().with(names.map(|name| Function::new(REGION, name, image)))
@@ -236,7 +236,7 @@ async fn two_tables_over_one_region_ask_once_and_find_each_function_once() {
 }
 
 #[tokio::test]
-async fn regions_are_looked_at_each_with_its_own_functions() {
+async fn each_region_has_its_own_functions() {
     let rig = rig_with(|image| {
         let functions = [Function::new(REGION, "orders", image), Function::new("us-east-1", "orders", image)];
         LambdaModel::default().with(functions)
@@ -249,7 +249,7 @@ async fn regions_are_looked_at_each_with_its_own_functions() {
 }
 
 #[tokio::test]
-async fn owners_and_choices_by_tag_see_the_tags_of_the_function_behind_every_alias() {
+async fn owners_and_selectors_use_the_function_tags_for_every_alias() {
     let mut rig = rig_with(|image| {
         let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
         let ignored = Function::new(REGION, "attic", image).tagged(json!({ "basewatch": "ignore" }));
@@ -272,7 +272,7 @@ async fn owners_and_choices_by_tag_see_the_tags_of_the_function_behind_every_ali
 }
 
 #[tokio::test]
-async fn a_function_deployed_by_digest_is_referred_to_by_its_digest() {
+async fn a_function_deployed_by_digest_has_a_reference_with_that_digest() {
     let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
     let rig = rig_with(|image| {
         let pinned = format!("{host}@{}", image.digest());

@@ -1,4 +1,4 @@
-//! What goes wrong in Lambda is in the result, with its code, and the rest is still seen.
+//! Failures of Lambda: each is a collection error or an image error with its code, and the rest is still read.
 
 use basewatch::{
     aws::{AccountSettings, Members},
@@ -54,7 +54,7 @@ async fn a_denied_region_leaves_the_others_intact() {
 }
 
 #[tokio::test]
-async fn a_throttled_region_is_one_gap_after_the_last_attempt() {
+async fn a_throttled_region_is_one_error_after_the_last_attempt() {
     let rig = Rig { attempts: 5, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
@@ -71,7 +71,7 @@ async fn throttling_that_ends_is_waited_out() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_midway_keeps_what_was_read_and_forgets_nothing() {
+async fn a_page_that_fails_midway_keeps_earlier_pages_and_the_cache() {
     let rig =
         rig_but(|image| model(image).paged(2), |call| (call.nth > 0 && call.query.contains_key("Marker")).then(denied));
     assert_eq!(rig.look_at_functions(&[functions()]).await.deployments.len(), 4);
@@ -82,7 +82,7 @@ async fn a_page_that_fails_midway_keeps_what_was_read_and_forgets_nothing() {
     let rig = Rig { catalog: rig.catalog.clone(), now: rig.now, ..rig_with(|image| model(image).paged(2)) };
     let third = rig.look_at_functions(&[functions()]).await;
     assert_eq!(third.deployments.len(), 4);
-    assert_eq!(since(&rig, 0), ["aliases b", "list", "list"], "all of them are remembered");
+    assert_eq!(since(&rig, 0), ["aliases b", "list", "list"], "all of them are cached");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_list_that_repeats_its_marker_ends() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_deleted_meanwhile_was_never_there() {
+async fn a_function_deleted_during_the_run_is_left_out() {
     let rig = faulty(|call| (is(call, "get a") || is(call, "aliases b") || is(call, "get b")).then(not_found));
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:eu-west-1:123456789012:c:$LATEST"]);
@@ -102,7 +102,7 @@ async fn a_function_that_is_deleted_meanwhile_was_never_there() {
 }
 
 #[tokio::test]
-async fn functions_that_may_not_be_asked_for_are_told_and_make_one_gap() {
+async fn unreadable_functions_are_reported_and_make_one_error() {
     let rig = faulty(|call| (is(call, "get a") || is(call, "get b 1")).then(denied));
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), [("a", "registry-denied"), ("b", "registry-denied")]);
@@ -116,7 +116,7 @@ async fn functions_that_may_not_be_asked_for_are_told_and_make_one_gap() {
 }
 
 #[tokio::test]
-async fn what_a_function_ran_before_is_believed_when_it_may_not_be_asked_for_any_more() {
+async fn the_cached_image_of_a_function_is_used_after_its_permission_was_removed() {
     let before = faulty(|_| None);
     before.look_at_functions(&[functions()]).await;
     let now = before.now + chrono::TimeDelta::days(30);
@@ -127,7 +127,7 @@ async fn what_a_function_ran_before_is_believed_when_it_may_not_be_asked_for_any
 }
 
 #[tokio::test]
-async fn aliases_that_may_not_be_listed_leave_the_functions_themselves() {
+async fn without_permission_for_aliases_the_functions_are_still_read() {
     let rig = faulty(|call| is(call, "aliases b").then(denied));
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.gaps)), (3, vec![("lambda eu-west-1", "access-denied")]));
@@ -135,7 +135,7 @@ async fn aliases_that_may_not_be_listed_leave_the_functions_themselves() {
 }
 
 #[tokio::test]
-async fn tags_that_may_not_be_read_are_a_gap_where_they_matter() {
+async fn unreadable_tags_are_an_error_only_if_they_are_needed() {
     let tags_error = json!({ "ErrorCode": "AccessDeniedException", "Message": "no lambda:ListTags" });
     let mut rig = rig_but(model, move |call| {
         let error = json!({ "TagsError": tags_error, "Configuration": { "State": "Active" } });
@@ -150,7 +150,7 @@ async fn tags_that_may_not_be_read_are_a_gap_where_they_matter() {
 }
 
 #[tokio::test]
-async fn a_deleted_image_is_told_by_the_function_and_by_the_repository() {
+async fn a_deleted_image_is_reported_by_the_function_and_by_the_repository() {
     let rig = rig_with(|image| {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
         let gone = format!("{host}@{}", basewatch::image::Digest::of(b"gone"));
@@ -182,7 +182,7 @@ async fn a_deleted_image_is_told_by_the_function_and_by_the_repository() {
 }
 
 #[tokio::test]
-async fn an_image_that_lambda_does_not_name_by_digest_is_told_in_its_words() {
+async fn an_image_without_a_digest_is_reported_with_the_error_of_lambda() {
     let rig = rig_with(|image| {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
         let function = |name| Function::new(REGION, name, image);
@@ -195,12 +195,12 @@ async fn an_image_that_lambda_does_not_name_by_digest_is_told_in_its_words() {
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), [("malformed", "registry-malformed"), ("untold", "image-missing")]);
     let why = &found.deployments[1].image.as_ref().unwrap_err().message;
-    assert_eq!(why, "Lambda does not name the image that runs: ImageNotFound: it is gone");
+    assert_eq!(why, "Lambda does not report the running image: ImageNotFound: it is gone");
     assert!(found.deployments[1].reference.to_string().ends_with("/orders:421"), "as it was named");
 }
 
 #[tokio::test]
-async fn a_listed_image_function_without_an_arn_is_a_gap() {
+async fn a_listed_image_function_without_an_arn_is_an_error() {
     let rig = faulty(|call| {
         let odd = json!({ "PackageType": "Image", "FunctionName": "odd", "Version": "$LATEST", "CodeSize": 0 });
         is(call, "list").then(|| Answer::ok(json!({ "Functions": [odd] })))
@@ -209,7 +209,7 @@ async fn a_listed_image_function_without_an_arn_is_a_gap() {
     assert_eq!((found.deployments.len(), codes(&found.gaps)), (0, vec![("lambda eu-west-1", "malformed")]));
 }
 
-/// What STS says to whoever assumes a role in `account`.
+/// The response of STS for a role in `account`.
 fn assumed(account: &str) -> Answer {
     Answer::Xml(
         200,
@@ -222,7 +222,7 @@ fn assumed(account: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn each_account_is_asked_as_its_own_role_and_remembered_by_itself() {
+async fn each_account_is_read_with_its_own_role_and_cached_separately() {
     let fault = |call: &Call| {
         let account = call.body["RoleArn"].as_str().and_then(|arn| arn.split(':').nth(4));
         let is_other = call.access_key == "ASIA210987654321" && call.host.starts_with("lambda.");

@@ -69,7 +69,7 @@ async fn look(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
     found.deployments
 }
 
-/// The code and message of the one deployment there is.
+/// The code and message of the only deployment.
 async fn refusal(folder: &Path, tag: Option<&str>) -> (&'static str, String) {
     let deployments = look(folder, tag).await;
     let [deployment] = deployments.as_slice() else { panic!("{deployments:?}") };
@@ -134,7 +134,7 @@ fn entry_on(digest: &Digest, architecture: &str, tag: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn of_platforms_that_are_listed_and_not_held_nothing_is_told() {
+async fn listed_platforms_missing_in_the_folder_are_not_reported() {
     // As `docker save` of Docker 29 writes it: an index of all platforms, and the blobs of one.
     let layout = Layout::new();
     let (here, gone, half) = (layout.image("a", "amd64"), Digest::of(b"gone"), layout.image("half", "s390x"));
@@ -156,7 +156,7 @@ async fn of_platforms_that_are_listed_and_not_held_nothing_is_told() {
     layout.index(&[entry_on(&gone, "arm64", Some("v2")), entry_on(&here, "amd64", Some("v1"))]);
     assert_eq!(look(&layout.folder(), None).await.iter().filter(|one| one.image.is_err()).count(), 1);
 
-    // Where nothing is there, that is told.
+    // If no image is present, that is reported.
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry_on(&gone, "arm64", None)] });
     let index = layout.blob(&index.to_string());
     layout.index(&[entry(INDEX, &index, Some("v1"))]);
@@ -172,19 +172,19 @@ async fn a_descriptor_of_a_layout_names_the_base() {
         entry["annotations"] = json!({ BASE_NAME: base });
         entry
     };
-    let told = |deployments: &[Deployment]| {
+    let reported = |deployments: &[Deployment]| {
         deployments[0].image.as_ref().unwrap().descriptor_annotations.get(BASE_NAME).cloned()
     };
     layout.index(&[annotated(entry(MANIFEST, &image, None), "r.io/a:1")]);
-    assert_eq!(told(&look(&layout.folder(), None).await).as_deref(), Some("r.io/a:1"));
+    assert_eq!(reported(&look(&layout.folder(), None).await).as_deref(), Some("r.io/a:1"));
 
-    // Of an image in an index, what that says of it counts before what is said of the index.
+    // For an image in an index, the annotations of its entry take precedence over those of the index.
     for (inner, expected) in [(None, "r.io/outer:1"), (Some("r.io/inner:1"), "r.io/inner:1")] {
         let child = entry_on(&image, "amd64", None);
         let child = inner.map_or_else(|| child.clone(), |base| annotated(child.clone(), base));
         let index = layout.blob(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [child] }).to_string());
         layout.index(&[annotated(entry(INDEX, &index, None), "r.io/outer:1")]);
-        assert_eq!(told(&look(&layout.folder(), None).await).as_deref(), Some(expected));
+        assert_eq!(reported(&look(&layout.folder(), None).await).as_deref(), Some(expected));
     }
 }
 
@@ -204,7 +204,7 @@ async fn a_layout_is_read_where_unused_fields_break_the_specification() {
 }
 
 #[tokio::test]
-async fn entries_that_share_a_tag_keep_ids_of_their_own() {
+async fn entries_that_share_a_tag_have_unique_ids() {
     let layout = Layout::new();
     let (arm, amd) = (layout.image("arm", "arm64"), layout.image("amd", "amd64"));
     layout.index(&[entry(MANIFEST, &arm, Some("v1")), entry(MANIFEST, &amd, Some("v1"))]);
@@ -214,14 +214,14 @@ async fn entries_that_share_a_tag_keep_ids_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_is_no_layout_says_why() {
+async fn a_folder_that_is_not_a_layout_is_rejected_with_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let (code, message) = refusal(&folder.path().join("gone"), Some("v1")).await;
     assert_eq!(code, "image-missing");
     assert!(message.starts_with("there is no folder "), "{message}");
     let (code, message) = refusal(folder.path(), None).await;
     assert_eq!(code, "image-malformed");
-    assert!(message.contains("is no OCI layout:") && message.contains("oci-layout"), "{message}");
+    assert!(message.contains("is not an OCI layout:") && message.contains("oci-layout"), "{message}");
 
     let layout = Layout::new();
     assert!(refusal(&layout.folder(), None).await.1.contains("index.json"));
@@ -230,11 +230,11 @@ async fn what_is_no_layout_says_why() {
     layout.index(&[]);
     assert!(refusal(&layout.folder(), None).await.1.starts_with("there is no image in"));
     layout.write("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#);
-    assert!(refusal(&layout.folder(), None).await.1.ends_with("does not say imageLayoutVersion 1"));
+    assert!(refusal(&layout.folder(), None).await.1.ends_with("does not have imageLayoutVersion 1"));
 }
 
 #[tokio::test]
-async fn a_tag_that_is_not_there_is_told_with_those_that_are() {
+async fn a_missing_tag_is_reported_with_the_existing_ones() {
     let layout = Layout::new();
     let image = layout.image("a", "amd64");
     layout.index(&[entry(MANIFEST, &image, Some("v1")), entry(MANIFEST, &image, Some("v2"))]);
@@ -246,7 +246,7 @@ async fn a_tag_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[tokio::test]
-async fn blobs_are_hashed_limited_and_regular_files() {
+async fn blobs_must_match_their_digest_and_size_limit_and_be_regular_files() {
     let layout = Layout::new();
     let image = layout.image("a", "amd64");
     layout.index(&[entry(MANIFEST, &image, Some("v1"))]);
@@ -260,11 +260,11 @@ async fn blobs_are_hashed_limited_and_regular_files() {
     fs::remove_file(layout.folder().join(&blob)).unwrap();
     assert_eq!(refusal(&layout.folder(), Some("v1")).await.0, "image-missing");
     fs::create_dir(layout.folder().join(&blob)).unwrap();
-    assert!(refusal(&layout.folder(), Some("v1")).await.1.ends_with("it is no regular file"));
+    assert!(refusal(&layout.folder(), Some("v1")).await.1.ends_with("it is not a regular file"));
 }
 
 #[tokio::test]
-async fn a_digest_that_is_a_path_leads_nowhere() {
+async fn a_digest_that_is_a_path_is_rejected() {
     let layout = Layout::new();
     for digest in ["sha256:../../../../etc/passwd", "../x:00", "sha256:"] {
         layout.index(&[json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 })]);

@@ -1,4 +1,4 @@
-//! Logins for the registries of AWS: what is asked where, and what is said when there are none.
+//! Logins for the registries of AWS: their requests, and errors without credentials.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ fn ecr_token(expires_at: i64) -> Answer {
 }
 
 #[tokio::test]
-async fn an_ecr_login_is_asked_for_in_the_region_of_the_registry() {
+async fn an_ecr_login_is_requested_in_the_region_of_the_registry() {
     let rig = rig(|_| ecr_token(4_102_444_800));
     let issued = rig.aws().ecr("123456789012", "eu-north-1").await.unwrap();
     let Login::Basic { username, password } = issued.login else { panic!("ECR takes Basic") };
@@ -40,17 +40,17 @@ async fn an_ecr_login_is_asked_for_in_the_region_of_the_registry() {
 }
 
 #[tokio::test]
-async fn an_expiry_that_is_already_past_says_nothing_about_the_login() {
+async fn an_expiry_in_the_past_is_ignored() {
     let issued = rig(|_| ecr_token(1_420_070_400)).aws().ecr("123456789012", "eu-west-1").await.unwrap();
     assert_eq!(issued.expires_at, None);
 }
 
 #[tokio::test]
-async fn an_unusable_ecr_answer_is_told_and_not_shown() {
+async fn an_unusable_ecr_response_is_reported_without_its_content() {
     for token in [json!([]), json!([{ "authorizationToken": "%%%secret" }]), json!([{}])] {
         let rig = rig(move |_| Answer::ok(json!({ "authorizationData": token })));
-        let told = rig.aws().ecr("123456789012", "eu-west-1").await.unwrap_err().message;
-        assert_eq!(told, "ecr:GetAuthorizationToken in eu-west-1: the answer holds no usable token");
+        let reported = rig.aws().ecr("123456789012", "eu-west-1").await.unwrap_err().message;
+        assert_eq!(reported, "ecr:GetAuthorizationToken in eu-west-1: the response has no usable token");
     }
 }
 
@@ -67,9 +67,9 @@ async fn an_ecr_public_login_is_a_bearer_token_from_us_east_1() {
 #[tokio::test]
 async fn a_denied_ecr_public_login_names_both_permissions() {
     let rig = rig(|_| Answer::error("AccessDeniedException", "not authorized to perform: sts:GetServiceBearerToken"));
-    let told = rig.aws().ecr_public().await.unwrap_err().message;
-    assert!(told.contains("AccessDeniedException") && told.contains("(request req-1)"), "{told}");
-    assert!(told.ends_with("; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"), "{told}");
+    let reported = rig.aws().ecr_public().await.unwrap_err().message;
+    assert!(reported.contains("AccessDeniedException") && reported.contains("(request req-1)"), "{reported}");
+    assert!(reported.ends_with("; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"), "{reported}");
 }
 
 #[derive(Debug)]
@@ -97,16 +97,16 @@ impl ProvideCredentials for Silence {
 }
 
 #[tokio::test]
-async fn without_credentials_ecr_public_is_anonymous_and_ecr_says_what_is_missing() {
+async fn without_credentials_ecr_public_is_anonymous_and_ecr_is_an_error() {
     let rig = rig(|_| panic!("nothing is sent"));
     let aws = rig.aws().with_credentials(Stub(|| CredentialsError::not_loaded("none")));
     assert_eq!(aws.ecr_public().await, Ok(None));
-    let told = aws.ecr("123456789012", "eu-west-1").await.unwrap_err().message;
-    assert!(told.starts_with("no AWS credentials were found: set AWS_PROFILE"), "{told}");
+    let reported = aws.ecr("123456789012", "eu-west-1").await.unwrap_err().message;
+    assert!(reported.starts_with("no AWS credentials were found: set AWS_PROFILE"), "{reported}");
 }
 
 #[tokio::test]
-async fn instance_metadata_that_refuses_is_no_credentials() {
+async fn a_refusal_of_instance_metadata_means_no_credentials() {
     let rig = rig(|call| match call.host.as_str() {
         "169.254.169.254" => Answer::Http(403, json!("IMDS is disabled")),
         other => panic!("nothing is sent to {other}"),
@@ -122,33 +122,33 @@ fn provider_config(rig: &Rig) -> ProviderConfig {
 }
 
 #[tokio::test]
-async fn broken_credentials_are_not_taken_for_none() {
+async fn unusable_credentials_do_not_count_as_missing() {
     let rig = rig(|_| panic!("nothing is sent"));
     let aws = rig.aws().with_credentials(Stub(|| CredentialsError::invalid_configuration("profile `prod` has no key")));
-    let told = aws.ecr_public().await.unwrap_err().message;
-    assert!(told.contains("cannot be used") && told.contains("profile `prod` has no key"), "{told}");
+    let reported = aws.ecr_public().await.unwrap_err().message;
+    assert!(reported.contains("cannot be used") && reported.contains("profile `prod` has no key"), "{reported}");
 }
 
 #[tokio::test]
-async fn a_credential_source_that_never_answers_is_waited_for_once_and_briefly() {
+async fn a_credential_source_without_a_response_times_out_once() {
     let rig = rig(|_| panic!("nothing is sent"));
     let aws = rig.aws().with_credentials(Silence);
     let start = Instant::now();
     assert_eq!(aws.ecr_public().await, Ok(None));
     let first = start.elapsed();
     assert_eq!(aws.ecr_public().await, Ok(None));
-    assert!(start.elapsed() < first * 3 / 2, "the second answer is the remembered one");
+    assert!(start.elapsed() < first * 3 / 2, "the second result is cached");
 }
 
 #[tokio::test]
-async fn nothing_is_looked_up_before_it_is_needed() {
+async fn credentials_are_looked_up_on_demand() {
     let rig = rig(|_| panic!("nothing is sent"));
     drop(rig.aws());
     assert!(rig.replay.all_calls().is_empty());
 }
 
 #[tokio::test]
-async fn a_failed_login_says_whether_it_was_throttled_unanswered_or_refused() {
+async fn a_failed_login_is_throttled_unreachable_or_denied() {
     let table: [(fn() -> Answer, Kind); 6] = [
         (|| Answer::Http(400, json!({ "__type": "ThrottlingException", "message": "Rate exceeded" })), Kind::Throttled),
         (|| Answer::Http(429, json!("slow down")), Kind::Throttled),
@@ -187,7 +187,7 @@ async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_ide
 }
 
 #[tokio::test]
-async fn in_partitions_without_ecr_public_no_token_is_asked_for() {
+async fn in_partitions_without_ecr_public_no_token_is_requested() {
     for region in ["us-gov-west-1", "cn-north-1", "eusc-de-east-1"] {
         let rig = rig(|_| panic!("nothing is sent"));
         let aws = rig.aws().with_partition(Some(Partition::from_region(region)));
@@ -196,7 +196,7 @@ async fn in_partitions_without_ecr_public_no_token_is_asked_for() {
 }
 
 #[tokio::test]
-async fn credentials_that_no_header_may_hold_are_refused_and_not_sent() {
+async fn credentials_with_invalid_characters_are_rejected_and_not_sent() {
     for (id, secret) in [("AKIDEXAMPLE\n", "x"), ("AKID\tEXAMPLE", "x"), ("AKIDEXAMPLE", "x\r\n"), ("AKIDÉ", "x")] {
         let rig = rig(|_| panic!("nothing is sent"));
         let aws = rig.aws().with_access_key(id, &Secret::new(secret.into()));

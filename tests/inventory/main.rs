@@ -1,4 +1,4 @@
-//! What runs? The inventories against AWS in replay, a registry in memory and layouts in temporary folders.
+//! The inventories, against replayed AWS responses, an in-memory registry and layouts in temporary folders.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 

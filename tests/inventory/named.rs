@@ -1,4 +1,4 @@
-//! Images named by hand.
+//! Images named in the configuration or on the command line.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,7 +41,7 @@ async fn a_tag_is_resolved_to_the_digest_it_points_at() {
 }
 
 #[tokio::test]
-async fn a_given_digest_is_not_looked_up_and_many_names_of_it_are_read_once() {
+async fn a_given_digest_needs_no_lookup_and_is_read_once_for_many_names() {
     let registry = MemoryRegistry::new();
     let image = registry.image("x");
     registry.tag("ghcr.io/a/x:1", &image);
@@ -58,7 +58,7 @@ async fn a_given_digest_is_not_looked_up_and_many_names_of_it_are_read_once() {
 }
 
 #[tokio::test]
-async fn many_tags_of_a_repository_cost_a_manifest_and_a_configuration_each_and_a_head_when_they_are_known() {
+async fn a_new_tag_costs_a_manifest_and_a_configuration_and_a_known_one_a_head() {
     let registry = MemoryRegistry::new();
     let tags: Vec<_> = (0..20).map(|number| format!("ghcr.io/a/x:{number}")).collect();
     for (number, tag) in tags.iter().enumerate() {
@@ -75,7 +75,7 @@ async fn many_tags_of_a_repository_cost_a_manifest_and_a_configuration_each_and_
         let mut kinds = BTreeMap::new();
         for (what, times) in &asked {
             let kind = what.split(' ').next().unwrap();
-            // What a tag brought is counted as `manifest` too.
+            // The manifest read by tag counts as `manifest` too.
             if kind != "manifest" {
                 *kinds.entry(kind).or_default() += times - before.get(what).unwrap_or(&0);
             }
@@ -126,7 +126,7 @@ async fn a_multi_platform_image_costs_its_index_and_two_documents_for_each_platf
 }
 
 #[tokio::test]
-async fn a_tag_that_is_known_costs_one_head() {
+async fn a_known_tag_costs_one_head() {
     let registry = MemoryRegistry::new();
     registry.tag("ghcr.io/a/x:1", &registry.image("x"));
     let catalog = Arc::new(Catalog::in_memory());
@@ -163,7 +163,7 @@ async fn an_index_without_images_is_malformed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_a_deployment_with_the_reason_of_its_own_registry() {
+async fn an_unreadable_image_is_a_deployment_with_the_error_of_its_registry() {
     let registry = MemoryRegistry::new();
     let image = registry.image("x");
     registry.tag("ghcr.io/a/x:1", &image);

@@ -1,4 +1,4 @@
-//! Where AWS is asked in each of its partitions, and what is not asked for where it does not exist.
+//! Endpoints in each AWS partition, and services that a partition lacks.
 
 use basewatch::{
     aws::{AccountSettings, Members},
@@ -13,7 +13,7 @@ use crate::{
     rig::{Rig, settings},
 };
 
-/// AWS with one account and one region, whatever is asked.
+/// AWS with one account and one region.
 fn aws(region: &'static str) -> impl Fn(&Call) -> Answer {
     move |call| match call.operation.as_str() {
         "ListAccounts" => Answer::ok(json!({ "Accounts": [{ "Id": "210987654321", "State": "ACTIVE" }] })),
@@ -32,7 +32,7 @@ fn aws(region: &'static str) -> impl Fn(&Call) -> Answer {
 }
 
 #[tokio::test]
-async fn the_services_of_a_whole_partition_are_asked_at_its_own_endpoints() {
+async fn global_services_are_called_at_the_endpoints_of_their_partition() {
     for (partition, region, hosts) in [
         (
             "aws",
@@ -90,7 +90,7 @@ async fn the_services_of_a_whole_partition_are_asked_at_its_own_endpoints() {
 }
 
 #[tokio::test]
-async fn without_accounts_the_partition_of_the_settings_decides() {
+async fn without_accounts_the_configured_partition_decides() {
     let rig = Rig::answering(MemoryRegistry::new(), aws("us-gov-west-1"));
     let estate = rig.estate_of(rig.aws().with_partition(Some(Partition::from_region("us-gov-east-1"))));
     let everywhere = EcrSettings { regions: Regions::Enabled, ..settings() };

@@ -1,4 +1,4 @@
-//! The inventories of AWS, with everything around them in memory.
+//! A test rig for AWS inventories, in memory.
 
 use std::{
     sync::{Arc, Mutex},
@@ -33,10 +33,10 @@ pub(crate) struct Rig {
     pub(crate) requests: Arc<Requests>,
     pub(crate) accounts: Arc<Mutex<Vec<String>>>,
     pub(crate) catalog: Arc<Catalog>,
-    /// The clock's now.
+    /// The time of the system clock.
     pub(crate) now: DateTime<Utc>,
     pub(crate) owners: Owners,
-    /// How often a request is sent at most.
+    /// The most attempts of a request.
     pub(crate) attempts: u32,
     pub(crate) members: Option<AccountSettings>,
 }
@@ -72,7 +72,7 @@ impl Rig {
             .with_first_backoff(Duration::from_millis(1))
     }
 
-    /// What the inventories of one run share.
+    /// The AWS scope of one run.
     pub(crate) fn estate(&self) -> Arc<Estate> {
         self.estate_of(self.aws())
     }
@@ -111,13 +111,13 @@ pub(crate) fn regions(names: &[&str]) -> Regions {
     Regions::Listed(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
-/// What matches one of `include` and none of `exclude`.
+/// A selector of names that match one of `include` and none of `exclude`.
 pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Choice {
     let globs = |patterns: &[&str]| patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
     Choice { include: globs(include), exclude: globs(exclude), ..Choice::default() }
 }
 
-/// Places and codes of gaps.
+/// Scopes and codes of gaps.
 pub(crate) fn codes(gaps: &[Gap]) -> Vec<(&str, &str)> {
     gaps.iter().map(|gap| (gap.scope.as_str(), gap.code.as_str())).collect()
 }
@@ -135,7 +135,7 @@ pub(crate) fn reason_code(why: &Unreadable) -> &'static str {
     ReasonCode::from(why.code).as_str()
 }
 
-/// The reason codes of the images that cannot be read, by name.
+/// The reason codes of unreadable images, by name.
 pub(crate) fn unreadable(found: &Inventoried) -> Vec<(&str, &str)> {
     let code = |deployment: &Deployment| deployment.image.as_ref().err().map(reason_code);
     found.deployments.iter().filter_map(|deployment| Some((deployment.name.as_str(), code(deployment)?))).collect()

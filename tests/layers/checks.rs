@@ -1,4 +1,4 @@
-//! Is the base that an image records a prefix of it?
+//! Checks whether the recorded base is a prefix of the image.
 
 use basewatch::{
     identify::{PrefixCheck, Search},
@@ -10,7 +10,7 @@ use crate::shop::{Build, COMPANY, JAVA, LINE_COUNT, PYTHON, Shop, assert_base, b
 const PREFIX: Option<&PrefixCheck> = Some(&PrefixCheck::Prefix { layer_count: 6 });
 
 #[tokio::test]
-async fn every_kind_of_digest_and_a_dated_tag_are_checked_once_ever() {
+async fn bases_recorded_by_any_digest_or_dated_tag_are_read_once_ever() {
     for kind in ["index", "manifest", "configuration", "tag"] {
         let shop = Shop::new(4);
         let names = layers("3.12", 2);
@@ -47,7 +47,7 @@ async fn a_checked_base_is_a_known_release_for_images_that_record_nothing() {
 }
 
 #[tokio::test]
-async fn a_base_that_is_not_there_or_has_more_layers_than_the_image_proves_nothing() {
+async fn a_missing_base_or_one_with_more_layers_than_the_image_proves_nothing() {
     let shop = Shop::new(4);
     let gone = format!("{PYTHON}@{}", Digest::of(b"gone"));
     let evidence = shop.compare_one(&build("3.12", 2, 3).labelled(gone).without_sign().image()).await;
@@ -65,7 +65,7 @@ async fn a_base_that_is_not_there_or_has_more_layers_than_the_image_proves_nothi
 }
 
 #[tokio::test]
-async fn a_label_that_names_a_line_has_that_line_searched_alone() {
+async fn a_label_with_a_line_limits_the_search_to_that_line() {
     let shop = Shop::new(20);
     let image = build("21", 8, 12).labelled(format!("{JAVA}:21")).without_sign().image();
     let evidence = shop.compare_one(&image).await;
@@ -76,7 +76,7 @@ async fn a_label_that_names_a_line_has_that_line_searched_alone() {
 }
 
 #[tokio::test]
-async fn a_line_of_which_no_release_is_a_prefix_is_another_base_once_all_were_compared() {
+async fn a_line_is_contradicted_after_all_its_releases_were_compared() {
     let image = build("3.12", 8, 12).labelled(format!("{JAVA}:21")).without_sign().image();
     let shop = Shop::new(20);
     let evidence = shop.compare_one(&image).await;
@@ -89,7 +89,7 @@ async fn a_line_of_which_no_release_is_a_prefix_is_another_base_once_all_were_co
 }
 
 #[tokio::test]
-async fn a_contradicted_label_leaves_the_search_to_what_the_image_shows() {
+async fn after_a_contradicted_label_the_search_uses_the_signs_of_the_image() {
     let shop = Shop::new(20);
     let image = build("3.12", 8, 8).labelled(format!("{JAVA}:21.2026.08.08.13")).image();
     let evidence = shop.compare_one(&image).await;
@@ -98,7 +98,7 @@ async fn a_contradicted_label_leaves_the_search_to_what_the_image_shows() {
 }
 
 #[tokio::test]
-async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed() {
+async fn a_company_base_is_found_by_the_observed_digests_of_its_tag() {
     let mut shop = Shop::new(9);
     shop.followed = vec!["1".to_owned()];
     let company = |build: u32| [layers("3.12", 3), vec![format!("company {build}")]].concat();
@@ -110,7 +110,7 @@ async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed()
     };
     let on = |build| Build { layers: [company(build), vec!["own".to_owned()]].concat(), ..build_on_company() };
     publish(1);
-    // Any run sees what the tag carries, whatever images it is about.
+    // Every run reads the tag, whatever its images.
     shop.compare_one(&build("21", 9, 9).image()).await;
     publish(2);
     for build in [1, 2] {
@@ -120,16 +120,12 @@ async fn a_company_base_is_known_by_what_its_tag_carried_while_it_was_followed()
         // The base of the company's base.
         assert_eq!(found[1], (6, "python:3.12.2026.08.03.13".to_owned()), "{found:?}");
     }
-    // A label that names only the tag: whichever release it carried.
+    // A label with only the tag: any release that it pointed at.
     let labelled = |build| on(build).labelled(format!("{COMPANY}:1")).without_sign().image();
     let evidence = shop.compare_one(&labelled(1)).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Prefix { layer_count: 7 }));
     let evidence = shop.compare_one(&labelled(3)).await;
-    assert_eq!(
-        evidence.checks.get(&0),
-        Some(&PrefixCheck::Unread),
-        "what it carried before is not known: {evidence:?}"
-    );
+    assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread), "its earlier digests are unknown: {evidence:?}");
     shop.world.requests();
     shop.compare_one(&on(1).image()).await;
     assert_eq!(shop.world.requests(), ["HEAD base/python:1"]);
@@ -148,7 +144,7 @@ async fn a_confirmed_company_base_leaves_its_own_base_to_be_searched() {
 }
 
 #[tokio::test]
-async fn the_base_of_a_company_base_is_searched_from_the_day_on_which_that_was_built() {
+async fn the_base_of_a_company_base_is_searched_from_the_build_date_of_the_company_base() {
     let shop = Shop::new(20);
     let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
     let names: Vec<_> = company.iter().map(String::as_str).collect();
@@ -173,7 +169,7 @@ async fn a_company_base_with_dated_tags_is_searched_on_top_of_a_known_base() {
         shop.world.publish(COMPANY, "1", &format!("2026-08-{day:02}T10:00:00Z"), &layers);
     }
     let on = |day| Build { layers: [company(day), vec!["own".to_owned()]].concat(), ..build("3.12", 3, 8) };
-    // Its releases were never met, and that of AWS below is known.
+    // Its releases are unknown, and the AWS base below is known.
     shop.compare_one(&build("3.12", 3, 4).image()).await;
     shop.requests();
     let evidence = shop.compare_one(&on(5).image()).await;
@@ -183,7 +179,7 @@ async fn a_company_base_with_dated_tags_is_searched_on_top_of_a_known_base() {
     );
     // One that was built before the base below it cannot be built on that.
     assert!(shop.requests().iter().all(|request| !request.contains("1.2026.08.02.10")));
-    // An image on AWS's base alone is one only when all of the company's were compared.
+    // An image counts as built on AWS's base alone only after all company releases were compared.
     let evidence = shop.compare_one(&build("3.12", 3, 8).image()).await;
     assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
     shop.requests();
@@ -194,7 +190,7 @@ async fn a_company_base_with_dated_tags_is_searched_on_top_of_a_known_base() {
 }
 
 #[tokio::test]
-async fn a_base_is_no_answer_while_company_bases_on_top_of_it_are_unread() {
+async fn a_base_is_not_final_while_company_bases_above_it_are_unread() {
     let mut shop = Shop::new(9);
     let company = [layers("3.12", 3), vec!["company".to_owned()]].concat();
     let names: Vec<_> = company.iter().map(String::as_str).collect();

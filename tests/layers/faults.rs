@@ -1,4 +1,4 @@
-//! What a registry does not give makes no answer, and no wrong one.
+//! Registry failures during a search: the result stays open and is never wrong.
 
 use basewatch::{
     identify::{PrefixCheck, Search},
@@ -19,7 +19,7 @@ fn assert_failed(search: &Search, why: &str) {
 }
 
 #[tokio::test]
-async fn a_registry_that_fails_is_asked_once_and_again_in_the_next_run() {
+async fn a_failing_registry_is_tried_once_a_run() {
     let shop = Shop::new(9);
     let image = build("3.12", 5, 9).image();
     shop.compare_one(&build("21", 9, 9).image()).await;
@@ -62,7 +62,7 @@ async fn tags_that_cannot_be_listed_prove_no_absence() {
 }
 
 #[tokio::test]
-async fn what_a_cache_lists_proves_no_absence() {
+async fn the_list_of_a_cache_proves_no_absence() {
     let shop = Shop::new(9);
     let tag = "21.2026.08.08.13-arm64";
     shop.world.answer_as_cache("123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public", JAVA, &[tag]);
@@ -76,7 +76,7 @@ async fn what_a_cache_lists_proves_no_absence() {
 }
 
 #[tokio::test]
-async fn a_release_that_cannot_be_read_keeps_a_search_from_being_complete_and_from_nothing_else() {
+async fn an_unreadable_release_leaves_the_search_incomplete_but_not_stopped() {
     let shop = Shop::new(9);
     let repository = PYTHON.parse().expect("a repository");
     let missing = Missing::Tag("3.13.2026.08.09.13-arm64".to_owned());

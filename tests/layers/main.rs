@@ -1,5 +1,4 @@
-//! Which base is it, by the layers of an image? What is known is looked up and the rest is searched, at a cost that these
-//! stories count.
+//! Layer searches: known releases are looked up and others searched. The tests count requests.
 
 #[path = "../support/world.rs"]
 mod world;

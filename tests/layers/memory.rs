@@ -1,4 +1,4 @@
-//! What is remembered between runs: where searches stood, and what they found.
+//! The state of searches between runs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ fn hopeless() -> Build {
 }
 
 #[tokio::test]
-async fn a_search_that_ran_out_of_requests_goes_on_where_it_stood() {
+async fn a_search_out_of_requests_continues_in_the_next_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shop = Shop::new(20).within(4);
     let image = build("22", 3, 9).image();
@@ -39,7 +39,7 @@ async fn a_search_that_ran_out_of_requests_goes_on_where_it_stood() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_stopped_loses_nothing_that_it_read() {
+async fn a_stopped_run_keeps_everything_that_it_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shop = Shop::new(9);
     shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
@@ -60,7 +60,7 @@ async fn a_run_that_is_stopped_loses_nothing_that_it_read() {
 }
 
 #[tokio::test]
-async fn a_search_that_found_nothing_is_repeated_only_for_tags_that_are_new() {
+async fn an_unsuccessful_search_is_repeated_for_new_tags_only() {
     let mut shop = Shop::new(9);
     let unbounded = Build { existed_at: None, ..hopeless() }.image();
     for image in [&hopeless().image(), &unbounded] {
@@ -82,7 +82,7 @@ async fn a_search_that_found_nothing_is_repeated_only_for_tags_that_are_new() {
 }
 
 #[tokio::test]
-async fn the_time_ends_a_search_whose_registry_does_not_answer() {
+async fn a_search_ends_at_its_time_limit_if_the_registry_hangs() {
     let mut shop = Shop::new(9);
     shop.limits = limits(300, Duration::from_millis(150));
     shop.world.refuse("3.13.2026.08.09.13-arm64", None);
@@ -94,14 +94,14 @@ async fn the_time_ends_a_search_whose_registry_does_not_answer() {
 }
 
 #[tokio::test]
-async fn where_nothing_may_be_searched_nothing_is_asked() {
+async fn a_disabled_search_sends_no_requests() {
     for limits in [limits(0, Duration::from_mins(5)), limits(300, Duration::ZERO)] {
         let mut shop = Shop::new(9);
         shop.limits = limits;
         let evidence = shop.compare_one(&build("3.12", 9, 9).image()).await;
         assert_eq!(shop.world.requests(), Vec::<String>::new(), "not even lists of tags");
         assert!(matches!(&evidence.search, Search::Failed { why } if why.contains("search_requests")), "{evidence:?}");
-        // What is known is used all the same.
+        // Known releases are still used.
         shop.limits = Shop::new(0).limits;
         assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
         shop.limits = limits;
@@ -112,7 +112,7 @@ async fn where_nothing_may_be_searched_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn one_request_a_run_comes_to_an_end_where_a_release_takes_two() {
+async fn a_budget_of_one_request_still_completes_a_release_that_needs_two() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shop = Shop::new(2).within(1);
     let image = Build { compression: "zstd", ..build("3.12", 2, 2) }.image();
@@ -131,11 +131,11 @@ async fn one_request_a_run_comes_to_an_end_where_a_release_takes_two() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_read_anew_during_a_search_changes_the_plans_of_others() {
+async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
     let mut shop = Shop::new(9);
     shop.now = at("2026-08-09T20:00:00Z");
     shop.compare_one(&hopeless().image()).await;
-    // A release appears late that is older than others, so that their places in the list change.
+    // An older release appears late, so the positions of others change.
     shop.world.publish(PYTHON, "3.14", "2026-08-02T13:00:00Z", &["late"]);
     shop.publish(10);
     shop.now = at("2026-09-01T06:00:00Z");

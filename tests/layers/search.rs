@@ -1,4 +1,4 @@
-//! What is searched, and what it costs.
+//! The scope and the requests of searches.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ async fn an_image_on_an_older_release_is_found_through_the_day_of_its_operating_
 }
 
 #[tokio::test]
-async fn an_operating_system_that_many_runs_were_published_on_does_not_come_before_the_dates() {
+async fn an_operating_system_shared_by_many_runs_does_not_take_precedence_over_dates() {
     let shop = Shop::new(0);
     for day in 1..=20 {
         shop.publish_on_system(day, "the same");
@@ -41,7 +41,7 @@ async fn an_operating_system_that_many_runs_were_published_on_does_not_come_befo
         build.layers[0] = "os the same".to_owned();
         build
     };
-    // Days far apart: each finds its base on its own day, and not by walking there from a day that is known.
+    // Days far apart: each finds its base on its own day, without a walk from a known day.
     for (family, day) in [("21", 19), ("3.12", 2), ("22", 11)] {
         let evidence = shop.compare_one(&on_system(family, day, day).image()).await;
         let prefixes = prefixes(&evidence);
@@ -57,7 +57,7 @@ async fn an_operating_system_that_many_runs_were_published_on_does_not_come_befo
 }
 
 #[tokio::test]
-async fn a_known_operating_system_leaves_the_lines_of_its_day() {
+async fn a_known_operating_system_limits_the_search_to_the_lines_of_its_day() {
     let shop = Shop::new(20);
     shop.compare_one(&build("3.12", 4, 4).image()).await;
     shop.requests();
@@ -67,7 +67,7 @@ async fn a_known_operating_system_leaves_the_lines_of_its_day() {
 }
 
 #[tokio::test]
-async fn an_image_on_the_base_of_another_one_and_a_second_run_cost_nothing() {
+async fn an_image_on_a_known_base_and_a_second_run_cost_no_requests() {
     let shop = Shop::new(20);
     let image = build("3.12", 4, 4).image();
     shop.compare_one(&image).await;
@@ -101,7 +101,7 @@ async fn nothing_is_searched_for_an_image_without_a_sign_of_a_base() {
 }
 
 #[tokio::test]
-async fn a_release_that_is_younger_than_the_image_is_never_asked_for() {
+async fn a_release_younger_than_the_image_is_never_read() {
     let shop = Shop::new(20);
     let image = Build { layers: vec!["other".to_owned(); 9], created_at: None, ..build("3.12", 5, 5) };
     let evidence = shop.compare_one(&image.image()).await;
@@ -111,7 +111,7 @@ async fn a_release_that_is_younger_than_the_image_is_never_asked_for() {
 }
 
 #[tokio::test]
-async fn dates_that_builders_clamp_or_misplace_only_change_the_order() {
+async fn clamped_or_misplaced_dates_only_change_the_order() {
     for created_at in [None, Some("1970-01-01T00:00:00Z"), Some("2026-08-02T00:00:00Z"), Some("2026-08-19T00:00:00Z")] {
         let shop = Shop::new(20);
         let created_at = created_at.map(crate::world::at);
@@ -121,7 +121,7 @@ async fn dates_that_builders_clamp_or_misplace_only_change_the_order() {
 }
 
 #[tokio::test]
-async fn a_provided_release_is_no_answer_while_the_lines_of_its_day_are_unsearched() {
+async fn a_provided_release_is_not_final_while_the_lines_of_its_day_are_unsearched() {
     let shop = Shop::new(20);
     let provided =
         Build { layers: [layers("al2023", 9), vec!["bootstrap".to_owned()]].concat(), ..build("al2023", 9, 9) };
@@ -147,7 +147,7 @@ async fn a_provided_release_is_no_answer_while_the_lines_of_its_day_are_unsearch
 }
 
 #[tokio::test]
-async fn a_line_published_again_on_a_provided_release_is_searched_until_that_is_replaced() {
+async fn lines_republished_on_a_provided_release_are_searched_until_it_is_replaced() {
     let shop = Shop::new(1);
     let again = [&layers("3.12", 1)[..5], &["client3.12 fixed".to_owned()]].concat();
     let names: Vec<_> = again.iter().map(String::as_str).collect();
@@ -192,7 +192,7 @@ async fn a_recompressed_image_is_found_by_the_configurations_of_the_likely_relea
 }
 
 #[tokio::test]
-async fn an_image_whose_operating_system_is_as_published_needs_no_configuration() {
+async fn an_image_that_was_not_recompressed_needs_no_configuration() {
     let shop = Shop::new(6);
     let mut layers = layers("3.12", 4);
     layers.truncate(5);
@@ -204,7 +204,7 @@ async fn an_image_whose_operating_system_is_as_published_needs_no_configuration(
 }
 
 #[tokio::test]
-async fn a_base_that_is_hard_to_find_leaves_requests_for_others() {
+async fn a_difficult_search_leaves_requests_for_others() {
     let shop = Shop::new(28).within(30);
     let hopeless = |name: &str| Build {
         repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/hopeless",
@@ -219,7 +219,7 @@ async fn a_base_that_is_hard_to_find_leaves_requests_for_others() {
 }
 
 #[tokio::test]
-async fn releases_of_equal_content_are_all_named() {
+async fn all_releases_of_equal_content_are_named() {
     let shop = Shop::new(3);
     let base = layers("3.12", 2);
     let base: Vec<_> = base.iter().map(String::as_str).collect();
@@ -231,13 +231,13 @@ async fn releases_of_equal_content_are_all_named() {
 }
 
 #[tokio::test]
-async fn the_releases_of_another_user_are_no_answer() {
+async fn releases_of_another_publisher_do_not_count() {
     let shop = Shop::new(3);
     let theirs = [layers("3.12", 2), vec!["theirs".to_owned()]].concat();
     let borrowed: Vec<_> = theirs.iter().map(String::as_str).collect();
-    let (index, _) = shop.world.publish("public.ecr.aws/somebody/app", "1", "2026-08-02T14:00:00Z", &borrowed);
+    let (index, _) = shop.world.publish("public.ecr.aws/another/app", "1", "2026-08-02T14:00:00Z", &borrowed);
     let on_theirs = Build { layers: [theirs, vec!["own".to_owned()]].concat(), ..build("3.12", 2, 3) };
-    let labelled = on_theirs.clone().labelled(format!("public.ecr.aws/somebody/app@{index}"));
+    let labelled = on_theirs.clone().labelled(format!("public.ecr.aws/another/app@{index}"));
     let evidence = shop.compare_one(&labelled.image()).await;
     assert_eq!(prefixes(&evidence), []);
     let evidence = shop.compare_one(&on_theirs.image()).await;
@@ -245,7 +245,7 @@ async fn the_releases_of_another_user_are_no_answer() {
 }
 
 #[tokio::test]
-async fn a_tag_without_an_architecture_brings_its_index_first() {
+async fn a_plain_tag_returns_its_index_first() {
     let shop = Shop::new(2);
     for family in ["3.12", "3.13"] {
         shop.world.untag(PYTHON, &format!("{family}.2026.08.02.13-arm64"));
@@ -274,7 +274,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_learned_before_and_in_which_order_changes_no_answer(
+    fn the_order_of_discovery_makes_no_difference(
         order in Just((0..fleet().len()).collect::<Vec<_>>()).prop_shuffle(),
         known in subsequence((0..fleet().len()).collect::<Vec<_>>(), 0..5),
         requests in 2_usize..40,

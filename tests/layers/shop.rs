@@ -31,7 +31,7 @@ const LINES: [(&str, &str, &[&str]); 5] = [
 /// How many lines there are.
 pub(crate) const LINE_COUNT: usize = LINES.len();
 
-/// The registry, and what is remembered of it.
+/// The registry and the catalog.
 pub(crate) struct Shop {
     pub(crate) world: Arc<World>,
     pub(crate) catalog: Arc<Catalog>,
@@ -88,7 +88,7 @@ impl Shop {
         }
     }
 
-    /// A run of its own over the same catalog: what the layers of `images` say.
+    /// A separate run over the same catalog: the layer evidence of `images`.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
         let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
         let resolver = Resolver::new(
@@ -158,7 +158,7 @@ pub(crate) fn build(family: &str, base: u32, built: u32) -> Build {
 }
 
 impl Build {
-    /// Nothing shows that it is built on a Lambda base.
+    /// Without signs of a Lambda base.
     pub(crate) fn without_sign(mut self) -> Self {
         self.labels.retain(|label, _| !label.starts_with("com.amazonaws."));
         self

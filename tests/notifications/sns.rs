@@ -236,7 +236,7 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
         ),
         (400, "InvalidParameter", "Invalid parameter: Message too long", true, "Message too long"),
         (403, "ExpiredToken", "The security token is expired", false, "sign in again"),
-        (403, "SignatureDoesNotMatch", "token was hunter2", false, "signature was refused"),
+        (403, "SignatureDoesNotMatch", "token was hunter2", false, "signature of the request was rejected"),
     ];
     for (status, code, said, is_about_message, advice) in table {
         for count in [1, 2] {

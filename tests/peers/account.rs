@@ -1,4 +1,4 @@
-//! One account of the small AWS, in one region: its registry, and the functions, services and tasks that run in it.
+//! One account of the emulated AWS in one region: its registry, functions, services and tasks.
 
 use aws_sdk_ecr::{
     error::ProvideErrorMetadata as _,
@@ -14,9 +14,9 @@ use crate::{
     seed::{Image, Target},
 };
 
-/// Where everything is that does not say otherwise.
+/// The default region.
 pub const REGION: &str = "us-east-1";
-/// What AWS Organizations makes in each account: what the tests fill accounts with.
+/// The role that AWS Organizations creates in each account; the tests use it to create resources.
 const ADMINISTRATOR: &str = "OrganizationAccountAccessRole";
 
 /// An account, in one region.
@@ -53,7 +53,7 @@ impl<'a> Function<'a> {
     }
 }
 
-/// A configuration of any SDK client, as whoever has `credentials`.
+/// The configuration of an SDK client with `credentials`.
 fn sdk(api: &str, region: &'static str, credentials: Credentials) -> aws_config::SdkConfig {
     aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -63,7 +63,7 @@ fn sdk(api: &str, region: &'static str, credentials: Credentials) -> aws_config:
         .build()
 }
 
-/// Who owns the account that the environment's access key is of.
+/// The account of the environment's access key.
 pub fn owner() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "tests")
 }
@@ -197,7 +197,7 @@ impl Account {
         request.upstream_registry_url(upstream).send().await.expect("a rule made");
     }
 
-    /// Makes a role that lets in whoever knows `external_id`; anybody, if there is none.
+    /// Creates a role that requires `external_id`, if given.
     ///
     /// The SDK has a crate for IAM that nothing else here needs.
     pub async fn role(&self, name: &str, external_id: Option<&str>) {
@@ -265,7 +265,7 @@ impl Account {
         request.set_routing_config(routing).send().await.expect("an alias made");
     }
 
-    /// Lets time pass for a function, until it is in this state: `{"State": "Inactive", …}`.
+    /// Puts a function into this state, as if time had passed: `{"State": "Inactive", …}`.
     pub async fn bring_into(&self, function: &str, state: Value) {
         let told = json!({ "account": self.id, "region": self.region, "function": function, "state": state });
         let request = reqwest::Client::new().post(format!("{}/set/function-state", self.api));
@@ -278,7 +278,7 @@ impl Account {
         self.ecs.create_cluster().cluster_name(name).send().await.expect("a cluster made");
     }
 
-    /// Registers what a task of `family` runs: containers and their images.
+    /// Registers the task definition of `family`: containers and their images.
     pub async fn define(&self, family: &str, containers: &[(&str, String)]) {
         let containers = containers
             .iter()
@@ -306,17 +306,17 @@ impl Account {
         request.send().await.expect("a service deployed");
     }
 
-    /// The client of ECS, for what only the tests of the rig ask.
+    /// The client of ECS, for tests of the rig only.
     pub fn ecs(&self) -> &aws_sdk_ecs::Client {
         &self.ecs
     }
 
-    /// The client of Lambda, for what only the tests of the rig ask.
+    /// The client of Lambda, for tests of the rig only.
     pub fn lambda(&self) -> &aws_sdk_lambda::Client {
         &self.lambda
     }
 
-    /// The client of ECR, for what only the tests of the rig ask.
+    /// The client of ECR, for tests of the rig only.
     pub fn ecr(&self) -> &aws_sdk_ecr::Client {
         &self.ecr
     }

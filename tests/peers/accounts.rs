@@ -44,7 +44,7 @@ fn seen(report: &serde_json::Value) -> BTreeSet<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn functions_of_two_accounts_are_seen_as_their_roles() {
+async fn functions_of_two_accounts_are_read_with_their_roles() {
     let (world, releases) = World::published().await;
     let one = Account::join(&world.moto, OTHER).await;
     let two = Account::join(&world.moto, THIRD).await;
@@ -66,7 +66,7 @@ async fn functions_of_two_accounts_are_seen_as_their_roles() {
 }
 
 #[tokio::test]
-async fn an_account_that_lets_nobody_in_is_an_error_and_the_rest_is_audited() {
+async fn an_account_that_denies_the_role_is_an_error_and_the_rest_is_audited() {
     let (world, releases) = World::published().await;
     let open = Account::join(&world.moto, OTHER).await;
     open.role(ROLE, Some(EXTERNAL_ID)).await;
@@ -92,7 +92,7 @@ async fn an_account_that_lets_nobody_in_is_an_error_and_the_rest_is_audited() {
 }
 
 #[tokio::test]
-async fn all_of_an_organization_but_what_is_excluded() {
+async fn an_organization_is_audited_without_excluded_accounts() {
     let (world, releases) = World::published().await;
     let ids = crate::account::organization(&world.moto, &["orders", "sandbox"]).await;
     let orders = Account::join(&world.moto, &ids[0]).await;
@@ -125,7 +125,7 @@ async fn a_second_audit_of_two_accounts_assumes_their_roles_and_lists() {
 }
 
 #[tokio::test]
-async fn an_image_of_another_account_is_read_as_the_role_in_that_account() {
+async fn an_image_of_another_account_is_read_with_the_role_in_that_account() {
     let (world, releases) = World::published().await;
     let builds = Account::join(&world.moto, OTHER).await;
     let runs = Account::join(&world.moto, THIRD).await;

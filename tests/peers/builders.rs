@@ -36,7 +36,7 @@ fn the_base_that_buildah_records_is_found_and_compared() {
     workshop.base_image(&base, &["--label", "version=2"], NEW);
     let current = digest_of(&registry, "team/base:1");
     assert_ne!(in_use, current);
-    // Docker's format has no annotations: the base is lost on the way, and that must show.
+    // Docker's format has no annotations: the base is lost, which has to be reported.
     let converted = format!("docker://{host}/team/converted:1");
     let tls = ["--src-tls-verify=false", "--dest-tls-verify=false"];
     skopeo(&[&["copy", "--format", "v2s2"], &tls[..], &[&format!("docker://{host}/team/app:1"), &converted]].concat());
@@ -64,7 +64,7 @@ fn the_base_that_buildah_records_is_found_and_compared() {
 }
 
 #[test]
-fn what_buildah_notes_in_the_history_names_the_base_where_annotations_are_lost() {
+fn the_comment_of_buildah_identifies_the_base_without_annotations() {
     let registry = Registry::default().start();
     let host = &registry.address;
     let workshop = Workshop::open();
@@ -83,7 +83,7 @@ fn what_buildah_notes_in_the_history_names_the_base_where_annotations_are_lost()
     ));
     program.audit(AFTER, &[]);
     workshop.base_image(&base, &["--label", "version=2"], NEW);
-    // The release that the images are built on was seen behind the tag.
+    // The release that the images are built on was observed at the tag.
     let (_, report) = program.audit(AFTER, &[]);
     assert_eq!(findings(&report).len(), 2, "{report:#}");
     for finding in findings(&report) {
@@ -131,7 +131,7 @@ fn a_label_with_the_index_and_an_annotation_with_the_manifest_are_one_base() {
 /// Folders of this machine whose programs and libraries stages without any use.
 const HOST_FOLDERS: [&str; 4] = ["/usr/bin", "/usr/lib", "/lib/x86_64-linux-gnu", "/lib64"];
 
-/// `cargo` in the stand-in build stage: checks how it is called and brings the binary that is tested anyway.
+/// `cargo` in the stand-in build stage: checks its arguments and provides the binary under test.
 const CARGO: &str = r#"#!/bin/sh
 set -e
 test "$*" = "build --release --locked --no-default-features --bin basewatch"
@@ -141,7 +141,7 @@ cp /prebuilt/basewatch target/release/basewatch
 "#;
 
 #[test]
-fn our_own_image_names_its_base_and_runs_as_nobody() {
+fn our_own_image_records_its_base_and_runs_without_root() {
     let registry = Registry::default().start();
     let host = &registry.address;
     let workshop = Workshop::open();

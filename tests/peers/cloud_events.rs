@@ -1,5 +1,4 @@
-//! Are the rebuilds that are asked for with CloudEvents events to others? Read by the SDK of the specification's
-//! own project.
+//! CloudEvents of rebuild requests, parsed by the SDK of the specification's project.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +33,7 @@ fn request() -> Request {
 }
 
 #[test]
-fn the_sdk_reads_the_event_that_asks_for_a_rebuild() {
+fn the_sdk_parses_the_event_of_a_rebuild_request() {
     let rule = Rule {
         name: "events".to_owned(),
         repositories: Vec::new(),

@@ -1,4 +1,4 @@
-//! Dockerfiles as others read and build them: BuildKit's own parser, buildah, CDK.
+//! Dockerfiles with other tools: BuildKit's own parser, buildah, CDK.
 
 use std::{fs, path::Path, process::Command};
 
@@ -89,7 +89,7 @@ fn an_image_that_buildah_builds_from_a_stamp_is_fresh_and_confirmed() {
     let stamp = program.run(&["stamp", &base, "--format", "buildah", "--as-of", NOW, "--no-catalog"]);
     assert_eq!(stamp.code, 0, "{}", stamp.errors);
     assert!(stamp.output.contains(&old), "{}", stamp.output);
-    // The tag moves on: what the stamp names is built on all the same.
+    // The tag moves: the pinned base is used nevertheless.
     workshop.base_index(&base, &["amd64", "arm64"], RECENT);
     assert_ne!(digest_of(&registry, "team/base:1"), old);
     let stamp_of_old = stamp.output;

@@ -45,7 +45,7 @@ async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
 }
 
 #[tokio::test]
-async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
+async fn a_second_audit_sends_one_head_for_the_line_to_public_ecr() {
     let (world, releases) = World::published().await;
     for (index, release) in releases.iter().enumerate() {
         world.own.push(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
@@ -55,7 +55,7 @@ async fn a_second_audit_asks_public_ecr_for_nothing_but_the_head_of_the_line() {
     let (public, private) = (world.public.mark(), world.own.registry.mark());
     let (_, warm) = program.audit(NOW, &[]);
     assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
-    assert_eq!(world.own.registry.requests_since(private), Vec::<String>::new(), "configurations are remembered");
+    assert_eq!(world.own.registry.requests_since(private), Vec::<String>::new(), "configurations are cached");
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(warm["requests"]["public.ecr.aws"], 1);
 }
@@ -80,7 +80,7 @@ async fn a_moved_line_is_noticed_by_the_next_audit() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_concluded_is_unknown_and_says_why() {
+async fn an_undecidable_image_is_unknown_with_the_reason() {
     let (world, releases) = World::published().await;
     world.own.push("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
     let latest = Recipe::new("2026-11-19T20:00:00Z", &["y"]).label("sdkBaseVersion", "latest");
@@ -128,7 +128,7 @@ async fn every_platform_of_an_index_has_a_finding() {
 }
 
 #[tokio::test]
-async fn a_wrong_ecr_login_is_reported_and_ends_no_audit() {
+async fn a_wrong_ecr_login_is_reported_without_ending_the_audit() {
     let (world, releases) = World::published().await;
     world.own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     let wrong = Registry { access: Access::Basic("AWS", "another-password"), ..Default::default() }.start();

@@ -14,7 +14,7 @@ const INVENTORY: &str = r#"
     clusters = ["prod-*"]
 "#;
 
-/// Containers of what runs in `cluster`: their names, the digests they run, and what to do about them.
+/// The containers in `cluster`: their names, digests and actions.
 fn containers<'a>(report: &'a serde_json::Value, name: &str) -> Vec<[&'a str; 4]> {
     let text = |value: &'a serde_json::Value| value.as_str().unwrap_or_default();
     let found = findings(report).iter().filter(|it| it["deployment"]["name"] == name);
@@ -76,7 +76,7 @@ async fn a_service_runs_what_its_revision_pinned_in_each_container() {
 }
 
 #[tokio::test]
-async fn tasks_that_are_in_no_service_run_too() {
+async fn standalone_tasks_are_deployments() {
     let Web { world, app, .. } = Web::defined().await;
     let own = &world.own;
     own.task("prod-eu", "web", &[("team", "night-shift")]).await;
@@ -94,7 +94,7 @@ async fn tasks_that_are_in_no_service_run_too() {
 }
 
 #[tokio::test]
-async fn an_index_is_told_from_the_image_of_a_platform() {
+async fn an_index_is_distinguished_from_the_image_of_a_platform() {
     let (world, releases) = World::published().await;
     let own = &world.own;
     let amd64 = built_on(&releases[4], "amd64").build();
@@ -114,7 +114,7 @@ async fn an_index_is_told_from_the_image_of_a_platform() {
 }
 
 #[tokio::test]
-async fn a_second_audit_describes_what_it_lists_and_reads_nothing_else() {
+async fn a_second_audit_sends_list_and_describe_calls_only() {
     let Web { world, .. } = Web::defined().await;
     let own = &world.own;
     for number in 0..12 {
@@ -138,7 +138,7 @@ async fn a_second_audit_describes_what_it_lists_and_reads_nothing_else() {
     assert_eq!(warm["requests"]["ecs"], 6, "{}", warm["requests"]);
 }
 
-/// Of all clusters, and of the services and tasks of the one that is meant.
+/// For all clusters, and for the services and tasks of the selected one.
 const LISTS: [&str; 3] = ["ecs ListClusters", "ecs ListServices", "ecs ListTasks"];
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Do others read our reports as they are meant? Markdown by the parser of GitHub and by one that makes links of
-//! all it can, CSV by Python, SARIF by the validator of those who wrote the format.
+//! Reports read by other parsers: Markdown by GitHub's and by one that linkifies everything, CSV by Python, SARIF by
+//! the validator of its authors.
 
 use std::{fs, path::Path};
 
@@ -93,7 +93,7 @@ fn strings(list: &Value) -> Vec<String> {
 }
 
 #[test]
-fn markdown_parsers_see_the_cells_that_are_meant_and_nothing_else() {
+fn markdown_parsers_read_the_intended_cells_only() {
     let mut texts = hostile_texts();
     texts.push("tame".to_owned());
     let pages = read("markdown", &texts, markdown::render);
@@ -131,7 +131,7 @@ fn shown_in_prose(text: &str) -> String {
 }
 
 #[test]
-fn a_reader_of_csv_sees_the_cells_that_are_meant() {
+fn a_csv_parser_reads_the_intended_cells() {
     let texts = hostile_texts();
     let titles: Vec<_> = csv::titles().collect();
     let name = titles.iter().position(|title| *title == "name").expect("a column");
@@ -147,7 +147,7 @@ fn a_reader_of_csv_sees_the_cells_that_are_meant() {
 }
 
 #[test]
-fn the_validator_of_sarif_finds_nothing_wrong() {
+fn the_sarif_validator_reports_no_problems() {
     let nothing: Vec<String> = Vec::new();
     assert_eq!(peers::sarif_problems(&sarif::render(&sample::report())), nothing);
     assert_eq!(peers::sarif_problems(&sarif::render(&sample::report_of(Vec::new(), Vec::new()))), nothing);

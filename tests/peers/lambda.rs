@@ -1,4 +1,4 @@
-//! Audits of Lambda from end to end: the functions that run, whatever their tags point at by now.
+//! Audits of Lambda from end to end: the running images, independent of moved tags.
 
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ async fn a_function_stays_on_its_image_when_the_tag_moves_on() {
 }
 
 #[tokio::test]
-async fn where_no_better_image_was_pushed_one_has_to_be_built() {
+async fn without_a_better_image_a_rebuild_is_needed() {
     let (world, releases) = with_functions().await;
     let own = &world.own;
     own.push("orders", "1", &built_on(&releases[0], "running").build()).await;
@@ -92,12 +92,12 @@ async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
     let finding = finding(&report, "orders");
     assert_eq!(finding["image"]["reference"], pinned);
     assert_eq!(finding["image"]["holding"], "held");
-    // Without a tag, nothing tells whether the newer image belongs to the same series.
+    // Without a tag, it is unknown whether the newer image belongs to the same series.
     assert_eq!((&finding["verdict"], &finding["action"]), (&json!("stale"), &json!("rebuild")), "{finding:#}");
 }
 
 #[tokio::test]
-async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
+async fn a_deleted_or_archived_image_is_to_be_restored() {
     let (world, releases) = with_functions().await;
     let own = &world.own;
     for name in ["deleted", "failed", "archived", "held", "orphaned"] {
@@ -118,7 +118,7 @@ async fn an_image_that_is_gone_or_archived_is_to_be_restored() {
     });
     own.bring_into("failed", state).await;
     let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
-    assert_eq!(report["errors"], json!([]), "what is gone is a finding, and no gap: {report:#}");
+    assert_eq!(report["errors"], json!([]), "a deleted image is a finding, not an error: {report:#}");
     for (name, holding, reason) in [
         ("deleted", "gone", "image-missing"),
         ("failed", "gone", "image-missing"),
@@ -166,7 +166,7 @@ async fn every_version_that_an_alias_points_to_runs() {
 }
 
 #[tokio::test]
-async fn many_functions_on_one_image_are_asked_for_once_and_listed_ever_after() {
+async fn many_functions_on_one_image_are_read_once_and_then_only_listed() {
     let (world, releases) = with_functions().await;
     let own = &world.own;
     own.push("workers", "7", &built_on(&releases[0], "workers").build()).await;
@@ -199,7 +199,7 @@ async fn many_functions_on_one_image_are_asked_for_once_and_listed_ever_after() 
 }
 
 #[tokio::test]
-async fn a_function_has_the_owner_that_its_tags_or_its_name_tell() {
+async fn the_owner_of_a_function_comes_from_its_tags_or_its_name() {
     let (world, releases) = with_functions().await;
     let own = &world.own;
     own.create("tagged-repository", &[("owner", "warehouse")]).await;
@@ -245,7 +245,7 @@ async fn a_function_has_the_owner_that_its_tags_or_its_name_tell() {
 }
 
 #[tokio::test]
-async fn a_base_from_a_pull_through_cache_is_its_upstream_s() {
+async fn a_base_from_a_pull_through_cache_has_its_upstream_name() {
     let (world, releases) = with_functions().await;
     let own = &world.own;
     own.cache("ecr-public", "public.ecr.aws").await;
@@ -261,7 +261,7 @@ async fn a_base_from_a_pull_through_cache_is_its_upstream_s() {
 }
 
 #[tokio::test]
-async fn all_regions_that_an_account_has_enabled_are_looked_at() {
+async fn all_enabled_regions_of_an_account_are_read() {
     let (world, releases) = with_functions().await;
     let europe = Account::of(&world.moto, ACCOUNT, "eu-west-1", owner());
     for (account, name) in [(&world.own, "orders"), (&europe, "bestellungen")] {

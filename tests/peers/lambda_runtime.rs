@@ -1,7 +1,7 @@
 //! The program as a function of cargo-lambda's emulator, with its configuration and its store in a bucket of moto.
 //!
-//! The emulator has no deadline that could run out: it tells every function, whatever its `--timeout`, that its time is
-//! over ten minutes after 1970. That it runs out is in `tests/lambda/deadline.rs`.
+//! The emulator has no real deadline: whatever its `--timeout`, every function gets one of ten minutes after 1970.
+//! Deadlines are tested in `tests/lambda/deadline.rs`.
 
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
@@ -59,8 +59,8 @@ impl Watched {
         self.s3.head_object().bucket(BUCKET).key(format!("watch/{key}")).send().await.is_ok()
     }
 
-    /// The names of what was told, message for message.
-    fn told(&self) -> Vec<Value> {
+    /// The items of all sent messages.
+    fn notified(&self) -> Vec<Value> {
         let log = self.hook.log();
         let messages = log.iter().map(|asked| serde_json::from_str::<Value>(&asked.body).expect("JSON"));
         messages
@@ -71,7 +71,7 @@ impl Watched {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pushes_and_schedules_of_the_emulator_are_heard_and_tell_once() {
+async fn pushes_and_schedules_of_the_emulator_notify_once() {
     let watched = Watched::start().await;
     let images = watched.world.own.registry.http();
     assert!(images.starts_with("http://127.0.0.1"), "the data plane of ECR is on loopback");
@@ -111,7 +111,7 @@ async fn pushes_and_schedules_of_the_emulator_are_heard_and_tell_once() {
         );
     }
     assert!(watched.has("reports/latest.json").await && watched.has("history.json").await);
-    assert_eq!(watched.told(), ["stale:1"]);
+    assert_eq!(watched.notified(), ["stale:1"]);
     let succeeded: Vec<_> = watched.function.metrics().iter().map(|line| line["RunSucceeded"].clone()).collect();
     assert_eq!(succeeded, [Value::Null, Value::Null, 1.into(), 1.into()]);
 }
@@ -129,6 +129,6 @@ async fn the_tool_of_the_emulator_gets_reports_and_errors() {
     let (status, error) = watched.invoke(&json!({ "image": "stale:1" })).await;
     assert_eq!((status, &error["errorType"]), (500, &"Basewatch.UnknownEvent".into()));
     assert!(error["errorMessage"].as_str().expect("a message").contains("\"images\""), "{error}");
-    assert_eq!(watched.told().len(), 0);
+    assert_eq!(watched.notified().len(), 0);
     assert!(!watched.has("reports/latest.json").await);
 }

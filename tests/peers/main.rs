@@ -1,4 +1,4 @@
-//! The product against real peers: registries, AWS stand-ins and image builders that others wrote.
+//! The program against real peers: registries, AWS emulators and image builders of other projects.
 //!
 //! Run by `scripts/test`, which installs them; without the feature `peers` there is nothing here.
 #![cfg(feature = "peers")]

@@ -1,5 +1,5 @@
-//! The other host that a registry sends blob requests to: serves the registry's own files, and remembers
-//! the headers of each request.
+//! The object store that a registry redirects blob requests to: serves the registry's files, and records the headers of
+//! each request.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ impl ObjectStore {
         format!("http://{}", self.address)
     }
 
-    /// Serves what is in `root`.
+    /// Serves the files in `root`.
     pub fn serve(&self, root: PathBuf) {
         self.shared.lock().expect("no panic while held").root = root;
     }

@@ -1,4 +1,4 @@
-//! Do we read registries as others do? Our client against `oci-client`, over images of every kind and maker.
+//! Our registry client compared with `oci-client`, over images of many kinds and tools.
 
 use std::{process::Command, sync::Arc};
 
@@ -76,7 +76,7 @@ fn our_client(registry: &Peer) -> DistributionClient {
 }
 
 #[tokio::test]
-async fn every_image_has_the_digest_and_the_bytes_that_oci_client_sees() {
+async fn every_image_has_the_same_digest_and_bytes_as_with_oci_client() {
     let registry = Registry::default().start();
     let names = gallery(&registry).await;
     let ours = our_client(&registry);
@@ -128,7 +128,7 @@ fn compare(name: &str, document: &Document, json: &serde_json::Value) {
 }
 
 #[tokio::test]
-async fn tags_are_those_that_oci_client_lists() {
+async fn tags_are_the_same_as_with_oci_client() {
     let registry = Registry::default().start();
     let target = Target::open(registry.http());
     let image = Recipe::new("2026-09-01T00:00:00Z", &["os"]).build();

@@ -1,4 +1,4 @@
-//! Is everything that an audit asks of AWS in the policy that `config iam` prints for it?
+//! The calls of an audit compared with the policy that `config iam` prints.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn allowed(program: &Program, what: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn an_audit_asks_for_nothing_that_its_policies_do_not_allow() {
+async fn an_audit_needs_no_permission_outside_its_policies() {
     let (world, releases) = World::published().await;
     let ids = crate::account::organization(&world.moto, &["orders"]).await;
     let orders = Account::join(&world.moto, &ids[0]).await;
@@ -63,7 +63,7 @@ async fn an_audit_asks_for_nothing_that_its_policies_do_not_allow() {
     assert_eq!(kinds, BTreeSet::from([Some("ecr"), Some("ecs"), Some("lambda")]), "{report:#}");
     let asked: BTreeSet<_> = world.moto.calls_since(mark).iter().map(|call| call.replace(' ', ":")).collect();
     let (reading, running) = (allowed(&program, "policy"), allowed(&program, "runner"));
-    // Anybody may ask who he is.
+    // Allowed without permission.
     let is_allowed = |call: &&String| reading.contains(*call) || running.contains(*call) || *call == WHO_AM_I;
     let beyond: Vec<_> = asked.iter().filter(|call| !is_allowed(call)).collect();
     assert_eq!(beyond, Vec::<&String>::new(), "asked for: {asked:#?}");

@@ -1,4 +1,4 @@
-//! Forty runs at once with one store in moto's bucket: everybody is told once.
+//! Forty concurrent runs with one store in moto's bucket: each alert is sent once.
 
 use std::{collections::BTreeSet, process::Stdio, time::Instant};
 
@@ -17,7 +17,7 @@ const IMAGES: [&str; 6] = ["orders", "billing", "refunds", "search", "site", "sh
 const OWNERS: [&str; 3] = ["payments", "search", "web"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_forty_runs_at_once_each_alert_is_sent_once() {
+async fn forty_concurrent_runs_send_each_alert_once() {
     let ((moto, _), fleet) = (moto().await, JavaFleet::start().with_old(&IMAGES));
     let everybody = Toxic::start(|_| Reply::json(&serde_json::json!({ "id": "m-1" })));
     let web = Toxic::start(|_| Reply::new(204, ""));
@@ -43,15 +43,15 @@ async fn of_forty_runs_at_once_each_alert_is_sent_once() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run")
         })
         .collect();
-    let mut told = 0;
+    let mut notifying = 0;
     for run in runs {
         let output = run.wait_with_output().expect("an end");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{errors}{}", String::from_utf8_lossy(&output.stdout));
         let outcome: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        told += usize::from(!outcome["messages"].as_array().expect("messages").is_empty());
+        notifying += usize::from(!outcome["messages"].as_array().expect("messages").is_empty());
     }
-    println!("{RUNS} runs at once took {:?}; {told} of them told", begun.elapsed());
+    println!("{RUNS} concurrent runs took {:?}; {notifying} of them sent messages", begun.elapsed());
     let keys = |log: Vec<crate::toxic::Asked>| -> Vec<String> {
         log.iter().map(|asked| asked.header("webhook-id").expect("an id").to_owned()).collect()
     };

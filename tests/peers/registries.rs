@@ -79,7 +79,7 @@ async fn guarded() -> Guarded {
 }
 
 #[tokio::test]
-async fn a_password_over_tls_of_a_private_authority() {
+async fn a_password_is_sent_over_tls_of_a_private_authority() {
     let Guarded { certificate, registry, digest } = guarded().await;
     let login = format!("username = \"{USER}\"\npassword = {{ env = \"REGISTRY_PASSWORD\" }}");
     let endpoint = format!("endpoint = {:?}", registry.https());
@@ -99,7 +99,7 @@ async fn a_password_over_tls_of_a_private_authority() {
 }
 
 #[tokio::test]
-async fn the_login_in_docker_s_configuration() {
+async fn the_login_in_dockers_configuration_is_used() {
     let Guarded { certificate, registry, digest } = guarded().await;
     for auth in ["docker-config", "auto"] {
         let settings =
@@ -115,7 +115,7 @@ async fn the_login_in_docker_s_configuration() {
 }
 
 #[tokio::test]
-async fn tokens_are_asked_for_once_per_repository_and_only_to_pull() {
+async fn tokens_are_requested_once_per_repository_and_for_pull_only() {
     let certificate = Certificate::generate();
     let tokens = peers::token_server(&certificate);
     let registry = Registry { access: Access::Token(&tokens, &certificate), ..Registry::default() }.start();
@@ -165,7 +165,7 @@ async fn token_target(registry: &Peer, tokens: &Peer) -> Target {
 
 // The object store answers on this runtime while the test waits for the audit.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credentials_follow_a_blob_to_another_host() {
+async fn no_credentials_are_sent_to_the_host_of_a_blob() {
     let store = ObjectStore::start().await;
     let endpoint = store.endpoint();
     let access = Access::Basic(USER, PASSWORD);
@@ -184,7 +184,7 @@ async fn no_credentials_follow_a_blob_to_another_host() {
 }
 
 #[tokio::test]
-async fn a_pull_through_mirror_answers_for_public_ecr() {
+async fn a_pull_through_mirror_serves_public_ecr() {
     let upstream = Registry::default().start();
     let target = Target::open(upstream.http());
     let releases = ["2026-09-01T00:00:00Z", "2026-09-20T00:00:00Z"]
@@ -214,7 +214,7 @@ async fn a_pull_through_mirror_answers_for_public_ecr() {
 }
 
 #[tokio::test]
-async fn a_registry_that_went_away_makes_nothing_fresh() {
+async fn an_unreachable_registry_makes_no_base_fresh() {
     let registry = Registry::default().start();
     fill(&registry, &Target::open(registry.http())).await;
     let settings = config(&registry, "auth = \"anonymous\"") + "[network]\nretries = 0\n";

@@ -1,4 +1,4 @@
-//! Release catalogs and what others wrote: minisign, docker-registry, S3 of moto.
+//! Release catalogs with other tools: minisign, docker-registry, S3 of moto.
 
 use std::{fs, process::Command};
 
@@ -63,19 +63,19 @@ fn basewatch_verifies_what_minisign_signs_and_signs_with_its_keys() {
     assert!(said.contains("has a valid signature for"), "{said}");
     succeeded(&program, &["catalog", "export", "releases.bin", "again.bin", "--key", "theirs.key"]);
     tool(&mut minisign(&program, &["-V", "-m", "again.bin", "-p", "theirs.pub"]));
-    // A byte of the secret was changed: it has no checksum, and signs what nobody can verify.
+    // A byte of the secret was changed: without a checksum it still signs, but the signature is invalid.
     let private = fs::read_to_string(program.home().join("theirs.key")).expect("a file");
     let (comment, line) = private.trim_end().split_once('\n').expect("two lines");
     let damaged =
         format!("{comment}\n{}{}{}\n", &line[..100], if &line[100..101] == "A" { "B" } else { "A" }, &line[101..]);
     fs::write(program.home().join("damaged.key"), damaged).expect("written");
-    failed(&program, &["catalog", "export", "releases.bin", "x.bin", "--key", "damaged.key"], "cannot use");
-    // What minisign once signed without hashing first is of another format, which basewatch does not read.
+    failed(&program, &["catalog", "export", "releases.bin", "x.bin", "--key", "damaged.key"], "cannot be used");
+    // Legacy minisign signatures without prehashing are not supported.
     tool(&mut minisign(&program, &["-S", "-l", "-s", "theirs.key", "-m", "releases.bin"]));
     failed(&program, &["catalog", "verify", "releases.bin", "--public-key", &key], "is not valid");
 }
 
-/// Publishes to `registry` as `login` says, reads it back, and reads it again where nothing has changed.
+/// Publishes to `registry` with `login`, reads it back, and reads it again unchanged.
 fn round_trip(registry: &Peer, settings: &str) {
     let host = &registry.address;
     let config = format!("[registry.\"{host}\"]\n{settings}\n");
@@ -86,7 +86,7 @@ fn round_trip(registry: &Peer, settings: &str) {
     let source = format!("[catalog]\nsource = \"{target}\"\npublic_key = \"{key}\"\n");
     fs::write(program.home().join("basewatch.toml"), format!("{config}{source}")).expect("written");
     let mark = registry.mark();
-    // An image that is not there: the run ends soon, and loads the catalog before.
+    // A missing image: the run ends soon, after loading the catalog.
     let image = format!("{host}/team/none:1");
     let printed = program.run(&["audit", &image, "--format", "json", "--fail-on", "never"]);
     let report: Value = serde_json::from_str(&printed.output).expect("a report");
@@ -94,7 +94,7 @@ fn round_trip(registry: &Peer, settings: &str) {
     let requests = registry.requests_since(mark);
     let about: Vec<_> = requests.iter().filter(|request| request.contains("team/basewatch")).collect();
     assert!(about.iter().all(|request| request.starts_with("HEAD ")), "{about:?}");
-    assert!((1..=2).contains(&about.len()), "one, and the one that is told what login it takes: {about:?}");
+    assert!((1..=2).contains(&about.len()), "one, and the first one with the challenge: {about:?}");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_catalog_is_pushed_with_a_password() {
 }
 
 #[test]
-fn a_catalog_is_pushed_with_a_token_that_lets_push() {
+fn a_catalog_is_pushed_with_a_token_for_push() {
     let certificate = Certificate::generate();
     let tokens = peers::token_server(&certificate);
     let registry = Registry { access: Access::Token(&tokens, &certificate), ..Registry::default() }.start();

@@ -1,4 +1,4 @@
-//! `basewatch serve`, asked by others: what an OpenAPI document promises, and what Prometheus reads.
+//! `basewatch serve` with other tools: its OpenAPI document, and Prometheus.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{peers, rig::Served};
 const NOW: &str = "2025-11-20T06:00:00Z";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_does_what_its_document_says() {
+async fn the_api_matches_its_openapi_document() {
     let served = Served::start(NOW, "").await;
     let document = served.url("/api/v1/openapi.json");
     // A second thread of this process answers meanwhile.
@@ -19,7 +19,7 @@ async fn the_api_does_what_its_document_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn prometheus_reads_the_metrics_and_no_label_comes_from_who_asks() {
+async fn prometheus_parses_the_metrics_and_no_label_comes_from_requests() {
     let served = Served::start(NOW, "").await;
     for path in ["/a", "/b?c", "/api/v1/findings?q=d", "/assets/e", "/%F0%9F"] {
         served.get(path).await;

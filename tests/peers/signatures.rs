@@ -1,4 +1,4 @@
-//! Do receivers know what comes from basewatch? By the code that `docs/webhooks.md` gives them, run as it stands there.
+//! Verification of webhook signatures with the code in `docs/webhooks.md`.
 
 use std::{fs, sync::Arc};
 
@@ -27,7 +27,7 @@ fn python_of_the_page() -> &'static str {
     PAGE.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("Python in the page")
 }
 
-/// Whether the code of the page takes `asked` for basewatch's.
+/// Whether the documented code accepts `asked`.
 fn is_ours(asked: &Asked, secret: &str) -> bool {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (program, given) = (folder.path().join("receiver.py"), folder.path().join("asked.json"));
@@ -42,7 +42,7 @@ fn is_ours(asked: &Asked, secret: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_code_of_the_page_knows_what_is_ours_and_nothing_else() {
+async fn the_documented_code_accepts_our_signatures_only() {
     let server = Toxic::start(|_| Reply::new(204, ""));
     let webhooks = Webhooks::new(webhook::Settings::default(), Arc::new(Requests::default())).expect("TLS");
     let call = |secret: &str| Call {

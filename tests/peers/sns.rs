@@ -37,7 +37,7 @@ struct Received {
 }
 
 impl Received {
-    /// The envelope that SNS puts around what is not delivered raw.
+    /// The envelope of SNS messages without raw delivery.
     fn envelope(&self) -> Value {
         serde_json::from_str(&self.body).expect("an envelope")
     }
@@ -63,7 +63,7 @@ impl Post {
         made.expect("a topic made").topic_arn.expect("its ARN")
     }
 
-    /// A new queue that gets of `topic` what `filter` lets through; its address.
+    /// A new queue subscribed to `topic` with `filter`; returns its URL.
     async fn queue(&self, topic: &str, name: &str, is_raw: bool, filter: Option<Value>) -> String {
         let mut made = self.sqs.create_queue().queue_name(name);
         if is_fifo(name) {
@@ -110,7 +110,7 @@ impl Post {
         all
     }
 
-    async fn tell(&self, settings: SnsSettings, messages: &[Message]) -> Vec<Result<Receipt, Undelivered>> {
+    async fn send(&self, settings: SnsSettings, messages: &[Message]) -> Vec<Result<Receipt, Undelivered>> {
         let aws = Aws::new(Arc::new(Requests::default()))
             .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
             .with_endpoint(self.moto.http());
@@ -128,7 +128,7 @@ fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
 }
 
 #[track_caller]
-fn assert_all_told(outcomes: &[Result<Receipt, Undelivered>]) {
+fn assert_all_acknowledged(outcomes: &[Result<Receipt, Undelivered>]) {
     for outcome in outcomes {
         assert!(outcome.as_ref().is_ok_and(|receipt| receipt.message_id.is_some()), "{outcome:?}");
     }
@@ -142,7 +142,7 @@ async fn queues_receive_what_was_sent_raw_and_in_an_envelope() {
     let wrapped = post.queue(&topic, "wrapped", false, None).await;
     let messages: Vec<_> = messages::all().into_iter().map(|(_, message)| message).collect();
     let settings = settings(&topic, MessageFormat::Json);
-    assert_all_told(&post.tell(settings, &messages).await);
+    assert_all_acknowledged(&post.send(settings, &messages).await);
     let raw = post.received(&raw).await;
     let wrapped = post.received(&wrapped).await;
     assert_eq!((raw.len(), wrapped.len()), (messages.len(), messages.len()));
@@ -166,7 +166,7 @@ async fn filter_policies_let_through_what_they_name() {
     let filters = [
         ("payments", json!({ "owner": ["payments"] })),
         ("search", json!({ "owner": ["search"] })),
-        ("nobody", json!({ "owner": [{ "exists": false }] })),
+        ("no-owner", json!({ "owner": [{ "exists": false }] })),
         ("urgent", json!({ "severity": ["high", "critical"] })),
         ("critical", json!({ "severity": ["critical"] })),
         ("ended", json!({ "verdicts": ["deprecated"] })),
@@ -186,7 +186,7 @@ async fn filter_policies_let_through_what_they_name() {
         ..messages::small()
     };
     let messages = [messages::small(), messages::events(), messages::rebuilds(), messages::test(), of_search];
-    assert_all_told(&post.tell(settings(&topic, MessageFormat::Json), &messages).await);
+    assert_all_acknowledged(&post.send(settings(&topic, MessageFormat::Json), &messages).await);
     let mut received = BTreeMap::new();
     for (name, queue) in &queues {
         received.insert(*name, post.received(queue).await.len());
@@ -194,7 +194,7 @@ async fn filter_policies_let_through_what_they_name() {
     let expected = [
         ("payments", 3),
         ("search", 1),
-        ("nobody", 1),
+        ("no-owner", 1),
         ("urgent", 3),
         ("critical", 1),
         ("ended", 1),
@@ -218,9 +218,9 @@ async fn a_fifo_topic_drops_repeats_and_groups_by_owner() {
     };
     let messages = [of("payments", "1"), of("Grüße", "2"), of("payments", "3")];
     for _ in 0..2 {
-        assert_all_told(&post.tell(settings(&topic, MessageFormat::Text), &messages).await);
+        assert_all_acknowledged(&post.send(settings(&topic, MessageFormat::Text), &messages).await);
         // Alone is another call than in a batch.
-        assert_all_told(&post.tell(settings(&topic, MessageFormat::Text), &messages[..1]).await);
+        assert_all_acknowledged(&post.send(settings(&topic, MessageFormat::Text), &messages[..1]).await);
     }
     let received = post.received(&queue).await;
     let groups: Vec<_> = received.iter().map(|received| received.group.clone().unwrap_or_default()).collect();
@@ -237,21 +237,21 @@ async fn each_protocol_gets_its_format() {
     let formats =
         BTreeMap::from([("sqs".to_owned(), MessageFormat::Json), ("https".to_owned(), MessageFormat::Chatbot)]);
     let settings = SnsSettings { formats, ..settings(&topic, MessageFormat::Text) };
-    assert_all_told(&post.tell(settings, std::slice::from_ref(&message)).await);
+    assert_all_acknowledged(&post.send(settings, std::slice::from_ref(&message)).await);
     let [received] = &post.received(&queue).await[..] else { panic!("one message") };
     assert_eq!(serde_json::from_str::<Message>(&received.body).expect("the variant of SQS"), message);
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_told_from_a_message_that_is_wrong() {
+async fn a_missing_topic_is_distinguished_from_an_invalid_message() {
     let post = Post::start();
     let nowhere = "arn:aws:sns:us-east-1:123456789012:nowhere";
     for count in [1, 3] {
         let messages = vec![messages::small(); count];
-        let outcomes = post.tell(settings(nowhere, MessageFormat::Text), &messages).await;
+        let outcomes = post.send(settings(nowhere, MessageFormat::Text), &messages).await;
         assert_eq!(outcomes.len(), count);
         for outcome in outcomes {
-            let undelivered = outcome.expect_err("nobody is there");
+            let undelivered = outcome.expect_err("the topic does not exist");
             assert!(!undelivered.is_about_message, "{undelivered:?}");
             assert!(undelivered.why.contains("NotFound") && undelivered.why.contains("topic_arn"), "{undelivered:?}");
         }
@@ -268,7 +268,7 @@ async fn large_messages_go_into_as_many_calls_as_they_need() {
         Message { dedup_key: format!("{number:064}"), ..messages::message(MessageKind::Findings, items) }
     };
     let messages: Vec<_> = (0..25).map(large).collect();
-    assert_all_told(&post.tell(settings(&topic, MessageFormat::Json), &messages).await);
+    assert_all_acknowledged(&post.send(settings(&topic, MessageFormat::Json), &messages).await);
     let received = post.received(&queue).await;
     let sizes: Vec<_> = received.iter().map(|received| received.body.len()).collect();
     assert!(sizes.iter().all(|size| (58_000..64_000).contains(size)), "{sizes:?}");

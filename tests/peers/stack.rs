@@ -1,5 +1,5 @@
-//! The template of CloudFormation in the AWS that others wrote: it deploys, its role may do what `config iam` says, and
-//! the product works in what it made.
+//! The CloudFormation template in moto: it deploys, its role has the permissions of `config iam`, and the program works
+//! in the stack.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ fn deploy(moto: &Peer, parameters: &Value) -> Value {
     stack
 }
 
-/// The machine of somebody whose configuration is in the bucket that was deployed.
+/// A machine whose configuration is in the deployed bucket.
 async fn configured(moto: &Peer, stack: &Value, config: &str) -> Program {
     let output = |name: &str| stack["outputs"][name].as_str().expect("an output").to_owned();
     let bucket = output("BucketName");
@@ -57,7 +57,7 @@ async fn configured(moto: &Peer, stack: &Value, config: &str) -> Program {
 }
 
 #[tokio::test]
-async fn the_role_that_is_deployed_may_do_what_the_configuration_needs() {
+async fn the_deployed_role_has_the_permissions_that_the_configuration_needs() {
     let moto = moto();
     let stack = deploy(&moto, &json!({}));
     let program = configured(&moto, &stack, CONFIG).await;
@@ -77,7 +77,7 @@ async fn the_role_that_is_deployed_may_do_what_the_configuration_needs() {
 }
 
 #[tokio::test]
-async fn a_run_works_in_what_was_deployed() {
+async fn a_run_works_in_the_deployed_stack() {
     let moto = moto();
     let stack = deploy(&moto, &json!({}));
     let inventory = "[[inventory.lambda]]\nregions = [\"us-east-1\"]\n[[notify.sns]]\ntopic_arn = \"TOPIC\"\n";
@@ -93,7 +93,7 @@ async fn a_run_works_in_what_was_deployed() {
 }
 
 #[test]
-fn parameters_reach_what_they_are_for() {
+fn parameters_are_applied_to_their_resources() {
     let moto = moto();
     let boundary = "arn:aws:iam::123456789012:policy/boundary";
     let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf";

@@ -1,4 +1,4 @@
-//! Does the stand-in for AWS answer as AWS does, where moto alone would not? Asked by the SDK, without the product.
+//! Checks of the AWS emulator where moto alone differs from AWS, with the SDK only.
 
 use aws_sdk_ecr::{
     error::ProvideErrorMetadata as _,

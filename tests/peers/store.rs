@@ -1,4 +1,4 @@
-//! The store in a bucket of moto: whose conditional writes others wrote.
+//! The store in a bucket of moto, with its conditional writes.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -45,7 +45,7 @@ pub fn client(moto: &Peer) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// The store in it, as a run of its own sees it.
+/// The store in it, for a separate run.
 fn store(moto: &Peer) -> S3Store {
     let aws = Aws::new(Arc::new(Requests::default()))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
@@ -102,7 +102,7 @@ async fn a_bucket_of_more_than_a_page_is_listed_whole() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_there_is_told_of() {
+async fn a_missing_bucket_is_reported() {
     let moto = peers::moto();
     let error = store(&moto).read("ledger.json").await.expect_err("no bucket");
     assert!(matches!(error, Error::Unavailable { .. }) && error.to_string().contains("create it first"), "{error}");
@@ -115,13 +115,13 @@ async fn forty_writers_of_one_document_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_forty_runs_no_two_have_a_turn() {
+async fn only_one_of_forty_runs_holds_the_lock() {
     let (moto, _) = moto().await;
     no_two_have_a_turn(stores(&moto, 40), Duration::from_mins(3)).await;
 }
 
 #[tokio::test]
-async fn the_turn_of_a_run_that_was_killed_goes_to_the_next() {
+async fn the_lock_of_a_killed_run_passes_to_the_next() {
     let (moto, _) = moto().await;
     let killed = store(&moto).with_lease(Duration::from_secs(2));
     std::thread::spawn(move || {
@@ -141,7 +141,7 @@ async fn the_turn_of_a_run_that_was_killed_goes_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_that_learn_together_forget_nothing() {
+async fn concurrent_runs_lose_no_catalog_entries() {
     let (moto, _) = moto().await;
     let digest = |of: u8| Digest::of(&[of]);
     for round in 0..2 {

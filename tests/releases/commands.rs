@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::program::{Printed, Program};
 
-/// A registry with two lines of Lambda bases on two platforms, and the machine of somebody who crawls it.
+/// A registry with two lines of Lambda bases on two platforms, and a machine that crawls it.
 fn machine() -> (Loopback, Program) {
     let stock = Stock::new();
     for (repository, tag) in [
@@ -101,7 +101,7 @@ async fn a_catalog_is_crawled_signed_updated_published_and_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_span_leaves_older_releases_out() {
+async fn a_start_date_leaves_out_older_releases() {
     let (loopback, program) = machine();
     let line = format!("{}/lambda/java:21", loopback.host());
     // In days, up to whenever this runs.
@@ -116,7 +116,7 @@ async fn a_span_leaves_older_releases_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_signed_or_was_changed_is_neither_published_nor_signed_again() {
+async fn an_unsigned_or_modified_catalog_is_neither_published_nor_signed_again() {
     let (loopback, program) = machine();
     let line = format!("{}/lambda/java:21", loopback.host());
     succeeded(&program.run(&["catalog", "keygen", "-o", "secret.key"]));
@@ -129,9 +129,9 @@ async fn what_is_not_signed_or_was_changed_is_neither_published_nor_signed_again
     failed(&program.run(&["catalog", "update", "y.bin", "--key", "secret.key", "--line", &line]), "is not updated");
 }
 
-/// Each process is killed with a signal that it cannot catch, wherever it is.
+/// Each process is killed with SIGKILL at an arbitrary point.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crawl_that_is_killed_goes_on_and_writes_the_same_file() {
+async fn a_killed_crawl_continues_and_writes_the_same_file() {
     let stock = Stock::new();
     for day in 0..112 {
         publish(&stock, "lambda/java", &format!("21.2026.{:02}.{:02}.10", 7 + day / 28, 1 + day % 28));
@@ -160,7 +160,7 @@ async fn a_crawl_that_is_killed_goes_on_and_writes_the_same_file() {
     let printed = program.run(&arguments);
     succeeded(&printed);
     assert!(printed.errors.contains("resuming: "), "{}", printed.errors);
-    // But for the instants at which they were built, the files are the same.
+    // Except for their build times, the files are equal.
     let read = |file: &str| {
         let bytes = fs::read(program.home().join(file)).unwrap();
         let mut timeless = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
@@ -215,7 +215,7 @@ async fn an_image_is_identified_by_an_imported_catalog_without_a_request() {
 }
 
 #[test]
-fn an_import_reaches_audits_and_runs_with_a_store_in_a_folder() {
+fn an_imported_catalog_is_used_by_audits_and_by_runs_with_a_folder_store() {
     let program = Program::with_config("store = \"store\"\n");
     let key = succeeded(&program.run(&["catalog", "keygen", "-o", "secret.key"])).trim().to_owned();
     succeeded(&program.run(&["catalog", "export", "--key", "secret.key", "releases.bin"]));
@@ -242,7 +242,7 @@ fn a_private_key_is_readable_by_its_owner_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_says_why_the_configured_catalog_was_not_loaded() {
+async fn a_run_reports_why_the_configured_catalog_was_not_loaded() {
     let (loopback, program) = machine();
     let key = succeeded(&program.run(&["catalog", "keygen", "-o", "secret.key"])).trim().to_owned();
     let config = format!("[catalog]\nsource = \"nowhere.bin\"\npublic_key = \"{key}\"\n");

@@ -1,4 +1,4 @@
-//! Crawls through the `Registry` port: what they read, what they cost, and how they go on after a stop.
+//! Crawls through the `Registry` port: their results, their requests, and their continuation after a stop.
 
 use std::{fs, path::Path, sync::Mutex};
 
@@ -34,7 +34,7 @@ fn run(
 }
 
 #[test]
-fn twenty_thousand_releases_are_read_at_five_requests_each_and_less_for_equal_content() {
+fn twenty_thousand_releases_cost_at_most_five_requests_each() {
     let registry = HistoricRegistry::new(20_000, 4);
     let folder = tempfile::tempdir().unwrap();
     let reported = Mutex::new(Vec::new());
@@ -53,7 +53,7 @@ fn twenty_thousand_releases_are_read_at_five_requests_each_and_less_for_equal_co
 }
 
 #[test]
-fn a_crawl_that_was_stopped_ten_times_gives_the_same_file_for_hardly_more_requests() {
+fn a_crawl_stopped_ten_times_gives_the_same_file_for_few_more_requests() {
     let registry = HistoricRegistry::new(500, 5);
     let folder = tempfile::tempdir().unwrap();
     let whole = run(&registry, &scope(), nothing(), &folder.path().join("whole")).unwrap();
@@ -79,7 +79,7 @@ fn a_crawl_that_was_stopped_ten_times_gives_the_same_file_for_hardly_more_reques
 }
 
 #[test]
-fn what_is_read_proves_the_base_of_images_with_and_without_recompression() {
+fn crawled_releases_prove_the_base_of_images_with_and_without_recompression() {
     let registry = HistoricRegistry::new(40, 1_000);
     let folder = tempfile::tempdir().unwrap();
     let crawled = run(&registry, &scope(), nothing(), &folder.path().join("x")).unwrap();
@@ -108,7 +108,7 @@ fn what_is_read_proves_the_base_of_images_with_and_without_recompression() {
 }
 
 #[test]
-fn an_update_reads_what_is_new_and_is_newer_than_what_it_is_made_from() {
+fn an_update_reads_new_releases_only_and_is_newer_than_its_source() {
     let mut registry = HistoricRegistry::new(30, 1_000);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x");
@@ -121,14 +121,14 @@ fn an_update_reads_what_is_new_and_is_newer_than_what_it_is_made_from() {
     let update = run(&registry, &scope(), first.clone(), &file).unwrap();
     assert_eq!((update.added, registry.requests() - before), (2, 6 + 5));
     assert!(update.catalog.built_at() > first.built_at());
-    // By a clock that was set back it is newer all the same.
+    // It is newer even if the clock was set back.
     let late = first.with_built_at(at("2027-01-01T00:00:00Z"));
     let update = run(&registry, &scope(), late.clone(), &file).unwrap();
     assert!(update.catalog.built_at() > late.built_at());
 }
 
 #[test]
-fn a_release_that_is_listed_and_not_there_is_left_out_and_said() {
+fn a_listed_but_missing_release_is_left_out_and_reported() {
     let mut registry = HistoricRegistry::new(10, 1_000);
     registry.list_only(&repository("java"), "21.2026.11.19.13-arm64");
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The file of a catalog: compact, the same for the same releases, and read without trust.
+//! The catalog file: compact, deterministic, and decoded as untrusted input.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -72,7 +72,7 @@ fn of<'a>(releases: impl IntoIterator<Item = &'a (Repository, PlatformRelease)>)
 
 proptest! {
     #[test]
-    fn decoding_gives_what_was_encoded_whatever_the_order_of_insertion(
+    fn a_catalog_survives_a_round_trip_whatever_the_order_of_insertion(
         releases in proptest::collection::vec(releases(), 0..12),
         again in proptest::collection::vec((any::<prop::sample::Index>(), tags(), 1_usize..1000), 0..6),
     ) {
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_refused_or_gives_another_catalog(place in any::<prop::sample::Index>(), change in 1_u8..) {
+    fn a_changed_byte_is_rejected_or_gives_another_catalog(place in any::<prop::sample::Index>(), change in 1_u8..) {
         let mut bytes = catalog(3).encode();
         let place = place.index(bytes.len());
         bytes[place] ^= change;
@@ -111,7 +111,7 @@ proptest! {
 }
 
 #[test]
-fn a_file_that_ends_early_or_late_is_refused() {
+fn a_truncated_or_extended_file_is_rejected() {
     let bytes = catalog(3).encode();
     for end in 0..bytes.len() {
         assert!(ReleaseCatalog::decode(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
@@ -121,11 +121,11 @@ fn a_file_that_ends_early_or_late_is_refused() {
 }
 
 #[test]
-fn a_file_of_another_format_is_refused_with_its_name() {
+fn a_file_of_another_format_is_rejected_with_its_name() {
     let bytes = catalog(1).encode();
     let newer = [b"basewatch.releases/v2".as_slice(), &bytes["basewatch.releases/v1".len()..]].concat();
     let why = ReleaseCatalog::decode(&newer).unwrap_err().to_string();
-    assert_eq!(why, "its format is basewatch.releases/v2, and this basewatch reads basewatch.releases/v1");
+    assert_eq!(why, "its format is basewatch.releases/v2; this version of basewatch reads basewatch.releases/v1");
     for other in
         [b"".as_slice(), b"\x1f\x8b\x08", b"{\"schema\":\"basewatch.report/v1\"}\n", b"basewatch.releases/\x1b[1m\n"]
     {
@@ -134,7 +134,7 @@ fn a_file_of_another_format_is_refused_with_its_name() {
 }
 
 #[test]
-fn counts_that_the_bytes_do_not_have_allocate_nothing() {
+fn counts_larger_than_the_file_allocate_nothing() {
     // A time, no names, no platforms, and four billion repositories.
     for rest in [b"\0\0\0\xff\xff\xff\xff\x0f".as_slice(), b"\0\xff\xff\xff\xff\x0f", b"\0\xff\xff\x03"] {
         let bytes = [b"basewatch.releases/v1\n".as_slice(), rest].concat();
@@ -143,7 +143,7 @@ fn counts_that_the_bytes_do_not_have_allocate_nothing() {
 }
 
 #[test]
-fn releases_without_layers_or_with_names_that_cannot_be_written_are_left_out() {
+fn releases_without_layers_or_with_malformed_names_are_left_out() {
     let (_, one) = catalog(1).iter().next().map(|(repository, release)| (repository.clone(), release.clone())).unwrap();
     let mut left = ReleaseCatalog::new(at(NOW));
     left.insert(&repository("java"), PlatformRelease { layer_count: 0, ..one.clone() });

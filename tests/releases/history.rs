@@ -1,4 +1,4 @@
-//! An imagined history of Lambda bases, and a registry that has all of it and a clock of its own.
+//! A synthetic history of Lambda bases, and a registry with its own clock that serves it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -35,7 +35,7 @@ const LINES: [(&str, &str); 10] = [
     ("provided", "al2023"),
 ];
 
-/// How many layers each release has: enough to tell a prefix from a part of one.
+/// The number of layers of each release: enough to distinguish a prefix from a part of one.
 pub(crate) const LAYERS: usize = 3;
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
@@ -148,7 +148,7 @@ impl HistoricRegistry {
         (layers, diff_ids)
     }
 
-    /// Lists a tag that is not there.
+    /// Lists a tag that does not exist.
     pub(crate) fn list_only(&mut self, repository: &Repository, tag: &str) {
         self.tags.entry(repository.clone()).or_default().push(tag.to_owned());
     }
@@ -163,7 +163,7 @@ impl HistoricRegistry {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// What its clock says.
+    /// The time of its clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         *self.now.lock().unwrap()
     }

@@ -1,4 +1,4 @@
-//! What a run loads before it identifies bases: what is published, if it is believed, else what it had.
+//! Loading of release catalogs before identification: the published one if accepted, else the last accepted one.
 
 use std::{fs, path::Path};
 
@@ -44,7 +44,7 @@ impl Machine {
         }
     }
 
-    /// What a run of its own has loaded, and what it notes.
+    /// The catalog that a separate run loads, and its notes.
     async fn load(&self) -> (usize, Vec<(String, String)>) {
         self.load_with(Catalog::in_folder(&self.folder.path().join("catalog"))).await
     }
@@ -62,7 +62,7 @@ fn newer(count: usize, by: i64) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_run_loads_what_is_published_and_the_next_one_what_is_newer() {
+async fn a_run_loads_the_published_catalog_and_the_next_one_a_newer_catalog() {
     let machine = Machine::new();
     machine.publish(&newer(3, 0));
     assert_eq!(machine.load().await, (6, Vec::new()));
@@ -73,7 +73,7 @@ async fn a_run_loads_what_is_published_and_the_next_one_what_is_newer() {
 }
 
 #[tokio::test]
-async fn what_is_not_believed_is_noted_and_what_was_accepted_before_is_used() {
+async fn a_rejected_catalog_is_noted_and_the_last_accepted_one_is_used() {
     let machine = Machine::new();
     let refused = |(loaded, notes): (usize, Vec<(String, String)>), words: &str| {
         assert_eq!(loaded, 6, "{notes:?}");
@@ -100,7 +100,7 @@ async fn what_is_not_believed_is_noted_and_what_was_accepted_before_is_used() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_noted_and_what_was_accepted_before_is_used() {
+async fn an_unreadable_catalog_is_noted_and_the_last_accepted_one_is_used() {
     let machine = Machine::new();
     machine.publish(&newer(3, 0));
     machine.load().await;
@@ -113,7 +113,7 @@ async fn what_cannot_be_read_is_noted_and_what_was_accepted_before_is_used() {
 }
 
 #[tokio::test]
-async fn a_copy_that_was_changed_here_is_not_used_and_an_old_one_is_refused_all_the_same() {
+async fn a_modified_local_copy_is_not_used_and_an_older_catalog_is_still_rejected() {
     let machine = Machine::new();
     machine.publish(&newer(3, 0));
     machine.load().await;
@@ -127,7 +127,7 @@ async fn a_copy_that_was_changed_here_is_not_used_and_an_old_one_is_refused_all_
 }
 
 #[tokio::test]
-async fn a_new_key_begins_anew() {
+async fn a_new_key_resets_the_accepted_catalog() {
     let mut machine = Machine::new();
     machine.publish(&newer(3, 0));
     machine.load().await;
@@ -138,7 +138,7 @@ async fn a_new_key_begins_anew() {
 }
 
 #[tokio::test]
-async fn nothing_is_loaded_where_nothing_is_configured_or_imported() {
+async fn without_a_configured_or_imported_catalog_nothing_is_loaded() {
     let mut machine = Machine::new();
     machine.publish(&newer(3, 0));
     machine.settings.releases = ReleaseCatalogSettings::default();
@@ -149,7 +149,7 @@ async fn nothing_is_loaded_where_nothing_is_configured_or_imported() {
 }
 
 #[test]
-fn what_was_loaded_is_no_part_of_what_is_kept() {
+fn loaded_releases_are_not_stored_in_the_catalog() {
     let folder = tempfile::tempdir().unwrap();
     {
         let catalog = Catalog::in_folder(folder.path());

@@ -1,4 +1,4 @@
-//! Release catalogs: their file, how they are crawled, signed and published, and which of them are believed.
+//! Release catalogs: file format, crawl, signature, publication and acceptance.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 

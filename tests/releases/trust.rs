@@ -1,4 +1,4 @@
-//! Which catalogs are believed.
+//! Acceptance of signed catalogs.
 
 use basewatch::{
     release_catalog::{DecodeError, InvalidKey, PublicKey, Refusal, SignedCatalog, SigningKey, accept},
@@ -20,7 +20,7 @@ fn signed(bytes: Vec<u8>, key: &SigningKey) -> SignedCatalog {
 }
 
 #[test]
-fn a_signed_catalog_is_read_and_one_that_was_changed_is_not() {
+fn a_signed_catalog_is_accepted_and_a_modified_one_is_rejected() {
     let (key, public) = keys();
     let signed = signed(catalog(3).encode(), &key);
     assert_eq!(accept(signed.clone(), &public, None).unwrap().catalog, catalog(3));
@@ -40,7 +40,7 @@ fn a_signed_catalog_is_read_and_one_that_was_changed_is_not() {
 }
 
 #[test]
-fn a_catalog_without_a_signature_or_with_that_of_another_key_is_refused() {
+fn a_catalog_without_a_valid_signature_is_rejected() {
     let (_, public) = keys();
     let bytes = catalog(1).encode();
     let unsigned = SignedCatalog { bytes: bytes.clone(), signature: None };
@@ -54,7 +54,7 @@ fn a_catalog_without_a_signature_or_with_that_of_another_key_is_refused() {
 }
 
 #[test]
-fn an_older_catalog_is_refused_and_the_same_one_is_not() {
+fn an_older_catalog_is_rejected_and_the_same_one_is_accepted() {
     let (key, public) = keys();
     let signed = signed(catalog(1).encode(), &key);
     assert!(accept(signed.clone(), &public, Some(at(NOW))).is_ok());
@@ -66,7 +66,7 @@ fn an_older_catalog_is_refused_and_the_same_one_is_not() {
 }
 
 #[test]
-fn a_signed_file_of_another_format_is_refused_with_its_name() {
+fn a_signed_file_of_another_format_is_rejected_with_its_name() {
     let (key, public) = keys();
     let signed = signed(b"basewatch.releases/v9\nwhatever".to_vec(), &key);
     let found = "basewatch.releases/v9".to_owned();
@@ -74,7 +74,7 @@ fn a_signed_file_of_another_format_is_refused_with_its_name() {
 }
 
 #[test]
-fn keys_survive_their_files_and_garbage_is_no_key() {
+fn keys_survive_a_round_trip_and_malformed_keys_are_rejected() {
     let (key, public) = keys();
     let again = SigningKey::parse(&key.to_file().unwrap()).unwrap();
     assert_eq!(again.public_key().unwrap(), public);

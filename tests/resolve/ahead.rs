@@ -1,4 +1,4 @@
-//! Bases are resolved while the inventory is still being read, at the same cost and with the same result.
+//! Eager resolution: bases are resolved while the inventory is still being read, with the same requests and result.
 
 use basewatch::{
     audit::{Sources, Terms, audit},
@@ -68,7 +68,7 @@ async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn the_line_of_a_base_is_asked_for_before_the_last_image_has_answered() {
+async fn the_line_of_a_base_is_read_before_the_last_image() {
     for label in [Label::Digest, Label::DatedTag] {
         let (expected, requests) = audited(world(label)).await;
         assert_eq!(expected.len(), 3);
@@ -83,20 +83,20 @@ async fn the_line_of_a_base_is_asked_for_before_the_last_image_has_answered() {
 }
 
 #[tokio::test]
-async fn images_named_by_tag_cost_two_requests_each_and_their_base_what_it_takes_to_compare_and_date_it() {
+async fn an_image_named_by_tag_costs_two_requests_and_its_base_is_read_once() {
     let images = ["BLOB shop/orders", "GET shop/orders:1", "GET shop/orders:2", "GET shop/orders:3"];
     let base = [
         // The configurations of the base and of the current release.
         "BLOB lambda/java",
         "BLOB lambda/java",
-        // What the moving tag carries, and which release that is.
+        // The digest of the moving tag, and its release.
         "GET lambda/java:21",
         "GET lambda/java:21.2026.10.01.13-arm64",
         // The manifest of the base.
         "GET lambda/java@",
         "TAGS lambda/java",
     ];
-    // Its index by the digest, and which release that is; or both at once.
+    // Its index by the digest, and its release; or both at once.
     for (label, index) in [
         (Label::Digest, ["GET lambda/java@", "HEAD lambda/java:21.2026.08.10.13"].as_slice()),
         (Label::DatedTag, &["GET lambda/java:21.2026.08.10.13"]),

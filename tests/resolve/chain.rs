@@ -94,7 +94,7 @@ fn said(finding: &Finding) -> (Verdict, Action, Vec<&str>, Vec<Option<bool>>) {
 }
 
 #[tokio::test]
-async fn a_company_base_is_rebuilt_first_and_the_images_on_it_after_that() {
+async fn a_company_base_is_rebuilt_before_the_images_on_it() {
     let (world, catalog): (Arc<World>, _) = (Arc::default(), Arc::new(Catalog::in_memory()));
     world.publish(JAVA, "21", "2026-08-10T13:00:00Z", &["os", "jdk"]);
     world.publish(JAVA, "21", "2026-10-01T13:00:00Z", &["os", "newer jdk"]);

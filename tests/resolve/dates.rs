@@ -1,5 +1,4 @@
-//! When was each release published? Build dates that lie, tags that were seen to move, and images that prove
-//! something of their own base only.
+//! Publish dates of releases: wrong build dates, observed moves of tags, and images that bound their own base only.
 
 use basewatch::resolve::{ImageAge, Key, PublishedSource as Source};
 use chrono::Duration;
@@ -18,7 +17,7 @@ fn bench() -> Bench {
     Bench { now: ago(0), ..Bench::new() }
 }
 
-/// When a release was built, by its descriptor, its history and its configuration.
+/// The build dates of a release in descriptor, history and configuration.
 #[derive(Clone, Copy, Debug, Default)]
 struct Built {
     descriptor: Option<i64>,
@@ -68,7 +67,7 @@ fn behind(resolution: &Resolution) -> Option<i64> {
 }
 
 #[tokio::test]
-async fn an_official_image_is_dated_by_its_descriptor_or_history_and_not_by_the_commit() {
+async fn an_official_image_is_dated_by_descriptor_or_history_instead_of_the_commit_date() {
     let rebuilt = |days| Built { descriptor: Some(days), history: Some(days), config: Some(94) };
     for (old, new, source) in [
         (rebuilt(6), rebuilt(2), Source::DescriptorCreated),
@@ -98,15 +97,15 @@ async fn a_created_that_two_releases_of_a_line_have_dates_neither() {
     let resolution = resolve(&bench, &old).await;
     assert_eq!(dates(&resolution), [None, Some((Source::FirstSeen, 0))]);
     assert_eq!((behind(&resolution), resolution.newer.count), (None, Some(1)));
-    let told = resolution.steps.iter().filter(|step| step.title == "build date").count();
-    assert_eq!(told, 1, "{:#?}", resolution.steps);
+    let reported = resolution.steps.iter().filter(|step| step.title == "build date").count();
+    assert_eq!(reported, 1, "{:#?}", resolution.steps);
     // The image that was built on it proves that it existed then.
     let proven = bench.resolve(base(PYTHON, Some("3.12"), Some(&old)), Some("2026-11-15T06:00:00Z")).await;
     assert_eq!(dates(&proven)[0], Some((Source::AtLeast, 5)));
 }
 
 #[tokio::test]
-async fn the_current_release_is_not_dated_by_what_another_base_of_the_line_contradicts() {
+async fn a_date_contradicted_by_another_base_of_the_line_does_not_date_the_current_release() {
     let bench = bench();
     let old = publish(&bench, "old", Built::config(94));
     let new = publish(&bench, "new", Built::config(94));
@@ -123,7 +122,7 @@ async fn the_current_release_is_not_dated_by_what_another_base_of_the_line_contr
 }
 
 #[tokio::test]
-async fn a_release_that_the_catalog_saw_on_the_line_contradicts_a_commit_date() {
+async fn an_observed_release_of_the_line_contradicts_a_commit_date() {
     let bench = bench();
     let old = publish(&bench, "old", Built::config(94));
     let earlier = Bench { now: ago(9), ..bench };
@@ -137,7 +136,7 @@ async fn a_release_that_the_catalog_saw_on_the_line_contradicts_a_commit_date() 
 }
 
 #[tokio::test]
-async fn implausible_dates_and_a_younger_history_are_not_believed() {
+async fn implausible_dates_and_dates_before_the_history_are_ignored() {
     for (built, expected) in [
         (Built { history: Some(6), config: Some(94), ..Built::default() }, Some((Source::HistoryCreated, 6))),
         (Built { descriptor: Some(-2), history: None, config: Some(7) }, Some((Source::ConfigCreated, 7))),
@@ -153,7 +152,7 @@ async fn implausible_dates_and_a_younger_history_are_not_believed() {
 }
 
 #[tokio::test]
-async fn a_newer_release_with_an_older_created_proves_no_order() {
+async fn an_older_created_of_a_newer_release_proves_no_order() {
     for (old, new) in [(10, 30), (10, 10)] {
         let bench = bench();
         let old = publish(&bench, "old", Built::config(old));
@@ -166,7 +165,7 @@ async fn a_newer_release_with_an_older_created_proves_no_order() {
 }
 
 #[tokio::test]
-async fn a_build_that_is_promoted_by_retagging_counts_from_when_the_tag_moved() {
+async fn a_build_promoted_by_retagging_counts_from_the_move_of_the_tag() {
     let bench = bench();
     let ours = publish(&bench, "ours", Built::config(30));
     let before = Bench { now: ago(0) - Duration::minutes(12), ..bench };
@@ -188,7 +187,7 @@ async fn a_build_that_is_promoted_by_retagging_counts_from_when_the_tag_moved() 
 }
 
 #[tokio::test]
-async fn a_tag_is_remembered_as_seen_until_the_last_look() {
+async fn the_observation_of_a_tag_extends_to_the_last_run() {
     let mut bench = bench();
     let ours = publish(&bench, "ours", Built::default());
     for days in [40, 20, 3] {
@@ -204,7 +203,7 @@ async fn a_tag_is_remembered_as_seen_until_the_last_look() {
 }
 
 #[tokio::test]
-async fn an_estimate_within_a_wide_interval_says_more_than_the_interval() {
+async fn an_estimate_within_a_wide_interval_replaces_the_interval() {
     for (gap, built, expected) in
         [(200, 60, Source::ConfigCreated), (200, 210, Source::Observed), (3, 2, Source::Observed)]
     {
@@ -220,7 +219,7 @@ async fn an_estimate_within_a_wide_interval_says_more_than_the_interval() {
 }
 
 #[tokio::test]
-async fn a_rollback_is_proven_by_what_was_seen_unless_the_builds_say_otherwise() {
+async fn a_rollback_is_proven_by_observations_unless_build_dates_contradict_them() {
     for (first, second, is_proven) in [
         (Built::default(), Built::default(), true),
         (Built::config(60), Built::config(50), true),
@@ -246,7 +245,7 @@ async fn a_rollback_is_proven_by_what_was_seen_unless_the_builds_say_otherwise()
 }
 
 #[tokio::test]
-async fn a_platform_digest_is_dated_by_the_index_that_was_seen_with_it() {
+async fn a_platform_digest_is_dated_by_its_observed_index() {
     let mut bench = bench();
     let built = Built { descriptor: Some(30), history: None, config: Some(94) };
     let old = publish(&bench, "old", built);
@@ -260,7 +259,7 @@ async fn a_platform_digest_is_dated_by_the_index_that_was_seen_with_it() {
 }
 
 #[tokio::test]
-async fn an_instant_in_the_past_is_answered_by_what_was_seen_then() {
+async fn an_instant_in_the_past_uses_the_observations_of_that_time() {
     let mut bench = bench();
     let old = publish(&bench, "old", Built::config(50));
     for days in [40, 20] {
@@ -276,7 +275,7 @@ async fn an_instant_in_the_past_is_answered_by_what_was_seen_then() {
 }
 
 #[tokio::test]
-async fn an_image_that_existed_before_its_base_was_built_contradicts_that_date() {
+async fn an_image_older_than_the_build_date_of_its_base_contradicts_that_date() {
     let bench = bench();
     let old = publish(&bench, "old", Built { history: Some(5), config: Some(9), ..Built::default() });
     publish(&bench, "new", Built::config(1));
@@ -289,7 +288,7 @@ async fn an_image_that_existed_before_its_base_was_built_contradicts_that_date()
 }
 
 #[tokio::test]
-async fn dates_cost_no_requests_of_their_own() {
+async fn dating_costs_no_additional_requests() {
     let bench = bench();
     let old = publish(&bench, "old", Built { descriptor: Some(6), history: Some(6), config: Some(94) });
     publish(&bench, "new", Built { descriptor: Some(2), history: Some(2), config: Some(94) });
@@ -302,7 +301,7 @@ async fn dates_cost_no_requests_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_was_seen_is_not_forgotten_where_dated_tags_are_removed() {
+async fn observations_are_kept_after_dated_tags_were_removed() {
     let bench = Bench::new();
     let day = |day: i64| format!("2026-08-{day:02}T13:00:00Z");
     let ours = bench.world.release(JAVA, "21", &day(1), "ours").index;

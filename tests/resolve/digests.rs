@@ -1,4 +1,4 @@
-//! Digests of different kinds, recorded side by side or instead of one another.
+//! Digests of different kinds, recorded together or instead of each other.
 
 use basewatch::{
     identify::Base,
@@ -58,7 +58,7 @@ async fn digests_of_two_releases_contradict_each_other() {
 }
 
 #[tokio::test]
-async fn a_tag_beside_another_digest_of_the_release_names_the_line() {
+async fn a_tag_with_another_digest_of_the_release_names_the_line() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
     let image = |name: &str, day: u32| {
@@ -80,7 +80,7 @@ async fn a_tag_beside_another_digest_of_the_release_names_the_line() {
         let is_current = resolution.current.expect("current").platform_digest == resolution.base.platform_digest;
         assert_eq!(is_current, digest != &old);
     }
-    // The tag of another release says nothing of this one, and neither does one that cannot be compared.
+    // The tag of another release does not apply, nor does one that cannot be compared.
     let bench = Bench { world: bench.world.clone(), ..Bench::new() };
     for further in [&other, &Digest::of(b"gone")] {
         let resolution = bench.resolve(recorded(&old, further), None).await;
@@ -95,7 +95,7 @@ async fn a_digest_that_cannot_be_read_contradicts_nothing() {
     let gone = Digest::of(b"gone");
     let resolution = bench.resolve(with(&index, &[&gone]), None).await;
     assert_eq!(resolution.base.contradicting, []);
-    assert!(resolution.steps.iter().any(|step| step.detail.ends_with("is not known")), "{:?}", resolution.steps);
+    assert!(resolution.steps.iter().any(|step| step.detail.ends_with("is unknown")), "{:?}", resolution.steps);
     assert_eq!(resolution.problems, []);
 }
 
@@ -134,7 +134,7 @@ async fn the_digest_of_a_configuration_is_recognized() {
 }
 
 #[tokio::test]
-async fn a_configuration_without_a_dated_tag_is_dated_by_itself() {
+async fn a_configuration_without_a_dated_tag_is_dated_by_its_created() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
     let image =
@@ -150,7 +150,7 @@ async fn a_configuration_without_a_dated_tag_is_dated_by_itself() {
 }
 
 #[tokio::test]
-async fn a_blob_that_is_no_configuration_is_no_base() {
+async fn a_blob_that_is_not_a_configuration_is_not_a_base() {
     let bench = Bench::daily();
     for digest in [Digest::of(b"gone"), bench.world.blob(b"a layer"), bench.world.blob(b"{}")] {
         let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
@@ -160,7 +160,7 @@ async fn a_blob_that_is_no_configuration_is_no_base() {
 }
 
 #[tokio::test]
-async fn a_release_whose_index_was_deleted_is_known_by_its_configuration() {
+async fn a_release_with_a_deleted_index_is_found_by_its_configuration() {
     let bench = Bench::daily();
     let [index, arm64, config] = release(&bench, 10);
     bench.world.remove(&index);

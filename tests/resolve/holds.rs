@@ -1,4 +1,4 @@
-//! Releases that are held: what is current then, what counts as newer, and what is said of them.
+//! Held releases: the current release, newer releases, and reasons.
 
 use basewatch::resolve::{Hold, Line};
 
@@ -51,7 +51,7 @@ async fn the_newest_release_that_is_not_held_is_current() {
 }
 
 #[tokio::test]
-async fn a_digest_is_held_as_well_and_releases_between_do_not_count() {
+async fn a_release_can_be_held_by_digest_and_does_not_count_as_newer() {
     let bench = Bench::daily();
     let (base_digest, newest) = (digest_at(&bench, "21", 10), digest_at(&bench, "21", 21));
     let holds = [format!("{JAVA}@{newest}"), format!("{JAVA}:21.2026.08.1[12].*")];
@@ -63,7 +63,7 @@ async fn a_digest_is_held_as_well_and_releases_between_do_not_count() {
 }
 
 #[tokio::test]
-async fn a_hold_elsewhere_changes_nothing_and_costs_nothing() {
+async fn a_hold_on_another_line_changes_nothing_and_costs_no_request() {
     let (plain, holding) = (Bench::daily(), Bench::daily());
     let digest = digest_at(&plain, "21", 10);
     let base = base(JAVA, Some("21"), Some(&digest));
@@ -78,7 +78,7 @@ async fn a_hold_elsewhere_changes_nothing_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_base_on_a_held_release_says_so() {
+async fn a_base_on_a_held_release_has_the_hold() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     for pattern in [tag(10), format!("{JAVA}@{digest}")] {
@@ -93,7 +93,7 @@ async fn a_base_on_a_held_release_says_so() {
 }
 
 #[tokio::test]
-async fn a_line_of_which_every_release_is_held_has_no_current_one() {
+async fn a_line_with_only_held_releases_has_no_current_release() {
     let bench = Bench::daily();
     let digest = digest_at(&bench, "21", 10);
     let resolution = bench.resolve_held(base(JAVA, Some("21"), Some(&digest)), &[format!("{JAVA}:21.*")]).await;
@@ -105,7 +105,7 @@ async fn a_line_of_which_every_release_is_held_has_no_current_one() {
 const PYTHON: &str = "docker.io/library/python";
 
 #[tokio::test]
-async fn on_a_line_without_dated_tags_the_newest_one_that_was_seen_and_is_not_held_is_current() {
+async fn on_a_line_without_dated_tags_the_newest_observed_release_without_a_hold_is_current() {
     let mut bench = Bench::new();
     let mut digests = Vec::new();
     for (day, name) in [(1, "a"), (5, "b"), (9, "c")] {
@@ -132,7 +132,7 @@ async fn on_a_line_without_dated_tags_the_newest_one_that_was_seen_and_is_not_he
 }
 
 #[tokio::test]
-async fn who_asks_for_a_line_gets_the_release_to_build_on() {
+async fn looking_up_a_line_returns_the_newest_release_without_a_hold() {
     let bench = Bench::daily();
     let resolver = bench.holding(&[tag(21)]);
     let (digest, content) = resolver.look_up(&format!("{JAVA}:21").parse().expect("valid")).await.expect("is there");

@@ -1,4 +1,4 @@
-//! Images that record the same base: they share its line and current release, and nothing that one of them proves.
+//! Images that record the same base: they share its line and current release, but not the bounds that each proves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,7 +107,7 @@ async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<Held>)
     let inventory: Box<dyn Inventory> = Box::new(Shop(Inventoried { deployments, gaps: Vec::new(), shelves }));
     let terms = Terms {
         policy: Policy::default(),
-        // What is known of a base without its layers: nothing is searched.
+        // Resolution without layers: the search is disabled.
         identify: identify::Settings {
             search: identify::SearchLimits { request_count: 0, ..identify::SearchLimits::default() },
             ..identify::Settings::default()
@@ -138,7 +138,7 @@ fn base_of(finding: &Finding) -> (Verdict, Option<i64>, Option<&'static str>, bo
 }
 
 #[tokio::test]
-async fn the_age_of_one_image_says_nothing_of_the_base_of_another() {
+async fn the_age_of_one_image_does_not_bound_the_base_of_another() {
     let world = line();
     // Built yesterday on the current release, and sixty days ago on what was current then.
     let fresh = Labelled { base: 1, created: Some(1), ..Labelled::default() };
@@ -176,7 +176,7 @@ async fn the_current_release_of_a_line_without_dated_tags_is_bound_by_the_image_
 }
 
 #[tokio::test]
-async fn proof_outlasts_a_created_that_is_contradicted() {
+async fn a_proven_bound_stays_if_created_is_contradicted() {
     let world = line();
     let image = |created, history, pushed, modified| Labelled { base: 90, created, history, pushed, modified };
     for (name, image, expected) in [
@@ -199,7 +199,7 @@ async fn proof_outlasts_a_created_that_is_contradicted() {
 }
 
 #[tokio::test]
-async fn a_created_that_two_images_of_a_repository_have_proves_nothing() {
+async fn a_created_shared_by_two_images_of_a_repository_proves_nothing() {
     let world = line();
     let image = |pushed| Labelled { base: 90, created: Some(80), pushed: Some(pushed), ..Labelled::default() };
     let found = findings(
@@ -218,7 +218,7 @@ async fn a_created_that_two_images_of_a_repository_have_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_rebuild_beside_old_tags_ends_the_alert() {
+async fn a_rebuild_with_old_tags_in_the_repository_resolves_the_alert() {
     let world = line();
     let rebuilt = Labelled { base: 1, created: Some(0), pushed: Some(0), ..Labelled::default() };
     let old = Labelled { base: 90, created: Some(89), pushed: Some(89), ..Labelled::default() };

@@ -1,4 +1,4 @@
-//! Indexes as they really are: within one another, silent about platforms, or at odds with their images.
+//! Real-world indexes: nested, without platforms, or with platforms that differ from their images.
 
 use basewatch::{
     image::{Child, Digest, DigestKind, Platform},
@@ -29,7 +29,7 @@ fn nested(digest: &Digest) -> Child {
     Child { kind: DigestKind::Index, ..entry(digest, None) }
 }
 
-/// What is found of the base `digest` on the line `1`, for an image of `platform`.
+/// The resolution of the base `digest` on the line `1`, for an image of `platform`.
 async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
     let images = Images::new(std::sync::Arc::clone(&bench.world) as _, std::sync::Arc::clone(&bench.catalog));
     let resolver = Resolver::new(std::sync::Arc::new(images), Settings::default(), bench.now, bench.now);
@@ -41,8 +41,8 @@ async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
     resolver.resolve(&question, ImageAge::default()).await
 }
 
-/// The manifest that counts as the base in an index of `children` for an image of `platform`, and as the current release
-/// in another such index.
+/// The base's manifest in an index of `children` for an image of `platform`, and that of the current release in another
+/// such index.
 async fn chosen(children: &[Child], bench: &Bench, platform: &str) -> Option<Digest> {
     let (old, new) = (bench.world.index_of("old", children.to_vec()), bench.world.index_of("new", children.to_vec()));
     bench.world.tag(REPOSITORY, "1", &new);
@@ -54,7 +54,7 @@ async fn chosen(children: &[Child], bench: &Bench, platform: &str) -> Option<Dig
 }
 
 #[tokio::test]
-async fn the_image_that_the_platform_runs_counts() {
+async fn the_image_that_the_platform_runs_is_compared() {
     let bench = Bench::new();
     let [arm64, amd64, amd64_v2, arm_v6] = [("arm64", "arm64"), ("amd64", "amd64"), ("v2", "amd64"), ("v6", "arm")]
         .map(|(name, architecture)| image(&bench, name, architecture));
@@ -86,7 +86,7 @@ async fn the_image_that_the_platform_runs_counts() {
 }
 
 #[tokio::test]
-async fn an_index_within_an_index_is_read_and_a_circle_ends() {
+async fn a_nested_index_is_read_and_a_cycle_ends() {
     let bench = Bench::new();
     let (arm64, amd64) = (image(&bench, "arm64", "arm64"), image(&bench, "amd64", "amd64"));
     let inner = bench.world.index_of("inner", vec![entry(&arm64, Some("linux/arm64"))]);
@@ -105,7 +105,7 @@ async fn an_index_within_an_index_is_read_and_a_circle_ends() {
 }
 
 #[tokio::test]
-async fn an_index_of_more_than_is_read_is_no_proof_that_an_image_is_missing() {
+async fn an_index_over_the_limit_does_not_prove_that_an_image_is_missing() {
     let bench = Bench::new();
     let silent: Vec<_> = (0..64).map(|number| entry(&image(&bench, &format!("{number}"), "riscv64"), None)).collect();
     let index = bench.world.index_of("silent", silent);
@@ -117,7 +117,7 @@ async fn an_index_of_more_than_is_read_is_no_proof_that_an_image_is_missing() {
 }
 
 #[tokio::test]
-async fn a_digest_that_is_the_current_one_is_current_whatever_is_said_of_platforms() {
+async fn the_current_digest_is_current_whatever_its_platforms() {
     let bench = Bench::new();
     let amd64 = image(&bench, "amd64", "amd64");
     let index = bench.world.index_of("amd64 only", vec![entry(&amd64, Some("linux/amd64"))]);
@@ -143,12 +143,16 @@ async fn a_manifest_for_another_platform_is_compared_with_the_release_for_that_p
         let resolution = resolve(&bench, recorded, "linux/amd64").await;
         let current = resolution.current.expect("a current release");
         assert_eq!(current.platform_digest.as_ref(), Some(&new_arm64));
-        assert_eq!(resolution.base.platform, Some(platform("linux/arm64")), "which the judgement tells as a mismatch");
+        assert_eq!(
+            resolution.base.platform,
+            Some(platform("linux/arm64")),
+            "which the judgement reports as a mismatch"
+        );
     }
 }
 
 #[tokio::test]
-async fn an_image_of_aws_on_docker_hub_has_its_runtime_although_its_registry_is_not_allowed() {
+async fn an_aws_image_on_docker_hub_has_its_runtime_even_if_the_registry_is_not_allowed() {
     let bench = Bench::new();
     bench.world.break_with(Some(Error::NotAllowed { registry: "docker.io".into() }));
     for repository in ["docker.io/amazon/aws-lambda-python", "index.docker.io/amazon/aws-lambda-python"] {

@@ -1,8 +1,8 @@
-//! What the shipped policies allow: every call that a test makes has to be in them.
+//! The permissions of the shipped policies, which must include every call that a test makes.
 
 use serde_json::Value;
 
-/// What basewatch's own role may besides, with `[accounts]` and with topics that are told, and what everyone may.
+/// Further permissions of basewatch's own role, for `[accounts]` and topics, and calls allowed without permission.
 const BESIDES: [&str; 4] = ["sts:AssumeRole", "organizations:ListAccounts", "sns:Publish", "sts:GetCallerIdentity"];
 
 /// Fails unless the policies allow `action`, such as `ecr:DescribeImages`.

@@ -1,4 +1,4 @@
-//! AWS as answers: a transport below the SDK that hands each call to a function and keeps what was asked.
+//! Replayed AWS: a transport below the SDK that passes each call to a function and records it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -36,14 +36,14 @@ pub(crate) struct Call {
     pub(crate) body: Value,
     /// The id of the access key it was signed with.
     pub(crate) access_key: String,
-    /// How many equal calls came before.
+    /// The number of equal earlier calls.
     pub(crate) nth: usize,
     /// The `User-Agent`.
     pub(crate) user_agent: String,
 }
 
 impl Call {
-    /// As IAM calls it: `ecr:DescribeImages`; nothing for what needs no permission, such as instance metadata.
+    /// The IAM action: `ecr:DescribeImages`; `None` for calls without permission, such as instance metadata.
     fn action(&self) -> Option<String> {
         let service = self.host.strip_prefix("api.").unwrap_or(&self.host).split('.').next()?;
         let operation = match self.operation.split_once(' ') {
@@ -62,7 +62,7 @@ impl Call {
     }
 }
 
-/// What AWS answers.
+/// A response of AWS.
 pub(crate) enum Answer {
     /// An HTTP answer.
     Http(u16, Value),
@@ -142,7 +142,7 @@ fn body(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| if bytes.is_empty() { Value::Null } else { Value::Object(form()) })
 }
 
-/// What a query or a form says.
+/// The fields of a query or a form.
 fn pairs(text: &str) -> BTreeMap<String, String> {
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(key, value)| (decoded(key), decoded(value))).collect()

@@ -1,4 +1,4 @@
-//! The built program in an empty folder, without what the environment of the tests would tell it.
+//! The built program in an empty folder, without the environment of the tests.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 

@@ -1,5 +1,4 @@
-//! A bucket that misbehaves: S3's objects on loopback, with its conditional writes, its listings in pages, and its
-//! failures when a test asks for them.
+//! A fake S3 bucket on loopback, with conditional writes, paginated lists, and injected failures.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,7 +21,7 @@ pub(crate) const PREFIX: &str = "team/basewatch";
 /// How many keys a page has.
 const PAGE: usize = 3;
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// It is answered with this status and code, and not done.
@@ -33,7 +32,7 @@ pub(crate) enum Fault {
     Unanswered,
     /// The body of the answer ends early.
     Cut,
-    /// Somebody else writes these bytes first.
+    /// Another client writes these bytes first.
     Rival(&'static str),
 }
 
@@ -79,7 +78,7 @@ impl Bucket {
         Self { server, state }
     }
 
-    /// The store in it, as a machine of its own sees it.
+    /// The store in it, for a separate machine.
     pub(crate) fn store(&self) -> S3Store {
         store_at(&self.server.endpoint(), BUCKET, PREFIX)
     }
@@ -118,7 +117,7 @@ impl Bucket {
         self.state().region = Some(region);
     }
 
-    /// Puts something into it, past the store.
+    /// Puts an object into it directly.
     pub(crate) fn put(&self, key: &str, bytes: &str) {
         self.state().put(key, bytes.into(), BTreeMap::new());
     }

@@ -1,5 +1,5 @@
-//! A company on AWS, in this process: a base line as AWS publishes it, images built on its releases, pushed to
-//! private ECR and run by functions in several accounts and regions. Audited as the program does.
+//! An in-process company on AWS: a base line like those of AWS, and images on its releases in private ECR that
+//! functions run in several accounts and regions. Audited like the program does.
 
 use std::{
     collections::BTreeMap,
@@ -40,9 +40,9 @@ pub(crate) const BANK: &str = "222222222222";
 /// Two regions that are audited.
 pub(crate) const EU: &str = "eu-west-1";
 pub(crate) const US: &str = "us-east-1";
-/// The instant that all audits take for now.
+/// The instant that counts as now.
 pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
-/// When the releases of the line were published: what stands on them now is stale, out of date, and fresh.
+/// When the releases of the line were published; deployments on them are stale, out of date, and fresh.
 pub(crate) const OLD: &str = "2026-08-01T04:00:00Z";
 pub(crate) const AGING: &str = "2026-10-12T04:00:00Z";
 pub(crate) const NEWEST: &str = "2026-11-19T04:00:00Z";
@@ -112,13 +112,13 @@ impl Company {
         self.settings.network.hosts.extend(hosts);
     }
 
-    /// Builds `name`, `orders:1`, on the release of `base`, pushes it there a day later, and says what it is.
+    /// Builds `name`, `orders:1`, on the release of `base`, pushes it there a day later, and returns it.
     pub(crate) fn push(&self, account: &str, region: &str, name: &str, base: &str) -> Digest {
         let label = format!("{BASES}/{PYTHON}@{}", self.releases[base]);
         self.push_labelled(account, region, name, base, &label)
     }
 
-    /// The same with another word of what it was built from.
+    /// The same with another record of its base.
     pub(crate) fn push_labelled(&self, account: &str, region: &str, name: &str, base: &str, label: &str) -> Digest {
         let (repository, tag) = name.split_once(':').unwrap();
         let pushed_at = instant(base) + TimeDelta::days(1);
@@ -168,11 +168,11 @@ impl Company {
         report
     }
 
-    /// Every call so far is in the policies that `config iam` prints for these settings.
+    /// Checks that every call so far is in the policies that `config iam` prints for these settings.
     fn assert_allowed(&self) {
         let mut allowed = iam::reading(&self.settings).actions();
         allowed.extend(iam::running(&self.settings).actions());
-        // Allowed to everyone.
+        // Needs no permission.
         allowed.insert("sts:GetCallerIdentity");
         for call in self.cloud.calls().by_action().keys() {
             // ListImageReferrers has no action of its own
@@ -200,7 +200,7 @@ pub(crate) fn host(account: &str, region: &str) -> String {
     format!("{account}.dkr.ecr.{region}.amazonaws.com")
 }
 
-/// Places, names and qualifiers of all findings, in order: `111111111111 eu-west-1 orders:$LATEST`.
+/// Account, region, name and qualifier of all findings, sorted: `111111111111 eu-west-1 orders:$LATEST`.
 pub(crate) fn seen(report: &Report) -> Vec<String> {
     let place = |finding: &Finding| {
         let fields = &finding.deployment;
@@ -224,7 +224,7 @@ pub(crate) fn codes(finding: &Finding) -> Vec<&str> {
     finding.reasons.iter().map(|reason| reason.code.as_str()).collect()
 }
 
-/// Scopes and codes of what could not be seen.
+/// Scopes and codes of the errors.
 pub(crate) fn errors(report: &Report) -> Vec<(&str, &str)> {
     assert_eq!(report.complete, report.errors.is_empty(), "{:?}", report.errors);
     report.errors.iter().map(|error| (error.scope.as_str(), error.code.as_str())).collect()

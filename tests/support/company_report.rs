@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// A Lambda runtime, and its status.
 type Runtime = Option<(&'static str, &'static str)>;
 
-/// Line, Lambda runtime with its status, how many of a hundred deployments stand on it, and whether it ended long ago.
+/// Line, Lambda runtime with its status, percentage of deployments built on it, and whether it ended long ago.
 const LINES: [(&str, Runtime, usize); 8] = [
     ("lambda/java:21", Some(("java21", "supported")), 34),
     ("lambda/python:3.12", Some(("python3.12", "supported")), 22),
@@ -39,7 +39,7 @@ const OWNERS: [&str; 11] = [
     "ops",
 ];
 
-/// What day of a line's life a deployment stands on: most on recent ones, some on very old ones.
+/// The day of a line that a deployment is built on: most on recent days, some on very old ones.
 fn age_of(number: usize) -> i64 {
     let spread = [0, 0, 1, 0, 3, 9, 0, 12, 20, 24, 33, 5, 41, 52, 60, 1, 75, 96, 140, 2, 0, 210, 310, 27];
     spread[(number * 7 + number / 13) % spread.len()]
@@ -192,7 +192,7 @@ fn lines(now: DateTime<Utc>, report: &Report) -> Vec<LineFields> {
     lines
 }
 
-/// Eighty-six days that end with what `report` says; three of the days had no run, and two were incomplete.
+/// Eighty-six days of history that end with `report`; three days without a run, and two incomplete ones.
 pub(crate) fn trend(report: &Report) -> Vec<TrendDay> {
     let last = report.generated_at.date_naive();
     let now = &report.summary.by_verdict;

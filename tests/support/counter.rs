@@ -1,4 +1,4 @@
-//! Many at once on one store: they count in one document, and take turns.
+//! Concurrent clients of one store: they count in one document, and take the lock.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -14,7 +14,7 @@ use basewatch::store::{self, Document, Error, Store};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-/// How often one tries to write what others write too.
+/// The most attempts to write a document that others write too.
 const ATTEMPTS: usize = 500;
 
 /// A document to count in.
@@ -62,7 +62,7 @@ pub(crate) async fn all_are_counted(stores: Vec<Arc<dyn Store>>) {
     assert_eq!(counter, Counter { count: count as u64, who: (0..count).collect() });
 }
 
-/// Lets each of `stores` take a turn, all at the same time, and checks that no two have one together.
+/// Lets all `stores` take the lock concurrently, and checks that no two hold it together.
 pub(crate) async fn no_two_have_a_turn(stores: Vec<Arc<dyn Store>>, wait: Duration) {
     let (holders, turns) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let count = stores.len();
@@ -70,11 +70,11 @@ pub(crate) async fn no_two_have_a_turn(stores: Vec<Arc<dyn Store>>, wait: Durati
         let (holders, turns) = (Arc::clone(&holders), Arc::clone(&turns));
         tokio::spawn(async move {
             let turn = store.turn(&format!("run {who}"), wait).await.expect("a turn");
-            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "somebody else has a turn");
+            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "another holder has the lock");
             assert!(turn.is_held());
             // Long enough for others to try theirs.
             store.names("x").await.expect("a list");
-            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "somebody else has a turn");
+            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "another holder has the lock");
             turns.fetch_add(1, Ordering::SeqCst);
             turn.end().await;
         })

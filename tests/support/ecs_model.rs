@@ -10,7 +10,7 @@ use crate::{
     ecr_model::ACCOUNT,
 };
 
-/// A container of a revision, a task or a task definition: its name, its image, and its digest if that is told.
+/// A container of a revision, a task or a task definition: its name, its image, and its digest if reported.
 pub(crate) type Container<'a> = (&'a str, &'a str, Option<&'a Digest>);
 
 /// A service.
@@ -196,7 +196,7 @@ pub(crate) fn definition_arn(name: &str) -> String {
     arn(&format!("task-definition/{name}"))
 }
 
-/// A revision as a service tells it, with one task.
+/// A revision in a service description, with one task.
 pub(crate) fn current(cluster: &str, service: &str, id: &str) -> Value {
     json!({
         "arn": arn(&format!("service-revision/{cluster}/{service}/{id}")),
@@ -212,7 +212,7 @@ fn image((name, image, digest): &Container<'_>, name_field: &str) -> Value {
     container
 }
 
-/// Tags are told to those who ask for them.
+/// Tags are returned on request.
 fn with_tags(call: &Call, mut described: Value) -> Value {
     if call.body["include"] != json!(["TAGS"]) {
         described.as_object_mut().unwrap().remove("tags");
@@ -220,7 +220,7 @@ fn with_tags(call: &Call, mut described: Value) -> Value {
     described
 }
 
-/// What `find` says of each that the field names, and what it does not.
+/// The items that `find` returns for the names in the field, and the failures of the others.
 fn describe(
     call: &Call,
     (asked, field, most): (&str, &str, usize),

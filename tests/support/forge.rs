@@ -1,5 +1,5 @@
-//! A service that builds images, on loopback: GitHub, GitLab, TeamCity and a receiver of CloudEvents as far as
-//! rebuilds go, each checking what the real one checks and answering as it does.
+//! A service that builds images, on loopback: GitHub, GitLab, TeamCity and a receiver of CloudEvents as far as rebuilds
+//! go, each with the checks and responses of the real one.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
@@ -29,11 +29,11 @@ const BRANCH: &str = "main";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Build {
     pub(crate) path: String,
-    /// What the service made of the request: the payload, inputs, variables or properties, or the event.
+    /// The parsed request: the payload, inputs, variables or properties, or the event.
     pub(crate) given: Value,
 }
 
-/// What keeps the service from answering as usual.
+/// A fault of the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Trouble {
     #[default]
@@ -100,7 +100,7 @@ impl Forge {
 }
 
 impl Inside {
-    /// Answers with what is in the way, with a refusal, or with the start of a build.
+    /// Responds with the fault, with a refusal, or with a started build.
     fn answer(&self, path: &str, read: Result<(Value, Response), (u16, String)>) -> Response {
         let trouble = self.trouble.lock().unwrap().clone();
         let refuse = |status: u16, message: &str, more: &[(&str, String)]| {
@@ -156,7 +156,7 @@ fn github(headers: &HeaderMap, body: &[u8], permitted: &[&str]) -> Result<Value,
         );
     }
     match text(headers, "authorization") {
-        // Without a token, a private repository is not there.
+        // Without a token, a private repository is not found.
         "" => return refusal(404, "Not Found"),
         _ if !has_bearer(headers) => return refusal(401, "Bad credentials"),
         _ => {}

@@ -69,7 +69,7 @@ impl History {
         self.state.lock().unwrap().now = now;
     }
 
-    /// What the moving `tag` had pointed at on `architecture` by `at`, last.
+    /// The digest that the moving `tag` pointed at on `architecture` at `at`.
     pub(crate) fn at(&self, tag: &str, architecture: &str, at: DateTime<Utc>) -> Option<&Seen> {
         let of = |seen: &&Seen| seen.tag == tag && seen.architecture == architecture && seen.at <= at;
         self.moving.iter().rfind(of)
@@ -103,7 +103,7 @@ impl History {
         state.documents.insert(digest.clone(), Document::Manifest(manifest));
     }
 
-    /// What `tag` points at now: an index of what it pointed at on each architecture.
+    /// The target of `tag` now: an index over its images for each architecture.
     fn moving(&self, tag: &str) -> Option<Digest> {
         let now = self.state.lock().unwrap().now;
         let children: Vec<_> = ["amd64", "arm64"]

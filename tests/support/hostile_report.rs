@@ -1,13 +1,13 @@
-//! A report in which every text tries to be more than text.
+//! A report with hostile text in every field.
 
 use basewatch::report::Report;
 use serde_json::Value;
 
-/// Text that tries to be more than text.
+/// Hostile text.
 pub(crate) const TEXT: &str =
     "<script>alert(1)</script>\"' onload=x javascript:alert(2)\u{1b}[2J\u{202e}\r\n</style>&lt;";
 
-/// Every text of `value` replaced by a hostile one, but those that have to be what they are.
+/// Replaces every free text of `value` by a hostile one.
 fn poison(key: &str, value: &mut Value) {
     const MEANT: [&str; 22] = [
         "about",

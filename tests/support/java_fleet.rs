@@ -1,4 +1,4 @@
-//! A registry with a line of two releases, and images on either: the smallest fleet with something to tell.
+//! A registry with a line of two releases, and images on both: the smallest fleet with findings.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -63,7 +63,7 @@ impl JavaFleet {
     }
 }
 
-/// Pushes an image with these layers, and what it says of its base.
+/// Pushes an image with these layers and this record of its base.
 fn push(stock: &Stock, repository: &str, created: &str, label: Option<String>, layers: &[&str]) -> Digest {
     let labels: Annotations = label.into_iter().map(|label| ("sdkBaseVersion".to_owned(), label)).collect();
     let layers = layers.iter().map(|layer| layer.as_bytes().to_vec()).collect();

@@ -152,12 +152,12 @@ impl LambdaModel {
     }
 }
 
-/// What Lambda says of a function that is not there.
+/// The error of Lambda for a function that does not exist.
 pub(crate) fn not_found() -> Answer {
     Answer::Http(404, json!({ "Type": "User", "__type": "ResourceNotFoundException", "Message": "Function not found" }))
 }
 
-/// What Lambda says when it is asked too much.
+/// The throttling error of Lambda.
 pub(crate) fn throttled() -> Answer {
     let body = json!({ "Reason": "CallerRateLimitExceeded", "__type": "TooManyRequestsException", "message": "Rate exceeded" });
     Answer::Http(429, body)

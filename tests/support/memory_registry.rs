@@ -1,4 +1,4 @@
-//! A registry in memory, which counts what it is asked.
+//! An in-memory registry that counts requests.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -70,8 +70,7 @@ impl MemoryRegistry {
         self.errors.lock().unwrap().insert(what.to_owned(), error);
     }
 
-    /// How often each thing was asked for: `head …`, `get …` (a manifest by its tag), `manifest …`,
-    /// `config …`.
+    /// The number of requests by kind and name: `head …`, `get …` (a manifest by its tag), `manifest …`, `config …`.
     pub(crate) fn asked(&self) -> BTreeMap<String, usize> {
         self.asked.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! A store in memory, which counts what is written and fails when it is told to.
+//! An in-memory store that counts writes and fails on demand.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 

@@ -1,7 +1,7 @@
-//! How do tests get the real peers? Processes on loopback ports the system picks, ended when dropped.
+//! Real peers of tests: processes on free loopback ports, terminated when dropped.
 //!
-//! Knows no product code. A peer that is not installed fails the test that needs it: a skipped test
-//! would look like a passed one.
+//! Knows no product code. A peer that is not installed fails the test that needs it: a skipped test would count as
+//! passed.
 
 use std::{
     env,
@@ -40,7 +40,7 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    /// Starts `command` in `folder` and waits for the line that tells its address after `marker`.
+    /// Starts `command` in `folder` and waits for the line with its address after `marker`.
     fn start(mut command: Command, folder: TempDir, marker: &str) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let log = File::create(folder.path().join("log")).expect("the log of a peer");
@@ -128,7 +128,7 @@ fn address_after(log: &str, marker: &str) -> Option<String> {
     Some(rest[..end].to_owned())
 }
 
-/// Takes away what the shell says about AWS, proxies and basewatch: it would steer peers and product.
+/// Removes variables for AWS, proxies and basewatch from the environment.
 pub fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars() {
         let upper = name.to_ascii_uppercase();
@@ -167,7 +167,7 @@ fn python(program: &str) -> Command {
     command
 }
 
-/// Starts moto: the AWS APIs, with account 123456789012, and what it does otherwise than AWS put right.
+/// Starts moto: the AWS APIs, with account 123456789012, and its deviations from AWS corrected.
 pub fn moto() -> Peer {
     let mut command = python("python");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/aws_server.py"));
@@ -190,7 +190,7 @@ pub fn lambda_emulator() -> Peer {
     Peer::start(command, folder, "runtime_addr=")
 }
 
-/// What the emulator at `address` answers to an invocation with `payload`, asked by its own tool.
+/// The response of the emulator at `address` to an invocation with `payload` by its own tool.
 pub fn lambda_invoke(address: &str, payload: &str) -> String {
     let (host, port) = address.split_once(':').expect("a host and a port");
     let folder = folder();
@@ -202,7 +202,7 @@ pub fn lambda_invoke(address: &str, payload: &str) -> String {
 /// What the CloudEvents SDK makes of an HTTP message, as JSON.
 ///
 /// # Panics
-/// If it is no event by the specification.
+/// If it is not a valid event.
 pub fn read_event(content_type: &str, body: &[u8]) -> String {
     let folder = folder();
     let file = folder.path().join("body");
@@ -217,12 +217,12 @@ pub fn run_python(program: &[&Path]) -> String {
     tool(python("python").args(program))
 }
 
-/// Asks the API that the OpenAPI document at `url` describes all that it may be asked, and what it may not; returns
-/// whether it did what the document says, and what was found.
+/// Tests the API of the OpenAPI document at `url` with valid and invalid requests; returns whether it conforms, and the
+/// report.
 pub fn ask_api(url: &str) -> (bool, String) {
     let folder = folder();
     let output = clean(python("schemathesis").args(["run", url, "--no-color"]))
-        // The same questions each time; a run that was asked for is a run, and then too soon for another.
+        // The same requests each time; a requested run starts one, and the next request is too early.
         .args(["--seed", "1", "--max-examples", "40", "--phases", "examples,coverage,fuzzing"])
         .args(["--checks", "all", "--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"])
         .current_dir(folder.path())
@@ -266,10 +266,10 @@ pub fn token_server(certificate: &Certificate) -> Peer {
 const TOKEN_ISSUER: &str = "issuer.test";
 const TOKEN_SERVICE: &str = "registry.test";
 
-/// How a registry knows who asks.
+/// The authentication of a registry.
 #[derive(Clone, Copy, Default)]
 pub enum Access<'a> {
-    /// Anybody may do anything.
+    /// No authentication.
     #[default]
     Open,
     /// `Basic` with this user and password.
@@ -281,15 +281,15 @@ pub enum Access<'a> {
 /// A CNCF distribution registry yet to be started.
 #[derive(Clone, Copy, Default)]
 pub struct Registry<'a> {
-    /// Who may do what.
+    /// Its authentication.
     pub access: Access<'a>,
     /// Serves TLS with this certificate; plain HTTP without.
     pub tls: Option<&'a Certificate>,
     /// Answers blob requests with a redirect to there.
     pub redirect: Option<&'a str>,
-    /// Keeps what it holds in files, below `data` in its folder, and not in memory, which is three times as fast.
+    /// Stores content in files below `data` in its folder instead of in memory, which is three times as fast.
     pub is_on_disk: bool,
-    /// Serves what that registry has, as a pull-through cache.
+    /// Serves the content of that registry, as a pull-through cache.
     pub mirror_of: Option<&'a str>,
 }
 
@@ -310,7 +310,7 @@ impl Registry<'_> {
             "log": { "level": "info" },
             "health": { "storagedriver": { "enabled": false } },
             "storage": { "cache": { "blobdescriptor": "inmemory" } },
-            "http": { "addr": "127.0.0.1:0", "secret": "shared-by-nobody" },
+            "http": { "addr": "127.0.0.1:0", "secret": "not-shared-with-others" },
         });
         if self.is_on_disk {
             config["storage"]["filesystem"] = json!({ "rootdirectory": folder.join("data") });

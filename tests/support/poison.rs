@@ -1,4 +1,4 @@
-//! One text in every field of a document: whatever a renderer shows, it shows that.
+//! Puts one text into every field of a document, so that every shown field has it.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,5 +1,4 @@
-//! How is the built binary run? With its own folder, a cleaned environment and a configuration; what it
-//! prints is read as its users read it.
+//! Runs the built binary with its own folder, a cleaned environment and a configuration.
 
 use std::{
     env,
@@ -20,7 +19,7 @@ pub struct Program {
     environment: Vec<(String, String)>,
 }
 
-/// The program; which the benches may replace by one that was built otherwise.
+/// The program, which benchmarks may replace by another build.
 pub fn binary() -> OsString {
     env::var_os("BASEWATCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_basewatch").into())
 }

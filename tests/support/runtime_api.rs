@@ -56,7 +56,7 @@ struct Invocation {
     answer: oneshot::Sender<Answered>,
 }
 
-/// What the function made of an invocation.
+/// The result of an invocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Answered {
     /// The header that names the type of an error; none for a response.
@@ -76,7 +76,7 @@ impl Answered {
     /// The type and the message of the error.
     #[track_caller]
     pub(crate) fn error(self) -> (String, String) {
-        // The header of the runtime's library says of every error that it is unhandled.
+        // The header of the runtime library marks every error as unhandled.
         assert!(self.error_type.is_some(), "no error: {:#}", self.body);
         let kind = self.body["errorType"].as_str().expect("a type").to_owned();
         (kind, self.body["errorMessage"].as_str().expect("a message").to_owned())
@@ -157,7 +157,7 @@ fn answered(headers: &HeaderMap, body: &Bytes, is_error: bool) -> Answered {
 
 fn settle(shared: &Shared, id: &str, answer: Answered) -> StatusCode {
     let waiting = shared.under_way.lock().expect("no panic").remove(id);
-    // Whoever invoked it may have given up.
+    // The caller may have given up.
     drop(waiting.expect("an invocation under way").send(answer));
     StatusCode::ACCEPTED
 }
@@ -199,7 +199,7 @@ impl Drop for Function {
     }
 }
 
-/// What Lambda tells the processes of a function whose runtime API is at `api`.
+/// The environment of a function whose runtime API is at `api`.
 pub(crate) fn as_function<'a>(command: &'a mut Command, api: &str) -> &'a mut Command {
     command
         .env("AWS_LAMBDA_RUNTIME_API", api)
@@ -256,7 +256,7 @@ pub(crate) fn metrics_of(line: &str) -> Value {
     let root = line.as_object().expect("an object");
     let at = root["_aws"]["Timestamp"].as_u64().expect("milliseconds since 1970");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-    assert!(now.abs_diff(at.into()) < 120_000, "CloudWatch takes what is at most two hours ahead and two weeks old");
+    assert!(now.abs_diff(at.into()) < 120_000, "CloudWatch accepts data at most two hours ahead and two weeks old");
     let directives = root["_aws"]["CloudWatchMetrics"].as_array().expect("directives");
     let [directive] = directives.as_slice() else { panic!("one directive: {directives:?}") };
     assert_eq!(directive["Namespace"], "basewatch");

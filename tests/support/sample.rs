@@ -216,7 +216,7 @@ fn stale_by_a_bound() -> Finding {
             current: Some(current("lambda/java", "latest", 0)),
             behind: Some(Behind { exact: false, ..behind(60, 12) }),
             policy_rule: Some("payments".to_owned()),
-            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-that-tables-may-shorten:2026-09-20.1")
+            ..fresh("payments-reconciliation-nightly-batch-worker-with-a-name-that-does-not-fit-a-row:2026-09-20.1")
         },
         Verdict::Stale,
         Severity::Critical,
@@ -238,11 +238,11 @@ fn stale_on_a_quiet_line() -> Finding {
         Verdict::Stale,
         Severity::Low,
         Action::None,
-        &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding cannot help")],
+        &[("line-quiet", "the base is 62 days old and still the newest of its line: rebuilding does not help")],
     )
 }
 
-/// What somebody answers for.
+/// Findings covered by exemptions.
 fn exempted() -> Finding {
     let old = judged(
         Finding {
@@ -304,7 +304,7 @@ fn superseded() -> Finding {
     )
 }
 
-/// A function `name` of `owner`, `qualifier` telling which part of it.
+/// A function `name` of `owner` with `qualifier`.
 fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
     let finding = fresh(&format!("{name}:7"));
     Finding {
@@ -324,7 +324,7 @@ fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
     }
 }
 
-/// What runs: an alias whose repository holds a better image, a function whose image is gone, and a sidecar.
+/// Workloads: an alias whose repository has a better image, a function whose image was deleted, and a sidecar.
 fn running() -> [Finding; 3] {
     let behind_live = Finding {
         base: Some(base("lambda/java", "21", 40)),
@@ -369,8 +369,8 @@ fn running() -> [Finding; 3] {
         behind: Some(behind(28, 9)),
         ..sidecar
     };
-    let better = "invoices:8, pushed 2026-11-18, stands on a better base (superseded) and is not deployed here";
-    let lost = "the image that runs is no longer in nightly: it can be neither audited nor rolled back to, and one day no longer started";
+    let better = "invoices:8, pushed 2026-11-18, is built on a better base (superseded) but is not deployed";
+    let lost = "the running image was deleted from nightly: it cannot be audited, rolled back to or cold-started";
     let failed = "the function cannot be invoked: ImageDeleted: The image was deleted.";
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
     [
@@ -409,8 +409,8 @@ fn identified_by_layers() -> [Finding; 3] {
         ..fresh("imports:2")
     };
     let older = "9 newer releases, behind for 28 days (since 2026-10-23); the current one is 3.12.2026.11.18.06";
-    let disproven = "label sdkBaseVersion says public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
-                     of that; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
+    let disproven = "label sdkBaseVersion names public.ecr.aws/lambda/java:21, but the image does not begin with the layers \
+                     of that base; its first 6 layers are those of public.ecr.aws/lambda/python:3.12.2026.10.21.06";
     [
         judged(
             contradicted,
@@ -473,7 +473,7 @@ fn unknown(name: &str, code: &str, message: &str) -> Finding {
     )
 }
 
-/// A tag and a label that try to take the terminal over, and an image that is gone.
+/// A tag and a label with terminal escapes, and a deleted image.
 fn unknowns() -> [Finding; 4] {
     let gone = Finding {
         image: ImageFields {
@@ -532,7 +532,7 @@ fn note(code: &str, message: &str) -> Note {
     Note { code: code.to_owned(), message: message.to_owned() }
 }
 
-/// A report that says that most of the fleet is unknown.
+/// A report in which most of the fleet is unknown.
 pub(crate) fn report_of_mostly_unknown() -> Report {
     let message = "only 0 of 5 deployments could be judged, less than policy.min_known = 0.5; most often \
                    base-unidentified (3): record the base in a label when building (looked for: sdkBaseVersion, \
@@ -659,7 +659,7 @@ pub(crate) fn explanation() -> Explanation {
             step("line of the base", "configured default tag latest", StepOutcome::Note),
             step(
                 "dated tag of the base",
-                "none of the 4 tags around 2026-09-20 carries the digest",
+                "none of the 4 tags near 2026-09-20 points at the digest",
                 StepOutcome::NotFound,
             ),
         ],

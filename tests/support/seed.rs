@@ -1,7 +1,6 @@
-//! Which images do the peers serve? Images built byte by byte, pushed as any client would push them.
+//! Images for the peers, built byte by byte and pushed like any client does.
 //!
-//! Knows no product code but the vocabulary: the digests here are counted by `sha2` itself, so that a
-//! mistake of ours in counting them shows.
+//! Uses no product code except the vocabulary: digests are computed with `sha2`, to detect errors of ours.
 
 use std::fmt::Write as _;
 

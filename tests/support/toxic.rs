@@ -1,4 +1,4 @@
-//! A registry that misbehaves: raw HTTP on loopback, so that bodies can be cut, dripped, endless or late.
+//! A faulty registry: raw HTTP on loopback, so that bodies can be truncated, slow, endless or late.
 //!
 //! One request a connection, a thread each; every wait in here is bounded.
 
@@ -267,7 +267,7 @@ impl Toxic {
 impl Drop for Toxic {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::SeqCst);
-        // Wakes the listener so that it sees the flag.
+        // Wakes the listener so that it reads the flag.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
 }

@@ -1,4 +1,4 @@
-//! A client over toxic registries, impatient enough for tests.
+//! A client for faulty registries, with short timeouts.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings, Requests};
 
-/// Settings that allow `registry` and give up soon.
+/// Settings that allow `registry`, with short timeouts.
 pub(crate) fn settings(registry: &str) -> NetworkSettings {
     NetworkSettings {
         allow: vec![registry.to_owned()],

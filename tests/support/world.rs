@@ -1,4 +1,4 @@
-//! A registry of the imagination: lines that publish releases, images built on them, every request noted.
+//! An in-memory registry: lines that publish releases, images built on them, and a log of requests.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -148,7 +148,7 @@ impl World {
         self.state.lock().expect("unpoisoned").refused.insert(tag.to_owned(), error);
     }
 
-    /// Answers a `GET` by `tag` only once there was the request `awaited`, as [`requests`](Self::requests) would tell it.
+    /// Answers a `GET` by `tag` only after the request `awaited`, in the form of [`requests`](Self::requests).
     pub(crate) fn answer_after(&self, tag: &str, awaited: &str) {
         self.state.lock().expect("unpoisoned").held.insert(tag.to_owned(), awaited.to_owned());
     }
@@ -217,7 +217,7 @@ impl World {
         configuration.expect("a manifest")
     }
 
-    /// A blob that is no image's configuration.
+    /// A blob that is not an image configuration.
     pub(crate) fn blob(&self, content: &[u8]) -> Digest {
         let digest = Digest::of(content);
         self.state.lock().expect("unpoisoned").configs.insert(digest.clone(), content.to_vec());
@@ -247,7 +247,7 @@ impl World {
         self.state.lock().expect("unpoisoned").announced.push(digest.clone());
     }
 
-    /// Takes the tag away.
+    /// Removes the tag.
     pub(crate) fn untag(&self, repository: &str, tag: &str) {
         let mut state = self.state.lock().expect("unpoisoned");
         assert!(state.tags.get_mut(repository).and_then(|tags| tags.remove(tag)).is_some(), "{tag} was there");

@@ -1,4 +1,4 @@
-//! What an audit says of the bases of images, compared with the truth: the confusion table.
+//! The confusion table: identified bases compared with the ground truth.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,16 +9,16 @@ use crate::{
     program::{codes, findings},
 };
 
-/// How an answer compares with the truth.
+/// How a result compares with the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The base that can be proven is named, as confirmed.
     Right,
-    /// No base can be proven, and what the image says is named as unconfirmed.
+    /// No base can be proven, and the recorded base is named as unconfirmed.
     Unconfirmed,
     /// No base can be proven, and none is named.
     UnknownRightly,
-    /// A base can be proven, and none is named, or one that is said to be unconfirmed.
+    /// A base can be proven, but none is named, or one as unconfirmed.
     UnknownWrongly,
     /// Another base is named.
     Wrong,
@@ -46,11 +46,11 @@ impl Class {
     }
 }
 
-/// How many images of each class got which answer.
+/// The number of images by class and result.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Confusion {
     counts: BTreeMap<(Class, Outcome), usize>,
-    /// What is not as it should be, with the image.
+    /// The deviations, with their images.
     pub faults: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl Confusion {
         confusion
     }
 
-    /// How many answers compare so.
+    /// The number of results with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.counts.iter().filter(|((_, found), _)| *found == outcome).map(|(_, count)| count).sum()
     }
@@ -130,7 +130,7 @@ fn outcome(truth: &Truth, finding: &Value) -> Outcome {
     match &truth.base {
         Some(_) if base.is_null() => Outcome::UnknownWrongly,
         Some(releases) if is_confirmed && is_among(releases) => Outcome::Right,
-        // It is not claimed to be proven, so it is not wrong; it is not the answer either.
+        // It is not reported as proven, so it is neither wrong nor correct.
         Some(_) if !is_confirmed => Outcome::UnknownWrongly,
         None if base.is_null() => Outcome::UnknownRightly,
         None if !is_confirmed && is_among(&truth.unconfirmed) => Outcome::Unconfirmed,

@@ -1,4 +1,4 @@
-//! Images that buildah, skopeo and umoci built, in a registry that stands in for all others, and the truth about them.
+//! Images that buildah, skopeo and umoci built, in one registry for all hosts, with the ground truth.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -12,13 +12,13 @@ use crate::{
     program::Program,
 };
 
-/// The instant that audits take for now; all bases were published before.
+/// The instant that counts as now; all bases were published before.
 const NOW: &str = "2026-11-20T06:00:00Z";
 
-/// The registries by name. One on loopback stands in for all.
+/// The registries by name, all served by one on loopback.
 const REGISTRIES: [&str; 4] = ["public.ecr.aws", "docker.io", "registry.example.com", "apps.example.com"];
 
-/// What is configured beside AWS's bases.
+/// The configured bases besides those of AWS.
 const OTHER_BASES: &str = r#"
 [[identify.base]]
 repository = "registry.example.com/company/python"
@@ -61,7 +61,7 @@ fn without_tag(reference: &str) -> &str {
     reference.rsplit_once(':').map_or(reference, |(repository, _)| repository)
 }
 
-/// What is true of an image.
+/// The ground truth about an image.
 #[derive(Debug, Deserialize)]
 pub struct Truth {
     /// Its reference.
@@ -72,7 +72,7 @@ pub struct Truth {
     pub base: Option<Vec<NamedRelease>>,
     /// The bases below it that can be proven, each with those of equal content.
     pub chain: Vec<Vec<NamedRelease>>,
-    /// What may be named as unconfirmed where no base can be proven.
+    /// The base that may be named as unconfirmed if none can be proven.
     pub unconfirmed: Vec<NamedRelease>,
     /// Whether a label of it is disproven.
     pub contradicted: bool,
@@ -84,7 +84,7 @@ pub struct Truth {
 pub struct Settings {
     /// How many requests a search may send.
     pub search_requests: u32,
-    /// Whether AWS's repositories are said to have dated tags, as they do.
+    /// Whether AWS's repositories are configured with dated tags, as they have.
     pub has_dated_tags: bool,
     /// Whether other bases than AWS's are configured.
     pub has_other_bases: bool,
@@ -116,7 +116,7 @@ impl HeldOut {
         let truth = fs::read_to_string(folder.path().join("truth.json")).expect("the truth");
         let images: Vec<Truth> = serde_json::from_str(&truth).expect("the truth in JSON");
         for image in &images {
-            assert_eq!(image.base.is_none(), image.why.is_some(), "{}: only what is unknown has a reason", image.image);
+            assert_eq!(image.base.is_none(), image.why.is_some(), "{}: only an unknown base has a reason", image.image);
         }
         Self { registry, images }
     }

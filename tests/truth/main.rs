@@ -1,5 +1,5 @@
-//! Which base, for images that others' tools built? The whole fleet is audited by the program and compared with the truth
-//! that was written down when the images were built.
+//! Identification of images built by other tools: the fleet is audited by the program and compared with the ground
+//! truth recorded when the images were built.
 //!
 //! Run by `scripts/test`, which installs buildah, skopeo and umoci; without the feature `peers` there is nothing here.
 #![cfg(feature = "peers")]
@@ -37,7 +37,7 @@ fn every_provable_base_of_the_held_out_fleet_is_named_and_none_is_claimed_wrongl
     println!("{}", held_out::requests(&report));
     assert_eq!(warm, confusion, "a second run answers the same");
     let asked = fleet.registry.requests_since(mark);
-    // A digest in a label that names nothing is asked for again.
+    // A label with a missing digest is read again.
     let is_read =
         |request: &&String| request.starts_with("GET ") && request.ends_with(" 200") && !request.contains("/tags/list");
     assert_eq!(
@@ -66,7 +66,7 @@ fn small_budgets_in_a_row(fleet: &HeldOut, expected: &confusion::Confusion) {
     panic!("twelve runs of a hundred requests do not find what one of many does");
 }
 
-/// A registry of which the dated tags cannot be listed: little can be proven, and nothing is claimed instead.
+/// A registry whose dated tags cannot be listed: little can be proven, and nothing wrong is reported.
 fn without_dated_tags(fleet: &HeldOut) {
     let program = fleet.program(&Settings { has_dated_tags: false, ..Settings::default() });
     let (confusion, _) = fleet.audit(&program);
@@ -74,7 +74,7 @@ fn without_dated_tags(fleet: &HeldOut) {
     assert_eq!(confusion.count(Outcome::Wrong), 0, "{}{:#?}", confusion.table(), confusion.faults);
 }
 
-/// Only AWS's repositories are bases: what is built on others is on what these are built on, or unknown.
+/// Only AWS's repositories are bases: images on other bases have the AWS base below, or an unknown one.
 fn without_configured_bases(fleet: &HeldOut) {
     let program = fleet.program(&Settings { search_requests: AMPLE, has_other_bases: false, ..Settings::default() });
     let (confusion, _) = fleet.audit(&program);

@@ -1,4 +1,4 @@
-//! What was asked? Every call, counted; cheap enough for hundreds of thousands.
+//! The call log: every call, counted, cheap enough for hundreds of thousands.
 
 use std::collections::{BTreeMap, HashMap};
 

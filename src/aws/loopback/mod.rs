@@ -1,4 +1,4 @@
-//! AWS in this process, on loopback: what the demo's inventories ask, and the tests, and the benchmark.
+//! In-process AWS on loopback, for the demo, the tests and the benchmark.
 //!
 //! One model in memory that answers as Lambda, ECR, ECS, STS, Organizations and Account Management do on the
 //! wire: a [`CloudTransport`] below the SDK, or a [`CloudServer`] over real HTTP. It checks no signatures, and
@@ -53,7 +53,7 @@ use self::{
 /// Tags of a resource, by key.
 pub type Tags = std::collections::BTreeMap<String, String>;
 
-/// A small AWS. Clones share it, and it may change while it is asked.
+/// An emulated AWS. Clones share it, and it may change while it serves requests.
 #[derive(Clone, Debug)]
 pub struct Cloud(Arc<Shared>);
 
@@ -114,7 +114,7 @@ impl Cloud {
         lock(&self.0.sessions).expire_all(Utc::now());
     }
 
-    /// Lets the sessions that are handed out from now on last `lifetime`, whatever is asked for.
+    /// Lets the sessions that are handed out from now on last `lifetime`, whatever the request.
     pub fn let_sessions_last(&self, lifetime: Duration) {
         lock(&self.0.sessions).let_last(lifetime);
     }

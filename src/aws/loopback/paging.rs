@@ -1,4 +1,4 @@
-//! Which part of a list is asked for? Pages with cursors that nobody should read.
+//! Pagination with opaque cursors.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -8,9 +8,9 @@ use super::{reply::Refusal, request::Asked};
 /// How large the pages of an operation are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// What is given when nothing is said.
+    /// The default page size.
     pub(super) default: usize,
-    /// What may be asked for at most.
+    /// The largest page size.
     pub(super) most: usize,
 }
 

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_holds_what_the_quota_says_and_no_more() {
+    fn a_second_allows_the_quota_and_no_more() {
         let mut meter = Meter::new(Quotas::real());
         let start = Instant::now();
         let get = call("1", "eu-west-1", "GetFunction");

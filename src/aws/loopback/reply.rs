@@ -80,7 +80,7 @@ pub(super) const REQUEST_ID: &str = "b25f48e8-84fd-11e6-80d9-574e0c4664cb";
 /// Why a call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The HTTP status, where the protocol tells errors apart by it.
+    /// The HTTP status, if the protocol distinguishes errors by it.
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) message: String,
@@ -128,7 +128,7 @@ impl Refusal {
         Self::new(403, code, "The security token included in the request is expired")
     }
 
-    /// Nobody has that key, or not in that region: one that is not enabled does not know the account's keys
+    /// The key is unknown, or unknown in that region: a region that is not enabled does not have the account's keys
     /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
     pub(super) fn unknown_key(asked: &Asked) -> Self {
         let is_query = asked.protocol == Protocol::Query;

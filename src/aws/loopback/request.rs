@@ -1,4 +1,4 @@
-//! Who asks for what, and where? A request of the SDK, read as far as every service needs it.
+//! Parses requests of the SDK: caller, service, region and operation.
 
 use std::collections::BTreeMap;
 
@@ -48,9 +48,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads `incoming`, or says what it is answered without being read.
+    /// Parses `incoming`, or returns the response for it.
     pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, Answer> {
-        // Instance and container metadata: there is none here, and the SDK stops looking when nobody answers.
+        // There is no instance or container metadata, and the SDK stops looking without a response.
         if incoming.host.starts_with("169.254.") {
             return Err(Answer::NoConnection);
         }
@@ -109,7 +109,7 @@ fn scope(authorization: &str) -> Option<[String; 3]> {
     Some([key, region, service].map(str::to_owned))
 }
 
-/// The operation of a REST request; empty for what is not known here.
+/// The operation of a REST request; empty if unknown.
 fn rest_operation(method: &str, segments: &[String]) -> &'static str {
     let segments: Vec<_> = segments.iter().map(String::as_str).collect();
     match (method, segments.as_slice()) {
@@ -129,7 +129,7 @@ fn pairs(form: &str) -> BTreeMap<String, String> {
     form.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-/// `text` without percent-encoding; what is no encoding stays as it is.
+/// `text` without percent-encoding; invalid encodings are kept.
 fn decoded(text: &str, plus_is_space: bool) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_credential_scope_says_who_where_and_what() {
+    fn the_credential_scope_has_key_region_and_service() {
         let header =
             "AWS4-HMAC-SHA256 Credential=AKID/20261120/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
         assert_eq!(scope(header), Some(["AKID", "eu-west-1", "lambda"].map(str::to_owned)));

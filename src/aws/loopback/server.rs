@@ -1,4 +1,4 @@
-//! The cloud over real HTTP, for programs that are told where AWS is by `AWS_ENDPOINT_URL`.
+//! The cloud over real HTTP, for programs that use `AWS_ENDPOINT_URL`.
 
 use std::{
     io,

@@ -13,8 +13,7 @@ use super::{
 };
 use crate::image::ArnParts;
 
-/// What a session lasts when nothing is asked for, and the longest one a role gives unless it was changed; also the
-/// longest one that an assumed role may ask for
+/// The default duration of a session, and the default maximum of a role; also the maximum for role chaining
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 const HOUR: u64 = 3600;
 /// The shortest session.

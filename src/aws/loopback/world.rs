@@ -1,4 +1,4 @@
-//! What is there? Accounts, their regions, and what each region holds.
+//! The resources of the emulated cloud: accounts, regions, and the resources of each region.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{
     lambda::Function,
 };
 
-/// The regions that every account has unless it says otherwise
+/// The default regions of an account
 /// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>).
 pub(super) const DEFAULT_REGIONS: [&str; 17] = [
     "ap-northeast-1",
@@ -31,16 +31,16 @@ pub(super) const DEFAULT_REGIONS: [&str; 17] = [
     "us-west-2",
 ];
 
-/// Some of the regions that an account has only after it asked for them.
+/// Some of the opt-in regions.
 pub(super) const OPT_IN_REGIONS: [&str; 5] = ["af-south-1", "ap-east-1", "eu-central-2", "eu-south-1", "me-south-1"];
 
-/// How an account of an organization stands.
+/// The status of an account in an organization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccountStatus {
     /// It is in use.
     #[default]
     Active,
-    /// It is closed, or AWS has suspended it: nobody gets in.
+    /// It is closed or suspended by AWS.
     Suspended,
 }
 

@@ -1,5 +1,5 @@
-//! The releases of base repositories in private ECR: listed by `DescribeImages`, and read as images that run are, by
-//! `BatchGetImage`, each once ever. Whether one is the base of an image is not decided here.
+//! Releases of base repositories in private ECR: listed with `DescribeImages`, read with `BatchGetImage`, each once
+//! ever.
 
 use std::{
     cmp::Reverse,
@@ -27,28 +27,28 @@ use crate::{
     store::{Seen, TagMemory},
 };
 
-/// How many images of one repository are looked through, newest first.
+/// The most images of one repository that are listed, newest first.
 const MOST_LISTED: usize = 10_000;
-/// How many of one repository are read in one run, newest first. Later runs read the others.
+/// The most images of one repository that are read in one run, newest first. Later runs read the others.
 const MOST_READ: usize = 500;
 
-/// What private ECR says of base repositories.
+/// The base repositories in private ECR.
 #[derive(Debug, Default)]
 pub struct BaseRepositories {
-    /// What each holds, as far as it could be listed.
+    /// The images of each, as far as it could be listed.
     pub shelves: BTreeMap<Repository, Arc<Shelf>>,
-    /// The repositories, or patterns of them, that could not be listed or read as a whole, each with why.
+    /// The repositories or patterns that could not be read completely, each with the error.
     pub unread: Vec<(String, String)>,
 }
 
-/// A repository and what it holds.
+/// A repository and its images.
 type Listed = (Arc<EcrRepository>, Arc<Shelf>);
 
 impl Estate {
-    /// Reads the releases of those of `repositories` that are in private ECR and may be asked, and of those there that match
-    /// one of `patterns`, and remembers them in the catalog.
+    /// Reads the releases of the base `repositories` in private ECR, and of those that match `patterns`, into the
+    /// catalog.
     ///
-    /// A repository that cannot be listed costs no deployment: what its moving tags carry is read by digest all the same.
+    /// A repository that cannot be listed affects no deployment: its moving tags are still read by digest.
     pub async fn read_bases(&self, mut repositories: BTreeSet<Repository>, patterns: &[&Glob]) -> BaseRepositories {
         let mut read = BaseRepositories::default();
         for pattern in patterns {
@@ -83,8 +83,8 @@ impl Estate {
         read
     }
 
-    /// The repositories whose full names match `pattern`, if that names one registry of private ECR and several
-    /// repositories in it.
+    /// The repositories that match `pattern`, if that names one registry of private ECR and has wildcards in the
+    /// repository.
     async fn repositories_like(&self, pattern: &Glob) -> Result<Vec<Repository>, Failure> {
         let found = EcrHost::of_pattern(pattern.as_str()).filter(|(_, name)| has_wildcards(name));
         let Some((EcrHost { account, region }, name)) = found else { return Ok(Vec::new()) };
@@ -105,8 +105,8 @@ impl Estate {
         }
     }
 
-    /// The identity that `account` is asked as. If that has a role to read it with, it is audited, even if nothing runs
-    /// there: many companies have an account for their bases.
+    /// The session to read `account` with. An account with a role of its own is allowed even if nothing runs there:
+    /// many companies have an account for their bases.
     async fn session_for_bases(&self, account: &str) -> Result<Arc<Session>, Failure> {
         let session = self.aws.session_of(account).await?;
         if session.account().is_some_and(|own| own.as_str() == account) {
@@ -115,9 +115,10 @@ impl Estate {
         Ok(session)
     }
 
-    /// What `repository`, which is in private ECR, holds; `not-found` if its registry may not be asked.
+    /// The images of `repository` in private ECR; `not-found` if its registry is not allowed.
     async fn list_base(&self, repository: &Repository) -> Result<Listed, Failure> {
-        let not_found = || Failure { code: ErrorCode::NotFound, message: format!("{repository} may not be asked") };
+        let not_found =
+            || Failure { code: ErrorCode::NotFound, message: format!("the registry of {repository} is not allowed") };
         let account = EcrHost::parse(&repository.registry).ok_or_else(not_found)?.account;
         let session = self.session_for_bases(account).await?;
         if !self.images.registry().may_ask(repository) {
@@ -129,7 +130,7 @@ impl Estate {
         Ok((repository, stored))
     }
 
-    /// Reads the images of `bases` that the catalog does not know.
+    /// Reads the images of `bases` that the catalog does not have.
     async fn read_unread(&self, bases: &[Listed]) -> Findings {
         let catalog = self.images.catalog();
         let mut wanted = Wanted::new();
@@ -149,7 +150,7 @@ impl Estate {
         findings
     }
 
-    /// Remembers the images of `stored` as releases of `repository`, and what its dated tags carry.
+    /// Adds the images of `stored` to the catalog as releases of `repository`, and the digests of its dated tags.
     fn remember_base(&self, repository: &Repository, stored: &Shelf) {
         let catalog = self.images.catalog();
         let known = self.known_releases(repository);
@@ -184,7 +185,7 @@ impl Estate {
         });
     }
 
-    /// The releases of `repository` that the catalog knows, by the digests of manifests and indexes.
+    /// The releases of `repository` in the catalog, by the digests of manifests and indexes.
     fn known_releases(&self, repository: &Repository) -> HashMap<Digest, KnownRelease> {
         let mut known: HashMap<Digest, KnownRelease> = HashMap::new();
         self.images.catalog().recall(repository, |memory| {
@@ -207,7 +208,7 @@ impl Estate {
         manifest: &Digest,
         facts: &ImageFacts,
     ) {
-        // ECR saw it when it received it.
+        // ECR received it then.
         let first_seen = held.pushed_at.filter(|at| *at <= self.seen_at).unwrap_or(self.seen_at);
         if facts.platform.is_unknown() {
             return;
@@ -219,12 +220,12 @@ impl Estate {
         }
     }
 
-    /// What in `repository` was found to be no image, and need not be read again.
+    /// The digests in `repository` that are not images and need not be read again.
     fn artifacts(&self, repository: &Repository) -> BTreeSet<Digest> {
         self.images.catalog().kept(&artifacts_name(repository)).unwrap_or_default()
     }
 
-    /// Remembers what was found to be no image; why some of the rest could not be read.
+    /// Stores the digests that are not images. Returns the first error of the others, if any.
     fn note_artifacts(&self, repository: &Repository, stored: &Shelf, findings: &Findings) -> Option<String> {
         let known = self.artifacts(repository);
         let mut artifacts = known.clone();
@@ -246,7 +247,7 @@ impl Estate {
     }
 }
 
-/// What the catalog knows of a release.
+/// A release as the catalog has it.
 #[derive(Default)]
 struct KnownRelease {
     tags: BTreeSet<String>,
@@ -254,7 +255,7 @@ struct KnownRelease {
 }
 
 impl KnownRelease {
-    /// Whether `held` says no more of it.
+    /// Whether `held` adds nothing to it.
     fn has(&self, held: &Held) -> bool {
         held.pushed_at.is_none_or(|at| self.first_seen <= Some(at))
             && held.tags.iter().all(|tag| self.tags.contains(&LambdaTag::release_of(tag)))
@@ -262,8 +263,8 @@ impl KnownRelease {
 }
 
 impl BaseRepositories {
-    /// Notes that `place` could not be listed. That there is no such repository, or that there are no credentials, is
-    /// reported when its tags are asked for.
+    /// Records that `place` could not be listed. A missing repository or missing credentials are reported when its tags
+    /// are read.
     fn note(&mut self, place: &str, failure: Failure) {
         if !matches!(failure.code, ErrorCode::NotFound | ErrorCode::Credentials) {
             self.unread.push((place.to_owned(), failure.message));
@@ -271,7 +272,7 @@ impl BaseRepositories {
     }
 }
 
-/// The images of `stored` that can be pulled, newest first. Some may turn out to be other artifacts.
+/// The images of `stored` that can be pulled, newest first. Some may be other artifacts.
 fn images(stored: &Shelf) -> Vec<&Held> {
     let mut images: Vec<_> = stored.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
     images.sort_by_key(|held| (Reverse(held.pushed_at), &held.digest));

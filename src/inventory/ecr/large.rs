@@ -1,5 +1,5 @@
-//! Answers of ECR that are too large to be read beside others: a hundred manifests of the largest size that ECR takes
-//! have four hundred megabytes. The SDK reads an answer as a whole and has no limit for it.
+//! A size limit for responses of ECR: a hundred manifests of the maximum size have four hundred megabytes, and the SDK
+//! reads a response into memory without a limit.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 
-/// Leaves an answer unread that announces more than so many bytes. One that announces nothing is read.
+/// An interceptor that does not read a response whose `Content-Length` exceeds `most_bytes`. A response without one is
+/// read.
 #[derive(Clone, Debug)]
 pub(super) struct SizeLimit {
     most_bytes: u64,
@@ -27,7 +28,7 @@ impl SizeLimit {
         Self { most_bytes, was_larger: Arc::default() }
     }
 
-    /// Whether the answer was left unread: what the call returned is empty then.
+    /// Whether the response was not read, so that the result of the call is empty.
     pub(super) fn was_larger(&self) -> bool {
         self.was_larger.load(Ordering::Acquire)
     }
@@ -49,7 +50,7 @@ impl Intercept for SizeLimit {
         let is_larger = body.content_length().is_some_and(|bytes| bytes > self.most_bytes);
         self.was_larger.store(is_larger, Ordering::Release);
         if is_larger {
-            // Not an error, which the SDK would try again.
+            // Not an error, which the SDK would retry.
             *body = SdkBody::from("{}");
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What does ECR list? Repositories and their images, page by page, chosen by the settings.
+//! Lists of ECR: repositories and their images, filtered by the settings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,16 +19,16 @@ use crate::{
     registry::EcrHost,
 };
 
-/// Entries asked for in one page: the most the API gives.
+/// The page size: the maximum of the API.
 const PAGE: i32 = 1_000;
-/// The most pages of one list: ten times what the quotas of ECR allow (100,000 repositories a region,
-/// 100,000 images a repository), so that a list without an end has one.
+/// The most pages of one list: ten times the quotas of ECR (100,000 repositories a region, 100,000 images a
+/// repository). It ends a list that never ends.
 const PAGES: usize = 1_000;
-/// The media types of image configurations; ECR tells those of other artifacts in `artifactMediaType`.
+/// The media types of image configurations. For other artifacts, `artifactMediaType` differs.
 pub(super) const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
-/// What was listed, and what kept the rest from being seen.
+/// The items that could be listed, and the errors.
 pub(super) struct Listed<T> {
     pub(super) items: Vec<T>,
     pub(super) gaps: Vec<Gap>,
@@ -41,15 +41,14 @@ pub(in crate::inventory) struct EcrRepository {
     pub(in crate::inventory) account: AccountId,
     pub(in crate::inventory) name: String,
     pub(in crate::inventory) arn: Option<Arn>,
-    /// The same as registries are asked for it.
+    /// The same as a repository of the registry API.
     pub(in crate::inventory) repository: Repository,
-    /// What a [`Gap`] about it is called.
+    /// The scope of a [`Gap`] about it.
     scope: String,
 }
 
 impl EcrRepository {
-    /// The repository that registries know as `repository`, asked as `session`; none if its registry is not
-    /// one of ECR.
+    /// The repository `repository`, read with `session`; `None` if its registry is not ECR.
     pub(in crate::inventory) fn parse(repository: &Repository, session: &Session) -> Option<Self> {
         let host = EcrHost::parse(&repository.registry)?;
         let name = &repository.name;
@@ -65,7 +64,7 @@ impl EcrRepository {
         })
     }
 
-    /// Its tags as an AWS resource.
+    /// Its resource tags.
     pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, Failure> {
         let answer = self
             .client
@@ -77,12 +76,12 @@ impl EcrRepository {
         Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
-    /// What a [`Gap`] about it is called.
+    /// The scope of a [`Gap`] about it.
     pub(in crate::inventory) fn scope(&self) -> String {
         self.scope.clone()
     }
 
-    /// Its images as deployments of `kind`, or of any.
+    /// The deployments of its images that an error may hide: of `kind`, or of any kind.
     pub(in crate::inventory) fn extent(&self, kind: Option<DeploymentKind>) -> Extent {
         Extent {
             kind,
@@ -92,25 +91,24 @@ impl EcrRepository {
         }
     }
 
-    /// What could not be seen of its images. That hides no workload: those are listed elsewhere, and read by digest.
+    /// The error of reading its images. It hides no workload: those are listed elsewhere and read by digest.
     fn gap(&self, failure: Failure) -> Gap {
         Gap::new(self.scope(), self.extent(Some(DeploymentKind::Ecr)), failure)
     }
 
-    /// What a [`Failure`] of `operation` on it is called.
+    /// The name of a call of `operation` in the message of a [`Failure`].
     pub(super) fn call(&self, operation: &str) -> String {
         format!("ecr:{operation} of {} in {}", self.name, self.region)
     }
 }
 
-/// `ecr eu-west-1 orders`, or `ecr eu-west-1 orders of 123456789012` where several accounts are audited: all of
-/// them may have a repository of that name.
+/// `ecr eu-west-1 orders`, or `ecr eu-west-1 orders of 123456789012` if several accounts are audited.
 fn scope(region: &str, name: &str, account: Option<&AccountId>) -> String {
     let account = account.map(|account| format!(" of {account}")).unwrap_or_default();
     format!("ecr {region} {name}{account}")
 }
 
-/// An image that was chosen, with those of its tags that were.
+/// A selected image, with its selected tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EcrImage {
     pub(super) digest: Digest,
@@ -123,7 +121,7 @@ struct Page<T> {
     next: Option<String>,
 }
 
-/// Asks for page after page. What was read before a page failed is kept.
+/// Reads all pages. If one fails, the items of earlier pages are returned.
 async fn all_pages<T, F>((scope, extent): (&str, Extent), ask: impl Fn(Option<String>) -> F) -> Listed<T>
 where
     F: Future<Output = Result<Page<T>, Failure>>,
@@ -146,10 +144,10 @@ where
         }
         token = next;
     }
-    Listed { items, gaps: gap(ErrorCode::Failed, format!("the list does not end within {PAGES} pages")) }
+    Listed { items, gaps: gap(ErrorCode::Failed, format!("the list exceeds {PAGES} pages")) }
 }
 
-/// The repositories at `spot` that `settings` choose.
+/// The repositories at `spot` that `settings` select.
 pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let call = format!("ecr:DescribeRepositories in {region}");
@@ -185,7 +183,7 @@ fn repository_of(
     repository: &aws_sdk_ecr::types::Repository,
     scope: String,
 ) -> Result<EcrRepository, String> {
-    let missing = |field: &str| format!("ecr:DescribeRepositories gives no {field}");
+    let missing = |field: &str| format!("the response of ecr:DescribeRepositories has no {field}");
     let account = repository.registry_id().ok_or_else(|| missing("registryId"))?;
     let uri = repository.repository_uri().ok_or_else(|| missing("repositoryUri"))?;
     Ok(EcrRepository {
@@ -199,7 +197,7 @@ fn repository_of(
     })
 }
 
-/// The repository `name` at `spot`; none if there is none.
+/// The repository `name` at `spot`; `None` if it does not exist.
 pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<EcrRepository>>, Gap> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let scope = scope(region, name, spot.session.account());
@@ -221,8 +219,8 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
     }
 }
 
-/// The image `digest` of `repository` with the tags it has now, as far as `settings` choose it; none if it is not
-/// there any more, or is no image.
+/// The image `digest` of `repository` with those of its current tags that `settings` select; `None` if it does not
+/// exist any more or is not an image.
 pub(super) async fn image(
     repository: &EcrRepository,
     digest: &Digest,
@@ -245,7 +243,7 @@ pub(super) async fn image(
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
 
-/// Everything that `repository` holds, archived images too.
+/// All images of `repository`, including archived ones.
 pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Shelf, Gap> {
     let filter =
         DescribeImagesFilter::builder().tag_status(TagStatus::Any).image_status(ImageStatusFilter::Any).build();
@@ -258,16 +256,16 @@ pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Sh
     })
     .await;
     match listed.gaps.into_iter().next() {
-        // Of a list with a gap nothing can be said to be gone.
+        // With a partial list, no image can be reported as deleted.
         Some(gap) => Err(gap),
         None => Ok(listed.items.into_iter().collect()),
     }
 }
 
-/// The images of `repository` that `settings` choose.
+/// The images of `repository` that `settings` select.
 pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -> Listed<EcrImage> {
     let tag_status = if settings.untagged { TagStatus::Any } else { TagStatus::Tagged };
-    // No image status is asked for: the API then leaves archived images out (DescribeImagesFilter).
+    // Without an image status, the API leaves archived images out (DescribeImagesFilter).
     let filter = DescribeImagesFilter::builder().tag_status(tag_status).build();
     let listed = details(repository, &filter, |detail| is_image(detail).then(|| image_of(detail)).transpose()).await;
     let mut images = BTreeMap::<Digest, EcrImage>::new();
@@ -277,7 +275,7 @@ pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -
     Listed { items: choose(images.into_values(), settings), gaps: listed.gaps }
 }
 
-/// What `read` makes of each image that `DescribeImages` lists.
+/// Applies `read` to each image that `DescribeImages` lists.
 async fn details<T>(
     repository: &EcrRepository,
     filter: &DescribeImagesFilter,
@@ -304,7 +302,7 @@ async fn details<T>(
     Listed { items, gaps }
 }
 
-/// The image that an artifact refers to, if that may hold provenance.
+/// The subject of an artifact that may hold provenance.
 fn attested(detail: &ImageDetail) -> Option<Digest> {
     let may_hold = detail.artifact_media_type().is_none_or(may_hold_provenance);
     detail.subject_manifest_digest().filter(|_| may_hold)?.parse().ok()
@@ -314,7 +312,7 @@ fn is_asleep(detail: &ImageDetail) -> bool {
     matches!(detail.image_status(), Some(ImageStatus::Archived | ImageStatus::Activating))
 }
 
-/// Whether this is an image that can be pulled: not archived, and no attestation, signature or chart.
+/// Whether this is an image that can be pulled: not archived, and not an attestation, signature or chart.
 fn is_image(detail: &ImageDetail) -> bool {
     let is_artifact = detail.artifact_media_type().is_some_and(|media_type| !IMAGE_CONFIGS.contains(&media_type));
     let tags = detail.image_tags();
@@ -322,8 +320,8 @@ fn is_image(detail: &ImageDetail) -> bool {
     !is_asleep(detail) && !is_artifact && !only_referrer_tags && detail.subject_manifest_digest().is_none()
 }
 
-/// Whether a tag names what refers to an image and not an image: `sha256-<hex>` of the OCI distribution
-/// specification's referrers tag schema, with `.sig`, `.att` or `.sbom` behind it for cosign.
+/// Whether a tag names a referrer instead of an image: `sha256-<hex>` of the referrers tag schema (OCI distribution
+/// specification), with the suffix `.sig`, `.att` or `.sbom` for cosign.
 fn is_referrer_tag(tag: &str) -> bool {
     let digest = tag.split_once('.').map_or(tag, |(digest, _)| digest);
     digest
@@ -340,12 +338,12 @@ fn image_of(detail: &ImageDetail) -> Result<EcrImage, String> {
     })
 }
 
-/// ECR writes an instant as seconds with three decimals, which read as a binary fraction are a little off.
+/// ECR writes an instant as seconds with three decimals; as a binary fraction they are slightly off.
 fn instant(at: &aws_sdk_ecr::primitives::DateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), at.subsec_nanos()).map(|at| at.round_subsecs(3))
 }
 
-/// Stand-ins list an image once for each of its tags.
+/// Emulators of ECR list an image once for each of its tags.
 fn merge(images: &mut BTreeMap<Digest, EcrImage>, image: EcrImage) {
     match images.get_mut(&image.digest) {
         Some(known) => {
@@ -356,7 +354,7 @@ fn merge(images: &mut BTreeMap<Digest, EcrImage>, image: EcrImage) {
     }
 }
 
-/// The images that match, with those of their tags that do; of these the newest.
+/// The newest of the matching images, with their matching tags.
 fn choose(images: impl Iterator<Item = EcrImage>, settings: &EcrSettings) -> Vec<EcrImage> {
     let mut chosen: Vec<_> = images
         .filter_map(|mut image| {
@@ -377,7 +375,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_of_signatures_are_told_from_tags_of_images() {
+    fn tags_of_signatures_are_distinguished_from_tags_of_images() {
         let hex = "a".repeat(64);
         for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha256-{hex}.att")] {
             assert!(is_referrer_tag(&tag), "{tag}");

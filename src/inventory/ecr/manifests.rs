@@ -1,5 +1,5 @@
-//! What do ECR's digests name? Manifests by `BatchGetImage` in hundreds, each digest once, and only what
-//! the catalog does not know.
+//! Reads manifests with `BatchGetImage`, a hundred a call, each digest once, and only those that the catalog does not
+//! have.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,25 +30,25 @@ use crate::{
 /// The most images one `BatchGetImage` may name (its API model).
 const BATCH: usize = 100;
 
-/// The largest answer that is read beside others: a hundred ordinary manifests have less.
+/// The largest response that is read concurrently with others, in bytes. A hundred ordinary manifests are smaller.
 const ANSWER_BYTES: u64 = 2 << 20;
-/// The largest answer with one manifest: four megabytes in JSON, in which each character may take six.
+/// The largest response with one manifest, in bytes: four megabytes in JSON, where one character may take six bytes.
 const MANIFEST_ANSWER_BYTES: u64 = 25 << 20;
 
-/// How the media types of layers that are file systems start.
+/// The media type prefixes of file system layers.
 const FILE_SYSTEMS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
 
-/// Digests to read, each with the repositories that hold it.
+/// The digests to read, each with the repositories that have it.
 pub(in crate::inventory) type Wanted = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
 
-/// A manifest as ECR gave it.
+/// A manifest as ECR returned it.
 enum Body {
     Document(Document),
     Artifact,
 }
 
-/// Reads what is `wanted` into `findings`. A digest that one repository does not give is asked of the next
-/// one that holds it, so there are as many rounds as repositories share a digest, and nearly always one.
+/// Reads the digests of `wanted` into `findings`. If one repository fails, the digest is read from the next one that
+/// has it: one round for each repository that shares a digest, nearly always one.
 pub(in crate::inventory) async fn read(
     images: &Arc<Images>,
     concurrency: usize,
@@ -119,8 +119,8 @@ async fn complete(images: Arc<Images>, (repository, digest, body): Answer<Body>)
     (repository, digest, found)
 }
 
-/// What `digests` in `repository` name. What does not fit into one answer is asked for in halves, and `alone`: nobody
-/// reads another large answer meanwhile.
+/// The manifests of `digests` in `repository`. If they exceed one response, each half is read by itself, and holds
+/// `alone`, which limits large responses to one at a time.
 async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<Mutex<()>>) -> Vec<Answer<Body>> {
     if let Some(bodies) = batch(&repository, &digests, ANSWER_BYTES).await {
         return bodies;
@@ -148,7 +148,7 @@ async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<
     bodies
 }
 
-/// The same in one call; nothing if the answer is larger than `most_bytes`.
+/// The same in one call; `None` if the response exceeds `most_bytes`.
 async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: u64) -> Option<Vec<Answer<Body>>> {
     let ids = digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.as_str()).build());
     let call = repository.call("BatchGetImage");
@@ -173,7 +173,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
         Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
     };
     let silent =
-        || Err(Unreadable::new(ImageErrorCode::RegistryMalformed, format!("{call}: the answer does not mention it")));
+        || Err(Unreadable::new(ImageErrorCode::RegistryMalformed, format!("{call}: the response does not include it")));
     let answers = digests.iter().map(|digest| {
         let body = bodies.remove(digest).unwrap_or_else(silent);
         (Arc::clone(repository), digest.clone(), body)
@@ -181,7 +181,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
     Some(answers.collect())
 }
 
-/// Images and failures of an answer, by digest: both come in one HTTP 200.
+/// Images and failures of a response, by digest: both come in one HTTP 200.
 fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Body, Unreadable>> {
     let digest_of = |id: Option<&ImageIdentifier>| id?.image_digest()?.parse::<Digest>().ok();
     let mut bodies = HashMap::new();
@@ -226,7 +226,7 @@ fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body,
         .map_err(|error| Unreadable::new(ImageErrorCode::ImageMalformed, format!("the manifest of {digest}: {error}")))
 }
 
-/// The fields that tell an image's manifest from that of some other artifact.
+/// The fields that distinguish the manifest of an image from that of another artifact.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline {
@@ -235,8 +235,8 @@ struct Outline {
     has_file_system: Option<bool>,
 }
 
-/// Whether one of the layers is a file system; nothing if there are none. They are not kept: a manifest may list a
-/// million.
+/// Whether one of the layers is a file system; `None` without layers. The list is not kept: it may have a million
+/// entries.
 fn has_file_system<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, D::Error> {
     let is_file_system =
         |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
@@ -258,8 +258,8 @@ impl Typed {
 }
 
 impl Outline {
-    /// BuildKit's attestations and cosign's signatures call their configuration that of an image, and are
-    /// known only by layers of which none is a file system.
+    /// BuildKit's attestations and cosign's signatures have the configuration media type of an image. Only their
+    /// layers, none of which is a file system, show what they are.
     fn is_artifact(&self) -> bool {
         let is_image_config = |media_type: &str| media_type.is_empty() || IMAGE_CONFIGS.contains(&media_type);
         self.config.as_ref().is_some_and(|config| !is_image_config(config.media_type()))

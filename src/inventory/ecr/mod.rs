@@ -1,7 +1,6 @@
-//! Which images does private ECR hold? Every chosen tag of every chosen repository, region by region.
+//! Images in private ECR as deployments: each selected tag of each selected repository.
 //!
-//! One region or repository that cannot be listed is a [`Gap`]; an image that cannot be read is a
-//! deployment all the same.
+//! A region or repository that cannot be listed is a [`Gap`]; an image that cannot be read is still a deployment.
 
 mod bases;
 mod large;
@@ -27,20 +26,20 @@ use super::{
 };
 use crate::image::{Digest, Reference};
 
-/// The images of private ECR, through its API; their configurations through the registry.
+/// The images of private ECR: manifests are read through its API, configurations through the registry.
 pub struct EcrInventory {
     settings: Vec<Arc<EcrSettings>>,
     estate: Arc<Estate>,
 }
 
-/// A chosen repository with its owner.
+/// A selected repository with its owner.
 struct Owned {
     settings: Arc<EcrSettings>,
     repository: Arc<EcrRepository>,
     owner: Option<String>,
 }
 
-/// A chosen image in its repository.
+/// A selected image in its repository.
 struct Chosen {
     repository: Arc<EcrRepository>,
     owner: Option<String>,
@@ -48,7 +47,7 @@ struct Chosen {
 }
 
 impl EcrInventory {
-    /// The images of `estate` that `settings` choose.
+    /// The images of `estate` that `settings` select.
     #[must_use]
     pub fn new(settings: Vec<EcrSettings>, estate: Arc<Estate>) -> Self {
         Self { settings: settings.into_iter().map(Arc::new).collect(), estate }
@@ -67,7 +66,7 @@ impl EcrInventory {
         Inventoried { deployments, gaps, ..Inventoried::default() }
     }
 
-    /// The chosen repositories of all regions, each with the settings that chose it.
+    /// The selected repositories of all regions, each with the settings that selected it.
     async fn repositories(&self, gaps: &mut Vec<Gap>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
         let mut targets = Vec::new();
         for settings in &self.settings {
@@ -91,7 +90,7 @@ impl EcrInventory {
         repositories
     }
 
-    /// The repositories that are meant, with their owners.
+    /// The selected repositories, with their owners.
     async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<Owned> {
         let owned = stream::iter(repositories).map(|(settings, repository)| async move {
             let tags = self.estate.repository_tags(&repository, settings.choice.needs_tags()).await;
@@ -151,7 +150,7 @@ impl Inventory for EcrInventory {
     }
 }
 
-/// Notes that `repository` holds `digest`, once.
+/// Adds `repository` to those that have `digest`, once.
 fn want(wanted: &mut Wanted, digest: &Digest, repository: &Arc<EcrRepository>) {
     let holders = wanted.entry(digest.clone()).or_default();
     if !holders.iter().any(|holder| holder.repository == repository.repository) {
@@ -159,8 +158,7 @@ fn want(wanted: &mut Wanted, digest: &Digest, repository: &Arc<EcrRepository>) {
     }
 }
 
-/// One deployment for each tag and platform. The platforms of an index are in its repository without a tag:
-/// they are not images of their own.
+/// One deployment for each tag and platform. The untagged platform images of an index are part of that index.
 fn deployments(holdings: &[Chosen], findings: &Findings) -> Vec<Deployment> {
     let platforms: BTreeSet<_> = holdings
         .iter()

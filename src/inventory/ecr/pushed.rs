@@ -1,7 +1,6 @@
-//! Which deployments does one push make? The image that was pushed, under each tag that it has by now, as the inventory
-//! of ECR would see it.
+//! The deployments of one push: the pushed image with each of its current tags, as the ECR inventory would list it.
 //!
-//! What is not to be audited, or is not there any more, makes none.
+//! A push that is not selected, or whose image was deleted since, has none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use crate::{
     inventory::{Deployment, EcrSettings, Estate, Gap, Inventoried, Inventory, Regions, spot::Spot},
 };
 
-/// An image that was just pushed to private ECR.
+/// A push to private ECR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// The account of the registry.
@@ -24,37 +23,37 @@ pub struct Push {
     pub repository: String,
     /// The digest.
     pub digest: Digest,
-    /// The tag under which it was pushed.
+    /// The tag that was pushed.
     pub tag: String,
 }
 
-/// Why a push makes no deployment.
+/// Why a push is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotMeant {
-    /// No table of the inventory chooses its region, repository or tag.
+    /// No inventory table selects its region, repository or tag.
     NotChosen,
-    /// The registry is not one of an audited account.
+    /// Its account is not audited.
     OtherAccount,
-    /// There is no such repository, or no such image in it with a tag, or it is no image.
+    /// The repository or the tagged image does not exist, or it is not an image.
     NoImage,
-    /// The tag names another image by now.
+    /// The tag points at another image by now.
     Moved,
 }
 
 impl NotMeant {
-    /// The reason in words.
+    /// The reason as text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NotChosen => "the configuration does not choose it",
+            Self::NotChosen => "no inventory table selects it",
             Self::OtherAccount => "its account is not audited",
-            Self::NoImage => "ECR does not have it under a tag any more, or it is no image",
-            Self::Moved => "its tag names another image by now",
+            Self::NoImage => "the tagged image does not exist any more, or is not an image",
+            Self::Moved => "its tag points at another image by now",
         }
     }
 }
 
-/// The one image that was pushed.
+/// The inventory of one push.
 pub struct PushedInventory {
     push: Push,
     settings: Vec<EcrSettings>,
@@ -63,7 +62,7 @@ pub struct PushedInventory {
 }
 
 impl PushedInventory {
-    /// What `push` brought to `estate`, if one of `settings` chooses it.
+    /// The inventory of `push` in `estate`, if one of `settings` selects it.
     #[must_use]
     pub fn new(push: Push, settings: &[EcrSettings], estate: Arc<Estate>) -> Self {
         let is_there = |it: &&EcrSettings| it.regions.as_listed().is_none_or(|listed| listed.contains(&push.region));
@@ -73,7 +72,7 @@ impl PushedInventory {
         Self { push, settings, estate, not_meant: Mutex::default() }
     }
 
-    /// Why it made no deployment, once it has been looked at.
+    /// Why the push was ignored, after `deployments`.
     #[must_use]
     pub fn not_meant(&self) -> Option<NotMeant> {
         *self.not_meant.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +83,7 @@ impl PushedInventory {
         let found = self.find(&mut gaps).await;
         gaps.extend(self.estate.take_gaps());
         let deployments = found.unwrap_or_else(|why| {
-            // What could not be asked is a gap, and no answer.
+            // After a failed request it is unknown whether the push is ignored.
             if gaps.is_empty() {
                 *self.not_meant.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
@@ -108,11 +107,11 @@ impl PushedInventory {
         let holdings = [chosen];
         let findings = inventory.read(&holdings).await;
         let found = deployments(&holdings, &findings);
-        // Attestations, signatures and charts are in ECR as images are.
+        // ECR stores attestations, signatures and charts like images.
         if found.is_empty() { Err(NotMeant::NoImage) } else { Ok(found) }
     }
 
-    /// The image as ECR has it now, by the first of the settings that chooses it.
+    /// The image as ECR has it now, by the first of the settings that selects it.
     async fn chosen(&self, spot: &Spot, gaps: &mut Vec<Gap>) -> Result<Chosen, NotMeant> {
         let mut gap = |gap| {
             gaps.push(gap);
@@ -134,7 +133,7 @@ impl PushedInventory {
             match listing::image(&repository, &self.push.digest, &settings).await.map_err(&mut gap)? {
                 None => why = NotMeant::NoImage,
                 Some(image) if !image.tags.contains(&self.push.tag) => why = NotMeant::Moved,
-                // Its other tags are the same event: each push of a tag is one of EventBridge.
+                // EventBridge sends one event for each tag; other tags of the image are included here.
                 Some(image) => return Ok(Chosen { repository, owner, image }),
             }
         }

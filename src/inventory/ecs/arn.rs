@@ -1,12 +1,13 @@
-//! What do the ARNs of ECS name? Pure.
+//! ARNs of ECS resources.
 
 use crate::image::ArnParts;
-/// What stands last in `arn`: `orders` of `…:service/prod/orders`, and of the older form `…:service/orders`.
+
+/// The last part of `arn`: `orders` of `…:service/prod/orders`, and of the older form `…:service/orders`.
 pub(super) fn last(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// What tasks are started from.
+/// The kind of definition that tasks are started from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DefinitionKind {
     /// A task definition, which `DescribeTaskDefinition` describes.
@@ -14,11 +15,11 @@ pub(super) enum DefinitionKind {
     /// The definition of a managed daemon, which runs one task on each managed instance
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-daemons.html>).
     Daemon,
-    /// A kind of resource that this release of basewatch does not know.
+    /// An unknown kind of resource.
     Other,
 }
 
-/// What tasks are started from, by the ARN that they name or by the name alone.
+/// The definition that tasks are started from, by its ARN or its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DefinitionName<'a> {
     pub(super) kind: DefinitionKind,
@@ -29,7 +30,7 @@ pub(super) struct DefinitionName<'a> {
 }
 
 impl<'a> DefinitionName<'a> {
-    /// Takes `definition` apart. A name that is no ARN is that of a task definition.
+    /// Parses `definition`. A name that is not an ARN names a task definition.
     pub(super) fn parse(definition: &'a str) -> Self {
         let resource = ArnParts::parse(definition).map(|parts| parts.resource);
         let kind = match resource.map(|resource| resource.split_once('/').map_or(resource, |(kind, _)| kind)) {
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arns_of_both_forms_are_taken_apart() {
+    fn arns_of_both_forms_are_parsed() {
         let arn = |rest: &str| format!("arn:aws:ecs:eu-west-1:123456789012:{rest}");
         for service in ["service/prod/orders", "service/orders"] {
             assert_eq!(last(&arn(service)), "orders");
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_is_told_by_the_type_of_its_resource() {
+    fn the_kind_of_a_definition_is_its_resource_type() {
         use DefinitionKind::{Daemon, Other, Task};
         for (definition, kind, family, revision) in [
             ("arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:7", Task, "orders", Some("7")),

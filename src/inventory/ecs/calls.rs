@@ -1,4 +1,4 @@
-//! How is ECS asked? In pages and batches, so many at once, and no longer where it does not answer.
+//! Calls of ECS: paginated, batched, with bounded concurrency, and given up after repeated failures.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,31 +12,30 @@ use crate::{
     inventory::{DeploymentKind, Estate, Gap, spot::Spot},
 };
 
-/// Entries asked for in one page: the most that the lists of ECS give.
+/// The page size: the maximum of ECS.
 pub(super) const PAGE: i32 = 100;
 /// The most pages of one list: a hundred thousand entries, many times what the quotas of ECS allow
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>), so that a list without
-/// an end has one.
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>), to end a list that never ends.
 const PAGES: usize = 1_000;
-/// After so many calls in a row without an answer, each with its retries, a place is given up.
+/// The number of consecutive calls without a response, each with its retries, after which a region is given up.
 const HOPELESS: usize = 5;
 
 /// ECS in one region of one account.
 pub(super) struct Ecs<'a> {
     /// Its client.
     pub(super) client: Client,
-    /// The place.
+    /// The account and region.
     pub(super) spot: &'a Spot,
     estate: &'a Estate,
     turns: &'a Semaphore,
     in_a_row: AtomicUsize,
 }
 
-/// What was gathered from several answers.
+/// The items of several responses.
 #[derive(Debug)]
 pub(super) struct Gathered<T> {
     pub(super) items: Vec<T>,
-    /// Whether none of the answers failed.
+    /// Whether no call failed.
     pub(super) is_whole: bool,
 }
 
@@ -46,35 +45,35 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
 }
 
-/// What a call says of what it was asked to describe.
+/// The response of a describe call.
 pub(super) struct Described<T> {
     pub(super) items: Vec<T>,
-    /// What it does not describe, and why.
+    /// The items that it does not describe, with the reasons.
     pub(super) failures: Option<Vec<types::Failure>>,
 }
 
 impl<'a> Ecs<'a> {
-    /// ECS at `spot`; requests to all places share `turns`.
+    /// ECS at `spot`; all regions share the permits of `turns`.
     pub(super) fn new(spot: &'a Spot, estate: &'a Estate, turns: &'a Semaphore) -> Self {
         Self { client: spot.session.ecs(&spot.region), spot, estate, turns, in_a_row: AtomicUsize::new(0) }
     }
 
-    /// What a [`Gap`] here is called.
+    /// The scope of a [`Gap`] here.
     pub(super) fn scope(&self) -> String {
         self.spot.scope("ecs")
     }
 
-    /// What a [`Failure`] of `operation` is called.
+    /// The name of a call of `operation` in the message of a [`Failure`].
     pub(super) fn call(&self, operation: &str) -> String {
         format!("ecs:{operation} in {}", self.spot.region)
     }
 
-    /// What to do at once.
+    /// The number of concurrent calls.
     pub(super) fn concurrency(&self) -> usize {
         self.estate.concurrency
     }
 
-    /// The answer to what is `sent` when its turn has come. That there is none is a gap called `scope`.
+    /// Sends a call when a permit is free. A failure is recorded as a gap of `scope`.
     pub(super) async fn ask<T>(&self, scope: &str, sent: impl Future<Output = Result<T, Failure>>) -> Option<T> {
         let _turn = self.turns.acquire().await;
         if self.in_a_row.load(Ordering::Relaxed) >= HOPELESS {
@@ -92,7 +91,7 @@ impl<'a> Ecs<'a> {
         }
     }
 
-    /// The entries of all pages of a list. Those before a page that fails are kept.
+    /// The items of all pages. If one fails, those of earlier pages are returned.
     pub(super) async fn list<F>(&self, scope: &str, call: &str, page: impl Fn(Option<String>) -> F) -> Gathered<String>
     where
         F: Future<Output = Result<Page, Failure>>,
@@ -114,12 +113,11 @@ impl<'a> Ecs<'a> {
             }
             token = next;
         }
-        self.note(scope, ErrorCode::Malformed, format!("{call}: the list does not end within {PAGES} pages"));
+        self.note(scope, ErrorCode::Malformed, format!("{call}: the list exceeds {PAGES} pages"));
         Gathered { items, is_whole: false }
     }
 
-    /// What `describe` says of `names`, asked in batches of at most `size`. What is not there any more is left
-    /// out.
+    /// Describes `names` in batches of at most `size`. Resources that do not exist any more are left out.
     pub(super) async fn batches<T, F>(
         &self,
         (scope, call): (&str, &str),
@@ -148,10 +146,10 @@ impl<'a> Ecs<'a> {
     }
 
     fn failed(&self, scope: &str, failure: Failure) {
-        // A refusal is quick, and says nothing of the next call.
+        // A refusal is quick, and the next call may succeed.
         let is_silence = matches!(failure.code, ErrorCode::Throttled | ErrorCode::Unreachable | ErrorCode::Credentials);
         if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
-            self.note(&self.scope(), failure.code, format!("{}; nothing more was asked there", failure.message));
+            self.note(&self.scope(), failure.code, format!("{}; the rest of this region was skipped", failure.message));
         }
         self.estate.note(self.gap(scope, failure));
     }
@@ -165,7 +163,7 @@ impl<'a> Ecs<'a> {
     }
 }
 
-/// The code of a gap and the words for what a call does not describe; nothing for what is not there any more
+/// Code and message of a gap for an item that a call does not describe; `None` if the resource does not exist any more
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>).
 fn refusal(failure: &types::Failure) -> Option<(ErrorCode, String)> {
     let reason = failure.reason.as_deref().unwrap_or("no reason given");
@@ -183,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_no_refusal_and_all_else_is_one_in_the_words_of_aws() {
+    fn a_missing_resource_is_not_an_error_and_other_failures_keep_the_text_of_aws() {
         let failure = |reason: &str| types::Failure::builder().arn("arn:x").reason(reason).build();
         assert_eq!(refusal(&failure("MISSING")), None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What is in the clusters of one place? The services and tasks of those that are meant.
+//! The services and tasks of the selected clusters of one region.
 
 use std::collections::BTreeSet;
 
@@ -21,18 +21,17 @@ pub(super) struct Cluster {
     pub(super) is_whole: bool,
 }
 
-/// The clusters of one place.
+/// The clusters of one region.
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
-    /// Those that are meant.
+    /// The selected clusters.
     pub(super) read: Vec<Cluster>,
-    /// The names of those that were not read as a whole: not meant, or not shown. None if not even all names are
-    /// known.
+    /// The names of clusters that were not read completely: not selected, or unreadable. `None` if the list of clusters
+    /// itself is incomplete.
     pub(super) unread: Option<BTreeSet<String>>,
 }
 
-/// Reads the clusters whose names `is_meant` chooses, of their services those that `admits` does by cluster and
-/// name.
+/// Reads the clusters whose names `is_meant` selects, with those services that `admits` selects by cluster and name.
 pub(super) async fn read(
     ecs: &Ecs<'_>,
     is_meant: impl Fn(&str) -> bool,
@@ -70,8 +69,8 @@ async fn cluster_at(ecs: &Ecs<'_>, cluster: &str, admits: &(impl Fn(&str, &str) 
         let described = services::describe(ecs, &scope, cluster, &listed.items).await;
         Gathered { is_whole: listed.is_whole && described.is_whole, ..described }
     };
-    // ECS lists the tasks of one service, and never those of none. So all are read at once, also for the
-    // services of which only their tasks tell what they run.
+    // ECS cannot list standalone tasks only. So all tasks of the cluster are read, which also serves services whose
+    // images only their tasks show.
     let tasks = async {
         let listed = tasks::list(ecs, &scope, cluster).await;
         tasks::describe(ecs, &scope, cluster, &listed.items).await.items

@@ -1,11 +1,11 @@
-//! Which image does a container definition name? As Docker reads it, which fills in what is left out. Pure.
+//! Image names in container definitions, completed with Docker's defaults.
 
 use crate::image::{Digest, InvalidReference, Reference};
 
-/// The registry of names that name none.
+/// The registry of names without one.
 const DOCKER_HUB: &str = "docker.io";
 
-/// The image that `name` means: `nginx` is `docker.io/library/nginx:latest`.
+/// The image that `name` names: `nginx` is `docker.io/library/nginx:latest`.
 ///
 /// The rules are those of distribution/reference (`normalize.go`): the first part is a registry only if it has a
 /// dot or a port or is `localhost`.
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_docker_reads_them() {
+    fn names_are_completed_as_docker_does() {
         let pin = Digest::of(b"x");
         for (name, expected) in [
             ("nginx".to_owned(), "docker.io/library/nginx:latest".to_owned()),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_digest_is_one() {
+    fn only_a_complete_digest_counts() {
         let pin = Digest::of(b"x");
         assert_eq!(digest(&format!("nginx:1@{pin}")), Some(pin));
         assert_eq!((digest("nginx"), digest("nginx@sha256:1")), (None, None));

@@ -1,5 +1,4 @@
-//! What is remembered of ECS at one place from run to run? Service revisions and task definitions, which
-//! never change. Pure.
+//! The cache of one region between runs: service revisions and task definitions, which never change.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +14,10 @@ use crate::{
     inventory::spot::Spot,
 };
 
-/// How long ECS may take to find out the digests of a new revision: those of some registries it learns from the
-/// first task.
+/// How long ECS may take to resolve the digests of a new revision: for some registries it does so with the first task.
 const SETTLES_IN: TimeDelta = TimeDelta::days(1);
 
-/// What was said, by ARN.
+/// Cached revisions and definitions, by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Memory {
     pub(super) revisions: BTreeMap<String, Arc<Revision>>,
@@ -31,7 +29,7 @@ pub(super) struct Memory {
 pub(super) struct Revision {
     /// The ARN of its task definition.
     pub(super) definition: String,
-    /// When it was made.
+    /// When it was created.
     pub(super) created_at: Option<DateTime<Utc>>,
     /// Whether it runs on Fargate.
     pub(super) is_fargate: bool,
@@ -42,19 +40,19 @@ pub(super) struct Revision {
 /// A task definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Definition {
-    /// The architecture that it asks for.
+    /// The architecture that it requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) architecture: Option<Arch>,
     /// Its containers; no digests.
     pub(super) containers: Vec<Container>,
 }
 
-/// A container of a service revision, a task definition or a task, as ECS tells it.
+/// A container of a service revision, a task definition or a task, as ECS reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Container {
     /// Its name in the task definition.
     pub(super) name: String,
-    /// What its image is called.
+    /// The image name in its definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) image: Option<String>,
     /// The digest that runs.
@@ -62,19 +60,19 @@ pub(super) struct Container {
     pub(super) digest: Option<String>,
 }
 
-/// What of a place still counts.
+/// The entries of a region that are still in use.
 #[derive(Debug)]
 pub(super) struct Current<'a> {
-    /// The revisions that services name.
+    /// The revisions of services.
     pub(super) revisions: BTreeSet<&'a str>,
-    /// The task definitions that were needed.
+    /// The task definitions that were used.
     pub(super) definitions: BTreeSet<&'a str>,
-    /// The clusters that were not read as a whole; none if those are not even all known by name.
+    /// The clusters that were not read completely; `None` if the list of clusters itself is incomplete.
     pub(super) unread: Option<BTreeSet<&'a str>>,
 }
 
 impl Revision {
-    /// Whether `now` no digest will be added to it any more.
+    /// Whether at `now` its digests are final.
     pub(super) fn is_settled(&self, now: DateTime<Utc>) -> bool {
         let is_old = self.created_at.is_some_and(|created_at| now - created_at > SETTLES_IN);
         is_old || (!self.containers.is_empty() && self.containers.iter().all(|container| container.digest.is_some()))
@@ -82,12 +80,12 @@ impl Revision {
 }
 
 impl Memory {
-    /// The name under which the catalog keeps what is remembered of `spot`.
+    /// The key of the cache of `spot` in the catalog.
     pub(super) fn name(spot: &Spot) -> String {
         format!("ecs/{}/{}", spot.session.account().map_or("own", AccountId::as_str), spot.region)
     }
 
-    /// What is worth keeping at `now`. Of clusters that were not read, what was known is still the best that is.
+    /// The entries to keep at `now`. For clusters that were not read, earlier entries are kept.
     pub(super) fn kept(mut self, current: &Current<'_>, now: DateTime<Utc>) -> Self {
         let is_unread = |arn: &str| match &current.unread {
             Some(unread) => arn::cluster_of_revision(arn).is_some_and(|cluster| unread.contains(cluster)),
@@ -117,13 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn what_no_service_names_any_more_is_forgotten_unless_its_cluster_was_not_read() {
+    fn unused_entries_are_removed_unless_their_cluster_was_not_read() {
         let revisions = [("prod", "1"), ("prod", "2"), ("test", "1"), ("gone", "1")];
-        let remembered =
-            |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
+        let cached = |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
         let definitions = ["prod:1", "prod:2", "test:1", "gone:1", "task:1", "task:2"];
         let memory = Memory {
-            revisions: revisions.iter().map(remembered).collect(),
+            revisions: revisions.iter().map(cached).collect(),
             definitions: definitions.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
         };
         let named = arn("prod", "2");
@@ -140,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_whose_digests_may_still_come_is_asked_for_again() {
+    fn a_revision_without_final_digests_is_read_again() {
         let at = |hours: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
         let open = Revision { created_at: Some(at(0)), ..Revision::clone(&revision("x", None)) };
         assert!(!open.is_settled(at(23)) && open.is_settled(at(25)));
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_reads_back_the_same() {
+    fn the_cache_survives_a_round_trip() {
         let definition = Definition { architecture: Some(Arch::Arm64), containers: Vec::new() };
         let memory = Memory {
             revisions: [(arn("prod", "1"), revision("x", Some("y")))].into(),

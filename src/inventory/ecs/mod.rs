@@ -1,8 +1,8 @@
-//! Which images do ECS services and tasks run? Each container on its own.
+//! ECS services and tasks as deployments, one for each container.
 //!
-//! Services are asked for the revisions that they run, which say what their images resolved to; where they do
-//! not, the running tasks do. One region or cluster that cannot be read is a [`Gap`]. What never changes is
-//! remembered, so that an unchanged fleet is listed and described, and nothing more.
+//! The digests of a service are those of its service revisions, or of its running tasks if the revisions have none. A
+//! region or cluster that cannot be read is a [`Gap`]. Immutable resources are cached, so an unchanged fleet needs list
+//! and describe calls only.
 
 mod arn;
 mod calls;
@@ -25,14 +25,14 @@ use super::{
     Choice, EcsSettings, Estate, Inventoried, Inventory, Regions, choice::is_match, read::Sighting, tables::Table,
 };
 
-/// The containers of services, and of tasks that are in no service.
+/// The containers of services and of standalone tasks.
 pub struct EcsInventory {
     settings: Vec<EcsSettings>,
     estate: Arc<Estate>,
 }
 
 impl EcsInventory {
-    /// The containers of `estate` that `settings` choose.
+    /// The containers of `estate` that `settings` select.
     #[must_use]
     pub fn new(settings: Vec<EcsSettings>, estate: Arc<Estate>) -> Self {
         Self { settings, estate }
@@ -58,7 +58,7 @@ impl EcsInventory {
         self.estate.read_all(&self.settings, chosen, gaps).await
     }
 
-    /// Gives what was sighted to those of the settings `meant` that choose it.
+    /// Assigns the observed workloads to those settings of `meant` that select them.
     fn give(&self, sighted: &Sighted, meant: &[usize], chosen: &mut [Vec<Sighting>]) {
         for index in meant {
             if admits(&self.settings[*index], &sighted.cluster, &sighted.name) {
@@ -84,7 +84,7 @@ impl Inventory for EcsInventory {
     }
 }
 
-/// Whether `settings` choose the service, or the family of tasks, of this `name` in `cluster`.
+/// Whether `settings` select the service or task family `name` in `cluster`.
 fn admits(settings: &EcsSettings, cluster: &str, name: &str) -> bool {
     is_match(&settings.clusters, cluster) && settings.choice.admits_name(name)
 }

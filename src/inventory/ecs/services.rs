@@ -1,4 +1,4 @@
-//! What does ECS say of services, and of the revisions that they run?
+//! ECS services and their service revisions.
 
 use std::sync::Arc;
 
@@ -27,19 +27,19 @@ pub(super) struct Service {
     pub(super) status: Option<String>,
     /// The ARN of the task definition that its primary deployment runs.
     pub(super) definition: Option<String>,
-    /// What it runs, if it is deployed by revisions.
+    /// Its service revisions; empty if it is not deployed by revisions.
     pub(super) revisions: Vec<CurrentRevision>,
     pub(super) is_fargate: bool,
     pub(super) tags: Arc<ResourceTags>,
 }
 
-/// A revision that a service runs.
+/// A service revision in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CurrentRevision {
     pub(super) arn: String,
-    /// How many tasks of it there shall be.
+    /// The desired number of tasks.
     pub(super) requested: i32,
-    /// How many there are, started or not.
+    /// The number of tasks, running and pending.
     pub(super) tasks: i32,
 }
 
@@ -89,13 +89,13 @@ pub(super) async fn revisions(ecs: &Ecs<'_>, arns: &[String]) -> Vec<(String, Re
 }
 
 impl Service {
-    /// None for one that was deleted.
+    /// `None` for a deleted service.
     fn of(service: types::Service) -> Option<Self> {
         if service.status.as_deref() == Some("INACTIVE") {
             return None;
         }
         let is_primary = |status: &Option<String>| status.as_deref() == Some("PRIMARY");
-        // Services that CodeDeploy or others deploy have their task definitions in task sets.
+        // Services with an external deployment controller or CodeDeploy have their task definitions in task sets.
         let deployed = service.deployments().iter().find(|it| is_primary(&it.status));
         let set = service.task_sets().iter().find(|it| is_primary(&it.status));
         let deployed = deployed.and_then(|it| it.task_definition.clone());
@@ -115,7 +115,7 @@ impl Service {
     }
 }
 
-/// The revisions that count: those of which there are tasks or shall be, and all of them for a service at rest.
+/// The revisions in use: those with running or desired tasks; all of them if the service has none.
 fn current(revisions: Vec<types::ServiceCurrentRevisionSummary>) -> Vec<CurrentRevision> {
     let revisions = revisions.into_iter().filter_map(|summary| {
         let tasks = summary.running_task_count + summary.pending_task_count;
@@ -138,7 +138,7 @@ impl Revision {
     }
 }
 
-/// Whether tasks are put on Fargate: by launch type, or by its capacity providers.
+/// Whether tasks run on Fargate, by launch type or capacity provider.
 fn is_fargate(launch_type: Option<&LaunchType>, strategy: &[CapacityProviderStrategyItem]) -> bool {
     let provides = |item: &CapacityProviderStrategyItem| matches!(item.capacity_provider(), "FARGATE" | "FARGATE_SPOT");
     launch_type == Some(&LaunchType::Fargate) || strategy.iter().any(provides)
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_without_tasks_counts_only_for_a_service_at_rest() {
+    fn a_revision_without_tasks_counts_only_if_the_service_has_none() {
         let arns = |revisions: &[CurrentRevision]| revisions.iter().map(|it| it.arn.clone()).collect::<Vec<_>>();
         let rolling = current(vec![summary("old", 0, 2), summary("failed", 0, 0), summary("new", 2, 0)]);
         assert_eq!(arns(&rolling), ["old", "new"]);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_task_sets_runs_what_its_primary_one_does() {
+    fn a_service_with_task_sets_runs_its_primary_task_set() {
         let set = |status: &str, definition: &str| {
             types::TaskSet::builder()
                 .status(status)
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn fargate_is_named_by_launch_type_or_capacity_provider() {
+    fn fargate_is_recognized_by_launch_type_or_capacity_provider() {
         let item = |name: &str| CapacityProviderStrategyItem::builder().capacity_provider(name).build().unwrap();
         assert!(is_fargate(Some(&LaunchType::Fargate), &[]) && is_fargate(None, &[item("FARGATE_SPOT")]));
         assert!(!is_fargate(Some(&LaunchType::Ec2), &[]) && !is_fargate(None, &[item("mine")]));

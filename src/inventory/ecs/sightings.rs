@@ -1,4 +1,4 @@
-//! Where do the images of a unit run? One sighting for each container and image. Pure.
+//! Observed workloads of a task group: one for each container and image.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The sightings of what is `running` in `unit` at `spot`, with those of its tags that `matters` leaves.
+/// The workloads of the `running` containers of `unit` at `spot`, with those tags that `matters` selects.
 pub(super) fn sightings(
     spot: &Spot,
     unit: &Unit<'_>,
@@ -63,16 +63,16 @@ pub(super) fn sightings(
     running.into_iter().map(sighting).collect()
 }
 
-/// How an image is referred to, and which one it is.
+/// The reference of an image, and its digest.
 fn named(running: &Running) -> (ImageSource, Result<Digest, Unreadable>) {
     let unknown =
-        |what: &str| Unreadable::new(ImageErrorCode::DigestUnknown, format!("ECS does not tell which {what}"));
+        |what: &str| Unreadable::new(ImageErrorCode::DigestUnknown, format!("ECS does not report which {what}"));
     let Some(name) = &running.image else { return (ImageSource::Unknown, Err(unknown("image runs"))) };
     let Reference { repository, tag, .. } = match image::reference(name) {
         Ok(reference) => reference,
         Err(error) => {
             let why =
-                Unreadable::new(ImageErrorCode::ImageMalformed, format!("{name:?} is no name of an image: {error}"));
+                Unreadable::new(ImageErrorCode::ImageMalformed, format!("{name:?} is not an image name: {error}"));
             return (ImageSource::Unknown, Err(why));
         }
     };
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_referred_to_by_its_tag_or_else_by_the_digest_that_runs() {
+    fn the_reference_of_an_image_has_its_tag_or_else_the_running_digest() {
         let (runs, written) = (Digest::of(b"runs"), Digest::of(b"written"));
         for (image, expected) in [
             ("nginx".to_owned(), "docker.io/library/nginx:latest".to_owned()),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_says_so() {
+    fn a_missing_name_or_digest_is_reported() {
         for (image, expected, code) in [
             (Some("nginx:1"), "docker.io/library/nginx:1", ImageErrorCode::DigestUnknown),
             (None, "unknown", ImageErrorCode::DigestUnknown),

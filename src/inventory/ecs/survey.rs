@@ -1,4 +1,4 @@
-//! What runs in one region of one account? Clusters first, then what is not yet known of what they run.
+//! The survey of one region of one account: clusters first, then the revisions and definitions that are not cached.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,14 @@ use super::{
 };
 use crate::inventory::{EcsSettings, Estate, choice::is_match, read::Sighting, spot::Spot};
 
-/// What was seen of a service, or of a family of tasks.
+/// The observed workloads of a service or of a task family.
 pub(super) struct Sighted {
     pub(super) cluster: String,
     pub(super) name: String,
     pub(super) sightings: Vec<Sighting>,
 }
 
-/// What runs at `spot`, as far as any of `settings` chooses it by name. What could not be seen is noted in
-/// `estate`.
+/// The workloads at `spot` that at least one of `settings` selects by name. Errors are recorded in `estate`.
 pub(super) async fn survey(estate: &Estate, turns: &Semaphore, spot: &Spot, settings: &[&EcsSettings]) -> Vec<Sighted> {
     let ecs = Ecs::new(spot, estate, turns);
     let name = Memory::name(spot);
@@ -42,7 +41,7 @@ pub(super) async fn survey(estate: &Estate, turns: &Semaphore, spot: &Spot, sett
     sighted
 }
 
-/// Adds to `memory` what is not yet known of `units`.
+/// Reads the revisions and definitions of `units` that `memory` does not have.
 async fn learn(ecs: &Ecs<'_>, units: &[Unit<'_>], mut memory: Memory) -> Memory {
     let revisions = revisions(units).filter(|arn| !memory.revisions.contains_key(*arn));
     let revisions: BTreeSet<_> = revisions.map(str::to_owned).collect();
@@ -69,13 +68,13 @@ fn sighted(
     memory: &Memory,
 ) -> Vec<Sighted> {
     let needs_all_tags = settings.iter().any(|settings| settings.choice.needs_tags());
-    // Only tags that anything depends on are carried along: there may be fifty of each service.
+    // Only tags that selectors or owners use are kept: a service may have fifty.
     let matters = |key: &str| needs_all_tags || estate.owners.tags.iter().any(|tag| tag == key);
     let sighted = units.iter().map(|unit| {
         let running = unit.running(memory);
         if running.is_empty() && unit.kind != DefinitionKind::Task {
             tracing::debug!(
-                "ECS shows no digest for the tasks of {} in {}: they are left out",
+                "ECS reports no digest for the tasks of {} in {}; they are left out",
                 unit.arn(),
                 unit.cluster
             );
@@ -89,7 +88,7 @@ fn sighted(
     sighted.collect()
 }
 
-/// What of `memory` is worth keeping.
+/// The entries of `memory` to keep.
 fn kept(clusters: &Clusters, units: &[Unit<'_>], memory: Memory, estate: &Estate) -> Memory {
     let editions = units.iter().flat_map(|unit| unit.editions(&memory));
     let definitions: BTreeSet<_> = editions.map(|edition| edition.definition.to_owned()).collect();

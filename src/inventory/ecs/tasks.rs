@@ -1,4 +1,4 @@
-//! What does ECS say of running tasks, and of the task definitions that they come from?
+//! ECS tasks and their task definitions.
 
 use std::sync::{
     Arc,
@@ -21,28 +21,28 @@ use crate::{
 
 /// The most tasks that one `DescribeTasks` takes (its API reference).
 const TASKS: usize = 100;
-/// Task definitions asked for at once: they come one a call, and more are only throttled
+/// Task definitions read at once: each takes a call, and more would be throttled
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 const DEFINITIONS: usize = 10;
 
-/// A task that runs or starts.
+/// A task that is running or pending.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Task {
     /// The ARN of its task definition.
     pub(super) definition: String,
-    /// The name of the service that it is in.
+    /// The name of its service.
     pub(super) service: Option<String>,
     pub(super) started_at: Option<DateTime<Utc>>,
     /// `RUNNING`, `PENDING`, …
     pub(super) status: Option<String>,
-    /// What it runs on, where ECS says.
+    /// Its architecture, if ECS reports it.
     pub(super) architecture: Option<Arch>,
     pub(super) is_fargate: bool,
     pub(super) containers: Vec<Container>,
     pub(super) tags: Arc<ResourceTags>,
 }
 
-/// The ARNs of the tasks that shall run in `cluster`.
+/// The ARNs of the tasks in `cluster` whose desired status is running.
 pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<String> {
     let call = ecs.call("ListTasks");
     let page = |token| {
@@ -76,7 +76,7 @@ pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[
 /// The task definitions with these ARNs.
 pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String, Definition)> {
     let scope = ecs.scope();
-    // Whoever may not see one may see none: the permission is not given by resource
+    // Without permission for one there is none for any: the permission has no resource level
     // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
     let is_denied = AtomicBool::new(false);
     let answers = stream::iter(arns).map(|arn| {
@@ -103,7 +103,7 @@ pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String
 }
 
 impl Task {
-    /// None for one that has been stopped meanwhile.
+    /// `None` for a task that has stopped meanwhile.
     fn of(task: types::Task) -> Option<Self> {
         if task.desired_status.as_deref() == Some("STOPPED") {
             return None;
@@ -140,7 +140,7 @@ impl Definition {
     }
 }
 
-/// An architecture, in the capitals of task definitions or the small letters of attributes.
+/// An architecture, in upper case as in task definitions or in lower case as in attributes.
 fn architecture(name: &str) -> Option<Arch> {
     match name.to_ascii_lowercase().as_str() {
         "arm64" => Some(Arch::Arm64),

@@ -1,4 +1,4 @@
-//! What does `GetFunction` say of one version? The image that runs, how it was named, and how it is run.
+//! `GetFunction` responses: the image of a version, its reference, and the state of the function.
 
 use std::sync::Arc;
 
@@ -17,26 +17,26 @@ use crate::{
     inventory::{ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload},
 };
 
-/// A version of a function, as far as it is remembered.
+/// The parts of a `GetFunction` response that are cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Function {
-    /// How its image was named when it was deployed: `…/orders:421`.
+    /// The image URI that it was deployed with: `…/orders:421`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) named: Option<String>,
-    /// The image that Lambda found by that name: `…/orders@sha256:…`.
+    /// The image that Lambda resolved it to: `…/orders@sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) resolved: Option<String>,
-    /// What AWS says of an image that it cannot name, its error code in front.
+    /// The error code and message of an image that Lambda cannot resolve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
-    /// How it is run.
+    /// State and configuration of the function.
     pub(super) workload: Arc<Workload>,
-    /// The tags of the function; none where they may not be read.
+    /// The tags of the function; `None` without permission to read them.
     pub(super) tags: Option<ResourceTags>,
-    /// Why its tags may not be read.
+    /// The error of reading its tags.
     #[serde(skip)]
     pub(super) tags_error: Option<String>,
-    /// Whether it was being created or updated.
+    /// Whether it is being created or updated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_changing: bool,
     /// Whether it runs on Lambda Managed Instances.
@@ -44,16 +44,16 @@ pub(super) struct Function {
     pub(super) is_managed: bool,
 }
 
-/// Why a version could not be asked for.
+/// Why a version could not be read.
 #[derive(Debug)]
 pub(super) enum Absence {
     /// It was deleted meanwhile.
     Gone,
-    /// Anything else.
+    /// Any other error.
     Failed(Failure),
 }
 
-/// Asks for `version` of `function`.
+/// Reads `version` of `function`.
 pub(super) async fn get(
     lambda: &Lambda,
     region: &str,
@@ -61,7 +61,7 @@ pub(super) async fn get(
     version: &FunctionVersion,
 ) -> Result<Function, Absence> {
     let request = lambda.for_get_function().await.get_function().function_name(function);
-    // With a qualifier, the tags of the function may be left out.
+    // With a qualifier, the response may omit the tags of the function.
     let qualifier = (*version != FunctionVersion::Latest).then(|| version.to_string());
     let answer = request.set_qualifier(qualifier).send().await;
     answer.map(|answer| Function::of(version, answer)).map_err(|error| {
@@ -96,7 +96,7 @@ impl Function {
         }
     }
 
-    /// How its image is referred to, and which one runs.
+    /// The reference of its image, and the digest that runs.
     pub(super) fn image(&self) -> (ImageSource, Result<Digest, Unreadable>) {
         let named: Option<Reference> = self.named.as_deref().and_then(|named| named.parse().ok());
         let Some(resolved) = self.resolved.as_deref().filter(|text| !text.is_empty()) else {
@@ -105,7 +105,7 @@ impl Function {
         let reference: Option<Reference> = resolved.parse().ok();
         let pinned = reference.and_then(|reference| Some((reference.repository, reference.digest?)));
         let Some((repository, digest)) = pinned else {
-            let message = format!("Lambda says that it runs {resolved:?}, which names no image by its digest");
+            let message = format!("Lambda reports the resolved image {resolved:?}, which has no valid digest");
             return (source(named), Err(Unreadable::new(ImageErrorCode::RegistryMalformed, message)));
         };
         let tag = named.filter(|named| named.repository == repository).and_then(|named| named.tag);
@@ -113,7 +113,7 @@ impl Function {
         (ImageSource::Reference(Reference { repository, tag, digest: pinned }), Ok(digest))
     }
 
-    /// Whether it says which image runs.
+    /// Whether it has a resolved image.
     pub(super) fn is_resolved(&self) -> bool {
         self.resolved.is_some()
     }
@@ -126,19 +126,19 @@ impl Function {
             } else {
                 ImageErrorCode::ImageMissing
             };
-            return Unreadable::new(code, format!("Lambda does not name the image that runs: {error}"));
+            return Unreadable::new(code, format!("Lambda does not report the running image: {error}"));
         }
         let said: Vec<_> = [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
         Unreadable::new(
             ImageErrorCode::ImageMissing,
-            format!("Lambda does not name the image that runs: {}", said.join(": ")),
+            format!("Lambda does not report the running image: {}", said.join(": ")),
         )
     }
 }
 
 #[cfg(test)]
 impl Function {
-    /// One that runs `resolved`.
+    /// A function with the resolved image `resolved`.
     pub(super) fn resolved(resolved: &str) -> Self {
         Self { resolved: Some(resolved.to_owned()), ..Self::default() }
     }
@@ -172,7 +172,7 @@ fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> 
     }
 }
 
-/// `2026-11-20T06:00:00.000+0000`, as Lambda writes `LastModified`.
+/// Parses `LastModified`: `2026-11-20T06:00:00.000+0000`.
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").ok().map(|at| at.to_utc())
 }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_referred_to_by_its_tag_or_else_by_its_digest() {
+    fn the_reference_of_an_image_has_its_tag_or_else_its_digest() {
         let pinned = format!("{REPOSITORY}@{}", digest());
         for (named, expected) in [
             (format!("{REPOSITORY}:421"), format!("{REPOSITORY}:421")),
@@ -211,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_resolved_is_told_in_the_words_of_aws() {
+    fn an_unresolved_image_is_reported_with_the_error_of_aws() {
         let named = format!("{REPOSITORY}:421");
         let (source, found) = function(&named, &format!("{REPOSITORY}@sha256@sha256:0")).image();
         assert_eq!((source.to_string(), found.unwrap_err().code), (named.clone(), ImageErrorCode::RegistryMalformed));
-        let told = Function { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
-        let why = told.image().1.unwrap_err();
+        let gone = Function { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
+        let why = gone.image().1.unwrap_err();
         assert_eq!(why.code, ImageErrorCode::ImageMissing);
         assert!(why.message.ends_with(": ImageNotFound: it is gone"), "{}", why.message);
         let denied = Function { error: Some("AccessDeniedException: no".into()), ..function(&named, "") };
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_update_is_kept_only_where_it_did_not_succeed() {
+    fn the_last_update_is_kept_only_if_it_did_not_succeed() {
         let configuration = |status: LastUpdateStatus| {
             let configuration = FunctionConfiguration::builder().last_update_status(status);
             let code = LastUpdateStatusReasonCode::ImageAccessDenied;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_release_remembered_is_still_read() {
+    fn a_cache_entry_of_an_earlier_release_is_still_read() {
         let text = r#"{"named":"a","resolved":"b","workload":{"version":"7","state":"Active","state_reason_code":null,
             "state_reason":null,"architecture":"arm64","memory_mb":128,"command":[]},"tags":null}"#;
         let function = serde_json::from_str::<Function>(text).unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_reads_back_the_same() {
+    fn a_cache_entry_survives_a_round_trip() {
         let function = Function {
             is_managed: true,
             tags: Some(ResourceTags::from([("team".into(), "payments".into())])),

@@ -1,4 +1,4 @@
-//! What does Lambda list? The versions of functions that are images, and where aliases point.
+//! Lists of Lambda: versions of image functions, and aliases.
 
 use std::sync::Arc;
 
@@ -11,36 +11,36 @@ use crate::{
     image::{Arn, ArnParts, ErrorCode},
 };
 
-/// Versions asked for in one page: the most that `ListFunctions` gives.
+/// The page size of versions: the maximum of `ListFunctions`.
 const PAGE: i32 = 50;
-/// The most pages of the list of a region: half a million versions, so that a list without an end has one.
+/// The most pages of the list of a region: half a million versions. It ends a list that never ends.
 const PAGES: usize = 10_000;
-/// Aliases asked for in one page: the most that `ListAliases` takes.
+/// The page size of aliases: the maximum of `ListAliases`.
 const ALIAS_PAGE: i32 = 10_000;
 /// The most pages of the aliases of one function.
 const ALIAS_PAGES: usize = 1_000;
 
-/// What in the list tells that a version is another than before.
+/// The fields of a listed version that show a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
-    /// The hash of its code: of an image, whatever else of the function changes.
+    /// `CodeSha256`, which changes with the image only.
     pub(super) code: Box<str>,
-    /// Changed with every update of it.
+    /// `RevisionId`, which changes with every update.
     pub(super) revision: Box<str>,
 }
 
-/// A version of a function that is an image.
+/// A listed version of an image function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     /// The name of the function.
     pub(super) function: Arc<str>,
     /// The ARN of the function, without a qualifier.
     pub(super) arn: Arn,
-    /// Which one.
+    /// The version number.
     pub(super) number: FunctionVersion,
     /// Whether the function runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
-    /// Where it stands.
+    /// Its change fields.
     pub(super) mark: Mark,
 }
 
@@ -59,12 +59,12 @@ pub(super) struct Alias {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) versions: Vec<Version>,
-    /// What is wrong with what could not be understood.
+    /// The error of a malformed entry, if there is one.
     pub(super) malformed: Option<String>,
     pub(super) next: Option<Next>,
 }
 
-/// Where a list goes on.
+/// The marker of the next page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Next {
     marker: Option<String>,
@@ -72,7 +72,7 @@ pub(super) struct Next {
 }
 
 impl Next {
-    /// What follows a page that ends in `marker`; nothing after the last page.
+    /// The next page after one with `marker`; `None` after the last page.
     fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
         let malformed = |message: String| Err(Failure { code: ErrorCode::Malformed, message });
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
@@ -80,13 +80,14 @@ impl Next {
             return malformed("the list repeats its marker".to_owned());
         }
         if self.page + 1 >= pages {
-            return malformed(format!("the list does not end within {pages} pages"));
+            return malformed(format!("the list exceeds {pages} pages"));
         }
         Ok(Some(Self { marker: Some(marker), page: self.page + 1 }))
     }
 }
 
-/// One page of the list of all versions in `region`. A page that leads nowhere is its versions and a failure.
+/// One page of the list of all versions in `region`. If the list cannot continue, the versions of the page come with
+/// the failure.
 pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, Option<Failure>) {
     let request = lambda.for_others().await.list_functions();
     let request = request.function_version(types::FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
@@ -125,7 +126,7 @@ pub(super) async fn aliases(lambda: &Lambda, region: &str, function: &str) -> Re
     Ok(aliases)
 }
 
-/// The version that is listed, unless it is a zip archive.
+/// The listed version; `None` for a zip function.
 fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     if listed.package_type != Some(PackageType::Image) {
         return Ok(None);
@@ -142,7 +143,7 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     Ok(Some(Version { function: function.into(), arn, number, is_managed, mark }))
 }
 
-/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, of an ARN with or without a qualifier behind it.
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, from an ARN with or without a qualifier.
 fn unqualified(arn: &str) -> Option<Arn> {
     let ArnParts { service, region, account, resource, .. } = ArnParts::parse(arn)?;
     let (name, qualifier) = resource.strip_prefix("function:").map(|function| {
@@ -152,7 +153,7 @@ fn unqualified(arn: &str) -> Option<Arn> {
     is_whole.then(|| arn[..arn.len() - qualifier].parse().ok()).flatten()
 }
 
-/// A version without a share of the traffic does not run.
+/// A version with a traffic weight of 0 does not run.
 fn alias(listed: AliasConfiguration) -> Option<Alias> {
     let weights = listed.routing_config.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
     let weighted = weights.into_iter().filter(|(_, weight)| *weight > 0.0);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn zip_archives_are_none_of_our_business_and_an_image_without_an_arn_is_told() {
+    fn zip_functions_are_ignored_and_an_image_without_an_arn_is_an_error() {
         assert_eq!(version(FunctionConfiguration::builder().package_type(PackageType::Zip).build()), Ok(None));
         assert_eq!(version(FunctionConfiguration::builder().function_name("old").build()), Ok(None));
         let found = version(image().function_arn(format!("{ARN}:$LATEST")).build()).unwrap().unwrap();
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(first.after(Some(String::new()), 9), Ok(None));
         let second = first.after(Some("a".into()), 9).unwrap().unwrap();
         assert!(second.after(Some("a".into()), 9).unwrap_err().message.contains("repeats"));
-        assert!(second.after(Some("b".into()), 2).unwrap_err().message.contains("within 2 pages"));
+        assert!(second.after(Some("b".into()), 2).unwrap_err().message.contains("exceeds 2 pages"));
         assert!(second.after(Some("b".into()), 3).is_ok());
     }
 }

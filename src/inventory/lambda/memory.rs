@@ -1,4 +1,4 @@
-//! What is remembered of the functions of one place from run to run? Pure.
+//! The cache of `GetFunction` responses of one region between runs.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,62 +8,62 @@ use serde::{Deserialize, Serialize};
 use super::{function::Function, listing::Mark, version::FunctionVersion};
 use crate::{image::AccountId, inventory::spot::Spot};
 
-/// What `GetFunction` said, by function and version.
+/// Cached responses, by function and version.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Memory {
     functions: BTreeMap<Arc<str>, BTreeMap<FunctionVersion, Remembered>>,
 }
 
-/// What it said of one version, and when.
+/// The cached response for one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Remembered {
-    /// Where the version stood in the list.
+    /// The change fields of the version in the list.
     pub(super) mark: Mark,
-    /// When it was asked.
+    /// When it was read.
     pub(super) read_at: DateTime<Utc>,
-    /// What it said.
+    /// The response.
     pub(super) function: Arc<Function>,
 }
 
-/// What a run may believe of what is remembered.
+/// The rules for using cached responses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Belief {
-    /// The clock's now.
+    /// The time of the system clock when the run started.
     pub(super) seen_at: DateTime<Utc>,
-    /// For how long.
+    /// The longest age of a response.
     pub(super) refresh: TimeDelta,
-    /// Whether the tags of functions matter.
+    /// Whether function tags are needed.
     pub(super) needs_tags: bool,
 }
 
 impl Memory {
-    /// The name under which the catalog keeps what is remembered of `spot`.
+    /// The key of the cache of `spot` in the catalog.
     pub(super) fn name(spot: &Spot) -> String {
         format!("lambda/{}/{}", spot.session.account().map_or("own", AccountId::as_str), spot.region)
     }
 
-    /// What is remembered of a version.
+    /// The cached response for a version.
     pub(super) fn get(&self, function: &str, version: &FunctionVersion) -> Option<&Remembered> {
         self.functions.get(function)?.get(version)
     }
 
-    /// Remembers a version.
-    pub(super) fn insert(&mut self, function: &Arc<str>, version: &FunctionVersion, remembered: Remembered) {
-        self.functions.entry(Arc::clone(function)).or_default().insert(version.clone(), remembered);
+    /// Adds a response.
+    pub(super) fn insert(&mut self, function: &Arc<str>, version: &FunctionVersion, cached: Remembered) {
+        self.functions.entry(Arc::clone(function)).or_default().insert(version.clone(), cached);
     }
 
-    /// Whether anything is remembered of a function.
+    /// Whether a version of the function is cached.
     pub(super) fn knows(&self, function: &str) -> bool {
         self.functions.contains_key(function)
     }
 
-    /// Takes over what `old` remembers of functions that may still be there, where nothing newer is known.
+    /// Copies entries of `old` for functions that may still exist and have no newer entry.
     pub(super) fn keep(&mut self, old: &Self, may_be_there: impl Fn(&str) -> bool) {
         for (function, versions) in &old.functions {
             if may_be_there(function) {
                 let known = self.functions.entry(Arc::clone(function)).or_default();
-                for (version, remembered) in versions {
-                    known.entry(version.clone()).or_insert_with(|| remembered.clone());
+                for (version, cached) in versions {
+                    known.entry(version.clone()).or_insert_with(|| cached.clone());
                 }
             }
         }
@@ -71,11 +71,12 @@ impl Memory {
 }
 
 impl Remembered {
-    /// Whether it need not be asked again of a version that stands at `mark`.
+    /// Whether the response can be used for a version with the change fields `mark`.
     pub(super) fn holds(&self, mark: &Mark, belief: Belief) -> bool {
         let age = belief.seen_at - self.read_at;
         let is_fresh = age >= TimeDelta::zero() && age < belief.refresh;
-        // What prevents calls ends without a new revision, by a grant or a restored image, and an alert waits for it.
+        // A failure can end without a new revision, by a grant or a restored image, and an alert has to be resolved
+        // then.
         let is_settled = !self.function.is_changing && self.function.workload.is_invocable();
         let is_told = self.function.is_resolved() && is_settled && !self.function.workload.is_update_failed();
         let is_enough = self.function.tags.is_some() || !belief.needs_tags;
@@ -93,7 +94,7 @@ mod tests {
         Mark { code: "c".into(), revision: revision.into() }
     }
 
-    fn remembered(function: Function, read_at: i64) -> Remembered {
+    fn cached(function: Function, read_at: i64) -> Remembered {
         let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
         Remembered { mark: mark("r"), read_at, function: Arc::new(function) }
     }
@@ -104,18 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_holds_while_nothing_shows_a_change() {
+    fn a_response_is_used_until_a_change_or_its_maximum_age() {
         let function = Function::resolved("x@y");
-        let known = remembered(function.clone(), 100);
+        let known = cached(function.clone(), 100);
         assert!(known.holds(&mark("r"), belief(109, false)));
         assert!(!known.holds(&mark("r"), belief(110, false)), "it is too old");
         assert!(!known.holds(&mark("r"), belief(99, false)), "the clock went back");
         assert!(!known.holds(&mark("s"), belief(101, false)), "it was updated");
         assert!(!known.holds(&mark("r"), belief(101, true)), "its tags are not known");
         let with_tags = Function { tags: Some(ResourceTags::new()), ..function.clone() };
-        assert!(remembered(with_tags, 100).holds(&mark("r"), belief(101, true)));
+        assert!(cached(with_tags, 100).holds(&mark("r"), belief(101, true)));
         let changing = Function { is_changing: true, ..function.clone() };
-        assert!(!remembered(changing, 100).holds(&mark("r"), belief(101, false)));
+        assert!(!cached(changing, 100).holds(&mark("r"), belief(101, false)));
         let text = |text: &str| Some(text.to_owned());
         let failed = Workload { state: text("Failed"), ..Workload::default() };
         let denied = text("ImageAccessDenied");
@@ -124,19 +125,19 @@ mod tests {
         let not_updated = Workload { last_update_status: text("Failed"), ..Workload::default() };
         for (workload, expected) in [(failed, false), (denied, false), (idle, true), (not_updated, false)] {
             let function = Function { workload: Arc::new(workload.clone()), ..function.clone() };
-            let holds = remembered(function, 100).holds(&mark("r"), belief(101, false));
+            let holds = cached(function, 100).holds(&mark("r"), belief(101, false));
             assert_eq!(holds, expected, "{workload:?}");
         }
-        assert!(!remembered(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
+        assert!(!cached(Function::default(), 100).holds(&mark("r"), belief(101, false)), "it names no image");
         let unmarked = Remembered { mark: mark(""), ..known };
         assert!(!unmarked.holds(&mark(""), belief(101, false)), "the list shows no changes");
     }
 
     #[test]
-    fn newer_knowledge_stays_where_older_is_kept() {
+    fn newer_entries_take_precedence_over_kept_ones() {
         let of = |name: &str, read_at: i64| {
             let mut memory = Memory::default();
-            memory.insert(&name.into(), &FunctionVersion::Number(1), remembered(Function::default(), read_at));
+            memory.insert(&name.into(), &FunctionVersion::Number(1), cached(Function::default(), read_at));
             memory
         };
         let mut memory = of("a", 2);

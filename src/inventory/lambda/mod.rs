@@ -1,8 +1,7 @@
-//! Which images do Lambda functions run? The version that calls without a qualifier reach, and those that
-//! aliases point to.
+//! Lambda functions as deployments: the version that unqualified calls invoke, and those that aliases point to.
 //!
-//! One region that cannot be listed is a [`Gap`]; a function that cannot be asked for is a deployment all
-//! the same. What `GetFunction` said is remembered, so that an unchanged fleet is listed and nothing more.
+//! A region that cannot be listed is a [`Gap`]; a function that cannot be read is still a deployment. `GetFunction`
+//! responses are cached, so an unchanged fleet needs list calls only.
 
 mod function;
 mod listing;
@@ -29,17 +28,17 @@ use super::{
 };
 use crate::store::Catalog;
 
-/// Places looked at at once. Each has quotas of its own; together they share connections and memory.
+/// Regions read at once. Each has its own API quotas; all share connections and memory.
 const SPOTS: usize = 24;
 
-/// The functions of an estate that are packaged as images.
+/// The image functions of an AWS scope.
 pub struct LambdaInventory {
     settings: Vec<LambdaSettings>,
     estate: Arc<Estate>,
 }
 
 impl LambdaInventory {
-    /// The functions of `estate` that `settings` choose.
+    /// The functions of `estate` that `settings` select.
     #[must_use]
     pub fn new(settings: Vec<LambdaSettings>, estate: Arc<Estate>) -> Self {
         Self { settings, estate }
@@ -64,7 +63,7 @@ impl LambdaInventory {
         self.estate.read_all(&self.settings, chosen, gaps).await
     }
 
-    /// What runs at one place, and what could not be seen there.
+    /// The workloads of one region, and the errors.
     async fn survey(&self, (spot, meant): &Meant) -> (Vec<Sighting>, Vec<Gap>) {
         let settings: Vec<_> = meant.iter().filter_map(|index| self.settings.get(*index)).collect();
         let needs_all_tags = settings.iter().any(|settings| settings.choice.needs_tags());
@@ -84,7 +83,7 @@ impl LambdaInventory {
             Progress::new((spot.scope("lambda"), spot.extent(DeploymentKind::Lambda)), old, belief),
         );
         let admits = |name: &str| settings.iter().any(|settings| settings.choice.admits_name(name));
-        // Where tags or owners choose, it is not known yet which of these will be read.
+        // If tags or owners select, it is unknown yet which of these are needed.
         let is_all_meant = settings.iter().all(|settings| settings.choice.is_by_name());
         let read_ahead = |images| -> BoxFuture<'_, ()> {
             Box::pin(async move {
@@ -97,14 +96,14 @@ impl LambdaInventory {
             survey::survey(spot, progress, self.estate.concurrency, admits, read_ahead).await;
         }
         let surveyed = learning.finish();
-        // Only tags that anything depends on are carried along: there may be fifty of each function.
+        // Only tags that selectors or owners use are kept: a function may have fifty.
         let matters = |key: &str| needs_all_tags || owner_tags.iter().any(|tag| tag == key);
         let functions = surveyed.functions.iter();
         let sightings = functions.flat_map(|(name, seen)| sightings::sightings(spot, name, seen, &matters));
         (sightings.collect(), surveyed.gaps)
     }
 
-    /// Gives `sighting` to those of the settings `meant` that choose its name.
+    /// Assigns `sighting` to those settings of `meant` that select its name.
     fn give(&self, sighting: Sighting, meant: &[usize], chosen: &mut [Vec<Sighting>]) {
         let has_name = |index: &&usize| self.settings[**index].choice.admits_name(&sighting.place.deployment.name);
         let takers: Vec<_> = meant.iter().filter(has_name).copied().collect();
@@ -117,8 +116,8 @@ impl LambdaInventory {
     }
 }
 
-/// A place that is being looked at. What is learned of it is kept also when the look is cut short: at a hundred
-/// functions a second, a large account is not asked again from the start.
+/// Saves the cache of a region also when the survey is cancelled. At a hundred functions a second, a large account must
+/// not start over.
 struct Learning<'a> {
     catalog: &'a Catalog,
     name: String,
@@ -130,7 +129,7 @@ impl<'a> Learning<'a> {
         Self { catalog, name, progress: Some(progress) }
     }
 
-    /// What was seen, which is kept.
+    /// The result of the survey; its cache is saved.
     fn finish(mut self) -> Surveyed {
         let surveyed = self.progress.take().map(Progress::finish).unwrap_or_default();
         self.keep(surveyed.memory.as_ref());

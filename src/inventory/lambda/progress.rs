@@ -1,4 +1,4 @@
-//! What is known of one place so far, and what is still to be asked there? Pure.
+//! The state of the survey of one region: what was read, and what has still to be read.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,28 +18,28 @@ use crate::{
     inventory::{Extent, Gap, ImageSource},
 };
 
-/// So many calls of one operation that fail in a row, each after all its retries, are the last ones in a
-/// place: where everything is throttled, thousands of them would take hours.
+/// The number of consecutive failures of one operation, each after all its retries, after which a region is given up:
+/// thousands of throttled calls would take hours.
 const HOPELESS: usize = 10;
 
-/// From so many versions on, asking for them takes seconds in which images can be read.
+/// The number of versions from which reading them takes seconds, so that images are read meanwhile.
 const MANY: usize = 200;
 
-/// One place on the way from its list to its sightings.
+/// The survey of one region.
 pub(super) struct Progress {
     belief: Belief,
     scope: String,
     extent: Extent,
     old: Memory,
     functions: BTreeMap<Arc<str>, Seen>,
-    /// Functions that are listed and not meant, but remembered: for runs that mean others.
+    /// Cached functions that are listed but not selected; other runs may select them.
     left_out: BTreeSet<Arc<str>>,
     to_list: VecDeque<Arc<str>>,
     to_get: VecDeque<Ask>,
-    /// Versions asked for so far, and those still to be.
+    /// The number of versions read so far.
     asked: usize,
     is_read_ahead: bool,
-    /// Whether the last page is read, or will never be.
+    /// Whether the list has ended, completely or not.
     is_listed: bool,
     is_complete: bool,
     listing: Patience,
@@ -56,18 +56,18 @@ pub(super) struct Ask {
     pub(super) version: FunctionVersion,
 }
 
-/// What there is to see of a place.
+/// The result of a survey.
 #[derive(Default)]
 pub(super) struct Surveyed {
     /// The functions.
     pub(super) functions: BTreeMap<Arc<str>, Seen>,
-    /// What is to be remembered, if that is something else than before.
+    /// The new cache, if it has changed.
     pub(super) memory: Option<Memory>,
-    /// What could not be seen.
+    /// The errors.
     pub(super) gaps: Vec<Gap>,
 }
 
-/// How often an operation failed in a row.
+/// Consecutive failures of one operation.
 #[derive(Debug, Default)]
 struct Patience {
     in_a_row: usize,
@@ -79,7 +79,7 @@ impl Patience {
         self.in_a_row = 0;
     }
 
-    /// A refusal is quick and says nothing of the next function.
+    /// A refusal is quick, and the next function may succeed.
     fn failed(&mut self, failure: &Failure) {
         if !matches!(failure.code, ErrorCode::AccessDenied | ErrorCode::NotFound) {
             self.in_a_row += 1;
@@ -91,7 +91,7 @@ impl Patience {
 }
 
 impl Progress {
-    /// A place of which nothing is seen yet and `old` is remembered; its gaps are called `scope` and hide `extent`.
+    /// A survey that has not begun, with the cache `old`. Its gaps have `scope` and `extent`.
     pub(super) fn new((scope, extent): (String, Extent), old: Memory, belief: Belief) -> Self {
         Self {
             belief,
@@ -112,7 +112,7 @@ impl Progress {
         }
     }
 
-    /// Takes a page of the list, of which `admits` chooses by name. Returns where the list goes on.
+    /// Adds a page of the list, filtered by name with `admits`. Returns the marker of the next page.
     pub(super) fn listed(
         &mut self,
         page: Page,
@@ -145,9 +145,9 @@ impl Progress {
         if seen.mark(&version).is_some() {
             return;
         }
-        // Only on Managed Instances is there such a version.
+        // Only functions on Managed Instances have such a version.
         seen.is_managed |= is_managed || version == FunctionVersion::LatestPublished;
-        // A draft is asked for only because the answer without a qualifier has the tags of the function.
+        // A draft is read only for the tags of the function, which the response without a qualifier has.
         let is_wanted = version == FunctionVersion::Latest && seen.is_managed && self.belief.needs_tags;
         seen.listed.push((version.clone(), mark));
         if is_wanted {
@@ -168,7 +168,7 @@ impl Progress {
         self.to_list.pop_front()
     }
 
-    /// Takes the aliases of `function`.
+    /// Adds the aliases of `function`.
     pub(super) fn aliased(&mut self, function: &Arc<str>, aliases: Result<Vec<Alias>, Failure>) {
         match aliases {
             Ok(aliases) => {
@@ -194,7 +194,7 @@ impl Progress {
         }
     }
 
-    /// The next version to ask for.
+    /// The next version to read.
     pub(super) fn next_to_get(&mut self) -> Option<Ask> {
         if let Some(failure) = self.getting.lost.clone() {
             let given_up = std::mem::take(&mut self.to_get);
@@ -206,8 +206,8 @@ impl Progress {
         self.to_get.pop_front()
     }
 
-    /// The images that are known when half of the versions have been asked for, once: reading them meanwhile
-    /// leaves little to wait for at the end. Nothing where there is little to ask.
+    /// The images known after half of the versions, returned once so that they are read meanwhile. `None` for few
+    /// versions.
     pub(super) fn known_halfway(&mut self) -> Option<BTreeSet<(Digest, Repository)>> {
         let is_half = self.is_listed && self.asked >= MANY && self.to_get.len() <= self.asked / 2;
         if !is_half || std::mem::replace(&mut self.is_read_ahead, true) {
@@ -224,7 +224,7 @@ impl Progress {
         Some(images.collect())
     }
 
-    /// Takes what came of asking for a version.
+    /// Adds the result for a version.
     pub(super) fn got(&mut self, ask: &Ask, answer: Result<Function, Absence>) {
         match answer {
             Ok(function) => {
@@ -238,9 +238,9 @@ impl Progress {
                 let function = Arc::new(function);
                 let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version)).cloned();
                 let read_at = self.belief.seen_at;
-                let remembered = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
+                let cached = mark.map(|mark| Remembered { mark, read_at, function: Arc::clone(&function) });
                 self.known(&ask.function, &function);
-                self.settle(ask, Outcome::Known(function, remembered));
+                self.settle(ask, Outcome::Known(function, cached));
             }
             Err(Absence::Gone) => {
                 self.getting.succeeded();
@@ -254,13 +254,13 @@ impl Progress {
         }
     }
 
-    /// What ran before runs still, while the hash of its code is the same.
+    /// While the hash of its code is the same, the cached image still runs.
     fn fall_back(&mut self, ask: &Ask, failure: Failure) {
         let mark = self.functions.get(&ask.function).and_then(|seen| seen.mark(&ask.version));
-        let remembered = self.old.get(&ask.function, &ask.version).filter(|old| {
+        let cached = self.old.get(&ask.function, &ask.version).filter(|old| {
             mark.is_some_and(|mark| mark.code == old.mark.code && !mark.code.is_empty()) && old.function.is_resolved()
         });
-        let outcome = match remembered {
+        let outcome = match cached {
             Some(old) => Outcome::Known(Arc::clone(&old.function), Some(old.clone())),
             None => Outcome::Failed(failure),
         };
@@ -274,7 +274,7 @@ impl Progress {
         }
     }
 
-    /// Notes what is known of a version that may say more of the function than the list does.
+    /// Uses the cached response for a version, which may show more about the function than the list.
     fn known(&mut self, name: &Arc<str>, version: &Function) {
         if let Some(seen) = self.functions.get_mut(name)
             && version.is_managed
@@ -285,8 +285,8 @@ impl Progress {
         }
     }
 
-    /// Wants the versions of `function` that calls reach, and its aliases if it may have any. Versions that the
-    /// list may still show wait for that: what is remembered of them may do.
+    /// Queues the versions of `function` that calls reach, and its aliases if it may have any. Versions that the list
+    /// may still show are queued later, because a cached response may suffice.
     fn want_reached(&mut self, function: &Arc<str>) {
         let Some(seen) = self.functions.get_mut(function) else { return };
         if (seen.is_managed || seen.is_published()) && !seen.is_alias_wanted {
@@ -306,21 +306,21 @@ impl Progress {
             return;
         }
         let known = seen.mark(version).and_then(|mark| {
-            let remembered = self.old.get(function, version);
-            remembered.filter(|remembered| remembered.holds(mark, self.belief))
+            let cached = self.old.get(function, version);
+            cached.filter(|cached| cached.holds(mark, self.belief))
         });
         let outcome = known.map(|known| Outcome::Known(Arc::clone(&known.function), Some(known.clone())));
         if outcome.is_none() {
             self.asked += 1;
             self.to_get.push_back(Ask { function: Arc::clone(function), version: version.clone() });
         }
-        let remembered = match &outcome {
+        let cached = match &outcome {
             Some(Outcome::Known(known, _)) => Some(Arc::clone(known)),
             _ => None,
         };
         seen.found.push((version.clone(), outcome.unwrap_or(Outcome::Asked)));
-        if let Some(remembered) = remembered {
-            self.known(function, &remembered);
+        if let Some(cached) = cached {
+            self.known(function, &cached);
         }
     }
 
@@ -330,20 +330,20 @@ impl Progress {
         }
     }
 
-    /// What is worth remembering when it goes no further.
+    /// The cache when the survey is cancelled.
     pub(super) fn cut_short(mut self) -> Option<Memory> {
         self.is_complete = false;
         self.finish().memory
     }
 
-    /// What there is to see, once everything is asked.
+    /// The result after everything was read.
     pub(super) fn finish(self) -> Surveyed {
         let Self { old, functions, left_out, is_complete, scope, extent, failures, .. } = self;
         let mut memory = Memory::default();
         for (name, seen) in &functions {
             for (version, outcome) in &seen.found {
-                if let Outcome::Known(_, Some(remembered)) = outcome {
-                    memory.insert(name, version, remembered.clone());
+                if let Outcome::Known(_, Some(cached)) = outcome {
+                    memory.insert(name, version, cached.clone());
                 }
             }
         }
@@ -405,7 +405,7 @@ mod tests {
         Alias { name: "live".into(), version: version.into(), others }
     }
 
-    fn remembered(revision: &str, read_at: i64) -> Remembered {
+    fn cached(revision: &str, read_at: i64) -> Remembered {
         let read_at = DateTime::from_timestamp(read_at, 0).unwrap();
         Remembered { mark: mark(revision), read_at, function: Arc::new(Function::resolved("r@d")) }
     }
@@ -413,7 +413,7 @@ mod tests {
     fn memory(entries: &[(&str, &str)]) -> Memory {
         let mut memory = Memory::default();
         for (function, number) in entries {
-            memory.insert(&(*function).into(), &FunctionVersion::from(*number), remembered("r", 990));
+            memory.insert(&(*function).into(), &FunctionVersion::from(*number), cached("r", 990));
         }
         memory
     }
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_asked_for_while_the_list_goes_on() {
+    fn functions_are_read_while_the_list_continues() {
         let mut progress = progress(Memory::default());
         assert!(progress.listed(more(&[("a", LATEST), ("b", LATEST)]), None, |name| name != "b").is_some());
         assert_eq!(asks(&mut progress), ["a:$LATEST"]);
@@ -435,21 +435,21 @@ mod tests {
     }
 
     #[test]
-    fn what_an_alias_points_to_waits_for_the_list_and_not_for_ever() {
+    fn a_version_of_an_alias_is_read_after_the_end_of_the_list() {
         let mut progress = progress(memory(&[("a", "2")]));
         progress.listed(more(&[("a", LATEST), ("a", "1")]), None, |_| true);
         assert_eq!(progress.next_to_list().as_deref(), Some("a"));
         progress.aliased(&"a".into(), Ok(vec![alias("1", &["2", "9"])]));
         assert_eq!(asks(&mut progress), ["a:$LATEST", "a:1"]);
         progress.listed(more(&[("a", "2")]), None, |_| true);
-        assert_eq!(asks(&mut progress), [""; 0], "version 2 is remembered");
+        assert_eq!(asks(&mut progress), [""; 0], "version 2 is cached");
         assert_eq!(progress.next_to_list(), None, "its aliases are known");
         progress.listed(page(&[]), None, |_| true);
         assert_eq!(asks(&mut progress), ["a:9"], "published after the list was read");
     }
 
     #[test]
-    fn what_is_known_halfway_is_read_ahead_once_and_of_many() {
+    fn images_known_halfway_are_read_ahead_once_if_there_are_many() {
         for (number, expected) in [(MANY, Some(MANY / 2)), (MANY - 1, None)] {
             let names: Vec<_> = (0..number).map(|number| format!("f{number:03}")).collect();
             let listed: Vec<_> = names.iter().map(|name| (name.as_str(), LATEST)).collect();
@@ -466,14 +466,14 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_known_from_before_while_its_code_is_the_same() {
+    fn a_failed_version_is_served_from_the_cache_while_its_code_hash_is_the_same() {
         let mut old = memory(&[("a", LATEST)]);
         old.insert(
             &"b".into(),
             &Latest,
-            Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..remembered("r", 990) },
+            Remembered { mark: Mark { code: "other".into(), revision: "r".into() }, ..cached("r", 990) },
         );
-        old.insert(&"a".into(), &Latest, remembered("older", 1));
+        old.insert(&"a".into(), &Latest, cached("older", 1));
         let mut progress = progress(old);
         progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
         while let Some(ask) = progress.next_to_get() {
@@ -484,11 +484,11 @@ mod tests {
         assert!(matches!(surveyed.functions["b"].found(&Latest), Some(Outcome::Failed(_))));
         let [gap] = surveyed.gaps.as_slice() else { panic!("{:?}", surveyed.gaps) };
         assert_eq!((gap.code, gap.message.as_str()), (ErrorCode::Failed, "it is failed (and 1 more like this)"));
-        assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be asked again");
+        assert_eq!(surveyed.memory.unwrap().get("a", &Latest).unwrap().read_at.timestamp(), 1, "to be read again");
     }
 
     #[test]
-    fn a_place_where_everything_fails_is_given_up() {
+    fn a_region_where_every_call_fails_is_given_up() {
         let names: Vec<_> = (0..100).map(|n| format!("f{n:03}")).collect();
         let listed: Vec<_> = names.iter().flat_map(|name| [(name.as_str(), LATEST), (name.as_str(), "1")]).collect();
         for (code, calls) in [(ErrorCode::Throttled, HOPELESS), (ErrorCode::AccessDenied, 100)] {
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_complete_list_lets_functions_be_forgotten() {
+    fn functions_are_removed_from_the_cache_only_after_a_complete_list() {
         let old = || memory(&[("a", LATEST), ("b", LATEST), ("c", LATEST)]);
         let kept = |failure: Option<Failure>| {
             let mut progress = progress(old());
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_whose_aliases_could_not_be_listed_are_not_forgotten() {
+    fn versions_stay_cached_if_their_aliases_could_not_be_listed() {
         let mut progress = progress(memory(&[("a", LATEST), ("a", "1")]));
         progress.listed(page(&[("a", LATEST), ("a", "1")]), None, |_| true);
         progress.next_to_list();
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn on_managed_instances_the_latest_published_version_is_asked_for_and_the_draft_is_not() {
+    fn on_managed_instances_the_latest_published_version_is_read_and_the_draft_is_not() {
         let mut progress = progress(Memory::default());
         progress.listed(Page { versions: vec![managed("a")], ..page(&[("b", LATEST)]) }, None, |_| true);
         assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"]);
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn the_draft_is_asked_for_where_tags_matter_and_is_no_deployment() {
+    fn the_draft_is_read_if_tags_are_needed_but_is_not_a_deployment() {
         let mut progress = progress(Memory::default());
         progress.belief.needs_tags = true;
         progress.listed(Page { versions: vec![managed("a")], ..Page::default() }, None, |_| true);
@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_known_to_be_managed_by_any_of_its_versions_or_by_what_was_said_of_one() {
+    fn a_function_is_managed_if_the_list_or_a_response_shows_it_for_one_version() {
         let by_list = [("a", LATEST), ("a", "$LATEST.PUBLISHED")];
         let mut progress = self::progress(Memory::default());
         progress.listed(page(&by_list), None, |_| true);
@@ -575,19 +575,19 @@ mod tests {
 
         let mut progress = self::progress(memory);
         progress.listed(page(&[("a", LATEST)]), None, |_| true);
-        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"], "what was said of the draft is remembered");
+        assert_eq!(asks(&mut progress), ["a:$LATEST.PUBLISHED"], "the response for the draft is cached");
         assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
     }
 
     #[test]
-    fn a_latest_published_version_that_the_list_shows_is_remembered() {
+    fn a_latest_published_version_in_the_list_is_cached() {
         let mut progress = progress(memory(&[("a", "$LATEST.PUBLISHED")]));
         progress.listed(page(&[("a", "$LATEST.PUBLISHED"), ("a", LATEST)]), None, |_| true);
         assert_eq!(asks(&mut progress), [""; 0]);
     }
 
     #[test]
-    fn a_version_of_an_unknown_form_is_a_deployment_of_its_own() {
+    fn a_version_of_an_unknown_form_is_a_deployment() {
         let mut progress = progress(Memory::default());
         progress.listed(page(&[("a", LATEST), ("a", "$LATEST.NEXT"), ("a", "7")]), None, |_| true);
         assert_eq!(asks(&mut progress), ["a:$LATEST", "a:$LATEST.NEXT"]);

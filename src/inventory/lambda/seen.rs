@@ -1,4 +1,4 @@
-//! What is seen of one function: its versions, its aliases, and which versions calls reach. Pure.
+//! A selected function: its versions, its aliases, and the versions that calls reach.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,40 +10,40 @@ use super::{
 };
 use crate::{aws::Failure, image::Arn};
 
-/// A function that is meant.
+/// A function that the settings select.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Its ARN, without a qualifier.
     pub(super) arn: Arn,
     /// Its aliases, as far as they could be listed.
     pub(super) aliases: Vec<Alias>,
-    /// The versions that the list shows.
+    /// The listed versions.
     pub(super) listed: Vec<(FunctionVersion, Mark)>,
-    /// The versions that are looked at.
+    /// The versions that are read, with the results.
     pub(super) found: Vec<(FunctionVersion, Outcome)>,
     /// Whether it runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
-    /// Whether its aliases are asked for.
+    /// Whether its aliases have to be listed.
     pub(super) is_alias_wanted: bool,
     /// Whether its aliases could not be listed.
     pub(super) is_alias_missing: bool,
 }
 
-/// What came of looking at a version.
+/// The result of reading a version.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// It is asked for.
+    /// It is being read.
     Asked,
-    /// This; to be remembered where the list showed it.
+    /// The response; with its cache entry if the version is listed.
     Known(Arc<Function>, Option<Remembered>),
     /// It was deleted meanwhile.
     Gone,
-    /// It is not known.
+    /// It could not be read.
     Failed(Failure),
 }
 
 impl Seen {
-    /// A function of which nothing is known but its ARN.
+    /// A function of which only the ARN is known.
     pub(super) fn new(arn: Arn) -> Self {
         Self {
             arn,
@@ -56,24 +56,24 @@ impl Seen {
         }
     }
 
-    /// What came of looking at `version`.
+    /// The result of reading `version`.
     pub(super) fn found(&self, version: &FunctionVersion) -> Option<&Outcome> {
         self.found.iter().find(|(known, _)| known == version).map(|(_, outcome)| outcome)
     }
 
-    /// The version that calls without a qualifier reach, and those of which it is not known whether calls do.
+    /// The versions that unqualified calls reach or may reach.
     pub(super) fn unqualified(&self) -> Vec<&FunctionVersion> {
         let reached = if self.is_managed { &FunctionVersion::LatestPublished } else { &FunctionVersion::Latest };
         let others = self.listed.iter().map(|(version, _)| version);
         std::iter::once(reached).chain(others.filter(|it| matches!(it, FunctionVersion::Other(_)))).collect()
     }
 
-    /// Where `version` stands in the list.
+    /// The change fields of `version` in the list.
     pub(super) fn mark(&self, version: &FunctionVersion) -> Option<&Mark> {
         self.listed.iter().find(|(known, _)| known == version).map(|(_, mark)| mark)
     }
 
-    /// Whether it has a version besides the one that is not published.
+    /// Whether it has a published version.
     pub(super) fn is_published(&self) -> bool {
         self.listed.iter().any(|(version, _)| *version != FunctionVersion::Latest)
     }

@@ -1,5 +1,4 @@
-//! Where do the versions of a function run? Calls without a qualifier reach one of them, and aliases the others.
-//! Pure.
+//! Observed workloads of a function: the version that unqualified calls reach, and those of aliases.
 
 use std::sync::Arc;
 
@@ -10,10 +9,10 @@ use super::{
 };
 use crate::inventory::{Deployment, DeploymentKind, ImageSource, ResourceTags, Unreadable, read::Sighting, spot::Spot};
 
-/// The sightings of the function `name` at `spot`, with those of its tags that `matters` leaves.
+/// The workloads of the function `name` at `spot`, with those tags that `matters` selects.
 pub(super) fn sightings(spot: &Spot, name: &str, seen: &Seen, matters: &impl Fn(&str) -> bool) -> Vec<Sighting> {
     let tags = |function: &Function| -> ResourceTags {
-        // Tags are those of the function; with a qualifier, AWS may leave them out.
+        // Tags belong to the function; with a qualifier, AWS may omit them.
         let latest = match seen.found(&FunctionVersion::Latest) {
             Some(Outcome::Known(latest, _)) => latest.tags.as_ref(),
             _ => None,

@@ -1,4 +1,4 @@
-//! How is one place asked? Its list, the aliases and `GetFunction` side by side, each at its own pace.
+//! Reads one region: the list, the aliases and `GetFunction` concurrently, each at its own rate.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,22 +15,22 @@ use crate::{
     inventory::spot::Spot,
 };
 
-/// `GetFunction` under way at once: at its hundred a second, each may take a third of one.
+/// Concurrent `GetFunction` calls: at a hundred a second, each may take a third of a second.
 const GETTING: usize = 32;
-/// `ListAliases` under way at once: at fifteen a second, each may take a third of one.
+/// Concurrent `ListAliases` calls: at fifteen a second, each may take a third of a second.
 const LISTING: usize = 5;
 
-/// An answer.
+/// A response, or the end of reading ahead.
 enum Event {
     Page(Page, Option<Failure>),
     Aliases(Arc<str>, Result<Vec<Alias>, Failure>),
     Version(Ask, Result<Function, Absence>),
-    /// Images were read that will be asked for.
+    /// Images were read ahead.
     ReadAhead,
 }
 
-/// Asks for all that `progress` needs of `spot`, of functions whose name `admits` chooses; at most `concurrency`
-/// calls of an operation at once. Images that are known halfway are given to `read_ahead`.
+/// Reads all that `progress` needs of `spot`, for functions that `admits` selects by name, with at most `concurrency`
+/// calls of one operation. Images known halfway are passed to `read_ahead`.
 pub(super) async fn survey<'a>(
     spot: &'a Spot,
     progress: &mut Progress,

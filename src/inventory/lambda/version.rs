@@ -1,23 +1,23 @@
-//! Versions of a function, by the grammar of the Lambda API. Pure.
+//! Function versions, by the grammar of the Lambda API.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A version of a function: `\$LATEST(\.PUBLISHED)?|[0-9]+`
-/// (`VersionWithLatestPublished` of the API model). What is written otherwise is kept as it is.
+/// A version of a function: `\$LATEST(\.PUBLISHED)?|[0-9]+` (`VersionWithLatestPublished` of the API model). Other
+/// texts are kept unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub(super) enum FunctionVersion {
-    /// `$LATEST`, the version that is not published. Calls without a qualifier reach it, except on Lambda
-    /// Managed Instances, where it is a draft that receives no calls.
+    /// `$LATEST`, the unpublished version. Unqualified calls reach it, except on Lambda Managed Instances, where it is
+    /// a draft that receives no calls.
     Latest,
-    /// `$LATEST.PUBLISHED`, which calls without a qualifier reach on Lambda Managed Instances
+    /// `$LATEST.PUBLISHED`, which unqualified calls reach on Lambda Managed Instances
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-version-publishing.html>).
     LatestPublished,
     /// A published version.
     Number(u64),
-    /// A form that this release of basewatch does not know.
+    /// An unknown form.
     Other(Arc<str>),
 }
 
@@ -26,7 +26,7 @@ impl From<&str> for FunctionVersion {
         match text {
             "$LATEST" => Self::Latest,
             "$LATEST.PUBLISHED" => Self::LatestPublished,
-            // A number that reads back differently, such as 007, would be asked for by another name.
+            // A number such as 007 would not be written back the same.
             _ => match text.parse() {
                 Ok(number) if u64::to_string(&number) == text => Self::Number(number),
                 _ => Self::Other(text.into()),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_a_version_reads_back_the_same() {
+    fn every_form_of_a_version_survives_a_round_trip() {
         use FunctionVersion::{Latest, LatestPublished, Number, Other};
         for (text, expected) in [
             ("$LATEST", Latest),

@@ -97,7 +97,7 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
 }
 
 #[test]
-fn what_the_newer_base_is_built_on_has_to_be_known_before_an_image_waits() {
+fn an_image_waits_only_if_the_base_of_the_newer_outer_base_is_known() {
     let mut outer = company(Some(15), &LATER);
     outer.world.resolution.current.as_mut().unwrap().diff_ids = None;
     let (judgement, is_waiting) = judged(&outer, &amazon(60, Some(50)));
@@ -105,7 +105,7 @@ fn what_the_newer_base_is_built_on_has_to_be_known_before_an_image_waits() {
 }
 
 #[test]
-fn reasons_of_a_base_further_in_say_which_it_is_and_an_ended_runtime_is_left_by_an_upgrade() {
+fn reasons_of_an_inner_base_name_it_and_a_deprecated_runtime_needs_an_upgrade() {
     let (judgement, _) = judged(&company(None, &SAME), &amazon(60, Some(50)));
     let messages: Vec<_> = judgement.reasons.iter().map(|reason| reason.message.as_str()).collect();
     assert!(messages[0].starts_with("r.test/base has to be rebuilt first"), "{messages:?}");

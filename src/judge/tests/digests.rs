@@ -1,9 +1,9 @@
-//! Digests of several kinds in one image: when that is a disagreement, and what a configuration's digest proves.
+//! Digests of several kinds in one image: when they contradict each other, and what a configuration digest proves.
 
 use super::*;
 
 #[test]
-fn only_digests_of_another_release_disagree() {
+fn only_digests_of_another_release_contradict_the_base() {
     let recorded = |further: &[&Digest], contradicting: &[&Digest]| {
         let mut world = world(10, None);
         let own = |digests: &[&Digest]| digests.iter().map(|digest| (*digest).clone()).collect::<Vec<_>>();
@@ -29,12 +29,15 @@ fn only_digests_of_another_release_disagree() {
     annotated(&mut world, &base, &other);
     let reasons = world.judge(&Policy::default(), now()).reasons;
     assert_eq!(reasons[0].code.as_str(), "evidence-disagrees");
-    let said = format!("annotation org.opencontainers.image.base.name says r.test/java@{other}");
+    let said = format!("annotation org.opencontainers.image.base.name names r.test/java@{other}");
     assert_eq!(reasons[0].message, format!("sdkBaseVersion was used; {said}"), "once");
 
     let (world, _) = recorded(&[&other], &[&other]);
     let reasons = world.judge(&Policy::default(), now()).reasons;
-    assert_eq!(reasons[0].message, format!("sdkBaseVersion was used; {other} beside it names another release"));
+    assert_eq!(
+        reasons[0].message,
+        format!("sdkBaseVersion was used; {other} in the same record names another release")
+    );
 }
 
 #[test]

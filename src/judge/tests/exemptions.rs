@@ -1,4 +1,4 @@
-//! What is put up with, until when, and what is told of it.
+//! Exemptions: which findings they cover, until when, and how their usage is counted.
 
 use super::*;
 use crate::judge::{Encounter, Exemption, ReasonCode, Scope, encounters};
@@ -15,7 +15,7 @@ fn exemption(until: &str, codes: &[ReasonCode]) -> Exemption {
 }
 
 #[test]
-fn all_patterns_have_to_match_and_what_is_not_known_matches_none() {
+fn all_patterns_have_to_match_and_an_unknown_name_matches_none() {
     let glob = |text: &str| Some(text.parse().unwrap());
     let scope = |deployment, repository, account, owner, base| Scope { deployment, repository, account, owner, base };
     let unowned = Subject { owner: None, base: None, ..SUBJECT };
@@ -44,7 +44,7 @@ fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
         (90, Some(89), vec![BaseSuperseded], false),
         (20, Some(15), vec![BaseSuperseded], true),
         (60, None, vec![LineQuiet], true),
-        // There is nothing to put up with.
+        // There is nothing to exempt.
         (10, None, vec![], false),
         (10, None, vec![BaseSuperseded], false),
     ] {
@@ -55,7 +55,7 @@ fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
 }
 
 #[test]
-fn a_function_that_fails_is_something_to_put_up_with_however_fresh_it_is() {
+fn an_exemption_covers_a_failing_function_with_a_fresh_base() {
     let mut judgement = world(10, None).judge(&Policy::default(), now());
     assert!(!exemption("2027-01-31", &[]).covers(&judgement));
     judgement.severity = Severity::Medium;
@@ -88,7 +88,7 @@ fn the_first_exemption_that_holds_wins_and_neither_verdict_nor_severity_change()
 }
 
 #[test]
-fn what_exemptions_met_is_counted_once_and_what_has_expired_is_counted_where_no_other_holds() {
+fn a_finding_counts_for_one_exemption_and_for_an_expired_one_if_no_other_covers_it() {
     let stale = world(90, Some(89)).judge(&Policy::default(), now());
     let fresh = world(10, None).judge(&Policy::default(), now());
     let subject = |deployment| Subject { deployment, ..SUBJECT };
@@ -120,7 +120,7 @@ fn what_exemptions_met_is_counted_once_and_what_has_expired_is_counted_where_no_
 }
 
 #[test]
-fn a_gap_hides_what_a_scope_may_match_unless_account_or_repository_rule_that_out() {
+fn a_collection_error_may_hide_deployments_of_a_scope_unless_account_or_repository_differ() {
     use crate::inventory::{DeploymentKind, Extent};
     let some = |text: &str| Some(text.to_owned());
     let glob = |text: &str| Some(text.parse().unwrap());

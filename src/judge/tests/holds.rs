@@ -37,7 +37,7 @@ fn a_deployment_on_a_held_release_is_out_of_date_at_least() {
 }
 
 #[test]
-fn without_another_release_nothing_is_to_be_done() {
+fn a_held_release_without_an_alternative_needs_no_action() {
     let mut world = held(1, None);
     world.resolution.current = None;
     world.resolution.problems =
@@ -61,7 +61,7 @@ fn the_newest_release_that_is_not_held_is_fresh_and_later_quiet() {
 }
 
 #[test]
-fn who_is_behind_is_warned_of_the_moving_tag() {
+fn a_deployment_behind_is_advised_to_pin_if_the_moving_tag_is_held() {
     let mut world = world(30, Some(20));
     world.resolution.current.as_mut().unwrap().hold = Some(hold());
     let message = world.judge(&Policy::default(), now()).reasons.remove(0).message;
@@ -71,7 +71,7 @@ fn who_is_behind_is_warned_of_the_moving_tag() {
 }
 
 #[test]
-fn an_image_on_a_held_release_replaces_nothing_and_one_off_it_replaces_it() {
+fn an_image_on_a_held_release_is_no_replacement_but_can_be_replaced() {
     let (ours, good) = (held(5, Some(1)), world(7, Some(1)));
     let judgement = |world: &World| world.judge(&Policy::default(), now());
     let (on_held, on_good) = (judgement(&ours), judgement(&good));

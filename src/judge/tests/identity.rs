@@ -1,4 +1,4 @@
-//! What is said of how the base of an image is known, and of what would make it known.
+//! Reasons about the identification of a base, and advice.
 
 use super::*;
 use crate::{
@@ -37,23 +37,23 @@ fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
 }
 
 #[test]
-fn a_record_that_the_layers_disprove_is_named_with_what_they_prove() {
+fn a_contradicted_record_is_reported_with_the_base_that_the_layers_prove() {
     let mut world = compared(PrefixCheck::Different);
     let alone = reasons(&world);
     assert_eq!(alone[0].0, "label-contradicted");
-    assert!(alone[0].1.ends_with("nor of any known release"), "{alone:?}");
+    assert!(alone[0].1.ends_with("nor with those of a known release"), "{alone:?}");
     assert_eq!(world.judged().0, Verdict::Unknown);
     world.layers.prefixes.push(matched("public.ecr.aws/lambda/java", 2));
     let said = reasons(&world);
     let (code, message) = said.first().expect("a reason");
     assert_eq!(*code, "label-contradicted");
-    assert!(message.starts_with("label sdkBaseVersion says r.test/java@sha256:"), "{message}");
+    assert!(message.starts_with("label sdkBaseVersion names r.test/java@sha256:"), "{message}");
     let winner = "its first 2 layers are those of public.ecr.aws/lambda/java:21.2026.08.10.13";
     assert!(message.ends_with(winner), "{message}");
 }
 
 #[test]
-fn a_record_that_cannot_be_compared_says_why() {
+fn an_unconfirmed_record_is_reported_with_the_cause() {
     for (check, part) in [(PrefixCheck::Fewer, "squashed"), (PrefixCheck::Unread, "cannot be read")] {
         let said = reasons(&compared(check));
         assert!(said[0].0 == "label-unconfirmed" && said[0].1.contains(part), "{said:?}");
@@ -63,7 +63,7 @@ fn a_record_that_cannot_be_compared_says_why() {
 }
 
 #[test]
-fn updates_of_packages_are_told_if_they_are_in_layers_of_the_image_itself() {
+fn package_updates_are_reported_if_they_are_above_the_layers_of_the_base() {
     let update = |layer, is_partial| PackageUpdate {
         manager: PackageManager::Dnf,
         at: Some(days_ago(3)),
@@ -84,7 +84,7 @@ fn updates_of_packages_are_told_if_they_are_in_layers_of_the_image_itself() {
     assert_eq!(said(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
 }
 
-/// What is said of an image that records nothing.
+/// The reason for an image without records.
 fn unidentified(image: &dyn Fn(&mut ImageFacts), search: Search) -> (&'static str, String) {
     let mut world = world(1, None);
     world.readings.clear();
@@ -96,7 +96,7 @@ fn unidentified(image: &dyn Fn(&mut ImageFacts), search: Search) -> (&'static st
 }
 
 #[test]
-fn an_image_without_a_known_base_is_described_along_with_what_would_make_it_known() {
+fn an_unidentified_image_is_described_with_advice() {
     let lambda = |image: &mut ImageFacts| {
         image.fingerprint.signs.insert(LambdaSign::Environment);
     };
@@ -127,14 +127,17 @@ fn an_image_without_a_known_base_is_described_along_with_what_would_make_it_know
 }
 
 #[test]
-fn what_an_image_looks_like_is_said_where_nothing_else_can_be() {
+fn an_image_without_signs_of_lambda_is_described_by_its_history() {
     let look = |root, is_squashed, has_runtime_client| Look { root, is_squashed, has_runtime_client };
     for (look, part) in [
-        (look(Some(RootFileSystem::Scratch), false, false), "it looks built from scratch, without a base"),
-        (look(Some(RootFileSystem::Distroless), false, false), "it looks built on distroless"),
-        (look(Some(RootFileSystem::Flattened), false, false), "it looks flattened"),
-        (look(None, true, false), "it looks squashed into one layer"),
-        (look(Some(RootFileSystem::Debian), false, true), "built on Debian, with a Lambda runtime interface client"),
+        (look(Some(RootFileSystem::Scratch), false, false), "it appears to be built from scratch, without a base"),
+        (look(Some(RootFileSystem::Distroless), false, false), "it appears to be built on distroless"),
+        (look(Some(RootFileSystem::Flattened), false, false), "it appears to be flattened"),
+        (look(None, true, false), "it appears to be squashed into one layer"),
+        (
+            look(Some(RootFileSystem::Debian), false, true),
+            "built on Debian, with its own Lambda runtime interface client",
+        ),
     ] {
         let (code, message) = unidentified(&|image| image.look = look, Search::Idle);
         assert_eq!(code, "base-unidentified");
@@ -143,7 +146,7 @@ fn what_an_image_looks_like_is_said_where_nothing_else_can_be() {
 }
 
 #[test]
-fn a_base_that_only_has_to_be_configured_is_named() {
+fn a_proven_base_that_is_not_configured_is_named() {
     let mut world = compared(PrefixCheck::Prefix { layer_count: 2 });
     world.readings[0].kind = EvidenceKind::Provenance;
     let said = reasons(&world);

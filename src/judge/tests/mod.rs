@@ -155,7 +155,7 @@ impl World {
 }
 
 #[test]
-fn age_and_distance_decide() {
+fn age_and_time_behind_decide_the_verdict() {
     use Verdict::{Fresh, OutOfDate, Stale, Superseded};
     for (published, superseded, verdict, severity, action, codes) in [
         (10, None, Fresh, Severity::None, Action::None, vec![]),
@@ -189,7 +189,7 @@ fn a_rebuild_without_change_is_shown_and_fresh() {
 }
 
 #[test]
-fn a_flattened_image_says_nothing_about_content() {
+fn a_flattened_image_proves_nothing_about_content() {
     let mut world = world(20, Some(15));
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(true));
     world.image.diff_ids = vec![Digest::of(b"squashed")];
@@ -231,13 +231,13 @@ fn a_bound_decides_only_what_it_proves() {
     let mut world = world(1, Some(2));
     world.resolution.base = BaseInUse { published: bound(20), ..BaseInUse::default() };
     assert_eq!(world.judged().0, Verdict::Superseded);
-    // The image is younger than the current release: which of its line it stands on is not known.
+    // The image is younger than the current release, so its base on that line is unknown.
     world.resolution.base.published = bound(1);
     assert_eq!(world.judged().0, Verdict::Unknown);
 }
 
 #[test]
-fn a_message_says_at_least_where_it_is_a_bound() {
+fn a_bound_is_worded_as_at_least() {
     let mut world = world(61, Some(20));
     world.resolution.base.published = Some(Published::new(days_ago(61), PublishedSource::AtLeast));
     world.resolution.newer.is_exact = false;
@@ -250,7 +250,7 @@ fn a_message_says_at_least_where_it_is_a_bound() {
 }
 
 #[test]
-fn what_cannot_be_read_or_identified_is_unknown_and_never_fresh() {
+fn an_unreadable_or_unidentified_image_is_unknown_and_never_fresh() {
     let codes = |judgement: &Judgement| judgement.reasons.iter().map(|r| r.code.as_str()).collect::<Vec<_>>();
     let unreadable =
         Unreadable { code: ImageErrorCode::ImageMissing, message: "gone".into(), digest: None, platform: None };
@@ -290,7 +290,7 @@ fn the_first_override_that_matches_wins_and_is_named() {
 }
 
 #[test]
-fn a_runtime_that_has_ended_outranks_everything_but_hides_nothing() {
+fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
     let mut world = world(20, Some(15));
     world.resolution.line = Some((
         Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() },
@@ -304,14 +304,14 @@ fn a_runtime_that_has_ended_outranks_everything_but_hides_nothing() {
     let blocked = world.judge(&Policy::default(), "2027-03-03T00:00:00Z".parse().unwrap());
     assert_eq!((blocked.verdict, blocked.severity), (Verdict::Deprecated, Severity::Critical));
 
-    // `latest` moves across runtimes: what counts is the release in use.
+    // `latest` moves across runtimes: the release in use counts.
     let mut moved = self::world(10, None);
     let line = Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
     moved.resolution.line = Some((line, LineSource::DefaultTag));
     moved.resolution.base.release = LambdaTag::parse("3.9.2025.12.01.10");
     assert_eq!(moved.judged().0, Verdict::Deprecated);
 
-    // Near its end it is told, and judged as before.
+    // Near its end it is reported, and the verdict stays.
     world.resolution.line.as_mut().unwrap().0.tag = "3.11".into();
     let ending = world.judge(&Policy::default(), "2027-05-01T00:00:00Z".parse().unwrap());
     assert!(ending.reasons.iter().any(|reason| reason.code.as_str() == "runtime-ending"));
@@ -348,17 +348,17 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
         codes.retain(|code| *code != "publish-date-unknown");
         assert_eq!((verdict, severity, action, codes), superseded, "{base:?} {current:?}");
         let message = &world.judge(&Policy::default(), now()).reasons[0].message;
-        assert!(message.starts_with("the line points at another release, sha256:"), "{message}");
+        assert!(message.starts_with("the line points at a different release, sha256:"), "{message}");
     }
     assert_eq!(differing(Some(dated(10)), Some(dated(30))).judged().3, ["base-ahead"]);
-    // The tag was seen at the current release, then at ours, then back again.
+    // The tag was observed at the current release, then at ours, then at the current one again.
     let arrived = Published { not_before: Some(days_ago(5)), ..Published::new(days_ago(4), PublishedSource::Observed) };
     let back = Published { not_after: Some(days_ago(6)), ..estimate(30) };
     assert_eq!(differing(Some(arrived), Some(back)).judged().3, ["base-ahead"]);
 }
 
 #[test]
-fn a_tag_that_was_seen_to_move_minutes_ago_is_behind_for_minutes() {
+fn a_tag_observed_to_move_minutes_ago_is_behind_for_minutes() {
     let mut world = differing(Some(estimate(30)), Some(estimate(20)));
     world.resolution.newer.since = Some(now() - Duration::minutes(12));
     assert_eq!(world.judged().0, Verdict::Superseded);
@@ -378,8 +378,8 @@ fn an_estimate_is_worded_as_when_it_was_built() {
     for (source, is_estimated, why) in [
         (PublishedSource::AtLeast, true, "the image built on it is that old, by its own build date"),
         (PublishedSource::AtLeast, false, "the image built on it is that old"),
-        (PublishedSource::FirstSeen, false, "basewatch saw it then"),
-        (PublishedSource::Observed, false, "basewatch saw the line move to it then"),
+        (PublishedSource::FirstSeen, false, "basewatch first observed it then"),
+        (PublishedSource::Observed, false, "basewatch observed the line move to it then"),
     ] {
         world.resolution.base.published = Some(Published { is_estimated, ..Published::new(days_ago(60), source) });
         let expected = format!("published at least 60 days ago, over the limit of 45 days: {why}");

@@ -49,7 +49,7 @@ fn at(deployment: &Deployment, published: i64, superseded: Option<i64>) -> (Seve
 }
 
 #[test]
-fn an_image_that_is_gone_is_restored_whatever_else_is_known() {
+fn a_deleted_image_is_to_be_restored_whatever_its_base_is() {
     let active = || state("Active", None);
     for (holding, workload, published, superseded, severity, codes) in [
         (Holding::Gone, active(), 10, None, Severity::Medium, vec!["image-missing"]),
@@ -77,7 +77,7 @@ fn an_image_that_is_gone_is_restored_whatever_else_is_known() {
 }
 
 #[test]
-fn what_the_repository_holds_or_did_not_say_changes_nothing() {
+fn an_available_image_and_an_unlisted_repository_leave_the_judgement_unchanged() {
     for holding in [Holding::Held, Holding::Unknown] {
         let judged = at(&running(holding, state("Active", None)), 10, None);
         assert_eq!(judged, (Severity::None, Action::None, vec![]), "{holding:?}");
@@ -87,7 +87,7 @@ fn what_the_repository_holds_or_did_not_say_changes_nothing() {
 }
 
 #[test]
-fn a_function_that_cannot_be_invoked_is_to_be_repaired_whatever_else_is_known() {
+fn a_function_that_cannot_be_invoked_is_to_be_repaired_whatever_its_base_is() {
     let repair = |codes: Vec<&'static str>| (Severity::Medium, Action::Repair, codes);
     for (state_name, code) in [
         ("Failed", Some("ImageAccessDenied")),
@@ -116,11 +116,15 @@ fn a_function_that_cannot_be_invoked_for_a_deleted_image_gets_the_image_back() {
         assert_eq!(judged, (Severity::Medium, Action::Restore, vec!["image-missing", "function-failed"]));
     }
     let denied = state("Failed", Some("ImageAccessDenied"));
-    assert_eq!(at(&running(Holding::Gone, denied), 10, None).1, Action::Restore, "access to what is gone helps nobody");
+    assert_eq!(
+        at(&running(Holding::Gone, denied), 10, None).1,
+        Action::Restore,
+        "access to a deleted image does not help"
+    );
 }
 
 #[test]
-fn an_idle_function_is_only_noted() {
+fn an_idle_function_gets_a_reason_but_no_action() {
     for code in [Some("Idle"), None] {
         let idle = running(Holding::Held, state("Inactive", code));
         assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
@@ -137,7 +141,7 @@ fn an_idle_function_is_only_noted() {
 }
 
 #[test]
-fn a_failed_update_is_looked_into_and_hides_nothing() {
+fn a_failed_update_is_to_be_investigated_and_other_reasons_stay() {
     let failed = Workload {
         last_update_status: Some("Failed".into()),
         last_update_status_reason_code: Some("ImageAccessDenied".into()),
@@ -151,7 +155,7 @@ fn a_failed_update_is_looked_into_and_hides_nothing() {
     let message = &world(10, None).judge(&Policy::default(), now()).at(&failed, None).reasons[0].message;
     assert_eq!(
         message,
-        "the last update of the function failed, so an earlier deployment may still be in use: ImageAccessDenied: \
+        "the last update of the function failed, so an earlier version may still be running: ImageAccessDenied: \
          Lambda does not have permission to access the ECR image; before the next update, allow lambda.amazonaws.com to \
          call ecr:BatchGetImage and ecr:GetDownloadUrlForLayer in the policy of the repository, then update the function \
          with the same image"
@@ -161,7 +165,7 @@ fn a_failed_update_is_looked_into_and_hides_nothing() {
 }
 
 #[test]
-fn architectures_that_differ_are_told() {
+fn different_architectures_are_reported() {
     let on_x86 = Workload { architecture: Some(Arch::X86_64), ..Workload::default() };
     assert_eq!(at(&running(Holding::Held, on_x86), 10, None).2, ["architecture-mismatch"]);
     let on_arm = Workload { architecture: Some(Arch::Arm64), ..Workload::default() };
@@ -172,11 +176,11 @@ fn architectures_that_differ_are_told() {
     let judgement = world.judge(&Policy::default(), now()).at(&on_arm, Some(&world.resolution));
     assert_eq!(
         judgement.reasons[0].message,
-        "the image is for linux/arm64, and the base it records is for linux/amd64"
+        "the image is built for linux/arm64, but the base that it records is built for linux/amd64"
     );
 }
 
-/// What becomes of a judgement when a newer image stands on a base published and superseded so many days ago.
+/// The judgement with a newer image on a base published and superseded so many days ago.
 fn with_newer(ours: (i64, Option<i64>), newer: (i64, Option<i64>)) -> Option<(Action, Vec<&'static str>)> {
     let (ours, newer) = (world(ours.0, ours.1), world(newer.0, newer.1));
     let (judgement, other) = (ours.judge(&Policy::default(), now()), newer.judge(&Policy::default(), now()));
@@ -193,7 +197,7 @@ fn with_newer(ours: (i64, Option<i64>), newer: (i64, Option<i64>)) -> Option<(Ac
 }
 
 #[test]
-fn a_better_image_at_hand_is_deployed_and_not_built() {
+fn a_better_image_in_the_repository_is_redeployed_instead_of_rebuilt() {
     let better = vec!["not-deployed", "base-too-old", "base-superseded"];
     assert_eq!(with_newer((90, Some(89)), (5, None)), Some((Action::Redeploy, better.clone())));
     assert_eq!(with_newer((90, Some(89)), (9, Some(8))), Some((Action::Redeploy, better)), "within its grace");
@@ -205,20 +209,20 @@ fn a_better_image_at_hand_is_deployed_and_not_built() {
 }
 
 #[test]
-fn an_image_that_is_too_old_itself_does_not_spare_the_rebuild() {
+fn a_better_image_that_is_too_old_itself_still_needs_a_rebuild() {
     let still = vec!["base-too-old", "base-superseded", "not-deployed"];
     assert_eq!(with_newer((90, Some(89)), (50, Some(49))), Some((Action::Rebuild, still)));
 }
 
 #[test]
-fn a_newer_image_on_the_same_or_an_older_base_is_no_better() {
+fn a_newer_image_on_the_same_or_an_older_base_is_not_better() {
     assert_eq!(with_newer((90, Some(89)), (90, Some(89))), None);
     assert_eq!(with_newer((50, Some(49)), (90, Some(89))), None);
     assert_eq!(with_newer((20, Some(15)), (90, Some(89))), None);
 }
 
 #[test]
-fn a_newer_image_whose_base_is_not_known_is_no_better() {
+fn a_newer_image_with_an_unknown_base_is_not_better() {
     let (ours, newer) = (world(90, Some(89)), world(90, Some(89)));
     let judgement = ours.judge(&Policy::default(), now());
     let unknown = World { readings: Vec::new(), ..world(1, None) }.judge(&Policy::default(), now());
@@ -228,7 +232,7 @@ fn a_newer_image_whose_base_is_not_known_is_no_better() {
 }
 
 #[test]
-fn what_is_wrong_with_a_workload_is_as_bad_whatever_its_base_is() {
+fn the_severity_of_a_workload_problem_does_not_depend_on_its_base() {
     let gone = running(Holding::Gone, state("Active", None));
     let workload = Judgement::of_workload(&gone).unwrap();
     let codes: Vec<_> = workload.reasons.iter().map(|reason| reason.code.as_str()).collect();

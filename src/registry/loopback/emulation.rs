@@ -89,7 +89,7 @@ impl Manners {
         }
         let mut tokens = lock(&self.tokens);
         tokens.issued += 1;
-        // ECR Public says inside the token when it ends (oras-project/oras-go#1227).
+        // ECR Public has the expiry inside the token (oras-project/oras-go#1227).
         let inside = json!({ "payload": tokens.issued.to_string(), "expiration": Utc::now().timestamp() + 3600 });
         let token = STANDARD.encode(inside.to_string());
         tokens.valid.insert(token.clone());

@@ -1,4 +1,4 @@
-//! A registry in this process, on loopback: what the demo audits and what the tests ask.
+//! An in-process registry on loopback, for the demo and the tests.
 //!
 //! It speaks the read half of the OCI distribution API over real HTTP, and on demand with the manners of
 //! ECR Public. It knows nothing of the client.

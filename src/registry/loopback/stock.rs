@@ -38,7 +38,7 @@ pub(crate) struct Found {
 pub struct ImageSpec {
     /// The platform.
     pub platform: Platform,
-    /// `created` of the configuration, as it shall stand there.
+    /// `created` of the configuration.
     pub created: Option<String>,
     /// The labels of the configuration.
     pub labels: Annotations,
@@ -169,7 +169,7 @@ impl Stock {
         Some(Found { digest, media_type, body })
     }
 
-    /// The index of what refers to `image`, as the referrers API answers.
+    /// The index of the referrers of `image`, as in the referrers API.
     pub(super) fn referrers(&self, repository: &str, image: &str) -> Bytes {
         let all = self.lock();
         let manifests = all.get(repository).into_iter().flat_map(|held| &held.manifests);
@@ -196,7 +196,7 @@ impl Stock {
         self.lock().get(repository)?.blobs.get(&digest.parse().ok()?).cloned()
     }
 
-    /// The tags, in an order that is the same each time and that nobody would expect.
+    /// The tags, in a stable but unexpected order.
     pub(super) fn tags(&self, repository: &str) -> Option<Vec<String>> {
         let mut tags: Vec<_> = self.lock().get(repository)?.tags.keys().cloned().collect();
         tags.sort_by_cached_key(|tag| Digest::of(tag.as_bytes()));

@@ -1,4 +1,4 @@
-//! Bases that images record, compared with them while the inventory is still being read.
+//! Compares recorded bases with images while the inventory is still being read.
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl Searcher<'_> {
-    /// What the layers of `image` say of the bases that it records, if they confirm one that no image before it recorded.
+    /// The layer evidence of `image` if it confirms a recorded base that no earlier image recorded.
     ///
-    /// What cannot be read yet is asked for again when the inventory is complete, so nothing is concluded from it. Bases
-    /// in private ECR are left out: the inventory may still find the account that they are in.
+    /// A base that cannot be read yet is read again when the inventory is complete. Bases in private ECR are left out:
+    /// the inventory may still find their account.
     pub async fn confirm_ahead(&self, image: ComparedImage<'_>) -> Option<LayerEvidence> {
         let mut checks = BTreeMap::new();
         for (position, release) in self.releases_ahead(image) {
@@ -39,8 +39,8 @@ impl Searcher<'_> {
         releases.collect()
     }
 
-    /// Reads `recorded` into the catalog. A failure is not kept: a registry that is out of reach may be read through a
-    /// cache later in the run.
+    /// Reads `recorded` into the catalog. A failure is not cached: an unreachable registry may be read through a cache
+    /// later in the run.
     async fn read_ahead(&self, recorded: &RecordedRelease) -> registry::Result<()> {
         let RecordedRelease { repository, digest, dated_tag, platform } = recorded;
         let images = &self.resolver.images;

@@ -1,4 +1,4 @@
-//! Candidates: the dated releases of a base repository that an image can be compared with.
+//! Candidates of a layer search: the dated releases of a base repository.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,26 @@ use crate::image::{Arch, ErrorCode, LambdaTag, Repository};
 /// A dated release on one architecture.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
-    /// Its tag: that of its architecture, where there is one.
+    /// Its tag: that of its architecture, if there is one.
     pub(super) tag: LambdaTag,
     /// When it was built, to the hour.
     pub(super) built_at: DateTime<Utc>,
-    /// What is known of it.
+    /// How much of it is known.
     pub(super) state: CandidateState,
 }
 
-/// What is known of a candidate.
+/// How much of a candidate is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CandidateState {
-    /// Nothing.
+    /// Not read.
     Unread,
-    /// The digests of its layers, and not its `diff_ids`.
+    /// Its layer digests, but not its `diff_ids`.
     Layers,
-    /// All that is compared.
+    /// Layer digests and `diff_ids`.
     Whole,
     /// It has no image for this architecture.
     Absent,
-    /// It was asked for in this run and cannot be read.
+    /// Reading it failed in this run.
     Unreadable,
 }
 
@@ -42,14 +42,14 @@ pub(super) struct Candidates {
     pub(super) arch: Arch,
     /// The candidates, oldest first.
     pub(super) all: Vec<Candidate>,
-    /// Why they may not be all there are.
+    /// Why the list may be incomplete.
     pub(super) gap: Option<String>,
-    /// Until when the list of tags is complete, as far as it is.
+    /// The instant until which the tag list was read.
     pub(super) until: DateTime<Utc>,
 }
 
 impl Candidates {
-    /// The dated releases of `repository` for `arch`, all that were published until `until` if its tags can be listed.
+    /// The dated releases of `repository` for `arch`, published until `until`.
     pub(super) async fn list(
         resolver: &Resolver,
         known: &KnownReleases,
@@ -64,7 +64,7 @@ impl Candidates {
             _ if is_complete => None,
             _ => Some(format!("only a part of the tags of {repository} could be listed")),
         };
-        // A tag of the architecture brings its manifest with one request; releases without one have an index.
+        // A tag of the architecture takes one request for its manifest; releases without one have an index.
         let mut tags: BTreeMap<_, (Option<LambdaTag>, bool)> = BTreeMap::new();
         for tag in resolver.dated_tags(repository).iter() {
             let Some(built_at) = tag.built_at else { continue };

@@ -1,4 +1,4 @@
-//! Are the bases that an image records prefixes of it?
+//! Checks whether recorded bases are prefixes of their image.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use crate::{
     store::Known,
 };
 
-/// How many bases are read at once.
+/// The number of bases read at once.
 const READ_AT_ONCE: usize = 16;
-/// How many images that a build pulled and that are no configured bases are compared.
+/// The most images that a build pulled, other than configured bases, that are compared.
 const MOST_OTHERS: usize = 8;
 
-/// A release that an image records, on its platform: by a digest, else by a dated tag.
+/// A recorded release on the platform of its image: by digest, else by dated tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RecordedRelease {
     pub(super) repository: Repository,
@@ -43,15 +43,15 @@ impl RecordedRelease {
 }
 
 impl Searcher<'_> {
-    /// For each of `images`, whether the releases that its readings name are prefixes of it, by the positions of the
-    /// readings. Each release is read once ever.
+    /// For each of `images`, whether its recorded releases are prefixes, by the positions of its readings. Each release
+    /// is read once ever.
     pub(super) async fn check_recorded(&self, images: &[ComparedImage<'_>]) -> Vec<BTreeMap<usize, PrefixCheck>> {
         let checks: Vec<_> = images.iter().map(|image| self.check_image(*image)).collect();
         stream::iter(checks).buffered(READ_AT_ONCE).collect().await
     }
 
-    /// Of what a build pulled, only a base repository can be an answer. The rest is compared where none is one, to say which
-    /// base is not configured.
+    /// Of the images that a build pulled, only those of base repositories can be the base. If there are none, others
+    /// are compared as well, to report a base that is not configured.
     async fn check_image(&self, image: ComparedImage<'_>) -> BTreeMap<usize, PrefixCheck> {
         let platform = &image.image.facts.platform;
         let readings = image.identification.readings.iter().enumerate().filter_map(|(position, reading)| {
@@ -112,7 +112,7 @@ impl Searcher<'_> {
         let images = &self.resolver.images;
         let content = match images.content(repository, &digest).await {
             Ok(content) => content,
-            // Some builders record what Docker calls the `Id` of a base: the digest of its configuration.
+            // Some builders record Docker's image `Id` of a base, which is the digest of its configuration.
             Err(registry::Error::NotFound { .. }) => return images.configuration(repository, &digest).await.ok(),
             Err(_) => return None,
         };
@@ -137,14 +137,14 @@ fn compare(image: &ImageFacts, base: &ImageFacts) -> PrefixCheck {
     match (count(image), count(base)) {
         (0, _) | (_, 0) => PrefixCheck::Unread,
         (own, base) if own < base => PrefixCheck::Fewer,
-        // Layer digests that differ prove nothing.
+        // Different layer digests prove nothing.
         _ if image.diff_ids.is_empty() || base.diff_ids.is_empty() => PrefixCheck::Unread,
         _ => PrefixCheck::Different,
     }
 }
 
-/// Whether a release of `line` is a prefix of an image with `prefixes`. `is_other_line` says whether the base is known to
-/// be of another line, `is_longer` whether the releases of the line have more layers than the image.
+/// Whether a release of `line` is a prefix of an image with `prefixes`. `is_other_line`: the base is known to belong to
+/// another line. `is_longer`: the releases of the line have more layers than the image.
 pub(super) fn check_line(
     line: &NamedLine,
     prefixes: &[MatchedPrefix],
@@ -162,8 +162,8 @@ pub(super) fn check_line(
     }
 }
 
-/// That a release of the repository of `line` is a prefix which has no tag: its tag has moved on, and the image says which
-/// that was.
+/// The check result for an untagged prefix in the repository of `line`: its tag has moved, and the image records which
+/// tag it was.
 pub(super) fn untagged_of(line: &NamedLine, prefixes: &[MatchedPrefix]) -> Option<PrefixCheck> {
     let is_untagged = |prefix: &&MatchedPrefix| {
         let mut releases = prefix.releases.iter();

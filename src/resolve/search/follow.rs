@@ -1,4 +1,4 @@
-//! Bases without dated tags: what their moving tags carry now. What they carried in earlier runs is remembered.
+//! Bases without dated tags: the digests of their moving tags, cached across runs.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::image::{Content, Platform, Repository};
 
-/// How many tags are read at once.
+/// The number of tags read at once.
 const READ_AT_ONCE: usize = 16;
 
 impl Resolver {
-    /// The moving tags that the configuration names of single base repositories.
+    /// The moving tags that the configuration names.
     fn followed_lines(&self) -> impl Iterator<Item = (Repository, String)> + '_ {
         let bases = &self.settings.bases;
         let repositories = bases.as_slice().iter().filter_map(|rule| rule.repository.as_str().parse().ok());
@@ -27,8 +27,8 @@ impl Resolver {
 }
 
 impl Searcher<'_> {
-    /// Remembers what the moving tags of base repositories without dated tags carry for the platforms of `images`: those
-    /// that the configuration names, and those that the images name. One `HEAD` for each that has not moved.
+    /// Reads the moving tags of base repositories without dated tags for the platforms of `images`: those that the
+    /// configuration or the images name. One `HEAD` for each tag that has not moved.
     pub(super) async fn follow(&self, images: &[ComparedImage<'_>]) {
         let platforms: BTreeSet<_> = images.iter().map(|image| &image.image.facts.platform).collect();
         let named = images.iter().flat_map(|image| {
@@ -42,7 +42,7 @@ impl Searcher<'_> {
         stream::iter(reads).buffer_unordered(READ_AT_ONCE).collect::<()>().await;
     }
 
-    /// Remembers the images of `line` for `platforms`. What cannot be read is told of by resolution, which asks as well.
+    /// Reads the images of `line` for `platforms`. Errors are reported by resolution, which reads them as well.
     async fn read_line(&self, line: Line, platforms: &BTreeSet<&Platform>) {
         let Ok((digest, content)) = self.resolver.points_at(&line).await else { return };
         let Line { repository, tag } = line;

@@ -1,11 +1,13 @@
-//! Images that are searched together: those of one repository, and those that share more than the operating system.
+//! Groups of images that are searched together: those of one repository, and those that share more layers than the
+//! operating system.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// How many leading layers two images share that probably share their base. The lowest one is the operating system.
+/// The number of shared leading layers from which two images probably share their base. The lowest layer is the
+/// operating system.
 pub(super) const SHARED_LAYERS: usize = 2;
 
-/// The positions of images, put together by what they have in common: in order, each in one group.
+/// The positions of images, grouped by what they have in common; each is in one group.
 pub(super) fn groups<K: Eq + Hash>(keys: impl IntoIterator<Item = Vec<K>>) -> Vec<Vec<usize>> {
     let mut first: HashMap<K, usize> = HashMap::new();
     let mut parents: Vec<usize> = Vec::new();
@@ -14,7 +16,7 @@ pub(super) fn groups<K: Eq + Hash>(keys: impl IntoIterator<Item = Vec<K>>) -> Ve
         for key in keys {
             let other = *first.entry(key).or_insert(position);
             let (one, other) = (root(&parents, position), root(&parents, other));
-            // The earliest one stands for all.
+            // The earliest one represents the group.
             parents[one.max(other)] = one.min(other);
         }
     }
@@ -42,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_put_together_through_others() {
+    fn images_are_grouped_transitively() {
         assert_eq!(groups([vec!["a"], vec!["b"], vec!["c", "b"], vec![], vec!["a", "c"]]), [vec![0, 1, 2, 4], vec![3]]);
         assert_eq!(groups(Vec::<Vec<u8>>::new()), Vec::<Vec<usize>>::new());
     }

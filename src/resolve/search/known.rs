@@ -1,4 +1,4 @@
-//! The releases whose layers are known, as a search needs them.
+//! The known releases, indexed for layer searches.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,11 +12,11 @@ use crate::{
     store::Catalog,
 };
 
-/// How far apart two releases of one publishing run may be. The lines of a repository are published within some hours of
-/// each other, and a run that was interrupted goes on the next day.
+/// The longest time between two releases of one publishing run. The lines of a repository are published within hours;
+/// an interrupted run continues the next day.
 pub(super) const PUBLISHING_RUN: Duration = Duration::hours(24);
 
-/// What has a dated tag: the release of a line on one architecture.
+/// The key of a dated tag: the release of a line on one architecture.
 type DatedRelease = (Repository, Arch, LambdaTag);
 
 /// Known releases of base repositories.
@@ -24,21 +24,21 @@ type DatedRelease = (Repository, Arch, LambdaTag);
 pub(super) struct KnownReleases {
     releases: Releases,
     by_tag: HashMap<DatedRelease, Digest>,
-    /// When releases with a lowest layer were published, by their dated tags.
+    /// The publish dates of releases by their lowest layer, from dated tags.
     published: HashMap<Digest, BTreeSet<DateTime<Utc>>>,
-    /// The least number of layers of any release of a line.
+    /// The lowest number of layers of a release of a line.
     least_layers: HashMap<(Repository, Arch, String), usize>,
 }
 
 /// How much of a release is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KnownLayers {
-    /// Whether its `diff_ids` are known, and not only its layer digests.
+    /// Whether its `diff_ids` are known, not only its layer digests.
     pub(super) has_diff_ids: bool,
 }
 
 impl KnownReleases {
-    /// Adds what `catalog` knows of the repositories that `is_base` accepts.
+    /// Adds the releases of `catalog` in repositories that `is_base` accepts.
     pub(super) fn load(&mut self, catalog: &Catalog, is_base: impl Fn(&Repository) -> bool) {
         for repository in catalog.repositories().iter().filter(|repository| is_base(repository)) {
             let releases = catalog.recall(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
@@ -51,7 +51,7 @@ impl KnownReleases {
         }
     }
 
-    /// Adds a release of `repository`, or what is new about one that is known.
+    /// Adds a release of `repository`, or new data of a known one.
     pub(super) fn add(&mut self, repository: &Repository, release: Arc<PlatformRelease>) {
         let arch = Arch::from_oci(release.platform.architecture());
         let dated = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).map(|tag| tag.release());
@@ -69,15 +69,15 @@ impl KnownReleases {
         self.releases.add(repository, release);
     }
 
-    /// What is known of the layers of the release with the dated `tag` for `arch`.
+    /// How much of the release with the dated `tag` for `arch` is known.
     pub(super) fn layers(&self, repository: &Repository, tag: &LambdaTag, arch: Arch) -> Option<KnownLayers> {
         let manifest = self.by_tag.get(&(repository.clone(), arch, tag.release()))?;
         let known = self.releases.release(repository, manifest)?;
         Some(KnownLayers { has_diff_ids: known.release.diff_ids.is_some() })
     }
 
-    /// The known releases that are a prefix of the image of `facts`, the longest first, those of equal content in the
-    /// order of their names.
+    /// The known releases that are a prefix of the image of `facts`, the longest first; equal ones in the order of
+    /// their names.
     pub(super) fn prefixes(&self, facts: &ImageFacts) -> Vec<MatchedPrefix> {
         let mut prefixes = self.releases.prefixes(&facts.diff_ids, &facts.layers);
         for prefix in &mut prefixes {
@@ -89,19 +89,19 @@ impl KnownReleases {
         prefixes
     }
 
-    /// When releases were published whose lowest layer is that of the image of `facts`.
+    /// The publish dates of releases whose lowest layer is that of the image of `facts`.
     pub(super) fn published_on_first_layer(&self, facts: &ImageFacts) -> BTreeSet<DateTime<Utc>> {
         facts.layers.first().and_then(|first| self.published.get(first)).cloned().unwrap_or_default()
     }
 
-    /// Whether the layer digests of the image of `facts` say all: it has the lowest layer of a release as that was
-    /// published, so nothing compressed its layers anew. Where its `diff_ids` are not known, nothing else can be compared.
+    /// Whether comparing layer digests suffices for the image of `facts`: its lowest layer is one of a release, so its
+    /// layers were not recompressed. Without its `diff_ids`, nothing else can be compared.
     pub(super) fn is_compared_by_layers(&self, facts: &ImageFacts) -> bool {
         facts.diff_ids.is_empty() || facts.layers.first().is_some_and(|first| self.published.contains_key(first))
     }
 
-    /// Whether all known releases of a line have more than `layer_count` layers, so that none is a prefix of an image with
-    /// so many. `false` where none is known.
+    /// Whether all known releases of a line have more than `layer_count` layers, so none can be a prefix. `false` if
+    /// none is known.
     pub(super) fn is_line_longer(&self, line: &(Repository, Arch, String), layer_count: usize) -> bool {
         self.least_layers.get(line).is_some_and(|least| *least > layer_count)
     }

@@ -1,8 +1,8 @@
-//! Which releases are a prefix of an image? What is known is looked up, and what is missing is searched, within an
-//! allowance of requests.
+//! Layer search: finds the releases that are a prefix of an image, among known releases first, then in registries
+//! within a budget of requests.
 //!
-//! Every manifest that is read is remembered as a release. So a search that ends early goes on in the next run where it
-//! stood, and images on one base are searched once. Which of several prefixes is the base is decided by `identify`.
+//! Every manifest that is read is added to the catalog as a release. So an unfinished search continues in the next run,
+//! and images on one base are searched once. `identify` decides which of several prefixes is the base.
 
 mod ahead;
 mod candidates;
@@ -37,7 +37,7 @@ use crate::{
     store::Known,
 };
 
-/// The repositories below `public.ecr.aws/lambda`, which no registry lists.
+/// The repositories of `public.ecr.aws/lambda`, which the registry cannot list.
 const LAMBDA_REPOSITORIES: [&str; 7] = ["dotnet", "go", "java", "nodejs", "provided", "python", "ruby"];
 
 /// An image whose layers are compared with releases.
@@ -45,18 +45,18 @@ const LAMBDA_REPOSITORIES: [&str; 7] = ["dotnet", "go", "java", "nodejs", "provi
 pub struct ComparedImage<'a> {
     /// The image.
     pub image: &'a DeployedImage,
-    /// The repository that it is in.
+    /// Its repository.
     pub repository: Option<&'a Repository>,
-    /// The tag that it was reached by.
+    /// The tag of its reference.
     pub tag: Option<&'a str>,
-    /// What it says of its base.
+    /// The evidence that it records about its base.
     pub identification: &'a Identification,
-    /// By when it existed, where that is proved.
+    /// An instant by which it existed, if proven.
     pub existed_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> ComparedImage<'a> {
-    /// The image of `deployment`, which existed by `existed_at`; `None` where it cannot be read.
+    /// The image of `deployment`, which existed by `existed_at`; `None` if it cannot be read.
     #[must_use]
     pub fn new(
         deployment: &'a Deployment,
@@ -72,22 +72,22 @@ impl<'a> ComparedImage<'a> {
     }
 }
 
-/// Compares images with the releases of base repositories, and searches those that are not known yet.
+/// Compares images with the releases of base repositories, and searches unknown ones.
 pub struct Searcher<'a> {
     resolver: &'a Resolver,
     allowance: RequestAllowance,
-    /// Whether nothing is to be searched at all.
+    /// Whether the search is disabled.
     is_off: bool,
     recorded: Once<RecordedRelease, Option<Known>>,
-    /// The recorded releases that were asked for before the inventory was complete.
+    /// The recorded releases that were read before the inventory was complete.
     started_ahead: Mutex<HashSet<RecordedRelease>>,
-    /// Releases that were read and are not in the state yet.
+    /// Releases that were read but are not in `state` yet.
     learned: Mutex<Vec<(Repository, Arc<PlatformRelease>)>>,
     state: futures::lock::Mutex<SearchState>,
 }
 
 impl<'a> Searcher<'a> {
-    /// Searches within `limits` for all images together.
+    /// A searcher with `limits` for all images together.
     #[must_use]
     pub fn new(resolver: &'a Resolver, limits: SearchLimits) -> Self {
         Self {
@@ -101,13 +101,13 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// How many requests the search has sent. Lists of tags, and the bases that images name, are not counted.
+    /// The number of requests of the search. Tag lists and recorded bases are not counted.
     #[must_use]
     pub fn request_count(&self) -> usize {
         self.allowance.sent_count()
     }
 
-    /// What the layers of each of `images` say of its base.
+    /// The layer evidence of each of `images`.
     pub async fn compare(&self, images: &[ComparedImage<'_>]) -> Vec<Arc<LayerEvidence>> {
         let (distinct, positions) = distinct(images);
         for image in &distinct {
@@ -133,8 +133,8 @@ impl<'a> Searcher<'a> {
         positions.into_iter().map(|position| Arc::clone(&evidence[position])).collect()
     }
 
-    /// Whether the base of each of `images` is known without a search: a whole release of a line that no other line is
-    /// built on.
+    /// Whether the base of each of `images` is known without a search: a release of a line that no other line is built
+    /// on.
     pub async fn with_known_base<'i>(&self, images: impl Iterator<Item = Option<&'i DeployedImage>>) -> Vec<bool> {
         let mut state = self.state.lock().await;
         self.learn(&mut state);
@@ -142,7 +142,7 @@ impl<'a> Searcher<'a> {
         images.map(|image| image.is_some_and(is_known)).collect()
     }
 
-    /// Takes over what the catalog knows, and what was read besides.
+    /// Adds the releases of the catalog, and those read since, to the state.
     fn learn(&self, state: &mut SearchState) {
         if !std::mem::replace(&mut state.is_loaded, true) {
             state.repositories = self.repositories();
@@ -156,18 +156,18 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// The base repositories that are searched where an image names none.
+    /// The base repositories that are searched for images that name none.
     fn repositories(&self) -> BTreeSet<Repository> {
         let published =
             LAMBDA_REPOSITORIES.iter().filter_map(|name| format!("public.ecr.aws/lambda/{name}").parse().ok());
         let resolver = self.resolver;
         let remembered = resolver.images.catalog().repositories();
-        // Of patterns, only those are known that were met.
+        // For patterns, only the repositories that were encountered are known.
         let rules = resolver.settings.bases.as_slice().iter();
         let configured = rules.filter_map(|rule| rule.repository.as_str().parse().ok());
         let mut repositories: BTreeSet<Repository> = published.chain(remembered).chain(configured).collect();
         let is_searched = |repository: &Repository| {
-            // Docker Hub has the releases of AWS with the same tags.
+            // Docker Hub has the same AWS releases with the same tags.
             let is_copy = &*repository.registry == DOCKER_HUB && !resolver.is_company_base(repository);
             !is_copy && resolver.is_base(repository) && resolver.has_dated_tags(repository)
         };
@@ -175,8 +175,8 @@ impl<'a> Searcher<'a> {
         repositories
     }
 
-    /// What there is to be searched for `image`. The base of the company base that it is built on, where `company_base` is
-    /// known to be one, was published before that was built, which may have been long before the image was.
+    /// The search for `image`. If it is built on `company_base`, the search is for the base of that, which was
+    /// published before the company base was built.
     fn searched(
         &self,
         image: &ComparedImage<'_>,
@@ -203,7 +203,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// When an image was searched first: it existed by then. Without that, each new tag would be one more candidate.
+    /// When an image was first searched, by which it existed. Otherwise each new tag would be one more candidate.
     fn searched_since(&self, digest: &Digest) -> DateTime<Utc> {
         let catalog = self.resolver.images.catalog();
         let name = format!("searches/{}", digest.hex());
@@ -230,7 +230,7 @@ impl<'a> Searcher<'a> {
             let check = if self.resolver.has_dated_tags(&line.repository) {
                 check_line(line, &prefixes, &outcome.search, is_other_line, is_longer)
             } else {
-                // Of a line whose releases cannot be listed, none is ever ruled out.
+                // A line whose releases cannot be listed is never ruled out.
                 let check = check_line(line, &prefixes, &Search::Idle, false, false);
                 untagged_of(line, &prefixes).filter(|_| check == PrefixCheck::Unread).unwrap_or(check)
             };
@@ -239,13 +239,13 @@ impl<'a> Searcher<'a> {
         LayerEvidence { prefixes, checks, search: outcome.search, request_count: outcome.request_count }
     }
 
-    /// Whether one of `prefixes` is of a line that no other line is built on.
+    /// Whether one of `prefixes` belongs to a line that no other line is built on.
     fn has_final(&self, prefixes: &[MatchedPrefix]) -> bool {
         let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
         releases.any(|it| !self.resolver.is_company_base(&it.repository) && !scope::is_provided(&it.repository))
     }
 
-    /// Keeps an image of a base repository as one of its releases.
+    /// Adds an image of a base repository as a release.
     fn record_deployed(&self, image: &ComparedImage<'_>) {
         if let Some(repository) = image.repository {
             let tag = image.tag.map(str::to_owned);
@@ -253,7 +253,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Keeps the image `manifest` as a release of `repository`, if that is a base repository.
+    /// Adds the image `manifest` as a release of `repository`, if that holds bases.
     fn record_image(
         &self,
         repository: &Repository,
@@ -269,13 +269,13 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Remembers `release` for all runs.
+    /// Adds `release` to the catalog.
     fn record(&self, repository: &Repository, release: Arc<PlatformRelease>) {
         self.resolver.images.catalog().note_release(repository, release);
     }
 }
 
-/// Each image once, with the earliest instant by which it existed, and the position of each among them.
+/// The distinct images, each with the earliest instant by which it existed, and the position of each image among them.
 fn distinct<'a>(images: &[ComparedImage<'a>]) -> (Vec<ComparedImage<'a>>, Vec<usize>) {
     let mut known: HashMap<(&Digest, Option<&Repository>), usize> = HashMap::new();
     let mut distinct: Vec<ComparedImage<'a>> = Vec::new();

@@ -1,7 +1,7 @@
-//! In which order candidates are read: those that are the base most probably first. Pure.
+//! The order in which candidates are read: the most probable base first.
 //!
-//! What an image says of its dates is a hint: builders clamp, omit and misplace dates. So it orders candidates and
-//! excludes none. Only the instant by which the image existed does.
+//! Recorded dates are hints, because builders clamp, omit and misplace them: they order candidates but exclude none.
+//! Only the instant by which the image existed excludes candidates.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -14,29 +14,29 @@ use super::{
 };
 use crate::image::Repository;
 
-/// How many candidates of a line count as close to a hint.
+/// The number of candidates of a line that count as close to a hint.
 const CLOSE: usize = 14;
 
-/// How many releases of `provided` are read to find out when the operating system was published.
+/// The number of releases of `provided` that are read to date the operating system.
 const PROBES: usize = 30;
 
-/// How far the hour in a tag may be off: AWS's hours are those of UTC, others' may be those of where they live.
+/// The largest error of the hour in a tag: AWS uses UTC, others may use local time.
 const TIME_ZONES: Duration = Duration::hours(14);
 
-/// What an image says of where its base may be.
+/// Hints of an image about its base.
 #[derive(Debug)]
 pub(super) struct Hints<'a> {
-    /// About when its base was the newest.
+    /// The approximate instant at which its base was the newest.
     pub(super) built_at: DateTime<Utc>,
-    /// By when it existed: its base was published by then.
+    /// The instant by which it existed, so its base was published by then.
     pub(super) existed_at: DateTime<Utc>,
-    /// When releases on the same operating system were published.
+    /// The publish dates of releases with the same operating system layer.
     pub(super) published: &'a BTreeSet<DateTime<Utc>>,
-    /// Until when a line may have been published again on the layers of a known prefix.
+    /// Until when a line may have been republished on the layers of a known prefix.
     pub(super) published_until: Option<DateTime<Utc>>,
     /// The lines that it names.
     pub(super) named: &'a [NamedLine],
-    /// The lines of images that it is searched together with.
+    /// The lines of images in the same group.
     pub(super) learned: &'a BTreeSet<(Repository, String)>,
     /// Which candidates may be its base.
     pub(super) extent: Extent,
@@ -45,12 +45,12 @@ pub(super) struct Hints<'a> {
 /// Which candidates may be the base of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Those of the lines that it names.
+    /// Those of the lines that the image names.
     Named,
-    /// All.
+    /// All candidates.
     All,
-    /// Those that were published together with a known prefix, or again before that was replaced, unless they are
-    /// `provided` themselves.
+    /// Those that were published together with a known prefix, or before that was replaced, except releases of
+    /// `provided`.
     SameRun,
     /// Those that were published after a known prefix.
     Later,
@@ -63,11 +63,11 @@ pub(super) struct Step {
     pub(super) list: usize,
     /// Its position in them.
     pub(super) candidate: usize,
-    /// How much of it is read.
+    /// How much of it to read.
     pub(super) depth: Depth,
 }
 
-/// How much of a candidate is read.
+/// How much of a candidate to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Depth {
     /// Its manifest: the digests of its layers.
@@ -76,32 +76,32 @@ pub(super) enum Depth {
     Configuration,
 }
 
-/// Why a candidate is read early; the earlier ones first.
+/// The priority of a candidate, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// Of a line that the image names, and published together with the operating system of the image.
+    /// Of a line that the image names, published together with the image's operating system.
     NamedSameRun,
     /// Of a line that the image names, close to its dates.
     NamedClose,
-    /// Published together with the operating system of the image, which was published in one run only.
+    /// Published together with the image's operating system, which was published in one run only.
     SameRun,
     /// Of a line that the image names.
     Named,
-    /// Of a line that an image searched with it is built on, close to its dates.
+    /// Of the line of another image of the group, close to its dates.
     Learned,
     /// The newest of its line when the image was built.
     Newest,
-    /// Published together with the operating system of the image, as other runs were: it says less than the dates.
+    /// Published together with the image's operating system, which several runs share; weaker than dates.
     SameSystem,
-    /// Finds out when the operating system was published.
+    /// Dates the operating system.
     Probe,
     /// All others.
     Rest,
 }
 
 impl Class {
-    /// The place of a step in the order. Configurations tell releases apart only where something compressed the image's
-    /// layers anew, which is rare: they are read after the manifests of what is as probable.
+    /// The sort key of a step. Configurations are needed only if the image's layers were recompressed, which is rare:
+    /// they are read after the manifests of equally probable candidates.
     fn place(self, depth: Depth) -> u8 {
         let (manifest, configuration) = match self {
             Self::NamedSameRun => (0, 1),
@@ -136,7 +136,7 @@ pub(super) fn is_possible(list: &Candidates, candidate: &Candidate, hints: &Hint
         }
 }
 
-/// The steps by which the candidates in `lists` are read for an image with `hints`, first things first.
+/// The steps that read the candidates in `lists` for an image with `hints`, in order.
 pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hints: &Hints<'_>) -> VecDeque<Step> {
     let mut possible = Vec::new();
     for (position, list) in lists {
@@ -146,7 +146,7 @@ pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hi
     possible.sort_by_key(|(_, list, _, candidate)| {
         (distance(candidate.built_at, hints.built_at), &list.repository, &candidate.tag)
     });
-    // How many candidates of the line were closer, and how many of them were older than the image.
+    // The number of closer candidates of the line, and of those, the ones older than the image.
     let mut counts: HashMap<(usize, &str), (usize, usize)> = HashMap::new();
     let mut probe_count = 0;
     let is_one_run = is_one_run(hints.published);
@@ -175,7 +175,7 @@ pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hi
             steps.push((class.place(depth), Step { list: position, candidate: at, depth }));
         }
     }
-    // Stable: within a place, the closest stay first.
+    // Stable sort: with equal priority, the closest come first.
     steps.sort_by_key(|(place, _)| *place);
     steps.into_iter().map(|(_, step)| step).collect()
 }
@@ -184,8 +184,8 @@ fn is_named(list: &Candidates, candidate: &Candidate, hints: &Hints<'_>) -> bool
     hints.named.iter().any(|line| line.has(&list.repository, &candidate.tag))
 }
 
-/// How far a release is from the instant at which an image was built by its own word, in seconds. A release that is
-/// younger than that is possible where the image's date is clamped, and less probable.
+/// The distance of a release from the recorded build date of an image, in seconds. A younger release is possible if the
+/// image's date is clamped, but less probable.
 fn distance(released_at: DateTime<Utc>, built_at: DateTime<Utc>) -> i64 {
     let before = (built_at - released_at).num_seconds();
     if before >= 0 { before } else { before.saturating_mul(-2) }

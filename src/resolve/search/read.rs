@@ -1,4 +1,4 @@
-//! Candidates read from their registry: each once ever.
+//! Reads candidates from their registry, each once ever.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,15 +12,15 @@ use crate::{
     store::{Known, Seen},
 };
 
-/// The manifests that were read in this run, for their configurations may be needed later.
+/// The manifests that were read in this run. Their configurations may be needed later.
 pub(super) type Manifests = HashMap<Digest, Manifest>;
 
 /// Why a candidate was not read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// No more requests may be sent in this run.
+    /// The request budget of this run is used up.
     UsedUp,
-    /// The registry did not give it.
+    /// The registry returned an error.
     Registry(registry::Error),
 }
 
@@ -31,7 +31,7 @@ impl From<registry::Error> for ReadError {
 }
 
 impl ReadError {
-    /// Whether it is about this candidate only, so that others can still be read.
+    /// Whether it affects this candidate only, so that others can still be read.
     pub(super) fn is_of_candidate(&self) -> bool {
         use registry::Error as E;
         matches!(
@@ -41,17 +41,17 @@ impl ReadError {
     }
 }
 
-/// Where a candidate's image is.
+/// The digests that locate a candidate's image.
 struct Location {
     /// The digest of its manifest.
     manifest: Digest,
-    /// That of the index that its tag carries.
+    /// The digest of the index that its tag points at.
     index: Option<Digest>,
 }
 
 impl Searcher<'_> {
-    /// Reads a candidate in `repository`: one request, and one more for its configuration or where its tag carries an
-    /// index. `None` if it has no image for `arch`.
+    /// Reads a candidate in `repository`: one request, and one more each for an index and for its configuration. `None`
+    /// if it has no image for `arch`.
     pub(super) async fn read(
         &self,
         repository: &Repository,
@@ -72,7 +72,7 @@ impl Searcher<'_> {
         Ok(read.map(|release| PlatformRelease { tags, index, ..release }))
     }
 
-    /// Where the image for `platform` is that `tag` carries. What dated tags carry never changes.
+    /// The digests of the image for `platform` that `tag` points at. Dated tags never move.
     async fn locate(
         &self,
         repository: &Repository,
@@ -109,7 +109,7 @@ impl Searcher<'_> {
         }
     }
 
-    /// Reads the image `manifest` as far as `depth`, and its configuration where its manifest names no layers.
+    /// Reads the image `manifest` up to `depth`; also its configuration if the manifest lists no layers.
     async fn read_image(
         &self,
         repository: &Repository,
@@ -132,7 +132,7 @@ impl Searcher<'_> {
         Ok(image_of(&content).and_then(|facts| PlatformRelease::new(digest, facts, seen_at)))
     }
 
-    /// Fetches what `reference` names with one request, and says its digest.
+    /// Fetches `reference` with one request, and returns its digest.
     async fn fetch(&self, reference: &Reference, manifests: &mut Manifests) -> Result<Digest, ReadError> {
         let answer = self.allowance.send(self.resolver.images.registry().manifest(reference)).await;
         let Fetched { digest, document } = answer.ok_or(ReadError::UsedUp)??;

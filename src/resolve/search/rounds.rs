@@ -1,5 +1,5 @@
-//! The search itself: in rounds, in which each group of images reads one candidate, so that one whose base is hard to
-//! find leaves requests for the others.
+//! The search in rounds: in each round, every group of images reads one candidate, so that a difficult group does not
+//! use up the budget of the others.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -22,7 +22,7 @@ use crate::{
     image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, Repository, chain_ids},
 };
 
-/// What a run knows of releases, and what it asked for in vain.
+/// The state of the search of a run: known releases, and failures.
 #[derive(Debug, Default)]
 pub(super) struct SearchState {
     pub(super) known: KnownReleases,
@@ -32,9 +32,9 @@ pub(super) struct SearchState {
     /// The company bases among them.
     pub(super) company_bases: BTreeSet<Repository>,
     lists: Vec<Candidates>,
-    /// How often a list was read anew, which changes the positions of its candidates.
+    /// The number of times a list was read again, which changes the positions of candidates.
     lists_version: usize,
-    /// Why registries are not asked any more in this run.
+    /// Why no further requests are sent in this run.
     failures: BTreeMap<String, String>,
     /// Why candidates could not be read.
     unreadable: BTreeMap<Repository, String>,
@@ -45,7 +45,7 @@ pub(super) struct SearchState {
 #[derive(Clone, Debug, Default)]
 pub(super) struct SearchOutcome {
     pub(super) search: Search,
-    /// How many requests were sent for it.
+    /// The number of requests sent for it.
     pub(super) request_count: usize,
 }
 
@@ -56,7 +56,7 @@ struct Group {
     plan: Option<Plan>,
 }
 
-/// The candidates that are still to be read for one image.
+/// The candidates that have still to be read for one image.
 struct Plan {
     need: Need,
     published: BTreeSet<DateTime<Utc>>,
@@ -72,7 +72,7 @@ pub(super) struct Rounds<'a> {
     pub(super) state: &'a mut SearchState,
     pub(super) images: &'a [SearchedImage],
     outcomes: Vec<SearchOutcome>,
-    /// Tags are listed until then: no image that is searched for can be built on a later release.
+    /// The instant until which tags are listed: none of the images can be built on a later release.
     until: DateTime<Utc>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Rounds<'a> {
         rounds
     }
 
-    /// What is to be done for `image`, and the prefixes that are known.
+    /// The need of `image`, and its known prefixes.
     fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
         let prefixes = self.state.known.prefixes(&image.facts);
         let searcher = self.searcher;
@@ -95,7 +95,7 @@ impl<'a> Rounds<'a> {
         (need, prefixes)
     }
 
-    /// Searches for the bases of all images. `repositories` are those that they are in.
+    /// Searches the bases of all images. `repositories` are those of the images.
     pub(super) async fn run(mut self, repositories: &[Option<&Repository>]) -> Vec<SearchOutcome> {
         let keys = self.images.iter().zip(repositories).map(|(image, repository)| group_keys(image, *repository));
         let mut queue: VecDeque<_> = groups(keys)
@@ -110,7 +110,7 @@ impl<'a> Rounds<'a> {
         self.outcomes
     }
 
-    /// Reads one candidate for the first image of `group` that needs one; `false` when none does any more.
+    /// Reads one candidate for the first image of `group` that needs one; `false` if none does.
     async fn advance(&mut self, group: &mut Group) -> bool {
         while let Some(position) = group.members.front().copied() {
             let (need, prefixes) = self.need(&self.images[position]);
@@ -131,7 +131,7 @@ impl<'a> Rounds<'a> {
         false
     }
 
-    /// Makes sure that `group` has a plan for the image that fits what is known.
+    /// Updates the plan of `group` for the image to the current state.
     async fn plan(&mut self, position: usize, need: Need, prefixes: &[MatchedPrefix], group: &mut Group) {
         let image = &self.images[position];
         self.until = self.until.max(image.existed_at);
@@ -146,7 +146,7 @@ impl<'a> Rounds<'a> {
         let lists = self.lists(image, need).await;
         let published_until = self.published_until(&lists, prefixes);
         let chosen = lists.iter().map(|list| (*list, &self.state.lists[*list]));
-        // Nothing is read any more: what is left is only counted.
+        // After the end, the rest is only counted.
         let steps = if self.searcher.allowance.is_used_up() {
             VecDeque::new()
         } else {
@@ -156,8 +156,8 @@ impl<'a> Rounds<'a> {
         group.plan = Some(Plan { need, published, published_until, lists_version, lists, steps });
     }
 
-    /// Until when lines may have been published again on the releases of `provided` among `prefixes`: about until the next
-    /// release of that, or without end. A line is published again where only its uppermost layers are new.
+    /// Until when lines may have been republished on the releases of `provided` among `prefixes`: until about the next
+    /// release of `provided`. A line is republished if only its uppermost layers are new.
     fn published_until(&self, lists: &[usize], prefixes: &[MatchedPrefix]) -> Option<DateTime<Utc>> {
         let provided = lambda_tags(prefixes).filter(|(repository, _)| is_provided(repository));
         let (repository, newest) = provided.max_by_key(|(_, tag)| tag.built_at)?;
@@ -202,7 +202,7 @@ impl<'a> Rounds<'a> {
         self.state.lists.len() - 1
     }
 
-    /// The next step of `plan` that still tells something.
+    /// The next step of `plan` that can still add evidence.
     fn next_step(&self, position: usize, plan: &mut Plan) -> Option<Step> {
         let image = &self.images[position];
         while let Some(step) = plan.steps.pop_front() {
@@ -218,7 +218,7 @@ impl<'a> Rounds<'a> {
         None
     }
 
-    /// What of `candidate` is to be read before it is compared with the image.
+    /// What has to be read of `candidate` before it can be compared with the image.
     fn depth(&self, image: &SearchedImage, candidate: &Candidate) -> Option<Depth> {
         match candidate.state {
             CandidateState::Unread => Some(Depth::Manifest),
@@ -231,8 +231,8 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Whether the releases of a line are known to have more layers than the image. Where a prefix is known, which would
-    /// then be the answer, each release is looked at.
+    /// Whether the releases of a line are known to have more layers than the image. With a known prefix, each release
+    /// is read.
     fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
         let line = || (list.repository.clone(), list.arch, family.to_owned());
         !need.is_for_longer() && self.state.known.is_line_longer(&line(), image.layer_count())
@@ -248,7 +248,7 @@ impl<'a> Rounds<'a> {
         let read = self.searcher.read(&repository, candidate, arch, step.depth, &mut self.state.manifests).await;
         let state = match read {
             Ok(Some(release)) => {
-                // A configuration without `diff_ids` has none in the next round either.
+                // A configuration without `diff_ids` will have none in the next round either.
                 let is_whole = release.diff_ids.is_some() || step.depth == Depth::Configuration;
                 let state = if is_whole { CandidateState::Whole } else { CandidateState::Layers };
                 let release = Arc::new(release);
@@ -281,12 +281,11 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// How the search for the image ends, now that no candidate can be read for it any more.
+    /// The outcome of the search for an image without further candidates.
     fn end(&self, position: usize, group: &Group) -> Search {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
         if self.searcher.is_off {
-            let why =
-                "nothing is searched, because identify.search_requests or identify.search_minutes is 0".to_owned();
+            let why = "the search is disabled: identify.search_requests or identify.search_minutes is 0".to_owned();
             return Search::Failed { why };
         }
         let hints = hints(image, plan.need, (&plan.published, plan.published_until), &group.learned);
@@ -312,7 +311,7 @@ impl<'a> Rounds<'a> {
         let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));
         if let Some(line) = unlisted.filter(|_| !plan.need.is_for_longer()) {
             let why = format!(
-                "releases of {} have no dated tags: only those can be compared that {} was seen to carry",
+                "releases of {} have no dated tags: only those that {} was observed at can be compared",
                 line.repository, line.tag
             );
             tally.why.get_or_insert(why);
@@ -321,7 +320,7 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// What a search came to.
+/// The totals of a search.
 #[derive(Default)]
 struct Tally {
     possible_count: usize,
@@ -329,13 +328,13 @@ struct Tally {
     unconfigured_count: usize,
     has_unreadable: bool,
     lines: BTreeSet<String>,
-    /// Why not all that may be the base could be read.
+    /// Why some candidates could not be read.
     why: Option<String>,
 }
 
 impl Tally {
     fn search(self, is_used_up: bool) -> Search {
-        // Where all manifests were read, the configurations are what is left.
+        // If all manifests were read, the configurations are left.
         let left_count = if self.unread_count > 0 { self.unread_count } else { self.unconfigured_count };
         match self.why {
             Some(why) if left_count == 0 || !is_used_up => Search::Failed { why },
@@ -345,7 +344,7 @@ impl Tally {
     }
 }
 
-/// What images have in common that are searched together.
+/// The keys by which images are grouped.
 fn group_keys<'a>(image: &SearchedImage, repository: Option<&'a Repository>) -> Vec<GroupKey<'a>> {
     let leading = |facts: &ImageFacts| chain_ids(&facts.diff_ids).nth(SHARED_LAYERS - 1);
     let leading = leading(&image.facts).map(GroupKey::Leading);

@@ -1,4 +1,4 @@
-//! Which releases can be the base of an image, by what the image says and shows. Pure.
+//! The scope of a search: the releases that can be the base of an image, by its records and signs.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,13 +12,12 @@ use crate::{
 /// The repository of the bases for .NET.
 const DOTNET: &str = "public.ecr.aws/lambda/dotnet";
 
-/// Whether `repository` holds the bases that AWS builds its language bases from as well, so that a release in it can be a
-/// prefix of one of theirs.
+/// Whether `repository` is `provided`, on which AWS builds its language bases: its releases can be prefixes of theirs.
 pub(super) fn is_provided(repository: &Repository) -> bool {
     repository.name.ends_with("provided")
 }
 
-/// The lines that the image of `facts` shows to be built on: .NET says its version.
+/// The lines that the image of `facts` is recognizably built on: .NET records its version.
 pub(super) fn shown_lines(facts: &ImageFacts) -> impl Iterator<Item = (Repository, String)> {
     let families = facts.fingerprint.dotnet.map(|version| {
         let DotnetVersion { major, minor, .. } = version;
@@ -27,12 +26,11 @@ pub(super) fn shown_lines(facts: &ImageFacts) -> impl Iterator<Item = (Repositor
     families.into_iter().flatten().filter_map(|family| Some((DOTNET.parse().ok()?, family)))
 }
 
-/// The layer by whose date an image is placed: the uppermost one that all Lambda bases have. Its date is that of the base,
-/// or, where the base has no history, that of the image.
+/// The layer whose date is used: the uppermost one that all Lambda bases have. Its date is that of the base, or of the
+/// image if the base has no history.
 const DATED_LAYER: usize = 3;
 
-/// About when the image of `facts` was built, or its base, as far as its dates can be true of an image that existed by
-/// `existed_at`.
+/// The approximate build date of the image of `facts` or its base; dates after `existed_at` are ignored.
 pub(super) fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTime<Utc> {
     let plausible = |at: &DateTime<Utc>| is_plausible(*at, existed_at);
     let of_base = facts.build.made_at(DATED_LAYER).filter(plausible);
@@ -40,7 +38,7 @@ pub(super) fn built_at(facts: &ImageFacts, existed_at: DateTime<Utc>) -> DateTim
     of_base.or_else(of_image).unwrap_or(existed_at).min(existed_at)
 }
 
-/// A line that an image names as its base without saying which release.
+/// A line that an image names as its base, without the release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamedLine {
     /// The position of the reading.
@@ -52,8 +50,8 @@ pub(super) struct NamedLine {
 }
 
 impl NamedLine {
-    /// Whether the release with `tag` in `repository` is of this line. Every release is of `latest`: which ones carried
-    /// it cannot be told from their tags.
+    /// Whether the release with `tag` in `repository` belongs to this line. Every release belongs to `latest`: dated
+    /// tags do not show which ones it pointed at.
     pub(super) fn has(&self, repository: &Repository, tag: &LambdaTag) -> bool {
         self.repository == *repository && (self.family() == "latest" || self.family() == tag.family)
     }
@@ -72,35 +70,35 @@ impl NamedLine {
     }
 }
 
-/// An image whose base is looked for.
+/// An image whose base is searched.
 #[derive(Debug)]
 pub(super) struct SearchedImage {
-    /// What is known of it.
+    /// Its facts.
     pub(super) facts: Arc<ImageFacts>,
     /// Its architecture, if Lambda runs it.
     pub(super) arch: Option<Arch>,
-    /// By when it existed.
+    /// The instant by which it existed.
     pub(super) existed_at: DateTime<Utc>,
-    /// When it was built, as far as it says so.
+    /// Its recorded build date.
     pub(super) built_at: DateTime<Utc>,
     /// The lines that it names.
     pub(super) named: Vec<NamedLine>,
     /// Whether it is recognizably built on a Lambda base.
     pub(super) shows_lambda_base: bool,
-    /// Whether what it records settles its base; see [`is_settled`].
+    /// Whether its records determine its base; see [`is_settled`].
     pub(super) is_settled: bool,
 }
 
-/// What is to be done for an image.
+/// What an image still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing shows where its base could be, or what it names is settled.
+    /// No search: nothing shows where its base could be, or its records determine it.
     Nothing,
     /// A known release is its base.
     Answered,
-    /// A known release is a prefix; it is the base if none of those published with it is a longer one.
+    /// A known release is a prefix; it is the base unless a release published with it is a longer prefix.
     SameRun,
-    /// A known release is its base, or that of a company base whose releases are still to be compared.
+    /// A known release is its base, or that of a company base whose releases have still to be compared.
     Company,
     /// The lines that it names are to be searched.
     Named,
@@ -109,8 +107,8 @@ pub(super) enum Need {
 }
 
 impl Need {
-    /// Whether a longer release than a known one is looked for. Each is read then: how many layers a line has changes over
-    /// the years.
+    /// Whether a longer prefix than a known one is searched. Each release is read then, because the number of layers of
+    /// a line changes over the years.
     pub(super) fn is_for_longer(self) -> bool {
         matches!(self, Self::SameRun | Self::Company)
     }
@@ -122,13 +120,13 @@ impl Need {
 }
 
 impl SearchedImage {
-    /// How many layers it has.
+    /// Its number of layers.
     pub(super) fn layer_count(&self) -> usize {
         self.facts.diff_ids.len().max(self.facts.layers.len())
     }
 
-    /// What is to be done for it, where `prefixes` are known. What `is_company_base` accepts has a further base below, and
-    /// so does not end a search; `has_company_lists` says whether there are such repositories whose releases can be listed.
+    /// What it needs, given its known `prefixes`. A prefix that `is_company_base` accepts has another base below and
+    /// does not end a search. `has_company_lists`: the releases of company bases can be listed.
     pub(super) fn need(
         &self,
         prefixes: &[MatchedPrefix],
@@ -146,7 +144,7 @@ impl SearchedImage {
             let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
             releases.any(|it| self.named.iter().any(|line| line.has_release(it)))
         };
-        // Layers that the longest known release does not account for may be those of a company base on top of it.
+        // Layers above the longest known release may belong to a company base.
         let may_have_company_base = || {
             has_company_lists
                 && prefixes.first().is_some_and(|longest| {
@@ -166,8 +164,7 @@ impl SearchedImage {
     }
 }
 
-/// The lines that an image names, of those whose repository `is_base`, where no digest and no dated tag beside it says
-/// which release is meant.
+/// The lines in repositories that `is_base` accepts which an image names without a digest or dated tag.
 pub(super) fn named_lines(identification: &Identification, is_base: impl Fn(&Repository) -> bool) -> Vec<NamedLine> {
     let named = identification.readings.iter().enumerate().filter_map(|(reading, read)| {
         let base = read.base.as_ref().ok().filter(|base| base.digest.is_none() && is_base(&base.repository))?;
@@ -177,14 +174,14 @@ pub(super) fn named_lines(identification: &Identification, is_base: impl Fn(&Rep
     named.collect()
 }
 
-/// Whether `tag` is the dated one of a release.
+/// Whether `tag` is the dated tag of a release.
 pub(super) fn is_dated(tag: &str) -> bool {
     LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some())
 }
 
-/// Whether `checks` of what an image records settle its base: one is a prefix, or what the image was labelled with has
-/// more layers than it has itself, as after `docker build --squash`. A prefix for which `is_company_base` holds has a base
-/// of its own, which is looked for.
+/// Whether the `checks` of recorded bases determine the base: one is a prefix, or the labelled base has more layers
+/// than the image, as after `docker build --squash`. A prefix that `is_company_base` accepts does not: its own base is
+/// searched.
 pub(super) fn is_settled(
     identification: &Identification,
     checks: &BTreeMap<usize, PrefixCheck>,

@@ -213,7 +213,7 @@ def java_lines(lines):
         at = datetime.strptime(tag[len(family) + 1 :], "%Y.%m.%d.%H").replace(tzinfo=timezone.utc)
         images = []
         for architecture in builds[tag]:
-            # Every seventh release is a rebuild without change, which is rare in reality and hard to tell apart.
+            # Every seventh release is a rebuild without change, which is rare in reality and hard to distinguish.
             previous = before.get((family, architecture)) if number % 7 == 3 else None
             day = f"{at:%Y-%m-%d}"
             own = previous or lower(day, architecture, False, False) + [

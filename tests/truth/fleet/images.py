@@ -221,7 +221,7 @@ def labels(fleet):
         record = fleet.truth("lying-label", number, base, contradicted=is_disproven, label=lie)
         fleet.umoci(record, base, Build(fleet.built_at(base), labels={LABEL: lie}))
     for number, base in enumerate(bases[EACH : EACH + 3]):
-        # What the image is really built on, nobody publishes here.
+        # The real base of the image is not published here.
         why = "its base is published nowhere that is configured"
         record = fleet.truth("lying-label", EACH + number, None, why=why, contradicted=True, label=pinned(base))
         fleet.umoci(record, fleet.foreign, Build(fleet.built_at(base), 6, {LABEL: pinned(base)}))
@@ -423,7 +423,7 @@ def own_truth(fleet, path, tag):
 
 
 def foreign_base(fleet):
-    """A base of a vendor that nobody configured."""
+    """A vendor's base that is not configured."""
     layers = [Layer("etc/almalinux-release", "9")]
     own = {"Env": ["PATH=/usr/bin:/bin"]}
     Image("amd64", layers, config("amd64", "2026-05-05T00:00:00Z", layers, own, True)).push(

@@ -1,4 +1,4 @@
-//! What does ECR say of images? Their details, and their manifests.
+//! ECR images: details and manifests.
 
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ fn missing(here: &Here<'_>, id: &Value) -> Refusal {
     Refusal::new(400, "ImageNotFoundException", message)
 }
 
-/// What ECR tells of an image without its manifest
+/// The metadata of an image without its manifest
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html>).
 fn detail(here: &Here<'_>, image: &StoredImage) -> Value {
     let document = image.document();

@@ -56,7 +56,7 @@ pub struct PullThroughRule {
     pub upstream_url: String,
     /// The kind of registry: `ecr-public`.
     pub upstream: String,
-    /// What stands between the upstream's host and the rest of the name; `ROOT` or nothing for nothing.
+    /// The upstream repository prefix; `ROOT` or `None` for none.
     pub upstream_prefix: Option<String>,
 }
 

@@ -23,7 +23,7 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 pub(super) struct Here<'a> {
     pub(super) asked: &'a Asked,
     caller: &'a Caller,
-    /// The account whose registry is asked.
+    /// The account of the registry.
     pub(super) owner: &'a str,
     place: Option<&'a Place>,
 }
@@ -89,7 +89,7 @@ impl<'a> Here<'a> {
         let arn = self.asked.text("resourceArn").unwrap_or_default();
         let name = arn.split_once(":repository/").map(|(_, name)| name).unwrap_or_default();
         if arn != self.arn(name) {
-            return Err(Refusal::invalid(self.asked, format!("{arn} is no repository of this registry and region")));
+            return Err(Refusal::invalid(self.asked, format!("{arn} is not a repository of this registry and region")));
         }
         let repository = self.named(name).ok_or_else(|| self.no_repository(name))?;
         let tags: Vec<_> = repository.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();

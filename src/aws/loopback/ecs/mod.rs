@@ -41,7 +41,7 @@ pub struct Service {
     pub tags: Tags,
 }
 
-/// What a service runs: for each container the image, and the digest it meant when the deployment began.
+/// A service revision: for each container the image, and its digest when the deployment began.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceRevision {
     /// The last part of its ARN.
@@ -61,7 +61,7 @@ pub struct Container {
     pub name: String,
     /// The image as the task definition has it.
     pub image: String,
-    /// What it was resolved to; ECS does not always say.
+    /// Its resolved digest, if ECS reports it.
     pub digest: Option<Digest>,
 }
 
@@ -72,7 +72,7 @@ pub struct Task {
     pub id: String,
     /// `service:NAME` for those of a service, else `family:NAME`.
     pub group: String,
-    /// Who started it, if they said so.
+    /// `startedBy`, if set.
     pub started_by: Option<String>,
     /// The task definition, `family:revision`.
     pub task_definition: String,
@@ -95,9 +95,9 @@ pub struct TaskDefinition {
     pub family: String,
     /// Its revision, from 1.
     pub revision: u32,
-    /// `X86_64` or `ARM64`, if it says so.
+    /// `X86_64` or `ARM64`, if set.
     pub cpu_architecture: Option<String>,
-    /// `LINUX`, or one of the Windows families, if it says so.
+    /// `LINUX`, or one of the Windows families, if set.
     pub operating_system: Option<String>,
     /// The containers.
     pub containers: Vec<ContainerDefinition>,

@@ -1,4 +1,4 @@
-//! What does ECS say of services? And of the revisions they run.
+//! ECS services and their revisions.
 
 use serde_json::{Value, json};
 

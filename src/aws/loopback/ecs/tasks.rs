@@ -1,4 +1,4 @@
-//! What does ECS say of tasks? And of the task definitions they come from.
+//! ECS tasks and task definitions.
 
 use serde_json::{Value, json};
 

@@ -79,7 +79,7 @@ impl<'a> Here<'a> {
         Ok(json!({ field: page.items, "nextToken": page.next }))
     }
 
-    /// The texts of the list `field`, of which there may be `most`.
+    /// The texts of the list `field`, at most `most`.
     pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, Refusal> {
         let named = self.asked.texts(field);
         if named.len() > most {
@@ -88,7 +88,7 @@ impl<'a> Here<'a> {
         Ok(named)
     }
 
-    /// The cluster the call is about; `default` if it does not say.
+    /// The cluster of the call; `default` if omitted.
     pub(super) fn cluster(&self) -> Result<&'a Cluster, Refusal> {
         let cluster = self.find_cluster(self.asked.text("cluster").unwrap_or("default"));
         cluster.ok_or_else(|| Refusal::new(400, "ClusterNotFoundException", "Cluster not found."))
@@ -99,7 +99,7 @@ impl<'a> Here<'a> {
         (!name.contains(':') || name == self.cluster_arn(&cluster.name)).then_some(cluster)
     }
 
-    /// The tags, if they are asked for.
+    /// The tags, if requested.
     pub(super) fn put_tags(&self, described: &mut Value, tags: &Tags) {
         if self.asked.texts("include").contains(&"TAGS") {
             described["tags"] = self::tags(tags);
@@ -119,7 +119,7 @@ impl<'a> Here<'a> {
     }
 }
 
-/// The failure of what is not there.
+/// The failure for a missing resource.
 pub(super) fn missing(arn: &str) -> Value {
     json!({ "arn": arn, "reason": "MISSING" })
 }

@@ -47,7 +47,7 @@ pub struct Version {
     pub last_modified: DateTime<Utc>,
     /// `CodeSha256`; if absent, the hexadecimal digits of the image's digest.
     pub code_sha256: Option<String>,
-    /// How often it was changed; its revision id is made from it and from what it is.
+    /// The number of changes, from which its revision id is made.
     pub revision: u64,
 }
 
@@ -122,7 +122,7 @@ impl Default for Version {
 }
 
 impl Version {
-    /// A version of an image: the reference it was deployed by, and what that meant then.
+    /// A version with an image: the reference that it was deployed by, and the digest of that.
     #[must_use]
     pub fn image(uri: &str, digest: &Digest) -> Self {
         let package = Package::Image { uri: uri.to_owned(), digest: Some(digest.clone()), command: Vec::new() };

@@ -17,10 +17,9 @@ use crate::{
     image::Digest,
 };
 
-/// The largest page, whatever is asked for
-/// (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
+/// The largest page, whatever the request (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
 const PAGE: usize = 50;
-/// The name of what is not published.
+/// The name of the unpublished version.
 const LATEST: &str = "$LATEST";
 /// What calls without a qualifier reach on Lambda Managed Instances.
 const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
@@ -175,7 +174,7 @@ impl<'a> Here<'a> {
         qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}"))
     }
 
-    /// What ListFunctions says of a version: nothing of its state, and nothing of where its code is
+    /// The fields of a version in ListFunctions: without its state and code location
     /// (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
     fn configuration(
         &self,
@@ -223,8 +222,8 @@ impl<'a> Here<'a> {
     }
 }
 
-/// Adds what only GetFunction says. That a list has no `ImageConfigResponse` is not documented: it is left out of
-/// lists so that nobody counts on it.
+/// Adds the fields that only GetFunction has. That a list has no `ImageConfigResponse` is not documented: it is left
+/// out of lists so that no client depends on it.
 fn describe_state(described: &mut Map<String, Value>, version: &Version) {
     let mut put = |name: &str, value: Value| described.insert(name.to_owned(), value);
     let state = &version.state;

@@ -1,4 +1,4 @@
-//! What runs images in a cluster, and which? Services, the families of tasks that are in none, and daemons. Pure.
+//! The task groups of a cluster and their images: services, families of standalone tasks, and daemons.
 
 use std::{
     cmp::Reverse,
@@ -19,24 +19,23 @@ use crate::{
     inventory::ResourceTags,
 };
 
-/// Containers that AWS puts into tasks, of its own images and under names that differ from task to task: Runtime
-/// Monitoring of `GuardDuty`, and Service Connect.
+/// Name prefixes of containers that AWS adds to tasks: `GuardDuty` Runtime Monitoring and Service Connect.
 const OF_AWS: [&str; 2] = ["aws-guardduty-agent-", "ecs-service-connect-"];
 
-/// A service, or the tasks of one family that are in no service: of a task definition or of a daemon.
+/// A service, or the standalone tasks of one task definition family or daemon.
 #[derive(Debug)]
 pub(super) struct Unit<'a> {
     pub(super) cluster: &'a str,
     /// The name of the service or of the family.
     pub(super) name: &'a str,
     pub(super) service: Option<&'a Service>,
-    /// What its tasks are started from.
+    /// The kind of definition of its tasks.
     pub(super) kind: DefinitionKind,
     /// Newest first.
     tasks: Vec<&'a Task>,
 }
 
-/// What a unit runs, or one of several such things: a service revision or a task definition.
+/// One revision that a task group runs: a service revision or a task definition.
 #[derive(Debug)]
 pub(super) struct Edition<'a> {
     /// The ARN of the task definition.
@@ -46,22 +45,22 @@ pub(super) struct Edition<'a> {
     revision: Option<&'a Revision>,
 }
 
-/// An image in a container of a unit.
+/// An image that a container of a task group runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) container: String,
-    /// What the image is called.
+    /// The image name.
     pub(super) image: Option<String>,
-    /// Which one it is, where that is told.
+    /// The digest, if ECS reports it.
     pub(super) digest: Option<Digest>,
-    /// The service revision, or the revision of the task definition.
+    /// The id of the service revision, or the revision number of the task definition.
     pub(super) version: Option<String>,
     pub(super) architecture: Option<Arch>,
-    /// Whether it is the newest in this container.
+    /// Whether it is the newest image of this container.
     pub(super) is_main: bool,
 }
 
-/// The units of `cluster` that `admits` chooses by name.
+/// The task groups of `cluster` that `admits` selects by name.
 pub(super) fn units(cluster: &Cluster, admits: impl Fn(&str) -> bool) -> Vec<Unit<'_>> {
     let mut in_services = BTreeMap::<_, Vec<_>>::new();
     let mut families = BTreeMap::<_, Vec<_>>::new();
@@ -112,7 +111,7 @@ impl<'a> Unit<'a> {
         tags.map(Arc::clone).unwrap_or_default()
     }
 
-    /// What it runs, as far as `memory` knows its revisions: the newest first.
+    /// The revisions that it runs, as far as `memory` has them, newest first.
     pub(super) fn editions<'m>(&self, memory: &'m Memory) -> Vec<Edition<'m>>
     where
         'a: 'm,
@@ -123,8 +122,8 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// The same by its tasks: those of the primary deployment, then newer ones first. If there are none, what they
-    /// would be.
+    /// The task definitions of its tasks: that of the primary deployment first, then newest first. Without tasks, that
+    /// of the primary deployment.
     fn by_tasks(&self) -> Vec<Edition<'a>> {
         let edition = |definition: &'a str| Edition {
             definition,
@@ -142,15 +141,15 @@ impl<'a> Unit<'a> {
         definitions.into_iter().filter(|definition| seen.insert(*definition)).map(edition).collect()
     }
 
-    /// The images that run, each container's newest first. Daemons have no task definition that names their
-    /// containers: what their tasks do not show is passed over.
+    /// The running images, newest first for each container. Daemons have no task definition that names their
+    /// containers; images that their tasks do not report are left out.
     pub(super) fn running(&self, memory: &Memory) -> Vec<Running> {
         let is_defined = self.kind == DefinitionKind::Task;
         let mut running = BTreeMap::<String, Vec<Running>>::new();
         for edition in self.editions(memory) {
             for image in self.images(&edition, memory) {
                 let known = running.entry(image.container.clone()).or_default();
-                // One of which nothing is told cannot be told from the others either.
+                // An image without name and digest cannot be distinguished from others.
                 let is_told = image.digest.is_some() && known.iter().all(|other| other.digest != image.digest);
                 if is_told || (known.is_empty() && is_defined) {
                     let is_main = known.is_empty();
@@ -191,7 +190,7 @@ impl<'a> Unit<'a> {
 }
 
 impl Edition<'_> {
-    /// Its containers: those that the task definition names, without what AWS adds.
+    /// Its containers: those of the task definition, without those that AWS adds.
     fn containers(&self, tasks: &[&&Task], memory: &Memory) -> Vec<Container> {
         let mut seen = BTreeMap::new();
         let by_revision = self.revision.into_iter().flat_map(|revision| &revision.containers);
@@ -199,7 +198,7 @@ impl Edition<'_> {
             seen.insert(container.name.as_str(), container.clone());
         }
         for container in tasks.iter().flat_map(|task| &task.containers) {
-            // A task's digest is that of this task.
+            // The digest of a task applies to this task only.
             let undigested = || Container { digest: None, ..container.clone() };
             seen.entry(container.name.as_str()).or_insert_with(undigested);
         }
@@ -216,11 +215,11 @@ impl Edition<'_> {
     }
 }
 
-/// The revisions of `service`, the newest of those that shall run first; none if not all of them are known.
+/// The revisions of `service`, those with desired tasks first, newest first; `None` if not all of them are cached.
 fn revised<'a>(service: &'a Service, memory: &'a Memory) -> Option<Vec<Edition<'a>>> {
     let known = service.revisions.iter().map(|current| Some((current, &**memory.revisions.get(&current.arn)?)));
     let mut known: Vec<_> = known.collect::<Option<_>>()?;
-    // One that is rolled back is the newest, and shall not run any more.
+    // A revision that is being rolled back is the newest, but has no desired tasks.
     known.sort_by_key(|(current, revision)| Reverse((current.requested > 0, revision.created_at)));
     let edition = |(current, revision): (&'a CurrentRevision, &'a Revision)| Edition {
         definition: &revision.definition,
@@ -231,16 +230,16 @@ fn revised<'a>(service: &'a Service, memory: &'a Memory) -> Option<Vec<Edition<'
     (!known.is_empty()).then(|| known.into_iter().map(edition).collect())
 }
 
-/// The digests that run in `container`, newest first: the one that ECS resolved its image to; else those of `tasks`;
-/// else the one that is written in the name of the image.
+/// The digests that run in `container`, newest first: the one that ECS resolved its image to, else those of `tasks`,
+/// else the one in the image name.
 fn digests(container: &Container, tasks: &[&&Task]) -> Vec<Digest> {
-    let told = |container: &Container| container.digest.as_deref()?.parse().ok();
-    if let Some(digest) = told(container) {
+    let reported = |container: &Container| container.digest.as_deref()?.parse().ok();
+    if let Some(digest) = reported(container) {
         return vec![digest];
     }
     let mut digests = Vec::new();
     for ran in tasks.iter().flat_map(|task| &task.containers).filter(|ran| ran.name == container.name) {
-        digests.extend(told(ran).filter(|digest| !digests.contains(digest)));
+        digests.extend(reported(ran).filter(|digest| !digests.contains(digest)));
     }
     if digests.is_empty() {
         digests.extend(container.image.as_deref().and_then(image::digest));

@@ -1,4 +1,4 @@
-//! Units against lists of services and tasks, one rule a test.
+//! Tests of task groups, one rule each.
 
 use chrono::{DateTime, Utc};
 
@@ -83,7 +83,7 @@ fn running(cluster: &Cluster, memory: &Memory, contents: &[&str]) -> Vec<String>
 }
 
 #[test]
-fn a_service_runs_what_its_revision_says_and_its_tasks_are_not_counted_again() {
+fn a_service_runs_the_images_of_its_revision_and_its_tasks_are_not_counted_again() {
     let memory = remembering(&[("7", 1, vec![container("app", Some("a")), container("proxy", Some("p"))])], &[]);
     let tasks = vec![task(Some("orders"), "orders:7", 1, vec![container("app", Some("b"))])];
     let cluster = cluster(vec![service("orders:7", &[("7", 1)])], tasks);
@@ -91,7 +91,7 @@ fn a_service_runs_what_its_revision_says_and_its_tasks_are_not_counted_again() {
 }
 
 #[test]
-fn of_two_revisions_the_newest_that_shall_run_is_the_main_one() {
+fn the_newest_revision_with_desired_tasks_is_the_main_one() {
     let both = |app: &str| vec![container("app", Some(app)), container("proxy", Some("p"))];
     let memory = remembering(&[("7", 1, both("a")), ("8", 2, both("b"))], &[]);
     let rolling = cluster(vec![service("orders:8", &[("7", 1), ("8", 1)])], Vec::new());
@@ -101,7 +101,7 @@ fn of_two_revisions_the_newest_that_shall_run_is_the_main_one() {
 }
 
 #[test]
-fn what_a_revision_does_not_tell_its_tasks_do() {
+fn digests_that_a_revision_lacks_come_from_its_tasks() {
     let memory = remembering(&[("7", 1, vec![container("app", Some("a")), container("log", None)])], &[]);
     let log =
         |definition, started_at, content| task(Some("orders"), definition, started_at, vec![container("log", content)]);
@@ -112,8 +112,8 @@ fn what_a_revision_does_not_tell_its_tasks_do() {
         log("orders:7", 9, None),
         log("orders:6", 9, Some("not of this revision")),
     ];
-    let told = cluster(vec![service("orders:7", &[("7", 1)])], tasks);
-    assert_eq!(running(&told, &memory, &["a", "l1", "l3"]), ["app a 7", "log l3 7", "log l1 7 other"]);
+    let reported = cluster(vec![service("orders:7", &[("7", 1)])], tasks);
+    assert_eq!(running(&reported, &memory, &["a", "l1", "l3"]), ["app a 7", "log l3 7", "log l1 7 other"]);
     let untold = cluster(vec![service("orders:7", &[("7", 1)])], Vec::new());
     assert_eq!(running(&untold, &memory, &["a"]), ["app a 7", "log ? 7"]);
 }
@@ -135,7 +135,7 @@ fn without_revisions_the_tasks_of_the_primary_deployment_come_first() {
 }
 
 #[test]
-fn a_service_at_rest_runs_what_its_task_definition_names() {
+fn a_service_without_tasks_runs_the_images_of_its_task_definition() {
     let pinned = format!("quay.io/x@{}", digest("p"));
     let mut memory = remembering(&[], &[("orders:7", &["app"])]);
     let containers = vec![container("app", None), Container { name: "pin".into(), image: Some(pinned), digest: None }];
@@ -145,14 +145,14 @@ fn a_service_at_rest_runs_what_its_task_definition_names() {
 }
 
 #[test]
-fn a_daemon_runs_what_its_tasks_tell_of_their_containers() {
+fn a_daemon_runs_the_images_that_its_tasks_report() {
     let daemon = |containers: Vec<Container>| Task {
         definition: "arn:aws:ecs:eu-west-1:123456789012:daemon-task-definition/agent:3".into(),
         ..task(None, "agent:3", 1, containers)
     };
     let of_family = task(None, "agent:3", 1, vec![container("app", Some("c"))]);
-    let told = daemon(vec![container("agent", Some("a")), container("init", None)]);
-    let cluster = cluster(Vec::new(), vec![told, daemon(vec![container("agent", Some("b"))]), of_family]);
+    let reported = daemon(vec![container("agent", Some("a")), container("init", None)]);
+    let cluster = cluster(Vec::new(), vec![reported, daemon(vec![container("agent", Some("b"))]), of_family]);
     let units = units(&cluster, |_| true);
     let kinds: Vec<_> = units.iter().map(|unit| (unit.kind, unit.name)).collect();
     assert_eq!(kinds, [(DefinitionKind::Task, "agent"), (DefinitionKind::Daemon, "agent")]);
@@ -163,7 +163,7 @@ fn a_daemon_runs_what_its_tasks_tell_of_their_containers() {
 }
 
 #[test]
-fn tasks_of_no_service_are_one_unit_for_each_family() {
+fn standalone_tasks_form_one_group_for_each_family() {
     let memory = remembering(&[], &[("nightly:3", &["job"]), ("nightly:4", &["job"]), ("other:1", &["job"])]);
     let of =
         |definition, started_at, content| task(None, definition, started_at, vec![container("job", Some(content))]);
